@@ -1,0 +1,129 @@
+"""Assignments: single pieces of work, each a question whose SHA-256 is its *work id*.
+
+Everything that can change the answer is a field, and nothing else is: not the round, not the node, not the time. So two
+recipes that need the same run ask the same question, and the registry answers the second at once. The kinds: import a
+foundation, probe a head on a frozen featurizer, fine-tune, evaluate.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS
+from ratatouille.record import Digest, Name, Record, first_problem
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Augmentation(Record):
+    """Random changes of training images, drawn per image (METHOD.md 2)."""
+
+    smallest_crop: Annotated[float, Field(gt=0, le=1)] = 0.7
+    """Random resized crop: the area is uniform between this share and 1."""
+    flip: Fraction = 0.5
+    jitter: Fraction = 0.3
+    """Brightness, contrast, saturation (factor 1 ± this) and hue (± this / 2 … see `training.augment`)."""
+    grayscale: Fraction = 0.1
+
+
+class _Assignment(Record):
+    """What all kinds share."""
+
+    format: Literal[1] = 1
+    architecture: Digest
+    featurizer: Digest
+    """Digest of the featurizer that the work starts from, or that is imported or evaluated."""
+
+
+class _DataAssignment(_Assignment):
+    """Work on a node's data."""
+
+    task: Digest
+    fingerprint: Digest
+    """The holding that the work is bound to; any node that holds it may do it."""
+    trial: NonNegativeInt = 0
+    """0: the split for life; others reshuffle, for benchmarks only."""
+    image_size: PositiveInt
+    revision: int = METHOD_REVISION
+    numerics: str = NUMERICS
+
+
+class Import(_Assignment):
+    """Enter weights that were made elsewhere, such as a foundation; the source is stated, not proved."""
+
+    kind: Literal["import"] = "import"
+    task: Digest | None = None
+    head: Digest | None = None
+    source: Annotated[str, Field(max_length=500)]
+
+
+class Probe(_DataAssignment):
+    """Fit a head on the frozen featurizer: L2-regularised softmax regression on the training split's features."""
+
+    kind: Literal["probe"] = "probe"
+    domains: tuple[Name, ...]
+    l2: PositiveFloat
+    iterations: PositiveInt
+    """Most iterations of the solver (L-BFGS, from zero)."""
+
+
+class FineTune(_DataAssignment):
+    """Train all parameters from (head, featurizer) on the training split of `domains` (METHOD.md 2, 3.2, 3.8)."""
+
+    kind: Literal["fine_tune"] = "fine_tune"
+    domains: tuple[Name, ...]
+    head: Digest
+    seed: NonNegativeInt
+    steps: PositiveInt
+    warmup: NonNegativeInt
+    """Head-only steps at the beginning, counted inside `steps`; then a fresh optimiser trains everything."""
+    batch: PositiveInt
+    """Images per training domain and step, sampled with replacement."""
+    learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    evaluate_every: PositiveInt
+    keep: Name
+    """What the run returns: a row of `ratatouille.training.keeps`."""
+    augmentation: Augmentation = Augmentation()
+
+
+class Cell(Record):
+    """One confusion matrix to fill: a domain, which split of it, and which slice (`seen`/`new` groups, or `all`)."""
+
+    domain: Name
+    split: Literal["train", "validation", "test", "all"]
+    slice: Literal["all", "seen", "new"] = "all"
+
+
+class Evaluate(_DataAssignment):
+    """Count how weights classify images, without augmentation."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    head: Digest
+    cells: tuple[Cell, ...]
+
+
+Assignment = Annotated[Import | Probe | FineTune | Evaluate, Field(discriminator="kind")]
+NodeAssignment = Probe | FineTune | Evaluate
+_ADAPTER: TypeAdapter[Import | Probe | FineTune | Evaluate] = TypeAdapter(Assignment)
+
+
+def parse_assignment(data: bytes | str) -> Import | Probe | FineTune | Evaluate:
+    """Parse an assignment of any kind from outside.
+
+    Raises:
+        Refusal: naming the first field that does not fit.
+    """
+    try:
+        return _ADAPTER.validate_json(data)
+    except ValidationError as error:
+        raise Refusal(f"this assignment cannot be read: {first_problem(error)}") from error
+
+
+def work_id(assignment: Import | Probe | FineTune | Evaluate) -> str:
+    """SHA-256 of the canonical JSON of a question."""
+    return assignment.digest

@@ -1,0 +1,13 @@
+"""Numbers that peers compare before they work together."""
+
+PROTOCOL = 1
+"""Major number of the registry's service and of the orders; peers with another number are refused."""
+
+METHOD_REVISION = 1
+"""Raised when the same assignment would train to other weights (tests hold golden digests); part of every work id."""
+
+COMBINATION_REVISION = 1
+"""Raised when the same parents would average to other bytes; part of the rule of every combined version."""
+
+NUMERICS = "float32-deterministic-1-thread"
+"""Name of the numerics profile that `ratatouille.training.numerics` applies; part of every work id."""

@@ -1,0 +1,45 @@
+"""What nodes say of themselves: offers of data and hands, and the leases on work that they take.
+
+An offer is signed by the node's key and replaces its last one. A lease says who is at work on a question until when, so
+that no question is worked on twice by accident; it is renewed by the worker and free again when it expires.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, PositiveFloat
+
+from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS, PROTOCOL
+from ratatouille.record import Digest, Name, Record
+from ratatouille.tasks.holding import Holding
+
+
+class Offer(Record):
+    """What a node has and can do."""
+
+    node: Digest
+    name: Name
+    holdings: tuple[Holding, ...]
+    device: Annotated[str, Field(max_length=200)] = "cpu"
+    trains: bool = True
+    """False: the node evaluates on its data and never trains on it."""
+    protocol: int = PROTOCOL
+    revision: int = METHOD_REVISION
+    numerics: str = NUMERICS
+    issued: float
+    """Seconds since 1970; a later offer replaces an earlier one."""
+    seconds: PositiveFloat = 60.0
+    """How long the offer stands; the node renews it."""
+
+
+class Lease(Record):
+    """Who works on a question, until when (seconds since 1970), and what they last said of their progress."""
+
+    work_id: Digest
+    node: Digest
+    expires: float
+    done: int = 0
+    total: int = 0
+    """Steps done and steps in all; 0 of 0 where work has no steps."""
+    doing: Annotated[str, Field(max_length=100)] = ""

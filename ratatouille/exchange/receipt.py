@@ -1,0 +1,97 @@
+"""Receipts: what a node answers to an assignment, how it came about, and the counts of its evaluations.
+
+A receipt is signed by the node's key, and its digest is part of the version that it makes. It carries counts and
+curves, never data.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
+
+from ratatouille.exchange.assignment import Assignment, Cell, Evaluate
+from ratatouille.record import Digest, Record
+
+
+class Evaluation(Record):
+    """A confusion matrix [classes, classes]: rows are the true classes, columns the predicted ones, entries counts."""
+
+    cell: Cell
+    confusion: tuple[tuple[NonNegativeInt, ...], ...]
+
+    @property
+    def count(self) -> int:
+        """Number of images."""
+        return sum(map(sum, self.confusion))
+
+    @property
+    def correct(self) -> int:
+        """Number of images that are classified correctly."""
+        return sum(row[i] for i, row in enumerate(self.confusion))
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images that are classified correctly; NaN for no image."""
+        return self.correct / self.count if self.count else float("nan")
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean over the classes that occur of the share that is classified correctly; NaN for no image."""
+        shares = [row[i] / sum(row) for i, row in enumerate(self.confusion) if sum(row)]
+        return sum(shares) / len(shares) if shares else float("nan")
+
+    def metric(self, name: str) -> float:
+        """The metric that a task names: `accuracy` or `balanced_accuracy`."""
+        return self.balanced_accuracy if name == "balanced_accuracy" else self.accuracy
+
+    @model_validator(mode="after")
+    def _is_square(self) -> Evaluation:
+        if any(len(row) != len(self.confusion) for row in self.confusion):
+            raise ValueError("a confusion matrix has as many columns as rows")
+        return self
+
+
+class CurvePoint(Record):
+    """One evaluation during training: after `step` updates, mean training loss since the last point, scores."""
+
+    step: NonNegativeInt
+    loss: float | None
+    validation_loss: float
+    score: Annotated[float, Field(ge=0, le=1)]
+    """Mean over training domains of the task's metric on the validation split."""
+
+
+class Receipt(Record):
+    """The answer to an assignment."""
+
+    assignment: Assignment
+    parents: tuple[Digest, ...] = ()
+    """Ids of the versions that the input digests were taken from, in the order featurizer, head."""
+    node: Digest
+    """Public key of the node, 32 bytes in hexadecimal."""
+    featurizer: Digest | None = None
+    head: Digest | None = None
+    """Digests of the weights that the work made; None where it made none (evaluate)."""
+    evaluations: tuple[Evaluation, ...] = ()
+    curve: tuple[CurvePoint, ...] = ()
+    kept_step: NonNegativeInt | None = None
+    images: NonNegativeInt = 0
+    """Training images that were drawn from (not: drawn)."""
+    seconds: NonNegativeFloat = 0.0
+    """Time spent on the work itself: training, probing or evaluating."""
+    overhead: NonNegativeFloat = 0.0
+    """Time spent around it on the node: fetching, loading, encoding; the push itself comes after the signature."""
+    software: dict[str, str] = {}
+    device: str = "cpu"
+    note: Annotated[str, Field(max_length=500)] = ""
+
+    @property
+    def work_id(self) -> str:
+        """The question that this answers."""
+        return self.assignment.digest
+
+    @property
+    def makes_weights(self) -> bool:
+        """Whether a version comes out of it."""
+        return not isinstance(self.assignment, Evaluate)

@@ -1,0 +1,85 @@
+"""Ed25519 signatures over canonical JSON, and the key that a node makes at its first join.
+
+A sealed record is the record's bytes with a public key and a signature. The signature covers the kind of record too, so
+that a signed offer can never pass as a receipt.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import StringConstraints
+
+from ratatouille.errors import Refusal
+from ratatouille.record import Digest, Record
+
+R = TypeVar("R", bound=Record)
+
+
+class Sealed(Record):
+    """Canonical JSON of a record, with who signed it."""
+
+    body: str
+    node: Digest
+    signature: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")]
+
+
+class Signer:
+    """A node's private key; `node` is its public half in hexadecimal."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.node = key.public_key().public_bytes_raw().hex()
+
+    @classmethod
+    def open(cls, path: Path) -> Signer:
+        """Read the key, or make one at the first call; the file is readable by its owner only.
+
+        Raises:
+            Refusal: when the file is not such a key.
+        """
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            secret = Ed25519PrivateKey.generate().private_bytes_raw()
+            temporary = path.with_suffix(f".{os.getpid()}")
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(secret.hex().encode())
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(path)
+        try:
+            return cls(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text().strip())))
+        except ValueError as error:
+            raise Refusal(f"{path} is not a node's key; move it away to make a new one (a new identity)") from error
+
+    def seal(self, record: Record) -> Sealed:
+        """Sign a record."""
+        body = record.to_json()
+        signature = self._key.sign(_message(type(record), body))
+        return Sealed(body=body.decode(), node=self.node, signature=signature.hex())
+
+
+def unseal(sealed: Sealed, kind: type[R]) -> R:
+    """The record inside, once the signature is known to be the node's.
+
+    Raises:
+        Refusal: for a wrong signature, or a body that is not the canonical JSON of such a record.
+    """
+    body = sealed.body.encode()
+    try:
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(sealed.node))
+        key.verify(bytes.fromhex(sealed.signature), _message(kind, body))
+    except (InvalidSignature, ValueError) as error:
+        raise Refusal(f"the signature of this {kind.__name__.lower()} is not by key {sealed.node[:12]}…") from error
+    record = kind.from_json(body)
+    if record.to_json() != body:
+        raise Refusal(f"this {kind.__name__.lower()} is not in canonical form; it was written by other software")
+    return record
+
+
+def _message(kind: type[Record], body: bytes) -> bytes:
+    return b"ratatouille/" + kind.__name__.encode() + b"\n" + body

@@ -1,0 +1,66 @@
+"""Records: the immutable values that are stored, hashed, signed and sent.
+
+A record is a frozen pydantic model that refuses unknown fields. Its canonical JSON (sorted keys, no spaces, no NaN) is
+one sequence of bytes for one value, so its SHA-256 can stand for it. Tasks, architectures, assignments and receipts are
+records; what they mean is written where they are defined.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from ratatouille.errors import Refusal
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256 in lower-case hexadecimal."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
+"""A name that people type: letters, digits, dot, dash and underscore; never usable to leave a folder."""
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one JSON text of a plain value: keys sorted, no spaces, UTF-8, NaN and infinities refused (ValueError)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+class Record(BaseModel):
+    """Base of every record: frozen, strict about unknown fields, with canonical bytes and a digest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def to_json(self) -> bytes:
+        """Canonical JSON of this record."""
+        return canonical_json(self.model_dump(mode="json"))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON."""
+        return sha256(self.to_json())
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Self:
+        """Parse bytes from outside.
+
+        Raises:
+            Refusal: naming the first field that does not fit.
+        """
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            raise Refusal(f"this {cls.__name__.lower()} cannot be read: {first_problem(error)}") from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first problem of a validation error as one clause: where, and what is wrong."""
+    problem = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in problem["loc"]) or "the value"
+    return f"{where}: {problem['msg'][0].lower()}{problem['msg'][1:]}"

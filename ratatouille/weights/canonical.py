@@ -1,0 +1,122 @@
+"""The one file form of a part: little-endian contiguous safetensors, as the pinned library orders it, no metadata.
+
+One value, one sequence of bytes: a file's SHA-256 is the identity of the weights. Since the tensors that a part must
+have are always known beforehand (from its architecture), a file from outside is not interpreted: its header must equal,
+byte for byte, the header that we would write. safetensors itself accepts NaN, duplicate keys, empty names and names such
+as `../../x`; none of these can pass here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from ratatouille.errors import Refusal
+from ratatouille.weights.architecture import Tensor
+
+Array = NDArray[np.float32] | NDArray[np.int64]
+NUMPY = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+LARGEST_HEADER = 8 * 2**20
+
+
+def in_order(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """The order in the file: wider types first, then by name (safetensors keeps data aligned this way)."""
+    return sorted(tensors, key=lambda tensor: (-NUMPY[tensor.dtype].itemsize, tensor.name))
+
+
+def header(tensors: Iterable[Tensor]) -> bytes:
+    """The header of the canonical file, with its eight bytes of length in front."""
+    entries, offset = {}, 0
+    for tensor in in_order(tensors):
+        entries[tensor.name] = {
+            "dtype": tensor.dtype,
+            "shape": list(tensor.shape),
+            "data_offsets": [offset, offset + tensor.nbytes],
+        }
+        offset += tensor.nbytes
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def size(tensors: Sequence[Tensor]) -> int:
+    """Size in bytes of the canonical file of these tensors."""
+    return len(header(tensors)) + sum(tensor.nbytes for tensor in tensors)
+
+
+def encode(arrays: Mapping[str, Array]) -> bytes:
+    """The canonical file of a part.
+
+    Raises:
+        Refusal: for a type other than float32 or int64.
+    """
+    contiguous = {}
+    for name, array in arrays.items():
+        if array.dtype not in NUMPY.values():
+            raise Refusal(f"tensor {name} is {array.dtype}; only float32 weights and int64 counters are kept")
+        contiguous[name] = array if array.ndim == 0 else np.ascontiguousarray(array)
+    return bytes(save(contiguous))
+
+
+def digest(arrays: Mapping[str, Array]) -> str:
+    """SHA-256 of the canonical file."""
+    return hashlib.sha256(encode(arrays)).hexdigest()
+
+
+def open_part(path: Path, tensors: Sequence[Tensor]) -> dict[str, Array]:
+    """The tensors of a canonical file as read-only views of memory-mapped bytes.
+
+    Raises:
+        Refusal: when the header is not the one that these tensors have, or the length differs.
+    """
+    expected = header(tensors)
+    with path.open("rb") as file:
+        complain(file.read(len(expected)), tensors, path.name)
+        view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    if len(view) != size(tensors):
+        raise Refusal(f"{path.name} has {len(view)} bytes; its header promises {size(tensors)}")
+    arrays: dict[str, Array] = {}
+    offset = len(expected)
+    for tensor in in_order(tensors):
+        block = view[offset : offset + tensor.nbytes]
+        arrays[tensor.name] = np.frombuffer(block, dtype=NUMPY[tensor.dtype]).reshape(tensor.shape)
+        offset += tensor.nbytes
+    return arrays
+
+
+def complain(received: bytes, tensors: Iterable[Tensor], what: str) -> None:
+    """Refuse a header that differs from the one of `tensors`, naming the first difference."""
+    if received == header(tensors):
+        return
+    raise Refusal(f"{what} is not a canonical file of this architecture: {_difference(received, list(tensors))}")
+
+
+def _difference(received: bytes, tensors: list[Tensor]) -> str:
+    length = int.from_bytes(received[:8], "little")
+    if not 2 <= length <= LARGEST_HEADER:
+        return "it is no safetensors file"
+    try:
+        entries = json.loads(received[8 : 8 + length])
+    except ValueError:  # a longer header than expected is cut: it cannot be parsed, and need not be
+        return "other tensors than expected"
+    if not isinstance(entries, dict):
+        return "it is no safetensors file"
+    wanted = {tensor.name: tensor for tensor in tensors}
+    for name in sorted(wanted.keys() | entries.keys()):
+        entry = entries.get(name)
+        if name not in wanted:
+            return f"tensor {name[:80]!r} is not part of it"
+        if not isinstance(entry, dict):
+            return f"tensor {name} is missing"
+        if entry.get("shape") != list(wanted[name].shape):
+            return f"tensor {name} has shape {str(entry.get('shape'))[:40]} instead of {list(wanted[name].shape)}"
+        if entry.get("dtype") != wanted[name].dtype:
+            return f"tensor {name} is {str(entry.get('dtype'))[:20]} instead of {wanted[name].dtype}"
+    return "its tensors are not in canonical order; re-encode it"

@@ -1,0 +1,87 @@
+"""The gate for weights from outside: bytes go through it as they arrive, and it refuses at the first bad one.
+
+It checks, block by block and in constant memory, that a file is the canonical file of the expected tensors (names,
+shapes, order, length), that every float is finite, that buffers equal the ancestor's, and that the SHA-256 is the
+promised one. What it has let through may be written to a temporary file; only `finish` makes it trustworthy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ratatouille.errors import Refusal
+from ratatouille.weights.architecture import Tensor
+from ratatouille.weights.canonical import NUMPY, Array, complain, header, in_order, size
+
+
+class Intake:
+    """Checks one canonical file that arrives in pieces of any length."""
+
+    def __init__(self, tensors: Sequence[Tensor], digest: str, ancestor: Mapping[str, Array] | None = None) -> None:
+        """Expect the file of `tensors` with SHA-256 `digest`; buffers must equal those of `ancestor` when given."""
+        self.size = size(tensors)
+        self.received = 0
+        self._tensors = tensors
+        self._digest = digest
+        self._ancestor = ancestor
+        self._sha = hashlib.sha256()
+        self._header = header(tensors)
+        self._seen = bytearray()
+        self._expected = iter(in_order(tensors))
+        self._tensor = next(self._expected, None)
+        self._done = 0
+
+    def update(self, block: bytes | memoryview) -> None:
+        """Check the next bytes.
+
+        Raises:
+            Refusal: naming what is wrong with them.
+        """
+        if self.received + len(block) > self.size:
+            raise Refusal(f"more bytes than the {self.size} that this architecture has; nothing was stored")
+        self._sha.update(block)
+        self.received += len(block)
+        self._seen += block
+        if self._header:
+            if len(self._seen) < len(self._header) and self.received < self.size:
+                return
+            complain(bytes(self._seen[: len(self._header)]), self._tensors, "the file")
+            del self._seen[: len(self._header)]
+            self._header = b""
+        self._consume()
+
+    def finish(self) -> None:
+        """Check that all bytes came and hash to the promised digest."""
+        if self.received != self.size:
+            raise Refusal(f"the file ends after {self.received} of {self.size} bytes; send it again")
+        if self._sha.hexdigest() != self._digest:
+            raise Refusal(f"the bytes hash to {self._sha.hexdigest()[:12]}…, not to the promised {self._digest[:12]}…")
+
+    def _consume(self) -> None:
+        """Check complete elements of the current tensor, and go on to the next."""
+        while (tensor := self._tensor) is not None:
+            width = NUMPY[tensor.dtype].itemsize
+            take = min(len(self._seen) // width * width, tensor.nbytes - self._done)
+            if take:
+                values = np.frombuffer(bytes(self._seen[:take]), dtype=NUMPY[tensor.dtype])
+                self._check(tensor, values, self._done // width)
+                del self._seen[:take]
+                self._done += take
+            if self._done < tensor.nbytes:
+                return
+            self._tensor, self._done = next(self._expected, None), 0
+
+    def _check(self, tensor: Tensor, values: Array, start: int) -> None:
+        # min and max carry NaN and infinity along and are many times faster than isfinite().all()
+        if tensor.dtype == "F32" and not (np.isfinite(values.min()) and np.isfinite(values.max())):
+            raise Refusal(f"tensor {tensor.name} holds NaN or infinite values; the training diverged, lower its rate")
+        if tensor.buffer and self._ancestor is not None:
+            before = self._ancestor[tensor.name].reshape(-1)[start : start + len(values)]
+            if before.tobytes() != values.tobytes():
+                raise Refusal(
+                    f"buffer {tensor.name} moved away from the start's; train with BatchNorm in eval mode "
+                    "(running statistics frozen), since averaging cannot mend them"
+                )

@@ -1,0 +1,132 @@
+"""The registry's one interface. `registry.opening.open_registry(url)` gives it for a folder and for a gRPC address.
+
+Methods raise `Refusal` with one clear sentence for what a caller did wrong, and `Unreachable` when the service does not
+answer. Every write is idempotent: a caller that did not hear the acknowledgement calls again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from ratatouille.exchange.membership import Lease, Offer
+from ratatouille.exchange.signing import Sealed
+from ratatouille.exchange.version import Combination
+from ratatouille.tasks.task import Task
+from ratatouille.weights.architecture import Architecture
+from registry.records import Details, Entry, Event, Info, LineageRow, Result, RoundRecord, RoundState, Verification
+
+Progress = Callable[[int, int], None]
+"""Called with bytes done and bytes in all."""
+
+
+class Registry(Protocol):
+    """Everything that can be asked of a registry."""
+
+    # -- who is there
+    def info(self) -> Info:
+        """Protocol number, software, and the fleet's address."""
+
+    def announce(self, fleet: str | None) -> None:
+        """Say where the fleet can be joined (the coordinator does, at start and stop)."""
+
+    # -- definitions, by digest and, for tasks, by name
+    def define_architecture(self, architecture: Architecture) -> str:
+        """Enter an architecture; returns its digest."""
+
+    def architecture(self, digest: str) -> Architecture:
+        """The architecture with this digest."""
+
+    def define_task(self, task: Task) -> str:
+        """Enter a task under its name; a name means one definition for ever (Refusal for another one)."""
+
+    def task(self, name_or_digest: str) -> Task:
+        """A task by name or digest."""
+
+    def tasks(self) -> list[Task]:
+        """All tasks, by name."""
+
+    # -- weights
+    def fetch(self, digest: str, progress: Progress | None = None) -> Path:
+        """A local file with these weights, its digest checked. It is read-only and may be memory-mapped."""
+
+    def push(self, sealed: Sealed, files: Mapping[str, Path], progress: Progress | None = None) -> Result:
+        """Commit a signed receipt with the files (by digest) of the weights it made. The return is the acknowledgement.
+
+        The registry checks signature, lease, task, architecture, names, shapes, finiteness, frozen buffers and digests,
+        and writes blobs first, rows last. Pushing again what is known returns the first result.
+        """
+
+    def combine(self, combination: Combination, round: str | None = None, message: str = "") -> Result:
+        """Average versions where their bytes are, and enter the result; known combinations are returned at once."""
+
+    def results(self, work_ids: Sequence[str]) -> dict[str, Result]:
+        """The answers to those of these questions that have one."""
+
+    # -- who works on what
+    def offer(self, sealed: Sealed) -> None:
+        """Replace a node's offer (a sealed `Offer`)."""
+
+    def withdraw_offer(self, node: str) -> None:
+        """The node has left."""
+
+    def offers(self) -> list[Offer]:
+        """The offers that stand now."""
+
+    def lease(self, lease: Lease) -> Lease | None:
+        """Take or renew the lease on a question until `lease.expires`; None if another node holds a live one or the
+        question has an answer.
+        """
+
+    def release(self, work_id: str, node: str) -> None:
+        """Give a lease back before it expires."""
+
+    def leases(self) -> list[Lease]:
+        """The live leases."""
+
+    # -- rounds
+    def request_round(self, round: RoundRecord) -> RoundRecord:
+        """Enter a round; a second call with the same id returns the first."""
+
+    def round(self, id_or_name: str) -> RoundRecord:
+        """A round by id, unique prefix of its id, or the latest of that name."""
+
+    def rounds(self) -> list[RoundRecord]:
+        """All rounds, latest first."""
+
+    def move_round(self, id: str, expected: Sequence[RoundState], state: RoundState, reason: str = "") -> bool:
+        """Compare-and-set a round's state; False when it was none of `expected`."""
+
+    def note(self, round: str, kind: str, subject: str, text: str) -> None:
+        """Append a line to the log of what happened in a round."""
+
+    def events(self, after: int = 0, round: str | None = None, limit: int = 1000) -> list[Event]:
+        """Lines of the log with a number greater than `after`, oldest first."""
+
+    # -- history
+    def resolve(self, revision: str) -> str:
+        """Full version id of an id, unique prefix (4 characters or more), alias, or `alias~N` (N steps to the first
+        parent).
+        """
+
+    def set_alias(self, name: str, version: str, message: str = "") -> None:
+        """Point an alias at a version; the move is kept in the log."""
+
+    def aliases(self) -> dict[str, str]:
+        """Aliases and the versions they point at."""
+
+    def log(self, task: str | None = None, kind: str | None = None, round: str | None = None, limit: int = 50) -> list[Entry]:
+        """Versions, latest first."""
+
+    def show(self, revision: str) -> Details:
+        """Everything about a version."""
+
+    def lineage(self, revision: str, depth: int = 100) -> list[LineageRow]:
+        """A version and its ancestors, breadth first; each ancestor once for each way in."""
+
+    def verify(self, revision: str) -> Verification:
+        """Check a version: bytes, id, signature; a combination is recomputed from its parents, bit for bit."""
+
+    def close(self) -> None:
+        """Release files and connections."""

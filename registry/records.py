@@ -1,0 +1,128 @@
+"""What the registry answers: plain frozen values, the same in process, over gRPC and as `--json`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ratatouille.exchange.dialect import PROTOCOL
+from ratatouille.exchange.receipt import Evaluation, Receipt
+from ratatouille.exchange.version import Version
+from ratatouille.record import Digest, Name, Record
+
+State = Literal["receiving", "quarantined", "admitted", "rejected", "retracted", "duplicate"]
+RoundState = Literal["requested", "running", "done", "failed", "cancelling", "cancelled"]
+
+
+class Info(Record):
+    """Who answers: the service's protocol number and where its coordinator's fleet can be reached."""
+
+    protocol: int = PROTOCOL
+    software: str
+    fleet: str | None = None
+    """Address of the Flower SuperLink that nodes of this federation join; None when no coordinator is up."""
+
+
+class Result(Record):
+    """The answer to a question (assignment or combination) that the registry knows."""
+
+    work_id: Digest
+    version: Digest | None = None
+    featurizer: Digest | None = None
+    head: Digest | None = None
+    task: Digest | None = None
+    node: Digest | None = None
+    evaluations: tuple[Evaluation, ...] = ()
+    seconds: float = 0.0
+    overhead: float = 0.0
+    created: float = 0.0
+
+
+class StoredEvaluation(Record):
+    """A confusion matrix of a version, with where it was counted."""
+
+    task: Digest
+    task_name: Name
+    fingerprint: Digest
+    node: Digest
+    trial: int
+    image_size: int
+    evaluation: Evaluation
+
+
+class Entry(Record):
+    """A version with what the registry knows about it."""
+
+    id: Digest
+    version: Version
+    state: State
+    created: float
+    message: str
+    round: str | None
+    work_id: Digest
+    task_name: Name | None
+    contributor: str | None
+    """Name that the node gave itself in its last offer."""
+    node: Digest | None
+    aliases: tuple[str, ...] = ()
+
+
+class Details(Record):
+    """Everything about one version."""
+
+    entry: Entry
+    receipt: Receipt | None
+    evaluations: tuple[StoredEvaluation, ...]
+    children: tuple[Digest, ...]
+
+
+class LineageRow(Record):
+    """One ancestor (or descendant) in a walk from a version: `depth` steps away, reached through `through`."""
+
+    entry: Entry
+    depth: int
+    through: Digest | None
+    coefficient: int | float | None
+
+
+class Check(Record):
+    """One thing that `verify` looked at."""
+
+    what: str
+    ok: bool
+    detail: str = ""
+
+
+class Verification(Record):
+    """Checks of one version: its blobs' bytes, its id, its receipt's signature, and its recomputed average."""
+
+    id: Digest
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all checks passed."""
+        return all(check.ok for check in self.checks)
+
+
+class RoundRecord(Record):
+    """A round: its resolved settings as JSON text (opaque here), and its state."""
+
+    id: Name
+    name: Name
+    spec: str
+    state: RoundState
+    reason: str = ""
+    created: float
+    changed: float
+
+
+class Event(Record):
+    """One line of the append-only log of what happened."""
+
+    number: int
+    at: float
+    kind: str
+    """`version`, `evaluation`, `rejected`, `duplicate`, `round`, `alias`, `offer` …"""
+    round: str | None
+    subject: str
+    text: str

@@ -1,0 +1,19 @@
+"""Child processes that a service owns: started, watched, restarted and, whatever happens, ended with it.
+
+`child` supervises one program; `tether` is the small process between us and it, which ends the whole family when we die,
+even by kill -9; `ports` finds and waits for addresses. Nothing here knows what the programs do.
+"""
+
+from ratatouille.processes.child import Child, Program
+from ratatouille.processes.ports import free_port, refuse_taken_port, wait_for_url
+from ratatouille.processes.scripts import environment_with_scripts, script
+
+__all__ = [
+    "Child",
+    "Program",
+    "environment_with_scripts",
+    "free_port",
+    "refuse_taken_port",
+    "script",
+    "wait_for_url",
+]

@@ -1,0 +1,126 @@
+"""One supervised program: started through a tether, restarted with back-off when asked, ended in good order.
+
+A program that ends at once is restarted after 1, 2, 4 … 30 seconds; one that had run for a minute starts again at 1. Any
+exit counts, also code 0: a Flower node ends itself that way when its server forgot it. What a program means, and when it
+is ready, is its owner's knowledge.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ratatouille.processes import tether
+
+_LONGEST_PAUSE, _STEADY = 30.0, 60.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run: a name for people, the command, where its output goes, and what to do when it ends."""
+
+    name: str
+    command: tuple[str, ...]
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    restart: bool = False
+    grace: float = 5.0
+    """Seconds between the request to end and the end by force."""
+    log_bytes: int = 4 * 2**20
+    """The log keeps between one and two times this much."""
+
+
+class Child:
+    """A running program. Use it as a context manager, or call `stop`; if we die without, the tether ends it."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.starts = 0
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._changed = threading.Lock()
+        self._watcher = threading.Thread(target=self._watch, name=f"watch {program.name}", daemon=True)
+
+    def start(self) -> Child:
+        """Start the program and return at once."""
+        self._launch()
+        self._watcher.start()
+        return self
+
+    @property
+    def running(self) -> bool:
+        """True while the process lives; False also in the pause before a restart."""
+        process = self._process
+        return process is not None and process.poll() is None
+
+    @property
+    def given_up(self) -> bool:
+        """True when the program has ended and will not be started again."""
+        return not self.running and (self._stopping.is_set() or not self.program.restart)
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the last process ended; None while one runs."""
+        return None if self._process is None else self._process.poll()
+
+    def stop(self) -> None:
+        """Ask the program to end, wait, and make it end after its grace; returns when its family is gone."""
+        with self._changed:
+            self._stopping.set()
+            process = self._process
+        if process is not None:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait()
+        if self._watcher.is_alive():
+            self._watcher.join()
+
+    def last_words(self, lines: int = 12) -> str:
+        """The end of the log, to show when a start fails."""
+        try:
+            return "\n".join(self.program.log.read_text(errors="replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+    def __enter__(self) -> Child:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _launch(self) -> bool:
+        """Start one process, unless `stop` was called in the meantime."""
+        program = self.program
+        # -I and -S: the tether needs the standard library only, and no installed package may change what it does.
+        command = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), str(program.grace)]
+        command += [str(program.log), str(program.log_bytes), *program.command]
+        with self._changed:
+            if self._stopping.is_set():
+                return False
+            self._process = subprocess.Popen(  # noqa: S603
+                command, env=dict(program.environment), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            )
+            self.starts += 1
+        return True
+
+    def _watch(self) -> None:
+        pause = 1.0
+        while True:
+            since = time.monotonic()
+            assert self._process is not None
+            self._process.wait()
+            if not self.program.restart or self._stopping.is_set():
+                return
+            pause = 1.0 if time.monotonic() - since > _STEADY else pause
+            if self._stopping.wait(pause):
+                return
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            if not self._launch():
+                return

@@ -1,0 +1,39 @@
+"""Where the console scripts of this installation are.
+
+Flower finds its own children by name, so the folder of our interpreter's scripts must come first on PATH, also when the
+virtual environment was never activated.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from ratatouille.errors import Refusal
+
+
+def script(name: str) -> str:
+    """Path of a console script of this installation.
+
+    Raises:
+        Refusal: when the package that brings it is not installed here.
+    """
+    path = _folder() / name
+    if not path.exists():
+        raise Refusal(
+            f"{name} is not installed beside {sys.executable}; "
+            "install model-ratatouille[coordinator] or model-ratatouille[node]"
+        )
+    return str(path)
+
+
+def environment_with_scripts(**more: str) -> dict[str, str]:
+    """Our environment with the scripts' folder first on PATH, and `more` on top."""
+    path = os.pathsep.join([str(_folder()), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path, **more}
+
+
+def _folder() -> Path:
+    # Not resolved: in a virtual environment the interpreter is a link, and the scripts lie beside the link.
+    return Path(sys.executable).parent

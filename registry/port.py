@@ -116,7 +116,9 @@ class Registry(Protocol):
     def aliases(self) -> dict[str, str]:
         """Aliases and the versions they point at."""
 
-    def log(self, task: str | None = None, kind: str | None = None, round: str | None = None, limit: int = 50) -> list[Entry]:
+    def log(
+        self, task: str | None = None, kind: str | None = None, round: str | None = None, limit: int = 50
+    ) -> list[Entry]:
         """Versions, latest first."""
 
     def show(self, revision: str) -> Details:

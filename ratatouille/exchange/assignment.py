@@ -25,7 +25,7 @@ class Augmentation(Record):
     """Random resized crop: the area is uniform between this share and 1."""
     flip: Fraction = 0.5
     jitter: Fraction = 0.3
-    """Brightness, contrast, saturation (factor 1 ± this) and hue (± this / 2 … see `training.augment`)."""
+    """Brightness, contrast, saturation (factor 1 ± this) and hue (± this share of the circle)."""
     grayscale: Fraction = 0.1
 
 
@@ -46,6 +46,8 @@ class _DataAssignment(_Assignment):
     """The holding that the work is bound to; any node that holds it may do it."""
     trial: NonNegativeInt = 0
     """0: the split for life; others reshuffle, for benchmarks only."""
+    repeat: NonNegativeInt = 0
+    """Raised to ask the same question anew (`--fresh`)."""
     image_size: PositiveInt
     revision: int = METHOD_REVISION
     numerics: str = NUMERICS

@@ -82,7 +82,7 @@ class Receipt(Record):
     """Time spent on the work itself: training, probing or evaluating."""
     overhead: NonNegativeFloat = 0.0
     """Time spent around it on the node: fetching, loading, encoding; the push itself comes after the signature."""
-    software: dict[str, str] = {}
+    software: dict[str, str] = Field(default_factory=dict)
     device: str = "cpu"
     note: Annotated[str, Field(max_length=500)] = ""
 

@@ -1,8 +1,8 @@
 """Versions: immutable entries of the shared model's history, identified by what they are and how they were made.
 
-The id hashes weights, architecture, ordered parents, the rule with its parameters, and the receipt; so nobody can change
-a lineage without changing the id. A *combination* is the question whose answer is a combined version: like an assignment
-it has a work id, and only the registry, which has all the bytes, answers it.
+The id hashes weights, architecture, ordered parents, the rule with its parameters, and the receipt; so nobody can
+change a lineage without changing the id. A *combination* is the question whose answer is a combined version: like an
+assignment it has a work id, and only the registry, which has all the bytes, answers it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Parent(Record):
 
 
 class Rule(Record):
-    """What made a version: `import`, `probe`, `fine_tune` or `combine`, with the parameters that are not in a receipt."""
+    """What made a version; parameters of trainings are in the receipt's assignment."""
 
     name: Literal["import", "probe", "fine_tune", "combine"]
     revision: PositiveInt

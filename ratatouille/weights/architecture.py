@@ -1,8 +1,8 @@
 """What weights are weights *of*: an immutable record, since names and shapes do not identify a model.
 
-(timm's `efficientnet_lite0` and `tf_efficientnet_lite0` share every name and shape and differ in padding.) Averaging and
-pushing require equal records. The record lists the featurizer's tensors, so a registry without torch can check a push
-against it before it takes a byte; `ratatouille.training.network` makes records from timm.
+(timm's `efficientnet_lite0` and `tf_efficientnet_lite0` share every name and shape and differ in padding.) Averaging
+and pushing require equal records. The record lists the featurizer's tensors, so a registry without torch can check a
+push against it before it takes a byte; `ratatouille.training.network` makes records from timm.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Architecture(Record):
     """A network without its weights: how timm builds the featurizer, and what the network sees."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)?$")]
-    arguments: dict[str, bool | int | float | str] = {}
+    arguments: dict[str, bool | int | float | str] = Field(default_factory=dict)
     input_size: Annotated[int, Field(ge=8, le=2048)]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]

@@ -2,8 +2,8 @@
 
 One value, one sequence of bytes: a file's SHA-256 is the identity of the weights. Since the tensors that a part must
 have are always known beforehand (from its architecture), a file from outside is not interpreted: its header must equal,
-byte for byte, the header that we would write. safetensors itself accepts NaN, duplicate keys, empty names and names such
-as `../../x`; none of these can pass here.
+byte for byte, the header that we would write. safetensors itself accepts NaN, duplicate keys, empty names and names
+such as `../../x`; none of these can pass here.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import mmap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,9 @@ from safetensors.numpy import save
 from ratatouille.errors import Refusal
 from ratatouille.weights.architecture import Tensor
 
-Array = NDArray[np.float32] | NDArray[np.int64]
-NUMPY = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+Array = NDArray[Any]
+"""float32 or int64; nothing else is kept."""
+NUMPY: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 LARGEST_HEADER = 8 * 2**20
 
 

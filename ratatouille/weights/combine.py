@@ -61,7 +61,9 @@ def combine_files(terms: Sequence[Term], tensors: Sequence[Tensor], output: Bina
     return sha.hexdigest()
 
 
-def combine(parts: Sequence[Mapping[str, Array]], coefficients: Sequence[float], buffers: frozenset[str]) -> dict[str, Array]:
+def combine(
+    parts: Sequence[Mapping[str, Array]], coefficients: Sequence[float], buffers: frozenset[str]
+) -> dict[str, Array]:
     """The same mean of parts in memory: equal bits, since terms are put in the order of their digests.
 
     Raises:
@@ -75,7 +77,7 @@ def combine(parts: Sequence[Mapping[str, Array]], coefficients: Sequence[float],
         missing = [i for i in range(len(parts)) if name not in parts[i] or parts[i][name].shape != parts[0][name].shape]
         if missing:
             raise Refusal(f"tensor {name} differs in name or shape between the weights to combine")
-        arrays = [np.ascontiguousarray(parts[i][name]).reshape(-1) for i in order]
+        arrays: list[Array] = [np.ascontiguousarray(parts[i][name]).reshape(-1) for i in order]
         if name in buffers or parts[0][name].dtype != np.float32:
             flat = _agreed(name, arrays)
         else:
@@ -84,7 +86,9 @@ def combine(parts: Sequence[Mapping[str, Array]], coefficients: Sequence[float],
     return result
 
 
-def interpolate(start: Mapping[str, Array], end: Mapping[str, Array], at: float, buffers: frozenset[str]) -> dict[str, Array]:
+def interpolate(
+    start: Mapping[str, Array], end: Mapping[str, Array], at: float, buffers: frozenset[str]
+) -> dict[str, Array]:
     """(1 − λ)·start + λ·end, λ = `at`; 0 and 1 return the ends bit for bit (METHOD.md 4, LMC)."""
     return combine([start, end], [1 - at, at], buffers)
 
@@ -102,7 +106,7 @@ def _divisor(coefficients: Sequence[float]) -> float:
     return divisor
 
 
-def _mean_block(blocks: Sequence[Array], coefficients: Sequence[float], divisor: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _mean_block(blocks: Sequence[Array], coefficients: Sequence[float], divisor: float) -> Array:
     total = blocks[0].astype(np.float64)
     if coefficients[0] != 1:
         total *= coefficients[0]

@@ -1,0 +1,52 @@
+"""What a plan reads and what it finds: facts (answers), candidates (versions with counts), outcomes (recipes)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol as Interface
+
+from ratatouille.exchange.receipt import Evaluation
+
+
+class Fact(Interface):
+    """The answer to a question, as far as a plan needs it."""
+
+    @property
+    def version(self) -> str | None: ...
+    @property
+    def featurizer(self) -> str | None: ...
+    @property
+    def head(self) -> str | None: ...
+    @property
+    def evaluations(self) -> tuple[Evaluation, ...]: ...
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A version of the target task that a recipe made or compares, and the counts known of it."""
+
+    version: str
+    featurizer: str
+    head: str
+    label: str
+    work_id: str
+    validation: tuple[Evaluation, ...] | None
+    """Counts on the validation splits of all training holdings; None while some are missing."""
+    held_out: tuple[Evaluation, ...] | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a recipe stands: its final version once there is one, and the runs behind it."""
+
+    recipe: str
+    final: Candidate | None
+    members: tuple[Candidate, ...]
+    wanted: int
+    """Number of runs that the recipe asks for."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the final version exists and every count is there."""
+        every = (*self.members, *([self.final] if self.final else []))
+        return self.final is not None and all(c.validation is not None and c.held_out is not None for c in every)

@@ -1,0 +1,97 @@
+"""Protocols: the numbers of a sweep that depend on the scale of data and network, as rows of one table.
+
+A round names a row and may override single values; the resolved values are part of every work id. `paper` is METHOD.md
+section 2; `emoji` is ours, for 64-pixel drawings on two cores, chosen on validation data (docs/emoji-protocol.md).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import Augmentation
+from ratatouille.record import Name, Record, first_problem
+
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Protocol(Record):
+    """All values that a recipe needs besides its own three columns."""
+
+    name: Name
+    image_size: Annotated[int, Field(ge=8, le=1024)]
+    runs: Annotated[int, Field(ge=1, le=1000)]
+    """M, the number of target runs of each recipe."""
+    steps: PositiveInt
+    warmup: NonNegativeInt
+    """Head-only steps when the start is not the foundation (METHOD.md 3.8), counted inside `steps`."""
+    batch: PositiveInt
+    """Images per training domain and step."""
+    evaluate_every: PositiveInt
+    auxiliary_runs: PositiveInt
+    auxiliary_steps: PositiveInt
+    learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
+    dropout: Dropout
+    learning_rates: tuple[PositiveFloat, ...]
+    weight_decays: tuple[NonNegativeFloat, ...]
+    dropouts: tuple[Dropout, ...]
+    probe_l2: PositiveFloat
+    probe_iterations: PositiveInt
+    augmentation: Augmentation = Augmentation()
+
+
+PAPER = Protocol(
+    name="paper",
+    image_size=224,
+    runs=20,
+    steps=5001,
+    warmup=200,
+    batch=32,
+    evaluate_every=100,
+    auxiliary_runs=4,
+    auxiliary_steps=5001,
+    learning_rate=5e-5,
+    weight_decay=0.0,
+    dropout=0.0,
+    learning_rates=(1e-5, 3e-5, 5e-5),
+    weight_decays=(1e-4, 1e-6),
+    dropouts=(0.0, 0.1, 0.5),
+    probe_l2=1e-3,
+    probe_iterations=300,
+)
+
+EMOJI = PAPER.model_copy(
+    update={
+        "name": "emoji",
+        "image_size": 64,
+        "runs": 6,
+        "steps": 160,
+        "warmup": 10,
+        "batch": 12,
+        "evaluate_every": 20,
+        "auxiliary_runs": 1,
+        "auxiliary_steps": 80,
+        "learning_rate": 5e-5,
+        "learning_rates": (3e-5, 5e-5, 1e-4),
+    }
+)
+
+PROTOCOLS = {protocol.name: protocol for protocol in (PAPER, EMOJI)}
+
+
+def resolve_protocol(name: str, changes: dict[str, Any]) -> Protocol:
+    """The row `name` with single values replaced.
+
+    Raises:
+        Refusal: for an unknown row, an unknown value's name, or a value that does not fit.
+    """
+    if name not in PROTOCOLS:
+        raise Refusal(f"there is no protocol {name!r}; the protocols are {', '.join(PROTOCOLS)}")
+    values = PROTOCOLS[name].model_dump() | changes
+    try:
+        return Protocol.model_validate(values)
+    except ValidationError as error:
+        raise Refusal(f"protocol {name}: {first_problem(error)}") from error

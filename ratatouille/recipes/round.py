@@ -1,0 +1,74 @@
+"""A round: one resolved execution of recipes for one target task, bound to data fingerprints and never to nodes.
+
+It is a record, so its digest is its id: the same settings on the same data are the same round, and running it again
+finds its answers. `coordinator.settings` makes one from a round.toml, the registry and the standing offers.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from ratatouille.recipes.protocol import Protocol
+from ratatouille.record import Digest, Name, Record
+
+
+class Share(Record):
+    """One holding that a round uses: which data, and which of its domains."""
+
+    fingerprint: Digest
+    domains: Annotated[tuple[Name, ...], Field(min_length=1)]
+
+
+class Auxiliary(Record):
+    """An auxiliary task of a round and the holding that it is trained on."""
+
+    name: Name
+    task: Digest
+    share: Share
+
+
+class Start(Record):
+    """Weights that runs start from: a version's id and the digest of its featurizer."""
+
+    version: Digest
+    featurizer: Digest
+
+
+class Round(Record):
+    """Everything that determines what a round computes."""
+
+    name: Name
+    target: Name
+    task: Digest
+    metric: Literal["accuracy", "balanced_accuracy"]
+    architecture: Digest
+    foundation: Start
+    held_out: tuple[Name, ...]
+    training: Annotated[tuple[Share, ...], Field(min_length=1)]
+    """Holdings of the target's training domains: one (or replicas of one), or several when domains are spread."""
+    evaluation: tuple[Share, ...]
+    """Holdings of the held-out domains."""
+    auxiliaries: tuple[Auxiliary, ...]
+    """In ascending order of names (METHOD.md 3.8: sorted folder order)."""
+    recipes: Annotated[tuple[Name, ...], Field(min_length=1)]
+    protocol: Protocol
+    trial: NonNegativeInt = 0
+    repeat: NonNegativeInt = 0
+    slices: tuple[Literal["seen", "new"], ...] = ()
+    """Slices of the held-out domains besides all images; they mean something where groups occur in several domains."""
+    min_runs: PositiveInt | None = None
+    """When the deadline passes, combine if at least so many runs are there; None: all must be."""
+    deadline: PositiveFloat | None = None
+    """Seconds after its start at which the round stops to wait for runs."""
+
+    @property
+    def id(self) -> str:
+        """The round's id: the first 16 digits of its digest."""
+        return self.digest[:16]
+
+    @property
+    def training_domains(self) -> tuple[str, ...]:
+        """All training domains, each once, in sorted order."""
+        return tuple(sorted({domain for share in self.training for domain in share.domains}))

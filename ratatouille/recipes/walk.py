@@ -28,8 +28,8 @@ class Plan:
     orders: dict[str, Order] = field(default_factory=dict)
     """Open work by work id, in the order in which it should be handed out."""
     combinations: dict[str, Combination] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-    """Every work id that the walk met, answered or open; each once."""
+    questions: dict[str, Order | Combination] = field(default_factory=dict)
+    """Every question that the walk met, answered or open, by work id."""
     shared: int = 0
     """How often a recipe met a training that another one had asked for."""
     outcomes: list[Outcome] = field(default_factory=list)
@@ -57,33 +57,31 @@ class Walk:
         self.facts = facts
         self.closing = closing
         self.plan = Plan()
-        self._seen: dict[str, str] = {}
+        self._asked_by: dict[str, str] = {}
 
     # -- questions
 
     def ask(self, assignment: NodeAssignment, parents: Sequence[str], label: str, by: str = "") -> Fact | None:
         """The answer of a node, or None after noting that the question is open."""
         work_id = assignment.digest
-        if work_id not in self._seen:
-            self._seen[work_id] = by
-            self.plan.asked.append(work_id)
-        elif isinstance(assignment, FineTune) and self._seen[work_id] != by:
+        if isinstance(assignment, FineTune) and by != self._asked_by.setdefault(work_id, by):
             self.plan.shared += 1
-        fact = self.facts.get(work_id)
-        if fact is None and not (self.closing and not isinstance(assignment, Evaluate)):
+        if work_id not in self.plan.questions:
             order = Order(round=self.round.id, assignment=assignment, parents=tuple(parents), label=label)
-            self.plan.orders.setdefault(work_id, order)
-        return fact
+            self.plan.questions[work_id] = order
+            if self.facts.get(work_id) is None and (isinstance(assignment, Evaluate) or not self.closing):
+                self.plan.orders[work_id] = order
+        return self.facts.get(work_id)
 
     def combine(self, parents: Sequence[str], purpose: str) -> tuple[str, Fact | None]:
         """The combination of versions, and its work id; None after noting that it is open."""
         combination = Combination(parents=tuple(Parent(version=version) for version in parents), purpose=purpose)
-        if combination.work_id not in self.plan.asked:
-            self.plan.asked.append(combination.work_id)
-        fact = self.facts.get(combination.work_id)
-        if fact is None:
-            self.plan.combinations.setdefault(combination.work_id, combination)
-        return combination.work_id, fact
+        work_id = combination.work_id
+        if work_id not in self.plan.questions:
+            self.plan.questions[work_id] = combination
+            if work_id not in self.facts:
+                self.plan.combinations[work_id] = combination
+        return work_id, self.facts.get(work_id)
 
     # -- heads
 

@@ -1,0 +1,138 @@
+"""A node: opens its data, offers it, and keeps its three processes alive (SuperNode, executor, worker).
+
+This process imports no torch and does no work of its own but renewing the offer. It goes on through any outage of
+coordinator or registry, since a contributor should have to start it once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from registry.opening import open_registry
+
+from contributor_client.paths import NodePaths
+from contributor_client.supernode import SuperNode, SuperNodeSettings
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.membership import Offer
+from ratatouille.exchange.signing import Signer
+from ratatouille.processes import Child, Program, environment_with_scripts
+from ratatouille.tasks.data import LocalData
+from ratatouille.tasks.inspection import Progress
+from ratatouille.tasks.node import NodeSettings, open_holdings
+from registry.port import Registry
+
+_log = logging.getLogger(__name__)
+OFFER_SECONDS = 20.0
+_RENEW_SECONDS = 5.0
+_PATIENCE = 30.0
+
+
+class Node:
+    """A running node; `join` starts it, `run` keeps it until it is told to stop."""
+
+    def __init__(self, settings: NodeSettings, file: Path, folder: Path, remote: str) -> None:
+        """`file` is the node.toml (the worker reads it again), `remote` the registry's address."""
+        self.settings = settings
+        self.paths = NodePaths(folder)
+        self._file = file
+        self._remote = remote
+        self.signer = Signer.open(self.paths.key)
+
+    def open(self, progress: Progress | None = None) -> dict[str, LocalData]:
+        """Open the data, as the worker will.
+
+        Raises:
+            Refusal: when registry, tasks or data are not as they should be.
+        """
+        registry = open_registry(self._remote)
+        try:
+            return open_holdings(self.settings, registry.task, self.paths.data, progress)
+        finally:
+            registry.close()
+
+    def run(
+        self,
+        stop: threading.Event,
+        told: Callable[[str], None] = lambda _: None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Join the federation and stay until `stop` is set.
+
+        Raises:
+            Refusal: when the node cannot join as it is configured, or runs already.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(_only_one(self.paths.folder, self.settings.name))
+            registry = open_registry(self._remote)
+            stack.callback(registry.close)
+            fleet = _fleet(registry)
+            holdings = open_holdings(self.settings, registry.task, self.paths.data, progress)
+            settings = SuperNodeSettings(self.paths.folder, fleet, self.paths.key, self.paths.socket)
+            stack.enter_context(Child(self._worker()))
+            stack.enter_context(SuperNode(settings))
+            told(f"node {self.settings.name} ({self.signer.node[:12]}) has joined {self._remote}")
+            self._stay(registry, holdings, stop)
+
+    def _stay(self, registry: Registry, holdings: dict[str, LocalData], stop: threading.Event) -> None:
+        reachable = True
+        while not stop.is_set():
+            try:
+                registry.offer(self.signer.seal(self._offer(holdings)))
+                if not reachable:
+                    _log.info("the registry at %s answers again", self._remote)
+                reachable = True
+            except Unreachable as error:
+                if reachable:
+                    _log.warning("%s; the node goes on and tries again", error)
+                reachable = False
+            stop.wait(_RENEW_SECONDS)
+        try:
+            registry.withdraw_offer(self.signer.node)
+        except Unreachable:
+            _log.warning("left without a goodbye: the registry does not answer; the offer ends by itself")
+
+    def _offer(self, holdings: dict[str, LocalData]) -> Offer:
+        return Offer(
+            node=self.signer.node,
+            name=self.settings.name,
+            holdings=tuple(data.holding for data in holdings.values()),
+            device=self.settings.device,
+            trains=self.settings.trains,
+            issued=time.time(),
+            seconds=OFFER_SECONDS,
+        )
+
+    def _worker(self) -> Program:
+        command = [sys.executable, "-m", "contributor_client.worker", "--settings", str(self._file)]
+        command += ["--folder", str(self.paths.folder), "--remote", self._remote]
+        environment = environment_with_scripts(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+        return Program("worker", tuple(command), self.paths.logs / "worker.log", environment, restart=True)
+
+
+def _fleet(registry: Registry) -> str:
+    """The SuperLink's address; waits a moment for a coordinator that is just starting."""
+    deadline = time.monotonic() + _PATIENCE
+    while (fleet := registry.info().fleet) is None:
+        if time.monotonic() > deadline:
+            raise Refusal("the registry answers, but no coordinator is up; start one with `ratatouille coordinator up`")
+        time.sleep(0.5)
+    return fleet
+
+
+@contextmanager
+def _only_one(folder: Path, name: str) -> Iterator[None]:
+    """Two nodes with one identity would answer each other's orders."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Refusal(f"node '{name}' runs already from {folder}; a second node needs its own `folder`") from None
+        yield

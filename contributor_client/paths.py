@@ -1,0 +1,43 @@
+"""Where a node keeps what: one folder, private to its owner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class NodePaths:
+    """The places in a node's folder."""
+
+    folder: Path
+
+    @property
+    def key(self) -> Path:
+        """The node's identity: whoever has this file is this contributor."""
+        return self.folder / "key"
+
+    @property
+    def data(self) -> Path:
+        """Hashes and decoded images of local data; may be deleted at any time."""
+        return self.folder / "data"
+
+    @property
+    def weights(self) -> Path:
+        """Weights that were fetched, by digest; may be deleted at any time."""
+        return self.folder / "weights"
+
+    @property
+    def work(self) -> Path:
+        """Checkpoints of work in progress."""
+        return self.folder / "work"
+
+    @property
+    def socket(self) -> Path:
+        """Where the worker takes orders."""
+        return self.folder / "worker.socket"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the node's processes."""
+        return self.folder / "logs"

@@ -1,0 +1,123 @@
+"""The coordinator as one supervised unit: the registry's service, the SuperLink, and the keeper of rounds.
+
+`House` starts them in order and announces the fleet's address in the registry, which is the only address that nodes and
+commands need. It listens on loopback without encryption.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.opening import open_registry
+
+from coordinator.keeper import Keeper
+from coordinator.superlink import SuperLink, SuperLinkSettings
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.processes import Child, Program, environment_with_scripts, refuse_taken_port
+from ratatouille.processes.ports import LOOPBACK
+from registry.port import Registry
+
+_log = logging.getLogger(__name__)
+_LOOK_SECONDS = 0.5
+_READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class HouseSettings:
+    """Where a coordinator keeps its state and listens."""
+
+    folder: Path
+    port: int
+    superlink_port: int
+
+    @property
+    def remote(self) -> str:
+        """The address of the registry's service."""
+        return f"grpc://{LOOPBACK}:{self.port}"
+
+    @property
+    def registry_folder(self) -> Path:
+        """Where database and weights are."""
+        return self.folder / "registry"
+
+
+class House:
+    """A running coordinator."""
+
+    def __init__(self, settings: HouseSettings) -> None:
+        self.settings = settings
+
+    def run(self, stop: threading.Event, ready: threading.Event) -> None:
+        """Start everything, set `ready`, and keep rounds alive until `stop` is set.
+
+        Raises:
+            Refusal: port taken, folder in use by another coordinator, or a service that does not start.
+        """
+        settings = self.settings
+        with ExitStack() as stack:
+            stack.enter_context(_only_one(settings.folder))
+            refuse_taken_port(settings.port, "the registry", "--port")
+            refuse_taken_port(settings.superlink_port, "the SuperLink", "--superlink-port")
+            service = stack.enter_context(Child(_service(settings)))
+            registry = open_registry(settings.remote)
+            stack.callback(registry.close)
+            _await_registry(registry, service)
+            link = SuperLink(SuperLinkSettings(settings.folder, settings.superlink_port))
+            stack.enter_context(link)
+            registry.announce(link.settings.address)
+            stack.callback(_say_goodbye, registry)
+            ready.set()
+            keeper = Keeper(registry, link.control, settings.remote)
+            while not stop.wait(_LOOK_SECONDS):
+                try:
+                    keeper.look()
+                except Unreachable as error:
+                    _log.warning("%s; trying again", error)
+
+
+def _service(settings: HouseSettings) -> Program:
+    command = [sys.executable, "-m", "registry.service", "--folder", str(settings.registry_folder)]
+    command += ["--port", str(settings.port)]
+    log = settings.folder / "logs" / "registry.log"
+    return Program("registry", tuple(command), log, environment_with_scripts(), restart=True)
+
+
+def _await_registry(registry: Registry, service: Child) -> None:
+    import time
+
+    deadline = time.monotonic() + _READY_SECONDS
+    while True:
+        try:
+            registry.info()
+            return
+        except Unreachable as error:
+            if time.monotonic() > deadline or service.starts > 3:
+                raise Refusal(f"the registry's service does not start: {service.last_words(3)}") from error
+            time.sleep(0.1)
+
+
+def _say_goodbye(registry: Registry) -> None:
+    try:
+        registry.announce(None)
+    except Unreachable:
+        _log.warning("the registry's service was gone first")
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Refusal(
+                f"a coordinator runs already from {folder}; `ratatouille coordinator status` shows it"
+            ) from None
+        yield

@@ -1,0 +1,71 @@
+"""Who gets which order: a pure function of open work, standing offers, what is under way and what is leased.
+
+A node that holds the data gets at most two orders, one to work on and one queued, so that it never waits for the next;
+idle nodes come first. Work that somebody holds a lease on is left to them: after a restart of the coordinator it is
+adopted that way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+
+from ratatouille.exchange.assignment import Evaluate, NodeAssignment
+from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS, PROTOCOL
+from ratatouille.exchange.membership import Offer
+from ratatouille.exchange.order import Order
+
+ORDERS_PER_NODE = 2
+
+
+def match(
+    orders: Mapping[str, Order],
+    offers: Iterable[Offer],
+    connected: Collection[str],
+    in_flight: Mapping[str, str],
+    leased: Mapping[str, str],
+) -> list[tuple[str, str]]:
+    """Pairs (node, work id) to send now.
+
+    Args:
+        orders: open work by work id, in the order of its urgency.
+        offers: the offers that stand.
+        connected: nodes that Flower can reach.
+        in_flight: work id → node of orders that were sent and not yet answered.
+        leased: work id → node of live leases.
+    """
+    able = [offer for offer in offers if offer.node in connected and speaks_our_dialect(offer)]
+    load = Counter(in_flight.values())
+    for work_id, node in leased.items():
+        if work_id not in in_flight:
+            load[node] += 1
+    sent = []
+    for work_id, order in orders.items():
+        if work_id in in_flight or work_id in leased:
+            continue
+        fitting = [offer for offer in able if can_do(offer, order) and load[offer.node] < ORDERS_PER_NODE]
+        if fitting:
+            node = min(fitting, key=lambda offer: (load[offer.node], offer.name)).node
+            load[node] += 1
+            sent.append((node, work_id))
+    return sent
+
+
+def stranded(orders: Mapping[str, Order], offers: Iterable[Offer], connected: Collection[str]) -> set[str]:
+    """Open work that no node that is here could do."""
+    here = [offer for offer in offers if offer.node in connected]
+    return {work_id for work_id, order in orders.items() if not any(can_do(offer, order) for offer in here)}
+
+
+def can_do(offer: Offer, order: Order) -> bool:
+    """Whether a node holds the data of an order, and trains if the order asks for it."""
+    assignment = order.assignment
+    if not isinstance(assignment, NodeAssignment):
+        return False
+    holds = any(holding.fingerprint == assignment.fingerprint for holding in offer.holdings)
+    return holds and (offer.trains or isinstance(assignment, Evaluate))
+
+
+def speaks_our_dialect(offer: Offer) -> bool:
+    """Whether a node's answers would be answers to our questions."""
+    return (offer.protocol, offer.revision, offer.numerics) == (PROTOCOL, METHOD_REVISION, NUMERICS)

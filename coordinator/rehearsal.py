@@ -1,0 +1,151 @@
+"""A round on one machine without Flower: the same plan, the same work, worker processes instead of nodes.
+
+It serves researchers, tests and laptops. On one machine with equal packages and data it makes the same weights, bit for
+bit, as a federation does.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from registry.opening import open_registry
+
+from coordinator.conductor import Conductor
+from coordinator.settings import RoundSettings, resolve
+from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import NodeAssignment
+from ratatouille.exchange.membership import Offer
+from ratatouille.exchange.order import Hint, Order
+from ratatouille.exchange.signing import Signer
+from ratatouille.recipes.round import Round
+from ratatouille.recipes.walk import Plan
+from ratatouille.tasks.node import NodeSettings, open_holdings
+from registry.port import Registry
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a worker process needs to open for itself."""
+
+    url: str
+    nodes: tuple[NodeSettings, ...]
+    folder: Path
+
+
+def offer_all(registry: Registry, stage: Stage, seconds: float = 30 * 24 * 3600.0) -> None:
+    """Put the rehearsal's own offers into the registry: one for each node.toml, signed by one key."""
+    import time
+
+    for settings in stage.nodes:
+        signer = Signer.open(stage.folder / settings.name / "key")
+        holdings = open_holdings(settings, registry.task, stage.folder / "data")
+        offer = Offer(
+            node=signer.node,
+            name=settings.name,
+            holdings=tuple(data.holding for data in holdings.values()),
+            device="rehearsal",
+            trains=settings.trains,
+            issued=time.time(),
+            seconds=seconds,
+        )
+        registry.offer(signer.seal(offer))
+
+
+def rehearse(
+    settings: RoundSettings, stage: Stage, workers: int = 1, repeat: int = 0, told: Callable[[Plan], None] | None = None
+) -> Round:
+    """Run a round to its end and return it.
+
+    Args:
+        settings: the round's settings.
+        stage: registry and data.
+        workers: worker processes; each uses one thread.
+        repeat: ask anew what has been answered (`--fresh`).
+        told: called with the plan after every change.
+
+    Raises:
+        Refusal: as `resolve` does, and for work that cannot be done.
+    """
+    import time
+
+    from registry.records import RoundRecord
+
+    registry = open_registry(stage.url)
+    offer_all(registry, stage)
+    round = resolve(settings, registry, repeat)
+    now = time.time()
+    record = RoundRecord(
+        id=round.id, name=round.name, spec=round.to_json().decode(), state="requested", created=now, changed=now
+    )
+    registry.request_round(record)
+    registry.move_round(round.id, ["requested", "failed", "cancelled"], "running")
+    conductor = Conductor(round, registry, now)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_open_stage, initargs=(stage,)) as pool:
+        try:
+            _until_done(conductor, pool, told)
+        except Refusal as error:
+            registry.move_round(round.id, ["running"], "failed", str(error))
+            raise
+    registry.move_round(round.id, ["running"], "done")
+    return round
+
+
+def _until_done(conductor: Conductor, pool: ProcessPoolExecutor, told: Callable[[Plan], None] | None) -> None:
+    under_way: dict[Future[bytes], str] = {}
+    while True:
+        plan = conductor.advance()
+        if told is not None:
+            told(plan)
+        for work_id, order in plan.orders.items():
+            if work_id not in under_way.values():
+                under_way[pool.submit(_work, order.to_json())] = work_id
+        if not under_way:
+            return
+        finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
+        for future in finished:
+            del under_way[future]
+            hint = Hint.from_json(future.result())
+            if hint.outcome in ("refused", "failed"):
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise Refusal(hint.reason)
+
+
+class _Worker:
+    """What one worker process has open."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.registry = open_registry(stage.url)
+        self.stage = stage
+        self.data = {
+            fingerprint: (settings, data)
+            for settings in stage.nodes
+            for fingerprint, data in open_holdings(settings, self.registry.task, stage.folder / "data").items()
+        }
+
+
+_worker: list[Any] = []
+
+
+def _open_stage(stage: Stage) -> None:
+    from ratatouille.training import numerics
+
+    numerics.apply()
+    _worker.append(_Worker(stage))
+
+
+def _work(order_json: bytes) -> bytes:
+    from ratatouille.training.answer import answer
+
+    order = Order.from_json(order_json)
+    worker: _Worker = _worker[0]
+    assert isinstance(order.assignment, NodeAssignment)
+    settings, data = worker.data[order.assignment.fingerprint]
+    signer = Signer.open(worker.stage.folder / settings.name / "key")
+    hint: Hint = answer(order, data, worker.registry, signer, worker.stage.folder / "work")
+    return hint.to_json()

@@ -1,0 +1,148 @@
+"""Runs one round over Flower: what is open goes out as orders, what comes back is read from the registry.
+
+The loop may be killed at any moment: everything it knows is in the registry, and the next one goes on. Flower's replies
+are hints that a node is free again; an answer counts when the registry has it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+
+from flwr.serverapp import Grid
+from registry.opening import open_registry
+
+from coordinator.conductor import Conductor
+from coordinator.dispatch import POLL_SECONDS, Dispatch, Reply
+from coordinator.matching import match, stranded
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.order import Hint
+from ratatouille.recipes.round import Round
+from ratatouille.recipes.walk import Plan
+from registry.port import Registry
+
+_log = logging.getLogger(__name__)
+_ATTEMPTS = 3
+_SILENCE = 90.0
+"""Seconds after which an order that nobody holds a lease on counts as lost."""
+_GRACE = 30.0
+"""Seconds that a closing round waits for evaluations that no node can make."""
+
+
+def run_round(grid: Grid, round_id: str, address: str) -> None:
+    """Run a round to its end; called by the ServerApp.
+
+    Raises:
+        Refusal: when the round cannot be finished; the registry has the reason too.
+    """
+    registry = open_registry(address)
+    try:
+        RoundRunner(registry, round_id, Dispatch(grid)).run()
+    finally:
+        registry.close()
+
+
+class RoundRunner:
+    """The loop of one round; between two turns it keeps nothing that the registry does not know."""
+
+    def __init__(self, registry: Registry, round_id: str, lane: Dispatch) -> None:
+        self._registry = registry
+        self._lane = lane
+        record = registry.round(round_id)
+        self.round = Round.from_json(record.spec)
+        self._conductor = Conductor(self.round, registry, record.created)
+        self._messages: dict[str, tuple[str, str, float]] = {}
+        """Message id → node key, work id, time of sending."""
+        self._failures: Counter[str] = Counter()
+        self._stranded_since: float | None = None
+
+    def run(self) -> None:
+        """Go round until the plan is done, the round is cancelled, or it cannot be finished."""
+        self._registry.move_round(self.round.id, ["requested"], "running")
+        while True:
+            try:
+                if self._turn():
+                    return
+            except Unreachable as error:
+                _log.warning("%s; waiting for it", error)
+                time.sleep(1)
+            except Refusal as error:
+                self._registry.move_round(self.round.id, ["running", "cancelling"], "failed", str(error))
+                raise
+            time.sleep(POLL_SECONDS)
+
+    def _turn(self) -> bool:
+        """One turn; True when the round is over."""
+        if self._registry.round(self.round.id).state == "cancelling":
+            self._registry.move_round(self.round.id, ["cancelling"], "cancelled", "cancelled by a maintainer")
+            return True
+        self._receive()
+        plan = self._conductor.advance()
+        if plan.done:
+            self._registry.move_round(self.round.id, ["running"], "done", self._closing_words(plan))
+            return True
+        return self._dispatch(plan)
+
+    def _dispatch(self, plan: Plan) -> bool:
+        """Send what can be sent; True when a closing round has nothing left that anybody here could do."""
+        offers = self._registry.offers()
+        nodes = {key: flower for flower, key in self._lane.nodes().items()}
+        leased = {lease.work_id: lease.node for lease in self._registry.leases()}
+        self._forget_lost(set(leased))
+        in_flight = {work_id: node for node, work_id, _ in self._messages.values()}
+        for node, work_id in match(plan.orders, offers, nodes, in_flight, leased):
+            message = self._lane.send(nodes[node], plan.orders[work_id].to_json())
+            self._messages[message] = (node, work_id, time.monotonic())
+        if not self._conductor.closing:
+            return False
+        return self._close(plan, plan.orders.keys() == stranded(plan.orders, offers, nodes))
+
+    def _close(self, plan: Plan, all_stranded: bool) -> bool:
+        """After the deadline: end when everything is there that can be had."""
+        if not all_stranded:
+            self._stranded_since = None
+            return False
+        self._stranded_since = self._stranded_since or time.monotonic()
+        if plan.orders and time.monotonic() - self._stranded_since < _GRACE:
+            return False
+        if not any(outcome.final for outcome in plan.outcomes):
+            raise Refusal(
+                f"the deadline passed before {self._least()} runs of any recipe were there; nothing to combine"
+            )
+        self._registry.move_round(self.round.id, ["running"], "done", self._closing_words(plan))
+        return True
+
+    def _least(self) -> int:
+        return self.round.min_runs or self.round.protocol.runs
+
+    def _closing_words(self, plan: Plan) -> str:
+        short = [f"{o.recipe} {len(o.members)} of {o.wanted} runs" for o in plan.outcomes if len(o.members) < o.wanted]
+        return f"ended at its deadline: {', '.join(short)}" if short else ""
+
+    def _receive(self) -> None:
+        for reply in self._lane.poll():
+            node, work_id, _ = self._messages.pop(reply.message, ("", "", 0.0))
+            hint = _hint(reply, work_id) if work_id and not reply.lost else None
+            if hint is not None and hint.outcome in ("refused", "failed"):
+                self._failed(node, hint)
+
+    def _failed(self, node: str, hint: Hint) -> None:
+        self._failures[hint.work_id] += 1
+        self._registry.note(self.round.id, "failure", hint.work_id, f"node {node[:12]}: {hint.reason}")
+        _log.warning("order %s failed on node %s: %s", hint.work_id[:12], node[:12], hint.reason)
+        if self._failures[hint.work_id] >= _ATTEMPTS:
+            raise Refusal(f"node {node[:12]} cannot do its work: {hint.reason}")
+
+    def _forget_lost(self, leased: set[str]) -> None:
+        """An order that was lost on its way is sent again: asking twice for the same work id costs nothing."""
+        busy = {node for node, work_id, _ in self._messages.values() if work_id in leased}
+        for message, (node, work_id, sent) in list(self._messages.items()):
+            if work_id not in leased and node not in busy and time.monotonic() - sent > _SILENCE:
+                del self._messages[message]
+
+
+def _hint(reply: Reply, work_id: str) -> Hint:
+    if reply.body is None:
+        return Hint(work_id=work_id, outcome="failed", reason=reply.error[:2000])
+    return Hint.from_json(reply.body)

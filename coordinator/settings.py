@@ -1,0 +1,167 @@
+"""From a round.toml to a round: names become digests, wishes become holdings that nodes offer now.
+
+`RoundSettings` is the file; `resolve` binds it to the registry's definitions and to the data fingerprints of standing
+offers. The result is a value; where it runs is decided later, order by order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.membership import Offer
+from ratatouille.recipes.protocol import resolve_protocol
+from ratatouille.recipes.recipe import RECIPES, recipe_named
+from ratatouille.recipes.round import Auxiliary, Round, Share, Start
+from ratatouille.record import Name, Record
+from ratatouille.settings import read_settings
+from ratatouille.tasks.task import Task
+from registry.port import Registry
+
+
+class RoundSettings(Record):
+    """What a maintainer writes in a round.toml."""
+
+    name: Name
+    target: Name
+    held_out: tuple[Name, ...] = ()
+    """Domains of the target that nobody trains on."""
+    auxiliaries: tuple[Name, ...] | Literal["all"] = "all"
+    """Auxiliary tasks, or all that nodes offer."""
+    auxiliary_domains: Literal["strict", "lenient"] = "strict"
+    """strict: auxiliary runs see no domain that the target holds out; lenient: they see every domain that is held."""
+    recipes: Annotated[tuple[Name, ...], Field(min_length=1)] = tuple(RECIPES)
+    foundation: str = "latest"
+    """Revision whose featurizer everybody starts from."""
+    protocol: dict[str, Any] = Field(default_factory=lambda: {"name": "paper"})
+    trial: NonNegativeInt = 0
+    slices: tuple[Literal["seen", "new"], ...] = ()
+    min_runs: PositiveInt | None = None
+    deadline_minutes: PositiveFloat | None = None
+
+
+def read_round_settings(path: Path) -> RoundSettings:
+    """Read a round.toml.
+
+    Raises:
+        Refusal: naming the file and its first mistake.
+    """
+    return read_settings(path, RoundSettings, "round")
+
+
+def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Round:
+    """Bind settings to what the registry and the nodes have now.
+
+    Raises:
+        Refusal: unknown recipe, protocol, task, domain or revision, or data that no node offers.
+    """
+    for name in settings.recipes:
+        recipe_named(name)
+    changes = dict(settings.protocol)
+    protocol = resolve_protocol(str(changes.pop("name", "paper")), changes)
+    target = registry.task(settings.target)
+    _refuse_unknown_domains(target, settings.held_out)
+    offers = sorted(registry.offers(), key=lambda offer: offer.node)
+    training = tuple(domain for domain in target.domains if domain not in settings.held_out)
+    foundation = registry.show(settings.foundation).entry.version
+    return Round(
+        name=settings.name,
+        target=target.name,
+        task=target.digest,
+        metric=target.metric,
+        architecture=foundation.architecture,
+        foundation=Start(version=foundation.id, featurizer=foundation.featurizer),
+        held_out=settings.held_out,
+        training=training_shares(target, training, offers),
+        evaluation=_evaluation_shares(target, settings.held_out, offers),
+        auxiliaries=_auxiliaries(settings, registry, offers),
+        recipes=settings.recipes,
+        protocol=protocol,
+        trial=settings.trial,
+        repeat=repeat,
+        slices=settings.slices,
+        min_runs=settings.min_runs,
+        deadline=None if settings.deadline_minutes is None else 60 * settings.deadline_minutes,
+    )
+
+
+def training_shares(task: Task, domains: Sequence[str], offers: Sequence[Offer]) -> tuple[Share, ...]:
+    """Holdings to train on: one that has all domains if there is one (replicas are one), else all that have any.
+
+    Raises:
+        Refusal: when a domain is offered by nobody.
+    """
+    held = _held(task, domains, [offer for offer in offers if offer.trains])
+    complete = sorted(fingerprint for fingerprint, names in held.items() if len(names) == len(domains))
+    if complete:
+        return (Share(fingerprint=complete[0], domains=tuple(domains)),)
+    _refuse_missing(task, domains, held, "trains on")
+    return tuple(Share(fingerprint=fingerprint, domains=names) for fingerprint, names in sorted(held.items()))
+
+
+def _evaluation_shares(task: Task, domains: Sequence[str], offers: Sequence[Offer]) -> tuple[Share, ...]:
+    held = _held(task, domains, offers)
+    _refuse_missing(task, domains, held, "holds")
+    # Replicas of a domain inside larger, different holdings would be counted twice: one holding counts each domain,
+    # unless no single one has it all, as when contributors hold different images of one domain.
+    complete = sorted(fingerprint for fingerprint, names in held.items() if len(names) == len(domains))
+    if complete:
+        return (Share(fingerprint=complete[0], domains=tuple(domains)),) if domains else ()
+    return tuple(Share(fingerprint=fingerprint, domains=names) for fingerprint, names in sorted(held.items()))
+
+
+def _held(task: Task, domains: Sequence[str], offers: Sequence[Offer]) -> dict[str, tuple[str, ...]]:
+    """Fingerprints of the task's holdings and those of `domains` that each has."""
+    held = {}
+    for offer in offers:
+        for holding in offer.holdings:
+            names = tuple(domain for domain in domains if holding.total(domain))
+            if holding.task == task.digest and names:
+                held[holding.fingerprint] = names
+    return held
+
+
+def _auxiliaries(settings: RoundSettings, registry: Registry, offers: Sequence[Offer]) -> tuple[Auxiliary, ...]:
+    if not any(recipe_named(name).starts == "auxiliary" for name in settings.recipes):
+        return ()
+    offered = {holding.task_name for offer in offers if offer.trains for holding in offer.holdings}
+    names = settings.auxiliaries
+    if names == "all":
+        names = tuple(name for name in offered if name != settings.target and registry.task(name).kind == "auxiliary")
+    chosen = []
+    for name in sorted(names):
+        task = registry.task(name)
+        if name == settings.target:
+            raise Refusal(f"'{name}' is the target; it cannot be an auxiliary task of itself")
+        banned = settings.held_out if settings.auxiliary_domains == "strict" else ()
+        domains = tuple(domain for domain in task.domains if domain not in banned)
+        present = _held(task, domains, [offer for offer in offers if offer.trains])
+        if not present:
+            raise Refusal(
+                f"no node that is here trains on the auxiliary task '{name}'"
+                f"{' outside the held-out domains' if banned else ''}; join one, or leave it out of `auxiliaries`"
+            )
+        fingerprint, names_ = max(sorted(present.items()), key=lambda item: len(item[1]))
+        chosen.append(Auxiliary(name=name, task=task.digest, share=Share(fingerprint=fingerprint, domains=names_)))
+    return tuple(chosen)
+
+
+def _refuse_unknown_domains(task: Task, names: Sequence[str]) -> None:
+    for name in names:
+        if name not in task.domains:
+            raise Refusal(f"task '{task.name}' has no domain '{name}' to hold out; it has {', '.join(task.domains)}")
+    if len(names) == len(task.domains):
+        raise Refusal(f"every domain of task '{task.name}' is held out; leave at least one to train on")
+
+
+def _refuse_missing(task: Task, domains: Sequence[str], held: dict[str, tuple[str, ...]], does: str) -> None:
+    missing = [domain for domain in domains if not any(domain in names for names in held.values())]
+    if missing:
+        raise Refusal(
+            f"no node that is here {does} {', '.join(missing)} of task '{task.name}'; "
+            "`ratatouille node status` lists who is here"
+        )

@@ -1,0 +1,146 @@
+"""The table of a round: each recipe's final version beside the mean and the best of the runs that it is made of.
+
+Every score comes with the half-width of its 95 % interval over images (Agresti-Coull), and the spread over runs; the
+verdict says who is ahead and whether these images can tell. Nothing is left out because it looks bad.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import mean, stdev
+
+from ratatouille.exchange.receipt import Evaluation
+from ratatouille.recipes.outcome import Candidate, Outcome
+from ratatouille.recipes.round import Round
+from ratatouille.recipes.score import add, score
+from ratatouille.record import Digest, Name, Record
+
+_Z = 1.96
+
+
+class Score(Record):
+    """A share of 1 with the half-width of its 95 % interval over `images` images."""
+
+    value: float
+    margin: float
+    images: int
+
+
+class Row(Record):
+    """One recipe of a round."""
+
+    recipe: Name
+    version: Digest | None
+    featurizer: Digest | None
+    head: Digest | None
+    runs: int
+    wanted: int
+    validation: Score | None
+    held_out: dict[str, Score]
+    """By slice: `all`, and `seen` and `new` where the round asked for them."""
+    mean_run: float | None
+    """Mean held-out score of the single runs."""
+    run_spread: float | None
+    """Standard deviation of the runs' held-out scores; None for fewer than two runs."""
+    best_run: float | None
+    """Held-out score of the run that validation would choose."""
+
+
+class Report(Record):
+    """The result of a round."""
+
+    round: str
+    name: Name
+    target: Name
+    held_out: tuple[Name, ...]
+    metric: str
+    rows: tuple[Row, ...]
+    verdict: str
+    note: str = ""
+
+
+def report(round: Round, outcomes: Sequence[Outcome], note: str = "") -> Report:
+    """The table of a round from its plan's outcomes; recipes without a final version have empty cells."""
+    rows = tuple(_row(round, outcome) for outcome in outcomes)
+    return Report(
+        round=round.id,
+        name=round.name,
+        target=round.target,
+        held_out=round.held_out,
+        metric=round.metric,
+        rows=rows,
+        verdict=verdict(rows),
+        note=note,
+    )
+
+
+def measured(evaluations: Sequence[Evaluation] | None, metric: str, slice_: str = "all") -> Score | None:
+    """Score and margin of some counts; None where nothing was counted."""
+    chosen = [evaluation for evaluation in evaluations or () if evaluation.cell.slice == slice_]
+    if not chosen or not sum(evaluation.count for evaluation in chosen):
+        return None
+    domains: dict[str, list[Evaluation]] = {}
+    for evaluation in chosen:
+        domains.setdefault(evaluation.cell.domain, []).append(evaluation)
+    variance = 0.0
+    for parts in domains.values():
+        counts = add(parts)
+        images = counts.count + _Z**2
+        share = (counts.correct + _Z**2 / 2) / images
+        variance += share * (1 - share) / images
+    return Score(
+        value=score(chosen, metric, slice_),
+        margin=_Z * math.sqrt(variance) / len(domains),
+        images=sum(evaluation.count for evaluation in chosen),
+    )
+
+
+def verdict(rows: Sequence[Row]) -> str:
+    """One sentence: who is ahead on the held-out domains, and whether it is more than noise."""
+    scored = sorted(
+        ((row.held_out["all"], row.recipe) for row in rows if "all" in row.held_out), key=lambda pair: -pair[0].value
+    )
+    if len(scored) < 2:
+        return "There is nothing to compare yet."
+    (first, winner), (second, runner_up) = scored[0], scored[1]
+    gap = first.value - second.value
+    if gap == 0:
+        return f"{winner} and {runner_up} are level on the held-out images."
+    noise = math.hypot(first.margin, second.margin)
+    sure = "which is more than the noise" if gap > noise else "which this many images cannot tell from chance"
+    return (
+        f"{winner} is ahead of {runner_up} by {100 * gap:.1f} points on {first.images} held-out images, "
+        f"{sure} (± {100 * noise:.1f}); one round of one seed is an anecdote, not a benchmark."
+    )
+
+
+def _row(round: Round, outcome: Outcome) -> Row:
+    final, metric = outcome.final, round.metric
+    singles = [score(run.held_out, metric) for run in outcome.members if run.held_out]
+    held_out = {} if final is None else _slices(final, round)
+    chosen = _chosen(outcome.members, metric)
+    return Row(
+        recipe=outcome.recipe,
+        version=final.version if final else None,
+        featurizer=final.featurizer if final else None,
+        head=final.head if final else None,
+        runs=len(outcome.members),
+        wanted=outcome.wanted,
+        validation=measured(final.validation, metric) if final else None,
+        held_out=held_out,
+        mean_run=mean(singles) if singles else None,
+        run_spread=stdev(singles) if len(singles) > 1 else None,
+        best_run=score(chosen.held_out, metric) if chosen and chosen.held_out else None,
+    )
+
+
+def _slices(final: Candidate, round: Round) -> dict[str, Score]:
+    found = {name: measured(final.held_out, round.metric, name) for name in ("all", *round.slices)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _chosen(members: Sequence[Candidate], metric: str) -> Candidate | None:
+    """The first member with the highest validation score."""
+    known = [member for member in members if member.validation]
+    return max(known, key=lambda member: score(member.validation or (), metric), default=None)

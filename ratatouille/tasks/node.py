@@ -1,0 +1,82 @@
+"""What a contributor writes in a node.toml, and the data that it opens.
+
+A node is who holds data; how it joins a federation is `contributor_client`'s matter, and a rehearsal opens the same
+files without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from ratatouille.errors import Refusal
+from ratatouille.record import Name, Record
+from ratatouille.settings import parse_settings, read_toml
+from ratatouille.tasks.data import LocalData, open_data
+from ratatouille.tasks.inspection import Progress
+from ratatouille.tasks.settings import DataSettings
+from ratatouille.tasks.task import Task
+
+
+class NodeData(DataSettings):
+    """One `[[data]]` table: images, and the task that they belong to."""
+
+    task: Name
+
+
+class NodeSettings(Record):
+    """What a contributor writes in a node.toml."""
+
+    name: Name
+    remote: str | None = None
+    """Name or address of the registry; the default remote when it is not given."""
+    folder: Path | None = None
+    """Where the node keeps its key, caches and checkpoints."""
+    trains: bool = True
+    """False: this node evaluates on its data and never trains on it."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    cache_megabytes: Annotated[int, Field(ge=100)] = 20_000
+    """How much the node keeps of weights that it fetched."""
+    data: Annotated[tuple[NodeData, ...], Field(min_length=1)]
+
+
+def read_node_settings(path: Path) -> NodeSettings:
+    """Read a node.toml; relative paths in it count from its folder.
+
+    Raises:
+        Refusal: naming the file and its first mistake.
+    """
+    settings = parse_settings(read_toml(path, "node"), NodeSettings, path, "node")
+    home = path.parent
+    data = tuple(
+        table.model_copy(
+            update={
+                "path": home / table.path,
+                "fingerprint_secret_file": table.fingerprint_secret_file and home / table.fingerprint_secret_file,
+            }
+        )
+        for table in settings.data
+    )
+    return settings.model_copy(update={"data": data, "folder": settings.folder and home / settings.folder})
+
+
+def open_holdings(
+    settings: NodeSettings, find_task: Callable[[str], Task], cache: Path, progress: Progress | None = None
+) -> dict[str, LocalData]:
+    """Open all data of a node, by fingerprint.
+
+    Raises:
+        Refusal: as `open_data` does, and for two tables that hold the same data.
+    """
+    opened: dict[str, LocalData] = {}
+    for table in settings.data:
+        task = find_task(table.task)
+        plain = DataSettings(**{name: getattr(table, name) for name in DataSettings.model_fields})
+        data = open_data(task, plain, cache, progress)
+        if data.holding.fingerprint in opened:
+            raise Refusal(f"node '{settings.name}' names the same images of task '{task.name}' twice; keep one table")
+        opened[data.holding.fingerprint] = data
+    return opened

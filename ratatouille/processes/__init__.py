@@ -1,7 +1,8 @@
 """Child processes that a service owns: started, watched, restarted and, whatever happens, ended with it.
 
-`child` supervises one program; `tether` is the small process between us and it, which ends the whole family when we die,
-even by kill -9; `ports` finds and waits for addresses. Nothing here knows what the programs do.
+`child` supervises one program; `tether` is the small process between us and it, which ends the whole family when we
+die, even by kill -9; `ports` finds and waits for addresses; `scripts` finds the commands of this installation. Nothing
+here knows what the programs do.
 """
 
 from ratatouille.processes.child import Child, Program

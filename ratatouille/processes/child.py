@@ -1,8 +1,8 @@
 """One supervised program: started through a tether, restarted with back-off when asked, ended in good order.
 
-A program that ends at once is restarted after 1, 2, 4 … 30 seconds; one that had run for a minute starts again at 1. Any
-exit counts, also code 0: a Flower node ends itself that way when its server forgot it. What a program means, and when it
-is ready, is its owner's knowledge.
+A program that ends at once is restarted after 1, 2, 4 … 30 seconds; one that had run for a minute starts again at 1.
+Any exit counts, also code 0: a Flower node ends itself that way when its server forgot it. What a program means, and
+when it is ready, is its owner's knowledge.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ did. The command's output goes through it into LOG, which keeps between one and 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
@@ -167,10 +168,8 @@ def _read_rest(output: int) -> bytes:
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def _prctl(option: int, value: int) -> None:

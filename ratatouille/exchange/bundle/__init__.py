@@ -1,30 +1,51 @@
 """The Flower app bundle: a constant archive that names our two apps and carries no code.
 
 Flower insists on sending a bundle to every node, and code inside a bundle would shadow what is installed there. Ours is
-built from the `pyproject.toml` beside this file, so that both sides can compute its hash from their own installation,
-and a node accepts this hash and no other. Whoever submits or accepts it is in `coordinator` and `contributor_client`.
+made from the `pyproject.toml` beside this file, so that both sides compute its hash from their own installation, and a
+node accepts this hash and no other. Who submits and who accepts it is in `coordinator` and `contributor_client`;
+`envelope` is how bytes ride in messages.
 """
 
 from __future__ import annotations
 
+import io
+import zipfile
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
 from ratatouille.record import sha256
 
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)
+_MANIFEST, _CONTENT = "pyproject.toml", ".info/CONTENT"
+
 
 @cache
 def build_bundle() -> bytes:
-    """The archive, byte for byte the same wherever the same version is installed (its entries are stored, not packed)."""
-    # Flower is only installed with the coordinator's and the node's requirements.
-    from flwr.cli.build import build_fab_from_files
-
-    manifest = files(__package__).joinpath("pyproject.toml").read_bytes()
+    """Our bundle, the same bytes wherever the same version is installed."""
+    manifest = files(__package__).joinpath(_MANIFEST).read_bytes()
     # git and editors may change line ends; the hash must not depend on them.
-    bundle, _ = build_fab_from_files({"pyproject.toml": manifest.replace(b"\r\n", b"\n")})
-    return bundle
+    return archive({_MANIFEST: manifest.replace(b"\r\n", b"\n")})
 
 
 def bundle_hash() -> str:
-    """The hash that Flower puts on the tasks of a run of this bundle."""
+    """The hash that Flower puts on the tasks of a run of our bundle."""
     return sha256(build_bundle())
+
+
+def archive(contents: Mapping[str, bytes]) -> bytes:
+    """A Flower app bundle of these files: a zip archive with a table of contents, as `flwr build` makes them.
+
+    Flower's own builder compresses nothing either, but stamps the operating system and rewrites the manifest by
+    whatever TOML library is there; this one gives the same bytes everywhere.
+    """
+    names = [_MANIFEST, *sorted(contents.keys() - {_MANIFEST})]
+    table = "\n".join(f"{name},{sha256(contents[name])},{8 * len(contents[name])}" for name in names)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as bundle:
+        for name, data in [*((name, contents[name]) for name in names), (_CONTENT, table.encode())]:
+            entry = zipfile.ZipInfo(name, _LONG_AGO)
+            entry.create_system = 3
+            entry.external_attr = 0o600 << 16
+            bundle.writestr(entry, data)
+    return buffer.getvalue()

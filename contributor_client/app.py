@@ -1,0 +1,36 @@
+"""The ClientApp: what a node does with a message from the coordinator. It imports no torch and runs no code of others.
+
+An order goes to the worker's socket and its reply comes back; an introduction is sealed with the node's key. Where both
+are is in the node's own configuration, which the coordinator never sees.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flwr.app import Context, Message
+from flwr.clientapp import ClientApp
+
+from contributor_client.relay import relay
+from ratatouille.exchange.bundle.envelope import pack, unpack
+from ratatouille.exchange.introduction import introduce
+from ratatouille.exchange.signing import Signer
+
+WORKER_SOCKET, NODE_KEY = "worker-socket", "node-key"
+"""Entries of the node's configuration: paths of the worker's socket and of the file with the private key."""
+
+app = ClientApp()
+
+
+@app.query("work")
+def work(message: Message, context: Context) -> Message:
+    """Hand an order to the worker and return its reply."""
+    socket = Path(str(context.node_config[WORKER_SOCKET]))
+    return Message(pack(relay(socket, unpack(message.content))), reply_to=message)
+
+
+@app.query("introduce")
+def introduce_node(message: Message, context: Context) -> Message:
+    """Say, sealed, which of our nodes this Flower node is."""
+    signer = Signer.open(Path(str(context.node_config[NODE_KEY])))
+    return Message(pack(introduce(signer, context.node_id, context.run_id)), reply_to=message)

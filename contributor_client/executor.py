@@ -1,0 +1,104 @@
+"""Our executor: asks the SuperNode for tasks and answers them, in place of `flower-superexec`.
+
+This is where a node keeps its owner's promise. A task of any bundle but ours is answered with a refusal; and the
+ClientApp that runs is always the installed one, so that not even an accepted bundle could bring code. It imports no
+torch and lives on between messages, so an order reaches the worker in milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Collection
+from logging import ERROR, INFO, WARNING
+from pathlib import Path
+
+import httpx
+from flwr.common.constant import ErrorCode
+from flwr.proto.runtime_pb2 import AcquireTaskRequest
+from flwr.supercore import log
+from flwr.supercore.auth import load_superexec_auth_secret
+from flwr.supercore.constant import TaskType
+from flwr.supercore.interceptors import SuperExecAuthHttpInterceptor
+
+from contributor_client.app import app
+from contributor_client.task import ClaimedTask, runtime_client
+from ratatouille.errors import Refusal
+from ratatouille.exchange.bundle import bundle_hash
+
+_POLL_SECONDS = 0.1
+_ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
+
+
+class ForeignBundle(Refusal):
+    """A run of another program than the one that the node's owner installed."""
+
+
+def execute_forever(address: str, secret: bytes, accepted: Collection[str]) -> None:
+    """Take tasks from the SuperNode at `host:port`, one after the other; outlives restarts of the SuperNode."""
+    client = runtime_client(address, SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods=[_ACQUIRE]))
+    while True:
+        try:
+            acquired = client.AcquireTask(AcquireTaskRequest(supported_task_types=[TaskType.CLIENT_APP]))
+            if acquired.HasField("task") and acquired.token:
+                execute(ClaimedTask(address, acquired.token), accepted)
+                continue
+        except httpx.TransportError:
+            pass  # The SuperNode is starting or restarting.
+        time.sleep(_POLL_SECONDS)
+
+
+def execute(task: ClaimedTask, accepted: Collection[str]) -> None:
+    """Answer one task; whatever goes wrong at work becomes its answer.
+
+    Raises:
+        httpx.TransportError: when the SuperNode is gone.
+    """
+    try:
+        with task.kept():
+            given = task.pull()
+            try:
+                refuse_foreign_bundle(given.bundle_hashes, accepted)
+                reply = app(message=given.message, context=given.context)
+            except Exception as error:
+                foreign = isinstance(error, ForeignBundle)
+                reason = str(error) if isinstance(error, Refusal) else f"{type(error).__name__}: {error}"
+                log(WARNING, "Answered with an error: %s", reason)
+                task.fail(given, ErrorCode.INVALID_FAB if foreign else ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason)
+            else:
+                task.answer(given, reply)
+    except (httpx.HTTPStatusError, RuntimeError) as error:
+        # The SuperNode has forgotten this task: it was restarted, or gave it up. What the worker did is not lost,
+        # because its push to the registry was the commit.
+        log(ERROR, "The SuperNode did not take the answer: %s", error)
+
+
+def refuse_foreign_bundle(hashes: Collection[str], accepted: Collection[str]) -> None:
+    """Let pass only a bundle of which every hash, claimed or computed, is accepted.
+
+    Raises:
+        ForeignBundle: naming the first other hash.
+    """
+    if foreign := sorted(set(hashes) - set(accepted)):
+        raise ForeignBundle(
+            f"this node runs only what its owner installed, and refuses bundle {foreign[0][:12]}…; it accepts "
+            f"{', '.join(f'{one[:12]}…' for one in sorted(accepted))}: install the same version on both sides"
+        )
+
+
+def main() -> None:
+    """`python -m contributor_client.executor`, as `supernode` starts it."""
+    parser = argparse.ArgumentParser(description="Executor of a contributor's node.")
+    parser.add_argument("--runtime", required=True, help="host:port of the SuperNode's runtime API")
+    parser.add_argument("--secret", required=True, type=Path, help="file with the secret that the SuperNode knows")
+    parser.add_argument("--accept", action="append", help="hash of an accepted bundle; ours, unless given")
+    arguments = parser.parse_args()
+    secret = load_superexec_auth_secret(str(arguments.secret))
+    assert secret is not None
+    accepted = arguments.accept or [bundle_hash()]
+    log(INFO, "Executor ready; accepts bundle %s", ", ".join(accepted))
+    execute_forever(arguments.runtime, secret, accepted)
+
+
+if __name__ == "__main__":
+    main()

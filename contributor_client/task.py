@@ -1,0 +1,116 @@
+"""One task of the SuperNode: its message in, our answer out, and a sign of life in between.
+
+These are the parts of Flower's `run_clientapp` that a node needs, without installing the bundle, loading code from it,
+or ending the process. All of it is Flower's internal client of the runtime API, hence the exact pin of flwr.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from logging import WARNING
+
+import httpx
+from flwr.app import Context, Message
+from flwr.app.error import Error
+from flwr.common.constant import SubStatus
+from flwr.common.serde import context_from_proto
+from flwr.proto.node_pb2 import Node
+from flwr.proto.runtime_pb2 import PullAppMessagesRequest, PullTaskInputRequest, SendTaskHeartbeatRequest
+from flwr.supercore import log
+from flwr.supercore.heartbeat import HeartbeatSender
+from flwr.supercore.inflatable.inflatable_protobuf_utils import (
+    make_confirm_message_received_fn_protobuf,
+    make_pull_object_fn_protobuf,
+)
+from flwr.supercore.inflatable.inflatable_utils import pull_and_inflate_object_from_tree
+from flwr.supercore.interceptors import RuntimeTokenHttpInterceptor, RuntimeVersionHttpInterceptor
+from flwr.supercore.protobuf.client import ProtobufClientInterceptor
+from flwr.supercore.runtime import RuntimeHttpClient
+from flwr.supernode.runtime.run_clientapp import push_message, push_task_output
+
+from ratatouille.record import sha256
+
+_FIRST_PAUSE, _LONGEST_PAUSE, _PATIENCE = 0.03, 1.0, 60.0
+
+
+@dataclass(frozen=True)
+class TaskInput:
+    """What the SuperNode wants to have done, and the hashes of the bundle that it wants it done with."""
+
+    message: Message
+    context: Context
+    bundle_hashes: frozenset[str]
+
+
+class ClaimedTask:
+    """A task that was given to us; a context manager that keeps it claimed for as long as the worker needs."""
+
+    def __init__(self, address: str, token: str) -> None:
+        self._client = runtime_client(address, RuntimeTokenHttpInterceptor(token))
+        self._heartbeat = HeartbeatSender(self._beat)
+
+    def pull(self) -> TaskInput:
+        """Fetch the message. The SuperNode offers tasks a little before the message is complete, so pauses are short.
+
+        Raises:
+            RuntimeError: when the message is gone; Flower's own pause of a second would come with every order.
+        """
+        given = self._client.PullTaskInput(PullTaskInputRequest())
+        context = context_from_proto(given.context)
+        messages = self._client.PullMessages(PullAppMessagesRequest())
+        if not messages.message_object_trees:
+            raise RuntimeError("the SuperNode gave a task without a message")
+        tree, node = messages.message_object_trees[0], Node(node_id=context.node_id)
+        message = pull_and_inflate_object_from_tree(
+            tree,
+            make_pull_object_fn_protobuf(self._client.PullObject, node, context.run_id),
+            make_confirm_message_received_fn_protobuf(self._client.ConfirmMessageReceived, node, context.run_id),
+            return_type=Message,
+            max_time=_PATIENCE,
+            max_tries_per_object=None,
+            initial_backoff=_FIRST_PAUSE,
+            backoff_cap=_LONGEST_PAUSE,
+        )
+        # The id is the hash of the message, so it is not part of what was sent.
+        message.metadata.__dict__["_message_id"] = tree.object_id
+        hashes = frozenset({given.run.fab_hash, given.fab.hash_str, sha256(given.fab.content)})
+        return TaskInput(message, context, hashes)
+
+    def answer(self, given: TaskInput, reply: Message) -> None:
+        """Return the worker's reply and end the task."""
+        push_message(self._client, reply, given.context)
+        push_task_output(self._client, given.context, SubStatus.COMPLETED, "")
+
+    def fail(self, given: TaskInput, code: int, reason: str) -> None:
+        """Return an error, which reaches the coordinator as it is, and end the task as failed."""
+        push_message(self._client, Message(Error(code, reason), reply_to=given.message), given.context)
+        push_task_output(self._client, given.context, SubStatus.FAILED, reason)
+
+    @contextmanager
+    def kept(self) -> Iterator[ClaimedTask]:
+        """Tell the SuperNode now and then that the task is alive."""
+        self._heartbeat.start()
+        try:
+            yield self
+        finally:
+            self._heartbeat.stop()
+            self._client.close()
+
+    def _beat(self) -> bool:
+        try:
+            self._client.SendTaskHeartbeat(SendTaskHeartbeatRequest())
+        except httpx.TransportError:
+            return False
+        except httpx.HTTPStatusError as error:
+            # Flower would interrupt the process here. The worker's result is worth having all the same: its push to the
+            # registry is the commit.
+            log(WARNING, "The SuperNode has forgotten the task at work: %s", error)
+        return True
+
+
+def runtime_client(address: str, authentication: ProtobufClientInterceptor) -> RuntimeHttpClient:
+    """A client of a SuperNode's runtime API; without Flower's retrying, which ends the process on the first 401."""
+    version = RuntimeVersionHttpInterceptor(component_name="flwr-clientapp")
+    return RuntimeHttpClient.from_server_address(address, True, None, [version, authentication])

@@ -1,0 +1,1 @@
+"""Runs rounds: the Flower server side, its dispatcher, rehearsal and commands; works where torch is absent."""

@@ -1,0 +1,129 @@
+"""Submitting, watching and stopping Flower runs, from any process on the SuperLink's machine.
+
+This speaks Flower's control API with Flower's own client classes, which are internal: hence the exact pin of flwr. One
+run of ours is one round; what happens in it is told by the registry, and what is told here is only whether it lives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import httpx
+from flwr.common.serde import fab_to_proto, user_config_to_proto
+from flwr.proto.control_pb2 import ListNodesRequest, ListRunsRequest, StartRunRequest, StopRunRequest
+from flwr.supercore.control.control_http_client import ControlHttpClient
+from flwr.supercore.error import ApiErrorCode, FlowerError
+from flwr.supercore.fab import Fab
+from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.bundle import build_bundle
+from ratatouille.record import sha256
+
+RunStatus = Literal["pending", "running", "completed", "failed", "stopped", "unknown"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FlowerNode:
+    """A SuperNode as the SuperLink sees it; which of our nodes it is, only the node itself can say (see `dispatch`)."""
+
+    id: int
+    online: bool
+    public_key: bytes
+    name: str
+
+
+class Control:
+    """A client of one SuperLink's control API, for `host:port` on loopback."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        version = RuntimeVersionHttpInterceptor(component_name="flwr-cli")
+        self._client = ControlHttpClient.from_server_address(address, True, None, [version])
+
+    def submit(self, round: str, registry: str, bundle: bytes | None = None) -> int:
+        """Start a Flower run for a round and return its id; `bundle` is ours unless a test brings another.
+
+        Raises:
+            Unreachable: when no SuperLink answers.
+            Refusal: when Flower refuses the run; with its reason.
+        """
+        archive = build_bundle() if bundle is None else bundle
+        request = StartRunRequest(
+            fab=fab_to_proto(Fab(sha256(archive), archive, {})),
+            override_config=user_config_to_proto({"round": round, "registry": registry}),
+        )
+        response = self._call(lambda: self._client.StartRun(request))
+        if not response.run_id:
+            raise Refusal(f"Flower did not start a run for round {round}; look into the SuperLink's log")
+        return int(response.run_id)
+
+    def status(self, run: int) -> RunStatus:
+        """Where a run stands; `unknown` when the SuperLink has never heard of it.
+
+        Raises:
+            Unreachable: when no SuperLink answers.
+        """
+        found = self._list(ListRunsRequest(run_id=run))
+        return found.get(run, "unknown")
+
+    def stop(self, run: int) -> bool:
+        """End a run and its ServerApp; False when it had ended before, or is unknown."""
+        try:
+            return bool(self._call(lambda: self._client.StopRun(StopRunRequest(run_id=run))).success)
+        except _FlowerRefusal as error:
+            if error.code in (ApiErrorCode.RUN_ID_NOT_FOUND, ApiErrorCode.RUN_ALREADY_FINISHED):
+                return False
+            raise
+
+    def stop_unfinished_runs(self) -> list[int]:
+        """Stop every run that is not over; returns their ids."""
+        runs = self._list(ListRunsRequest(limit=100))
+        return [run for run, status in sorted(runs.items()) if status in ("pending", "running") and self.stop(run)]
+
+    def nodes(self) -> list[FlowerNode]:
+        """The SuperNodes that the SuperLink knows, online or not, by id."""
+        response = self._call(lambda: self._client.ListNodes(ListNodesRequest()))
+        nodes = [FlowerNode(int(n.node_id), n.status == "online", n.public_key, n.name) for n in response.nodes_info]
+        return sorted(nodes, key=lambda node: node.id)
+
+    def close(self) -> None:
+        """Close the connection; the SuperLink goes on."""
+        self._client.close()
+
+    def _list(self, request: ListRunsRequest) -> dict[int, RunStatus]:
+        try:
+            response = self._call(lambda: self._client.ListRuns(request))
+        except _FlowerRefusal as error:
+            if error.code == ApiErrorCode.RUN_ID_NOT_FOUND:
+                return {}
+            raise
+        return {
+            int(run): _status(info.status.status, info.status.sub_status) for run, info in response.run_dict.items()
+        }
+
+    def _call(self, request: Callable[[], T]) -> T:
+        try:
+            return request()
+        except httpx.HTTPStatusError as error:
+            told = FlowerError.from_json(error.response.text)
+            raise _FlowerRefusal(str(told.message if told else error), told.code if told else None) from error
+        except httpx.TransportError as error:
+            raise Unreachable(f"no SuperLink answers at {self._address}; is the coordinator up?") from error
+
+
+class _FlowerRefusal(Refusal):
+    def __init__(self, message: str, code: int | None) -> None:
+        super().__init__(f"Flower refused: {message}")
+        self.code = code
+
+
+def _status(status: str, sub_status: str) -> RunStatus:
+    """Flower's two words as one; `starting` is pending to us, since no code of ours runs yet."""
+    if status == "finished":
+        endings: dict[str, RunStatus] = {"completed": "completed", "stopped": "stopped"}
+        return endings.get(sub_status, "failed")
+    return "running" if status == "running" else "pending"

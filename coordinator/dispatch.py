@@ -1,0 +1,120 @@
+"""Orders out, replies in: Flower's Grid as one small class that never blocks.
+
+It asks every new Flower node who it is, carries bytes to nodes and collects what they answer. It keeps no plan: which
+node gets what, and what a reply means, is the business of `rounds`. Send a node its second order while it works on the
+first: a SuperNode that finds a message waiting skips its pause of 3 seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from logging import WARNING
+
+from flwr.app import Message
+from flwr.common.constant import ErrorCode
+from flwr.serverapp import Grid
+from flwr.supercore import log
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.bundle.envelope import INTRODUCE, WORK, pack, unpack
+from ratatouille.exchange.introduction import introduced
+
+POLL_SECONDS = 0.2
+"""How long a round should sleep between two calls of `poll`; each costs the SuperLink a few milliseconds."""
+
+_GONE = (ErrorCode.NODE_UNAVAILABLE, ErrorCode.MESSAGE_UNAVAILABLE, ErrorCode.REPLY_MESSAGE_UNAVAILABLE)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back for a message: the node's bytes, or why there are none."""
+
+    node: int
+    message: str
+    body: bytes | None = None
+    error: str = ""
+    lost: bool = False
+    """With an error: the node went away or the message expired, so the order may simply be given again."""
+
+
+class Dispatch:
+    """One run's traffic. Flower's node numbers are valid for this run only; our node keys are for ever."""
+
+    def __init__(self, grid: Grid, seconds_to_live: float = 7 * 24 * 3600.0) -> None:
+        self._grid = grid
+        self._seconds_to_live = seconds_to_live
+        self._sent: dict[str, int] = {}
+        self._asked: dict[str, int] = {}
+        self._keys: dict[int, str | None] = {}
+
+    def nodes(self) -> dict[int, str]:
+        """The nodes that are online and have introduced themselves: Flower node number → our node key.
+
+        New ones are asked, and appear here once `poll` has seen their answer. When two claim one key, because a node
+        was killed and came back before Flower noticed, the later one counts.
+        """
+        online = set(self._grid.get_node_ids())
+        for node in sorted(online - self._keys.keys()):
+            self._keys[node] = None
+            self._asked[self._push(node, INTRODUCE, b"")] = node
+        for node in self._keys.keys() - online:
+            del self._keys[node]
+        latest = {key: node for node, key in self._keys.items() if key is not None}
+        return {node: key for key, node in latest.items()}
+
+    def send(self, node: int, order: bytes) -> str:
+        """Hand an order to a node and return its message id; a busy node gets it when it is free.
+
+        Raises:
+            Unreachable: when Flower does not take the message.
+        """
+        message = self._push(node, WORK, order)
+        self._sent[message] = node
+        return message
+
+    def poll(self) -> list[Reply]:
+        """What has come back since the last call; returns at once."""
+        waiting = [*self._sent, *self._asked]
+        replies = []
+        for message in self._grid.pull_messages(waiting) if waiting else ():
+            answered = message.metadata.reply_to_message_id
+            if answered in self._asked:
+                self._learn(self._asked.pop(answered), message)
+            elif answered in self._sent:
+                replies.append(_reply(self._sent.pop(answered), answered, message))
+        return replies
+
+    def _learn(self, node: int, message: Message) -> None:
+        """Note who a node is. One that cannot say so is not asked again in this run: it gets no orders."""
+        if node not in self._keys:
+            return
+        if message.has_error():
+            log(WARNING, "Flower node %s does not introduce itself: %s", node, message.error.reason)
+            return
+        try:
+            key = introduced(unpack(message.content), node, self._run)
+        except Refusal as error:
+            log(WARNING, "Flower node %s is left out: %s", node, error)
+            return
+        del self._keys[node]  # Put last, so that the later of two with one key counts.
+        self._keys[node] = key
+
+    @property
+    def _run(self) -> int:
+        return int(self._grid.run.run_id)
+
+    def _push(self, node: int, kind: str, body: bytes) -> str:
+        message = Message(pack(body), dst_node_id=node, message_type=kind, ttl=self._seconds_to_live)
+        ids = list(self._grid.push_messages([message]))
+        if not ids or not ids[0]:
+            raise Unreachable(f"Flower did not take a message for node {node}; the SuperLink's log says why")
+        return ids[0]
+
+
+def _reply(node: int, sent: str, message: Message) -> Reply:
+    if message.has_error():
+        return Reply(node, sent, error=message.error.reason or "", lost=message.error.code in _GONE)
+    try:
+        return Reply(node, sent, body=unpack(message.content))
+    except Refusal as error:
+        return Reply(node, sent, error=str(error))

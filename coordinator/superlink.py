@@ -1,0 +1,104 @@
+"""Flower's server of the work lane, the SuperLink: one supervised process on loopback, and its state folder.
+
+It listens on loopback only, because Flower's control API lets anyone who reaches it run code; contributors come through
+a proxy that shows them the fleet path and nothing else. Its database keeps nodes and runs over a restart. Talking to it
+is the work of `control`, what runs inside of it that of `app`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from coordinator.control import Control
+from ratatouille.errors import Unreachable
+from ratatouille.processes import (
+    Child,
+    Program,
+    environment_with_scripts,
+    refuse_taken_port,
+    script,
+    wait_for_url,
+)
+from ratatouille.processes.ports import LOOPBACK
+
+_READY_SECONDS = 60.0
+_POLL_SECONDS = "0.2"
+"""How often Flower's executor asks for a submitted run: a fifth of a second costs 1 % of a core."""
+
+
+@dataclass(frozen=True)
+class SuperLinkSettings:
+    """Where a SuperLink keeps its state and where it listens."""
+
+    folder: Path
+    port: int
+    restart: bool = True
+
+    @property
+    def address(self) -> str:
+        """What local processes connect to, as host:port."""
+        return f"{LOOPBACK}:{self.port}"
+
+
+class SuperLink:
+    """A running SuperLink; a context manager. When we die, even by kill -9, it and its ServerApps end too."""
+
+    def __init__(self, settings: SuperLinkSettings) -> None:
+        self.settings = settings
+        self.control = Control(settings.address)
+        self._child = Child(_program(settings))
+
+    def start(self) -> SuperLink:
+        """Start, wait until it answers, and stop the runs that a former SuperLink left unfinished.
+
+        Such runs have no ServerApp any more, but Flower would call them running for another minute and go on handing
+        out their messages.
+
+        Raises:
+            Refusal: when the port is taken.
+            Unreachable: when the SuperLink does not come up; with the end of its log.
+        """
+        refuse_taken_port(self.settings.port, "the SuperLink", "--superlink-port")
+        self._child.start()
+        try:
+            url = f"http://{self.settings.address}/health"
+            wait_for_url(url, _READY_SECONDS, alive=lambda: not self._child.given_up)
+            self.control.stop_unfinished_runs()
+        except Unreachable as error:
+            self.stop()
+            raise Unreachable(
+                f"Flower's SuperLink did not start; the end of {self._child.program.log}:\n{self._child.last_words()}"
+            ) from error
+        return self
+
+    @property
+    def running(self) -> bool:
+        """True while the process lives."""
+        return self._child.running
+
+    def stop(self) -> None:
+        """End the SuperLink and every ServerApp of it."""
+        self.control.close()
+        self._child.stop()
+
+    def __enter__(self) -> SuperLink:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _program(settings: SuperLinkSettings) -> Program:
+    home = settings.folder / "flower"
+    home.mkdir(parents=True, exist_ok=True)
+    command = [script("flower-superlink"), "--insecure", "--host", LOOPBACK, "--port", str(settings.port)]
+    command += ["--database", str(settings.folder / "superlink.db"), "--disable-runtime-dependency-installation"]
+    environment = environment_with_scripts(
+        FLWR_HOME=str(home),
+        FLWR_TELEMETRY_ENABLED="0",
+        FLWR_DISABLE_UPDATE_CHECK="1",
+        FLWR_SUPEREXEC_TASK_POLL_INTERVAL=_POLL_SECONDS,
+    )
+    log = settings.folder / "logs" / "superlink.log"
+    return Program("superlink", tuple(command), log, environment, restart=settings.restart)

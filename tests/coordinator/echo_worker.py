@@ -1,0 +1,22 @@
+"""A worker for tests: a real process behind the node's socket that answers each order with the order."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from contributor_client.relay import serve
+
+
+def answer(order: bytes) -> bytes:
+    began = time.time()
+    wanted = json.loads(order)
+    if wanted.get("fail"):
+        raise RuntimeError("the data is gone")
+    time.sleep(wanted.get("seconds", 0))
+    return json.dumps({"order": wanted, "worker": os.getpid(), "began": began, "ended": time.time()}).encode()
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), answer)

@@ -1,0 +1,169 @@
+"""Runs one command of the table: groups are made from the table, functions are imported when they are called."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from typing import Any
+
+import click
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from ratatouille import __version__
+from ratatouille.cli.table import COMMANDS, SECTIONS, Command
+from ratatouille.errors import Refusal
+
+
+def load(command: Command) -> click.Command:
+    """The command with its function imported, and the options that all commands share."""
+    module, _, name = command.where.partition(":")
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise _missing(error, command) from error
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(name=command.path[-1], epilog=f"Example: {command.example}")(function)
+    loaded = typer.main.get_command(app)
+    for flags, level, help_ in (
+        (["-q", "--quiet"], logging.ERROR, "Say errors only."),
+        (["-v", "--verbose"], logging.DEBUG, "Say more."),
+    ):
+        loaded.params.append(
+            click.Option(flags, is_flag=True, expose_value=False, callback=_set_level(level), help=help_)
+        )
+    return loaded
+
+
+_EXTRAS = {
+    "flwr": "coordinator",
+    "sqlalchemy": "coordinator",
+    "alembic": "coordinator",
+    "torch": "node",
+    "timm": "node",
+}
+
+
+class Group(TyperGroup):
+    """A group of commands made from the table; it imports none of them to show its help."""
+
+    prefix: tuple[str, ...] = ()
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of commands and groups below this one, in the order of the table."""
+        depth = len(self.prefix)
+        return list(dict.fromkeys(row.path[depth] for row in COMMANDS if row.path[:depth] == self.prefix))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command or group with this name."""
+        path = (*self.prefix, cmd_name)
+        for row in COMMANDS:
+            if row.path == path:
+                return load(row)
+        if any(row.path[: len(path)] == path for row in COMMANDS):
+            return group(path)
+        return None
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands below this group, by section."""
+        console = Console(highlight=False)
+        name = " ".join(("ratatouille", *self.prefix))
+        console.print(f"Usage: {name} COMMAND …   ({name} COMMAND --help says more, with an example)\n")
+        if not self.prefix:
+            console.print("Update one shared model together, the way open-source software is updated.\n")
+        for section, rows in SECTIONS.items():
+            shown = [row for row in rows if row.path[: len(self.prefix)] == self.prefix]
+            if shown:
+                table = Table.grid(padding=(0, 2))
+                for row in shown:
+                    table.add_row(f"  {' '.join(row.path)}", row.summary)
+                console.print(section, style="bold")
+                console.print(table)
+
+
+def group(prefix: tuple[str, ...] = ()) -> Group:
+    """The group of all commands whose path begins with `prefix`."""
+    made = Group(name=prefix[-1] if prefix else "ratatouille", invoke_without_command=True, no_args_is_help=False)
+    made.prefix = prefix
+    made.callback = _show_help
+    if not prefix:
+        made.params.append(
+            click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version)
+        )
+    return made
+
+
+def main() -> None:
+    """Entry point of the `ratatouille` command."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        code = group()(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except Refusal as error:
+        _say(str(error))
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output, such as `head`, has seen enough; Python must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _say(sentence: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {_escaped(sentence)}")
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _show_help(*_: Any, **__: Any) -> None:
+    ctx = click.get_current_context()
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        click.echo(f"ratatouille {__version__}")
+        ctx.exit()
+
+
+def _set_level(level: int) -> Any:
+    def callback(_: click.Context, __: click.Parameter, value: bool) -> None:
+        if value:
+            logging.getLogger().setLevel(level)
+
+    return callback
+
+
+def _missing(error: ModuleNotFoundError, command: Command) -> Refusal:
+    extras = {
+        "flwr": "coordinator",
+        "sqlalchemy": "coordinator",
+        "alembic": "coordinator",
+        "torch": "node",
+        "timm": "node",
+    }
+    package = (error.name or "").partition(".")[0]
+    extra = extras.get(package, "demo")
+    if package in ("ratatouille", "coordinator", "contributor_client", "registry"):
+        raise error
+    return Refusal(
+        f"`ratatouille {' '.join(command.path)}` needs {package}, which is not installed; "
+        f"pip install 'model-ratatouille[{extra}]'"
+    )
+
+
+if __name__ == "__main__":
+    main()

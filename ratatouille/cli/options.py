@@ -1,0 +1,17 @@
+"""Options that many commands share, with one meaning each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Remote = Annotated[
+    str | None,
+    typer.Option(
+        "--remote", help="Registry: a name from `remote list`, grpc://host:port, or a folder.", metavar="REMOTE"
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts.")]
+Home = Annotated[Path | None, typer.Option("--folder", help="Where its state is kept.")]

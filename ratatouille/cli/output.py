@@ -1,0 +1,57 @@
+"""How commands show things: tables and sentences for people, one JSON document for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+console = Console(highlight=False)
+
+
+def plain(value: Any) -> Any:
+    """Records, and containers of them, as plain JSON values."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    json.dump(plain(value), sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
+    """A table that keeps its full width when the output is not a terminal."""
+    table = Table(*columns, title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    if not console.is_terminal:
+        console.width = 200
+    console.print(table)
+
+
+def short(digest: str | None) -> str:
+    """The first characters of an id, as people type it."""
+    return digest[:10] if digest else "–"
+
+
+def when(seconds: float) -> str:
+    """A time as people read it, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def percent(share: float | None) -> str:
+    """A share of 1 in percent with one decimal."""
+    return "–" if share is None else f"{100 * share:.1f}"

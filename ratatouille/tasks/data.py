@@ -1,0 +1,202 @@
+"""Local data, opened for work: the examples of a task that this machine holds, as arrays.
+
+`open_data` reads one `[[data]]` table; the result knows its holding, which example lies in which split, and gives
+pixels. The order of examples depends on their content only, so that replicas on two machines train alike. Nothing here
+leaves the machine: what is published is the holding (holding.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ratatouille.errors import Refusal
+from ratatouille.tasks.folder import rows_of_folder
+from ratatouille.tasks.holding import Holding, Line, holding_of
+from ratatouille.tasks.images import Pixels
+from ratatouille.tasks.inspection import Progress, inspect
+from ratatouille.tasks.manifest import rows_of_manifest
+from ratatouille.tasks.pixels import decoded, stored_pixels
+from ratatouille.tasks.sentences import listed
+from ratatouille.tasks.settings import DataSettings
+from ratatouille.tasks.source import Example, examples_of
+from ratatouille.tasks.split import Split, split_of
+from ratatouille.tasks.task import Task
+
+Slice = Literal["seen", "new"]
+"""Of a held-out domain: groups whose split is train, which other domains may have shown in training ("seen": only the
+style is new), or the others ("new": the thing is new too)."""
+
+
+@dataclass(frozen=True)
+class LocalData:
+    """The examples of one task on this machine.
+
+    `listing` is sorted by domain, class, group and content; `digests` (SHA-256 of each file) and every array and index
+    below follow it. `notes` are sentences about what was left out.
+    """
+
+    task: Task
+    listing: tuple[Example, ...]
+    holding: Holding
+    digests: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    cache: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.listing)
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """Class indices, int64 [N]."""
+        return np.array([example.label for example in self.listing], dtype=np.int64)
+
+    @cached_property
+    def domains(self) -> tuple[str, ...]:
+        """The domain of each example, N of them."""
+        return tuple(example.domain for example in self.listing)
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The group of each example, N of them."""
+        return tuple(example.group for example in self.listing)
+
+    def splits(self, trial: int = 0) -> tuple[Split, ...]:
+        """The split of each example; one that the manifest states is the same in every trial."""
+        task = self.task
+        return tuple(example.split or split_of(task.name, example.group, task.split, trial) for example in self.listing)
+
+    def examples(
+        self, domain: str | None = None, split: Split | None = None, trial: int = 0, slice: Slice | None = None
+    ) -> NDArray[np.int64]:
+        """Choose examples.
+
+        Args:
+            domain: one domain of the task, or None for all; one that is not held has no examples.
+            split: one split, or None for all.
+            trial: which reshuffling of the splits, 0 for the one for life.
+            slice: "seen" keeps groups whose split is train, "new" all others; meant for held-out domains whose groups
+                also occur in training domains. None keeps all.
+
+        Returns:
+            Indices in ascending order, int64 [n].
+
+        Raises:
+            Refusal: if the task has no such domain.
+        """
+        if domain is not None and domain not in self.task.domains:
+            raise Refusal(
+                f"'{domain}' is no domain of task '{self.task.name}'; its domains are {listed(self.task.domains)}"
+            )
+        return np.array(
+            [
+                index
+                for index, (example, side) in enumerate(zip(self.listing, self.splits(trial), strict=True))
+                if domain in (None, example.domain)
+                and split in (None, side)
+                and (slice is None or (side == "train") == (slice == "seen"))
+            ],
+            dtype=np.int64,
+        )
+
+    def images(self, size: int, progress: Progress | None = None) -> Pixels:
+        """All images, decoded once: uint8 [N, size, size, 3], RGB.
+
+        With a cache folder the array is a read-only memory map of a file there, made on the first call.
+
+        Raises:
+            Refusal: if an image changed or vanished since the data was opened, or the cache cannot be written.
+        """
+        paths = [example.path for example in self.listing]
+        if self.cache is None:
+            return decoded(paths, self.digests, size, progress)
+        return stored_pixels(paths, self.digests, size, self.cache / "images", progress)
+
+
+def open_data(
+    task: Task, settings: DataSettings, cache: Path | None = None, progress: Progress | None = None
+) -> LocalData:
+    """Open one's own data for a task.
+
+    Every file is hashed and read to its end once; with a cache folder, unchanged files are not looked at again.
+
+    Args:
+        task: what to recognise.
+        settings: where the data lies and what it is called.
+        cache: a folder of the node for hashes and decoded images; it may be deleted at any time.
+        progress: told after each file.
+
+    Raises:
+        Refusal: one or two sentences about the first thing that cannot be used.
+    """
+    if _is_manifest(settings):
+        rows, notes = rows_of_manifest(settings.path)
+        folder = settings.path.parent
+    else:
+        rows, notes = rows_of_folder(settings.path)
+        folder = settings.path
+    found, left_out = examples_of(rows, folder, task, settings)
+    if not found:
+        raise Refusal(
+            f"no image of '{settings.path}' is left for task '{task.name}' after labels and domains were mapped"
+        )
+    digests, skipped = _inspected(found, settings, cache, progress)
+    pairs = [
+        (Line(example.domain, task.classes[example.label], example.group, example.split or "", digest), example)
+        for example, digest in zip(found, digests, strict=True)
+        if digest is not None
+    ]
+    if not pairs:
+        raise Refusal(f"no image of '{settings.path}' can be read")
+    pairs.sort(key=lambda pair: (pair[0].domain, pair[1].label, *pair[0][2:]))
+    holding = holding_of(task, [line for line, _ in pairs], settings.secret())
+    if settings.missing_classes == "refuse":
+        _refuse_missing_classes(task, holding, settings)
+    return LocalData(
+        task=task,
+        listing=tuple(example for _, example in pairs),
+        holding=holding,
+        digests=tuple(line.sha256 for line, _ in pairs),
+        notes=(*notes, *left_out, *skipped),
+        cache=cache,
+    )
+
+
+def _inspected(
+    found: Sequence[Example], settings: DataSettings, cache: Path | None, progress: Progress | None
+) -> tuple[list[str | None], list[str]]:
+    """The SHA-256 of each example's file, None where it is skipped, and a note about those."""
+    answers = inspect([example.path for example in found], cache, progress)
+    bad = [(example.path, answer.problem) for example, answer in zip(found, answers, strict=True) if answer.problem]
+    if bad and settings.corrupt == "refuse":
+        path, problem = bad[0]
+        more = f" ({len(bad) - 1} more like it)" if len(bad) > 1 else ""
+        raise Refusal(f"the image '{path}' cannot be used: {problem}{more}; remove it, or set corrupt = \"skip\"")
+    digests = [None if answer.problem else answer.sha256 for answer in answers]
+    paths = [str(path) for path, _ in bad]
+    return digests, [f"skipped {len(bad)} images that cannot be read: {listed(paths)}"] if bad else []
+
+
+def _is_manifest(settings: DataSettings) -> bool:
+    if settings.format == "auto":
+        return settings.path.suffix.lower() == ".csv" and not settings.path.is_dir()
+    if settings.format == "manifest" and settings.path.is_dir():
+        raise Refusal(f"'{settings.path}' is a folder; for format = \"manifest\" set path to the CSV file in it")
+    return settings.format == "manifest"
+
+
+def _refuse_missing_classes(task: Task, holding: Holding, settings: DataSettings) -> None:
+    for domain in holding.domains:
+        totals = [sum(row) for row in zip(*holding.counts[domain].values(), strict=True)]
+        missing = [name for name, total in zip(task.classes, totals, strict=True) if not total]
+        if missing:
+            raise Refusal(
+                f"domain '{domain}' of '{settings.path}' has no image of {listed(missing)}; "
+                f'add some, or set missing_classes = "allow" if that is how the data is'
+            )

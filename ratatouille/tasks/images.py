@@ -1,0 +1,90 @@
+"""Reading image files: untrusted bytes in, RGB pixels out.
+
+Only the formats of photographs and drawings are tried, never those that run an interpreter; giant images are refused
+before they are unpacked. What to do with an image that cannot be read is left to inspection.py and data.py.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
+READER = f"pillow {PIL.__version__}, reading 1"
+"""What pixels depend on besides the bytes; caches are keyed by it."""
+
+Pixels = NDArray[np.uint8]
+
+
+class UnreadableError(ValueError):
+    """Bytes that are no usable image; the message says why, in a clause."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence Pillow's warnings about odd metadata; sizes are checked here instead."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def check(data: bytes) -> None:
+    """Decode an image to its last byte and forget the pixels.
+
+    Raises:
+        UnreadableError: truncated or damaged bytes, another format, too many pixels.
+    """
+    _opened(data, shrink=True)
+
+
+def decode(data: bytes, size: int) -> Pixels:
+    """Decode an image to uint8 [size, size, 3].
+
+    Turned as its EXIF orientation says, transparency on white, squashed to a square with antialiased bicubic
+    interpolation.
+
+    Raises:
+        UnreadableError: as `check`.
+    """
+    image = _rgb(_opened(data, shrink=False))
+    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC), dtype=np.uint8)
+
+
+def _opened(data: bytes, *, shrink: bool) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        pixels, most = image.width * image.height, Image.MAX_IMAGE_PIXELS
+        if most is not None and pixels > most:
+            raise UnreadableError(f"it has {pixels} pixels, more than the {most} that are safe to unpack")
+        if shrink:
+            image.draft(None, (1, 1))  # JPEG: all bytes are still parsed, but few pixels computed
+        image.load()
+        turned = ImageOps.exif_transpose(image)
+    except UnreadableError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise UnreadableError(f"it is too large to unpack safely ({error})") from error
+    except UnidentifiedImageError as error:
+        raise UnreadableError("it is no image that can be read, whatever its name says") from error
+    except Exception as error:  # damaged bytes surface in decoders as many kinds of errors
+        raise UnreadableError(f"it is damaged ({error})") from error
+    if turned.mode in ("I", "F"):
+        raise UnreadableError("its pixels have 32 bits; save it with 8 bits a channel")
+    return turned
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        # Pillow's own conversion clips 16 bits at 255; keep the high byte instead.
+        return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")

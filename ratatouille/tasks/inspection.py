@@ -1,0 +1,97 @@
+"""Looking at each file once: its SHA-256, and whether it is an image that can be read to its end.
+
+Answers are kept in a small JSON file by path, size and modification time, so that a node's second start costs a stat a
+file. The cache may be deleted at any time; what the answers lead to is left to data.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ratatouille.errors import Refusal
+from ratatouille.record import canonical_json, sha256
+from ratatouille.tasks.images import READER, UnreadableError, check, quiet
+from ratatouille.tasks.stored import write_whole
+
+Progress = Callable[[int, int], None]
+"""Called with how many are done, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What one look at a file tells; `problem` is empty for an image that can be used."""
+
+    sha256: str
+    problem: str
+
+
+def inspect(paths: Sequence[Path], cache: Path | None = None, progress: Progress | None = None) -> list[Inspected]:
+    """Hash and check files, in the given order.
+
+    Args:
+        paths: the files.
+        cache: a folder for what is remembered between calls; None remembers nothing.
+        progress: told after each file.
+
+    Raises:
+        Refusal: if a file cannot be opened.
+    """
+    known = _load(cache)
+    fresh: dict[str, list[Any]] = {}
+    answers: list[Inspected] = []
+    with quiet():
+        for done, path in enumerate(paths, 1):
+            answers.append(_look(path, known, fresh))
+            if progress is not None:
+                progress(done, len(paths))
+    if cache is not None and fresh:
+        # Read again before writing: another worker may have added its answers meanwhile.
+        files = {**_load(cache), **fresh}
+        write_whole(_file(cache), [canonical_json({"reader": READER, "files": files})])
+    return answers
+
+
+def _look(path: Path, known: dict[str, list[Any]], fresh: dict[str, list[Any]]) -> Inspected:
+    key = str(path.absolute())
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            match known.get(key):
+                case [status.st_size, status.st_mtime_ns, str(digest), str(problem)]:
+                    return Inspected(digest, problem)
+            data = file.read()
+    except OSError as error:
+        raise Refusal(f"the image '{path}' cannot be read: {error.strerror}") from error
+    answer = Inspected(sha256(data), _problem(data))
+    fresh[key] = [status.st_size, status.st_mtime_ns, answer.sha256, answer.problem]
+    return answer
+
+
+def _problem(data: bytes) -> str:
+    try:
+        check(data)
+    except UnreadableError as problem:
+        return str(problem)
+    return ""
+
+
+def _file(cache: Path) -> Path:
+    return cache / "inspected.json"
+
+
+def _load(cache: Path | None) -> dict[str, list[Any]]:
+    """What is remembered; nothing if the file is absent, damaged or of another reader: it is only a cache."""
+    if cache is None:
+        return {}
+    try:
+        content = json.loads(_file(cache).read_bytes())
+        if content["reader"] == READER and isinstance(content["files"], dict):
+            return dict(content["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return {}

@@ -1,0 +1,175 @@
+"""From rows in an owner's words to examples in the task's words.
+
+folder.py and manifest.py find rows; here their labels and domains are mapped, their groups named, and what cannot be
+used is refused by name. What is left out on purpose is counted in notes. No image is opened: that is inspection.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ratatouille.errors import Refusal
+from ratatouille.tasks.sentences import listed, several_labels
+from ratatouille.tasks.settings import LEAVE_OUT, DataSettings
+from ratatouille.tasks.split import Split
+from ratatouille.tasks.task import Task
+
+SEPARATORS = re.compile(r"[;|,]")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One image as its owner describes it; None where the source says nothing. `file` is relative, with slashes."""
+
+    file: str
+    label: str
+    domain: str | None = None
+    group: str | None = None
+    split: Split | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One image of a task; `label` is the index of its class, `split` is None unless a manifest states it."""
+
+    path: Path
+    label: int
+    domain: str
+    group: str
+    split: Split | None
+
+
+def examples_of(
+    rows: Sequence[Row], folder: Path, task: Task, settings: DataSettings
+) -> tuple[list[Example], list[str]]:
+    """Map rows to examples.
+
+    Args:
+        rows: what a folder or a manifest lists.
+        folder: what the rows' files are relative to.
+        task: whose classes and domains count.
+        settings: the owner's mapping.
+
+    Returns:
+        The examples, and a note for each label or domain that was left out on purpose.
+
+    Raises:
+        Refusal: for labels or domains that the task does not know, multi-label data, a torn group.
+    """
+    domains = _domain_names(rows, folder, task, settings)
+    labels = _label_indices({row.label for row in rows if domains[row.domain] is not None}, task, settings)
+    examples, left_out = [], Counter[str]()
+    for row in rows:
+        domain = domains[row.domain]
+        if domain is None:
+            left_out[f"of domain '{row.domain}'"] += 1
+        elif (label := labels[row.label]) is None:
+            left_out[f"labelled '{row.label}'"] += 1
+        else:
+            group = row.group or _group(row.file, settings.group)
+            examples.append(Example(folder / row.file, label, domain, group, row.split))
+    _refuse_torn_groups(examples)
+    return examples, [
+        f"left out as the settings say: {count} images {what}" for what, count in sorted(left_out.items())
+    ]
+
+
+def _label_indices(labels: Iterable[str], task: Task, settings: DataSettings) -> dict[str, int | None]:
+    indices: dict[str, int | None] = {}
+    unknown: list[str] = []
+    for label in sorted(labels):
+        name = settings.labels.get(label, label)
+        if name in task.classes:
+            indices[label] = task.classes.index(name)
+        elif label in settings.labels and name in LEAVE_OUT:
+            indices[label] = None
+        elif label in settings.labels:
+            raise Refusal(
+                f"labels maps '{label}' to '{name}', which is no class of task '{task.name}'; "
+                f"its classes are {listed(task.classes)}"
+            )
+        else:
+            unknown.append(label)
+    for label in unknown:
+        parts = [part.strip() for part in SEPARATORS.split(label)]
+        if len(parts) > 1 and any(settings.labels.get(part, part) in task.classes for part in parts):
+            raise several_labels(f"the label '{label}' in '{settings.path}'")
+    if unknown:
+        raise Refusal(
+            f"'{settings.path}' has labels that are no class of task '{task.name}': {listed(unknown)}; "
+            f'map each in node.toml (labels = {{"{unknown[0]}" = "{task.classes[0]}"}}, or "-" to leave it out); '
+            f"the classes are {listed(task.classes)}"
+        )
+    return indices
+
+
+def _domain_names(
+    rows: Sequence[Row], folder: Path, task: Task, settings: DataSettings
+) -> dict[str | None, str | None]:
+    local = sorted({row.domain for row in rows if row.domain is not None})
+    if local and settings.domain is not None:
+        raise Refusal(
+            f"domain says '{settings.domain}', but '{settings.path}' names domains itself ({listed(local)}); "
+            f'remove it, or rename them: domains = {{"{local[0]}" = "{settings.domain}"}}'
+        )
+    missing = sorted(set(settings.domains) - set(local)) if local else []
+    if missing:
+        raise Refusal(
+            f"domains names '{missing[0]}', which '{settings.path}' does not have; its domains are {listed(local)}"
+        )
+    names: dict[str | None, str | None] = {}
+    for domain in local:
+        name = settings.domains.get(domain, "-" if settings.domains else domain)
+        names[domain] = None if name in LEAVE_OUT else _known(name, task, settings)
+    if any(row.domain is None for row in rows):
+        names[None] = _known(_only_domain(folder, task, settings), task, settings)
+    return names
+
+
+def _only_domain(folder: Path, task: Task, settings: DataSettings) -> str:
+    """The domain of images for which none is named."""
+    if settings.domain is not None:
+        return settings.domain
+    name = folder.resolve().name
+    if name not in settings.domains and name not in task.domains and len(task.domains) == 1:
+        return task.domains[0]
+    return settings.domains.get(name, name)
+
+
+def _known(domain: str, task: Task, settings: DataSettings) -> str:
+    if domain not in task.domains:
+        mapping = f'domains = {{"{domain}" = "{task.domains[0]}"}}'
+        advice = f'say which it is in node.toml (domain = "{task.domains[0]}" for all of it, or {mapping})'
+        raise Refusal(
+            f"'{domain}' in '{settings.path}' is no domain of task '{task.name}', "
+            f"whose domains are {listed(task.domains)}; {advice}"
+        )
+    return domain
+
+
+def _group(file: str, rule: str) -> str:
+    match rule:
+        case "file":
+            return file
+        case "stem":
+            return PurePosixPath(file).stem
+    found = re.search(rule, file)
+    if found is None or not found.group(1):
+        raise Refusal(f"the group expression '{rule}' finds no group in '{file}'; change it or the file's name")
+    return str(found.group(1))
+
+
+def _refuse_torn_groups(examples: Sequence[Example]) -> None:
+    stated: dict[str, Split | None] = {}
+    for example in examples:
+        first = stated.setdefault(example.group, example.split)
+        if first != example.split:
+            sides = " and ".join(f"'{side}'" if side else "no split" for side in (first, example.split))
+            raise Refusal(
+                f"the group '{example.group}' has {sides}; a group must lie on one side, "
+                f"so state the same split in all its rows"
+            )

@@ -22,139 +22,48 @@ def _row(path: str, where: str, summary: str, example: str) -> Command:
     return Command(tuple(path.split()), where, summary, f"ratatouille {example}")
 
 
-# fmt: off  (one row, one line)
+# One command is one line.
+# fmt: off
 SECTIONS: dict[str, tuple[Command, ...]] = {
     "START": (
-        _row(
-            "demo",
-            "coordinator.commands.demo:demo",
-            "Run a whole federation on this machine and show what it finds.",
-            "demo",
-        ),
+        _row("demo", "coordinator.commands.demo:demo", "Run a whole federation on this machine and show what it finds.", "demo"),
         _row("init", "coordinator.commands.files:init", "Write a commented task, node or round file.", "init node"),
-        _row(
-            "check",
-            "coordinator.commands.files:check",
-            "Say what a task, node or round file would do.",
-            "check node.toml",
-        ),
-        _row(
-            "remote add",
-            "ratatouille.cli.remotes:add",
-            "Name the address of a registry.",
-            "remote add ours grpc://127.0.0.1:9290",
-        ),
+        _row("check", "coordinator.commands.files:check", "Say what a task, node or round file would do.", "check node.toml"),
+        _row("remote add", "ratatouille.cli.remotes:add", "Name the address of a registry.", "remote add ours grpc://127.0.0.1:9290"),
         _row("remote list", "ratatouille.cli.remotes:list_", "List the named registries.", "remote list"),
         _row("remote remove", "ratatouille.cli.remotes:remove", "Forget a named registry.", "remote remove ours"),
-        _row(
-            "config", "ratatouille.cli.remotes:config", "Show the settings in force and where they come from.", "config"
-        ),
+        _row("config", "ratatouille.cli.remotes:config", "Show the settings in force and where they come from.", "config"),
     ),
     "CONTRIBUTE": (
-        _row(
-            "node join",
-            "contributor_client.commands.node:join",
-            "Offer data and work to a federation until stopped.",
-            "node join node.toml",
-        ),
-        _row(
-            "node status",
-            "contributor_client.commands.node:status",
-            "List the nodes that are here and what they do.",
-            "node status",
-        ),
+        _row("node join", "contributor_client.commands.node:join", "Offer data and work to a federation until stopped.", "node join node.toml"),
+        _row("node status", "contributor_client.commands.node:status", "List the nodes that are here and what they do.", "node status"),
     ),
     "MAINTAIN": (
-        _row(
-            "coordinator up",
-            "coordinator.commands.service:up",
-            "Start registry and coordinator on this machine.",
-            "coordinator up",
-        ),
-        _row(
-            "coordinator status",
-            "coordinator.commands.service:status",
-            "Say whether a coordinator is up, and where.",
-            "coordinator status",
-        ),
-        _row(
-            "coordinator down",
-            "coordinator.commands.service:down",
-            "Stop the coordinator of this machine.",
-            "coordinator down",
-        ),
-        _row(
-            "foundation",
-            "contributor_client.commands.foundation:foundation",
-            "Enter the weights that everybody starts from.",
-            "foundation efficientnet-lite0",
-        ),
-        _row(
-            "task add",
-            "registry.commands.enter:task_add",
-            "Define a task from a task.toml, once for all.",
-            "task add task.toml",
-        ),
+        _row("coordinator up", "coordinator.commands.service:up", "Start registry and coordinator on this machine.", "coordinator up"),
+        _row("coordinator status", "coordinator.commands.service:status", "Say whether a coordinator is up, and where.", "coordinator status"),
+        _row("coordinator down", "coordinator.commands.service:down", "Stop the coordinator of this machine.", "coordinator down"),
+        _row("foundation", "contributor_client.commands.foundation:foundation", "Enter the weights that everybody starts from.", "foundation efficientnet-lite0"),
+        _row("task add", "registry.commands.enter:task_add", "Define a task from a task.toml, once for all.", "task add task.toml"),
         _row("task list", "registry.commands.enter:task_list", "List the tasks that are defined.", "task list"),
-        _row(
-            "round plan",
-            "coordinator.commands.round:plan_",
-            "Show what a round would run, where, and what is known.",
-            "round plan round.toml",
-        ),
-        _row(
-            "round run",
-            "coordinator.commands.round:run",
-            "Run a round to its end, or follow one that runs.",
-            "round run round.toml",
-        ),
+        _row("round plan", "coordinator.commands.round:plan_", "Show what a round would run, where, and what is known.", "round plan round.toml"),
+        _row("round run", "coordinator.commands.round:run", "Run a round to its end, or follow one that runs.", "round run round.toml"),
         _row("round list", "coordinator.commands.round:list_", "List the rounds.", "round list"),
         _row("round status", "coordinator.commands.round:status", "Show where a round stands.", "round status emoji"),
-        _row(
-            "round logs",
-            "coordinator.commands.round:logs",
-            "Show what happened in a round.",
-            "round logs emoji --follow",
-        ),
-        _row(
-            "round cancel",
-            "coordinator.commands.round:cancel",
-            "End a round; what it has is kept.",
-            "round cancel emoji",
-        ),
-        _row(
-            "round report",
-            "coordinator.commands.round:report_",
-            "Show the result of a round as a table.",
-            "round report emoji",
-        ),
-        _row(
-            "release",
-            "registry.commands.enter:release",
-            "Point an alias at a version; rounds start from there.",
-            "release 3f2a --as stable",
-        ),
+        _row("round logs", "coordinator.commands.round:logs", "Show what happened in a round.", "round logs emoji --follow"),
+        _row("round cancel", "coordinator.commands.round:cancel", "End a round; what it has is kept.", "round cancel emoji"),
+        _row("round report", "coordinator.commands.round:report_", "Show the result of a round as a table.", "round report emoji"),
+        _row("release", "registry.commands.enter:release", "Point an alias at a version; rounds start from there.", "release 3f2a --as stable"),
     ),
     "READ": (
         _row("log", "registry.commands.read:log", "List versions, the latest first.", "log --task emoji-things"),
         _row("show", "registry.commands.read:show", "Show everything about a version.", "show latest"),
         _row("lineage", "registry.commands.read:lineage", "Show what a version was made from.", "lineage latest"),
-        _row(
-            "verify",
-            "registry.commands.read:verify",
-            "Check bytes and signatures, and recompute averages.",
-            "verify latest",
-        ),
+        _row("verify", "registry.commands.read:verify", "Check bytes and signatures, and recompute averages.", "verify latest"),
     ),
     "RESEARCH": (
         _row("recipes", "ratatouille.cli.tables:recipes", "List the recipes and their three columns.", "recipes"),
         _row("protocols", "ratatouille.cli.tables:protocols", "List the protocols and their values.", "protocols"),
-        _row(
-            "registry serve",
-            "registry.commands.serve:serve",
-            "Serve a registry without a coordinator.",
-            "registry serve",
-        ),
+        _row("registry serve", "registry.commands.serve:serve", "Serve a registry without a coordinator.", "registry serve"),
     ),
 }
 # fmt: on

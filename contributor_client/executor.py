@@ -22,6 +22,7 @@ from flwr.supercore.constant import TaskType
 from flwr.supercore.interceptors import SuperExecAuthHttpInterceptor
 
 from contributor_client.app import app
+from contributor_client.relay import WorkerError
 from contributor_client.task import ClaimedTask, runtime_client
 from ratatouille.errors import Refusal
 from ratatouille.exchange.bundle import bundle_hash
@@ -62,7 +63,7 @@ def execute(task: ClaimedTask, accepted: Collection[str]) -> None:
                 reply = app(message=given.message, context=given.context)
             except Exception as error:
                 foreign = isinstance(error, ForeignBundle)
-                reason = str(error) if isinstance(error, Refusal) else f"{type(error).__name__}: {error}"
+                reason = str(error) if isinstance(error, Refusal | WorkerError) else f"{type(error).__name__}: {error}"
                 log(WARNING, "Answered with an error: %s", reason)
                 task.fail(given, ErrorCode.INVALID_FAB if foreign else ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason)
             else:

@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from registry.opening import open_registry
-
 from contributor_client.paths import NodePaths
 from contributor_client.supernode import SuperNode, SuperNodeSettings
 from ratatouille.errors import Refusal, Unreachable
@@ -26,6 +24,7 @@ from ratatouille.processes import Child, Program, environment_with_scripts
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.inspection import Progress
 from ratatouille.tasks.node import NodeSettings, open_holdings
+from registry.opening import open_registry
 from registry.port import Registry
 
 _log = logging.getLogger(__name__)

@@ -12,8 +12,6 @@ import signal
 import threading
 from pathlib import Path
 
-from registry.opening import open_registry
-
 from contributor_client.paths import NodePaths
 from contributor_client.relay import serve
 from ratatouille.errors import Refusal
@@ -21,6 +19,7 @@ from ratatouille.exchange.assignment import NodeAssignment
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.signing import Signer
 from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
+from registry.opening import open_registry
 
 _log = logging.getLogger(__name__)
 

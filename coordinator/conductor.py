@@ -37,12 +37,18 @@ class Conductor:
     def advance(self) -> Plan:
         """The plan as of now: known answers are in it, and what the registry can do itself is done."""
         while True:
+            found = self.gather()
+            if not found.combinations:
+                return found
+            for work_id, combination in found.combinations.items():
+                message = f"{combination.purpose} of {len(combination.parents)} for round {self.round.name}"
+                self.facts[work_id] = self._registry.combine(combination, self.round.id, message)
+
+    def gather(self) -> Plan:
+        """The plan as of now, from what the registry knows; nothing is changed."""
+        while True:
             found = plan(self.round, self.facts, self.closing)
             news = self._registry.results([work_id for work_id in found.questions if work_id not in self.facts])
-            for work_id, combination in found.combinations.items():
-                if work_id not in news:
-                    message = f"{combination.purpose} of {len(combination.parents)} for round {self.round.name}"
-                    news[work_id] = self._registry.combine(combination, self.round.id, message)
             if not news:
                 return found
             self.facts.update(news)

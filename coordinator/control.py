@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeVar
 
 import httpx
 from flwr.common.serde import fab_to_proto, user_config_to_proto
 from flwr.proto.control_pb2 import ListNodesRequest, ListRunsRequest, StartRunRequest, StopRunRequest
+from flwr.proto.run_pb2 import Run
 from flwr.supercore.control.control_http_client import ControlHttpClient
 from flwr.supercore.error import ApiErrorCode, FlowerError
 from flwr.supercore.fab import Fab
@@ -67,8 +69,13 @@ class Control:
         Raises:
             Unreachable: when no SuperLink answers.
         """
-        found = self._list(ListRunsRequest(run_id=run))
-        return found.get(run, "unknown")
+        found = self._list(ListRunsRequest(run_id=run)).get(run)
+        return "unknown" if found is None else _status(found)
+
+    def failure(self, run: int) -> str:
+        """Why a run failed, in Flower's words; empty when it did not, or is unknown."""
+        found = self._list(ListRunsRequest(run_id=run)).get(run)
+        return "" if found is None else str(found.status.details)
 
     def stop(self, run: int) -> bool:
         """End a run and its ServerApp; False when it had ended before, or is unknown."""
@@ -79,10 +86,11 @@ class Control:
                 return False
             raise
 
-    def stop_unfinished_runs(self) -> list[int]:
-        """Stop every run that is not over; returns their ids."""
-        runs = self._list(ListRunsRequest(limit=100))
-        return [run for run, status in sorted(runs.items()) if status in ("pending", "running") and self.stop(run)]
+    def stop_unfinished_runs(self, before: float) -> list[int]:
+        """Stop every run that was submitted before a moment (seconds since 1970) and is not over; returns their ids."""
+        runs = self._list(ListRunsRequest(limit=100)).values()
+        old = [run for run in runs if datetime.fromisoformat(run.pending_at).timestamp() < before]
+        return [int(run.run_id) for run in old if _status(run) in ("pending", "running") and self.stop(run.run_id)]
 
     def nodes(self) -> list[FlowerNode]:
         """The SuperNodes that the SuperLink knows, online or not, by id."""
@@ -94,16 +102,14 @@ class Control:
         """Close the connection; the SuperLink goes on."""
         self._client.close()
 
-    def _list(self, request: ListRunsRequest) -> dict[int, RunStatus]:
+    def _list(self, request: ListRunsRequest) -> dict[int, Run]:
         try:
             response = self._call(lambda: self._client.ListRuns(request))
         except _FlowerRefusal as error:
             if error.code == ApiErrorCode.RUN_ID_NOT_FOUND:
                 return {}
             raise
-        return {
-            int(run): _status(info.status.status, info.status.sub_status) for run, info in response.run_dict.items()
-        }
+        return dict(response.run_dict.items())
 
     def _call(self, request: Callable[[], T]) -> T:
         try:
@@ -121,9 +127,9 @@ class _FlowerRefusal(Refusal):
         self.code = code
 
 
-def _status(status: str, sub_status: str) -> RunStatus:
+def _status(run: Run) -> RunStatus:
     """Flower's two words as one; `starting` is pending to us, since no code of ours runs yet."""
-    if status == "finished":
+    if run.status.status == "finished":
         endings: dict[str, RunStatus] = {"completed": "completed", "stopped": "stopped"}
-        return endings.get(sub_status, "failed")
-    return "running" if status == "running" else "pending"
+        return endings.get(run.status.sub_status, "failed")
+    return "running" if run.status.status == "running" else "pending"

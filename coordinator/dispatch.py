@@ -22,6 +22,7 @@ from ratatouille.exchange.introduction import introduced
 POLL_SECONDS = 0.2
 """How long a round should sleep between two calls of `poll`; each costs the SuperLink a few milliseconds."""
 
+_QUESTIONS = 3
 _GONE = (ErrorCode.NODE_UNAVAILABLE, ErrorCode.MESSAGE_UNAVAILABLE, ErrorCode.REPLY_MESSAGE_UNAVAILABLE)
 
 
@@ -56,7 +57,10 @@ class Dispatch:
         online = set(self._grid.get_node_ids())
         for node in sorted(online - self._keys.keys()):
             self._keys[node] = None
-            self._asked[self._push(node, INTRODUCE, b"")] = node
+            # Several times, because a SuperNode that finds nothing after its answer pauses for 3 seconds: the later
+            # questions keep it awake while its first order is on the way.
+            for _ in range(_QUESTIONS):
+                self._asked[self._push(node, INTRODUCE, b"")] = node
         for node in self._keys.keys() - online:
             del self._keys[node]
         latest = {key: node for node, key in self._keys.items() if key is not None}

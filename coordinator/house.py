@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,13 +16,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.opening import open_registry
-
 from coordinator.keeper import Keeper
 from coordinator.superlink import SuperLink, SuperLinkSettings
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.processes import Child, Program, environment_with_scripts, refuse_taken_port
 from ratatouille.processes.ports import LOOPBACK
+from registry.opening import open_registry
 from registry.port import Registry
 
 _log = logging.getLogger(__name__)
@@ -110,14 +110,29 @@ def _say_goodbye(registry: Registry) -> None:
         _log.warning("the registry's service was gone first")
 
 
+def running_pid(folder: Path) -> int | None:
+    """The process of the coordinator that runs from a folder; None when none does."""
+    try:
+        with (folder / "lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return None
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return int((folder / "lock").read_text() or 0) or None
+
+
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    with (folder / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise Refusal(
                 f"a coordinator runs already from {folder}; `ratatouille coordinator status` shows it"
             ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
         yield

@@ -7,16 +7,16 @@ bit, as a federation does.
 from __future__ import annotations
 
 import multiprocessing
+import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from registry.opening import open_registry
-
 from coordinator.conductor import Conductor
-from coordinator.settings import RoundSettings, resolve
+from coordinator.requests import request
+from coordinator.settings import RoundSettings
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import NodeAssignment
 from ratatouille.exchange.membership import Offer
@@ -25,6 +25,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.round import Round
 from ratatouille.recipes.walk import Plan
 from ratatouille.tasks.node import NodeSettings, open_holdings
+from registry.opening import open_registry
 from registry.port import Registry
 
 
@@ -39,8 +40,6 @@ class Stage:
 
 def offer_all(registry: Registry, stage: Stage, seconds: float = 30 * 24 * 3600.0) -> None:
     """Put the rehearsal's own offers into the registry: one for each node.toml, signed by one key."""
-    import time
-
     for settings in stage.nodes:
         signer = Signer.open(stage.folder / settings.name / "key")
         holdings = open_holdings(settings, registry.task, stage.folder / "data")
@@ -57,7 +56,11 @@ def offer_all(registry: Registry, stage: Stage, seconds: float = 30 * 24 * 3600.
 
 
 def rehearse(
-    settings: RoundSettings, stage: Stage, workers: int = 1, repeat: int = 0, told: Callable[[Plan], None] | None = None
+    settings: RoundSettings,
+    stage: Stage,
+    workers: int = 1,
+    fresh: bool = False,
+    told: Callable[[Plan], None] | None = None,
 ) -> Round:
     """Run a round to its end and return it.
 
@@ -65,25 +68,17 @@ def rehearse(
         settings: the round's settings.
         stage: registry and data.
         workers: worker processes; each uses one thread.
-        repeat: ask anew what has been answered (`--fresh`).
+        fresh: ask anew what has been answered.
         told: called with the plan after every change.
 
     Raises:
         Refusal: as `resolve` does, and for work that cannot be done.
     """
-    import time
-
-    from registry.records import RoundRecord
-
     registry = open_registry(stage.url)
     offer_all(registry, stage)
-    round = resolve(settings, registry, repeat)
+    round = request(settings, registry, fresh)
+    registry.move_round(round.id, ["requested"], "running")
     now = time.time()
-    record = RoundRecord(
-        id=round.id, name=round.name, spec=round.to_json().decode(), state="requested", created=now, changed=now
-    )
-    registry.request_round(record)
-    registry.move_round(round.id, ["requested", "failed", "cancelled"], "running")
     conductor = Conductor(round, registry, now)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_open_stage, initargs=(stage,)) as pool:

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 
 from flwr.serverapp import Grid
-from registry.opening import open_registry
 
 from coordinator.conductor import Conductor
 from coordinator.dispatch import POLL_SECONDS, Dispatch, Reply
@@ -20,6 +19,7 @@ from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.order import Hint
 from ratatouille.recipes.round import Round
 from ratatouille.recipes.walk import Plan
+from registry.opening import open_registry
 from registry.port import Registry
 
 _log = logging.getLogger(__name__)

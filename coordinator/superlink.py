@@ -7,6 +7,8 @@ is the work of `control`, what runs inside of it that of `app`.
 
 from __future__ import annotations
 
+import logging
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from ratatouille.processes import (
 )
 from ratatouille.processes.ports import LOOPBACK
 
+_log = logging.getLogger(__name__)
 _READY_SECONDS = 60.0
 _POLL_SECONDS = "0.2"
 """How often Flower's executor asks for a submitted run: a fifth of a second costs 1 % of a core."""
@@ -47,30 +50,42 @@ class SuperLink:
     def __init__(self, settings: SuperLinkSettings) -> None:
         self.settings = settings
         self.control = Control(settings.address)
-        self._child = Child(_program(settings))
+        self._child = Child(_program(settings), after_restart=self._clear_after_restart)
 
     def start(self) -> SuperLink:
         """Start, wait until it answers, and stop the runs that a former SuperLink left unfinished.
-
-        Such runs have no ServerApp any more, but Flower would call them running for another minute and go on handing
-        out their messages.
 
         Raises:
             Refusal: when the port is taken.
             Unreachable: when the SuperLink does not come up; with the end of its log.
         """
         refuse_taken_port(self.settings.port, "the SuperLink", "--superlink-port")
+        began = time.time()
         self._child.start()
         try:
-            url = f"http://{self.settings.address}/health"
-            wait_for_url(url, _READY_SECONDS, alive=lambda: not self._child.given_up)
-            self.control.stop_unfinished_runs()
+            self._clear(began)
         except Unreachable as error:
             self.stop()
             raise Unreachable(
                 f"Flower's SuperLink did not start; the end of {self._child.program.log}:\n{self._child.last_words()}"
             ) from error
         return self
+
+    def _clear(self, began: float) -> None:
+        """Wait until the SuperLink answers, and stop the runs from before it began.
+
+        They have no ServerApp any more, but Flower would call them running for another minute, and go on handing out
+        their messages.
+        """
+        url = f"http://{self.settings.address}/health"
+        wait_for_url(url, _READY_SECONDS, alive=lambda: not self._child.given_up)
+        self.control.stop_unfinished_runs(before=began)
+
+    def _clear_after_restart(self) -> None:
+        try:
+            self._clear(time.time())
+        except Unreachable as error:
+            _log.warning("the SuperLink was started again and does not answer yet: %s", error)
 
     @property
     def running(self) -> bool:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 console = Console(highlight=False)
 
@@ -36,10 +37,25 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: st
     """A table that keeps its full width when the output is not a terminal."""
     table = Table(*columns, title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(safe, row))
+    display(table)
+
+
+def display(renderable: RenderableType) -> None:
+    """Print anything; what is not a terminal gets the full width."""
     if not console.is_terminal:
         console.width = 200
-    console.print(table)
+    console.print(renderable)
+
+
+def print_line(text: str, style: str = "") -> None:
+    """One line, which the terminal may wrap."""
+    console.print(safe(text, style), soft_wrap=True)
+
+
+def safe(text: str, style: str = "") -> Text:
+    """Text as it is: without markup, and without control characters, since others may have written it."""
+    return Text("".join(sign if sign.isprintable() else " " for sign in text), style)
 
 
 def short(digest: str | None) -> str:

@@ -1,0 +1,65 @@
+"""`ratatouille node …`: join a federation with a node.toml, and see who is there."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ratatouille.cli.home import home, remote_in_force
+from ratatouille.cli.options import AsJson, Home, Remote
+from ratatouille.cli.output import console, print_json, print_table, short
+from ratatouille.cli.progress import counting
+
+
+def join(
+    file: Annotated[Path, typer.Argument(help="The node's settings.", metavar="NODE.TOML")],
+    remote: Remote = None,
+    folder: Home = None,
+) -> None:
+    """Offer data and work to a federation until stopped.
+
+    The first join makes the node's key, its identity. Ctrl-C leaves; work in progress is kept and goes on next time.
+    """
+    from contributor_client.node import Node
+    from ratatouille.tasks.node import read_node_settings
+
+    logging.getLogger().setLevel(logging.INFO)
+    settings = read_node_settings(file)
+    place = folder or settings.folder or home() / "nodes" / settings.name
+    address = remote_in_force(remote or settings.remote).value
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    node = Node(settings, file.resolve(), place.resolve(), address)
+    with counting("reading images") as progress:
+        node.run(stop, console.print, progress)
+    console.print(f"node {settings.name} has left")
+
+
+def status(remote: Remote = None, as_json: AsJson = False) -> None:
+    """List the nodes that are here and what they do."""
+    from registry.opening import open_registry
+
+    registry = open_registry(remote_in_force(remote).value)
+    offers = sorted(registry.offers(), key=lambda offer: offer.name)
+    at_work = {lease.node: lease for lease in registry.leases()}
+    if as_json:
+        print_json([{"offer": offer, "lease": at_work.get(offer.node)} for offer in offers])
+        return
+    if not offers:
+        console.print("no node is here; `ratatouille node join node.toml` adds one")
+        return
+    rows = []
+    for offer in offers:
+        lease = at_work.get(offer.node)
+        data = "; ".join(f"{held.task_name}: {', '.join(held.domains)} ({held.total()})" for held in offer.holdings)
+        doing = "idle" if lease is None else f"{lease.doing} {lease.done}/{lease.total}".removesuffix(" 0/0")
+        seen = f"{max(0.0, time.time() - offer.issued):.0f} s ago"
+        rows.append([offer.name, short(offer.node), "trains" if offer.trains else "evaluates", data, doing, seen])
+    print_table(["node", "key", "role", "data (images)", "now", "seen"], rows)

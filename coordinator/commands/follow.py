@@ -1,0 +1,109 @@
+"""Following a round: bars with rate and time left on a terminal, plain lines elsewhere; Ctrl-C leaves it alone."""
+
+from __future__ import annotations
+
+import time
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from coordinator.conductor import Conductor
+from coordinator.progress import Standing, standing
+from ratatouille.cli.output import console
+from ratatouille.errors import Unreachable
+from ratatouille.recipes.round import Round
+from registry.port import Registry
+
+_LOOK_SECONDS = 0.5
+_LINE_SECONDS = 10.0
+_OVER = ("done", "failed", "cancelled")
+
+
+def follow(registry: Registry, round_id: str, quiet: bool = False) -> None:
+    """Show a round until it ends; goes on through an outage of the registry."""
+    record = registry.round(round_id)
+    if record.state in _OVER:
+        return
+    conductor = Conductor(Round.from_json(record.spec), registry, record.created)
+    shown = _Bars() if console.is_terminal and not quiet else _Lines(quiet)
+    with shown:
+        while True:
+            try:
+                state = registry.round(round_id).state
+                shown.show(state, standing(conductor, registry))
+                if state in _OVER:
+                    return
+            except Unreachable as error:
+                shown.say(f"{error}; waiting for it")
+            time.sleep(_LOOK_SECONDS)
+
+
+class _Bars:
+    """One bar for all steps, and one for each node at work."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        )
+        self._steps = self._progress.add_task("all training steps", total=None)
+        self._runs = self._progress.add_task("runs", total=None)
+        self._nodes: dict[str, TaskID] = {}
+
+    def show(self, state: str, now: Standing) -> None:
+        self._progress.update(self._steps, completed=now.steps_done, total=now.steps)
+        self._progress.update(self._runs, completed=now.trainings_done, total=now.trainings)
+        for worker in now.workers:
+            if worker.node not in self._nodes:
+                self._nodes[worker.node] = self._progress.add_task("")
+            text = f"  {worker.node}: {worker.doing}"
+            self._progress.update(
+                self._nodes[worker.node], description=text, completed=worker.done, total=worker.total or None
+            )
+        at_work = {worker.node for worker in now.workers}
+        for node, task in self._nodes.items():
+            if node not in at_work:
+                self._progress.update(task, description=f"  {node}: waits", completed=0, total=None)
+
+    def say(self, sentence: str) -> None:
+        self._progress.console.print(sentence)
+
+    def __enter__(self) -> None:
+        self._progress.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+class _Lines:
+    """A line when something was finished, and every ten seconds."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._last = ""
+        self._at = 0.0
+        self._began: tuple[float, int] | None = None
+
+    def show(self, state: str, now: Standing) -> None:
+        self._began = self._began or (time.monotonic(), now.steps_done)
+        line = now.sentence
+        if line == self._last or (time.monotonic() - self._at < _LINE_SECONDS and state not in _OVER):
+            return
+        self._last, self._at = line, time.monotonic()
+        nodes = "; ".join(f"{worker.node}: {worker.doing}" for worker in now.workers)
+        self.say(f"{line}{self._left(now)}{' | ' + nodes if nodes else ''}")
+
+    def _left(self, now: Standing) -> str:
+        assert self._began is not None
+        seconds, steps = time.monotonic() - self._began[0], now.steps_done - self._began[1]
+        if steps <= 0 or now.steps_done >= now.steps:
+            return ""
+        return f", about {(now.steps - now.steps_done) * seconds / steps:.0f} s left"
+
+    def say(self, sentence: str) -> None:
+        if not self._quiet:
+            console.print(sentence, soft_wrap=True)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass

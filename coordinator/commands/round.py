@@ -1,0 +1,263 @@
+"""`ratatouille round …`: plan, run, follow, end and read rounds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from coordinator.commands.follow import follow
+from coordinator.conductor import Conductor
+from coordinator.requests import request
+from coordinator.settings import RoundSettings, read_round_settings, resolve
+from ratatouille.analysis.report import Report, report
+from ratatouille.cli.home import remote_in_force
+from ratatouille.cli.options import AsJson, Remote
+from ratatouille.cli.output import console, percent, print_json, print_table, short, when
+from ratatouille.errors import Refusal
+from ratatouille.recipes.forecast import forecast
+from ratatouille.recipes.round import Round
+from registry.opening import open_registry
+from registry.port import Registry
+from registry.records import RoundRecord
+
+RoundFile = Annotated[Path, typer.Argument(help="The round's settings.", metavar="ROUND.TOML")]
+RoundId = Annotated[str, typer.Argument(help="A round's name, id, or unique prefix of its id.", metavar="ROUND")]
+Recipes = Annotated[str | None, typer.Option(help="Recipes instead of the file's, separated by commas.")]
+Runs = Annotated[int | None, typer.Option(min=1, help="Runs of each recipe instead of the protocol's.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Steps of each target run instead of the protocol's.")]
+Deadline = Annotated[float | None, typer.Option(help="Minutes after which it stops waiting for runs.")]
+MinRuns = Annotated[int | None, typer.Option(min=1, help="Runs that are enough at the deadline (default: all).")]
+
+
+def plan_(
+    file: RoundFile,
+    remote: Remote = None,
+    recipes: Recipes = None,
+    runs: Runs = None,
+    steps: Steps = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a round would run, where, and what is known."""
+    from coordinator.estimate import estimate
+
+    registry = open_registry(remote_in_force(remote).value)
+    round = resolve(_settings(file, recipes, runs, steps, None, None), registry)
+    conductor = Conductor(round, registry, time.time())
+    conductor.gather()
+    forecasted = estimate(forecast(round, conductor.facts), conductor.facts, registry)
+    if as_json:
+        print_json(forecasted)
+        return
+    console.print(
+        f"round {round.name} ({round.id}) on {round.target}, held out: {', '.join(round.held_out) or 'nothing'}"
+    )
+    print_table(
+        ["work", "runs", "known", "open", "steps to do", "where"],
+        [
+            [row.what, str(row.all), str(row.known), str(row.all - row.known), str(row.steps), row.where]
+            for row in forecasted.rows
+        ],
+    )
+    console.print(forecasted.sentence)
+
+
+def run(
+    file: RoundFile,
+    remote: Remote = None,
+    recipes: Recipes = None,
+    runs: Runs = None,
+    steps: Steps = None,
+    deadline: Deadline = None,
+    min_runs: MinRuns = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ask everything anew, also what is known.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return at once; `round status` follows it.")] = False,
+    rehearse: Annotated[
+        list[Path] | None,
+        typer.Option("--rehearse", help="Run without Flower on the data of this node.toml (repeat it for more)."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes of a rehearsal.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Run a round to its end, or follow one that runs.
+
+    The same settings on the same data are the same round: run again, it goes on where it was, and a finished one only
+    shows its result. Ctrl-C stops following, not the round.
+    """
+    address = remote_in_force(remote).value
+    settings = _settings(file, recipes, runs, steps, deadline, min_runs)
+    if rehearse:
+        id_ = _rehearse(settings, address, rehearse, workers, fresh, as_json)
+        registry = open_registry(address)
+    else:
+        registry = open_registry(address)
+        id_ = request(settings, registry, fresh).id
+        if detach:
+            print_json({"round": id_}) if as_json else console.print(f"round {id_} is on its way")
+            return
+        follow(registry, id_, quiet=as_json)
+    record = registry.round(id_)
+    if record.state in ("failed", "cancelled"):
+        raise Refusal(f"round {record.name} ({record.id}) {record.state}: {record.reason}")
+    _show(result(registry, record), as_json)
+
+
+def result(registry: Registry, record: RoundRecord) -> Report:
+    """The table of a round from what the registry knows now."""
+    round = Round.from_json(record.spec)
+    conductor = Conductor(round, registry, record.created)
+    return report(round, conductor.gather().outcomes, record.reason)
+
+
+def list_(remote: Remote = None, as_json: AsJson = False) -> None:
+    """List the rounds."""
+    rounds = open_registry(remote_in_force(remote).value).rounds()
+    if as_json:
+        print_json(rounds)
+        return
+    rows = [[one.name, one.id, one.state, when(one.created), one.reason] for one in rounds]
+    print_table(["round", "id", "state", "requested (UTC)", ""], rows)
+
+
+def status(round: RoundId, remote: Remote = None, as_json: AsJson = False) -> None:
+    """Show where a round stands."""
+    from coordinator.progress import standing
+
+    registry = open_registry(remote_in_force(remote).value)
+    record = registry.round(round)
+    now = standing(Conductor(Round.from_json(record.spec), registry, record.created), registry)
+    if as_json:
+        print_json({"round": record, "standing": now})
+        return
+    console.print(f"round {record.name} ({record.id}): {record.state} {record.reason}".rstrip())
+    console.print(now.sentence)
+    for worker in now.workers:
+        console.print(f"  {worker.node}: {worker.doing} {worker.done}/{worker.total}")
+
+
+def logs(
+    round: RoundId,
+    follow_: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the round ends.")] = False,
+    remote: Remote = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what happened in a round."""
+    registry = open_registry(remote_in_force(remote).value)
+    record = registry.round(round)
+    last = 0
+    while True:
+        over = registry.round(record.id).state not in ("requested", "running", "cancelling")
+        while events := registry.events(last, record.id):
+            for event in events:
+                if as_json:
+                    typer.echo(event.to_json().decode())
+                else:
+                    console.print(f"{when(event.at)}  {event.kind:<11} {short(event.subject):<11} {event.text}")
+            last = events[-1].number
+        if over or not follow_:
+            return
+        time.sleep(0.5)
+
+
+def cancel(round: RoundId, remote: Remote = None) -> None:
+    """End a round; what it has is kept."""
+    registry = open_registry(remote_in_force(remote).value)
+    record = registry.round(round)
+    if not registry.move_round(record.id, ["requested", "running"], "cancelling"):
+        raise Refusal(f"round {record.name} ({record.id}) is {registry.round(record.id).state}; nothing to cancel")
+    console.print(f"round {record.name} ({record.id}) is being cancelled; `round run` takes it up again")
+
+
+def report_(
+    round: RoundId,
+    output: Annotated[Path | None, typer.Option(help="Folder for report.json, round.json and figure.png.")] = None,
+    remote: Remote = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the result of a round as a table."""
+    registry = open_registry(remote_in_force(remote).value)
+    record = registry.round(round)
+    found = result(registry, record)
+    if output is not None:
+        from coordinator.commands.keep import keep
+
+        keep(output, found, record)
+    _show(found, as_json)
+
+
+def show_report(found: Report) -> None:
+    """The table for people."""
+    slices = [name for name in ("seen", "new") if any(name in row.held_out for row in found.rows)]
+    columns = ["recipe", "runs", "validation", "held out", *slices, "mean run", "best run", "version", "weights"]
+    rows = []
+    for row in found.rows:
+        final = [_score(row.held_out.get(name)) for name in ("all", *slices)]
+        spread = f" ± {100 * row.run_spread:.1f}" if row.run_spread is not None else ""
+        runs = str(row.runs) if row.runs == row.wanted else f"{row.runs} of {row.wanted}"
+        weights = f"{short(row.featurizer)}+{short(row.head)[:6]}" if row.featurizer else "–"
+        rows.append(
+            [
+                row.recipe,
+                runs,
+                _score(row.validation),
+                *final,
+                percent(row.mean_run) + spread,
+                percent(row.best_run),
+                short(row.version),
+                weights,
+            ]
+        )
+    print_table(
+        columns, rows, f"{found.name}: {found.target}, {found.metric} in %, held out: {', '.join(found.held_out)}"
+    )
+    console.print(
+        "± beside a score: half of its 95 % interval over images; beside the mean run: standard deviation over runs.\n"
+        "best run: the one that validation chooses. " + found.verdict
+    )
+    if found.note:
+        console.print(found.note)
+
+
+def _show(found: Report, as_json: bool) -> None:
+    print_json(found) if as_json else show_report(found)
+
+
+def _score(score: Any) -> str:
+    return "–" if score is None else f"{100 * score.value:.1f} ± {100 * score.margin:.1f}"
+
+
+def _settings(
+    file: Path, recipes: str | None, runs: int | None, steps: int | None, deadline: float | None, min_runs: int | None
+) -> RoundSettings:
+    """The file with the flags over it."""
+    settings = read_round_settings(file)
+    changes: dict[str, Any] = {}
+    if recipes is not None:
+        changes["recipes"] = tuple(name.strip() for name in recipes.split(",") if name.strip())
+    protocol = {"runs": runs, "steps": steps}
+    changes["protocol"] = settings.protocol | {key: value for key, value in protocol.items() if value is not None}
+    if deadline is not None:
+        changes["deadline_minutes"] = deadline
+    if min_runs is not None:
+        changes["min_runs"] = min_runs
+    return settings.model_copy(update=changes)
+
+
+def _rehearse(settings: RoundSettings, address: str, files: list[Path], workers: int, fresh: bool, quiet: bool) -> str:
+    from coordinator.rehearsal import Stage, rehearse
+    from ratatouille.cli.home import home
+    from ratatouille.tasks.node import read_node_settings
+
+    nodes = tuple(read_node_settings(file.resolve()) for file in files)
+    stage = Stage(address, nodes, (home() / "rehearsal").resolve())
+    last: list[str] = []
+
+    def told(found: Any) -> None:
+        line = f"rehearsal: {len(found.questions) - len(found.orders)} of {len(found.questions)} questions answered"
+        if not quiet and last[-1:] != [line]:
+            last.append(line)
+            console.print(line)
+
+    return rehearse(settings, stage, workers, fresh=fresh, told=told).id

@@ -1,0 +1,91 @@
+"""`ratatouille coordinator …`: start, look at and stop the coordinator of this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ratatouille.cli.home import DEFAULT_PORT, home, remote_in_force
+from ratatouille.cli.options import AsJson, Home, Remote
+from ratatouille.cli.output import console, print_json
+from ratatouille.errors import Refusal
+
+
+def up(
+    folder: Home = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the registry's service.")] = DEFAULT_PORT,
+    superlink_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Flower's SuperLink.")] = (
+        DEFAULT_PORT + 1
+    ),
+) -> None:
+    """Start registry and coordinator on this machine.
+
+    It runs until Ctrl-C or `ratatouille coordinator down`. Started again with the same folder, it goes on where it was:
+    rounds that were running continue.
+    """
+    from coordinator.house import House, HouseSettings
+
+    logging.getLogger().setLevel(logging.INFO)
+    settings = HouseSettings(_folder(folder), port, superlink_port)
+    stop, ready = threading.Event(), threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+    def say_when_ready() -> None:
+        if ready.wait() and not stop.is_set():
+            console.print(
+                f"the coordinator is up: registry {settings.remote}, state in {settings.folder}\n"
+                "(loopback only, without encryption) contributors: `ratatouille node join node.toml`"
+            )
+
+    threading.Thread(target=say_when_ready, daemon=True).start()
+    House(settings).run(stop, ready)
+    console.print("the coordinator has stopped")
+
+
+def status(remote: Remote = None, as_json: AsJson = False) -> None:
+    """Say whether a coordinator is up, and where."""
+    from registry.opening import open_registry
+
+    force = remote_in_force(remote)
+    registry = open_registry(force.value)
+    info = registry.info()
+    running = [round for round in registry.rounds() if round.state in ("requested", "running", "cancelling")]
+    nodes = registry.offers()
+    if as_json:
+        print_json({"remote": force.value, "info": info, "nodes": len(nodes), "rounds": running})
+        return
+    fleet = f"up, fleet at {info.fleet}" if info.fleet else "not up"
+    console.print(f"registry {force.value} answers ({info.software}); coordinator: {fleet}")
+    console.print(f"{len(nodes)} nodes are here; {len(running)} rounds run or wait")
+
+
+def down(
+    folder: Home = None,
+    seconds: Annotated[float, typer.Option(help="How long to wait for it.")] = 30.0,
+) -> None:
+    """Stop the coordinator of this machine."""
+    from coordinator.house import running_pid
+
+    place = _folder(folder)
+    pid = running_pid(place)
+    if pid is None:
+        raise Refusal(f"no coordinator runs from {place}; `ratatouille coordinator status` asks the remote in force")
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + seconds
+    while running_pid(place) == pid:
+        if time.monotonic() > deadline:
+            raise Refusal(f"the coordinator (process {pid}) did not stop within {seconds:.0f} s")
+        time.sleep(0.1)
+    console.print("the coordinator has stopped; nodes wait for it to come back")
+
+
+def _folder(folder: Path | None) -> Path:
+    return (folder or home() / "coordinator").resolve()

@@ -1,0 +1,118 @@
+"""What a round will cost before it runs: work by kind, what is known already, where it can run, time and bytes.
+
+Times come from receipts of earlier work that the registry has for the same kind of question; where there are none, the
+estimate says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from coordinator.matching import can_do
+from ratatouille.exchange.assignment import FineTune
+from ratatouille.exchange.order import Order
+from ratatouille.recipes.forecast import Forecast
+from ratatouille.record import Record
+from registry.port import Registry
+from registry.records import Result
+
+
+class EstimateRow(Record):
+    """Work of one kind on one task."""
+
+    what: str
+    all: int
+    known: int
+    steps: int
+    """Training steps still to do."""
+    where: str
+    """Names of the nodes that could do it."""
+
+
+class Estimate(Record):
+    """What a round will cost."""
+
+    rows: tuple[EstimateRow, ...]
+    shared: int
+    """Runs that several recipes have in common and that are trained once."""
+    open_steps: int
+    bytes_stored: int
+    """Bytes that new weights will take in the registry at most."""
+    seconds: float | None
+    """Training time of one node doing everything; None when no earlier run says how long a step takes."""
+
+    @property
+    def sentence(self) -> str:
+        """One line."""
+        if self.open_steps == 0:
+            return "everything that has to be trained is known already"
+        took = "no earlier run says how long a step takes"
+        if self.seconds is not None:
+            took = f"about {self.seconds / 60:.0f} minutes of training, divided by the nodes that share it"
+        return (
+            f"{self.open_steps} steps to train, {self.shared} runs shared between recipes, at most "
+            f"{self.bytes_stored / 2**20:.0f} MiB of new weights; {took}"
+        )
+
+
+def estimate(needed: Forecast, facts: dict[str, Result], registry: Registry) -> Estimate:
+    """Estimate a forecast with the facts that are known."""
+    offers = sorted(registry.offers(), key=lambda offer: offer.name)
+    groups: dict[str, list[tuple[str, Order]]] = {}
+    for work_id, order in needed.orders.items():
+        groups.setdefault(_what(order), []).append((work_id, order))
+    rows = []
+    for what, members in groups.items():
+        able = [offer.name for offer in offers if any(can_do(offer, order) for _, order in members)]
+        rows.append(
+            EstimateRow(
+                what=what,
+                all=len(members),
+                known=sum(work_id in needed.known for work_id, _ in members),
+                steps=_steps([order for work_id, order in members if work_id not in needed.known]),
+                where=", ".join(able) or "nobody who is here",
+            )
+        )
+    open_steps = sum(row.steps for row in rows)
+    pace = _seconds_per_step(needed, facts)
+    return Estimate(
+        rows=tuple(rows),
+        shared=needed.shared,
+        open_steps=open_steps,
+        bytes_stored=_new_weights(needed) * _bytes_of_network(needed, registry),
+        seconds=None if pace is None else pace * open_steps,
+    )
+
+
+def _what(order: Order) -> str:
+    label = order.label.partition(" run ")[0]
+    kinds = {"probe": "", "fine_tune": "train for ", "evaluate": ""}
+    if order.assignment.kind == "evaluate":
+        return "evaluate on " + order.label.rpartition(" on ")[2]
+    return kinds.get(order.assignment.kind, "") + label
+
+
+def _steps(orders: Sequence[Order]) -> int:
+    return sum(order.assignment.steps for order in orders if isinstance(order.assignment, FineTune))
+
+
+def _seconds_per_step(needed: Forecast, facts: dict[str, Result]) -> float | None:
+    paces = [
+        facts[work_id].seconds / order.assignment.steps
+        for work_id, order in needed.orders.items()
+        if isinstance(order.assignment, FineTune) and work_id in facts
+    ]
+    return median(paces) if paces else None
+
+
+def _new_weights(needed: Forecast) -> int:
+    trainings = sum(isinstance(order.assignment, FineTune) for order in needed.open())
+    return trainings + sum(work_id not in needed.known for work_id in needed.combinations)
+
+
+def _bytes_of_network(needed: Forecast, registry: Registry) -> int:
+    first = next(iter(needed.orders.values()), None)
+    if first is None:
+        return 0
+    return sum(tensor.nbytes for tensor in registry.architecture(first.assignment.architecture).featurizer)

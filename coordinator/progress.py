@@ -1,0 +1,79 @@
+"""Where a round stands, for people: what is done of what will be needed, who works on what, and the time left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from coordinator.conductor import Conductor
+from ratatouille.exchange.assignment import FineTune
+from ratatouille.recipes.forecast import Forecast, forecast
+from ratatouille.record import Record
+from registry.port import Registry
+
+
+class Working(Record):
+    """A node at work."""
+
+    node: str
+    doing: str
+    done: int
+    total: int
+
+
+class Standing(Record):
+    """How far a round is; the totals include work that is not open yet."""
+
+    trainings: int
+    trainings_done: int
+    evaluations: int
+    evaluations_done: int
+    steps: int
+    steps_done: int
+    workers: tuple[Working, ...]
+
+    @property
+    def sentence(self) -> str:
+        """One line."""
+        return (
+            f"{self.trainings_done} of {self.trainings} runs trained, "
+            f"{self.evaluations_done} of {self.evaluations} evaluations, "
+            f"{self.steps_done} of {self.steps} steps"
+        )
+
+
+def standing(conductor: Conductor, registry: Registry) -> Standing:
+    """Look at a round; asks the registry for news."""
+    conductor.gather()
+    needed = forecast(conductor.round, conductor.facts)
+    names = {offer.node: offer.name for offer in registry.offers()}
+    leases = [lease for lease in registry.leases() if lease.work_id in needed.orders]
+    under_way = sum(lease.done for lease in leases if lease.work_id not in needed.known)
+    kinds = {work_id: order.assignment.kind for work_id, order in needed.orders.items()}
+    trainings = [work_id for work_id, kind in kinds.items() if kind == "fine_tune"]
+    others = [work_id for work_id, kind in kinds.items() if kind == "evaluate"]
+    return Standing(
+        trainings=len(trainings),
+        trainings_done=len(needed.known.intersection(trainings)),
+        evaluations=len(others),
+        evaluations_done=len(needed.known.intersection(others)),
+        steps=_steps(needed, trainings),
+        steps_done=_steps(needed, needed.known) + under_way,
+        workers=tuple(
+            Working(
+                node=names.get(lease.node, lease.node[:10]),
+                doing=needed.orders[lease.work_id].label,
+                done=lease.done,
+                total=lease.total,
+            )
+            for lease in sorted(leases, key=lambda lease: names.get(lease.node, lease.node))
+        ),
+    )
+
+
+def _steps(needed: Forecast, work_ids: Iterable[str]) -> int:
+    total = 0
+    for work_id in work_ids:
+        order = needed.orders.get(work_id)
+        if order is not None and isinstance(order.assignment, FineTune):
+            total += order.assignment.steps
+    return total

@@ -1,0 +1,221 @@
+"""Answer an order: take the lease, fetch the inputs, perform, sign the receipt, push. For workers and rehearsals alike.
+
+The push is the commit; the hint that is returned may be lost without harm. While the work goes on a thread renews the
+lease and says in it how far the work is. What a registry is, this module knows only as far as `Store` says.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.assignment import Import, NodeAssignment, Probe
+from ratatouille.exchange.dialect import PROTOCOL
+from ratatouille.exchange.membership import Lease
+from ratatouille.exchange.order import Hint, Order
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.signing import Sealed, Signer
+from ratatouille.tasks.data import LocalData
+from ratatouille.tasks.task import Task
+from ratatouille.training.perform import Outcome, Progress, clean, perform
+from ratatouille.weights.architecture import Architecture, Part
+
+T = TypeVar("T")
+LONGEST_PAUSE = 60.0
+"""Seconds between two attempts to reach a registry that does not answer; the first pause is one second."""
+
+
+class Store(Protocol):
+    """What is needed of a registry (`registry.port.Registry` has it). It must bear calls from two threads."""
+
+    def architecture(self, digest: str) -> Architecture:
+        """The architecture with this digest."""
+
+    def task(self, name_or_digest: str) -> Task:
+        """A task."""
+
+    def fetch(self, digest: str) -> Path:
+        """A local file with these weights."""
+
+    def results(self, work_ids: Sequence[str]) -> Mapping[str, object]:
+        """Those of these questions that have an answer."""
+
+    def lease(self, lease: Lease) -> Lease | None:
+        """Take or renew a lease; None if somebody else has it or there is an answer."""
+
+    def release(self, work_id: str, node: str) -> None:
+        """Give a lease back."""
+
+    def push(self, sealed: Sealed, files: Mapping[str, Path]) -> object:
+        """Commit a sealed receipt with its files."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long leases stand, how often they are renewed, and how long an absent registry is waited for, in seconds."""
+
+    lease: float = 30.0
+    renew: float = 5.0
+    patience: float = 24 * 3600.0
+    checkpoint: float = 30.0
+
+
+def answer(
+    order: Order,
+    data: LocalData,
+    store: Store,
+    signer: Signer,
+    workspace: Path,
+    progress: Progress | None = None,
+    device: str = "auto",
+    timing: Timing = Timing(),
+) -> Hint:
+    """Answer an order with this node's data.
+
+    Returns:
+        `pushed`; `known` when there was an answer already; `taken` when somebody else is at it; `refused` with a
+        sentence when the work cannot be done here; `failed` when the registry was not reached for `timing.patience`.
+        A lost lease does not stop the work: the first answer wins, later ones are kept as duplicates.
+    """
+    work_id = order.assignment.digest
+    try:
+        return _answer(order, data, store, signer, workspace, progress, device, timing)
+    except Unreachable as error:
+        return Hint(work_id=work_id, outcome="failed", reason=str(error)[:2000])
+    except Refusal as error:
+        clean(workspace, work_id)
+        return Hint(work_id=work_id, outcome="refused", reason=str(error)[:2000])
+
+
+def _answer(
+    order: Order,
+    data: LocalData,
+    store: Store,
+    signer: Signer,
+    workspace: Path,
+    progress: Progress | None,
+    device: str,
+    timing: Timing,
+) -> Hint:
+    began = time.monotonic()
+    assignment, work_id = order.assignment, order.assignment.digest
+    if order.protocol != PROTOCOL:
+        raise Refusal(
+            f"the order speaks protocol {order.protocol}, this node {PROTOCOL}; install the federation's release"
+        )
+    if isinstance(assignment, Import):
+        raise Refusal("an import is not work for a node; push the weights themselves")
+    if patiently(lambda: store.results([work_id]), timing.patience):
+        return Hint(work_id=work_id, outcome="known")
+    standing = Standing(store, work_id, signer.node, timing)
+    if not patiently(standing.renew, timing.patience):
+        known = patiently(lambda: store.results([work_id]), timing.patience)
+        return Hint(work_id=work_id, outcome="known" if known else "taken")
+
+    def report(done: int, total: int, doing: str) -> None:
+        standing.say(done, total, doing)
+        if progress is not None:
+            progress(done, total, doing)
+
+    with standing.kept_up():
+        report(0, 0, "fetching")
+        architecture = patiently(lambda: store.architecture(assignment.architecture), timing.patience)
+        task = patiently(lambda: store.task(assignment.task), timing.patience)
+        start = {
+            part: patiently(lambda digest=digest: store.fetch(digest), timing.patience)  # type: ignore[misc]
+            for part, digest in inputs(assignment).items()
+        }
+        outcome = perform(assignment, task, architecture, data, start, workspace, report, device, timing.checkpoint)
+        receipt = _receipt(order, outcome, signer.node, time.monotonic() - began - outcome.seconds)
+        sealed = signer.seal(receipt)
+        report(0, 0, "pushing")
+        patiently(lambda: store.push(sealed, outcome.files), timing.patience)
+    clean(workspace, work_id)
+    return Hint(work_id=work_id, outcome="pushed")
+
+
+def inputs(assignment: NodeAssignment) -> dict[Part, str]:
+    """Digests of the weights that the work starts from; a probe has no head yet."""
+    if isinstance(assignment, Probe):
+        return {"featurizer": assignment.featurizer}
+    return {"featurizer": assignment.featurizer, "head": assignment.head}
+
+
+def patiently(attempt: Callable[[], T], patience: float) -> T:
+    """Call until it does not raise Unreachable, with pauses of 1, 2, 4 … seconds, at most 60.
+
+    Raises:
+        Unreachable: the last one, when `patience` seconds have passed.
+    """
+    until, pause = time.monotonic() + patience, 1.0
+    while True:
+        try:
+            return attempt()
+        except Unreachable:
+            if time.monotonic() + pause > until:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+class Standing:
+    """A lease and what it says of our progress."""
+
+    def __init__(self, store: Store, work_id: str, node: str, timing: Timing) -> None:
+        self._store, self._timing = store, timing
+        self._lease = Lease(work_id=work_id, node=node, expires=0)
+
+    def say(self, done: int, total: int, doing: str) -> None:
+        """What the next renewal will say."""
+        self._lease = self._lease.model_copy(update={"done": done, "total": total, "doing": doing[:100]})
+
+    def renew(self) -> bool:
+        """Take or renew; False when somebody else has it, or the question has an answer."""
+        lease = self._lease.model_copy(update={"expires": time.time() + self._timing.lease})
+        return self._store.lease(lease) is not None
+
+    @contextmanager
+    def kept_up(self) -> Iterator[None]:
+        """Renew from a thread, and release at the end, however it comes."""
+        over = threading.Event()
+
+        def keep_up() -> None:
+            while not over.wait(self._timing.renew):
+                # a registry that is away for a while, or a lease that was lost, is no reason to stop working
+                with suppress(Refusal):
+                    self.renew()
+
+        thread = threading.Thread(target=keep_up, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            with suppress(Refusal):
+                self._store.release(self._lease.work_id, self._lease.node)
+
+
+def _receipt(order: Order, outcome: Outcome, node: str, overhead: float) -> Receipt:
+    return Receipt(
+        assignment=order.assignment,
+        parents=order.parents,
+        node=node,
+        featurizer=outcome.featurizer,
+        head=outcome.head,
+        evaluations=outcome.evaluations,
+        curve=outcome.curve,
+        kept_step=outcome.kept_step,
+        images=outcome.images,
+        seconds=outcome.seconds,
+        overhead=max(0.0, overhead),
+        software=outcome.software,
+        device=outcome.device,
+        note=outcome.note,
+    )

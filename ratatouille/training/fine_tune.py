@@ -1,0 +1,235 @@
+"""The one training loop (METHOD.md 2, 3.2 and 3.8): Adam at a constant rate, L2 weight decay, cross-entropy.
+
+The first `warmup` steps train the head only; then a fresh Adam trains everything, BatchNorm's γ and β included, its
+statistics never. Validation without augmentation at step 0, every `evaluate_every` steps and at the last. Batches come
+from `sampler` and `augment`, what is returned is decided by a row of `keeps`, and `checkpoint` lets a killed run go on.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import Cell, FineTune
+from ratatouille.exchange.receipt import CurvePoint, Evaluation
+from ratatouille.tasks.data import LocalData
+from ratatouille.training import keeps
+from ratatouille.training.augment import Transform
+from ratatouille.training.checkpoint import CheckpointFile
+from ratatouille.training.evaluate import Counted, count, forward
+from ratatouille.training.network import Network
+from ratatouille.training.sampler import Sampler, stream, stream_seed
+
+Progress = Callable[[int, int, float], None]
+"""Called with steps done, steps in all and the last training loss."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run came to; the network holds the kept weights."""
+
+    curve: tuple[CurvePoint, ...]
+    kept_step: int
+    evaluations: tuple[Evaluation, ...]
+    images: int
+    seconds: float
+    """Time spent on it, in all the processes that worked on it."""
+
+
+class FineTuning:
+    """One run on a network that holds its start weights; `run` carries it out."""
+
+    def __init__(self, assignment: FineTune, network: Network, data: LocalData, transform: Transform) -> None:
+        """Prepare a run.
+
+        Raises:
+            Refusal: an unknown `keep`, a domain without training images, or no validation image at all.
+        """
+        self.assignment, self.network, self.data, self.transform = assignment, network, data, transform
+        self.device = next(network.parameters()).device
+        self.keep = keeps.keep(assignment.keep)
+        training = training_examples(data, assignment.domains, assignment.trial)
+        self.images = sum(map(len, training))
+        if not any(len(data.examples(domain, "validation", assignment.trial)) for domain in assignment.domains):
+            raise Refusal(f"no image of task '{data.task.name}' is left for validation here; add images or groups")
+        self.cells = tuple(Cell(domain=domain, split="validation") for domain in assignment.domains)
+        self.sampler = Sampler(training, assignment.batch, stream("sampler", assignment.seed))
+        self.augmenting = stream("augmentation", assignment.seed)
+        self.class_weights = class_weights(data, np.concatenate(training))
+        self.weights = network.state_dict()  # live views: the optimiser works in place
+        self.pixels = data.images(assignment.image_size)
+        self.step = 0
+        self.curve: list[CurvePoint] = []
+        self.losses: list[float] = []
+        self.began = time.monotonic()
+        self.optimiser = self._optimiser()
+
+    def run(self, checkpoint: CheckpointFile | None = None, progress: Progress | None = None) -> Trained:
+        """Train to the last step, from the checkpoint if there is one.
+
+        Raises:
+            Refusal: when the loss stops being a number, or a buffer of the network moves.
+        """
+        cuda = [self.device] if self.device.type == "cuda" else []
+        buffers = {name: self.weights[name].clone() for name, _ in self.network.named_buffers() if name in self.weights}
+        with torch.random.fork_rng(devices=cuda):  # dropout draws from torch's global generator
+            torch.manual_seed(stream_seed("dropout", self.assignment.seed))
+            state = checkpoint.load() if checkpoint else None
+            if state is None:
+                self._observe()
+            else:
+                self._restore(state)
+            while self.step < self.assignment.steps:
+                loss = self._update()
+                self._observe()
+                if progress is not None:
+                    progress(self.step, self.assignment.steps, loss)
+                if checkpoint is not None and checkpoint.due and self.step < self.assignment.steps:
+                    checkpoint.save(self._state())
+        kept = self.keep.result()
+        self.network.load_state_dict(dict(kept.weights))
+        for name, before in buffers.items():
+            if not torch.equal(before, self.weights[name]):
+                raise Refusal(f"training moved buffer {name}, which averaging cannot mend; use another architecture")
+        evaluations = tuple(counted.evaluation for counted in self._validate())
+        return Trained(tuple(self.curve), kept.step, evaluations, self.images, time.monotonic() - self.began)
+
+    def _optimiser(self) -> torch.optim.Adam:
+        """A fresh Adam over what is trained now: the head during the warm-up, then everything."""
+        warm = self.step < self.assignment.warmup
+        trained = self.network.head if warm else self.network
+        return torch.optim.Adam(
+            [parameter for parameter in trained.parameters() if parameter.requires_grad],
+            lr=self.assignment.learning_rate,
+            weight_decay=self.assignment.weight_decay,  # added to the gradient: L2, not decoupled
+            fused=True,
+        )
+
+    def _update(self) -> float:
+        """One step of the optimiser; returns the batch's loss."""
+        if self.step == self.assignment.warmup > 0:
+            self.optimiser = self._optimiser()
+        self.network.train()
+        drawn = self.sampler.draw()
+        images = self.transform.random(self.pixels[drawn], self.assignment.augmentation, self.augmenting)
+        labels = torch.from_numpy(self.data.labels[drawn]).to(self.device)
+        weight = None if self.class_weights is None else self.class_weights.to(self.device)
+        loss = functional.cross_entropy(self._logits(images), labels, weight=weight)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise Refusal(
+                f"the training diverged: its loss is {value} after {self.step} steps; "
+                f"lower the learning rate ({self.assignment.learning_rate:g})"
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self.step += 1
+        self.losses.append(value)
+        return value
+
+    def _logits(self, images: Tensor) -> Tensor:
+        if self.step >= self.assignment.warmup:
+            logits: Tensor = self.network(images)
+            return logits
+        with torch.no_grad():  # no gradients of the featurizer are computed (METHOD.md 6, 6)
+            features = self.network.featurizer(images)
+        warm: Tensor = self.network.head(self.network.dropout(features))
+        return warm
+
+    def _observe(self) -> None:
+        """Evaluate if this is a step for it, and let the keep see the weights."""
+        assignment = self.assignment
+        if self.step % assignment.evaluate_every and self.step != assignment.steps:
+            self.keep.observe(self.step, self.weights, None, None)
+            return
+        counted = [each for each in self._validate() if each.evaluation.count]
+        # a domain whose few groups all fell into training has no score and is left out of the mean
+        scores = [each.evaluation.metric(self.data.task.metric) for each in counted]
+        score = math.fsum(scores) / len(scores)
+        images = sum(each.evaluation.count for each in counted)
+        loss = math.fsum(each.loss * each.evaluation.count for each in counted) / images
+        if not math.isfinite(loss):
+            raise Refusal(
+                f"the training diverged: its validation loss is {loss} after {self.step} steps; "
+                f"lower the learning rate ({assignment.learning_rate:g})"
+            )
+        mean = math.fsum(self.losses) / len(self.losses) if self.losses else None
+        self.curve.append(CurvePoint(step=self.step, loss=mean, validation_loss=loss, score=score))
+        self.losses = []
+        self.keep.observe(self.step, self.weights, score, loss)
+
+    def _validate(self) -> tuple[Counted, ...]:
+        self.network.eval()
+        return count(
+            self.cells,
+            self.data,
+            self.assignment.trial,
+            lambda chosen: forward(self.network, self.pixels, chosen, self.transform),
+        )
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "weights": dict(self.weights),
+            "optimiser": self.optimiser.state_dict(),
+            "sampler": self.sampler.generator.get_state(),
+            "augmentation": self.augmenting.get_state(),
+            "dropout": torch.get_rng_state(),
+            "dropout_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "keep": self.keep.state(),
+            "curve": [point.model_dump() for point in self.curve],
+            "losses": self.losses,
+            "seconds": time.monotonic() - self.began,
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["weights"])
+        # the optimiser of this state is the one of the step before: a fresh one is made at the next update
+        self.step = state["step"] - 1
+        self.optimiser = self._optimiser()
+        self.step = state["step"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.sampler.generator.set_state(state["sampler"])
+        self.augmenting.set_state(state["augmentation"])
+        torch.set_rng_state(state["dropout"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["dropout_cuda"], self.device)
+        self.keep.restore(state["keep"])
+        self.curve = [CurvePoint(**point) for point in state["curve"]]
+        self.losses = state["losses"]
+        self.began -= state["seconds"]
+
+
+def training_examples(data: LocalData, domains: tuple[str, ...], trial: int) -> list[NDArray[np.int64]]:
+    """The training split of each domain.
+
+    Raises:
+        Refusal: for a domain without training images.
+    """
+    training = [data.examples(domain, "train", trial) for domain in domains]
+    for domain, chosen in zip(domains, training, strict=True):
+        if not len(chosen):
+            raise Refusal(f"there is no training image of domain '{domain}' of task '{data.task.name}' here")
+    return training
+
+
+def class_weights(data: LocalData, training: NDArray[np.int64]) -> Tensor | None:
+    """Float32 [classes] for a task with balanced class weights: N / (K · n) for a class with n of N images, K classes
+    present; None for other tasks.
+    """
+    if data.task.class_weights != "balanced":
+        return None
+    counts = np.bincount(data.labels[training], minlength=len(data.task.classes))
+    weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    return torch.from_numpy(weights.astype(np.float32))

@@ -1,0 +1,66 @@
+"""The numerics profile: the one way in which trainings compute, named `exchange.dialect.NUMERICS` in every work id.
+
+float32, one thread, deterministic algorithms, no TF32; so two processes on one machine train to identical bits. Another
+instruction set or another version of torch gives other last bits, which is why receipts carry `describe()`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+
+import torch
+
+from ratatouille.errors import Refusal
+
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+"""Read by libraries when they load: processes that are started later inherit it."""
+
+
+def apply() -> None:
+    """Put the profile into effect for this process; calling it again changes nothing.
+
+    Raises:
+        Refusal: where torch has already run with another setting that cannot be changed any more.
+    """
+    os.environ.update(ENVIRONMENT)
+    if torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+    if torch.get_num_interop_threads() != 1:
+        try:
+            torch.set_num_interop_threads(1)
+        except RuntimeError as error:
+            raise Refusal(
+                "torch has already worked with several threads in this process; start a process of its own for training"
+            ) from error
+    torch.set_default_dtype(torch.float32)
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True)
+    # every kernel that we use writes its whole output; filling memory beforehand only costs time
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def device(wanted: str = "auto") -> torch.device:
+    """The device to compute on: `auto` takes a GPU if there is one, `cpu` and `cuda` insist.
+
+    Raises:
+        Refusal: for `cuda` without a usable GPU, and for other names.
+    """
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise Refusal(f"there is no device {wanted!r}; use auto, cpu or cuda")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise Refusal("torch finds no CUDA device here; use device auto or cpu, or install torch for your GPU")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def describe(on: torch.device) -> tuple[dict[str, str], str]:
+    """What receipts say: versions of the software that computes, and the device in words."""
+    software = {name: version(name) for name in ("numpy", "timm", "torch")}
+    software["python"] = platform.python_version()
+    if on.type == "cuda":
+        software["cuda"] = str(torch.version.cuda)
+        return software, torch.cuda.get_device_name(on)
+    return software, f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"

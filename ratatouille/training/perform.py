@@ -1,0 +1,232 @@
+"""Do an assignment: from files and data to files and counts. No network, no signature; `answer` adds those.
+
+The workspace is a folder of the node: `results/` (weights by work id and digest), `checkpoints/` (of runs that are not
+done) and `features/` (a cache). All of it may be deleted between two assignments; `clean` removes what one has left.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import Assignment, Cell, Evaluate, FineTune, Import, NodeAssignment, Probe
+from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS
+from ratatouille.exchange.receipt import CurvePoint, Evaluation
+from ratatouille.tasks.data import LocalData
+from ratatouille.tasks.task import Task
+from ratatouille.training import numerics, probe
+from ratatouille.training.augment import Transform
+from ratatouille.training.checkpoint import CheckpointFile
+from ratatouille.training.evaluate import count, forward
+from ratatouille.training.fine_tune import FineTuning, class_weights, training_examples
+from ratatouille.training.network import Network, build, refuse_not_finite, save_part
+from ratatouille.weights.architecture import Architecture, Part
+from ratatouille.weights.canonical import open_part
+
+Progress = Callable[[int, int, str], None]
+"""Called with how much is done, how much there is in all, and what is being done."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an assignment: digests of the weights it stands for (None for an evaluation), and its counts.
+
+    `files` has what was newly made. A probe's featurizer is the one it was given, so only its head is among them.
+    """
+
+    featurizer: str | None = None
+    head: str | None = None
+    files: dict[str, Path] = field(default_factory=dict)
+    evaluations: tuple[Evaluation, ...] = ()
+    curve: tuple[CurvePoint, ...] = ()
+    kept_step: int | None = None
+    images: int = 0
+    seconds: float = 0.0
+    software: dict[str, str] = field(default_factory=dict)
+    device: str = "cpu"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the kinds of work have in common once everything is loaded."""
+
+    architecture: Architecture
+    data: LocalData
+    network: Network
+    transform: Transform
+    results: Path
+    features: Path
+    report: Progress
+    checkpoint: CheckpointFile
+
+
+def perform(
+    assignment: Assignment,
+    task: Task,
+    architecture: Architecture,
+    data: LocalData,
+    start: Mapping[Part, Path],
+    workspace: Path,
+    progress: Progress | None = None,
+    device: str = "auto",
+    checkpoint_seconds: float = 30.0,
+) -> Outcome:
+    """Probe, fine-tune or evaluate.
+
+    Args:
+        assignment: the question.
+        task: its task.
+        architecture: its architecture.
+        data: the holding that it is bound to.
+        start: canonical files of `featurizer` and, except for a probe, `head`, their digests already checked.
+        workspace: a folder for results, checkpoints and caches.
+        progress: told how far the work is.
+        device: `auto`, `cpu` or `cuda`.
+        checkpoint_seconds: time between two checkpoints of a fine-tuning.
+
+    Raises:
+        Refusal: what does not fit together here, weights that cannot be used, a training that diverges.
+    """
+    numerics.apply()
+    on = numerics.device(device)
+    if isinstance(assignment, Import):
+        raise Refusal("an import is not work for a node; push the weights themselves")
+    _refuse_other(assignment, task, architecture, data)
+    software, device_name = numerics.describe(on)
+    network = _network(assignment, architecture, len(task.classes), start).to(on)
+    checkpoint = CheckpointFile(workspace / "checkpoints", assignment.digest, software, checkpoint_seconds)
+    transform = Transform(architecture, on)
+    results, features = workspace / "results" / assignment.digest, workspace / "features"
+    bench = Bench(architecture, data, network, transform, results, features, progress or _silent, checkpoint)
+    data.images(assignment.image_size)  # decoded once, before the clock starts
+    began = time.monotonic()
+    match assignment:
+        case FineTune():
+            outcome = _fine_tune(assignment, bench)
+        case Probe():
+            outcome = _probe(assignment, bench)
+        case Evaluate():
+            outcome = _evaluate(assignment, bench)
+    seconds = outcome.seconds or time.monotonic() - began
+    return replace(outcome, seconds=seconds, software=software, device=device_name)
+
+
+def clean(workspace: Path, work_id: str) -> None:
+    """Remove checkpoint and results of a question whose answer is safe elsewhere, or that will have none."""
+    CheckpointFile(workspace / "checkpoints", work_id, {}).remove()
+    shutil.rmtree(workspace / "results" / work_id, ignore_errors=True)
+
+
+def _refuse_other(assignment: NodeAssignment, task: Task, architecture: Architecture, data: LocalData) -> None:
+    """Refuse what would be answered under other conditions than the question states."""
+    if assignment.revision != METHOD_REVISION or assignment.numerics != NUMERICS:
+        raise Refusal(
+            f"this work asks for method revision {assignment.revision} and numerics {assignment.numerics!r}; this node "
+            f"has revision {METHOD_REVISION} and {NUMERICS!r}; install the release that the federation uses"
+        )
+    if assignment.task != task.digest or data.task.digest != task.digest:
+        raise Refusal(f"the work is about another definition of task '{task.name}' than this node's data")
+    if assignment.architecture != architecture.digest:
+        raise Refusal(f"the work is about another architecture than the given {architecture.name}")
+    if assignment.fingerprint != data.holding.fingerprint:
+        raise Refusal(
+            f"the data of task '{task.name}' here has fingerprint {data.holding.fingerprint[:12]}…, the work is bound "
+            f"to {assignment.fingerprint[:12]}…: the data changed, or the work was meant for another node"
+        )
+
+
+def _network(
+    assignment: NodeAssignment, architecture: Architecture, classes: int, start: Mapping[Part, Path]
+) -> Network:
+    dropout = assignment.dropout if isinstance(assignment, FineTune) else 0.0
+    network = build(architecture, classes, dropout, assignment.image_size)
+    parts: tuple[Part, ...] = ("featurizer",) if isinstance(assignment, Probe) else ("featurizer", "head")
+    for part in parts:
+        arrays = open_part(start[part], architecture.part(part, classes))
+        refuse_not_finite(arrays, f"the {part} to start from")
+        network.load(part, arrays)
+    return network
+
+
+def _fine_tune(assignment: FineTune, bench: Bench) -> Outcome:
+    run = FineTuning(assignment, bench.network, bench.data, bench.transform)
+    trained = run.run(
+        bench.checkpoint,
+        lambda step, steps, loss: bench.report(
+            step, steps, f"{'warm-up' if step <= assignment.warmup else 'training'}, loss {loss:.3f}"
+        ),
+    )
+    featurizer, featurizer_path = save_part(bench.network.dump("featurizer"), bench.results)
+    head, head_path = save_part(bench.network.dump("head"), bench.results)
+    return Outcome(
+        featurizer=featurizer,
+        head=head,
+        files={featurizer: featurizer_path, head: head_path},
+        evaluations=trained.evaluations,
+        curve=trained.curve,
+        kept_step=trained.kept_step,
+        images=trained.images,
+        seconds=trained.seconds,
+    )
+
+
+def _probe(assignment: Probe, bench: Bench) -> Outcome:
+    data, trial, network = bench.data, assignment.trial, bench.network.eval()
+    training = training_examples(data, assignment.domains, trial)
+    key = (bench.architecture.digest, assignment.featurizer, NUMERICS, torch.__version__)
+    features = probe.Features(network.featurizer, data, assignment.image_size, bench.transform, bench.features, key)
+    rows: dict[int, np.ndarray[tuple[int], np.dtype[np.float32]]] = {}
+    for domain in assignment.domains:
+        computed = features.of_domain(domain, lambda done, total: bench.report(done, total, "computing features"))
+        rows.update(zip(data.examples(domain).tolist(), computed, strict=True))
+    chosen = np.concatenate(training)
+    bench.report(0, 0, "fitting the head")
+    head, left = probe.fit(
+        np.stack([rows[index] for index in chosen.tolist()]),
+        data.labels[chosen],
+        probe.shares(data, training, class_weights(data, chosen)),
+        len(data.task.classes),
+        assignment.l2,
+        assignment.iterations,
+    )
+    digest, path = save_part(head, bench.results)
+    cells = [Cell(domain=domain, split="validation") for domain in assignment.domains]
+    counted = count(
+        cells,
+        data,
+        trial,
+        lambda wanted: np.stack([rows[index] for index in wanted.tolist()]) @ head["weight"].T + head["bias"],
+    )
+    return Outcome(
+        featurizer=assignment.featurizer,
+        head=digest,
+        files={digest: path},
+        evaluations=tuple(each.evaluation for each in counted),
+        images=len(chosen),
+        note=f"largest gradient entry left: {left:.1e}",
+    )
+
+
+def _evaluate(assignment: Evaluate, bench: Bench) -> Outcome:
+    network, pixels = bench.network.eval(), bench.data.images(assignment.image_size)
+    counted = count(
+        assignment.cells,
+        bench.data,
+        assignment.trial,
+        lambda wanted: forward(
+            network, pixels, wanted, bench.transform, lambda done, total: bench.report(done, total, "evaluating")
+        ),
+    )
+    return Outcome(evaluations=tuple(each.evaluation for each in counted))
+
+
+def _silent(done: int, total: int, doing: str) -> None:
+    """Tell nobody."""

@@ -36,7 +36,7 @@ class Foundation:
     source: str
 
 
-def open_foundation(source: str, name: str | None = None, input_size: int | None = None) -> Foundation:
+def load_foundation(source: str, name: str | None = None, input_size: int | None = None) -> Foundation:
     """A foundation by what a person types.
 
     Args:

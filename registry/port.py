@@ -15,7 +15,17 @@ from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Combination
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
-from registry.records import Details, Entry, Event, Info, LineageRow, Result, RoundRecord, RoundState, Verification
+from registry.records import (
+    Details,
+    Entry,
+    Event,
+    Info,
+    LineageRow,
+    Result,
+    RoundRecord,
+    RoundState,
+    Verification,
+)
 
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all."""

@@ -126,3 +126,12 @@ class Event(Record):
     round: str | None
     subject: str
     text: str
+
+
+class AliasMove(Record):
+    """One move of an alias."""
+
+    name: Name
+    version: Digest
+    message: str
+    at: float

@@ -41,6 +41,9 @@ def combine_files(terms: Sequence[Term], tensors: Sequence[Tensor], output: Bina
         Refusal: no terms, coefficients that sum to zero, a file of another architecture, or buffers that differ.
     """
     ordered, divisor = _prepare(terms)
+    same = sole(terms)
+    if same is not None:
+        ordered, divisor = [Term(same.digest, same.path)], 1
     opened = [open_part(term.path, tensors) for term in ordered]
     coefficients = [term.coefficient for term in ordered]
     sha = hashlib.sha256()
@@ -59,6 +62,16 @@ def combine_files(terms: Sequence[Term], tensors: Sequence[Tensor], output: Bina
             blocks = [array[start : start + BLOCK] for array in arrays]
             write(_mean_block(blocks, coefficients, divisor).data)
     return sha.hexdigest()
+
+
+def sole(terms: Sequence[Term]) -> Term | None:
+    """The one file that the mean is, when no other has a part in it: c·θ + d·θ over c + d is θ, to the bit.
+
+    Raises:
+        Refusal: no terms, or coefficients that sum to zero.
+    """
+    ordered, _ = _prepare(terms)
+    return ordered[0] if len({term.digest for term in ordered}) == 1 else None
 
 
 def combine(

@@ -1,0 +1,236 @@
+"""The folder of weights: immutable files by SHA-256, and files on their way in.
+
+`blobs/ab/abcdef…` holds complete, checked, read-only files; `receiving/` holds what has come so far of others, one file
+per digest, locked by whoever writes it. A file moves from one to the other by rename, after its bytes are on the disk;
+so nobody ever sees half a blob, and a transfer that broke off goes on where it stopped. Which blobs belong to admitted
+versions is for the callers to know.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.weights.intake import Intake
+
+BLOCK = 2**20
+PATIENCE_SECONDS = 60.0
+"""How long to wait for another transfer of the same bytes: a broken connection is noticed sooner."""
+
+
+class Blobs:
+    """Files by digest in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use (and make) `folder/blobs` and `folder/receiving`."""
+        self._blobs = folder / "blobs"
+        self._receiving = folder / "receiving"
+        for part in (self._blobs, self._receiving):
+            part.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def path(self, digest: str) -> Path:
+        """Where the complete file is, or would be."""
+        return self._blobs / digest[:2] / digest
+
+    def partial(self, digest: str) -> Path:
+        """Where the file is while it comes in."""
+        return self._receiving / digest
+
+    def free_bytes(self) -> int:
+        """Free space on the disk."""
+        return shutil.disk_usage(self._blobs).free
+
+    def arrived_bytes(self, digest: str) -> int:
+        """How much of a file on its way in has come."""
+        try:
+            return self.partial(digest).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def receive(self, digest: str, patience: float = PATIENCE_SECONDS) -> Receiving:
+        """Open the file on its way in, for this writer alone.
+
+        Raises:
+            Unreachable: when another transfer of the same bytes does not end.
+        """
+        path, until = self.partial(digest), time.monotonic() + patience
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _same(descriptor, path):
+                    return Receiving(path, descriptor)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    os.close(descriptor)
+                    raise Unreachable(
+                        f"weights {digest[:12]}… are being sent by somebody else; try again later"
+                    ) from None
+                time.sleep(0.02)
+            os.close(descriptor)  # it was moved or removed while we waited: look again
+
+    def place(self, receiving: Receiving, digest: str) -> None:
+        """Make a complete file visible under its digest (its bytes are on the disk already)."""
+        target = self.path(digest)
+        target.parent.mkdir(exist_ok=True, mode=0o700)
+        receiving.path.rename(target)
+        target.chmod(0o400)
+        for folder in (target.parent, self._blobs, self._receiving):
+            sync_folder(folder)
+
+    def take_back(self, digest: str) -> None:
+        """Return a file that no version owns (we died between file and row) to the files on their way in."""
+        self.path(digest).chmod(0o600)
+        self.path(digest).rename(self.partial(digest))
+
+    def incoming(self) -> Iterator[Path]:
+        """The files on their way in."""
+        return self._receiving.iterdir()
+
+    def sweep(self, older_than: float) -> list[str]:
+        """Remove files on their way in that nobody writes and nothing was added to since `older_than`."""
+        swept = []
+        for path in list(self.incoming()):
+            try:
+                if path.stat().st_mtime >= older_than:
+                    continue
+                with self.receive(path.name, patience=0) as receiving:
+                    receiving.discard()
+                swept.append(path.name)
+            except (FileNotFoundError, Unreachable):
+                continue
+        return swept
+
+
+class Receiving:
+    """A file on its way in, locked; leaving the context releases it and keeps what has come."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._intake: Intake | None = None
+        self.resumed = 0
+        """Bytes that an earlier transfer had brought."""
+
+    def __enter__(self) -> Receiving:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def resume(self, gate: Callable[[], Intake]) -> int:
+        """Check what has come so far through a new gate; returns where to go on (0 if it was not good)."""
+        intake = gate()
+        try:
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            while block := os.read(self._descriptor, BLOCK):
+                intake.update(block)
+        except Refusal:  # not the fault of whoever sends now
+            self.restart()
+            intake = gate()
+        self._intake, self.resumed = intake, intake.received
+        return intake.received
+
+    def write(self, block: bytes | memoryview) -> None:
+        """Check and keep the next bytes.
+
+        Raises:
+            Refusal: what is wrong with them, or that the disk is full.
+        """
+        assert self._intake is not None, "resume comes first"
+        self._intake.update(block)
+        write_all(self._descriptor, block)
+
+    @property
+    def received(self) -> int:
+        """Bytes that have come."""
+        return 0 if self._intake is None else self._intake.received
+
+    def finish(self) -> None:
+        """Check length and digest, and wait until the bytes are on the disk.
+
+        Raises:
+            Refusal: when they are not what was promised.
+            Unreachable: the same, where the fault may lie in what an earlier transfer left; it is thrown away.
+        """
+        assert self._intake is not None, "resume comes first"
+        try:
+            self._intake.finish()
+        except Refusal as error:
+            if not self.resumed or self.received < self._intake.size:
+                raise
+            self.discard()
+            raise Unreachable(
+                f"an earlier transfer left damaged bytes, which are thrown away now; send again ({error})"
+            ) from error
+        os.fsync(self._descriptor)
+
+    def fill(self, write: Callable[[BinaryIO], str]) -> str:
+        """Write the file anew with our own bytes, and wait until they are on the disk; returns what `write` does."""
+        self.restart()
+        with os.fdopen(os.dup(self._descriptor), "wb", buffering=BLOCK) as output:
+            try:
+                result = write(output)
+                output.flush()
+            except OSError as error:
+                raise _full(error) from error
+        os.fsync(self._descriptor)
+        return result
+
+    def restart(self) -> None:
+        """Forget what has come."""
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+
+    def discard(self) -> None:
+        """Remove the file."""
+        self.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Release the lock."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def write_all(descriptor: int, block: bytes | memoryview) -> None:
+    """Write all bytes.
+
+    Raises:
+        Unreachable: when the disk is full.
+    """
+    view = memoryview(block)
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError as error:
+        raise _full(error) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _same(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _full(error: OSError) -> Exception:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Unreachable("the disk is full; make room and try again")
+    return error

@@ -1,0 +1,94 @@
+"""The append-only log of what happened, and the rounds that it tells of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from ratatouille.errors import Refusal
+from registry.records import Event, RoundRecord, RoundState
+from registry.schema import EventRow, RoundRow, VersionRow
+
+LONGEST_TEXT = 4000
+
+
+def record_event(connection: Connection, kind: str, subject: str, text: str, round: str | None = None) -> None:
+    """Append a line."""
+    connection.execute(
+        insert(EventRow).values(
+            at=time.time(), kind=kind[:80], round=round, subject=subject[:200], text=text[:LONGEST_TEXT]
+        )
+    )
+
+
+def note(connection: Connection, round: str, kind: str, subject: str, text: str) -> None:
+    """Append a line about a round; a version that it is about, and that belongs to no round yet, is the round's."""
+    record_event(connection, kind, subject, text, round)
+    unclaimed = (VersionRow.id == subject, VersionRow.round.is_(None))
+    connection.execute(update(VersionRow).where(*unclaimed).values(round=round))
+
+
+def events(connection: Connection, after: int, round: str | None, limit: int) -> list[Event]:
+    """Lines with a number greater than `after`, oldest first."""
+    query = select(EventRow).where(EventRow.number > after).order_by(EventRow.number).limit(max(0, min(limit, 10_000)))
+    if round is not None:
+        query = query.where(EventRow.round == round)
+    return [Event.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def request_round(connection: Connection, round: RoundRecord) -> RoundRecord:
+    """Enter a round, or return the one with this id."""
+    known = connection.execute(select(RoundRow).where(RoundRow.id == round.id)).mappings().first()
+    if known is not None:
+        return _record(dict(known))
+    connection.execute(insert(RoundRow).values(**round.model_dump()))
+    record_event(connection, "round", round.id, f"{round.name} {round.state}", round.id)
+    return round
+
+
+def round_by(connection: Connection, id_or_name: str) -> RoundRecord:
+    """A round by id, the latest of that name, or by a unique prefix of its id.
+
+    Raises:
+        Refusal: for none, or several.
+    """
+    exact = select(RoundRow).where(or_(RoundRow.id == id_or_name, RoundRow.name == id_or_name))
+    first = exact.order_by((RoundRow.id == id_or_name).desc(), RoundRow.number.desc()).limit(1)
+    prefix = select(RoundRow).where(RoundRow.id.startswith(id_or_name, autoescape=True)).limit(2)
+    rows = connection.execute(first).mappings().all() or connection.execute(prefix).mappings().all()
+    if not id_or_name or not rows:
+        raise Refusal(f"there is no round {id_or_name[:80]!r}; `ratatouille round list` shows them")
+    if len(rows) > 1:
+        raise Refusal(f"several rounds begin with {id_or_name[:80]!r}; type more of the id")
+    return _record(dict(rows[0]))
+
+
+def rounds(connection: Connection) -> list[RoundRecord]:
+    """All rounds, latest first."""
+    rows = connection.execute(select(RoundRow).order_by(RoundRow.number.desc())).mappings()
+    return [_record(dict(row)) for row in rows]
+
+
+def move_round(connection: Connection, id: str, expected: Sequence[RoundState], state: RoundState, reason: str) -> bool:
+    """Compare-and-set a round's state.
+
+    Raises:
+        Refusal: when there is no such round.
+    """
+    row = connection.execute(select(RoundRow.name, RoundRow.state).where(RoundRow.id == id)).first()
+    if row is None:
+        raise Refusal(f"there is no round with the id {id[:80]!r}")
+    if row.state not in expected:
+        return False
+    connection.execute(
+        update(RoundRow).where(RoundRow.id == id).values(state=state, reason=reason, changed=time.time())
+    )
+    record_event(connection, "round", id, f"{row.name} {state}" + (f": {reason}" if reason else ""), id)
+    return True
+
+
+def _record(row: dict[str, object]) -> RoundRecord:
+    row.pop("number")
+    return RoundRecord.model_validate(row)

@@ -1,0 +1,72 @@
+"""Commands that enter something into a registry: `task add`, `task list`, `release`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ratatouille.cli import output
+from ratatouille.cli.options import AsJson, Remote
+from ratatouille.tasks.task import Task, load_task
+from registry.commands.opened import opened
+
+
+def task_add(
+    file: Annotated[Path, typer.Argument(help="A task.toml; `ratatouille init task` writes one.", metavar="FILE")],
+    remote: Remote = None,
+    as_json: AsJson = False,
+) -> None:
+    """Define a task from a task.toml, once for all."""
+    task = load_task(file)
+    with opened(remote, make=True) as registry:
+        known = any(one.name == task.name for one in registry.tasks())
+        digest = registry.define_task(task)
+    if as_json:
+        output.print_json({"name": task.name, "digest": digest, "new": not known})
+    else:
+        verb = "was defined like this before" if known else "is defined now"
+        output.print_line(f"task {task.name} {verb}: {_size(task)} ({output.short(digest)})")
+
+
+def task_list(remote: Remote = None, as_json: AsJson = False) -> None:
+    """List the tasks that are defined."""
+    with opened(remote) as registry:
+        tasks = registry.tasks()
+    if as_json:
+        output.print_json([{**output.plain(task), "digest": task.digest} for task in tasks])
+    elif tasks:
+        columns = ("name", "kind", "classes", "domains", "metric", "id", "description")
+        output.print_table(columns, map(_row, tasks))
+    else:
+        output.print_line("no task is defined; `ratatouille task add task.toml` defines one")
+
+
+def release(
+    revision: Annotated[str, typer.Argument(help="The version to release.", metavar="REV")],
+    name: Annotated[str, typer.Option("--as", help="The alias to move.", metavar="NAME")] = "latest",
+    message: Annotated[str, typer.Option("--message", "-m", help="Why; it is kept in the log.")] = "",
+    remote: Remote = None,
+    as_json: AsJson = False,
+) -> None:
+    """Point an alias at a version; rounds start from there."""
+    with opened(remote) as registry:
+        before, after = registry.aliases().get(name), registry.resolve(revision)
+        registry.set_alias(name, after, message)
+    if as_json:
+        output.print_json({"alias": name, "from": before, "to": after})
+    elif before == after:
+        output.print_line(f"{name} points at {output.short(after)} already")
+    else:
+        origin = output.short(before) if before else "nothing"
+        output.print_line(f"{name}: {origin} → {output.short(after)}")
+
+
+def _size(task: Task) -> str:
+    return f"{len(task.classes)} classes, {len(task.domains)} domains"
+
+
+def _row(task: Task) -> tuple[str, ...]:
+    classes, domains = str(len(task.classes)), ", ".join(task.domains)
+    return task.name, task.kind, classes, domains, task.metric, output.short(task.digest), task.description

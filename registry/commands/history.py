@@ -1,0 +1,158 @@
+"""Entries and receipts as rows for people: what `log` and `show` print, without printing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ratatouille.cli.output import percent, short, when
+from ratatouille.exchange.assignment import FineTune, Import, Probe
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.weights.architecture import Architecture
+from registry.commands.scores import ScoreLine, sparkline
+from registry.records import Details, Entry, LineageRow
+
+Row = tuple[str, ...]
+
+LOG_COLUMNS = ("id", "when (UTC)", "made by", "task", "contributor", "round", "aliases")
+SCORE_COLUMNS = ("task", "domain", "split", "slice", "accuracy", "±", "balanced", "images", "holdings")
+
+
+def made_by(entry: Entry) -> str:
+    """What made a version, with its purpose, and its state where that is not the usual one."""
+    rule = entry.version.rule
+    words = [rule.name, rule.purpose or "", "" if entry.state == "admitted" else f"({entry.state})"]
+    return " ".join(word for word in words if word)
+
+
+def contributor(entry: Entry) -> str:
+    """Who made a version: the name of the node, or its key where it never said one."""
+    return entry.contributor or (short(entry.node) if entry.node else "–")
+
+
+def log_rows(entries: Iterable[Entry], rounds: Mapping[str, str]) -> list[Row]:
+    """A row for each entry; `rounds` gives the names of rounds by id."""
+    return [
+        (
+            short(entry.id),
+            when(entry.created),
+            made_by(entry),
+            entry.task_name or "–",
+            contributor(entry),
+            rounds.get(entry.round, entry.round) if entry.round else "–",
+            " ".join(entry.aliases),
+        )
+        for entry in entries
+    ]
+
+
+def facts(details: Details, architecture: Architecture) -> list[Row]:
+    """What is said of a version, as pairs of name and value."""
+    entry, version = details.entry, details.entry.version
+    signed = f"{entry.contributor or 'a node'} (key {short(entry.node)})" if entry.node else "the registry"
+    pairs = [
+        ("version", entry.id),
+        ("aliases", ", ".join(entry.aliases)),
+        ("made by", f"{made_by(entry)}, revision {version.rule.revision}"),
+        ("contributor", signed),
+        ("when (UTC)", when(entry.created)),
+        ("message", entry.message),
+        ("task", entry.task_name or ""),
+        ("round", entry.round or ""),
+        ("architecture", f"{architecture.name}, {architecture.input_size} px (record {short(version.architecture)})"),
+        ("featurizer", version.featurizer),
+        ("head", version.head or "none: a featurizer alone"),
+        ("work id", entry.work_id),
+        ("children", _several(details.children)),
+    ]
+    return [(name, value) for name, value in pairs if value]
+
+
+def parent_rows(lineage: Sequence[LineageRow]) -> list[Row]:
+    """A row for each parent: coefficient, id, what made it, and who."""
+    return [
+        (
+            f"{row.coefficient} ×",
+            short(row.entry.id),
+            made_by(row.entry),
+            row.entry.task_name or "–",
+            contributor(row.entry),
+        )
+        for row in lineage
+        if row.depth == 1
+    ]
+
+
+def receipt_facts(receipt: Receipt) -> list[Row]:
+    """The highlights of a signed receipt, as pairs of name and value."""
+    work = receipt.assignment
+    pairs: list[Row] = []
+    if isinstance(work, Import):
+        pairs += [("source", work.source)]
+    else:
+        pairs += [("data", f"holding {short(work.fingerprint)}, {work.image_size} px, trial {work.trial}")]
+    if isinstance(work, Probe | FineTune):
+        pairs += [("domains", ", ".join(work.domains)), ("images", str(receipt.images))]
+    if isinstance(work, Probe):
+        pairs += [("probe", f"L2 {work.l2:g}, at most {work.iterations} iterations")]
+    if isinstance(work, FineTune):
+        values = f"learning rate {work.learning_rate:g}, weight decay {work.weight_decay:g}, dropout {work.dropout:g}"
+        kept = "" if receipt.kept_step is None else f", from step {receipt.kept_step}"
+        pairs += [
+            ("training", f"{work.steps} steps ({work.warmup} of the head alone), {work.batch} images a domain"),
+            ("values", f"{values}, seed {work.seed}"),
+            ("kept", f"{work.keep}{kept}"),
+        ]
+    pairs += [
+        ("took", f"{duration(receipt.seconds)} of work, {duration(receipt.overhead)} around it"),
+        ("device", receipt.device),
+        ("software", ", ".join(f"{name} {version}" for name, version in sorted(receipt.software.items()))),
+        ("note", receipt.note),
+    ]
+    return [pair for pair in pairs if pair[1]]
+
+
+def curve_rows(receipt: Receipt) -> list[Row]:
+    """The curve of a training, drawn: validation score and loss from the first point to the last."""
+    points = receipt.curve
+    if not points:
+        return []
+    scores, losses = [point.score for point in points], [point.validation_loss for point in points]
+    return [
+        (
+            "validation score",
+            sparkline(scores),
+            f"{percent(scores[0])} → {percent(scores[-1])} %, best {percent(max(scores))}",
+        ),
+        ("validation loss", sparkline(losses), f"{losses[0]:.3f} → {losses[-1]:.3f}"),
+    ]
+
+
+def score_rows(lines: Iterable[ScoreLine]) -> list[Row]:
+    """A row for each cell that was counted."""
+    return [
+        (
+            line.task if line.trial == 0 else f"{line.task} (trial {line.trial})",
+            line.domain,
+            line.split,
+            line.slice,
+            percent(line.accuracy),
+            percent(line.margin),
+            percent(line.balanced_accuracy),
+            str(line.images),
+            str(line.holdings),
+        )
+        for line in lines
+    ]
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _several(ids: Sequence[str], most: int = 6) -> str:
+    shown = ", ".join(short(id) for id in ids[:most])
+    return shown if len(ids) <= most else f"{shown} and {len(ids) - most} more"

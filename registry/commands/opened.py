@@ -1,0 +1,46 @@
+"""The registry that a command talks to, opened and closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from ratatouille.cli.home import remote_in_force
+from ratatouille.errors import Refusal
+from registry.opening import open_registry
+from registry.port import Registry
+
+
+@contextmanager
+def opened(remote: str | None, make: bool = False) -> Iterator[Registry]:
+    """The registry in force, until the block ends.
+
+    Args:
+        remote: what `--remote` says.
+        make: whether a folder that holds no registry becomes one; otherwise a mistyped path would look like a
+            registry without versions.
+
+    Raises:
+        Refusal: for an address that is none, or a folder without a registry.
+    """
+    address = remote_in_force(remote).value
+    folder = folder_of(address)
+    if folder is not None and not make and not (folder / "registry.db").exists():
+        raise Refusal(
+            f"there is no registry in '{folder}'; check the path, or start one with `ratatouille registry serve`"
+        )
+    registry = open_registry(address)
+    try:
+        yield registry
+    finally:
+        registry.close()
+
+
+def folder_of(address: str) -> Path | None:
+    """The folder that an address means; None for a service."""
+    parts = urlsplit(address)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return None if "://" in address else Path(address).expanduser()

@@ -1,0 +1,107 @@
+"""Commands that ask: `log`, `show`, `lineage`, `verify`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ratatouille.cli import output
+from ratatouille.cli.options import AsJson, Remote
+from ratatouille.errors import Refusal
+from registry.commands import history
+from registry.commands.ancestry import tree_of
+from registry.commands.opened import opened
+from registry.commands.scores import score_lines
+from registry.records import Verification
+
+RULES = ("import", "probe", "fine_tune", "combine")
+
+Revision = Annotated[
+    str, typer.Argument(help="An id, the beginning of one, an alias, or one of them with ~1.", metavar="REV")
+]
+
+
+def log(
+    task: Annotated[str | None, typer.Option(help="Only versions for this task.")] = None,
+    kind: Annotated[str | None, typer.Option(help=f"Only versions made by this rule: {', '.join(RULES)}.")] = None,
+    round: Annotated[str | None, typer.Option(help="Only versions of this round (name or id).")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    remote: Remote = None,
+    as_json: AsJson = False,
+) -> None:
+    """List versions, the latest first."""
+    if kind is not None and kind not in RULES:
+        raise Refusal(f"no version is made by '{kind}'; --kind takes {', '.join(RULES)}")
+    with opened(remote) as registry:
+        entries = registry.log(task, kind, None if round is None else registry.round(round).id, limit)
+        if as_json:
+            output.print_json(entries)
+            return
+        names = {one.id: one.name for one in registry.rounds()} if any(entry.round for entry in entries) else {}
+    if entries:
+        output.print_table(history.LOG_COLUMNS, history.log_rows(entries, names))
+    else:
+        output.print_line("no version fits; `ratatouille log` without options lists all")
+
+
+def show(revision: Revision, remote: Remote = None, as_json: AsJson = False) -> None:
+    """Show everything about a version."""
+    with opened(remote) as registry:
+        details = registry.show(revision)
+        scores = score_lines(details.evaluations)
+        if as_json:
+            output.print_json({**output.plain(details), "scores": scores})
+            return
+        architecture = registry.architecture(details.entry.version.architecture)
+        parents = history.parent_rows(registry.lineage(details.entry.id, depth=1))
+    output.print_table(("", ""), history.facts(details, architecture))
+    if parents:
+        output.print_table(("", "id", "made by", "task", "contributor"), parents, title="\nParents")
+    if details.receipt is not None:
+        output.print_table(("", ""), history.receipt_facts(details.receipt), title="\nReceipt")
+        if curve := history.curve_rows(details.receipt):
+            output.print_table(("", "", ""), curve, title="\nCurve")
+    if scores:
+        output.print_table(history.SCORE_COLUMNS, history.score_rows(scores), title="\nEvaluations (in percent)")
+
+
+def lineage(
+    revision: Revision,
+    depth: Annotated[int, typer.Option(min=1, max=10_000, help="How many steps back.")] = 100,
+    remote: Remote = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a version was made from."""
+    with opened(remote) as registry:
+        rows = registry.lineage(revision, depth)
+    if as_json:
+        output.print_json(rows)
+    else:
+        output.display(tree_of(rows))
+
+
+def verify(
+    revisions: Annotated[list[str], typer.Argument(help="Ids, beginnings of ids, or aliases.", metavar="REV...")],
+    remote: Remote = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check bytes and signatures, and recompute averages."""
+    with opened(remote) as registry:
+        # A mistyped revision is said before the long work on the others.
+        ids = list(dict.fromkeys(registry.resolve(revision) for revision in revisions))
+        verifications = [registry.verify(id) for id in ids]
+    if as_json:
+        output.print_json([{**output.plain(one), "ok": one.ok} for one in verifications])
+    else:
+        output.print_table(("version", "check", "", "detail"), _check_rows(verifications))
+    if not all(one.ok for one in verifications):
+        raise typer.Exit(1)
+
+
+def _check_rows(verifications: list[Verification]) -> list[tuple[str, ...]]:
+    return [
+        (output.short(one.id), check.what, "ok" if check.ok else "FAILED", check.detail)
+        for one in verifications
+        for check in one.checks
+    ]

@@ -1,0 +1,86 @@
+"""Architectures and tasks: what the registry knows by digest before any weights come."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Connection, insert, or_, select
+
+from ratatouille.errors import Refusal
+from ratatouille.tasks.task import Task
+from ratatouille.weights.architecture import Architecture
+from ratatouille.weights.canonical import LARGEST_HEADER, header
+from registry.schema import ArchitectureRow, TaskRow
+
+
+def define_architecture(connection: Connection, architecture: Architecture) -> str:
+    """Enter an architecture; entering it again changes nothing.
+
+    Raises:
+        Refusal: for tensors that no file could hold.
+    """
+    names = [tensor.name for tensor in architecture.featurizer]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise Refusal(f"architecture {architecture.name} has two tensors named {twice[0]}")
+    if not names:
+        raise Refusal(f"architecture {architecture.name} has no tensors")
+    if len(header(architecture.featurizer)) > LARGEST_HEADER:
+        raise Refusal(f"architecture {architecture.name} has too many tensors for one file ({len(names)})")
+    digest = architecture.digest
+    if connection.execute(select(ArchitectureRow.digest).where(ArchitectureRow.digest == digest)).first() is None:
+        record = architecture.to_json().decode()
+        connection.execute(
+            insert(ArchitectureRow).values(digest=digest, name=architecture.name, record=record, created=time.time())
+        )
+    return digest
+
+
+def architecture(connection: Connection, digest: str) -> Architecture:
+    """The architecture with this digest.
+
+    Raises:
+        Refusal: when there is none.
+    """
+    record = connection.execute(select(ArchitectureRow.record).where(ArchitectureRow.digest == digest)).scalar()
+    if record is None:
+        raise Refusal(f"architecture {digest[:12]}… is not known here; define it first")
+    return Architecture.from_json(record)
+
+
+def define_task(connection: Connection, task: Task) -> str:
+    """Enter a task under its name; entering it again changes nothing.
+
+    Raises:
+        Refusal: when the name means another task.
+    """
+    digest = task.digest
+    known = connection.execute(select(TaskRow.digest).where(TaskRow.name == task.name)).scalar()
+    if known is None:
+        record = task.to_json().decode()
+        connection.execute(insert(TaskRow).values(digest=digest, name=task.name, record=record, created=time.time()))
+    elif known != digest:
+        raise Refusal(
+            f"task {task.name} is defined otherwise here, and a definition stands for ever; choose another name"
+        )
+    return digest
+
+
+def task(connection: Connection, name_or_digest: str) -> Task:
+    """A task by name or digest.
+
+    Raises:
+        Refusal: when there is none.
+    """
+    matches = or_(TaskRow.digest == name_or_digest, TaskRow.name == name_or_digest)
+    record = connection.execute(select(TaskRow.record).where(matches)).scalar()
+    if record is None:
+        raise Refusal(f"task {name_or_digest[:80]} is not known here; `ratatouille tasks` lists those that are")
+    return Task.from_json(record)
+
+
+def tasks(connection: Connection) -> list[Task]:
+    """All tasks, by name."""
+    return [
+        Task.from_json(record) for record in connection.execute(select(TaskRow.record).order_by(TaskRow.name)).scalars()
+    ]

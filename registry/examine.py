@@ -1,0 +1,194 @@
+"""What must hold of a receipt before a byte of its weights is taken: a pure reading of receipt and database.
+
+The result says which files have to come, which tensors each must hold, whose buffers it must keep, and which version
+they will make. That the bytes keep this promise is seen while they arrive (`ratatouille.weights.intake`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import Evaluate, FineTune, Import, NodeAssignment, Probe
+from ratatouille.exchange.receipt import Evaluation, Receipt
+from ratatouille.exchange.version import Parent, Rule, Version
+from ratatouille.tasks.task import Task
+from ratatouille.weights.architecture import Architecture, Part, Tensor
+from ratatouille.weights.canonical import size
+from registry.definitions import architecture, task
+from registry.schema import VersionRow
+from registry.settings import read_settings
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One file that belongs to a receipt."""
+
+    part: Part
+    digest: str
+    tensors: Sequence[Tensor]
+    ancestor: str | None
+    """Digest of the featurizer whose buffers it must keep."""
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+        return size(self.tensors)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A version that a receipt names as parent."""
+
+    id: str
+    featurizer: str
+    head: str | None
+    architecture: str
+    task: str | None
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A receipt that may be admitted once its files have come."""
+
+    receipt: Receipt
+    wanted: tuple[Wanted, ...]
+    version: Version | None
+    evaluated: tuple[str, str] | None
+    """The featurizer and head that its evaluations are about."""
+
+
+def examine(connection: Connection, receipt: Receipt) -> Examined:
+    """Compare a receipt with what is known.
+
+    Raises:
+        Refusal: naming the first thing that does not fit.
+    """
+    work = receipt.assignment
+    network = architecture(connection, work.architecture)
+    about = task(connection, work.task) if work.task is not None else None
+    if about is not None and work.task != about.digest:
+        raise Refusal(f"the assignment names its task as {work.task}; it takes the digest {about.digest[:12]}…")
+    parents = _parents(connection, receipt)
+    match work:
+        case Import():
+            _check_import(work, receipt, parents)
+        case Evaluate():
+            _check_known(connection, work, work.featurizer, work.head)
+            if receipt.featurizer or receipt.head:
+                raise Refusal("an evaluation makes no weights, but this receipt names some")
+            _check_evaluations(receipt, about, exactly=True)
+            return Examined(receipt, (), None, (work.featurizer, work.head))
+        case Probe() | FineTune():
+            _check_training(work, receipt, parents)
+            _check_evaluations(receipt, about, exactly=False)
+    if receipt.featurizer is None:
+        raise Refusal(f"this receipt of a {work.kind} names no featurizer")
+    version = Version(
+        featurizer=receipt.featurizer,
+        head=receipt.head,
+        architecture=work.architecture,
+        task=work.task if receipt.head else None,
+        parents=tuple(Parent(version=id) for id in dict.fromkeys(receipt.parents)),
+        rule=Rule(name=work.kind, revision=1 if isinstance(work, Import) else work.revision),
+        receipt=receipt.digest,
+    )
+    wanted = _wanted(receipt, network, about, parents)
+    largest = read_settings(connection).largest_part_bytes
+    for one in wanted:
+        if one.size > largest:
+            raise Refusal(f"the {one.part} has {one.size} bytes; this registry takes at most {largest} in one part")
+    evaluated = (receipt.featurizer, receipt.head) if receipt.head else None
+    return Examined(receipt, wanted, version, evaluated)
+
+
+def _wanted(
+    receipt: Receipt, network: Architecture, about: Task | None, parents: Sequence[Start]
+) -> tuple[Wanted, ...]:
+    assert receipt.featurizer is not None
+    start = parents[0].featurizer if parents else None
+    wanted = [Wanted("featurizer", receipt.featurizer, network.part("featurizer", 0), start)]
+    if receipt.head is not None:
+        assert about is not None
+        wanted.append(Wanted("head", receipt.head, network.part("head", len(about.classes)), None))
+    return tuple(wanted)
+
+
+def _parents(connection: Connection, receipt: Receipt) -> list[Start]:
+    columns = (VersionRow.id, VersionRow.featurizer, VersionRow.head, VersionRow.architecture, VersionRow.task)
+    starts = []
+    for id in receipt.parents:
+        row = connection.execute(select(*columns).where(VersionRow.id == id, VersionRow.state == "admitted")).first()
+        if row is None:
+            raise Refusal(f"parent {id[:12]}… is no version of this registry")
+        if row.architecture != receipt.assignment.architecture:
+            raise Refusal(f"parent {id[:12]}… has another architecture than the assignment")
+        starts.append(Start(*row))
+    return starts
+
+
+def _check_import(work: Import, receipt: Receipt, parents: Sequence[Start]) -> None:
+    if (receipt.featurizer, receipt.head) != (work.featurizer, work.head):
+        raise Refusal("this receipt names other weights than the import that it answers")
+    if (work.head is None) != (work.task is None):
+        raise Refusal("a head and its task are imported together, or neither")
+    if receipt.evaluations:
+        raise Refusal("an import carries no evaluations; evaluate the version afterwards")
+    if len(parents) > 2:
+        raise Refusal("a receipt names at most two parents: of its featurizer and of its head")
+
+
+def _check_training(work: Probe | FineTune, receipt: Receipt, parents: Sequence[Start]) -> None:
+    if not parents:
+        raise Refusal(f"this receipt of a {work.kind} names no parent; its order names the start's version")
+    if len(parents) > 2:
+        raise Refusal("a receipt names at most two parents: of its featurizer and of its head")
+    if parents[0].featurizer != work.featurizer:
+        raise Refusal(f"parent {parents[0].id[:12]}… does not have the featurizer that the work started from")
+    if isinstance(work, FineTune):
+        if parents[-1].head != work.head or parents[-1].task != work.task:
+            raise Refusal(
+                f"parent {parents[-1].id[:12]}… does not have the head for this task that the work started from"
+            )
+    elif receipt.featurizer != work.featurizer:
+        raise Refusal("a probe must return the featurizer that it was given, unchanged")
+    if receipt.head is None:
+        raise Refusal(f"this receipt of a {work.kind} names no head")
+
+
+def _check_known(connection: Connection, work: NodeAssignment, featurizer: str, head: str) -> None:
+    of_kind = select(VersionRow.id).where(VersionRow.state == "admitted", VersionRow.architecture == work.architecture)
+    if connection.execute(of_kind.where(VersionRow.featurizer == featurizer).limit(1)).first() is None:
+        raise Refusal(f"featurizer {featurizer[:12]}… belongs to no version of this architecture")
+    heads = of_kind.where(VersionRow.head == head, VersionRow.task == work.task)
+    if connection.execute(heads.limit(1)).first() is None:
+        raise Refusal(f"head {head[:12]}… belongs to no version of this task and architecture")
+
+
+def _check_evaluations(receipt: Receipt, about: Task | None, exactly: bool) -> None:
+    work = receipt.assignment
+    assert about is not None
+    assert not isinstance(work, Import)
+    cells = [evaluation.cell for evaluation in receipt.evaluations]
+    if len(set(cells)) < len(cells):
+        raise Refusal("this receipt fills the same cell twice")
+    if isinstance(work, Evaluate):
+        if exactly and set(cells) != set(work.cells):
+            raise Refusal(f"{len(work.cells)} cells were asked for, and this receipt fills others ({len(cells)})")
+    elif strange := [cell.domain for cell in cells if cell.domain not in work.domains]:
+        raise Refusal(f"this receipt counts on domain {strange[0]}, which the assignment does not name")
+    for evaluation in receipt.evaluations:
+        _check_shape(evaluation, about)
+
+
+def _check_shape(evaluation: Evaluation, about: Task) -> None:
+    rows, classes = len(evaluation.confusion), len(about.classes)
+    if rows != classes:
+        cell = evaluation.cell
+        raise Refusal(
+            f"the counts of {cell.domain}/{cell.split}/{cell.slice} are {rows} × {rows}; "
+            f"task {about.name} has {classes} classes"
+        )

@@ -1,0 +1,127 @@
+"""The rows that the write side writes: contributions, versions with their edges, evaluations, blobs, and their events.
+
+Each function works inside the caller's transaction and checks nothing: `examine` and `publish` did.
+"""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from ratatouille.exchange.assignment import Import
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.signing import Sealed
+from ratatouille.exchange.version import Version
+from ratatouille.record import canonical_json
+from registry.chronicle import record_event
+from registry.examine import Examined
+from registry.membership import release_lease
+from registry.records import Result
+from registry.schema import BlobRow, ContributionRow, EvaluationRow, ParentRow, UploadRow, VersionRow
+
+
+def enter_blob(connection: Connection, digest: str, part: str, size: int) -> None:
+    """Write the row that makes a file visible, and end the promise of space."""
+    connection.execute(delete(UploadRow).where(UploadRow.digest == digest))
+    if connection.execute(select(BlobRow.digest).where(BlobRow.digest == digest)).first() is None:
+        connection.execute(insert(BlobRow).values(digest=digest, part=part, size=size, created=time.time()))
+
+
+def enter_version(
+    connection: Connection, version: Version, work_id: str, message: str, seconds: float, round: str | None = None
+) -> None:
+    """Write a version, its edges and its event."""
+    again = connection.execute(select(VersionRow.number).where(VersionRow.id == version.id)).scalar()
+    if again is not None:  # it was retracted, and the same answer was admitted anew
+        connection.execute(update(VersionRow).where(VersionRow.number == again).values(state="admitted"))
+        return
+    connection.execute(
+        insert(VersionRow).values(
+            id=version.id,
+            record=version.to_json().decode(),
+            featurizer=version.featurizer,
+            head=version.head,
+            architecture=version.architecture,
+            task=version.task,
+            rule=version.rule.name,
+            state="admitted",
+            work_id=work_id,
+            receipt=version.receipt,
+            round=round,
+            message=message,
+            seconds=seconds,
+            created=time.time(),
+        )
+    )
+    for position, parent in enumerate(version.parents):
+        connection.execute(insert(ParentRow).values(child=version.id, position=position, parent=parent.version))
+    text = f"{version.rule.name} of {len(version.parents)} parents" if version.parents else version.rule.name
+    record_event(connection, "version", version.id, f"{text}: {message}" if message else text, round)
+
+
+def admit(connection: Connection, sealed: Sealed, examined: Examined) -> None:
+    receipt, version = examined.receipt, examined.version
+    write_contribution(connection, sealed, receipt, "admitted", "")
+    if version is not None:
+        work = receipt.assignment
+        message = receipt.note or (work.source if isinstance(work, Import) else "")
+        enter_version(connection, version, receipt.work_id, message, receipt.seconds)
+    else:
+        text = f"{len(receipt.evaluations)} cells by {receipt.node[:12]}…"
+        record_event(connection, "evaluation", receipt.work_id, text)
+    _write_evaluations(connection, examined)
+    release_lease(connection, receipt.work_id, receipt.node)
+
+
+def _write_evaluations(connection: Connection, examined: Examined) -> None:
+    receipt, work = examined.receipt, examined.receipt.assignment
+    if isinstance(work, Import) or examined.evaluated is None:
+        return
+    connection.execute(delete(EvaluationRow).where(EvaluationRow.receipt == receipt.digest))
+    for evaluation in receipt.evaluations:
+        connection.execute(
+            insert(EvaluationRow).values(
+                receipt=receipt.digest,
+                featurizer=examined.evaluated[0],
+                head=examined.evaluated[1],
+                task=work.task,
+                fingerprint=work.fingerprint,
+                trial=work.trial,
+                image_size=work.image_size,
+                **evaluation.cell.model_dump(),
+                confusion=canonical_json(evaluation.confusion).decode(),
+            )
+        )
+
+
+def write_contribution(connection: Connection, sealed: Sealed, receipt: Receipt, state: str, reason: str) -> None:
+    values = {
+        "work_id": receipt.work_id,
+        "kind": receipt.assignment.kind,
+        "node": receipt.node,
+        "state": state,
+        "reason": reason,
+        "sealed": sealed.to_json().decode(),
+        # a rejected receipt may name a task that does not exist
+        "task": receipt.assignment.task if state == "admitted" else None,
+        "featurizer": receipt.featurizer,
+        "head": receipt.head,
+        "seconds": receipt.seconds,
+        "overhead": receipt.overhead,
+        "created": time.time(),
+    }
+    before = update(ContributionRow).where(ContributionRow.receipt == receipt.digest).values(**values)
+    if connection.execute(before).rowcount == 0:
+        connection.execute(insert(ContributionRow).values(receipt=receipt.digest, **values))
+
+
+def keep_duplicate(connection: Connection, sealed: Sealed, receipt: Receipt, known: Result) -> None:
+    row = select(ContributionRow.state).where(ContributionRow.receipt == receipt.digest)
+    if connection.execute(row).scalar() in ("admitted", "duplicate"):
+        return
+    write_contribution(connection, sealed, receipt, "duplicate", "")
+    bits = "the same" if (receipt.featurizer, receipt.head) == (known.featurizer, known.head) else "other"
+    text = f"{receipt.assignment.kind} by {receipt.node[:12]}… was answered before, with {bits} bits"
+    record_event(connection, "duplicate", receipt.work_id, text)
+    release_lease(connection, receipt.work_id, receipt.node)

@@ -1,0 +1,270 @@
+"""The registry in process: one folder, which several processes may hold open at once.
+
+The service is this class behind gRPC; tests, rehearsals and research on a laptop use it directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import BinaryIO
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.membership import Lease, Offer
+from ratatouille.exchange.signing import Sealed
+from ratatouille.exchange.version import Combination
+from ratatouille.tasks.task import Task
+from ratatouille.weights.architecture import Architecture
+from registry import answers, chronicle, combining, definitions, membership, queries, revisions, settings, verify
+from registry.blobs import BLOCK, Blobs
+from registry.database import Database
+from registry.port import Progress
+from registry.publish import Publisher, Push, is_blob
+from registry.records import (
+    AliasMove,
+    Details,
+    Entry,
+    Event,
+    Info,
+    LineageRow,
+    Result,
+    RoundRecord,
+    RoundState,
+    Verification,
+)
+
+
+class LocalRegistry:
+    """`registry.port.Registry` over a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the folder; a new one is made, readable by its owner only.
+
+        Raises:
+            Refusal: when the folder cannot be used.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.blobs = Blobs(folder)
+        except OSError as error:
+            raise Refusal(f"the registry folder {folder} cannot be used: {error.strerror}") from error
+        self.folder = folder
+        self._database = Database(folder / "registry.db")
+        self.publisher = Publisher(self._database, self.blobs)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    # -- who is there
+    def info(self) -> Info:
+        """Protocol number, software, and the fleet's address."""
+        return Info(software=f"ratatouille {version('model-ratatouille')}", fleet=self.settings().fleet)
+
+    def announce(self, fleet: str | None) -> None:
+        """Say where the fleet can be joined."""
+        self.configure("fleet", fleet)
+
+    def settings(self) -> settings.Settings:
+        """What the maintainers have set."""
+        with self._database.read() as connection:
+            return settings.read_settings(connection)
+
+    def configure(self, name: str, value: str | int | float | None) -> None:
+        """Set one of `registry.settings.Settings`; None returns to the default."""
+        with self._database.write() as connection:
+            settings.write_setting(connection, name, value)
+
+    # -- definitions
+    def define_architecture(self, architecture: Architecture) -> str:
+        """Enter an architecture; returns its digest."""
+        with self._database.write() as connection:
+            return definitions.define_architecture(connection, architecture)
+
+    def architecture(self, digest: str) -> Architecture:
+        """The architecture with this digest."""
+        with self._database.read() as connection:
+            return definitions.architecture(connection, digest)
+
+    def define_task(self, task: Task) -> str:
+        """Enter a task under its name."""
+        with self._database.write() as connection:
+            return definitions.define_task(connection, task)
+
+    def task(self, name_or_digest: str) -> Task:
+        """A task by name or digest."""
+        with self._database.read() as connection:
+            return definitions.task(connection, name_or_digest)
+
+    def tasks(self) -> list[Task]:
+        """All tasks, by name."""
+        with self._database.read() as connection:
+            return definitions.tasks(connection)
+
+    # -- weights
+    def fetch(self, digest: str, progress: Progress | None = None) -> Path:
+        """The file with these weights; its digest was checked when it came."""
+        with self._database.read() as connection:
+            if not is_blob(connection, self.blobs, digest):
+                raise Refusal(f"weights {digest[:12]}… are not known here")
+        path = self.blobs.path(digest)
+        if progress is not None:
+            size = path.stat().st_size
+            progress(size, size)
+        return path
+
+    def push(self, sealed: Sealed, files: Mapping[str, Path], progress: Progress | None = None) -> Result:
+        """Commit a signed receipt with the files of the weights it made."""
+        begun = self.publisher.begin(sealed)
+        if isinstance(begun, Result):
+            return begun
+        try:
+            total = sum(one.size for one in begun.wanted.values())
+            done = total - sum(begun.wanted[digest].size - each.received for digest, each in begun.receiving.items())
+            for digest in list(begun.receiving):
+                for length in _copy(begun, digest, files):
+                    done += length
+                    if progress is not None:
+                        progress(done, total)
+            return begun.commit()
+        finally:
+            begun.close()
+
+    def combine(self, combination: Combination, round: str | None = None, message: str = "") -> Result:
+        """Average versions and enter the result."""
+        return combining.combine(self._database, self.blobs, combination, round, message)
+
+    def results(self, work_ids: Sequence[str]) -> dict[str, Result]:
+        """The answers to those of these questions that have one."""
+        with self._database.read() as connection:
+            return answers.answers(connection, work_ids)
+
+    # -- who works on what
+    def offer(self, sealed: Sealed) -> None:
+        """Replace a node's offer."""
+        offer = membership.read_offer(sealed)
+        with self._database.write() as connection:
+            membership.enter_offer(connection, sealed, offer)
+
+    def withdraw_offer(self, node: str) -> None:
+        """The node has left."""
+        with self._database.write() as connection:
+            membership.withdraw_offer(connection, node)
+
+    def offers(self) -> list[Offer]:
+        """The offers that stand now."""
+        with self._database.read() as connection:
+            return membership.offers(connection)
+
+    def lease(self, lease: Lease) -> Lease | None:
+        """Take or renew a lease."""
+        with self._database.write() as connection:
+            return membership.take_lease(connection, lease)
+
+    def release(self, work_id: str, node: str) -> None:
+        """Give a lease back."""
+        with self._database.write() as connection:
+            membership.release_lease(connection, work_id, node)
+
+    def leases(self) -> list[Lease]:
+        """The live leases."""
+        with self._database.read() as connection:
+            return membership.leases(connection)
+
+    # -- rounds
+    def request_round(self, round: RoundRecord) -> RoundRecord:
+        """Enter a round."""
+        with self._database.write() as connection:
+            return chronicle.request_round(connection, round)
+
+    def round(self, id_or_name: str) -> RoundRecord:
+        """A round by id, name or prefix."""
+        with self._database.read() as connection:
+            return chronicle.round_by(connection, id_or_name)
+
+    def rounds(self) -> list[RoundRecord]:
+        """All rounds, latest first."""
+        with self._database.read() as connection:
+            return chronicle.rounds(connection)
+
+    def move_round(self, id: str, expected: Sequence[RoundState], state: RoundState, reason: str = "") -> bool:
+        """Compare-and-set a round's state."""
+        with self._database.write() as connection:
+            return chronicle.move_round(connection, id, expected, state, reason)
+
+    def note(self, round: str, kind: str, subject: str, text: str) -> None:
+        """Append a line to a round's log."""
+        with self._database.write() as connection:
+            chronicle.note(connection, round, kind, subject, text)
+
+    def events(self, after: int = 0, round: str | None = None, limit: int = 1000) -> list[Event]:
+        """Lines of the log, oldest first."""
+        with self._database.read() as connection:
+            return chronicle.events(connection, after, round, limit)
+
+    # -- history
+    def resolve(self, revision: str) -> str:
+        """Full version id of a revision."""
+        with self._database.read() as connection:
+            return revisions.resolve(connection, revision)
+
+    def set_alias(self, name: str, version: str, message: str = "") -> None:
+        """Point an alias at a version."""
+        with self._database.write() as connection:
+            revisions.set_alias(connection, name, version, message)
+
+    def aliases(self) -> dict[str, str]:
+        """Aliases and the versions they point at."""
+        with self._database.read() as connection:
+            return revisions.aliases(connection)
+
+    def alias_history(self, name: str) -> list[AliasMove]:
+        """All moves of an alias, latest first."""
+        with self._database.read() as connection:
+            return revisions.alias_history(connection, name)
+
+    def log(
+        self, task: str | None = None, kind: str | None = None, round: str | None = None, limit: int = 50
+    ) -> list[Entry]:
+        """Versions, latest first."""
+        with self._database.read() as connection:
+            return queries.log(connection, task, kind, round, limit)
+
+    def show(self, revision: str) -> Details:
+        """Everything about a version."""
+        with self._database.read() as connection:
+            return queries.show(connection, revision)
+
+    def lineage(self, revision: str, depth: int = 100) -> list[LineageRow]:
+        """A version and its ancestors, breadth first."""
+        with self._database.read() as connection:
+            return queries.lineage(connection, revision, depth)
+
+    def verify(self, revision: str) -> Verification:
+        """Check a version."""
+        return verify.verify(self._database, self.blobs, revision)
+
+
+def _copy(push: Push, digest: str, files: Mapping[str, Path]) -> Iterator[int]:
+    """Pass the missing bytes of one file through the gate; yields the lengths that went."""
+    with open_to_send(digest, files, push.receiving[digest].received) as file:
+        while block := file.read(BLOCK):
+            push.write(digest, block)
+            yield len(block)
+
+
+def open_to_send(digest: str, files: Mapping[str, Path], offset: int) -> BinaryIO:
+    """A file to push, at the place where the registry wants to go on.
+
+    Raises:
+        Refusal: when the caller did not give it.
+    """
+    if digest not in files:
+        raise Refusal(f"the receipt names weights {digest[:12]}…, but no file with them was given")
+    try:
+        file = files[digest].open("rb")
+    except OSError as error:
+        raise Refusal(f"{files[digest]} cannot be read: {error.strerror}") from error
+    file.seek(offset)
+    return file

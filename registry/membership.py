@@ -1,0 +1,120 @@
+"""Who is there and who works on what: offers and leases. Both expire by themselves; times are the registry's."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.dialect import PROTOCOL
+from ratatouille.exchange.membership import Lease, Offer
+from ratatouille.exchange.signing import Sealed, unseal
+from registry.chronicle import record_event
+from registry.schema import ContributionRow, LeaseRow, OfferRow, VersionRow
+from registry.settings import read_settings
+
+FORGET_LEASES_SECONDS = 90 * 24 * 3600.0
+
+
+def read_offer(sealed: Sealed) -> Offer:
+    """The offer inside, checked without the database.
+
+    Raises:
+        Refusal: for a wrong signature, another node's offer, or another protocol.
+    """
+    offer = unseal(sealed, Offer)
+    if offer.node != sealed.node:
+        raise Refusal(f"the offer of node {offer.node[:12]}… is signed by another key, {sealed.node[:12]}…")
+    if offer.protocol != PROTOCOL:
+        older = "node" if offer.protocol < PROTOCOL else "registry"
+        raise Refusal(f"the node speaks protocol {offer.protocol}, the registry {PROTOCOL}; upgrade the {older}")
+    return offer
+
+
+def enter_offer(connection: Connection, sealed: Sealed, offer: Offer) -> None:
+    """Replace a node's offer, unless a later one is here already.
+
+    It stands for `offer.seconds` after its arrival: a node's clock may be wrong.
+    """
+    now = time.time()
+    last = connection.execute(select(OfferRow.issued, OfferRow.expires).where(OfferRow.node == offer.node)).first()
+    if last is not None and last.issued > offer.issued:
+        return
+    values = {
+        "name": offer.name,
+        "sealed": sealed.to_json().decode(),
+        "issued": offer.issued,
+        "expires": now + offer.seconds,
+    }
+    if last is None:
+        connection.execute(insert(OfferRow).values(node=offer.node, **values))
+    else:
+        connection.execute(update(OfferRow).where(OfferRow.node == offer.node).values(**values))
+    if last is None or last.expires <= now:
+        held = ", ".join(sorted({holding.task_name for holding in offer.holdings})) or "no data"
+        record_event(connection, "offer", offer.node, f"{offer.name} joined with {held}")
+
+
+def withdraw_offer(connection: Connection, node: str) -> None:
+    """The node has left; its name is kept."""
+    now = time.time()
+    name = connection.execute(select(OfferRow.name).where(OfferRow.node == node, OfferRow.expires > now)).scalar()
+    if name is not None:
+        connection.execute(update(OfferRow).where(OfferRow.node == node).values(expires=now))
+        record_event(connection, "offer", node, f"{name} left")
+
+
+def offers(connection: Connection) -> list[Offer]:
+    """The offers that stand now, by name."""
+    query = select(OfferRow.sealed).where(OfferRow.expires > time.time()).order_by(OfferRow.name, OfferRow.node)
+    return [Offer.from_json(Sealed.from_json(sealed).body) for sealed in connection.execute(query).scalars()]
+
+
+def is_answered(connection: Connection, work_id: str) -> bool:
+    """Whether a question has an admitted answer."""
+    contribution = select(ContributionRow.receipt).where(
+        ContributionRow.work_id == work_id, ContributionRow.state == "admitted"
+    )
+    version = select(VersionRow.id).where(VersionRow.work_id == work_id, VersionRow.state == "admitted")
+    return connection.execute(contribution.limit(1)).first() is not None or (
+        connection.execute(version.limit(1)).first() is not None
+    )
+
+
+def take_lease(connection: Connection, lease: Lease) -> Lease | None:
+    """Take or renew a lease; None if another node holds a live one or the question has an answer."""
+    now = time.time()
+    if holder(connection, lease.work_id, now) not in (None, lease.node) or is_answered(connection, lease.work_id):
+        return None
+    longest = now + read_settings(connection).longest_lease_seconds
+    granted = lease if lease.expires <= longest else lease.model_copy(update={"expires": longest})
+    values = {"expires": granted.expires, "record": granted.to_json().decode()}
+    mine = (LeaseRow.work_id == lease.work_id, LeaseRow.node == lease.node)
+    if connection.execute(update(LeaseRow).where(*mine).values(**values)).rowcount == 0:
+        connection.execute(insert(LeaseRow).values(work_id=lease.work_id, node=lease.node, **values))
+        connection.execute(delete(LeaseRow).where(LeaseRow.expires < now - FORGET_LEASES_SECONDS))
+    return granted
+
+
+def holder(connection: Connection, work_id: str, now: float) -> str | None:
+    """The node with the live lease on a question."""
+    query = select(LeaseRow.node).where(LeaseRow.work_id == work_id, LeaseRow.expires > now)
+    return connection.execute(query.limit(1)).scalar()
+
+
+def had_lease(connection: Connection, work_id: str, node: str) -> bool:
+    """Whether this node holds a lease on the question, or held one that expired and was not given back."""
+    query = select(LeaseRow.node).where(LeaseRow.work_id == work_id, LeaseRow.node == node)
+    return connection.execute(query).first() is not None
+
+
+def release_lease(connection: Connection, work_id: str, node: str) -> None:
+    """Give a lease back."""
+    connection.execute(delete(LeaseRow).where(LeaseRow.work_id == work_id, LeaseRow.node == node))
+
+
+def leases(connection: Connection) -> list[Lease]:
+    """The live leases, those that expire first at the front."""
+    query = select(LeaseRow.record).where(LeaseRow.expires > time.time()).order_by(LeaseRow.expires, LeaseRow.work_id)
+    return [Lease.from_json(record) for record in connection.execute(query).scalars()]

@@ -1,0 +1,37 @@
+"""The steps that bring a database of any earlier version to the current schema, applied when a registry is opened.
+
+Alembic runs them; there is no alembic.ini, since nothing has to be configured. A new step:
+`python -m registry.migrations MESSAGE` compares `registry.schema` with the steps so far and writes the difference.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+FOLDER = Path(__file__).parent
+
+
+def configuration() -> Config:
+    """Where Alembic finds the steps."""
+    config = Config()
+    # a percent sign would start an interpolation
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+SCRIPTS = ScriptDirectory.from_config(configuration())
+REVISIONS = frozenset(script.revision for script in SCRIPTS.walk_revisions())
+
+
+def upgrade(engine: Engine) -> None:
+    """Apply the missing steps, all in one transaction."""
+    config = configuration()
+    with engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

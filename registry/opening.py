@@ -1,0 +1,35 @@
+"""`open_registry(url)`: the registry's port, for a folder (in process) or for a running service (`grpc://host:port`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from ratatouille.errors import Refusal
+from registry.port import Registry
+
+
+def open_registry(url: str | Path, cache: Path | None = None) -> Registry:
+    """Open a registry.
+
+    Args:
+        url: `grpc://host:port`, a folder, or `file:` and a folder; a folder that does not exist is made.
+        cache: where fetched weights are kept (remote registries only); None is the user's cache folder.
+
+    Raises:
+        Refusal: for any other address, or a folder that cannot be used.
+    """
+    # each branch imports what it needs: reading a remote registry must not wait for SQLAlchemy
+    text = str(url)
+    parts = urlsplit(text)
+    if parts.scheme == "grpc":
+        from registry.client import open_remote
+
+        return open_remote(text, cache)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        text = unquote(parts.path)
+    elif "://" in text or not text:
+        raise Refusal(f"{text!r} is no registry; use grpc://host:port or a folder")
+    from registry.local import LocalRegistry
+
+    return LocalRegistry(Path(text).expanduser())

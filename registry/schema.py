@@ -1,0 +1,223 @@
+"""The tables of the registry's database, typed; nothing here opens it.
+
+Records are stored as their canonical JSON, which their digests are made of; the other columns are copies for searching.
+Ids are hexadecimal digests, times are seconds since 1970. `migrations` brings a database to this state, and a test
+compares the two. The same schema serves SQLite and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Number = BigInteger().with_variant(Integer, "sqlite")
+"""A key that counts up by itself; SQLite does so for its own integer type only."""
+
+Id = String(64)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; constraints have names, so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        }
+    )
+
+
+metadata = Base.metadata
+
+
+class Setting(Base):
+    """A value that the maintainers set, as JSON text; `registry.settings` knows the names."""
+
+    __tablename__ = "settings"
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+
+
+class ArchitectureRow(Base):
+    """An architecture by its digest."""
+
+    __tablename__ = "architectures"
+    digest: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    record: Mapped[str] = mapped_column(Text)
+    created: Mapped[float] = mapped_column(Float)
+
+
+class TaskRow(Base):
+    """A task; its name means one definition for ever."""
+
+    __tablename__ = "tasks"
+    digest: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    record: Mapped[str] = mapped_column(Text)
+    created: Mapped[float] = mapped_column(Float)
+
+
+class BlobRow(Base):
+    """Weights of one part that belong to an admitted version; the row is written after the file."""
+
+    __tablename__ = "blobs"
+    digest: Mapped[str] = mapped_column(Id, primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    part: Mapped[str] = mapped_column(String(20))
+    created: Mapped[float] = mapped_column(Float)
+
+
+class UploadRow(Base):
+    """Space that is promised to a file on its way in; the file's own length says how much of it has come."""
+
+    __tablename__ = "uploads"
+    digest: Mapped[str] = mapped_column(Id, primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    changed: Mapped[float] = mapped_column(Float)
+
+
+class ContributionRow(Base):
+    """A signed receipt that was pushed, whatever became of it. At most one is the answer to a question."""
+
+    __tablename__ = "contributions"
+    receipt: Mapped[str] = mapped_column(Id, primary_key=True)
+    work_id: Mapped[str] = mapped_column(Id, index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    node: Mapped[str] = mapped_column(Id, index=True)
+    state: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(Text, default="")
+    sealed: Mapped[str] = mapped_column(Text)
+    task: Mapped[str | None] = mapped_column(ForeignKey("tasks.digest"))
+    featurizer: Mapped[str | None] = mapped_column(Id)
+    head: Mapped[str | None] = mapped_column(Id)
+    seconds: Mapped[float] = mapped_column(Float)
+    overhead: Mapped[float] = mapped_column(Float)
+    created: Mapped[float] = mapped_column(Float)
+
+    __table_args__ = (
+        Index(
+            "uq_contributions_answer",
+            "work_id",
+            unique=True,
+            sqlite_where=text("state = 'admitted'"),
+            postgresql_where=text("state = 'admitted'"),
+        ),
+    )
+
+
+class VersionRow(Base):
+    """An entry of the history; `number` is its place in it."""
+
+    __tablename__ = "versions"
+    number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(Id, unique=True)
+    record: Mapped[str] = mapped_column(Text)
+    featurizer: Mapped[str] = mapped_column(ForeignKey("blobs.digest"), index=True)
+    head: Mapped[str | None] = mapped_column(ForeignKey("blobs.digest"), index=True)
+    architecture: Mapped[str] = mapped_column(ForeignKey("architectures.digest"))
+    task: Mapped[str | None] = mapped_column(ForeignKey("tasks.digest"), index=True)
+    rule: Mapped[str] = mapped_column(String(20), index=True)
+    state: Mapped[str] = mapped_column(String(20))
+    work_id: Mapped[str] = mapped_column(Id, index=True)
+    receipt: Mapped[str | None] = mapped_column(ForeignKey("contributions.receipt"), index=True)
+    round: Mapped[str | None] = mapped_column(String(80), index=True)
+    message: Mapped[str] = mapped_column(Text, default="")
+    seconds: Mapped[float] = mapped_column(Float)
+    created: Mapped[float] = mapped_column(Float)
+
+
+class ParentRow(Base):
+    """One edge of the lineage, in the order in which the child names its parents."""
+
+    __tablename__ = "parents"
+    child: Mapped[str] = mapped_column(ForeignKey("versions.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True)
+    parent: Mapped[str] = mapped_column(ForeignKey("versions.id"), index=True)
+
+
+class EvaluationRow(Base):
+    """A confusion matrix of a pair of parts; every version with these parts has it."""
+
+    __tablename__ = "evaluations"
+    number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    receipt: Mapped[str] = mapped_column(ForeignKey("contributions.receipt"), index=True)
+    featurizer: Mapped[str] = mapped_column(Id)
+    head: Mapped[str] = mapped_column(Id)
+    task: Mapped[str] = mapped_column(ForeignKey("tasks.digest"))
+    fingerprint: Mapped[str] = mapped_column(Id)
+    trial: Mapped[int] = mapped_column(Integer)
+    image_size: Mapped[int] = mapped_column(Integer)
+    domain: Mapped[str] = mapped_column(String(80))
+    split: Mapped[str] = mapped_column(String(20))
+    slice: Mapped[str] = mapped_column(String(20))
+    confusion: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (
+        Index(None, "featurizer", "head"),
+        UniqueConstraint("receipt", "domain", "split", "slice"),
+    )
+
+
+class OfferRow(Base):
+    """A node's last offer. It stands until `expires`; the name outlives it."""
+
+    __tablename__ = "offers"
+    node: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    sealed: Mapped[str] = mapped_column(Text)
+    issued: Mapped[float] = mapped_column(Float)
+    expires: Mapped[float] = mapped_column(Float, index=True)
+
+
+class LeaseRow(Base):
+    """A node's lease on a question. Expired ones stay: they entitle to a late push while nobody else is at work."""
+
+    __tablename__ = "leases"
+    work_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    node: Mapped[str] = mapped_column(Id, primary_key=True)
+    expires: Mapped[float] = mapped_column(Float, index=True)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class RoundRow(Base):
+    """A round and its state."""
+
+    __tablename__ = "rounds"
+    number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(80), unique=True)
+    name: Mapped[str] = mapped_column(String(80), index=True)
+    spec: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(Text, default="")
+    created: Mapped[float] = mapped_column(Float)
+    changed: Mapped[float] = mapped_column(Float)
+
+
+class EventRow(Base):
+    """One line of the append-only log."""
+
+    __tablename__ = "events"
+    number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    at: Mapped[float] = mapped_column(Float)
+    kind: Mapped[str] = mapped_column(String(80))
+    round: Mapped[str | None] = mapped_column(String(80))
+    subject: Mapped[str] = mapped_column(String(200), index=True)
+    text: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (Index(None, "round", "number"),)
+
+
+class AliasRow(Base):
+    """One move of an alias; the last one says where it points, the others where it pointed before."""
+
+    __tablename__ = "aliases"
+    number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(80))
+    version: Mapped[str] = mapped_column(ForeignKey("versions.id"), index=True)
+    message: Mapped[str] = mapped_column(Text, default="")
+    at: Mapped[float] = mapped_column(Float)
+
+    __table_args__ = (Index(None, "name", "number"),)

@@ -1,0 +1,193 @@
+"""A small world for the registry's tests: one architecture with buffers, one task, a node, and receipts of its work."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ratatouille.exchange.assignment import Cell, Evaluate, FineTune, Import, Probe
+from ratatouille.exchange.membership import Lease
+from ratatouille.exchange.receipt import Evaluation, Receipt
+from ratatouille.exchange.signing import Sealed, Signer
+from ratatouille.record import sha256
+from ratatouille.tasks.task import Task
+from ratatouille.weights.architecture import Architecture, Tensor
+from ratatouille.weights.canonical import Array, encode
+from registry.port import Registry
+from registry.records import Result
+
+NETWORK = Architecture(
+    name="tiny",
+    input_size=8,
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    padding="symmetric",
+    width=3,
+    featurizer=(
+        Tensor(name="conv.weight", shape=(3, 3, 2, 2)),
+        Tensor(name="bn.running_mean", shape=(3,), buffer=True),
+        Tensor(name="bn.num_batches_tracked", dtype="I64", buffer=True),
+    ),
+)
+PETS = Task(name="pets", kind="target", classes=("cat", "dog"), domains=("photo", "sketch"))
+FINGERPRINT = sha256(b"the pets that we hold")
+
+
+def featurizer(seed: int, **changes: Array) -> dict[str, Array]:
+    """Random weights; the buffers are the same for every seed."""
+    generator = np.random.default_rng(seed)
+    return {
+        "conv.weight": generator.standard_normal((3, 3, 2, 2), dtype=np.float32),
+        "bn.running_mean": np.array([1, 2, 3], np.float32),
+        "bn.num_batches_tracked": np.array(7, np.int64),
+    } | changes
+
+
+def head(seed: int, classes: int = 2) -> dict[str, Array]:
+    """A random linear layer."""
+    generator = np.random.default_rng(seed)
+    return {
+        "weight": generator.standard_normal((classes, 3), dtype=np.float32),
+        "bias": generator.standard_normal(classes, dtype=np.float32),
+    }
+
+
+@dataclasses.dataclass
+class World:
+    """A registry and a node that works for it."""
+
+    registry: Registry
+    folder: Path
+    signer: Signer
+
+    def file(self, arrays: dict[str, Array]) -> tuple[str, Path]:
+        """Write a part; returns its digest and where it lies."""
+        return self.file_of(encode(arrays))
+
+    def file_of(self, data: bytes) -> tuple[str, Path]:
+        """Write bytes; returns their digest and where they lie."""
+        digest = sha256(data)
+        path = self.folder / f"{digest}.safetensors"
+        path.write_bytes(data)
+        return digest, path
+
+    def define(self) -> None:
+        """Enter the architecture and the task."""
+        self.registry.define_architecture(NETWORK)
+        self.registry.define_task(PETS)
+
+    def foundation(self, seed: int = 0, source: str = "the sea") -> Result:
+        """Import a featurizer."""
+        digest, path = self.file(featurizer(seed))
+        work = Import(architecture=NETWORK.digest, featurizer=digest, source=source)
+        return self.registry.push(
+            self.seal(Receipt(assignment=work, node=self.signer.node, featurizer=digest)), {digest: path}
+        )
+
+    def probed(self) -> Result:
+        """A foundation with a head for the pets."""
+        base = self.foundation()
+        receipt, files = self.probe(base)
+        return self.work(receipt, files)
+
+    def probe(self, base: Result, seed: int = 1) -> tuple[Receipt, dict[str, Path]]:
+        """The answer to a probe."""
+        digest, path = self.file(head(seed))
+        work = Probe(
+            architecture=NETWORK.digest,
+            featurizer=str(base.featurizer),
+            task=PETS.digest,
+            fingerprint=FINGERPRINT,
+            image_size=8,
+            domains=("photo",),
+            l2=1.0,
+            iterations=10,
+        )
+        receipt = Receipt(
+            assignment=work,
+            parents=(str(base.version),),
+            node=self.signer.node,
+            featurizer=base.featurizer,
+            head=digest,
+        )
+        return receipt, {digest: path}
+
+    def fine_tune(
+        self,
+        start: Result,
+        seed: int,
+        body: dict[str, Array] | None = None,
+        top: dict[str, Array] | None = None,
+        **changes: Any,
+    ) -> tuple[Receipt, dict[str, Path]]:
+        """The answer to a fine-tuning; the weights follow from the seed."""
+        first, one = self.file(featurizer(seed) if body is None else body)
+        second, two = self.file(head(seed) if top is None else top)
+        receipt = Receipt(
+            assignment=self.question(start, seed),
+            parents=(str(start.version),),
+            node=self.signer.node,
+            featurizer=first,
+            head=second,
+            evaluations=(Evaluation(cell=Cell(domain="photo", split="validation"), confusion=((5, 1), (2, 4))),),
+            seconds=2.0,
+        )
+        return receipt.model_copy(update=changes), {first: one, second: two}
+
+    def question(self, start: Result, seed: int) -> FineTune:
+        """A fine-tuning."""
+        return FineTune(
+            architecture=NETWORK.digest,
+            featurizer=str(start.featurizer),
+            head=str(start.head),
+            task=PETS.digest,
+            fingerprint=FINGERPRINT,
+            image_size=8,
+            domains=("photo",),
+            seed=seed,
+            steps=10,
+            warmup=0,
+            batch=4,
+            learning_rate=1e-3,
+            weight_decay=0.0,
+            dropout=0.0,
+            evaluate_every=5,
+            keep="best",
+        )
+
+    def evaluation(self, result: Result, confusion: tuple[tuple[int, ...], ...] = ((3, 1), (0, 4))) -> Receipt:
+        """Counts of a version on the sketches."""
+        cell = Cell(domain="sketch", split="test")
+        work = Evaluate(
+            architecture=NETWORK.digest,
+            featurizer=str(result.featurizer),
+            head=str(result.head),
+            task=PETS.digest,
+            fingerprint=FINGERPRINT,
+            image_size=8,
+            cells=(cell,),
+        )
+        return Receipt(
+            assignment=work, node=self.signer.node, evaluations=(Evaluation(cell=cell, confusion=confusion),)
+        )
+
+    def seal(self, receipt: Receipt) -> Sealed:
+        """Sign."""
+        return self.signer.seal(receipt)
+
+    def lease(self, receipt: Receipt, seconds: float = 60.0) -> Lease | None:
+        """Take the lease on a receipt's question."""
+        return self.registry.lease(Lease(work_id=receipt.work_id, node=receipt.node, expires=time.time() + seconds))
+
+    def work(self, receipt: Receipt, files: dict[str, Path]) -> Result:
+        """Take the lease and push."""
+        assert self.lease(receipt) is not None
+        return self.registry.push(self.seal(receipt), files)
+
+    def tuned(self, start: Result, seed: int) -> Result:
+        """A fine-tuned version."""
+        return self.work(*self.fine_tune(start, seed))

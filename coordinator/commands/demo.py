@@ -28,9 +28,9 @@ from ratatouille.processes import Child, Program, environment_with_scripts, free
 from registry.opening import open_registry
 from registry.port import Registry
 
-HELD_OUT = "openmoji-line"
+HELD_OUT = "noto-mono"
 TARGET = "emoji-things"
-TRAINING = ("noto-mono", "openmoji", "twemoji")
+TRAINING = ("openmoji", "openmoji-line", "twemoji")
 AUXILIARIES = ("emoji-objects", "emoji-people", "emoji-scenes", "emoji-smileys")
 FOUNDATION = "efficientnet-lite0"
 
@@ -102,7 +102,7 @@ def _write_images(folder: Path) -> dict[str, Path]:
     written = {}
     for task in (TARGET, *AUXILIARIES):
         with counting(f"drawing {task}") as progress:
-            written[task] = write_emoji(task, folder / "data", progress=progress)
+            written[task] = write_emoji(task, folder / "data" / task, progress=progress)
     return written
 
 

@@ -1,0 +1,103 @@
+"""Who gets which order, as laws of a pure function."""
+
+from coordinator.matching import match, stranded
+from ratatouille.exchange.assignment import Cell, Evaluate, Probe
+from ratatouille.exchange.membership import Offer
+from ratatouille.exchange.order import Order
+from ratatouille.record import sha256
+from ratatouille.tasks.holding import Holding
+
+
+def name(text: str) -> str:
+    return sha256(text.encode())
+
+
+def offer(node: str, *data: str, trains: bool = True, revision: int | None = None) -> Offer:
+    holdings = tuple(
+        Holding(task=name("task"), task_name="task", counts={"clay": {"train": (1, 1)}}, fingerprint=name(one))
+        for one in data
+    )
+    made = Offer(node=name(node), name=node, holdings=holdings, trains=trains, issued=0.0)
+    return made if revision is None else made.model_copy(update={"revision": revision})
+
+
+def probe(data: str, l2: float = 1.0) -> Order:
+    work = Probe(
+        architecture=name("a"),
+        featurizer=name("f"),
+        task=name("task"),
+        fingerprint=name(data),
+        image_size=8,
+        domains=("clay",),
+        l2=l2,
+        iterations=1,
+    )
+    return Order(round="r", assignment=work)
+
+
+def evaluate(data: str) -> Order:
+    work = Evaluate(
+        architecture=name("a"),
+        featurizer=name("f"),
+        head=name("h"),
+        task=name("task"),
+        fingerprint=name(data),
+        image_size=8,
+        cells=(Cell(domain="clay", split="all"),),
+    )
+    return Order(round="r", assignment=work)
+
+
+def open_(*orders: Order) -> dict[str, Order]:
+    return {order.assignment.digest: order for order in orders}
+
+
+def everybody(*offers: Offer) -> set[str]:
+    return {one.node for one in offers}
+
+
+def test_an_order_goes_to_a_node_that_holds_the_data() -> None:
+    offers = [offer("anna", "one"), offer("bo", "two")]
+    orders = open_(probe("two"))
+    assert match(orders, offers, everybody(*offers), {}, {}) == [(name("bo"), next(iter(orders)))]
+
+
+def test_a_node_gets_one_order_to_work_on_and_one_to_queue() -> None:
+    offers = [offer("anna", "one")]
+    orders = open_(*(probe("one", l2) for l2 in (1, 2, 3, 4)))
+    assert [work_id for _, work_id in match(orders, offers, everybody(*offers), {}, {})] == list(orders)[:2]
+
+
+def test_replicas_share_the_work_and_idle_ones_come_first() -> None:
+    offers = [offer("anna", "one"), offer("bo", "one")]
+    orders = open_(*(probe("one", l2) for l2 in (1, 2, 3)))
+    first = next(iter(orders))
+    sent = match(orders, offers, everybody(*offers), {first: name("anna")}, {})
+    assert [node for node, _ in sent] == [name("bo"), name("anna")]
+    assert first not in [work_id for _, work_id in sent]
+
+
+def test_work_that_somebody_holds_a_lease_on_is_adopted_and_not_sent_again() -> None:
+    offers = [offer("anna", "one"), offer("bo", "one")]
+    orders = open_(probe("one"))
+    assert match(orders, offers, everybody(*offers), {}, {next(iter(orders)): name("anna")}) == []
+
+
+def test_a_node_that_does_not_train_evaluates_only() -> None:
+    offers = [offer("elena", "one", trains=False)]
+    orders = open_(probe("one"), evaluate("one"))
+    assert [work_id for _, work_id in match(orders, offers, everybody(*offers), {}, {})] == [list(orders)[1]]
+
+
+def test_nodes_that_flower_cannot_reach_or_that_speak_another_dialect_get_nothing() -> None:
+    orders = open_(probe("one"))
+    assert match(orders, [offer("anna", "one")], set(), {}, {}) == []
+    strangers = [offer("anna", "one", revision=99)]
+    assert match(orders, strangers, everybody(*strangers), {}, {}) == []
+
+
+def test_work_that_nobody_here_could_do_is_stranded() -> None:
+    offers = [offer("anna", "one")]
+    orders = open_(probe("one"), probe("two"))
+    assert stranded(orders, offers, everybody(*offers)) == {list(orders)[1]}
+    assert stranded(orders, offers, set()) == set(orders)

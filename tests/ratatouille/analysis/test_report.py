@@ -1,0 +1,69 @@
+"""Tables and verdicts from counts."""
+
+import math
+
+import pytest
+
+from ratatouille.analysis.report import measured, report
+from ratatouille.exchange.assignment import Cell
+from ratatouille.exchange.receipt import Evaluation
+from ratatouille.recipes.score import score
+from tests.ratatouille.recipes.simulation import a_round, run
+
+
+def counts(domain: str, right: int, wrong: int) -> Evaluation:
+    return Evaluation(cell=Cell(domain=domain, split="all"), confusion=((right, wrong), (0, 0)))
+
+
+def test_counts_are_summed_within_a_domain_and_the_metric_is_averaged_over_domains() -> None:
+    parts = [counts("clay", 1, 0), counts("clay", 1, 2), counts("ink", 0, 10)]
+    assert score(parts, "accuracy") == pytest.approx((2 / 4 + 0) / 2)
+
+
+def test_balanced_accuracy_is_the_mean_over_the_classes_that_occur() -> None:
+    found = Evaluation(cell=Cell(domain="clay", split="all"), confusion=((8, 2, 0), (5, 5, 0), (0, 0, 0)))
+    assert found.accuracy == pytest.approx(13 / 20)
+    assert found.balanced_accuracy == pytest.approx((0.8 + 0.5) / 2)
+
+
+def test_the_margin_is_the_agresti_coull_half_width_for_one_domain() -> None:
+    found = measured([counts("clay", 50, 50)], "accuracy")
+    assert found is not None
+    images = 100 + 1.96**2
+    assert found.margin == pytest.approx(1.96 * math.sqrt(0.25 / images))
+    assert found.images == 100
+
+
+def test_no_images_have_no_score() -> None:
+    assert measured([], "accuracy") is None
+    assert measured(None, "accuracy") is None
+
+
+def test_the_table_shows_the_average_beside_the_mean_and_the_best_of_its_runs() -> None:
+    round = a_round(recipes=("vanilla", "soup"))
+    found, _ = run(round)
+    table = report(round, found.outcomes)
+    assert [row.recipe for row in table.rows] == ["vanilla", "soup"]
+    for row in table.rows:
+        assert (row.runs, row.wanted) == (5, 5)
+        assert row.held_out["all"].value == 0.5
+        assert row.mean_run == 0.5
+        assert row.run_spread == 0.0
+    assert table.verdict == "vanilla and soup are level on the held-out images."
+
+
+def test_the_verdict_names_the_leader_and_whether_these_images_can_tell() -> None:
+    round = a_round(recipes=("linear_probe", "soup"))
+    found, _ = run(round, lambda order, cell: 4 if "head" in order.label else 6)
+    sentence = report(round, found.outcomes).verdict
+    assert "soup is ahead of linear_probe by 20.0 points on 10 held-out images" in sentence
+    assert "cannot tell from chance" in sentence
+
+
+def test_a_round_without_results_says_so() -> None:
+    round = a_round()
+    from ratatouille.recipes.plan import plan
+
+    table = report(round, plan(round, {}).outcomes)
+    assert table.verdict == "There is nothing to compare yet."
+    assert all(row.version is None for row in table.rows)

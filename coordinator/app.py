@@ -6,21 +6,30 @@ Every exception is raised: leaving by `sys.exit` would look like a silent node t
 
 from __future__ import annotations
 
+import logging
+
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from coordinator.logs import keep_log
 from ratatouille.errors import Refusal
 
+_log = logging.getLogger(__name__)
 app = ServerApp()
 
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Run the round that the run's settings name, to its end."""
-    # Imported here, so that loading the app stays quick and shows its failures in the run's log.
-    from coordinator.rounds import run_round
-
     round, registry = (str(context.run_config.get(key, "")) for key in ("round", "registry"))
     if not round or not registry:
         raise Refusal("this run names no round or no registry; start rounds with `ratatouille round run`")
-    run_round(grid, round, registry)
+    keep_log(round)
+    try:
+        # Imported here, so that a failure to import is in the log too.
+        from coordinator.rounds import run_round
+
+        run_round(grid, round, registry)
+    except Exception:
+        _log.exception("round %s ended by an error", round)
+        raise

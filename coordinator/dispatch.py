@@ -7,23 +7,28 @@ first: a SuperNode that finds a message waiting skips its pause of 3 seconds.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
-from logging import WARNING
 
 from flwr.app import Message
 from flwr.common.constant import ErrorCode
 from flwr.serverapp import Grid
-from flwr.supercore import log
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.bundle.envelope import INTRODUCE, WORK, pack, unpack
 from ratatouille.exchange.introduction import introduced
 
+_log = logging.getLogger(__name__)
 POLL_SECONDS = 0.2
 """How long a round should sleep between two calls of `poll`; each costs the SuperLink a few milliseconds."""
 
 _QUESTIONS = 3
-_GONE = (ErrorCode.NODE_UNAVAILABLE, ErrorCode.MESSAGE_UNAVAILABLE, ErrorCode.REPLY_MESSAGE_UNAVAILABLE)
+_LOST = (
+    ErrorCode.NODE_UNAVAILABLE,
+    ErrorCode.MESSAGE_UNAVAILABLE,
+    ErrorCode.REPLY_MESSAGE_UNAVAILABLE,
+    ErrorCode.CLIENT_APP_CRASHED,
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Reply:
     body: bytes | None = None
     error: str = ""
     lost: bool = False
-    """With an error: the node went away or the message expired, so the order may simply be given again."""
+    """With an error: node or executor went away, or the message expired; the order may simply be given again."""
 
 
 class Dispatch:
@@ -47,6 +52,7 @@ class Dispatch:
         self._sent: dict[str, int] = {}
         self._asked: dict[str, int] = {}
         self._keys: dict[int, str | None] = {}
+        """Flower node → our key; None until it has said so, empty when it cannot."""
 
     def nodes(self) -> dict[int, str]:
         """The nodes that are online and have introduced themselves: Flower node number → our node key.
@@ -63,7 +69,7 @@ class Dispatch:
                 self._asked[self._push(node, INTRODUCE, b"")] = node
         for node in self._keys.keys() - online:
             del self._keys[node]
-        latest = {key: node for node, key in self._keys.items() if key is not None}
+        latest = {key: node for node, key in self._keys.items() if key}
         return {node: key for key, node in latest.items()}
 
     def send(self, node: int, order: bytes) -> str:
@@ -89,23 +95,20 @@ class Dispatch:
         return replies
 
     def _learn(self, node: int, message: Message) -> None:
-        """Note who a node is. One that cannot say so is not asked again in this run: it gets no orders."""
-        if node not in self._keys:
+        """Note who a node is. One that cannot say so gets no orders in this run."""
+        if node not in self._keys or self._keys[node]:
             return
-        if message.has_error():
-            log(WARNING, "Flower node %s does not introduce itself: %s", node, message.error.reason)
+        if message.has_error() and message.error.code in _LOST:
+            del self._keys[node]  # Its executor was restarted, say; it will be asked again.
             return
         try:
-            key = introduced(unpack(message.content), node, self._run)
+            key = introduced(_body(message), node, int(self._grid.run.run_id))
         except Refusal as error:
-            log(WARNING, "Flower node %s is left out: %s", node, error)
-            return
+            if self._keys[node] is None:
+                _log.warning("Flower node %s is left out: %s", node, error)
+            key = ""
         del self._keys[node]  # Put last, so that the later of two with one key counts.
         self._keys[node] = key
-
-    @property
-    def _run(self) -> int:
-        return int(self._grid.run.run_id)
 
     def _push(self, node: int, kind: str, body: bytes) -> str:
         message = Message(pack(body), dst_node_id=node, message_type=kind, ttl=self._seconds_to_live)
@@ -116,9 +119,14 @@ class Dispatch:
 
 
 def _reply(node: int, sent: str, message: Message) -> Reply:
-    if message.has_error():
-        return Reply(node, sent, error=message.error.reason or "", lost=message.error.code in _GONE)
     try:
-        return Reply(node, sent, body=unpack(message.content))
+        return Reply(node, sent, body=_body(message))
     except Refusal as error:
-        return Reply(node, sent, error=str(error))
+        return Reply(node, sent, error=str(error), lost=message.has_error() and message.error.code in _LOST)
+
+
+def _body(message: Message) -> bytes:
+    """The bytes of a reply; an error that came instead is raised as a Refusal, in the node's words."""
+    if message.has_error():
+        raise Refusal(message.error.reason or f"Flower's error {message.error.code}")
+    return unpack(message.content)

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from coordinator import logs
 from coordinator.control import Control
 from ratatouille.errors import Unreachable
 from ratatouille.processes import (
@@ -37,6 +38,11 @@ class SuperLinkSettings:
     folder: Path
     port: int
     restart: bool = True
+
+    @property
+    def logs(self) -> Path:
+        """The folder of logs: `superlink.log`, and one file for each round."""
+        return self.folder / "logs"
 
     @property
     def address(self) -> str:
@@ -114,6 +120,7 @@ def _program(settings: SuperLinkSettings) -> Program:
         FLWR_TELEMETRY_ENABLED="0",
         FLWR_DISABLE_UPDATE_CHECK="1",
         FLWR_SUPEREXEC_TASK_POLL_INTERVAL=_POLL_SECONDS,
+        **{logs.FOLDER: str(settings.logs)},
     )
-    log = settings.folder / "logs" / "superlink.log"
+    log = settings.logs / "superlink.log"
     return Program("superlink", tuple(command), log, environment, restart=settings.restart)

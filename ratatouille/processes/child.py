@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,8 +40,10 @@ class Program:
 class Child:
     """A running program. Use it as a context manager, or call `stop`; if we die without, the tether ends it."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, after_restart: Callable[[], None] = lambda: None) -> None:
+        """`after_restart` is called, in a thread of ours, each time the program has been started again."""
         self.program = program
+        self._after_restart = after_restart
         self.starts = 0
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -124,3 +126,4 @@ class Child:
             pause = min(2 * pause, _LONGEST_PAUSE)
             if not self._launch():
                 return
+            self._after_restart()

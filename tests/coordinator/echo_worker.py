@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -14,6 +15,9 @@ def answer(order: bytes) -> bytes:
     wanted = json.loads(order)
     if wanted.get("fail"):
         raise RuntimeError("the data is gone")
+    if "die once" in wanted and not (mark := Path(wanted["die once"])).exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(wanted.get("seconds", 0))
     return json.dumps({"order": wanted, "worker": os.getpid(), "began": began, "ended": time.time()}).encode()
 

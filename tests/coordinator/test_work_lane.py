@@ -1,12 +1,16 @@
-"""The work lane with everything real: a SuperLink, two SuperNodes, our executors and workers as processes of their own."""
+"""The work lane with everything real: a SuperLink, two nodes with our executor, workers as processes of their own."""
 
+import itertools
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import textwrap
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +20,20 @@ import pytest
 
 from contributor_client.supernode import SuperNode, SuperNodeSettings
 from coordinator.control import Control
+from coordinator.logs import round_log
 from coordinator.superlink import SuperLink, SuperLinkSettings
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.bundle import archive
 from ratatouille.exchange.signing import Signer
 from ratatouille.processes import Child, Program, free_port
+from ratatouille.processes.tether import descendants
 from ratatouille.record import sha256
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 PROBE = archive({file.name: file.read_bytes() for file in (HERE / "probe_bundle").iterdir() if file.is_file()})
 
 
-def until(condition: Callable[[], Any], seconds: float = 20) -> bool:
+def until(condition: Callable[[], Any], seconds: float = 30) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -36,65 +42,176 @@ def until(condition: Callable[[], Any], seconds: float = 20) -> bool:
     return True
 
 
+def commands_with(text: str) -> list[str]:
+    """Command lines of living processes that hold a text."""
+    listing = subprocess.run(
+        ["ps", "-ww", "-e", "-o", "pid=", "-o", "stat=", "-o", "args="], capture_output=True, text=True
+    ).stdout
+    return [line for line in listing.splitlines() if text in line and " Z" not in line[:14]]
+
+
 @dataclass
 class Lane:
-    """A federation of two nodes; `ratatouille` accepts the probe, `purist` only what its owner installed."""
+    """A federation of two nodes: `open` accepts the probe's bundle, `strict` only what its owner installed."""
 
     folder: Path
     superlink: SuperLink
-    nodes: list[SuperNode]
-    workers: list[Child]
-    keys: list[str]
-    trace: Path
+    nodes: dict[str, SuperNode]
+    workers: dict[str, Child]
 
     @property
     def control(self) -> Control:
         return self.superlink.control
 
-    def probe(self, name: str, nodes: int, orders: int, patience: float = 30, **order: object) -> dict[str, Any]:
-        """Run the probe to its end and return what it saw."""
-        results = self.folder / f"{name}.json"
-        settings = {"results": str(results), "nodes": nodes, "orders": orders, "patience": patience, "order": order}
-        run = self.control.submit(name, json.dumps(settings), bundle=PROBE)
+    def key(self, name: str) -> str:
+        return Signer.open(self.nodes[name].settings.node_key).node
+
+    def submit(self, name: str, *orders: dict[str, Any], to: str = "open", patience: float = 30) -> int:
+        settings = {"results": str(self.folder / f"{name}.json"), "key": self.key(to), "orders": orders}
+        return self.control.submit(name, json.dumps({**settings, "patience": patience}), bundle=PROBE)
+
+    def results(self, name: str, run: int) -> dict[str, Any]:
         assert until(lambda: self.control.status(run) not in ("pending", "running"), 60)
-        log = self.superlink.settings.folder / "logs" / "superlink.log"
-        assert self.control.status(run) == "completed", log.read_text()[-3000:]
-        seen: dict[str, Any] = json.loads(results.read_text())
+        assert self.control.status(run) == "completed", self.control.failure(run)
+        seen: dict[str, Any] = json.loads((self.folder / f"{name}.json").read_text())
         return seen
 
 
 @pytest.fixture(scope="module")
 def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
     folder = tmp_path_factory.mktemp("lane")
-    trace = folder / "trace"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
-        patch.setenv("TRACE_OF_HOSTILE_CODE", str(trace))
+        patch.setenv("TRACE_OF_HOSTILE_CODE", str(folder / "trace"))
         superlink = SuperLink(SuperLinkSettings(folder / "coordinator", free_port()))
-        nodes, workers, keys = [], [], []
-        for name, accepted in (("ratatouille", (sha256(PROBE),)), ("purist", ())):
+        nodes, workers = {}, {}
+        for name, accepted in (("open", (sha256(PROBE),)), ("strict", ())):
             home = folder / name
             settings = SuperNodeSettings(
                 home, superlink.settings.address, home / "key", home / "worker", accepted_bundles=accepted
             )
-            nodes.append(SuperNode(settings))
+            nodes[name] = SuperNode(settings)
             command = (sys.executable, str(HERE / "echo_worker.py"), str(home / "worker"))
-            workers.append(Child(Program("worker", command, home / "logs" / "worker.log", restart=True)))
-            keys.append(Signer.open(home / "key").node)
+            workers[name] = Child(Program("worker", command, home / "logs" / "worker.log", restart=True))
+        parts: list[SuperNode | Child] = [*nodes.values(), *workers.values()]
         try:
             superlink.start()
-            for part in (*nodes, *workers):
+            for part in parts:
                 part.start()
             assert until(lambda: sum(node.online for node in superlink.control.nodes()) == 2)
-            yield Lane(folder, superlink, nodes, workers, keys, trace)
+            yield Lane(folder, superlink, nodes, workers)
         finally:
-            for part in (*nodes, *workers, superlink):
+            for part in (*parts, superlink):
                 part.stop()
+    assert commands_with(str(folder)) == []
 
 
-def test_orders_go_round_and_the_node_is_known_by_its_own_key(lane: Lane) -> None:
-    seen = lane.probe("orders", nodes=1, orders=4)
-    assert list(seen["nodes"].values()) == [lane.keys[0]]
-    assert [reply["body"]["order"]["number"] for reply in seen["replies"]] == [0, 1, 2, 3]
-    assert len({reply["body"]["worker"] for reply in seen["replies"]}) == 1
-    print(json.dumps(seen, indent=1))
+def test_orders_go_round_to_a_node_known_by_its_key_whatever_happens_to_one_of_them(lane: Lane) -> None:
+    orders: list[dict[str, Any]] = [{"number": number, "seconds": 1.0} for number in range(6)]
+    orders[3]["fail"] = True
+    orders[4]["die once"] = str(lane.folder / "died")
+    seen = lane.results("orders", lane.submit("orders", *orders))
+    assert list(seen["nodes"].values()) == [lane.key("open")]
+    assert seen["replies"][3] == {"body": None, "error": "RuntimeError: the data is gone", "lost": False}
+    replies = [reply["body"] for reply in seen["replies"] if reply["body"]]
+    assert [reply["order"]["number"] for reply in replies] == [0, 1, 2, 4, 5]
+    # Order 4 killed its worker; the next worker got it again, and the round noticed nothing.
+    workers = [reply["worker"] for reply in replies]
+    assert workers[0] == workers[1] == workers[2] != workers[3] == workers[4]
+    # Without an order in the queue every pause would be up to 3 seconds.
+    pauses = [later["began"] - earlier["ended"] for earlier, later in itertools.pairwise(replies[:3])]
+    assert statistics.mean(pauses) < 2.0, pauses
+
+
+def test_a_foreign_bundle_is_refused_with_the_reason_and_nobody_runs_its_client_code(lane: Lane) -> None:
+    # The run before was of the probe's bundle, which brings a ClientApp of its own; both nodes were asked.
+    refusal = f"this node runs only what its owner installed, and refuses bundle {sha256(PROBE)[:12]}"
+    assert refusal in round_log(lane.superlink.settings.logs, "orders").read_text()
+    assert not (lane.folder / "trace").exists()
+
+
+def test_whoever_does_not_know_the_secret_gets_no_task_from_a_node(lane: Lane) -> None:
+    command = lane.nodes["open"].children[1].program.command
+    address = command[command.index("--runtime") + 1]
+    request = urllib.request.Request(f"http://{address}/v1/runtime/acquire-task", b"", method="POST")
+    request.add_header("content-type", "application/protobuf")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)
+    assert caught.value.code in (401, 403)
+    caught.value.close()
+
+
+def test_no_process_of_the_lane_has_loaded_torch(lane: Lane) -> None:
+    running = commands_with(str(lane.folder))
+    assert sum("-m contributor_client.executor" in line and "tether.py" not in line for line in running) == 2
+    assert not any("torch" in Path(f"/proc/{line.split()[0]}/maps").read_text() for line in running)
+
+
+def test_a_run_that_nobody_knows_is_unknown(lane: Lane) -> None:
+    assert lane.control.status(7) == "unknown"
+    assert lane.control.failure(7) == ""
+    assert not lane.control.stop(7)
+
+
+def test_our_own_bundle_starts_the_installed_coordinator_and_its_failure_has_a_reason(lane: Lane) -> None:
+    run = lane.control.submit("", "")
+    assert until(lambda: lane.control.status(run) == "failed")
+    assert "this run names no round or no registry" in lane.control.failure(run)
+
+
+def test_a_second_superlink_is_told_that_the_port_is_taken(lane: Lane, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="is taken, and the SuperLink needs it"):
+        SuperLink(SuperLinkSettings(tmp_path, lane.superlink.settings.port)).start()
+
+
+def test_without_a_superlink_control_says_so(tmp_path: Path) -> None:
+    control = Control(f"127.0.0.1:{free_port()}")
+    with pytest.raises(Unreachable, match="is the coordinator up"):
+        control.status(7)
+    control.close()
+
+
+def test_after_a_killed_superlink_the_old_run_is_over_and_a_new_one_finds_the_nodes(lane: Lane) -> None:
+    interrupted = lane.submit("interrupted", {"seconds": 2.0}, {"seconds": 2.0})
+    assert until(lambda: lane.control.status(interrupted) == "running")
+    superlinks = [line for line in commands_with(str(lane.folder)) if "bin/flower-superlink" in line]
+    process = next(line for line in superlinks if "tether.py" not in line)
+    os.kill(int(process.split()[0]), signal.SIGKILL)
+    assert until(lambda: _status_or_gone(lane.control, interrupted) == "stopped")
+    seen = lane.results("again", lane.submit("again", {"number": 1}))
+    assert [reply["body"]["order"] for reply in seen["replies"]] == [{"number": 1}]
+
+
+def _status_or_gone(control: Control, run: int) -> str:
+    try:
+        return control.status(run)
+    except Unreachable:
+        return "gone"
+
+
+def test_kill_minus_nine_of_the_coordinator_leaves_neither_superlink_nor_serverapp(tmp_path: Path) -> None:
+    settings = json.dumps({"results": "-", "key": "-", "orders": [], "patience": 600})
+    owner_program = textwrap.dedent(f"""
+        import time
+        from pathlib import Path
+        from coordinator.superlink import SuperLink, SuperLinkSettings
+        from tests_probe import PROBE
+        link = SuperLink(SuperLinkSettings(Path({str(tmp_path)!r}), {free_port()})).start()
+        run = link.control.submit("orphan", {settings!r}, bundle=PROBE)
+        while link.control.status(run) != "running":
+            time.sleep(0.1)
+        Path({str(tmp_path / "ready")!r}).touch()
+        time.sleep(600)
+    """)
+    (tmp_path / "tests_probe.py").write_text(f"PROBE = {PROBE!r}")
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    owner = subprocess.Popen([sys.executable, "-c", owner_program], env=environment)
+    assert until((tmp_path / "ready").exists)
+    family = descendants(owner.pid)
+    names = " ".join(Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in family)
+    assert "flower-superlink" in names
+    assert "flower-superexec" in names
+    assert "flwr-serverapp" in names
+    owner.kill()
+    owner.wait()
+    assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family), 12)

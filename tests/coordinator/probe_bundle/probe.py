@@ -8,6 +8,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from coordinator.dispatch import POLL_SECONDS, Dispatch
+from coordinator.logs import keep_log
 
 app = ServerApp()
 
@@ -15,32 +16,26 @@ app = ServerApp()
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Run until all orders are answered."""
+    keep_log(str(context.run_config["round"]))
     settings = json.loads(str(context.run_config["registry"]))
-    results = Path(settings["results"])
     dispatch = Dispatch(grid)
-    began = time.time()
+    until = time.time() + settings["patience"]
     nodes: dict[int, str] = {}
-    while len(nodes) < settings["nodes"] and time.time() < began + settings["patience"]:
-        nodes = dispatch.nodes()
+    while settings["key"] not in nodes.values() and time.time() < until:
         dispatch.poll()
+        nodes = dispatch.nodes()
         time.sleep(POLL_SECONDS)
-    met = time.time()
-    waiting = {
-        node: [{"number": number, **settings["order"]} for number in range(settings["orders"])] for node in nodes
-    }
-    at_work = dict.fromkeys(nodes, 0)
-    replies = []
-    while any(waiting.values()) or any(at_work.values()):
-        for node, orders in waiting.items():
-            while orders and at_work[node] < 2:
-                dispatch.send(node, json.dumps(orders.pop(0)).encode())
-                at_work[node] += 1
+    node = next(node for node, key in nodes.items() if key == settings["key"])
+    orders, at_work, replies = list(settings["orders"]), 0, []
+    while orders or at_work:
+        while orders and at_work < 2:
+            dispatch.send(node, json.dumps(orders.pop(0)).encode())
+            at_work += 1
         for reply in dispatch.poll():
-            at_work[reply.node] -= 1
+            at_work -= 1
             body = None if reply.body is None else json.loads(reply.body)
-            seen = {"node": reply.node, "body": body, "error": reply.error, "lost": reply.lost, "at": time.time()}
-            replies.append(seen)
+            replies.append({"body": body, "error": reply.error, "lost": reply.lost})
         time.sleep(POLL_SECONDS)
-    told = {"nodes": nodes, "replies": replies, "began": began, "met": met}
-    results.with_suffix(".part").write_text(json.dumps(told))
+    results = Path(settings["results"])
+    results.with_suffix(".part").write_text(json.dumps({"nodes": nodes, "replies": replies}))
     results.with_suffix(".part").rename(results)

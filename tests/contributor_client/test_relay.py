@@ -1,0 +1,140 @@
+"""Executor and worker as two sides of a socket, the worker a real process that may die at any moment."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contributor_client.relay import WorkerError, relay, serve
+from ratatouille.errors import Refusal, Unreachable
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextlib.contextmanager
+def serving(path: Path, handle: Callable[[bytes], bytes]) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=serve, args=(path, handle, stop, 0.01))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@given(st.text())
+@settings(max_examples=30, deadline=None)
+def test_what_goes_in_comes_out(worker: Path, text: str) -> None:
+    assert relay(worker, text.encode()) == text.encode()
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("worker") / "socket"
+    with serving(path, lambda order: order):
+        yield path
+
+
+def test_an_error_of_one_order_reaches_its_sender_and_the_worker_goes_on(tmp_path: Path) -> None:
+    def handle(order: bytes) -> bytes:
+        if order == b"bad":
+            raise Refusal("this node does not hold that data")
+        if order == b"worse":
+            raise ZeroDivisionError("division by zero")
+        return order
+
+    with serving(tmp_path / "socket", handle):
+        with pytest.raises(WorkerError, match=r"^this node does not hold that data$"):
+            relay(tmp_path / "socket", b"bad")
+        with pytest.raises(WorkerError, match=r"^ZeroDivisionError: division by zero$"):
+            relay(tmp_path / "socket", b"worse")
+        assert relay(tmp_path / "socket", b"good") == b"good"
+
+
+def test_an_order_waits_for_a_worker_that_comes_later(tmp_path: Path) -> None:
+    answers: list[bytes] = []
+    sender = threading.Thread(target=lambda: answers.append(relay(tmp_path / "socket", b"early")))
+    sender.start()
+    time.sleep(0.3)
+    with serving(tmp_path / "socket", lambda order: order):
+        sender.join()
+    assert answers == [b"early"]
+
+
+def test_without_any_worker_the_sender_gives_up_with_the_place_to_look_at(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable, match=r"no worker answers at .*socket"):
+        relay(tmp_path / "socket", b"{}", patience=0.2)
+
+
+def test_an_order_that_kills_every_worker_is_given_up(tmp_path: Path) -> None:
+    program = textwrap.dedent("""
+        import os, sys
+        from pathlib import Path
+        from contributor_client.relay import serve
+        serve(Path(sys.argv[1]), lambda order: os._exit(9))
+    """)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    stop = threading.Event()
+
+    def keep_alive() -> None:
+        while not stop.is_set():
+            subprocess.run([sys.executable, "-c", program, str(tmp_path / "socket")], env=environment)
+
+    keeper = threading.Thread(target=keep_alive, daemon=True)
+    keeper.start()
+    with pytest.raises(Unreachable, match="ended 2 times over this order"):
+        relay(tmp_path / "socket", b"{}", attempts=2)
+    stop.set()
+    # The worker that came back meanwhile ends at its next order.
+    with contextlib.suppress(Unreachable):
+        relay(tmp_path / "socket", b"{}", attempts=1)
+    keeper.join()
+
+
+def test_a_sender_that_is_gone_does_not_disturb_the_worker(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with serving(path, lambda order: order):
+        with socket.socket(socket.AF_UNIX) as wire:
+            _connect(wire, path)
+            wire.sendall(b'{"order": "unfin')
+        with socket.socket(socket.AF_UNIX) as wire:
+            _connect(wire, path)
+            wire.sendall(b"what is this?\n")
+        assert relay(path, b"next") == b"next"
+
+
+def _connect(wire: socket.socket, path: Path) -> None:
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            return wire.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def test_a_second_worker_on_the_same_socket_is_refused(worker: Path) -> None:
+    with pytest.raises(Refusal, match="another worker already serves"):
+        serve(worker, lambda order: order)
+
+
+def test_the_socket_is_for_its_owner_only(worker: Path) -> None:
+    assert worker.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere long paths are refused")
+def test_a_folder_deeper_than_the_kernel_allows_works(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 60) / ("e" * 60) / "socket"
+    with serving(deep, lambda order: order):
+        assert relay(deep, b"deep") == b"deep"

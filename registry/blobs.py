@@ -10,19 +10,32 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.weights.intake import Intake
 
 BLOCK = 2**20
 PATIENCE_SECONDS = 60.0
 """How long to wait for another transfer of the same bytes: a broken connection is noticed sooner."""
+
+
+class Gate(Protocol):
+    """What checks a file while it arrives: `ratatouille.weights.intake.Intake`, or one that knows the digest only."""
+
+    size: int
+    received: int
+
+    def update(self, block: bytes | memoryview) -> None:
+        """Check the next bytes; raises Refusal."""
+
+    def finish(self) -> None:
+        """Check the whole; raises Refusal."""
 
 
 class Blobs:
@@ -76,19 +89,24 @@ class Blobs:
                 time.sleep(0.02)
             os.close(descriptor)  # it was moved or removed while we waited: look again
 
-    def place(self, receiving: Receiving, digest: str) -> None:
-        """Make a complete file visible under its digest (its bytes are on the disk already)."""
+    def place(self, receiving: Receiving, digest: str, sync: bool = True) -> None:
+        """Make a complete file visible under its digest (its bytes are on the disk already, if that matters)."""
         target = self.path(digest)
         target.parent.mkdir(exist_ok=True, mode=0o700)
         receiving.path.rename(target)
         target.chmod(0o400)
-        for folder in (target.parent, self._blobs, self._receiving):
-            sync_folder(folder)
+        if sync:
+            for folder in (target.parent, self._blobs, self._receiving):
+                sync_folder(folder)
 
     def take_back(self, digest: str) -> None:
         """Return a file that no version owns (we died between file and row) to the files on their way in."""
         self.path(digest).chmod(0o600)
         self.path(digest).rename(self.partial(digest))
+
+    def complete(self) -> Iterator[Path]:
+        """The complete files."""
+        return self._blobs.glob("[0-9a-f][0-9a-f]/*")
 
     def incoming(self) -> Iterator[Path]:
         """The files on their way in."""
@@ -115,7 +133,7 @@ class Receiving:
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self._descriptor = descriptor
-        self._intake: Intake | None = None
+        self._gate: Gate | None = None
         self.resumed = 0
         """Bytes that an earlier transfer had brought."""
 
@@ -125,18 +143,18 @@ class Receiving:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def resume(self, gate: Callable[[], Intake]) -> int:
+    def resume(self, gate: Callable[[], Gate]) -> int:
         """Check what has come so far through a new gate; returns where to go on (0 if it was not good)."""
-        intake = gate()
+        checking = gate()
         try:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             while block := os.read(self._descriptor, BLOCK):
-                intake.update(block)
+                checking.update(block)
         except Refusal:  # not the fault of whoever sends now
             self.restart()
-            intake = gate()
-        self._intake, self.resumed = intake, intake.received
-        return intake.received
+            checking = gate()
+        self._gate, self.resumed = checking, checking.received
+        return checking.received
 
     def write(self, block: bytes | memoryview) -> None:
         """Check and keep the next bytes.
@@ -144,33 +162,35 @@ class Receiving:
         Raises:
             Refusal: what is wrong with them, or that the disk is full.
         """
-        assert self._intake is not None, "resume comes first"
-        self._intake.update(block)
+        assert self._gate is not None, "resume comes first"
+        self._gate.update(block)
         write_all(self._descriptor, block)
 
     @property
     def received(self) -> int:
         """Bytes that have come."""
-        return 0 if self._intake is None else self._intake.received
+        return 0 if self._gate is None else self._gate.received
 
-    def finish(self) -> None:
+    def finish(self, sync: bool = True) -> None:
         """Check length and digest, and wait until the bytes are on the disk.
 
         Raises:
             Refusal: when they are not what was promised.
             Unreachable: the same, where the fault may lie in what an earlier transfer left; it is thrown away.
         """
-        assert self._intake is not None, "resume comes first"
+        assert self._gate is not None, "resume comes first"
         try:
-            self._intake.finish()
+            self._gate.finish()
         except Refusal as error:
-            if not self.resumed or self.received < self._intake.size:
+            if self.received < self._gate.size:
                 raise
             self.discard()
-            raise Unreachable(
-                f"an earlier transfer left damaged bytes, which are thrown away now; send again ({error})"
-            ) from error
-        os.fsync(self._descriptor)
+            if self.resumed:
+                sentence = "an earlier transfer left damaged bytes, which are thrown away now; send again"
+                raise Unreachable(f"{sentence} ({error})") from error
+            raise
+        if sync:
+            os.fsync(self._descriptor)
 
     def fill(self, write: Callable[[BinaryIO], str]) -> str:
         """Write the file anew with our own bytes, and wait until they are on the disk; returns what `write` does."""
@@ -198,6 +218,12 @@ class Receiving:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_all(descriptor: int, block: bytes | memoryview) -> None:
@@ -234,3 +260,19 @@ def _full(error: OSError) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Unreachable("the disk is full; make room and try again")
     return error
+
+
+def open_to_send(digest: str, files: Mapping[str, Path], offset: int) -> BinaryIO:
+    """A file to push, at the place where the registry wants to go on.
+
+    Raises:
+        Refusal: when the caller did not give it.
+    """
+    if digest not in files:
+        raise Refusal(f"the receipt names weights {digest[:12]}…, but no file with them was given")
+    try:
+        file = files[digest].open("rb")
+    except OSError as error:
+        raise Refusal(f"{files[digest]} cannot be read: {error.strerror}") from error
+    file.seek(offset)
+    return file

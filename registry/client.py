@@ -1,10 +1,224 @@
-"""placeholder."""
+"""The registry over gRPC: `registry.port.Registry` for `grpc://host:port`.
 
+Methods without weights are made from the port's own signatures (`wire`). `fetch` streams into a bounded cache and goes
+on where it stopped; `push` is one conversation whose last reply is the acknowledgement. Imports neither database nor
+migrations: reading must start fast.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO, cast
+from urllib.parse import urlsplit
 
-from ratatouille.errors import Refusal
-from registry.port import Registry
+import grpc
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.dialect import PROTOCOL
+from ratatouille.exchange.signing import Sealed
+from registry.blobs import open_to_send
+from registry.cache import Cache
+from registry.port import Progress, Registry
+from registry.proto.registry_pb2 import (
+    Begin,
+    CallReply,
+    CallRequest,
+    Chunk,
+    FetchReply,
+    FetchRequest,
+    Needed,
+    PushReply,
+    PushRequest,
+)
+from registry.records import Result
+from registry.wire import CHANNEL_OPTIONS, MESSAGE_BYTES, METHODS, OURS, SERVICE, Method
+
+DEADLINE_SECONDS = 60.0
+LONG_DEADLINES = {"combine": 4 * 3600.0, "verify": 4 * 3600.0}
 
 
-def open_remote(url: str, cache: Path | None) -> Registry:
-    raise Refusal("not yet")
+class RemoteRegistry:
+    """A connection to a registry's service; the port's other methods are added below."""
+
+    def __init__(self, url: str, cache: Cache) -> None:
+        """Prepare the connection; nothing is sent yet.
+
+        Raises:
+            Refusal: for an address without host and port.
+        """
+        parts = urlsplit(url)
+        try:
+            complete = parts.scheme == "grpc" and parts.hostname and parts.port and parts.path in ("", "/")
+        except ValueError:
+            complete = False
+        if not complete:
+            raise Refusal(f"{url!r} is no address of a registry; write grpc://host:port")
+        self._url = url
+        self._cache = cache
+        self._channel = grpc.insecure_channel(parts.netloc, options=CHANNEL_OPTIONS)
+        self._call = self._channel.unary_unary(f"/{SERVICE}/Call", CallRequest.SerializeToString, CallReply.FromString)
+        self._fetch = self._channel.unary_stream(
+            f"/{SERVICE}/Fetch", FetchRequest.SerializeToString, FetchReply.FromString
+        )
+        self._push = self._channel.stream_stream(
+            f"/{SERVICE}/Push", PushRequest.SerializeToString, PushReply.FromString
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._channel.close()
+
+    def fetch(self, digest: str, progress: Progress | None = None) -> Path:
+        """A cached file with these weights; what is missing of it is fetched."""
+        found = self._cache.get(digest)
+        if found is None:
+            with self._cache.receive(digest) as receiving:
+                found = self._cache.get(digest)  # another process may have been faster
+                if found is not None:
+                    receiving.discard()
+                else:
+                    gate = _DigestGate(digest)
+                    receiving.resume(lambda: gate)
+                    self._stream(digest, gate, receiving.write, progress)
+                    receiving.finish(sync=False)
+                    return self._cache.keep(receiving, digest)
+        if progress is not None:
+            size = found.stat().st_size
+            progress(size, size)
+        return found
+
+    def push(self, sealed: Sealed, files: Mapping[str, Path], progress: Progress | None = None) -> Result:
+        """Commit a signed receipt with the files of the weights it made."""
+        begin = PushRequest(begin=Begin(protocol=PROTOCOL, sealed=sealed.to_json()))
+        with ExitStack() as stack:
+            upload = _Upload(begin, progress)
+            stack.callback(upload.needed.put, None)  # lets the sending thread end, whatever happens
+            stack.enter_context(self._statuses("push"))
+            call = self._push(iter(upload))
+            stack.callback(call.cancel)
+            for reply in call:
+                if reply.WhichOneof("step") == "result":
+                    return Result.from_json(reply.result)
+                upload.needed.put(_open_all(reply.needed, files, stack))
+            raise Unreachable("the registry ended the conversation without an acknowledgement; push again")
+
+    def _stream(
+        self, digest: str, gate: _DigestGate, write: Callable[[bytes], None], progress: Progress | None
+    ) -> None:
+        request = FetchRequest(protocol=PROTOCOL, digest=digest, offset=gate.received)
+        with self._statuses("fetch"):
+            call = self._fetch(request)
+            try:
+                for reply in call:
+                    gate.size = reply.size or gate.size
+                    if reply.data:
+                        write(reply.data)
+                    if progress is not None:
+                        progress(gate.received, gate.size)
+            finally:
+                call.cancel()  # type: ignore[no-untyped-call]
+
+    def _ask(self, method: Method, arguments: bytes) -> Any:
+        request = CallRequest(protocol=PROTOCOL, method=method.name, json=arguments)
+        with self._statuses(method.name):
+            reply = self._call(request, timeout=LONG_DEADLINES.get(method.name, DEADLINE_SECONDS))
+        return method.result(reply.json)
+
+    @contextmanager
+    def _statuses(self, what: str) -> Iterator[None]:
+        """Turn statuses back into refusals."""
+        try:
+            yield
+        except grpc.RpcError as error:
+            raise _refusal(cast(grpc.Call, error), self._url, what) from error
+
+
+def _method(method: Method) -> Callable[..., Any]:
+    def ask(self: RemoteRegistry, *arguments: object, **named: object) -> Any:
+        return self._ask(method, method.encode(*arguments, **named))
+
+    ask.__name__ = ask.__qualname__ = method.name
+    ask.__doc__ = getattr(Registry, method.name).__doc__
+    return ask
+
+
+for _name, _one in METHODS.items():
+    setattr(RemoteRegistry, _name, _method(_one))
+
+
+def open_remote(url: str, cache: Path, cache_bytes: int) -> Registry:
+    """A registry over gRPC, with a cache folder."""
+    return cast(Registry, RemoteRegistry(url, Cache(cache, cache_bytes)))
+
+
+class _DigestGate:
+    """Lets through the bytes of one file, and knows at the end whether they were right."""
+
+    def __init__(self, digest: str) -> None:
+        self.size = 0
+        self.received = 0
+        self._digest = digest
+        self._sha = hashlib.sha256()
+
+    def update(self, block: bytes | memoryview) -> None:
+        self._sha.update(block)
+        self.received += len(block)
+
+    def finish(self) -> None:
+        if self.received != self.size:
+            raise Refusal(
+                f"{self.received} of {self.size} bytes of weights {self._digest[:12]}… came; fetch them again"
+            )
+        if self._sha.hexdigest() != self._digest:
+            raise Refusal(f"the registry sent other bytes than {self._digest[:12]}…; its maintainers should verify it")
+
+
+class _Upload:
+    """The sending side of a push: an iterator that gRPC reads in a thread of its own."""
+
+    def __init__(self, begin: PushRequest, progress: Progress | None) -> None:
+        self.needed: queue.SimpleQueue[list[tuple[str, int, int, BinaryIO]] | None] = queue.SimpleQueue()
+        self._begin = begin
+        self._progress = progress
+
+    def __iter__(self) -> Iterator[PushRequest]:
+        yield self._begin
+        files = self.needed.get() or []
+        done = sum(offset for _, _, offset, _ in files)
+        total = sum(size for _, size, _, _ in files)
+        for digest, _, offset, file in files:
+            while block := file.read(MESSAGE_BYTES):
+                yield PushRequest(chunk=Chunk(digest=digest, offset=offset, data=block))
+                offset += len(block)
+                done += len(block)
+                if self._progress is not None:
+                    self._progress(done, total)
+
+
+def _open_all(needed: Needed, files: Mapping[str, Path], stack: ExitStack) -> list[tuple[str, int, int, BinaryIO]]:
+    return [
+        (file.digest, file.size, file.offset, stack.enter_context(open_to_send(file.digest, files, file.offset)))
+        for file in needed.files
+    ]
+
+
+def _refusal(error: grpc.Call, url: str, what: str) -> Refusal:
+    code, sentence = error.code(), error.details() or ""
+    if OURS in tuple(error.trailing_metadata() or ()):
+        again = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)
+        return Unreachable(sentence) if again else Refusal(sentence)
+    match code:
+        case grpc.StatusCode.UNAVAILABLE:
+            return Unreachable(f"no registry answers at {url}; start it, or name another with --remote")
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return Unreachable(f"the registry at {url} did not answer {what} in time; try again")
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return Refusal(f"what answers at {url} is no registry of this kind; check the address")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return Refusal(f"{what} is too large for one message to {url}: {sentence}")
+        case _:
+            return Unreachable(f"the connection to {url} broke during {what} ({code.name.lower()}); try again")

@@ -61,6 +61,7 @@ def enter_version(
 
 
 def admit(connection: Connection, sealed: Sealed, examined: Examined) -> None:
+    """Make a contribution the answer to its question."""
     receipt, version = examined.receipt, examined.version
     write_contribution(connection, sealed, receipt, "admitted", "")
     if version is not None:
@@ -96,6 +97,7 @@ def _write_evaluations(connection: Connection, examined: Examined) -> None:
 
 
 def write_contribution(connection: Connection, sealed: Sealed, receipt: Receipt, state: str, reason: str) -> None:
+    """Write what became of a receipt."""
     values = {
         "work_id": receipt.work_id,
         "kind": receipt.assignment.kind,
@@ -117,6 +119,7 @@ def write_contribution(connection: Connection, sealed: Sealed, receipt: Receipt,
 
 
 def keep_duplicate(connection: Connection, sealed: Sealed, receipt: Receipt, known: Result) -> None:
+    """Keep a later answer to an answered question, and say whether the bits are the same."""
     row = select(ContributionRow.state).where(ContributionRow.receipt == receipt.digest)
     if connection.execute(row).scalar() in ("admitted", "duplicate"):
         return

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Lease, Offer
@@ -17,7 +16,7 @@ from ratatouille.exchange.version import Combination
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
 from registry import answers, chronicle, combining, definitions, membership, queries, revisions, settings, verify
-from registry.blobs import BLOCK, Blobs
+from registry.blobs import BLOCK, Blobs, open_to_send
 from registry.database import Database
 from registry.port import Progress
 from registry.publish import Publisher, Push, is_blob
@@ -119,7 +118,7 @@ class LocalRegistry:
         begun = self.publisher.begin(sealed)
         if isinstance(begun, Result):
             return begun
-        try:
+        with begun:
             total = sum(one.size for one in begun.wanted.values())
             done = total - sum(begun.wanted[digest].size - each.received for digest, each in begun.receiving.items())
             for digest in list(begun.receiving):
@@ -128,8 +127,6 @@ class LocalRegistry:
                     if progress is not None:
                         progress(done, total)
             return begun.commit()
-        finally:
-            begun.close()
 
     def combine(self, combination: Combination, round: str | None = None, message: str = "") -> Result:
         """Average versions and enter the result."""
@@ -252,19 +249,3 @@ def _copy(push: Push, digest: str, files: Mapping[str, Path]) -> Iterator[int]:
         while block := file.read(BLOCK):
             push.write(digest, block)
             yield len(block)
-
-
-def open_to_send(digest: str, files: Mapping[str, Path], offset: int) -> BinaryIO:
-    """A file to push, at the place where the registry wants to go on.
-
-    Raises:
-        Refusal: when the caller did not give it.
-    """
-    if digest not in files:
-        raise Refusal(f"the receipt names weights {digest[:12]}…, but no file with them was given")
-    try:
-        file = files[digest].open("rb")
-    except OSError as error:
-        raise Refusal(f"{files[digest]} cannot be read: {error.strerror}") from error
-    file.seek(offset)
-    return file

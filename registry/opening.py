@@ -5,16 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ratatouille.cli.home import home
 from ratatouille.errors import Refusal
 from registry.port import Registry
 
+CACHE_BYTES = 20 * 2**30
 
-def open_registry(url: str | Path, cache: Path | None = None) -> Registry:
+
+def open_registry(url: str | Path, cache: Path | None = None, cache_bytes: int = CACHE_BYTES) -> Registry:
     """Open a registry.
 
     Args:
         url: `grpc://host:port`, a folder, or `file:` and a folder; a folder that does not exist is made.
-        cache: where fetched weights are kept (remote registries only); None is the user's cache folder.
+        cache: where fetched weights are kept (remote registries only); by default `cache` in the person's home folder.
+        cache_bytes: how large the cache may grow.
 
     Raises:
         Refusal: for any other address, or a folder that cannot be used.
@@ -25,7 +29,7 @@ def open_registry(url: str | Path, cache: Path | None = None) -> Registry:
     if parts.scheme == "grpc":
         from registry.client import open_remote
 
-        return open_remote(text, cache)
+        return open_remote(text, cache or home() / "cache", cache_bytes)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         text = unquote(parts.path)
     elif "://" in text or not text:

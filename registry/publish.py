@@ -114,6 +114,12 @@ class Push:
         """The files that must come, by digest; each knows how much of it is here."""
         self.wanted = {one.digest: one for one in examined.wanted}
 
+    def __enter__(self) -> Push:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
     def open(self) -> None:
         """Lock the files that must come, promise them space, and check what is here of them."""
         with self._publisher.database.read() as connection:

@@ -16,7 +16,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import unseal
 from ratatouille.exchange.version import Combination, Version
-from registry.blobs import Blobs
+from registry.blobs import Blobs, hash_file
 from registry.combining import gather
 from registry.database import Database
 from registry.queries import sealed_receipt
@@ -36,12 +36,10 @@ def verify(database: Database, blobs: Blobs, revision: str) -> Verification:
 def _checks(connection: Connection, blobs: Blobs, id: str, record: str) -> Iterator[Check]:
     yield _check("id", lambda: _expect(id, hashlib.sha256(record.encode()).hexdigest(), "the record"))
     version = Version.from_json(record)
-    yield _check(
-        "featurizer", lambda: _expect(version.featurizer, hash_file(blobs.path(version.featurizer)), "the file")
-    )
+    yield _check("featurizer", lambda: _expect(version.featurizer, _hash(blobs.path(version.featurizer)), "the file"))
     if version.head is not None:
         head = version.head
-        yield _check("head", lambda: _expect(head, hash_file(blobs.path(head)), "the file"))
+        yield _check("head", lambda: _expect(head, _hash(blobs.path(head)), "the file"))
     yield _check("parents", lambda: _parents(connection, version))
     if version.receipt is not None:
         yield _check("receipt", lambda: _receipt(connection, version))
@@ -62,15 +60,9 @@ def _expect(promised: str, found: str, what: str) -> str:
     return promised
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file.
-
-    Raises:
-        Refusal: when it is missing.
-    """
+def _hash(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hash_file(path)
     except FileNotFoundError as error:
         raise Refusal(f"the file {path.name[:12]}… is missing") from error
 

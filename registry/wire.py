@@ -1,0 +1,90 @@
+"""How the port's methods travel: one table made from `registry.port.Registry`, so that the port is the schema.
+
+Arguments go as one JSON object and are validated strictly against the method's annotations; what is not a method of the
+port cannot be called. `fetch` and `push` carry bytes and have calls of their own.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic_core import to_json
+
+from ratatouille.errors import Refusal
+from ratatouille.record import first_problem
+from registry.port import Registry
+
+SERVICE = "ratatouille.registry.v1.Registry"
+OURS = ("said-by", "registry")
+"""Trailing metadata of refusals: the sentence is the registry's, not the transport's."""
+
+MESSAGE_BYTES = 2**20
+"""Bytes of weights in one message: 64 KiB messages are three times slower."""
+LARGEST_MESSAGE = 64 * 2**20
+CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+    ("grpc.max_send_message_length", LARGEST_MESSAGE),
+    # a peer that vanished without a word is noticed within forty seconds
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+)
+
+_APART = frozenset({"fetch", "push", "close"})
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method of the port."""
+
+    name: str
+    signature: inspect.Signature
+    hints: Mapping[str, Any]
+
+    def encode(self, *arguments: object, **named: object) -> bytes:
+        """The arguments of a call as JSON."""
+        bound = self.signature.bind(None, *arguments, **named)
+        return to_json(dict(list(bound.arguments.items())[1:]))
+
+    def decode(self, data: bytes) -> dict[str, Any]:
+        """The arguments of a call from outside.
+
+        Raises:
+            Refusal: naming the first that does not fit.
+        """
+        try:
+            values = self._arguments.model_validate_json(data, strict=True)
+        except ValidationError as error:
+            raise Refusal(f"{self.name} cannot be called like this: {first_problem(error)}") from error
+        return {name: getattr(values, name) for name in type(values).model_fields}
+
+    def result(self, data: bytes) -> Any:
+        """What the service returned."""
+        return self._returned.validate_json(data)
+
+    @cached_property
+    def _arguments(self) -> type[BaseModel]:
+        fields: dict[str, Any] = {}
+        for parameter in list(self.signature.parameters.values())[1:]:
+            default = ... if parameter.default is parameter.empty else parameter.default
+            fields[parameter.name] = (self.hints[parameter.name], default)
+        return create_model(self.name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=False), **fields)
+
+    @cached_property
+    def _returned(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self.hints["return"])
+
+
+def _table() -> dict[str, Method]:
+    methods: dict[str, Method] = {}
+    for name, function in vars(Registry).items():
+        if isinstance(function, Callable) and not name.startswith("_") and name not in _APART:  # type: ignore[arg-type]
+            methods[name] = Method(name, inspect.signature(function), get_type_hints(function))
+    return methods
+
+
+METHODS: Mapping[str, Method] = _table()

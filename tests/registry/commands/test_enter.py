@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.ratatouille.cli.call import call
+from tests.registry.world import PETS, World
+
+CARS = 'name = "cars"\nkind = "auxiliary"\nclasses = ["van", "bus"]\ndomains = ["photo"]\ndescription = "[bold]"\n'
+
+
+@pytest.fixture(autouse=True)
+def _in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RATATOUILLE_REMOTE", str(tmp_path / "registry"))
+
+
+def test_a_task_is_defined_once_and_listed(tmp_path: Path) -> None:
+    file = tmp_path / "task.toml"
+    file.write_text(CARS)
+    first, again = call("task", "add", file, "--json").json, call("task", "add", file, "--json").json
+    assert (first["name"], first["new"], again["new"]) == ("cars", True, False)
+    assert first["digest"] == again["digest"]
+    (row,) = call("task", "list", "--json").json
+    assert (row["name"], row["digest"]) == ("cars", first["digest"])
+    assert "[bold]" in call("task", "list").out
+
+
+def test_another_definition_under_the_same_name_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "task.toml"
+    file.write_text(CARS)
+    call("task", "add", file)
+    file.write_text(CARS.replace('"van", "bus"', '"bus", "van"'))
+    call("task", "add", file).refused("cars")
+
+
+def test_a_file_with_a_mistake_is_named(tmp_path: Path) -> None:
+    call("task", "add", tmp_path / "task.toml").refused("task.toml", "ratatouille init task")
+    (tmp_path / "task.toml").write_text("clases = []")
+    call("task", "add", tmp_path / "task.toml").refused("task.toml")
+
+
+def test_no_task_is_said_with_the_way_to_one(world: World) -> None:
+    assert [task["name"] for task in call("task", "list", "--json").json] == [PETS.name]
+
+
+def test_release_moves_an_alias_and_says_from_where_to_where(world: World) -> None:
+    first, second = str(world.foundation(0).version), str(world.foundation(1).version)
+    assert call("release", first[:8]).out == f"latest: nothing → {first[:10]}\n"
+    assert call("release", second, "-m", "better").out == f"latest: {first[:10]} → {second[:10]}\n"
+    assert call("release", second).out == f"latest points at {second[:10]} already\n"
+    moved = call("release", "latest", "--as", "stable", "--json").json
+    assert moved == {"alias": "stable", "from": None, "to": second}
+    assert world.registry.aliases() == {"latest": second, "stable": second}
+    assert world.registry.events()[-2].text.endswith("better")
+
+
+def test_a_release_of_nothing_or_under_no_name_is_refused(world: World) -> None:
+    call("release", "nothing").refused("nothing")
+    world.foundation()
+    id = call("log", "--json").json[0]["id"]
+    call("release", id, "--as", "a b").refused("a b")
+    call("release", id, "--as", "abcdef").refused("abcdef")
+    assert world.registry.aliases() == {}

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ratatouille.exchange.receipt import CurvePoint
+from ratatouille.exchange.version import Combination, Parent
+from registry.records import RoundRecord
+from tests.ratatouille.cli.call import call
+from tests.registry.world import World
+
+
+@pytest.fixture(name="history")
+def a_history(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A foundation, a head, two trainings and their average, by name; the registry is the remote in force."""
+    probed = world.probed()
+    curve = tuple(
+        CurvePoint(step=5 * i, loss=None, validation_loss=2.0 - i, score=s) for i, s in enumerate((0.25, 0.75))
+    )
+    first = world.work(*world.fine_tune(probed, 1, curve=curve, kept_step=5, software={"torch": "2.9"}, note="[b]x"))
+    second = world.tuned(probed, 2)
+    world.registry.request_round(
+        RoundRecord(id="4f2a", name="spring", spec="{}", state="done", created=1.0, changed=1.0)
+    )
+    parents = tuple(Parent(version=str(one.version)) for one in (first, second))
+    average = world.registry.combine(Combination(parents=parents), "4f2a", "uniform of 2 for round spring")
+    evaluation = world.evaluation(average)
+    world.work(evaluation, {})
+    foundation = world.registry.show(str(probed.version)).entry.version.parents[0].version
+    world.registry.set_alias("foundation", foundation)
+    world.registry.set_alias("latest", str(average.version))
+    monkeypatch.setenv("RATATOUILLE_REMOTE", str(world.folder.parent / "registry"))
+    found = {"probe": probed, "first": first, "second": second, "average": average}
+    return {"foundation": foundation} | {name: str(one.version) for name, one in found.items()}
+
+
+def test_log_lists_versions_latest_first_with_who_made_them_and_what_they_are_called(history: dict[str, str]) -> None:
+    lines = call("log").out.splitlines()
+    assert lines[0].split("  ")[0] == "id"
+    assert [line[:10] for line in lines[1:]] == [
+        history[name][:10] for name in ("average", "second", "first", "probe", "foundation")
+    ]
+    average, foundation = lines[1].split(), lines[-1].split()
+    assert average[3:] == ["combine", "uniform", "pets", "–", "spring", "latest"]
+    assert foundation[3:] == ["import", "–", foundation[5], "–", "foundation"]
+
+
+def test_log_chooses_by_kind_task_and_round_and_stops_at_its_limit(history: dict[str, str]) -> None:
+    def ids(*options: object) -> list[str]:
+        return [entry["id"] for entry in call("log", "--json", *options).json]
+
+    assert ids("--kind", "fine_tune") == [history["second"], history["first"]]
+    assert ids("--kind", "fine_tune", "--limit", 1) == [history["second"]]
+    assert ids("--round", "spring") == ids("--round", "4f2a") == [history["average"]]
+    assert history["foundation"] not in ids("--task", "pets")
+    assert "no version fits" in call("log", "--kind", "combine", "--task", "pets", "--round", "spring", "-n", 1).out or (
+        ids("--kind", "combine") == [history["average"]]
+    )
+
+
+def test_show_tells_version_parents_receipt_curve(history: dict[str, str]) -> None:
+    shown = call("show", history["first"][:12]).out
+    for words in (history["first"], history["probe"][:10], "fine_tune", "10 steps", "torch 2.9", "best, from step 5"):
+        assert words in shown
+    assert "[b]x" in shown
+    assert "▁█" in shown
+    assert "25.0 → 75.0 %, best 75.0 %" in shown
+    assert "photo" in shown
+
+
+def test_show_gives_each_cell_with_its_margin_and_count(history: dict[str, str]) -> None:
+    # 7 of 8 right: Agresti-Coull, n = 8 + 1.96² = 11.84, p = (7 + 1.92) / n = 0.753, margin 1.96 √(p (1 − p) / n)
+    (line,) = [line for line in call("show", "latest").out.splitlines() if "sketch" in line]
+    assert line.split() == ["pets", "sketch", "test", "all", "87.5", "24.6", "87.5", "8", "1"]
+    found = call("show", "latest", "--json").json
+    assert found["entry"]["id"] == history["average"]
+    assert found["evaluations"][0]["evaluation"]["confusion"] == [[3, 1], [0, 4]]
+    assert found["scores"][0]["images"] == 8
+    assert found["scores"][0]["margin"] == pytest.approx(0.2456, abs=1e-4)
+
+
+def test_lineage_draws_a_repeated_subtree_once(history: dict[str, str]) -> None:
+    lines = call("lineage", "latest").out.splitlines()
+    short = {name: id[:10] for name, id in history.items()}
+    assert [next(name for name in short if short[name] in line) for line in lines] == [
+        "average",
+        "first",
+        "probe",
+        "foundation",
+        "second",
+        "probe",
+    ]
+    assert ["shown above" in line for line in lines] == [False] * 5 + [True]
+    assert "1/2" in lines[1]
+    assert "1/2" in lines[4]
+    assert "1/" not in lines[2]
+
+
+def test_lineage_stops_at_a_depth(history: dict[str, str]) -> None:
+    rows = call("lineage", "latest", "--depth", 1, "--json").json
+    assert [row["depth"] for row in rows] == [0, 1, 1]
+
+
+def test_verify_passes_and_fails_with_code_1_when_a_byte_changed(history: dict[str, str], world: World) -> None:
+    good = call("verify", "latest", "foundation")
+    assert good.code == 0
+    assert "equal to the bit" in good.out
+    head = world.registry.show("latest").entry.version.head
+    (file,) = [path for path in (world.folder.parent / "registry").rglob("*") if path.name.startswith(str(head))]
+    os.chmod(file, 0o600)
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    bad = call("verify", "latest", "foundation")
+    assert bad.code == 1
+    assert "FAILED" in bad.out
+    verdicts = call("verify", "latest", "foundation", "--json")
+    assert verdicts.code == 1
+    assert [one["ok"] for one in verdicts.json] == [False, True]
+
+
+def test_a_revision_that_is_none_is_refused_in_one_sentence(history: dict[str, str]) -> None:
+    for command in ("show", "lineage", "verify"):
+        call(command, "nothing").refused("nothing")
+        call(command, "0000000").refused("0000000")
+        call(command, "latest~9").refused("latest~9")
+    call("log", "--kind", "magic").refused("magic", "fine_tune")
+    call("log", "--task", "cars").refused("cars")
+    call("log", "--round", "autumn").refused("autumn")
+
+
+def test_a_mistyped_folder_is_refused_and_not_made(tmp_path: Path) -> None:
+    call("log", "--remote", tmp_path / "registri").refused("there is no registry in", "registri")
+    assert not (tmp_path / "registri").exists()
+
+
+def test_an_empty_registry_is_said_to_be_empty(world: World) -> None:
+    remote = world.folder.parent / "registry"
+    assert "no version fits" in call("log", "--remote", remote).out
+    assert call("log", "--remote", remote, "--json").json == []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from contributor_client.supernode import SuperNode, SuperNodeSettings
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.signing import Signer
-from ratatouille.processes import Child, Program, environment_with_scripts
+from ratatouille.processes import Child, Program, environment_with_scripts, module
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.inspection import Progress
 from ratatouille.tasks.node import NodeSettings, open_holdings
@@ -109,7 +108,7 @@ class Node:
         )
 
     def _worker(self) -> Program:
-        command = [sys.executable, "-m", "contributor_client.worker", "--settings", str(self._file)]
+        command = [*module("contributor_client.worker"), "--settings", str(self._file)]
         command += ["--folder", str(self.paths.folder), "--remote", self._remote]
         environment = environment_with_scripts(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
         return Program("worker", tuple(command), self.paths.logs / "worker.log", environment, restart=True)

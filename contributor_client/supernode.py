@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import tomli_w
 
 from contributor_client.app import NODE_KEY, WORKER_SOCKET
-from ratatouille.processes import Child, Program, environment_with_scripts, free_port, script
+from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module, script
 from ratatouille.processes.ports import LOOPBACK
 
 
@@ -92,7 +91,7 @@ def _supernode(settings: SuperNodeSettings, address: str) -> Program:
 
 
 def _executor(settings: SuperNodeSettings, address: str) -> Program:
-    command = [sys.executable, "-m", "contributor_client.executor", "--runtime", address]
+    command = [*module("contributor_client.executor"), "--runtime", address]
     command += ["--secret", str(_secret(settings))]
     for one in settings.accepted_bundles:
         command += ["--accept", one]

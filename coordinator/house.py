@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +18,7 @@ from pathlib import Path
 from coordinator.keeper import Keeper
 from coordinator.superlink import SuperLink, SuperLinkSettings
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.processes import Child, Program, environment_with_scripts, refuse_taken_port
+from ratatouille.processes import Child, Program, environment_with_scripts, module, refuse_taken_port
 from ratatouille.processes.ports import LOOPBACK
 from registry.opening import open_registry
 from registry.port import Registry
@@ -83,7 +82,7 @@ class House:
 
 
 def _service(settings: HouseSettings) -> Program:
-    command = [sys.executable, "-m", "registry.service", "--folder", str(settings.registry_folder)]
+    command = [*module("registry.service"), "--folder", str(settings.registry_folder)]
     command += ["--port", str(settings.port)]
     log = settings.folder / "logs" / "registry.log"
     return Program("registry", tuple(command), log, environment_with_scripts(), restart=True)

@@ -6,7 +6,6 @@ and shows table, figure and history. A second call finds the work in the registr
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,7 +23,7 @@ from coordinator.settings import read_round_settings
 from ratatouille.cli.output import console, print_table, short
 from ratatouille.cli.progress import counting
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.processes import Child, Program, environment_with_scripts, free_port
+from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module
 from registry.opening import open_registry
 from registry.port import Registry
 
@@ -110,7 +109,7 @@ def _write_images(folder: Path) -> dict[str, Path]:
 def _coordinator(folder: Path) -> Iterator[str]:
     port, superlink_port = free_port(), free_port()
     place = folder / "coordinator"
-    command = [sys.executable, "-m", "ratatouille.cli.main", "coordinator", "up", "--folder", str(place)]
+    command = [*module("ratatouille.cli.main"), "coordinator", "up", "--folder", str(place)]
     command += ["--port", str(port), "--superlink-port", str(superlink_port)]
     program = Program(
         "coordinator", tuple(command), folder / "logs" / "coordinator.log", environment_with_scripts(), grace=20.0
@@ -144,7 +143,7 @@ def _define(registry: Registry, folder: Path, address: str) -> None:
         registry.define_task(tasks[name])
     if "foundation" in registry.aliases():
         return
-    command = [sys.executable, "-m", "ratatouille.cli.main", "foundation", FOUNDATION, "--as", "foundation"]
+    command = [*module("ratatouille.cli.main"), "foundation", FOUNDATION, "--as", "foundation"]
     command += ["--image-size", "64", "--remote", address]
     with Child(
         Program("foundation", tuple(command), folder / "logs" / "foundation.log", environment_with_scripts())
@@ -172,7 +171,7 @@ def _node(folder: Path, name: str, data: dict[str, Path], address: str) -> Progr
         ],
     }
     file = _write(folder / "nodes" / f"{name}.toml", settings)
-    command = [sys.executable, "-m", "ratatouille.cli.main", "node", "join", str(file), "--remote", address]
+    command = [*module("ratatouille.cli.main"), "node", "join", str(file), "--remote", address]
     command += ["--folder", str(folder / "nodes" / name)]
     environment = environment_with_scripts(OMP_NUM_THREADS="1")
     return Program(f"node {name}", tuple(command), folder / "logs" / f"{name}.log", environment, restart=True)

@@ -29,7 +29,8 @@ def draw(report: Report, examples: Mapping[str, Sequence[Pixels]], path: Path) -
     from matplotlib import pyplot
 
     figure = pyplot.figure(figsize=(11, 4.6), layout="constrained")
-    pictures, bars = figure.subfigures(1, 2, width_ratios=(1, 1.25))
+    places: Any = figure.subfigures(1, 2, width_ratios=(1, 1.25))
+    pictures, bars = places
     if examples:
         _pictures(pictures, report, examples)
     _bars(bars.subplots(), report)

@@ -7,13 +7,14 @@ here knows what the programs do.
 
 from ratatouille.processes.child import Child, Program
 from ratatouille.processes.ports import free_port, refuse_taken_port, wait_for_url
-from ratatouille.processes.scripts import environment_with_scripts, script
+from ratatouille.processes.scripts import environment_with_scripts, module, script
 
 __all__ = [
     "Child",
     "Program",
     "environment_with_scripts",
     "free_port",
+    "module",
     "refuse_taken_port",
     "script",
     "wait_for_url",

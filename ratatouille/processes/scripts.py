@@ -28,6 +28,15 @@ def script(name: str) -> str:
     return str(path)
 
 
+def module(name: str) -> list[str]:
+    """The beginning of a command that runs one of our modules with this interpreter.
+
+    -P: nothing in the folder where the command happens to be called, such as a folder named `registry`, may stand in
+    for what is installed.
+    """
+    return [sys.executable, "-P", "-m", name]
+
+
 def environment_with_scripts(**more: str) -> dict[str, str]:
     """Our environment with the scripts' folder first on PATH, and `more` on top."""
     path = os.pathsep.join([str(_folder()), os.environ.get("PATH", os.defpath)])

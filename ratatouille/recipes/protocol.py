@@ -59,7 +59,7 @@ PAPER = Protocol(
     learning_rates=(1e-5, 3e-5, 5e-5),
     weight_decays=(1e-4, 1e-6),
     dropouts=(0.0, 0.1, 0.5),
-    probe_l2=1e-3,
+    probe_l2=0.1,
     probe_iterations=300,
 )
 
@@ -76,6 +76,7 @@ EMOJI = PAPER.model_copy(
         "auxiliary_steps": 80,
         "learning_rate": 5e-5,
         "learning_rates": (3e-5, 5e-5, 1e-4),
+        "probe_l2": 0.3,
     }
 )
 

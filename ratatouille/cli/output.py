@@ -34,8 +34,9 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
-    """A table that keeps its full width when the output is not a terminal."""
-    table = Table(*columns, title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    """A table that keeps its full width when the output is not a terminal; without names it has no header line."""
+    look: dict[str, Any] = {"header_style": "bold", "title_justify": "left", "box": None, "pad_edge": False}
+    table = Table(*columns, title=title, show_header=any(columns), **look)
     for row in rows:
         table.add_row(*map(safe, row))
     display(table)

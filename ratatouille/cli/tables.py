@@ -10,18 +10,18 @@ from ratatouille.recipes.recipe import RECIPES
 RECIPE_COLUMNS = ("recipe", "starts", "keeps", "combines", "summary")
 
 
-def recipes(json: AsJson = False) -> None:
+def recipes(as_json: AsJson = False) -> None:
     """List the recipes and their three columns."""
     rows = [(row.name, row.starts, row.keeps, row.combines, row.summary) for row in RECIPES.values()]
-    if json:
+    if as_json:
         output.print_json([dict(zip(RECIPE_COLUMNS, row, strict=True)) for row in rows])
     else:
         output.print_table(RECIPE_COLUMNS, [[cell or "–" for cell in row] for row in rows])
 
 
-def protocols(json: AsJson = False) -> None:
+def protocols(as_json: AsJson = False) -> None:
     """List the protocols and their values."""
-    if json:
+    if as_json:
         output.print_json(list(PROTOCOLS.values()))
     else:
         output.print_table(("value", *PROTOCOLS), _values(list(PROTOCOLS.values())))

@@ -68,10 +68,11 @@ def facts(details: Details, architecture: Architecture) -> list[Row]:
 
 
 def parent_rows(lineage: Sequence[LineageRow]) -> list[Row]:
-    """A row for each parent: coefficient, id, what made it, and who."""
+    """A row for each parent of the first entry: its count or factor in an average, what made it, and who."""
+    averaged = lineage[0].entry.version.rule.name == "combine"
     return [
         (
-            f"{row.coefficient} ×",
+            f"{row.coefficient} ×" if averaged else "",
             short(row.entry.id),
             made_by(row.entry),
             row.entry.task_name or "–",
@@ -121,7 +122,7 @@ def curve_rows(receipt: Receipt) -> list[Row]:
         (
             "validation score",
             sparkline(scores),
-            f"{percent(scores[0])} → {percent(scores[-1])} %, best {percent(max(scores))}",
+            f"{percent(scores[0])} → {percent(scores[-1])} %, best {percent(max(scores))} %",
         ),
         ("validation loss", sparkline(losses), f"{losses[0]:.3f} → {losses[-1]:.3f}"),
     ]

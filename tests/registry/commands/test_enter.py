@@ -2,31 +2,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.ratatouille.cli.call import call
 from tests.registry.world import PETS, World
 
 CARS = 'name = "cars"\nkind = "auxiliary"\nclasses = ["van", "bus"]\ndomains = ["photo"]\ndescription = "[bold]"\n'
 
 
-@pytest.fixture(autouse=True)
-def _in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RATATOUILLE_REMOTE", str(tmp_path / "registry"))
-
-
-def test_a_task_is_defined_once_and_listed(tmp_path: Path) -> None:
+def test_a_task_is_defined_once_and_listed(world: World, tmp_path: Path) -> None:
     file = tmp_path / "task.toml"
     file.write_text(CARS)
     first, again = call("task", "add", file, "--json").json, call("task", "add", file, "--json").json
     assert (first["name"], first["new"], again["new"]) == ("cars", True, False)
     assert first["digest"] == again["digest"]
-    (row,) = call("task", "list", "--json").json
-    assert (row["name"], row["digest"]) == ("cars", first["digest"])
+    listed = {row["name"]: row["digest"] for row in call("task", "list", "--json").json}
+    assert listed == {"cars": first["digest"], "pets": PETS.digest}
     assert "[bold]" in call("task", "list").out
 
 
-def test_another_definition_under_the_same_name_is_refused(tmp_path: Path) -> None:
+def test_another_definition_under_the_same_name_is_refused(world: World, tmp_path: Path) -> None:
     file = tmp_path / "task.toml"
     file.write_text(CARS)
     call("task", "add", file)
@@ -34,14 +27,18 @@ def test_another_definition_under_the_same_name_is_refused(tmp_path: Path) -> No
     call("task", "add", file).refused("cars")
 
 
-def test_a_file_with_a_mistake_is_named(tmp_path: Path) -> None:
+def test_a_file_with_a_mistake_is_named(world: World, tmp_path: Path) -> None:
     call("task", "add", tmp_path / "task.toml").refused("task.toml", "ratatouille init task")
     (tmp_path / "task.toml").write_text("clases = []")
     call("task", "add", tmp_path / "task.toml").refused("task.toml")
 
 
-def test_no_task_is_said_with_the_way_to_one(world: World) -> None:
-    assert [task["name"] for task in call("task", "list", "--json").json] == [PETS.name]
+def test_the_first_task_makes_the_folder_a_registry(tmp_path: Path) -> None:
+    file, remote = tmp_path / "task.toml", tmp_path / "new"
+    file.write_text(CARS)
+    call("task", "list", "--remote", remote).refused("there is no registry in")
+    assert call("task", "add", file, "--remote", remote).code == 0
+    assert [task["name"] for task in call("task", "list", "--remote", remote, "--json").json] == ["cars"]
 
 
 def test_release_moves_an_alias_and_says_from_where_to_where(world: World) -> None:

@@ -6,34 +6,8 @@ from pathlib import Path
 import pytest
 
 from ratatouille.exchange.receipt import CurvePoint
-from ratatouille.exchange.version import Combination, Parent
-from registry.records import RoundRecord
 from tests.ratatouille.cli.call import call
 from tests.registry.world import World
-
-
-@pytest.fixture(name="history")
-def a_history(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A foundation, a head, two trainings and their average, by name; the registry is the remote in force."""
-    probed = world.probed()
-    curve = tuple(
-        CurvePoint(step=5 * i, loss=None, validation_loss=2.0 - i, score=s) for i, s in enumerate((0.25, 0.75))
-    )
-    first = world.work(*world.fine_tune(probed, 1, curve=curve, kept_step=5, software={"torch": "2.9"}, note="[b]x"))
-    second = world.tuned(probed, 2)
-    world.registry.request_round(
-        RoundRecord(id="4f2a", name="spring", spec="{}", state="done", created=1.0, changed=1.0)
-    )
-    parents = tuple(Parent(version=str(one.version)) for one in (first, second))
-    average = world.registry.combine(Combination(parents=parents), "4f2a", "uniform of 2 for round spring")
-    evaluation = world.evaluation(average)
-    world.work(evaluation, {})
-    foundation = world.registry.show(str(probed.version)).entry.version.parents[0].version
-    world.registry.set_alias("foundation", foundation)
-    world.registry.set_alias("latest", str(average.version))
-    monkeypatch.setenv("RATATOUILLE_REMOTE", str(world.folder.parent / "registry"))
-    found = {"probe": probed, "first": first, "second": second, "average": average}
-    return {"foundation": foundation} | {name: str(one.version) for name, one in found.items()}
 
 
 def test_log_lists_versions_latest_first_with_who_made_them_and_what_they_are_called(history: dict[str, str]) -> None:
@@ -55,19 +29,24 @@ def test_log_chooses_by_kind_task_and_round_and_stops_at_its_limit(history: dict
     assert ids("--kind", "fine_tune", "--limit", 1) == [history["second"]]
     assert ids("--round", "spring") == ids("--round", "4f2a") == [history["average"]]
     assert history["foundation"] not in ids("--task", "pets")
-    assert "no version fits" in call("log", "--kind", "combine", "--task", "pets", "--round", "spring", "-n", 1).out or (
-        ids("--kind", "combine") == [history["average"]]
+    assert "no version fits" in call("log", "--kind", "import", "--task", "pets").out
+
+
+def test_show_tells_version_parents_receipt_and_curve(world: World) -> None:
+    curve = tuple(
+        CurvePoint(step=5 * i, loss=None, validation_loss=2.0 - i, score=score) for i, score in enumerate((0.25, 0.75))
     )
-
-
-def test_show_tells_version_parents_receipt_curve(history: dict[str, str]) -> None:
-    shown = call("show", history["first"][:12]).out
-    for words in (history["first"], history["probe"][:10], "fine_tune", "10 steps", "torch 2.9", "best, from step 5"):
+    start = world.probed()
+    trained = world.work(
+        *world.fine_tune(start, 1, curve=curve, kept_step=5, software={"torch": "2.9"}, note="[b]x\x1b[2J")
+    )
+    shown = call("show", str(trained.version)[:12]).out
+    for words in (str(trained.version), str(start.version)[:10], "10 steps", "torch 2.9", "best, from step 5"):
         assert words in shown
+    assert "▁█  25.0 → 75.0 %, best 75.0 %" in shown
+    assert "█▁  2.000 → 1.000" in shown
     assert "[b]x" in shown
-    assert "▁█" in shown
-    assert "25.0 → 75.0 %, best 75.0 %" in shown
-    assert "photo" in shown
+    assert "\x1b" not in shown
 
 
 def test_show_gives_each_cell_with_its_margin_and_count(history: dict[str, str]) -> None:
@@ -135,6 +114,5 @@ def test_a_mistyped_folder_is_refused_and_not_made(tmp_path: Path) -> None:
 
 
 def test_an_empty_registry_is_said_to_be_empty(world: World) -> None:
-    remote = world.folder.parent / "registry"
-    assert "no version fits" in call("log", "--remote", remote).out
-    assert call("log", "--remote", remote, "--json").json == []
+    assert "no version fits" in call("log").out
+    assert call("log", "--json").json == []

@@ -1,0 +1,137 @@
+"""What `ratatouille check` says of a node.toml: the data is opened as the node would open it, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ratatouille.cli import output
+from ratatouille.cli.home import home
+from ratatouille.cli.progress import counting
+from ratatouille.errors import Refusal
+from ratatouille.record import Name, Record
+from ratatouille.tasks.data import LocalData
+from ratatouille.tasks.holding import Holding
+from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
+from ratatouille.tasks.split import SPLITS
+from ratatouille.tasks.task import Task, load_task
+from registry.commands.opened import opened
+
+
+class CheckedData(Record):
+    """One `[[data]]` table: what it holds for its task."""
+
+    task: Name
+    task_from: str
+    """Where the definition was found: `registry`, or a file."""
+    classes: tuple[str, ...]
+    holding: Holding
+    notes: tuple[str, ...]
+    """What was left out or is missing."""
+
+
+class CheckedNode(Record):
+    """A node and its data."""
+
+    kind: str = "node"
+    name: Name
+    device: str
+    trains: bool
+    data: tuple[CheckedData, ...]
+
+    def show(self) -> None:
+        """Print it for people."""
+        role = "trains and evaluates" if self.trains else "evaluates, never trains"
+        output.print_line(f"node {self.name}: {role}, device {self.device}")
+        for one in self.data:
+            images, domains = one.holding.total(), ", ".join(one.holding.domains)
+            title = f"\ntask {one.task} (defined in the {one.task_from}): {images} images of {domains}"
+            output.print_table(("domain", "class", *SPLITS), _rows(one), title)
+            output.print_line(f"fingerprint {one.holding.fingerprint}")
+            for note in one.notes:
+                output.print_line(f"note: {note}", "yellow")
+
+
+def checked_node(file: Path, remote: str | None, task_files: Sequence[Path], quiet: bool = False) -> CheckedNode:
+    """Read a node.toml and all images it names.
+
+    Raises:
+        Refusal: for a mistake in the file, a task that nobody defines, or data that cannot be used.
+    """
+    settings = read_node_settings(file)
+    find = Definitions(remote or settings.remote, task_files, file.parent / "task.toml")
+    # The folder that the node will use itself, so that joining does not read every image again.
+    cache = (settings.folder or home() / "nodes" / settings.name) / "data"
+    if quiet:
+        opened_data = open_holdings(settings, find, cache)
+    else:
+        with counting("reading images") as progress:
+            opened_data = open_holdings(settings, find, cache, progress)
+    return CheckedNode(
+        name=settings.name,
+        device=settings.device,
+        trains=settings.trains,
+        data=tuple(_checked(data, find.origin[data.task.name], settings) for data in opened_data.values()),
+    )
+
+
+class Definitions:
+    """Finds tasks by name: in files that were given, in the registry, or in the task.toml beside the node's file."""
+
+    def __init__(self, remote: str | None, given: Sequence[Path], beside: Path) -> None:
+        self.origin: dict[str, str] = {}
+        """Where each task was found."""
+        self._remote = remote
+        self._given = {task.name: (task, path) for path in given for task in [load_task(path)]}
+        self._beside = beside
+
+    def __call__(self, name: str) -> Task:
+        """The task with this name.
+
+        Raises:
+            Refusal: when it is found nowhere.
+        """
+        if name in self._given:
+            task, path = self._given[name]
+            self.origin[name] = f"file {path}"
+            return task
+        try:
+            with opened(self._remote) as registry:
+                task = registry.task(name)
+            self.origin[name] = "registry"
+        except Refusal as refusal:
+            if not self._beside.exists() or (task := load_task(self._beside)).name != name:
+                reason = str(refusal).rstrip(".")
+                raise Refusal(f"{reason}; or give the definition of '{name}' with --task-file task.toml") from refusal
+            self.origin[name] = f"file {self._beside}"
+        return task
+
+
+def _checked(data: LocalData, origin: str, settings: NodeSettings) -> CheckedData:
+    return CheckedData(
+        task=data.task.name,
+        task_from=origin,
+        classes=data.task.classes,
+        holding=data.holding,
+        notes=(*data.notes, *_empty_splits(data, settings)),
+    )
+
+
+def _empty_splits(data: LocalData, settings: NodeSettings) -> list[str]:
+    """A small domain may leave a side of the split without any image, and a training needs both."""
+    verbs = {"train": "train on", "validation": "validate on"}
+    return [
+        f"domain {domain} has no image to {verbs[side]}; more groups would mend that"
+        for domain in data.holding.domains
+        for side in SPLITS
+        if settings.trains and side in verbs and getattr(data.task.split, side) and not data.holding.total(domain, side)
+    ]
+
+
+def _rows(one: CheckedData) -> list[tuple[str, ...]]:
+    rows = []
+    for domain, splits in sorted(one.holding.counts.items()):
+        for place, name in enumerate(one.classes):
+            rows.append((domain, name, *(str(splits[side][place]) for side in SPLITS)))
+        rows.append((domain, "all", *(str(sum(splits[side])) for side in SPLITS)))
+    return rows

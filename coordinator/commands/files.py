@@ -1,0 +1,106 @@
+"""`ratatouille init` and `ratatouille check`: write a settings file, and say what one would do before it does it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+
+import typer
+
+from ratatouille.cli import output
+from ratatouille.cli.options import AsJson, Remote
+from ratatouille.errors import Refusal
+from ratatouille.settings import read_toml
+from ratatouille.tasks.stored import write_whole
+
+Kind = Literal["task", "node", "round"]
+MARKS: dict[Kind, frozenset[str]] = {
+    "task": frozenset({"classes", "domains", "metric", "split", "class_weights", "description"}),
+    "node": frozenset({"data", "device", "trains", "cache_megabytes", "remote", "folder"}),
+    "round": frozenset({"target", "recipes", "held_out", "auxiliaries", "foundation", "protocol", "slices"}),
+}
+"""Keys that only one kind of file has."""
+
+
+class Checked(Protocol):
+    """What was found of a file: a record that `--json` prints, and that shows itself to people."""
+
+    def show(self) -> None:
+        """Print it for people."""
+
+
+def init(
+    kind: Annotated[Kind, typer.Argument(help="Which file.", metavar="task|node|round")],
+    path: Annotated[Path | None, typer.Argument(help="Where to write it (default: KIND.toml here).")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a commented task, node or round file."""
+    place = path or Path(f"{kind}.toml")
+    if place.is_dir():
+        place = place / f"{kind}.toml"
+    if place.exists() and not force:
+        raise Refusal(f"'{place}' exists already; choose another name, or replace it with --force")
+    write_whole(place, [template(kind)])
+    output.print_line(f"wrote {place}; fill it in, then `ratatouille check {place}`")
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="A task.toml, node.toml or round.toml.", metavar="FILE")],
+    kind: Annotated[
+        Kind | None, typer.Option(help="What it is, if its keys do not tell.", metavar="task|node|round")
+    ] = None,
+    task_file: Annotated[
+        list[Path] | None, typer.Option(help="For a node: definition of a task that the registry does not have.")
+    ] = None,
+    remote: Remote = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a task, node or round file would do."""
+    kind = kind or kind_of(file)
+    if task_file and kind != "node":
+        raise Refusal(f"--task-file belongs to a node file, and '{file}' is a {kind} file")
+    found: Checked
+    # each branch imports what it needs: checking a task needs no image library
+    if kind == "task":
+        from coordinator.commands.checked_task import checked_task
+
+        found = checked_task(file, remote)
+    elif kind == "node":
+        from coordinator.commands.checked_node import checked_node
+
+        found = checked_node(file, remote, task_file or [], quiet=as_json)
+    else:
+        from coordinator.commands.checked_round import checked_round
+
+        found = checked_round(file, remote)
+    output.print_json(found) if as_json else found.show()
+
+
+def template(kind: Kind) -> bytes:
+    """The commented file of a kind."""
+    return (files("coordinator.commands") / "templates" / f"{kind}.toml").read_bytes()
+
+
+def kind_of(file: Path) -> Kind:
+    """The kind of a file: the one whose keys it has, or whose name it bears.
+
+    Raises:
+        Refusal: for a file that cannot be read, or that could be anything.
+    """
+    named = [kind for kind in MARKS if kind in file.stem.lower()]
+    if not file.exists() and len(named) != 1:
+        raise Refusal(f"there is no file '{file}'; `ratatouille init task|node|round` writes one with comments")
+    keys = _keys(file, named[0] if len(named) == 1 else "settings")
+    hits = {kind: len(marks & keys) for kind, marks in MARKS.items()}
+    likely = [kind for kind, count in hits.items() if count and count == max(hits.values())]
+    if len(likely) != 1:
+        likely = [kind for kind in named if kind in likely or not likely]
+    if len(likely) != 1:
+        raise Refusal(f"the keys of '{file}' do not tell what it is; say --kind task, node or round")
+    return likely[0]
+
+
+def _keys(file: Path, kind: str) -> set[str]:
+    values: dict[str, Any] = read_toml(file, kind)
+    return set(values)

@@ -1,0 +1,117 @@
+"""Commands about this person's settings: `remote add|list|remove` and `config`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import tomli_w
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from ratatouille.cli import output
+from ratatouille.cli.home import LOCAL, Config, InForce, config_file, home, read_config, remote_in_force
+from ratatouille.cli.options import AsJson, Remote
+from ratatouille.errors import Refusal
+from ratatouille.record import Name
+from ratatouille.tasks.stored import write_whole
+
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+RemoteName = Annotated[str, typer.Argument(help="What the remote is called here.", metavar="NAME")]
+
+
+def add(
+    name: RemoteName,
+    url: Annotated[str, typer.Argument(help="grpc://host:port, or a folder.", metavar="URL")],
+    default: Annotated[bool, typer.Option("--default", help="Use it where no remote is given.")] = False,
+) -> None:
+    """Name the address of a registry."""
+    config = read_config()
+    address = usable_address(url)
+    if not _is_name(name):
+        raise Refusal(f"'{name}' is no name for a remote; use letters, digits, dots, dashes and underscores")
+    before = config.remotes.get(name)
+    if before not in (None, address):
+        raise Refusal(f"remote '{name}' is {before}; `ratatouille remote remove {name}` forgets it first")
+    remotes = {**config.remotes, name: address}
+    write_config(Config(default=name if default else config.default, remotes=remotes))
+    output.print_line(f"remote {name} is {address}" + (", and the default" if default else ""))
+
+
+def list_(as_json: AsJson = False) -> None:
+    """List the named registries."""
+    config = read_config()
+    remotes = {"local": LOCAL} | config.remotes
+    if as_json:
+        output.print_json({"default": config.default, "remotes": remotes})
+        return
+    rows = [("*" if name == config.default else "", name, address) for name, address in sorted(remotes.items())]
+    output.print_table(("", "remote", "address"), rows)
+
+
+def remove(name: RemoteName) -> None:
+    """Forget a named registry."""
+    config = read_config()
+    if name not in config.remotes:
+        known = ", ".join(sorted(config.remotes)) or "none"
+        raise Refusal(f"config.toml names no remote '{name}'; it names {known}")
+    rest = {other: address for other, address in config.remotes.items() if other != name}
+    default = Config().default if name == config.default else config.default
+    write_config(Config(default=default, remotes=rest))
+    output.print_line(f"remote {name} is forgotten; the default is {default}")
+
+
+def config(remote: Remote = None, as_json: AsJson = False) -> None:
+    """Show the settings in force and where they come from."""
+    rows = in_force(remote)
+    if as_json:
+        output.print_json({name: {"value": one.value, "source": one.source} for name, one in rows.items()})
+    else:
+        output.print_table(("setting", "value", "from"), [(name, one.value, one.source) for name, one in rows.items()])
+
+
+def in_force(remote: str | None) -> dict[str, InForce]:
+    """Every setting that commands share, with its source."""
+    file = config_file()
+    stated = read_config()
+    written = "config.toml" if "default" in stated.model_fields_set else "built in"
+    return {
+        "home": InForce(str(home()), "$RATATOUILLE_HOME" if os.environ.get("RATATOUILLE_HOME") else "built in"),
+        "config": InForce(str(file), "home" if file.exists() else "home; not written yet"),
+        "default remote": InForce(stated.default, written),
+        "remote in force": remote_in_force(remote),
+    }
+
+
+def usable_address(url: str) -> str:
+    """An address as it is kept: folders become absolute, since a remote must mean the same everywhere.
+
+    Raises:
+        Refusal: for what is neither grpc://host:port nor a folder.
+    """
+    if "://" not in url:
+        if "/" not in url and not url.startswith((".", "~")):
+            raise Refusal(f"'{url}' is no address of a registry; use grpc://host:port, or a folder such as ./{url}")
+        return str(Path(url).expanduser().resolve())
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme == "grpc" and parts.hostname and parts.port and not (parts.path.strip("/") or parts.query)
+    except ValueError:
+        fits = False
+    if not fits or parts.username is not None:
+        raise Refusal(f"'{url}' is no address of a registry; use grpc://host:port, such as {LOCAL}, or a folder")
+    return url.rstrip("/")
+
+
+def write_config(config: Config) -> None:
+    """Replace config.toml as a whole, so that a crash leaves the old one or the new one."""
+    write_whole(config_file(), [tomli_w.dumps(config.model_dump()).encode()])
+
+
+def _is_name(name: str) -> bool:
+    try:
+        return bool(_NAME.validate_python(name))
+    except ValidationError:
+        return False

@@ -1,0 +1,1 @@
+from tests.ratatouille.cli.call import home as home

@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+
+from coordinator.commands.files import MARKS, Kind, kind_of, template
+from coordinator.conductor import Conductor
+from coordinator.settings import RoundSettings, read_round_settings, resolve
+from ratatouille.exchange.membership import Offer
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.signing import Signer
+from ratatouille.processes import free_port
+from ratatouille.recipes.protocol import EMOJI
+from ratatouille.record import Record
+from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
+from ratatouille.tasks.synthetic import STYLES, synthetic_tasks, write_synthetic
+from ratatouille.tasks.task import Task
+from registry.opening import open_registry
+from tests.ratatouille.cli.call import call, loaded_by
+from tests.registry.world import World, featurizer, head
+
+RECORDS: dict[Kind, type[Record]] = {"task": Task, "node": NodeSettings, "round": RoundSettings}
+SHAPES = synthetic_tasks()["shapes"]
+NOWHERE = f"grpc://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RATATOUILLE_REMOTE", NOWHERE)
+
+
+def _write(path: Path, values: dict[str, Any]) -> Path:
+    path.write_text(tomli_w.dumps(values))
+    return path
+
+
+def _task_file(path: Path, task: Task = SHAPES) -> Path:
+    return _write(path, task.model_dump(mode="json"))
+
+
+# -- init
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_a_written_file_parses_and_its_comments_name_every_key(kind: Kind, tmp_path: Path) -> None:
+    file = tmp_path / f"{kind}.toml"
+    assert call("init", kind, file).code == 0
+    assert RECORDS[kind].model_validate(tomllib.loads(file.read_text()))
+    for key in RECORDS[kind].model_fields:
+        assert f"{key} =" in file.read_text() or f"[{key}]" in file.read_text() or f"[[{key}]]" in file.read_text()
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_keys_that_are_commented_out_parse_too(kind: Kind, tmp_path: Path) -> None:
+    text = re.sub(r"(?m)^# ([a-z_]+ = )", r"\1", template(kind).decode())
+    assert RECORDS[kind].model_validate(tomllib.loads(text))
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_a_file_is_known_by_its_keys(kind: Kind, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_bytes(template(kind))
+    assert kind_of(file) == kind
+
+
+def test_the_marks_are_keys_of_one_kind_only() -> None:
+    for kind, marks in MARKS.items():
+        assert marks <= RECORDS[kind].model_fields.keys()
+        for other in RECORDS.keys() - {kind}:
+            assert not marks & RECORDS[other].model_fields.keys()
+
+
+def test_init_writes_here_or_into_a_folder_and_replaces_nothing_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("init", "node").code == 0
+    (tmp_path / "node.toml").write_text("mine")
+    call("init", "node").refused("'node.toml' exists already", "--force")
+    call("init", "node", tmp_path).refused("exists already")
+    assert (tmp_path / "node.toml").read_text() == "mine"
+    assert call("init", "node", "--force").code == 0
+    assert (tmp_path / "node.toml").read_bytes() == template("node")
+    assert call("init", "recipe").code == 2
+
+
+# -- check, any file
+
+
+def test_a_file_that_is_missing_unclear_or_damaged_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    call("check", file).refused("there is no file", "ratatouille init")
+    call("check", tmp_path / "node.toml").refused("there is no node file", "ratatouille init node")
+    file.write_text("colour = 1")
+    call("check", file).refused("do not tell what it is", "--kind")
+    file.write_text("classes = [")
+    call("check", file).refused("not valid TOML")
+    file.write_text("clases = []")
+    call("check", file, "--kind", "task").refused("my.toml", "the key 'name' is missing")
+    file.write_text("classes = ['a', 'b']")
+    call("check", file, "--task-file", file).refused("--task-file belongs to a node file")
+
+
+# -- check, task
+
+
+def test_a_task_is_described_also_where_no_registry_answers(tmp_path: Path) -> None:
+    file = _task_file(tmp_path / "task.toml")
+    shown = call("check", file).out
+    for words in ("shapes (target)", "3: disc, square, triangle", "75 % train, 25 % validate", SHAPES.digest):
+        assert words in shown
+    found = call("check", file, "--json").json
+    assert (found["kind"], found["id"], found["registry"]) == ("task", SHAPES.digest, "unreachable")
+
+
+def test_a_task_is_compared_with_the_registrys(stage: Stage, tmp_path: Path) -> None:
+    file = tmp_path / "task.toml"
+    assert call("check", _task_file(file), "--json", *stage.remote).json["registry"] == "defined"
+    _task_file(file, SHAPES.model_copy(update={"name": "other"}))
+    assert call("check", file, "--json", *stage.remote).json["registry"] == "new"
+    _task_file(file, SHAPES.model_copy(update={"metric": "balanced_accuracy", "description": ""}))
+    call("check", file, *stage.remote).refused("otherwise than the registry", "(metric, description)")
+
+
+# -- check, node
+
+
+def _node(folder: Path, name: str = "ann", task: str = "shapes", **changes: Any) -> Path:
+    data = folder / task
+    if not data.exists():
+        write_synthetic(task, data, each=4)
+    table = {"task": task, "path": str(data), "group": "stem", "missing_classes": "allow"}
+    table |= {key: changes.pop(key) for key in ("domains", "path", "corrupt") if key in changes}
+    return _write(folder / f"{name}.node.toml", {"name": name, "data": [table], **changes})
+
+
+def test_a_node_counts_its_images_by_domain_class_and_split(tmp_path: Path) -> None:
+    _task_file(tmp_path / "task.toml")
+    file = _node(tmp_path, device="cpu")
+    (found,) = call("check", file, "--json").json["data"]
+    counts = found["holding"]["counts"]
+    assert sorted(counts) == sorted(STYLES)
+    assert {sum(sum(rows[side]) for side in rows) for rows in counts.values()} == {12}
+    assert found["task_from"] == f"file {tmp_path / 'task.toml'}"
+    shown = call("check", file).out
+    assert "node ann: trains and evaluates, device cpu" in shown
+    assert f"fingerprint {found['holding']['fingerprint']}" in shown
+    (line,) = [line for line in shown.splitlines() if line.split()[:2] == ["day", "all"]]
+    assert line.split()[2:] == [str(sum(counts["day"][side])) for side in ("train", "validation", "test")]
+
+
+def test_a_node_that_only_evaluates_says_so_and_skipped_images_are_named(tmp_path: Path) -> None:
+    _task_file(tmp_path / "task.toml")
+    file = _node(tmp_path, trains=False, corrupt="skip")
+    (tmp_path / "shapes" / "day" / "disc" / "broken.png").write_bytes(b"no image")
+    shown = call("check", file).out
+    assert "evaluates, never trains" in shown
+    assert "broken.png" in shown.replace("\n", "")
+    _node(tmp_path)
+    call("check", file).refused("broken.png", "corrupt = ")
+
+
+def test_a_task_comes_from_the_given_file_the_registry_or_the_file_beside(stage: Stage, tmp_path: Path) -> None:
+    file = _node(tmp_path)
+    call("check", file).refused(NOWHERE, "--task-file task.toml")
+    given = _task_file(tmp_path / "given.toml")
+    assert call("check", file, "--task-file", given, "--json").json["data"][0]["task_from"] == f"file {given}"
+    assert call("check", file, "--json", *stage.remote).json["data"][0]["task_from"] == "registry"
+    call("check", _node(tmp_path, remote="theirs")).refused("no remote 'theirs'")
+
+
+def test_what_check_says_of_a_node_is_what_it_will_offer(tmp_path: Path) -> None:
+    _task_file(tmp_path / "task.toml")
+    file = _node(tmp_path)
+    data = open_holdings(read_node_settings(file), lambda _: SHAPES, tmp_path / "cache")
+    assert call("check", file, "--json").json["data"][0]["holding"]["fingerprint"] in data
+
+
+def test_data_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    _task_file(tmp_path / "task.toml")
+    call("check", _node(tmp_path, path="nowhere")).refused("nowhere")
+    call("check", _node(tmp_path, domains=["dusk"])).refused("dusk")
+    call("check", _node(tmp_path, colour=1)).refused("colour")
+
+
+# -- check, round
+
+
+class Stage:
+    """A registry with tasks and a foundation, and nodes that offer synthetic data."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.remote = ("--remote", folder / "registry")
+        self.registry = open_registry(folder / "registry")
+        for task in synthetic_tasks().values():
+            self.registry.define_task(task)
+        self.world = World(self.registry, folder, Signer.open(folder / "key"))
+        self.world.define()
+        self.registry.set_alias("latest", str(self.world.foundation().version))
+
+    def offer(self, name: str, task: str, domains: tuple[str, ...], trains: bool = True) -> None:
+        """A node offers its data for a minute."""
+        settings = read_node_settings(_node(self.folder, name, task, domains=domains, trains=trains))
+        signer = Signer.open(self.folder / f"{name}.key")
+        data = open_holdings(settings, self.registry.task, self.folder / "cache")
+        held = tuple(one.holding for one in data.values())
+        self.registry.offer(signer.seal(Offer(node=signer.node, name=name, holdings=held, trains=trains, issued=1.0)))
+
+    def round(self, **changes: Any) -> Path:
+        """A round.toml with three runs of each recipe."""
+        values = {"name": "spring", "target": "shapes", "held_out": ["sketch"], "recipes": ["soup", "ratatouille"]}
+        return _write(self.folder / "round.toml", values | {"protocol": {"name": "emoji", "runs": 3}} | changes)
+
+    def answer(self, file: Path, kind: str, seconds: float) -> int:
+        """Answer the open questions of a kind with random weights; returns how many there were."""
+        conductor = Conductor(resolve(read_round_settings(file), self.registry), self.registry, 0.0)
+        orders = [one for one in conductor.gather().orders.values() if one.assignment.kind == kind]
+        for number, order in enumerate(orders):
+            files = dict([self.world.file(head(number, classes=3)), self.world.file(featurizer(number))])
+            new_head, new_featurizer = files
+            receipt = Receipt(
+                assignment=order.assignment,
+                parents=order.parents,
+                node=self.world.signer.node,
+                featurizer=order.assignment.featurizer if kind == "probe" else new_featurizer,
+                head=new_head,
+                seconds=seconds,
+            )
+            self.world.work(receipt, files)
+        return len(orders)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    (tmp_path / "stage").mkdir()
+    stage = Stage(tmp_path / "stage")
+    yield stage
+    stage.registry.close()
+
+
+@pytest.fixture
+def crowd(stage: Stage) -> Stage:
+    """Ann trains on two styles, Eve holds the third, Bob has an auxiliary task."""
+    stage.offer("ann", "shapes", ("day", "night"))
+    stage.offer("eve", "shapes", ("sketch",), trains=False)
+    stage.offer("bob", "shapes-round", ("day", "night"))
+    return stage
+
+
+def test_a_round_says_what_it_would_run_where_and_on_whose_data(crowd: Stage) -> None:
+    file = crowd.round()
+    found = call("check", file, "--json", *crowd.remote).json
+    # One head and one auxiliary head; one auxiliary run; three runs of soup and one more of ratatouille, whose runs 1
+    # and 3 start from the foundation and are soup's; each run is counted on the held-out style, and so are two means,
+    # whose validation is counted too.
+    kinds = {row["what"]: row["all"] for row in found["estimate"]["rows"]}
+    assert sum(kinds.values()) == found["questions"] == 2 + 1 + 4 + 4 + 2 * 2
+    assert (found["known"], found["combinations"], found["estimate"]["shared"]) == (0, 2, 2)
+    assert found["estimate"]["open_steps"] == 4 * EMOJI.steps + EMOJI.auxiliary_steps
+    assert sorted(found["holders"].values()) == [["ann"], ["bob"], ["eve"]]
+    shown = call("check", file, *crowd.remote).out
+    for words in ("day, night of ann", "sketch of eve", "auxiliary shapes-round", "15 questions, 0 known, 15 open"):
+        assert words in shown
+    assert "no earlier run says how long a step takes" in shown
+
+
+def test_what_is_known_is_not_counted_as_open_and_tells_the_time(crowd: Stage) -> None:
+    file = crowd.round()
+    assert crowd.answer(file, "probe", seconds=1.0) == 2
+    assert call("check", file, "--json", *crowd.remote).json["known"] == 2
+    answered = crowd.answer(file, "fine_tune", seconds=EMOJI.steps / 10)
+    found = call("check", file, "--json", *crowd.remote).json
+    assert found["known"] == 2 + answered
+    assert found["estimate"]["seconds"] > 0
+
+
+def test_checking_a_round_enters_nothing(crowd: Stage) -> None:
+    before = crowd.registry.events(limit=10_000)
+    assert call("check", crowd.round(), *crowd.remote).code == 0
+    assert crowd.registry.events(limit=10_000) == before
+    assert crowd.registry.rounds() == []
+
+
+def test_data_that_is_missing_for_a_round_is_named(stage: Stage) -> None:
+    call("check", stage.round(), *stage.remote).refused("day, night of task 'shapes'", "node status")
+    stage.offer("ann", "shapes", ("day", "night"))
+    call("check", stage.round(), *stage.remote).refused("sketch of task 'shapes'")
+    stage.offer("eve", "shapes", ("sketch",), trains=False)
+    call("check", stage.round(auxiliaries=["shapes-round"]), *stage.remote).refused("'shapes-round'", "auxiliaries")
+    assert call("check", stage.round(), *stage.remote).code == 0
+
+
+def test_a_mistake_in_a_round_is_refused(crowd: Stage) -> None:
+    for changes, words in (
+        ({"recipes": ["stew"]}, ("stew", "ratatouille")),
+        ({"target": "cars"}, ("cars",)),
+        ({"held_out": ["dusk"]}, ("dusk", "day, night, sketch")),
+        ({"held_out": list(STYLES)}, ("every domain",)),
+        ({"protocol": {"name": "fast"}}, ("fast", "emoji")),
+        ({"protocol": {"name": "emoji", "stepz": 1}}, ("stepz",)),
+        ({"foundation": "nothing"}, ("nothing",)),
+        ({"recipe": ["soup"]}, ("did you mean 'recipes'?",)),
+    ):
+        call("check", crowd.round(**changes), *crowd.remote).refused(*words)
+    call("check", crowd.round()).refused(NOWHERE)
+
+
+def test_init_and_checking_a_task_need_no_image_library_and_nothing_heavy(tmp_path: Path) -> None:
+    file = tmp_path / "task.toml"
+    heavy = {"torch", "flwr", "sqlalchemy", "alembic", "timm", "PIL"}
+    assert not loaded_by(["init", "task", file], ["check", file, "--remote", NOWHERE]) & heavy

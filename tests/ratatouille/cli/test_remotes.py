@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from ratatouille.cli.remotes import usable_address
+from tests.ratatouille.cli.call import call
+
+URL = "grpc://example.org:9290"
+
+
+def test_a_remote_is_added_listed_used_and_removed(home: Path) -> None:
+    assert call("remote", "add", "ours", URL).code == 0
+    assert call("remote", "list", "--json").json == {
+        "default": "local",
+        "remotes": {"local": "grpc://127.0.0.1:9290", "ours": URL},
+    }
+    assert call("config", "--remote", "ours", "--json").json["remote in force"] == {
+        "value": URL,
+        "source": "--remote, remote 'ours'",
+    }
+    assert call("remote", "remove", "ours").code == 0
+    call("config", "--remote", "ours").refused("no remote 'ours'", "ratatouille remote add")
+
+
+def test_the_default_remote_is_written_and_falls_back_when_it_is_removed(home: Path) -> None:
+    call("remote", "add", "ours", URL, "--default")
+    assert tomllib.loads((home / "config.toml").read_text()) == {"default": "ours", "remotes": {"ours": URL}}
+    assert call("config", "--json").json["remote in force"]["value"] == URL
+    call("remote", "remove", "ours")
+    assert call("config", "--json").json["default remote"]["value"] == "local"
+
+
+def test_config_says_where_each_value_comes_from(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built_in = call("config", "--json").json
+    assert built_in["home"] == {"value": str(home), "source": "$RATATOUILLE_HOME"}
+    assert built_in["remote in force"]["source"] == "built in, remote 'local'"
+    monkeypatch.setenv("RATATOUILLE_REMOTE", URL)
+    assert call("config", "--json").json["remote in force"] == {"value": URL, "source": "$RATATOUILLE_REMOTE"}
+
+
+def test_a_folder_is_kept_as_an_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    call("remote", "add", "here", "./registry")
+    assert call("remote", "list", "--json").json["remotes"]["here"] == str(tmp_path / "registry")
+
+
+def test_nothing_but_the_configuration_is_left_in_the_home_folder(home: Path) -> None:
+    call("remote", "add", "ours", URL)
+    assert [path.name for path in home.iterdir()] == ["config.toml"]
+    assert stat.S_ISREG((home / "config.toml").stat().st_mode)
+
+
+def test_adding_the_same_again_changes_nothing_and_another_address_is_refused(home: Path) -> None:
+    call("remote", "add", "ours", URL)
+    before = (home / "config.toml").read_bytes()
+    assert call("remote", "add", "ours", URL).code == 0
+    call("remote", "add", "ours", "grpc://example.org:1").refused("remote 'ours' is", "remote remove ours")
+    assert (home / "config.toml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "registry",
+        "http://example.org",
+        "grpc://example.org",
+        "grpc://:9290",
+        "grpc://example.org:99999",
+        "grpc://example.org:port",
+        "grpc://someone@example.org:9290",
+        "grpc://example.org:9290/path",
+        "://",
+        "",
+    ],
+)
+def test_a_bad_url_is_refused_in_one_sentence(home: Path, url: str) -> None:
+    call("remote", "add", "ours", url).refused(f"'{url}' is no address of a registry", "grpc://host:port")
+    assert not home.exists()
+
+
+def test_a_usable_url_is_kept_as_it_is() -> None:
+    for url in (URL, "grpc://127.0.0.1:1", "grpc://[::1]:9290"):
+        assert usable_address(url) == url
+    assert usable_address(URL + "/") == URL
+
+
+def test_a_bad_name_or_an_unknown_one_is_refused() -> None:
+    call("remote", "add", "a b", URL).refused("'a b' is no name for a remote")
+    call("remote", "remove", "theirs").refused("no remote 'theirs'")
+
+
+def test_a_damaged_configuration_is_named(home: Path) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text("defualt = 'x'")
+    call("remote", "list").refused("config.toml", "did you mean 'default'?")
+    (home / "config.toml").write_text("=")
+    call("config").refused("config.toml", "not valid TOML")

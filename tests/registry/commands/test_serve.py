@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ratatouille.processes import free_port
+from registry.opening import open_registry
+from tests.ratatouille.cli.call import call, loaded_by
+from tests.registry.commands.conftest import make_history, make_world
+
+HEAVY = {"torch", "flwr", "sqlalchemy", "alembic", "timm", "PIL"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry with a history; the tests of this file only add to it."""
+    place = tmp_path_factory.mktemp("served")
+    world = make_world(place)
+    make_history(world)
+    world.registry.close()
+    return place / "registry"
+
+
+@pytest.fixture(scope="module")
+def service(folder: Path) -> Iterator[str]:
+    """`ratatouille registry serve`, until the tests of this file have run."""
+    command = [sys.executable, "-m", "ratatouille.cli.main", "registry", "serve", "--folder", str(folder)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    yield next(word for word in said.split() if word.startswith("grpc://"))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    process.stdout.close()
+
+
+def test_commands_say_the_same_of_a_service_as_of_its_folder(folder: Path, service: str) -> None:
+    for words in (
+        ["log"],
+        ["log", "--round", "spring", "--json"],
+        ["show", "latest"],
+        ["show", "latest~1", "--json"],
+        ["lineage", "latest"],
+        ["lineage", "latest", "--json"],
+        ["verify", "latest", "foundation"],
+        ["task", "list"],
+    ):
+        there, here = call(*words, "--remote", service), call(*words, "--remote", folder)
+        assert there == here
+        assert (there.code, there.err) == (0, "")
+    for words in (["show", "nothing"], ["log", "--task", "cars"], ["log", "--round", "autumn"]):
+        assert call(*words, "--remote", service) == call(*words, "--remote", folder)
+        call(*words, "--remote", service).refused(words[-1])
+
+
+def test_a_release_over_grpc_moves_the_alias(folder: Path, service: str) -> None:
+    assert call("release", "latest~1", "--as", "stable", "--remote", service).code == 0
+    registry = open_registry(folder)
+    assert registry.aliases()["stable"] == registry.resolve("latest~1")
+    registry.close()
+
+
+def test_reading_from_a_service_takes_less_than_a_second_and_imports_nothing_heavy(service: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    loaded = loaded_by(["log", "--remote", service])
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert not loaded & HEAVY
+    # Time on the processor, half a second where this was written: the wall clock says how busy the machine is.
+    assert (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime) < 1.0
+    others = (["show", "latest"], ["lineage", "latest"], ["verify", "latest"], ["release", "latest"], ["task", "list"])
+    assert not loaded_by(*([*words, "--remote", service] for words in others)) & HEAVY
+
+
+def test_a_service_that_is_not_there_is_said_in_one_sentence() -> None:
+    address = f"grpc://127.0.0.1:{free_port()}"
+    for words in (["log"], ["show", "latest"], ["lineage", "latest"], ["verify", "latest"], ["task", "list"]):
+        call(*words, "--remote", address).refused(address)
+
+
+def test_a_port_that_is_taken_is_said_in_one_sentence(service: str, tmp_path: Path) -> None:
+    port = service.rpartition(":")[2]
+    call("registry", "serve", "--folder", tmp_path / "other", "--port", port).refused(port)

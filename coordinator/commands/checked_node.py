@@ -45,7 +45,7 @@ class CheckedNode(Record):
         output.print_line(f"node {self.name}: {role}, device {self.device}")
         for one in self.data:
             images, domains = one.holding.total(), ", ".join(one.holding.domains)
-            title = f"\ntask {one.task} (defined in the {one.task_from}): {images} images of {domains}"
+            title = f"task {one.task} (defined in the {one.task_from}): {images} images of {domains}"
             output.print_table(("domain", "class", *SPLITS), _rows(one), title)
             output.print_line(f"fingerprint {one.holding.fingerprint}")
             for note in one.notes:

@@ -50,7 +50,7 @@ class CheckedRound(Record):
         ]
         output.print_table(("", ""), rows)
         work = [(row.what, str(row.all), str(row.known), str(row.steps), row.where) for row in self.estimate.rows]
-        output.print_table(("work", "runs", "known", "steps to do", "where"), work, title="")
+        output.print_table(("work", "runs", "known", "steps to do", "where"), work, title="Work for nodes")
         output.print_line(self.estimate.sentence)
 
     def _held(self, fingerprint: str, domains: tuple[str, ...]) -> str:

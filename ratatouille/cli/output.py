@@ -35,8 +35,10 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
     """A table that keeps its full width when the output is not a terminal; without names it has no header line."""
-    look: dict[str, Any] = {"header_style": "bold", "title_justify": "left", "box": None, "pad_edge": False}
-    table = Table(*columns, title=title, show_header=any(columns), **look)
+    if title is not None:  # a line of its own: as rich's title it would be wrapped to the width of the table
+        console.print()
+        print_line(title, "bold")
+    table = Table(*columns, show_header=any(columns), header_style="bold", box=None, pad_edge=False)
     for row in rows:
         table.add_row(*map(safe, row))
     display(table)

@@ -57,13 +57,13 @@ def show(revision: Revision, remote: Remote = None, as_json: AsJson = False) -> 
         parents = history.parent_rows(registry.lineage(details.entry.id, depth=1))
     output.print_table(("", ""), history.facts(details, architecture))
     if parents:
-        output.print_table(("", "id", "made by", "task", "contributor"), parents, title="\nParents")
+        output.print_table(("", "id", "made by", "task", "contributor"), parents, title="Parents")
     if details.receipt is not None:
-        output.print_table(("", ""), history.receipt_facts(details.receipt), title="\nReceipt")
+        output.print_table(("", ""), history.receipt_facts(details.receipt), title="Receipt")
         if curve := history.curve_rows(details.receipt):
-            output.print_table(("", "", ""), curve, title="\nCurve")
+            output.print_table(("", "", ""), curve, title="Curve")
     if scores:
-        output.print_table(history.SCORE_COLUMNS, history.score_rows(scores), title="\nEvaluations (in percent)")
+        output.print_table(history.SCORE_COLUMNS, history.score_rows(scores), title="Evaluations (in percent)")
 
 
 def lineage(

@@ -32,7 +32,7 @@ HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 PROBE = archive({file.name: file.read_bytes() for file in (HERE / "probe_bundle").iterdir() if file.is_file()})
 
 
-def until(condition: Callable[[], Any], seconds: float = 30) -> bool:
+def until(condition: Callable[[], Any], seconds: float = 90) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -65,12 +65,12 @@ class Lane:
     def key(self, name: str) -> str:
         return Signer.open(self.nodes[name].settings.node_key).node
 
-    def submit(self, name: str, *orders: dict[str, Any], to: str = "open", patience: float = 30) -> int:
+    def submit(self, name: str, *orders: dict[str, Any], to: str = "open", patience: float = 90) -> int:
         settings = {"results": str(self.folder / f"{name}.json"), "key": self.key(to), "orders": orders}
         return self.control.submit(name, json.dumps({**settings, "patience": patience}), bundle=PROBE)
 
     def results(self, name: str, run: int) -> dict[str, Any]:
-        assert until(lambda: self.control.status(run) not in ("pending", "running"), 60)
+        assert until(lambda: self.control.status(run) not in ("pending", "running"), 120)
         assert self.control.status(run) == "completed", self.control.failure(run)
         seen: dict[str, Any] = json.loads((self.folder / f"{name}.json").read_text())
         return seen
@@ -207,12 +207,12 @@ def test_kill_minus_nine_of_the_coordinator_leaves_neither_superlink_nor_servera
     (tmp_path / "tests_probe.py").write_text(f"PROBE = {PROBE!r}")
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
     owner = subprocess.Popen([sys.executable, "-c", owner_program], env=environment)
-    assert until((tmp_path / "ready").exists)
-    family = descendants(owner.pid)
-    names = " ".join(Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in family)
-    assert "flower-superlink" in names
-    assert "flower-superexec" in names
-    assert "flwr-serverapp" in names
-    owner.kill()
-    owner.wait()
-    assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family), 12)
+    try:
+        assert until((tmp_path / "ready").exists)
+        family = descendants(owner.pid)
+        names = " ".join(Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in family)
+    finally:
+        owner.kill()
+        owner.wait()
+    assert all(name in names for name in ("flower-superlink", "flower-superexec", "flwr-serverapp"))
+    assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family))

@@ -23,7 +23,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.task import Task
-from ratatouille.training.perform import Outcome, Progress, clean, perform
+from ratatouille.training.perform import Outcome, Progress, clean, perform, refuse_other_dialect
 from ratatouille.weights.architecture import Architecture, Part
 
 T = TypeVar("T")
@@ -111,6 +111,7 @@ def _answer(
         )
     if isinstance(assignment, Import):
         raise Refusal("an import is not work for a node; push the weights themselves")
+    refuse_other_dialect(assignment)
     if patiently(lambda: store.results([work_id]), timing.patience):
         return Hint(work_id=work_id, outcome="known")
     standing = Standing(store, work_id, signer.node, timing)

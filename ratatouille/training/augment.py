@@ -51,7 +51,7 @@ class Transform:
 
     def _planes(self, images: NDArray[np.uint8]) -> Tensor:
         """[3, B, S, S] in 0..1: the colour jitter works on whole colour planes."""
-        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
+        pixels = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(self._device)
         return pixels.permute(3, 0, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
     def _normalise(self, planes: Tensor) -> Tensor:
@@ -78,9 +78,10 @@ def crop_boxes(count: int, smallest: float, generator: torch.Generator) -> Tenso
 def crop(planes: Tensor, boxes: Tensor, flipped: Tensor) -> Tensor:
     """Cut boxes out of [3, B, S, S], mirror some, and stretch each to the full size with bilinear interpolation."""
     size = planes.shape[-1]
-    across = _interpolation(boxes[:, 0], boxes[:, 2], size, flipped)
+    across = _interpolation(boxes[:, 0], boxes[:, 2], size, flipped).transpose(1, 2)
     down = _interpolation(boxes[:, 1], boxes[:, 3], size, torch.zeros_like(flipped))
-    return torch.matmul(down, torch.matmul(planes, across.transpose(1, 2)))
+    # one product for each colour: a broadcast one would copy both matrices three times
+    return torch.stack([torch.bmm(down, torch.bmm(plane, across)) for plane in planes])
 
 
 def _interpolation(start: Tensor, length: Tensor, size: int, flipped: Tensor) -> Tensor:

@@ -32,16 +32,6 @@ class Counted:
     loss: float
 
 
-def indices(data: LocalData, cell: Cell, trial: int) -> NDArray[np.int64]:
-    """The examples of a cell."""
-    return data.examples(
-        cell.domain,
-        None if cell.split == "all" else cell.split,
-        trial,
-        None if cell.slice == "all" else cell.slice,
-    )
-
-
 def forward(
     function: Callable[[Tensor], Tensor],
     images: NDArray[np.uint8],
@@ -59,38 +49,45 @@ def forward(
     return torch.cat(outputs).numpy()
 
 
-def count(
-    cells: Sequence[Cell],
-    data: LocalData,
-    trial: int,
-    predict: Callable[[NDArray[np.int64]], NDArray[np.float32]],
-) -> tuple[Counted, ...]:
-    """Fill cells.
+class Count:
+    """Cells of one holding that are to be filled, once or again and again."""
 
-    Args:
-        cells: what to count.
-        data: labels and splits.
-        trial: which reshuffling of the splits.
-        predict: gives logits [n, classes] of n examples; called once, with ascending indices.
+    def __init__(self, cells: Sequence[Cell], data: LocalData, trial: int) -> None:
+        """Find the images of each cell; `trial` is which reshuffling of the splits."""
+        self.cells = tuple(cells)
+        self._chosen = [
+            data.examples(
+                cell.domain,
+                None if cell.split == "all" else cell.split,
+                trial,
+                None if cell.slice == "all" else cell.slice,
+            )
+            for cell in cells
+        ]
+        self._needed = np.unique(np.concatenate([np.empty(0, np.int64), *self._chosen]))
+        self._labels = data.labels[self._needed]
+        self._classes = len(data.task.classes)
 
-    Returns:
-        One result for each cell, in order. A cell without images gets a matrix of zeros.
-    """
-    wanted = [indices(data, cell, trial) for cell in cells]
-    needed = np.unique(np.concatenate([np.empty(0, np.int64), *wanted]))
-    classes = len(data.task.classes)
-    labels = data.labels[needed]
-    logits = predict(needed) if len(needed) else np.empty((0, classes), np.float32)
-    predicted = logits.argmax(1)
-    losses = functional.cross_entropy(
-        torch.from_numpy(logits).double(), torch.from_numpy(labels), reduction="none"
-    ).numpy()
-    results = []
-    for cell, chosen in zip(cells, wanted, strict=True):
-        at = np.searchsorted(needed, chosen)
-        confusion = np.zeros((classes, classes), np.int64)
-        np.add.at(confusion, (labels[at], predicted[at]), 1)
-        rows = tuple(tuple(int(entry) for entry in row) for row in confusion)
-        loss = float(losses[at].mean()) if len(at) else float("nan")
-        results.append(Counted(Evaluation(cell=cell, confusion=rows), loss))
-    return tuple(results)
+    def __len__(self) -> int:
+        """Number of images that are needed, each counted once."""
+        return len(self._needed)
+
+    def of(self, predict: Callable[[NDArray[np.int64]], NDArray[np.float32]]) -> tuple[Counted, ...]:
+        """Fill the cells, in order; one without images gets a matrix of zeros.
+
+        `predict` gives logits [n, classes] of n examples; it is called once, with ascending indices.
+        """
+        logits = predict(self._needed) if len(self) else np.empty((0, self._classes), np.float32)
+        losses = functional.cross_entropy(
+            torch.from_numpy(logits).double(), torch.from_numpy(self._labels), reduction="none"
+        ).numpy()
+        predicted = logits.argmax(1)
+        results = []
+        for cell, chosen in zip(self.cells, self._chosen, strict=True):
+            at = np.searchsorted(self._needed, chosen)
+            confusion = np.zeros((self._classes, self._classes), np.int64)
+            np.add.at(confusion, (self._labels[at], predicted[at]), 1)
+            rows = tuple(tuple(int(entry) for entry in row) for row in confusion)
+            loss = float(losses[at].mean()) if len(at) else float("nan")
+            results.append(Counted(Evaluation(cell=cell, confusion=rows), loss))
+        return tuple(results)

@@ -26,7 +26,7 @@ from ratatouille.tasks.data import LocalData
 from ratatouille.training import keeps
 from ratatouille.training.augment import Transform
 from ratatouille.training.checkpoint import CheckpointFile
-from ratatouille.training.evaluate import Counted, count, forward
+from ratatouille.training.evaluate import Count, Counted, forward
 from ratatouille.training.network import Network
 from ratatouille.training.sampler import Sampler, stream, stream_seed
 
@@ -60,9 +60,10 @@ class FineTuning:
         self.keep = keeps.keep(assignment.keep)
         training = training_examples(data, assignment.domains, assignment.trial)
         self.images = sum(map(len, training))
-        if not any(len(data.examples(domain, "validation", assignment.trial)) for domain in assignment.domains):
+        cells = [Cell(domain=domain, split="validation") for domain in assignment.domains]
+        self.validation = Count(cells, data, assignment.trial)
+        if not len(self.validation):
             raise Refusal(f"no image of task '{data.task.name}' is left for validation here; add images or groups")
-        self.cells = tuple(Cell(domain=domain, split="validation") for domain in assignment.domains)
         self.sampler = Sampler(training, assignment.batch, stream("sampler", assignment.seed))
         self.augmenting = stream("augmentation", assignment.seed)
         self.class_weights = class_weights(data, np.concatenate(training))
@@ -171,12 +172,7 @@ class FineTuning:
 
     def _validate(self) -> tuple[Counted, ...]:
         self.network.eval()
-        return count(
-            self.cells,
-            self.data,
-            self.assignment.trial,
-            lambda chosen: forward(self.network, self.pixels, chosen, self.transform),
-        )
+        return self.validation.of(lambda chosen: forward(self.network, self.pixels, chosen, self.transform))
 
     def _state(self) -> dict[str, Any]:
         return {

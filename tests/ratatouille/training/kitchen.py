@@ -1,0 +1,105 @@
+"""Tiny things to train: drawn shapes in two training styles and a held-out one, and a ResNet of 0.4 M parameters.
+
+As a script, `kitchen.py FOLDER`: a run with a checkpoint at every step that stands still after five, to be killed.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ratatouille.exchange.assignment import Cell, Evaluate, FineTune, Probe
+from ratatouille.tasks.data import LocalData, open_data
+from ratatouille.tasks.settings import DataSettings
+from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
+from ratatouille.tasks.task import Task
+from ratatouille.training import foundation, numerics
+from ratatouille.training.network import save_part
+from ratatouille.training.perform import Outcome, perform
+from ratatouille.weights.architecture import Architecture, Part
+
+
+@dataclass(frozen=True)
+class Kitchen:
+    """Everything that an assignment needs."""
+
+    task: Task
+    data: LocalData
+    architecture: Architecture
+    start: dict[Part, Path]
+    digests: dict[Part, str]
+
+    def _shared(self) -> dict[str, Any]:
+        return {
+            "architecture": self.architecture.digest,
+            "featurizer": self.digests["featurizer"],
+            "task": self.task.digest,
+            "fingerprint": self.data.holding.fingerprint,
+            "image_size": 32,
+        }
+
+    def probe(self, **changes: Any) -> Probe:
+        """A probe on day and night."""
+        return Probe(**self._shared() | {"domains": ("day", "night"), "l2": 1e-3, "iterations": 300} | changes)
+
+    def fine_tune(self, **changes: Any) -> FineTune:
+        """Six steps on day and night, two of them warm-up."""
+        settings = {
+            "domains": ("day", "night"),
+            "head": self.digests["head"],
+            "seed": 3,
+            "steps": 6,
+            "warmup": 2,
+            "batch": 8,
+            "learning_rate": 1e-3,
+            "weight_decay": 1e-4,
+            "dropout": 0.1,
+            "evaluate_every": 2,
+            "keep": "last",
+        }
+        return FineTune(**self._shared() | settings | changes)
+
+    def long_run(self) -> FineTune:
+        """Nine steps."""
+        return self.fine_tune(steps=9, keep="best")
+
+    def evaluate(self, *cells: Cell, **changes: Any) -> Evaluate:
+        """Count cells with the start weights."""
+        return Evaluate(**self._shared() | {"head": self.digests["head"], "cells": cells} | changes)
+
+    def perform(self, assignment: Probe | FineTune | Evaluate, workspace: Path, **options: Any) -> Outcome:
+        """Do it, from the start weights."""
+        return perform(assignment, self.task, self.architecture, self.data, self.start, workspace, **options)
+
+
+def lay_out(folder: Path) -> Kitchen:
+    """A kitchen in a folder; the same bits for every folder."""
+    numerics.apply()
+    task = synthetic_tasks()["shapes"]
+    images = write_synthetic(task.name, folder / "images")
+    data = open_data(task, DataSettings(path=images, group="stem"), folder / "cache")
+    found = foundation.untrained("test_resnet", input_size=32)
+    featurizer, path = save_part(found.featurizer, folder / "start")
+    bare = Kitchen(task, data, found.architecture, {"featurizer": path}, {"featurizer": featurizer})
+    probed = bare.perform(bare.probe(), folder)
+    assert probed.head is not None
+    start: dict[Part, Path] = {"featurizer": path, "head": probed.files[probed.head]}
+    return Kitchen(task, data, found.architecture, start, {"featurizer": featurizer, "head": probed.head})
+
+
+def stand_still(folder: Path) -> None:
+    """Do `long_run` and say each step, until somebody kills us in the fifth."""
+    kitchen = lay_out(folder)
+
+    def say(done: int, total: int, doing: str) -> None:
+        print(done, flush=True)
+        time.sleep(600 if done == 5 else 0)
+
+    kitchen.perform(kitchen.long_run(), folder / "work", progress=say, checkpoint_seconds=0)
+
+
+if __name__ == "__main__":
+    stand_still(Path(sys.argv[1]))

@@ -1,0 +1,219 @@
+"""From an order to a push, with a registry that has everything in a dictionary."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.assignment import Cell, Import, NodeAssignment
+from ratatouille.exchange.membership import Lease
+from ratatouille.exchange.order import Order
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.signing import Sealed, Signer, unseal
+from ratatouille.record import sha256
+from ratatouille.tasks.task import Task
+from ratatouille.training.answer import Timing, answer, patiently
+from ratatouille.weights.architecture import Architecture
+from tests.ratatouille.training.kitchen import Kitchen
+
+QUICK = Timing(lease=5.0, renew=0.02, patience=3.0)
+EVERY_STEP = replace(QUICK, checkpoint=0.0)
+
+
+@dataclass
+class Shelf:
+    """A registry in memory; it is away for the first `away` calls of `push`, and `thief` takes a lease at a renewal."""
+
+    kitchen: Kitchen
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    pushed: dict[str, bytes] = field(default_factory=dict)
+    held: dict[str, Lease] = field(default_factory=dict)
+    seen: list[Lease] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+    away: int = 0
+    refusing: str = ""
+    thief: str = ""
+
+    def architecture(self, digest: str) -> Architecture:
+        assert digest == self.kitchen.architecture.digest
+        return self.kitchen.architecture
+
+    def task(self, name_or_digest: str) -> Task:
+        return self.kitchen.task
+
+    def fetch(self, digest: str) -> Path:
+        for part, path in self.kitchen.start.items():
+            if self.kitchen.digests[part] == digest:
+                return path
+        raise Refusal(f"there are no weights {digest[:12]}…")
+
+    def results(self, work_ids: Sequence[str]) -> Mapping[str, object]:
+        return {work_id: self.receipts[work_id] for work_id in work_ids if work_id in self.receipts}
+
+    def lease(self, lease: Lease) -> Lease | None:
+        self.seen.append(lease)
+        if self.thief and len(self.seen) > 1:
+            self.held[lease.work_id] = lease.model_copy(update={"node": self.thief})
+        holder = self.held.get(lease.work_id)
+        if lease.work_id in self.receipts or (holder and holder.node != lease.node and holder.expires > time.time()):
+            return None
+        self.held[lease.work_id] = lease
+        return lease
+
+    def release(self, work_id: str, node: str) -> None:
+        self.released.append(work_id)
+
+    def push(self, sealed: Sealed, files: Mapping[str, Path]) -> object:
+        if self.away > 0:
+            self.away -= 1
+            raise Unreachable("the registry does not answer")
+        if self.refusing:
+            raise Refusal(self.refusing)
+        receipt = unseal(sealed, Receipt)
+        self.pushed |= {digest: path.read_bytes() for digest, path in files.items()}
+        return self.receipts.setdefault(receipt.work_id, receipt)
+
+
+@pytest.fixture
+def signer() -> Signer:
+    return Signer(Ed25519PrivateKey.from_private_bytes(bytes(32)))
+
+
+def order_of(assignment: NodeAssignment | Import) -> Order:
+    return Order(round="r1", assignment=assignment, parents=("a" * 64, "b" * 64))
+
+
+def test_an_order_ends_with_a_signed_receipt_and_its_files(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
+    shelf, order = Shelf(kitchen), order_of(kitchen.fine_tune())
+    told: list[str] = []
+    hint = answer(
+        order, kitchen.data, shelf, signer, tmp_path, lambda done, total, doing: told.append(doing), timing=EVERY_STEP
+    )
+    assert hint.outcome == "pushed", hint.reason
+    receipt = shelf.receipts[order.assignment.digest]
+    assert receipt.assignment == order.assignment
+    assert (receipt.parents, receipt.node) == (order.parents, signer.node)
+    assert set(shelf.pushed) == {receipt.featurizer, receipt.head}
+    assert all(sha256(data) == digest for digest, data in shelf.pushed.items())
+    assert [point.step for point in receipt.curve] == [0, 2, 4, 6]
+    assert receipt.seconds > 0
+    assert receipt.overhead > 0
+    assert (told[0], told[-1]) == ("fetching", "pushing")
+    assert shelf.released == [order.assignment.digest]
+    assert not list((tmp_path / "checkpoints").iterdir())
+    assert not list((tmp_path / "results").iterdir())
+
+
+def test_the_lease_is_renewed_with_the_progress(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
+    shelf, order = Shelf(kitchen), order_of(kitchen.fine_tune(steps=24))
+    assert answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
+    training = [lease for lease in shelf.seen if lease.doing.startswith("training")]
+    assert training
+    assert all(lease.total == 24 and lease.node == signer.node for lease in training)
+    assert [lease.done for lease in training] == sorted(lease.done for lease in training)
+    assert [lease.expires for lease in shelf.seen] == sorted(lease.expires for lease in shelf.seen)
+
+
+@pytest.mark.parametrize("kind", ["probe", "evaluate"])
+def test_probes_and_evaluations_are_answered_too(kitchen: Kitchen, signer: Signer, tmp_path: Path, kind: str) -> None:
+    assignment = kitchen.probe() if kind == "probe" else kitchen.evaluate(Cell(domain="sketch", split="all"))
+    shelf = Shelf(kitchen)
+    assert answer(order_of(assignment), kitchen.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
+    receipt = shelf.receipts[assignment.digest]
+    assert receipt.makes_weights == (receipt.head is not None) == (kind == "probe")
+    assert [evaluation.count for evaluation in receipt.evaluations] == ([8, 8] if kind == "probe" else [36])
+
+
+def test_a_question_with_an_answer_is_not_worked_on_again(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
+    shelf, order = Shelf(kitchen), order_of(kitchen.probe())
+    answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK)
+    again = answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK)
+    assert again.outcome == "known"
+    assert len(shelf.released) == 1
+
+
+def test_a_question_that_another_node_works_on_is_left_to_it(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
+    shelf, order = Shelf(kitchen), order_of(kitchen.probe())
+    other = Lease(work_id=order.assignment.digest, node="c" * 64, expires=time.time() + 60)
+    shelf.held[other.work_id] = other
+    assert answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK).outcome == "taken"
+    assert shelf.released == []
+    assert shelf.held[other.work_id] == other
+
+
+def test_a_lost_lease_does_not_stop_the_work(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
+    shelf, order = Shelf(kitchen, thief="c" * 64), order_of(kitchen.fine_tune(steps=20))
+    assert answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
+    assert shelf.held[order.assignment.digest].node == "c" * 64
+    assert order.assignment.digest in shelf.receipts
+
+
+def test_a_registry_that_is_away_for_a_while_is_waited_for(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
+    shelf, order = Shelf(kitchen, away=1), order_of(kitchen.probe())
+    assert answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
+
+
+def test_a_registry_that_stays_away_leaves_the_checkpoint(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
+    shelf, order = Shelf(kitchen, away=1000), order_of(kitchen.fine_tune())
+    hint = answer(order, kitchen.data, shelf, signer, tmp_path, timing=Timing(patience=0.0, checkpoint=0.0))
+    assert (hint.outcome, hint.reason) == ("failed", "the registry does not answer")
+    assert (tmp_path / "checkpoints" / f"{order.assignment.digest}.checkpoint").exists()
+    assert shelf.released == [order.assignment.digest]
+
+
+def test_what_cannot_be_done_is_refused_in_a_sentence_and_the_lease_given_back(
+    kitchen: Kitchen, signer: Signer, tmp_path: Path
+) -> None:
+    order = order_of(kitchen.fine_tune(learning_rate=1e30, warmup=0))
+    shelf = Shelf(kitchen)
+    hint = answer(order, kitchen.data, shelf, signer, tmp_path, timing=EVERY_STEP)
+    assert hint.outcome == "refused"
+    assert "lower the learning rate" in hint.reason
+    assert shelf.released == [order.assignment.digest]
+    assert not list((tmp_path / "checkpoints").iterdir())
+    rejected = answer(
+        order_of(kitchen.probe()), kitchen.data, Shelf(kitchen, refusing="no"), signer, tmp_path, timing=QUICK
+    )
+    assert (rejected.outcome, rejected.reason) == ("refused", "no")
+
+
+def test_orders_in_another_dialect_are_refused_before_a_lease_is_taken(
+    kitchen: Kitchen, signer: Signer, tmp_path: Path
+) -> None:
+    shelf = Shelf(kitchen)
+    foreign = order_of(kitchen.probe()).model_copy(update={"protocol": 99})
+    imported = order_of(Import(architecture="0" * 64, featurizer="0" * 64, source="a friend"))
+    revised = order_of(kitchen.probe(revision=99))
+    for order, sentence in (
+        (foreign, "speaks protocol 99"),
+        (imported, "not work for a node"),
+        (revised, "revision 99"),
+    ):
+        hint = answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK)
+        assert hint.outcome == "refused"
+        assert sentence in hint.reason
+    assert shelf.seen == []
+
+
+def test_patience_ends_and_other_errors_pass_at_once() -> None:
+    calls: list[int] = []
+
+    def away() -> None:
+        calls.append(1)
+        raise Unreachable("away")
+
+    with pytest.raises(Unreachable, match="away"):
+        patiently(away, 1.5)
+    assert len(calls) == 2
+
+    def wrong() -> None:
+        raise Refusal("wrong")
+
+    with pytest.raises(Refusal, match="wrong"):
+        patiently(wrong, 100)

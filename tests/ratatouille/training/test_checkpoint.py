@@ -1,0 +1,90 @@
+"""A run that is killed and goes on ends with the bits of one that was left in peace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ratatouille.training.checkpoint import CheckpointFile
+from tests.ratatouille.training.kitchen import Kitchen
+
+
+class Killed(BaseException):
+    """Stands for a signal."""
+
+
+def stopped_after(step: int):  # type: ignore[no-untyped-def]
+    def progress(done: int, total: int, doing: str) -> None:
+        if done == step:
+            raise Killed
+
+    return progress
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 8])
+def test_a_run_that_stops_anywhere_goes_on_to_the_same_bits(
+    kitchen: Kitchen, tmp_path: Path, keep: str, step: int
+) -> None:
+    assignment = kitchen.fine_tune(steps=9, warmup=3, keep=keep)
+    undisturbed = kitchen.perform(assignment, tmp_path / "undisturbed")
+    with pytest.raises(Killed):
+        kitchen.perform(assignment, tmp_path / "stopped", checkpoint_seconds=0.0, progress=stopped_after(step))
+    steps: list[int] = []
+    resumed = kitchen.perform(assignment, tmp_path / "stopped", progress=lambda done, total, doing: steps.append(done))
+    assert steps == list(range(step, 10))  # the step in which it was stopped had no checkpoint yet
+    assert (resumed.featurizer, resumed.head) == (undisturbed.featurizer, undisturbed.head)
+    assert resumed.curve == undisturbed.curve
+    assert resumed.kept_step == undisturbed.kept_step
+    assert resumed.evaluations == undisturbed.evaluations
+
+
+def test_a_process_that_is_killed_is_resumed_by_another_to_the_same_bits(kitchen: Kitchen, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("kitchen.py")), str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    assert process.stdout is not None
+    with process, process.stdout:
+        assert [int(process.stdout.readline()) for _ in range(5)] == [1, 2, 3, 4, 5]
+        os.kill(process.pid, signal.SIGKILL)
+    assignment = kitchen.long_run()
+    assert (tmp_path / "work" / "checkpoints" / f"{assignment.digest}.checkpoint").exists()
+    steps: list[int] = []
+    resumed = kitchen.perform(assignment, tmp_path / "work", progress=lambda done, *_: steps.append(done))
+    assert steps == [5, 6, 7, 8, 9]
+    undisturbed = kitchen.perform(assignment, tmp_path / "undisturbed")
+    assert (resumed.featurizer, resumed.head) == (undisturbed.featurizer, undisturbed.head)
+    assert resumed.curve == undisturbed.curve
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a checkpoint", None])
+def test_a_checkpoint_that_cannot_be_read_is_ignored(tmp_path: Path, damage: bytes | None) -> None:
+    file = CheckpointFile(tmp_path, "0" * 64, {"torch": "1"})
+    assert file.load() is None
+    file.save({"step": 3})
+    assert file.load() == {"step": 3}
+    file.path.write_bytes(file.path.read_bytes()[:-30] if damage is None else damage)
+    assert file.load() is None
+
+
+def test_a_checkpoint_of_other_software_or_another_question_is_ignored(tmp_path: Path) -> None:
+    CheckpointFile(tmp_path, "0" * 64, {"torch": "1"}).save({"step": 3})
+    assert CheckpointFile(tmp_path, "0" * 64, {"torch": "2"}).load() is None
+    (tmp_path / f"{'0' * 64}.checkpoint").rename(tmp_path / f"{'1' * 64}.checkpoint")
+    assert CheckpointFile(tmp_path, "1" * 64, {"torch": "1"}).load() is None
+
+
+def test_a_checkpoint_with_a_pickled_object_is_never_loaded(tmp_path: Path) -> None:
+    import torch
+
+    file = CheckpointFile(tmp_path, "0" * 64, {})
+    torch.save({"stamp": Path("an object")}, file.path)
+    assert file.load() is None

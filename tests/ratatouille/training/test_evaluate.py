@@ -1,0 +1,71 @@
+"""Counting."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ratatouille.exchange.assignment import Cell
+from ratatouille.training.augment import Transform
+from ratatouille.training.evaluate import CHUNK, Count, forward
+from ratatouille.training.network import build
+from tests.ratatouille.training.kitchen import Kitchen
+
+
+def by_index(needed: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Logits of a classifier that says index mod 3."""
+    return np.eye(3, dtype=np.float32)[needed % 3] * 5
+
+
+def test_rows_of_a_confusion_matrix_count_the_true_classes(kitchen: Kitchen) -> None:
+    (counted,) = Count([Cell(domain="sketch", split="all")], kitchen.data, 0).of(by_index)
+    chosen = kitchen.data.examples("sketch")
+    confusion = np.array(counted.evaluation.confusion)
+    np.testing.assert_array_equal(confusion.sum(1), np.bincount(kitchen.data.labels[chosen], minlength=3))
+    np.testing.assert_array_equal(confusion.sum(0), np.bincount(chosen % 3, minlength=3))
+    assert counted.evaluation.correct == int((chosen % 3 == kitchen.data.labels[chosen]).sum())
+
+
+def test_cells_add_up_over_splits_and_slices(kitchen: Kitchen) -> None:
+    cells = [
+        Cell(domain="day", split="all"),
+        Cell(domain="day", split="train"),
+        Cell(domain="day", split="validation"),
+        Cell(domain="day", split="test"),
+        Cell(domain="day", split="all", slice="seen"),
+        Cell(domain="day", split="all", slice="new"),
+    ]
+    whole, train, validation, test, seen, new = (
+        np.array(counted.evaluation.confusion) for counted in Count(cells, kitchen.data, 0).of(by_index)
+    )
+    np.testing.assert_array_equal(train + validation + test, whole)
+    np.testing.assert_array_equal(seen + new, whole)
+    assert test.sum() == 0
+
+
+def test_an_image_that_several_cells_need_is_predicted_once(kitchen: Kitchen) -> None:
+    asked: list[NDArray[np.int64]] = []
+
+    def predict(needed: NDArray[np.int64]) -> NDArray[np.float32]:
+        asked.append(needed)
+        return by_index(needed)
+
+    Count([Cell(domain="day", split="all"), Cell(domain="day", split="validation")], kitchen.data, 0).of(predict)
+    (needed,) = asked
+    np.testing.assert_array_equal(needed, kitchen.data.examples("day"))
+
+
+def test_the_loss_is_the_mean_cross_entropy(kitchen: Kitchen) -> None:
+    counting = Count([Cell(domain="day", split="all")], kitchen.data, 0)
+    (counted,) = counting.of(lambda needed: np.zeros((len(needed), 3), np.float32))
+    assert abs(counted.loss - np.log(3)) < 1e-12
+
+
+def test_a_network_gives_each_image_the_same_logits_in_any_company(kitchen: Kitchen) -> None:
+    network = build(kitchen.architecture, 3).eval()
+    transform = Transform(kitchen.architecture, torch.device("cpu"))
+    images = kitchen.data.images(32)
+    everybody = forward(network, images, np.arange(len(images)), transform)
+    assert len(images) > CHUNK
+    np.testing.assert_allclose(forward(network, images, np.array([80, 3]), transform), everybody[[80, 3]], atol=1e-5)

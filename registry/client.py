@@ -20,6 +20,7 @@ import grpc
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.signing import Sealed
+from registry.ahead import ahead
 from registry.blobs import open_to_send
 from registry.cache import Cache
 from registry.port import Progress, Registry
@@ -113,12 +114,13 @@ class RemoteRegistry:
         with self._statuses("fetch"):
             call = self._fetch(request)
             try:
-                for reply in call:
-                    gate.size = reply.size or gate.size
-                    if reply.data:
-                        write(reply.data)
-                    if progress is not None:
-                        progress(gate.received, gate.size)
+                with ahead(cast(Iterator[FetchReply], call)) as replies:
+                    for reply in replies:
+                        gate.size = reply.size or gate.size
+                        if data := reply.data:
+                            write(data)
+                        if progress is not None:
+                            progress(gate.received, gate.size)
             finally:
                 call.cancel()  # type: ignore[no-untyped-call]
 

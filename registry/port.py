@@ -16,6 +16,7 @@ from ratatouille.exchange.version import Combination
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
 from registry.records import (
+    AliasMove,
     Details,
     Entry,
     Event,
@@ -116,8 +117,8 @@ class Registry(Protocol):
 
     # -- history
     def resolve(self, revision: str) -> str:
-        """Full version id of an id, unique prefix (4 characters or more), alias, or `alias~N` (N steps to the first
-        parent).
+        """Full version id of an id, unique prefix (4 characters or more), alias, `alias@{2026-03-01}`, or one of these
+        with `~N` (N steps to the first parent).
         """
 
     def set_alias(self, name: str, version: str, message: str = "") -> None:
@@ -125,6 +126,9 @@ class Registry(Protocol):
 
     def aliases(self) -> dict[str, str]:
         """Aliases and the versions they point at."""
+
+    def alias_history(self, name: str) -> list[AliasMove]:
+        """All moves of an alias, latest first."""
 
     def log(
         self, task: str | None = None, kind: str | None = None, round: str | None = None, limit: int = 50

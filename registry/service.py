@@ -25,6 +25,7 @@ from pydantic_core import to_json
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.signing import Sealed
+from registry.ahead import ahead
 from registry.local import LocalRegistry
 from registry.proto.registry_pb2 import (
     Begin,
@@ -90,9 +91,9 @@ class Servicer:
             if isinstance(push, Result):
                 yield PushReply(result=push.to_json())
                 return
-            with push:
+            with push, ahead(requests) as following:
                 yield PushReply(needed=_needed(push))
-                for request in requests:
+                for request in following:
                     _take(push, request)
                 yield PushReply(result=push.commit().to_json())
 

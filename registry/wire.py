@@ -29,6 +29,8 @@ LARGEST_MESSAGE = 64 * 2**20
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", LARGEST_MESSAGE),
     ("grpc.max_send_message_length", LARGEST_MESSAGE),
+    # the default frames of 16 KiB cost a fifth of the speed
+    ("grpc.http2.max_frame_size", 2**18),
     # a peer that vanished without a word is noticed within forty seconds
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),

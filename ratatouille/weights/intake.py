@@ -30,6 +30,7 @@ class Intake:
         self._sha = hashlib.sha256()
         self._header = header(tensors)
         self._seen = bytearray()
+        """The header so far, or the beginning of an element that the last block broke off."""
         self._expected = iter(in_order(tensors))
         self._tensor = next(self._expected, None)
         self._done = 0
@@ -40,39 +41,59 @@ class Intake:
         Raises:
             Refusal: naming what is wrong with them.
         """
+        view = memoryview(block)
+        if self._header:  # first, since its refusal says more than a length
+            view = self._take_header(view)
         if self.received + len(block) > self.size:
             raise Refusal(f"more bytes than the {self.size} that this architecture has; nothing was stored")
         self._sha.update(block)
         self.received += len(block)
-        self._seen += block
-        if self._header:
-            if len(self._seen) < len(self._header) and self.received < self.size:
-                return
-            complain(bytes(self._seen[: len(self._header)]), self._tensors, "the file")
-            del self._seen[: len(self._header)]
-            self._header = b""
-        self._consume()
+        if not self._header:
+            self._consume(view)
 
     def finish(self) -> None:
         """Check that all bytes came and hash to the promised digest."""
+        if self._header:
+            complain(bytes(self._seen), self._tensors, "the file")
         if self.received != self.size:
             raise Refusal(f"the file ends after {self.received} of {self.size} bytes; send it again")
         if self._sha.hexdigest() != self._digest:
             raise Refusal(f"the bytes hash to {self._sha.hexdigest()[:12]}…, not to the promised {self._digest[:12]}…")
 
-    def _consume(self) -> None:
-        """Check complete elements of the current tensor, and go on to the next."""
+    def _take_header(self, view: memoryview) -> memoryview:
+        missing = len(self._header) - len(self._seen)
+        self._seen += view[:missing]
+        if len(self._seen) == len(self._header):
+            complain(bytes(self._seen), self._tensors, "the file")
+            self._header = b""
+            self._seen.clear()
+        return view[missing:]
+
+    def _consume(self, view: memoryview) -> None:
+        """Check the elements of the current tensor that are complete, and go on to the next; no byte is copied."""
         while (tensor := self._tensor) is not None:
             width = NUMPY[tensor.dtype].itemsize
-            take = min(len(self._seen) // width * width, tensor.nbytes - self._done)
+            if self._seen:  # complete the element that was broken off
+                missing = width - len(self._seen)
+                self._seen += view[:missing]
+                view = view[missing:]
+                if len(self._seen) < width:
+                    return
+                self._take(tensor, memoryview(bytes(self._seen)))
+                self._seen.clear()
+            take = min(len(view) // width * width, tensor.nbytes - self._done)
             if take:
-                values = np.frombuffer(bytes(self._seen[:take]), dtype=NUMPY[tensor.dtype])
-                self._check(tensor, values, self._done // width)
-                del self._seen[:take]
-                self._done += take
+                self._take(tensor, view[:take])
+                view = view[take:]
             if self._done < tensor.nbytes:
+                self._seen += view
                 return
             self._tensor, self._done = next(self._expected, None), 0
+
+    def _take(self, tensor: Tensor, view: memoryview) -> None:
+        dtype = NUMPY[tensor.dtype]
+        self._check(tensor, np.frombuffer(view, dtype=dtype), self._done // dtype.itemsize)
+        self._done += len(view)
 
     def _check(self, tensor: Tensor, values: Array, start: int) -> None:
         # min and max carry NaN and infinity along and are many times faster than isfinite().all()

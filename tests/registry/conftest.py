@@ -11,6 +11,7 @@ import pytest
 
 from ratatouille.exchange.signing import Signer
 from registry.opening import open_registry
+from registry.service import Service
 from tests.registry.world import World
 
 
@@ -21,7 +22,9 @@ class Process:
         self.folder = folder
         command = [sys.executable, "-m", "registry.service", "--folder", str(folder), "--port", str(port)]
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        )
         assert self._process.stdout is not None
         self.line = self._process.stdout.readline()
         self.url = next((word for word in self.line.split() if word.startswith("grpc://")), "")
@@ -37,14 +40,6 @@ class Process:
         assert self._process.stdout is not None
         self._process.stdout.close()
         return code
-
-
-@pytest.fixture(scope="session")
-def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """One service for all tests that only add to it."""
-    process = Process(tmp_path_factory.mktemp("service") / "registry")
-    yield process
-    process.end()
 
 
 @pytest.fixture
@@ -65,15 +60,17 @@ def make_service(tmp_path: Path) -> Iterator[type[Process]]:
 
 @pytest.fixture(params=["folder", "service"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    """A world of its own: every test runs over both implementations."""
+    """A world of its own: every test runs over both implementations (the service listens in a thread)."""
     folder = tmp_path / "registry"
-    process = Process(folder) if request.param == "service" else None
-    registry = open_registry(process.url if process else folder, cache=tmp_path / "cache")
+    service = Service(folder) if request.param == "service" else None
+    if service:
+        service.start()
+    registry = open_registry(service.address if service else folder, cache=tmp_path / "cache")
     files = tmp_path / "files"
     files.mkdir()
     world = World(registry, files, Signer.open(tmp_path / "node.key"))
     world.define()
     yield world
     registry.close()
-    if process:
-        process.end()
+    if service:
+        service.stop(grace=5)

@@ -1,0 +1,745 @@
+"""The port's contract: one suite over the folder and over the service."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.assignment import Cell, Import
+from ratatouille.exchange.membership import Lease, Offer
+from ratatouille.exchange.receipt import Evaluation, Receipt
+from ratatouille.exchange.signing import Sealed, Signer
+from ratatouille.exchange.version import Combination, Parent
+from ratatouille.record import sha256
+from ratatouille.tasks.holding import Holding
+from ratatouille.tasks.task import Task
+from ratatouille.weights.canonical import encode, open_part
+from ratatouille.weights.combine import combine
+from registry.local import LocalRegistry
+from registry.records import Result, RoundRecord
+from tests.registry.world import FINGERPRINT, NETWORK, PETS, World, featurizer, head
+
+BUFFERS = frozenset(tensor.name for tensor in NETWORK.featurizer if tensor.buffer)
+
+
+def folder(world: World) -> Path:
+    return world.folder.parent / "registry"
+
+
+def direct(world: World) -> LocalRegistry:
+    """The folder itself, beside whatever serves it: several processes may hold it open."""
+    return LocalRegistry(folder(world))
+
+
+def nothing_admitted(world: World, versions: int) -> None:
+    assert len(world.registry.log()) == versions
+    assert list((folder(world) / "receiving").iterdir()) == []
+
+
+def of(*results: Result, **settings: object) -> Combination:
+    return Combination.model_validate({"parents": [{"version": one.version} for one in results], **settings})
+
+
+# -- definitions
+
+
+def test_definitions_are_found_by_digest_and_tasks_by_name_too(world: World) -> None:
+    assert world.registry.architecture(NETWORK.digest) == NETWORK
+    assert world.registry.task("pets") == world.registry.task(PETS.digest) == PETS
+    assert world.registry.tasks() == [PETS]
+
+
+def test_defining_again_changes_nothing_and_defining_otherwise_is_refused(world: World) -> None:
+    assert world.registry.define_task(PETS) == PETS.digest
+    assert world.registry.define_architecture(NETWORK) == NETWORK.digest
+    with pytest.raises(Refusal, match="task pets is defined otherwise"):
+        world.registry.define_task(PETS.model_copy(update={"classes": ("dog", "cat")}))
+
+
+def test_unknown_definitions_are_refused_by_name(world: World) -> None:
+    with pytest.raises(Refusal, match="task birds is not known"):
+        world.registry.task("birds")
+    with pytest.raises(Refusal, match="architecture 000000000000… is not known"):
+        world.registry.architecture("0" * 64)
+
+
+# -- push and fetch
+
+
+def test_a_push_becomes_a_version_with_its_weights_parents_and_counts(world: World) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2, note="first try")
+    result = world.work(receipt, files)
+    assert (result.featurizer, result.head, result.task, result.node) == (
+        receipt.featurizer,
+        receipt.head,
+        PETS.digest,
+        world.signer.node,
+    )
+    assert result.evaluations == receipt.evaluations
+    assert result.seconds == 2.0
+    details = world.registry.show(str(result.version))
+    assert details.receipt == receipt
+    assert [parent.version for parent in details.entry.version.parents] == [start.version]
+    assert details.entry.message == "first try"
+    assert details.evaluations[0].evaluation.accuracy == 9 / 12
+    fetched = world.registry.fetch(str(result.featurizer))
+    assert fetched.read_bytes() == files[str(result.featurizer)].read_bytes()
+    assert fetched.stat().st_mode & 0o222 == 0
+    assert world.registry.leases() == []
+
+
+def test_progress_counts_bytes_up_to_all_of_them(world: World) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2)
+    world.lease(receipt)
+    seen: list[tuple[int, int]] = []
+    world.registry.push(world.seal(receipt), files, lambda done, total: seen.append((done, total)))
+    size = sum(path.stat().st_size for path in files.values())
+    assert seen[-1] == (size, size)
+    world.registry.fetch(str(receipt.head), lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (files[str(receipt.head)].stat().st_size,) * 2
+
+
+def test_pushing_again_returns_the_first_result_and_adds_nothing(world: World) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2)
+    first = world.work(receipt, files)
+    before = world.registry.events()
+    assert world.registry.push(world.seal(receipt), files) == first
+    assert world.registry.push(world.seal(receipt), {}) == first
+    assert world.registry.events() == before
+
+
+def test_another_answer_to_an_answered_question_is_kept_as_a_duplicate(world: World, tmp_path: Path) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2)
+    late = World(world.registry, world.folder, Signer.open(tmp_path / "late.key"))
+    other, other_files = late.fine_tune(start, 2, body=featurizer(77))
+    assert late.lease(other, seconds=-1) is not None
+    first = world.work(receipt, files)
+    assert late.registry.push(late.seal(other), other_files) == first
+    assert late.registry.push(late.seal(other), other_files) == first
+    assert [event.text[-10:] for event in world.registry.events() if event.kind == "duplicate"] == ["other bits"]
+    with pytest.raises(Refusal, match="not known here"):
+        world.registry.fetch(str(other.featurizer))
+
+
+def test_results_answers_only_what_has_an_answer(world: World) -> None:
+    start = world.probed()
+    result = world.tuned(start, 2)
+    asked = [result.work_id, "0" * 64, start.work_id]
+    assert world.registry.results(asked) == {result.work_id: result, start.work_id: start}
+    assert world.registry.results([]) == {}
+
+
+def test_weights_that_are_here_are_not_sent_again(world: World) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2)
+    body = dict(files)
+    del body[str(receipt.head)]
+    first = world.tuned(start, 3)
+    same_head = receipt.model_copy(update={"head": first.head})
+    assert world.work(same_head, body).head == first.head
+
+
+def test_unknown_weights_are_refused(world: World) -> None:
+    with pytest.raises(Refusal, match="weights 000000000000… are not known here"):
+        world.registry.fetch("0" * 64)
+
+
+def test_an_evaluation_makes_no_version_and_is_found_at_every_version_with_these_weights(world: World) -> None:
+    start = world.probed()
+    tuned = world.tuned(start, 2)
+    result = world.work(world.evaluation(tuned), {})
+    assert result.version is None
+    assert result.evaluations[0].confusion == ((3, 1), (0, 4))
+    twin = world.registry.combine(of(tuned, purpose="twin"))
+    for version in (tuned.version, twin.version):
+        stored = world.registry.show(str(version)).evaluations
+        assert [one.evaluation.cell.split for one in stored] == ["validation", "test"]
+        assert {one.fingerprint for one in stored} == {FINGERPRINT}
+
+
+# -- what is refused, and leaves nothing behind
+
+
+def changed(name: str, value: float) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+    arrays = featurizer(2)
+    arrays[name] = arrays[name].copy()
+    arrays[name].reshape(-1)[0] = value
+    return arrays  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("body", "top", "sentence"),
+    [
+        (changed("conv.weight", np.nan), head(2), "tensor conv.weight holds NaN or infinite values"),
+        (changed("conv.weight", -np.inf), head(2), "tensor conv.weight holds NaN or infinite values"),
+        (changed("bn.running_mean", 9.0), head(2), "buffer bn.running_mean moved away"),
+        (featurizer(2), head(2, classes=3), r"tensor bias has shape \[3\] instead of \[2\]|other tensors"),
+        ({"conv.weight": featurizer(2)["conv.weight"]}, head(2), "tensor bn.num_batches_tracked is missing"),
+        (featurizer(2, extra=np.zeros(3, np.float32)), head(2), "other tensors than expected"),
+    ],
+    ids=["nan", "infinity", "buffer", "shape", "missing", "extra"],
+)
+def test_unfit_weights_are_refused_with_the_reason_and_nothing_stays(
+    world: World, body: dict[str, np.ndarray], top: dict[str, np.ndarray], sentence: str
+) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2, body=body, top=top)
+    world.lease(receipt)
+    with pytest.raises(Refusal, match=sentence):
+        world.registry.push(world.seal(receipt), files)
+    nothing_admitted(world, versions=2)
+    assert world.registry.results([receipt.work_id]) == {}
+
+
+def test_a_refused_contribution_is_logged_once_and_a_good_one_may_follow(world: World) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2, body=changed("conv.weight", np.nan))
+    world.lease(receipt)
+    for _ in range(2):
+        with pytest.raises(Refusal, match="NaN"):
+            world.registry.push(world.seal(receipt), files)
+    rejected = [event for event in world.registry.events() if event.kind == "rejected"]
+    assert [event.subject for event in rejected] == [receipt.work_id]
+    assert "NaN" in rejected[0].text
+    good, files = world.fine_tune(start, 2)
+    assert world.registry.push(world.seal(good), files).version is not None
+
+
+def test_bytes_that_hash_otherwise_are_refused(world: World) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2)
+    digest = str(receipt.featurizer)
+    files[digest].write_bytes(encode(featurizer(3)))
+    world.lease(receipt)
+    with pytest.raises(Refusal, match="the bytes hash to"):
+        world.registry.push(world.seal(receipt), files)
+    nothing_admitted(world, versions=2)
+
+
+@pytest.mark.parametrize(("cut", "sentence"), [(-1, "the file ends after"), (None, "more bytes than")])
+def test_too_few_and_too_many_bytes_are_refused(world: World, cut: int | None, sentence: str) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2)
+    path = files[str(receipt.featurizer)]
+    path.write_bytes(path.read_bytes()[:cut] + (b"" if cut else b"x"))
+    world.lease(receipt)
+    with pytest.raises(Refusal, match=sentence):
+        world.registry.push(world.seal(receipt), files)
+    assert len(world.registry.log()) == 2
+
+
+def test_a_file_that_was_not_given_is_named(world: World) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2)
+    world.lease(receipt)
+    del files[str(receipt.head)]
+    with pytest.raises(Refusal, match=f"names weights {str(receipt.head)[:12]}…, but no file"):
+        world.registry.push(world.seal(receipt), files)
+
+
+def test_a_signature_by_another_key_is_refused(world: World, tmp_path: Path) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2)
+    world.lease(receipt)
+    stranger = Signer.open(tmp_path / "stranger.key")
+    with pytest.raises(Refusal, match="signed by another key"):
+        world.registry.push(stranger.seal(receipt), files)
+    sealed = world.seal(receipt)
+    forged = Sealed(
+        body=sealed.body.replace('"seconds":2.0', '"seconds":1.0'), node=sealed.node, signature=sealed.signature
+    )
+    with pytest.raises(Refusal, match="the signature of this receipt is not by key"):
+        world.registry.push(forged, files)
+    nothing_admitted(world, versions=2)
+
+
+def test_an_unknown_architecture_is_refused(world: World) -> None:
+    foreign = NETWORK.model_copy(update={"padding": "same"})
+    digest, path = world.file(featurizer(1))
+    work = Import(architecture=foreign.digest, featurizer=digest, source="elsewhere")
+    receipt = Receipt(assignment=work, node=world.signer.node, featurizer=digest)
+    with pytest.raises(Refusal, match=r"architecture .* is not known here"):
+        world.registry.push(world.seal(receipt), {digest: path})
+
+
+def test_a_parent_of_another_architecture_is_refused(world: World) -> None:
+    start = world.probed()
+    foreign = NETWORK.model_copy(update={"padding": "same"})
+    world.registry.define_architecture(foreign)
+    receipt, files = world.fine_tune(start, 2)
+    work = receipt.assignment.model_copy(update={"architecture": foreign.digest})
+    receipt = receipt.model_copy(update={"assignment": work})
+    world.lease(receipt)
+    with pytest.raises(Refusal, match="has another architecture than the assignment"):
+        world.registry.push(world.seal(receipt), files)
+    nothing_admitted(world, versions=2)
+
+
+def test_a_start_that_the_parents_do_not_have_is_refused(world: World) -> None:
+    start, other = world.probed(), world.foundation(seed=5)
+    receipt, files = world.fine_tune(start, 2, parents=(str(other.version), str(start.version)))
+    world.lease(receipt)
+    with pytest.raises(Refusal, match="does not have the featurizer that the work started from"):
+        world.registry.push(world.seal(receipt), files)
+    receipt = receipt.model_copy(update={"parents": ()})
+    with pytest.raises(Refusal, match="names no parent"):
+        world.registry.push(world.seal(receipt), files)
+
+
+def test_a_start_may_come_from_two_versions(world: World) -> None:
+    probed = world.probed()
+    auxiliary = world.tuned(probed, 9)
+    start = probed.model_copy(update={"featurizer": auxiliary.featurizer})
+    parents = (str(auxiliary.version), str(probed.version))
+    receipt, files = world.fine_tune(start, 2, parents=parents)
+    result = world.work(receipt, files)
+    assert [row.through for row in world.registry.lineage(str(result.version), depth=1)] == [
+        None,
+        result.version,
+        result.version,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "sentence"),
+    [
+        (Evaluation(cell=Cell(domain="photo", split="validation"), confusion=((1,),)), "are 1 × 1; task pets has 2"),
+        (
+            Evaluation(cell=Cell(domain="sketch", split="validation"), confusion=((1, 0), (0, 1))),
+            "counts on domain sketch",
+        ),
+    ],
+)
+def test_counts_of_another_shape_or_domain_are_refused(world: World, evaluation: Evaluation, sentence: str) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2, evaluations=(evaluation,))
+    world.lease(receipt)
+    with pytest.raises(Refusal, match=sentence):
+        world.registry.push(world.seal(receipt), files)
+    nothing_admitted(world, versions=2)
+
+
+def test_an_evaluation_fills_the_cells_that_were_asked_for(world: World) -> None:
+    tuned = world.tuned(world.probed(), 2)
+    receipt = world.evaluation(tuned).model_copy(update={"evaluations": ()})
+    world.lease(receipt)
+    with pytest.raises(Refusal, match="1 cells were asked for"):
+        world.registry.push(world.seal(receipt), {})
+
+
+def test_a_push_that_does_not_fit_the_disk_is_refused_before_its_bytes(world: World) -> None:
+    start = world.probed()
+    local = direct(world)
+    local.configure("reserve_bytes", 2**60)
+    receipt, files = world.fine_tune(start, 2)
+    world.lease(receipt)
+    with pytest.raises(Unreachable, match="no room for"):
+        world.registry.push(world.seal(receipt), files)
+    assert all(path.stat().st_size == 0 for path in (folder(world) / "receiving").iterdir())
+    local.configure("reserve_bytes", None)
+    local.close()
+    assert world.registry.push(world.seal(receipt), files).version is not None
+    nothing_admitted(world, versions=3)
+
+
+# -- leases
+
+
+def test_a_push_without_a_lease_is_refused(world: World) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2)
+    with pytest.raises(Refusal, match="no lease on this assignment"):
+        world.registry.push(world.seal(receipt), files)
+    nothing_admitted(world, versions=2)
+    world.lease(receipt)
+    world.registry.release(receipt.work_id, receipt.node)
+    with pytest.raises(Refusal, match="no lease on this assignment"):
+        world.registry.push(world.seal(receipt), files)
+
+
+def test_a_late_push_is_taken_unless_another_node_is_at_work(world: World, tmp_path: Path) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2)
+    world.lease(receipt, seconds=-1)
+    other = World(world.registry, world.folder, Signer.open(tmp_path / "other.key"))
+    theirs, _ = other.fine_tune(start, 2)
+    assert other.lease(theirs) is not None
+    with pytest.raises(Refusal, match="is at work on this assignment"):
+        world.registry.push(world.seal(receipt), files)
+    other.registry.release(theirs.work_id, theirs.node)
+    assert world.registry.push(world.seal(receipt), files).node == world.signer.node
+
+
+def test_one_node_holds_a_question_until_its_lease_ends_and_nobody_an_answered_one(
+    world: World, tmp_path: Path
+) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2)
+    mine = world.lease(receipt)
+    assert mine is not None
+    theirs = mine.model_copy(update={"node": "a" * 64})
+    assert world.registry.lease(theirs) is None
+    renewed = mine.model_copy(update={"expires": mine.expires + 60, "done": 5, "total": 10, "doing": "training"})
+    assert world.registry.lease(renewed) == renewed
+    assert world.registry.leases() == [renewed]
+    assert world.registry.lease(mine.model_copy(update={"expires": time.time() - 1})) is not None
+    assert world.registry.leases() == []
+    assert world.registry.lease(theirs) == theirs
+    world.registry.release(theirs.work_id, theirs.node)
+    world.work(receipt, files)
+    assert world.registry.lease(theirs) is None
+
+
+def test_a_lease_is_cut_to_what_the_registry_allows(world: World) -> None:
+    granted = world.registry.lease(Lease(work_id="1" * 64, node="2" * 64, expires=1e12))
+    assert granted is not None
+    assert granted.expires < time.time() + 8 * 24 * 3600
+
+
+# -- offers
+
+
+def test_an_offer_stands_until_it_expires_is_replaced_or_withdrawn(world: World) -> None:
+    counts = {"photo": {"train": (3, 4), "validation": (1, 1), "test": (0, 0)}}
+    holding = Holding.model_validate(
+        {"task": PETS.digest, "task_name": "pets", "counts": counts, "fingerprint": FINGERPRINT}
+    )
+    first = Offer(node=world.signer.node, name="zoo", holdings=(holding,), issued=10.0)
+    world.registry.offer(world.signer.seal(first))
+    assert world.registry.offers() == [first]
+    later = first.model_copy(update={"issued": 11.0, "device": "cuda"})
+    world.registry.offer(world.signer.seal(later))
+    world.registry.offer(world.signer.seal(first))
+    assert world.registry.offers() == [later]
+    world.registry.withdraw_offer(world.signer.node)
+    assert world.registry.offers() == []
+    brief = first.model_copy(update={"issued": 12.0, "seconds": 0.01})
+    world.registry.offer(world.signer.seal(brief))
+    time.sleep(0.02)
+    assert world.registry.offers() == []
+    assert [event.text for event in world.registry.events() if event.kind == "offer"] == [
+        "zoo joined with pets",
+        "zoo left",
+        "zoo joined with pets",
+    ]
+
+
+def test_the_log_names_contributors_as_they_named_themselves(world: World) -> None:
+    world.registry.offer(world.signer.seal(Offer(node=world.signer.node, name="zoo", holdings=(), issued=1.0)))
+    world.tuned(world.probed(), 2)
+    assert {entry.contributor for entry in world.registry.log()} == {"zoo"}
+
+
+def test_an_offer_for_another_node_or_protocol_is_refused(world: World) -> None:
+    offer = Offer(node="b" * 64, name="zoo", holdings=(), issued=1.0)
+    with pytest.raises(Refusal, match="is signed by another key"):
+        world.registry.offer(world.signer.seal(offer))
+    newer = Offer(node=world.signer.node, name="zoo", holdings=(), issued=1.0, protocol=2)
+    with pytest.raises(Refusal, match="upgrade the registry"):
+        world.registry.offer(world.signer.seal(newer))
+
+
+# -- rounds
+
+
+def test_a_round_moves_from_expected_states_only(world: World) -> None:
+    asked = RoundRecord(id="r1-abc", name="spring", spec="{}", state="requested", created=1.0, changed=1.0)
+    assert world.registry.request_round(asked) == asked
+    assert world.registry.request_round(asked.model_copy(update={"spec": "{1}"})) == asked
+    assert world.registry.move_round("r1-abc", ["requested"], "running")
+    assert not world.registry.move_round("r1-abc", ["requested"], "cancelled")
+    assert world.registry.move_round("r1-abc", ["running", "requested"], "failed", "no data")
+    last = world.registry.round("spring")
+    assert (last.state, last.reason) == ("failed", "no data")
+    assert last.changed > 1.0
+    with pytest.raises(Refusal, match="no round"):
+        world.registry.move_round("nothing", ["running"], "done")
+    assert [event.text for event in world.registry.events(round="r1-abc")] == [
+        "spring requested",
+        "spring running",
+        "spring failed: no data",
+    ]
+
+
+def test_a_round_is_found_by_id_latest_name_and_unique_prefix(world: World) -> None:
+    for id, name in (("r1-abc", "spring"), ("r2-abd", "spring"), ("r2-x", "summer")):
+        world.registry.request_round(RoundRecord(id=id, name=name, spec="{}", state="requested", created=1, changed=1))
+    assert world.registry.round("r1-abc").id == "r1-abc"
+    assert world.registry.round("spring").id == "r2-abd"
+    assert world.registry.round("r2-a").id == "r2-abd"
+    assert [round.id for round in world.registry.rounds()] == ["r2-x", "r2-abd", "r1-abc"]
+    for unclear in ("r2", "r3", "", "%"):
+        with pytest.raises(Refusal, match="round"):
+            world.registry.round(unclear)
+
+
+def test_events_go_on_after_a_number(world: World) -> None:
+    for number in range(5):
+        world.registry.note("r1", "run", f"subject {number}", "said")
+    first = world.registry.events(limit=2)
+    assert [event.subject for event in first] == ["subject 0", "subject 1"]
+    assert [event.subject for event in world.registry.events(after=first[-1].number)] == [
+        f"subject {n}" for n in (2, 3, 4)
+    ]
+    assert world.registry.events(round="another") == []
+
+
+def test_the_fleets_address_is_announced_and_withdrawn(world: World) -> None:
+    world.registry.announce("127.0.0.1:9092")
+    assert world.registry.info().fleet == "127.0.0.1:9092"
+    world.registry.announce(None)
+    assert world.registry.info().fleet is None
+
+
+# -- combinations
+
+
+def test_a_combination_is_the_mean_of_both_parts_and_known_the_second_time(world: World) -> None:
+    start = world.probed()
+    parts = [world.tuned(start, seed) for seed in (2, 3, 4)]
+    result = world.registry.combine(of(*parts), round="r1", message="soup")
+    body = open_part(world.registry.fetch(str(result.featurizer)), NETWORK.featurizer)
+    mean = combine([featurizer(seed) for seed in (2, 3, 4)], [1, 1, 1], BUFFERS)
+    assert all(body[name].tobytes() == mean[name].tobytes() for name in mean)
+    top = open_part(world.registry.fetch(str(result.head)), NETWORK.head(2))
+    mean = combine([head(seed) for seed in (2, 3, 4)], [1, 1, 1], frozenset())
+    assert all(top[name].tobytes() == mean[name].tobytes() for name in mean)
+    assert world.registry.combine(of(*parts)) == result
+    entry = world.registry.show(str(result.version)).entry
+    assert (entry.round, entry.message, entry.task_name, entry.contributor) == ("r1", "soup", "pets", None)
+    assert [row.version for row in entry.version.parents] == [part.version for part in parts]
+    nothing_admitted(world, versions=6)
+
+
+def test_featurizers_alone_are_combined_across_tasks(world: World) -> None:
+    start, bare = world.probed(), world.foundation(seed=5)
+    tuned = world.tuned(start, 2)
+    with pytest.raises(Refusal, match="has no head"):
+        world.registry.combine(of(tuned, bare))
+    result = world.registry.combine(of(tuned, bare, parts="featurizer", purpose="fusing"))
+    assert (result.head, result.task) == (None, None)
+    assert world.registry.verify(str(result.version)).ok
+
+
+def test_heads_of_two_tasks_are_not_averaged(world: World) -> None:
+    start = world.probed()
+    cars = Task(name="cars", kind="auxiliary", classes=("red", "blue"), domains=("road",))
+    world.registry.define_task(cars)
+    body, top = world.file(featurizer(5)), world.file(head(5))
+    work = Import(architecture=NETWORK.digest, featurizer=body[0], head=top[0], task=cars.digest, source="a garage")
+    receipt = Receipt(assignment=work, node=world.signer.node, featurizer=body[0], head=top[0])
+    other = world.registry.push(world.seal(receipt), dict([body, top]))
+    with pytest.raises(Refusal, match="different tasks"):
+        world.registry.combine(of(start, other))
+
+
+def test_equal_parts_are_reused(world: World) -> None:
+    start = world.probed()
+    receipt, files = world.probe(start, seed=8)
+    receipt = receipt.model_copy(update={"assignment": receipt.assignment.model_copy(update={"l2": 2.0})})
+    other = world.work(receipt, files)
+    shared = world.registry.combine(of(start, other, purpose="shared_head"))
+    assert shared.featurizer == start.featurizer
+    assert shared.head not in (start.head, other.head)
+    assert world.registry.verify(str(shared.version)).ok
+
+
+def test_combinations_of_nothing_are_refused(world: World) -> None:
+    start = world.probed()
+    tuned = world.tuned(start, 2)
+    for refused, sentence in (
+        (Combination(parents=(Parent(version="0" * 64),)), "no version of this registry"),
+        (of(tuned, revision=99), "combination revision 99"),
+        (
+            Combination(
+                parents=(
+                    Parent(version=str(tuned.version), coefficient=0.5),
+                    Parent(version=str(start.version), coefficient=-0.5),
+                )
+            ),
+            "sum to nothing",
+        ),
+    ):
+        with pytest.raises(Refusal, match=sentence):
+            world.registry.combine(refused)
+    nothing_admitted(world, versions=3)
+
+
+def test_buffers_that_differ_are_not_averaged(world: World) -> None:
+    one = world.foundation(seed=1)
+    digest, path = world.file(featurizer(2, **{"bn.running_mean": np.zeros(3, np.float32)}))
+    work = Import(architecture=NETWORK.digest, featurizer=digest, source="elsewhere")
+    receipt = Receipt(assignment=work, node=world.signer.node, featurizer=digest)
+    two = world.registry.push(world.seal(receipt), {digest: path})
+    with pytest.raises(Refusal, match=r"buffer bn\.running_mean differs"):
+        world.registry.combine(of(one, two, parts="featurizer"))
+    nothing_admitted(world, versions=2)
+
+
+# -- history
+
+
+def test_the_log_can_be_narrowed(world: World) -> None:
+    start = world.probed()
+    tuned = [world.tuned(start, seed) for seed in (2, 3)]
+    mean = world.registry.combine(of(*tuned), round="r1")
+    world.registry.note("r2", "version", str(tuned[0].version), "used again")
+    assert [entry.version.rule.name for entry in world.registry.log()] == [
+        "combine",
+        "fine_tune",
+        "fine_tune",
+        "probe",
+        "import",
+    ]
+    assert len(world.registry.log(task="pets")) == 4
+    assert len(world.registry.log(kind="fine_tune")) == 2
+    assert [entry.id for entry in world.registry.log(round="r1")] == [mean.version]
+    assert [entry.id for entry in world.registry.log(round="r2")] == [tuned[0].version]
+    assert len(world.registry.log(limit=1)) == 1
+
+
+def test_revisions_are_ids_prefixes_aliases_and_steps_back(world: World) -> None:
+    start = world.probed()
+    tuned = str(world.tuned(start, 2).version)
+    world.registry.set_alias("latest", tuned[:12], "it is good")
+    resolve = world.registry.resolve
+    assert {resolve(tuned), resolve(tuned[:8]), resolve("latest"), resolve("latest~0")} == {tuned}
+    assert resolve("latest~") == resolve("latest~1") == resolve(f"{tuned[:10]}~1") == start.version
+    assert resolve(f"latest@{{{time.strftime('%Y-%m-%d', time.gmtime())}}}") == tuned
+    for wrong in ("nobody", "latest~9", tuned[:3], "0" * 12, "latest@{2001-01-01}", "latest@{soon}", "../x", ""):
+        with pytest.raises(Refusal):
+            resolve(wrong)
+
+
+def test_aliases_move_and_remember(world: World) -> None:
+    start = world.probed()
+    tuned = world.tuned(start, 2)
+    world.registry.set_alias("stable", str(start.version))
+    world.registry.set_alias("stable", str(tuned.version), "better")
+    world.registry.set_alias("stable", str(tuned.version), "again")
+    assert world.registry.aliases() == {"stable": tuned.version}
+    assert [(move.version, move.message) for move in world.registry.alias_history("stable")] == [
+        (tuned.version, "better"),
+        (start.version, ""),
+    ]
+    assert world.registry.show("stable").entry.aliases == ("stable",)
+    for wrong in ("cafe", "a b", "x~1"):
+        with pytest.raises(Refusal):
+            world.registry.set_alias(wrong, "stable")
+
+
+def test_lineage_walks_to_the_foundation(world: World) -> None:
+    start = world.probed()
+    one, two = world.tuned(start, 2), world.tuned(start, 3)
+    mean = world.registry.combine(of(one, two))
+    rows = world.registry.lineage(str(mean.version))
+    assert [(row.depth, row.entry.version.rule.name) for row in rows] == [
+        (0, "combine"),
+        (1, "fine_tune"),
+        (1, "fine_tune"),
+        (2, "probe"),
+        (2, "probe"),
+        (3, "import"),
+    ]
+    assert [row.through for row in rows[3:5]] == [one.version, two.version]
+    assert rows[1].coefficient == 1
+    assert len(world.registry.lineage(str(mean.version), depth=1)) == 3
+    assert set(world.registry.show(str(start.version)).children) == {one.version, two.version}
+
+
+# -- verification
+
+
+def test_verify_checks_bytes_id_signature_and_average(world: World) -> None:
+    start = world.probed()
+    mean = world.registry.combine(of(world.tuned(start, 2), world.tuned(start, 3)))
+    report = world.registry.verify(str(mean.version))
+    assert report.ok
+    assert [check.what for check in report.checks] == ["id", "featurizer", "head", "parents", "average"]
+    report = world.registry.verify(str(start.version))
+    assert report.ok
+    assert [check.what for check in report.checks] == ["id", "featurizer", "head", "parents", "receipt"]
+
+
+def test_verify_finds_a_byte_that_changed_in_the_folder(world: World) -> None:
+    start = world.probed()
+    tuned = [world.tuned(start, 2), world.tuned(start, 3)]
+    mean = world.registry.combine(of(*tuned))
+    digest = str(tuned[0].head)
+    path = folder(world) / "blobs" / digest[:2] / digest
+    path.chmod(0o600)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    for version, bad in ((tuned[0], "head"), (mean, "average")):
+        report = world.registry.verify(str(version.version))
+        assert [check.what for check in report.checks if not check.ok] == [bad]
+    path.unlink()
+    report = world.registry.verify(str(tuned[0].version))
+    assert [(check.what, check.detail) for check in report.checks if not check.ok] == [
+        ("head", f"the file {digest[:12]}… is missing")
+    ]
+
+
+def test_an_interrupted_push_goes_on_where_it_stopped(world: World) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2)
+    digest = str(receipt.featurizer)
+    partial = folder(world) / "receiving" / digest
+    partial.write_bytes(files[digest].read_bytes()[:333])
+    world.lease(receipt)
+    seen: list[int] = []
+    result = world.registry.push(world.seal(receipt), files, lambda done, total: seen.append(total - done))
+    assert result.version is not None
+    assert seen[-1] == 0
+    assert world.registry.fetch(digest).read_bytes() == files[digest].read_bytes()
+    nothing_admitted(world, versions=3)
+
+
+@pytest.mark.parametrize("damage", ["in what is checked at once", "in what only the digest tells"])
+def test_damaged_bytes_of_an_interrupted_push_do_not_spoil_it(world: World, damage: str) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2)
+    digest = str(receipt.featurizer)
+    partial = folder(world) / "receiving" / digest
+    data = bytearray(files[digest].read_bytes()[:-4])
+    data[20 if "at once" in damage else -1] ^= 1
+    partial.write_bytes(data)
+    world.lease(receipt)
+    if "digest" in damage:
+        with pytest.raises(Unreachable, match="damaged bytes"):
+            world.registry.push(world.seal(receipt), files)
+    assert world.registry.push(world.seal(receipt), files).version is not None
+    assert [event.kind for event in world.registry.events()].count("rejected") == 0
+
+
+def test_a_file_without_a_row_is_taken_back_and_checked(world: World) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2)
+    digest = str(receipt.featurizer)
+    orphan = folder(world) / "blobs" / digest[:2] / digest
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.write_bytes(files[digest].read_bytes())
+    os.chmod(orphan, 0o400)
+    with pytest.raises(Refusal, match="not known here"):
+        world.registry.fetch(digest)
+    result = world.work(receipt, {key: path for key, path in files.items() if key != digest} | {digest: files[digest]})
+    assert result.featurizer == digest
+    nothing_admitted(world, versions=3)
+
+
+def test_sha256_of_the_receipt_is_part_of_the_version(world: World) -> None:
+    result = world.probed()
+    details = world.registry.show(str(result.version))
+    assert details.receipt is not None
+    assert details.entry.version.receipt == sha256(details.receipt.to_json())
+    assert details.entry.version.id == result.version

@@ -6,7 +6,7 @@ estimate says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from coordinator.matching import can_do
@@ -16,6 +16,9 @@ from ratatouille.recipes.forecast import Forecast
 from ratatouille.record import Record
 from registry.port import Registry
 from registry.records import Result
+
+_LATEST = 10
+"""Earlier runs that tell how long a step takes."""
 
 
 class EstimateRow(Record):
@@ -56,7 +59,7 @@ class Estimate(Record):
         )
 
 
-def estimate(needed: Forecast, facts: dict[str, Result], registry: Registry) -> Estimate:
+def estimate(needed: Forecast, facts: Mapping[str, Result], registry: Registry) -> Estimate:
     """Estimate a forecast with the facts that are known."""
     offers = sorted(registry.offers(), key=lambda offer: offer.name)
     groups: dict[str, list[tuple[str, Order]]] = {}
@@ -75,7 +78,7 @@ def estimate(needed: Forecast, facts: dict[str, Result], registry: Registry) -> 
             )
         )
     open_steps = sum(row.steps for row in rows)
-    pace = _seconds_per_step(needed, facts)
+    pace = _seconds_per_step(needed, facts, registry)
     return Estimate(
         rows=tuple(rows),
         shared=needed.shared,
@@ -97,12 +100,20 @@ def _steps(orders: Sequence[Order]) -> int:
     return sum(order.assignment.steps for order in orders if isinstance(order.assignment, FineTune))
 
 
-def _seconds_per_step(needed: Forecast, facts: dict[str, Result]) -> float | None:
+def _seconds_per_step(needed: Forecast, facts: Mapping[str, Result], registry: Registry) -> float | None:
+    """The median pace of this round's runs, or of the latest runs of any round."""
     paces = [
         facts[work_id].seconds / order.assignment.steps
         for work_id, order in needed.orders.items()
         if isinstance(order.assignment, FineTune) and work_id in facts
     ]
+    if not paces:
+        receipts = [registry.show(entry.id).receipt for entry in registry.log(kind="fine_tune", limit=_LATEST)]
+        paces = [
+            receipt.seconds / receipt.assignment.steps
+            for receipt in receipts
+            if receipt is not None and isinstance(receipt.assignment, FineTune)
+        ]
     return median(paces) if paces else None
 
 

@@ -48,7 +48,7 @@ class Keeper:
 
     def _start(self, round: RoundRecord) -> None:
         if self._starts >= _MOST_STARTS:
-            reason = "its server process ended again and again; the SuperLink's log says why"
+            reason = "its server process ended again and again; its log in the coordinator's folder says why"
             self._registry.move_round(round.id, ["requested", "running"], "failed", reason)
             return
         self._starts += 1

@@ -47,8 +47,10 @@ def standing(conductor: Conductor, registry: Registry) -> Standing:
     needed = forecast(conductor.round, conductor.facts)
     names = {offer.node: offer.name for offer in registry.offers()}
     leases = [lease for lease in registry.leases() if lease.work_id in needed.orders]
-    under_way = sum(lease.done for lease in leases if lease.work_id not in needed.known)
     kinds = {work_id: order.assignment.kind for work_id, order in needed.orders.items()}
+    under_way = sum(
+        lease.done for lease in leases if lease.work_id not in needed.known and kinds[lease.work_id] == "fine_tune"
+    )
     trainings = [work_id for work_id, kind in kinds.items() if kind == "fine_tune"]
     others = [work_id for work_id, kind in kinds.items() if kind == "evaluate"]
     return Standing(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Mapping
 
 from flwr.serverapp import Grid
 
@@ -55,6 +56,8 @@ class RoundRunner:
         self._messages: dict[str, tuple[str, str, float]] = {}
         """Message id → node key, work id, time of sending."""
         self._failures: Counter[str] = Counter()
+        self._last_sign: dict[str, float] = {}
+        """Node key → when it last held a lease or replied."""
         self._stranded_since: float | None = None
 
     def run(self) -> None:
@@ -89,7 +92,7 @@ class RoundRunner:
         offers = self._registry.offers()
         nodes = {key: flower for flower, key in self._lane.nodes().items()}
         leased = {lease.work_id: lease.node for lease in self._registry.leases()}
-        self._forget_lost(set(leased))
+        self._forget_lost(leased)
         in_flight = {work_id: node for node, work_id, _ in self._messages.values()}
         for node, work_id in match(plan.orders, offers, nodes, in_flight, leased):
             message = self._lane.send(nodes[node], plan.orders[work_id].to_json())
@@ -123,6 +126,7 @@ class RoundRunner:
     def _receive(self) -> None:
         for reply in self._lane.poll():
             node, work_id, _ = self._messages.pop(reply.message, ("", "", 0.0))
+            self._last_sign[node] = time.monotonic()
             hint = _hint(reply, work_id) if work_id and not reply.lost else None
             if hint is not None and hint.outcome in ("refused", "failed"):
                 self._failed(node, hint)
@@ -134,11 +138,12 @@ class RoundRunner:
         if self._failures[hint.work_id] >= _ATTEMPTS:
             raise Refusal(f"node {node[:12]} cannot do its work: {hint.reason}")
 
-    def _forget_lost(self, leased: set[str]) -> None:
+    def _forget_lost(self, leased: Mapping[str, str]) -> None:
         """An order that was lost on its way is sent again: asking twice for the same work id costs nothing."""
-        busy = {node for node, work_id, _ in self._messages.values() if work_id in leased}
-        for message, (node, work_id, sent) in list(self._messages.items()):
-            if work_id not in leased and node not in busy and time.monotonic() - sent > _SILENCE:
+        now = time.monotonic()
+        self._last_sign.update(dict.fromkeys(leased.values(), now))
+        for message, (node, _, sent) in list(self._messages.items()):
+            if now - max(sent, self._last_sign.get(node, 0.0)) > _SILENCE:
                 del self._messages[message]
 
 

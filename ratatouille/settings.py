@@ -58,7 +58,9 @@ def read_settings(path: str | Path, record: type[R], kind: str) -> R:
 
 
 def _mistake(error: ValidationError, record: type[BaseModel]) -> str:
-    problem = error.errors(include_url=False, include_context=False)[0]
+    problems = error.errors(include_url=False, include_context=False)
+    # A misspelled key is reported as a missing one first; the unknown one says more.
+    problem = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "missing":
         return f"the key '{key}' is missing"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from coordinator.conductor import Conductor
 from coordinator.progress import Standing, standing
-from ratatouille.cli.output import console
+from ratatouille.cli.output import console, print_line
 from ratatouille.errors import Unreachable
 from ratatouille.recipes.round import Round
 from registry.port import Registry
@@ -54,14 +55,14 @@ class _Bars:
         for worker in now.workers:
             if worker.node not in self._nodes:
                 self._nodes[worker.node] = self._progress.add_task("")
-            text = f"  {worker.node}: {worker.doing}"
+            text = escape(f"  {worker.node}: {worker.doing}")
             self._progress.update(
                 self._nodes[worker.node], description=text, completed=worker.done, total=worker.total or None
             )
         at_work = {worker.node for worker in now.workers}
         for node, task in self._nodes.items():
             if node not in at_work:
-                self._progress.update(task, description=f"  {node}: waits", completed=0, total=None)
+                self._progress.update(task, description=escape(f"  {node}: waits"), completed=0, total=None)
 
     def say(self, sentence: str) -> None:
         self._progress.console.print(sentence)
@@ -100,7 +101,7 @@ class _Lines:
 
     def say(self, sentence: str) -> None:
         if not self._quiet:
-            console.print(sentence, soft_wrap=True)
+            print_line(sentence)
 
     def __enter__(self) -> None:
         pass

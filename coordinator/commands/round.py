@@ -15,7 +15,7 @@ from coordinator.settings import RoundSettings, read_round_settings, resolve
 from ratatouille.analysis.report import Report, report
 from ratatouille.cli.home import remote_in_force
 from ratatouille.cli.options import AsJson, Remote
-from ratatouille.cli.output import console, percent, print_json, print_table, short, when
+from ratatouille.cli.output import console, percent, print_json, print_line, print_table, short, when
 from ratatouille.errors import Refusal
 from ratatouille.recipes.forecast import forecast
 from ratatouille.recipes.round import Round
@@ -131,10 +131,10 @@ def status(round: RoundId, remote: Remote = None, as_json: AsJson = False) -> No
     if as_json:
         print_json({"round": record, "standing": now})
         return
-    console.print(f"round {record.name} ({record.id}): {record.state} {record.reason}".rstrip())
-    console.print(now.sentence)
+    print_line(f"round {record.name} ({record.id}): {record.state} {record.reason}".rstrip())
+    print_line(now.sentence)
     for worker in now.workers:
-        console.print(f"  {worker.node}: {worker.doing} {worker.done}/{worker.total}")
+        print_line(f"  {worker.node}: {worker.doing} {worker.done}/{worker.total}")
 
 
 def logs(
@@ -154,7 +154,7 @@ def logs(
                 if as_json:
                     typer.echo(event.to_json().decode())
                 else:
-                    console.print(f"{when(event.at)}  {event.kind:<11} {short(event.subject):<11} {event.text}")
+                    print_line(f"{when(event.at)}  {event.kind:<11} {short(event.subject):<11} {event.text}")
             last = events[-1].number
         if over or not follow_:
             return
@@ -212,12 +212,12 @@ def show_report(found: Report) -> None:
     print_table(
         columns, rows, f"{found.name}: {found.target}, {found.metric} in %, held out: {', '.join(found.held_out)}"
     )
-    console.print(
+    print_line(
         "± beside a score: half of its 95 % interval over images; beside the mean run: standard deviation over runs.\n"
         "best run: the one that validation chooses. " + found.verdict
     )
     if found.note:
-        console.print(found.note)
+        print_line(found.note)
 
 
 def _show(found: Report, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 import typer
+import typer.core
 from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
@@ -38,6 +39,9 @@ def load(command: Command) -> click.Command:
         )
     return loaded
 
+
+# typer would print its help through rich, which wraps lines to the terminal and escapes brackets.
+typer.core.HAS_RICH = False
 
 _EXTRAS = {
     "flwr": "coordinator",
@@ -148,15 +152,8 @@ def _set_level(level: int) -> Any:
 
 
 def _missing(error: ModuleNotFoundError, command: Command) -> Refusal:
-    extras = {
-        "flwr": "coordinator",
-        "sqlalchemy": "coordinator",
-        "alembic": "coordinator",
-        "torch": "node",
-        "timm": "node",
-    }
     package = (error.name or "").partition(".")[0]
-    extra = extras.get(package, "demo")
+    extra = _EXTRAS.get(package, "demo")
     if package in ("ratatouille", "coordinator", "contributor_client", "registry"):
         raise error
     return Refusal(

@@ -1,7 +1,8 @@
 """The pre-trained featurizer that everybody starts from: read from a file, from timm, or from a package.
 
 Each way gives the architecture, the featurizer's arrays and a sentence about the source, ready to be entered in a
-registry. Nothing is unpickled but the one file whose bytes are known here, and that with `weights_only=True`.
+registry. Files of people are safetensors, never pickles; the package's own pickle is known by its bytes and read with
+`weights_only=True`, as timm reads those of its downloads that have no safetensors.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,35 +43,44 @@ class Process:
         return code
 
 
+Start = Callable[..., Process]
+
+
 @pytest.fixture
-def make_service(tmp_path: Path) -> Iterator[type[Process]]:
+def make_service(tmp_path: Path) -> Iterator[Start]:
     """Starts services that end with the test."""
     made: list[Process] = []
 
-    class Made(Process):
-        def __init__(self, folder: Path = tmp_path / "registry", port: int = 0) -> None:
-            super().__init__(folder, port)
-            made.append(self)
+    def start(folder: Path = tmp_path / "registry", port: int = 0) -> Process:
+        made.append(Process(folder, port))
+        return made[-1]
 
-    yield Made
+    yield start
     for process in made:
-        if process.url:
-            process.end(signal.SIGKILL)
+        process.end(signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def defined(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the architecture and the task; copying it is faster than migrating anew."""
+    folder = tmp_path_factory.mktemp("defined") / "registry"
+    registry = open_registry(folder)
+    World(registry, folder, Signer.open(folder.parent / "key")).define()
+    registry.close()
+    return folder
 
 
 @pytest.fixture(params=["folder", "service"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, tmp_path: Path, defined: Path) -> Iterator[World]:
     """A world of its own: every test runs over both implementations (the service listens in a thread)."""
-    folder = tmp_path / "registry"
+    folder = shutil.copytree(defined, tmp_path / "registry")
     service = Service(folder) if request.param == "service" else None
     if service:
         service.start()
     registry = open_registry(service.address if service else folder, cache=tmp_path / "cache")
     files = tmp_path / "files"
     files.mkdir()
-    world = World(registry, files, Signer.open(tmp_path / "node.key"))
-    world.define()
-    yield world
+    yield World(registry, files, Signer.open(tmp_path / "node.key"))
     registry.close()
     if service:
         service.stop(grace=5)

@@ -18,7 +18,7 @@ from ratatouille.exchange.version import Combination, Parent
 from ratatouille.record import sha256
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
-from ratatouille.weights.canonical import encode, open_part
+from ratatouille.weights.canonical import Array, encode, open_part
 from ratatouille.weights.combine import combine
 from registry.local import LocalRegistry
 from registry.records import Result, RoundRecord
@@ -169,11 +169,11 @@ def test_an_evaluation_makes_no_version_and_is_found_at_every_version_with_these
 # -- what is refused, and leaves nothing behind
 
 
-def changed(name: str, value: float) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+def changed(name: str, value: float) -> dict[str, Array]:
     arrays = featurizer(2)
     arrays[name] = arrays[name].copy()
     arrays[name].reshape(-1)[0] = value
-    return arrays  # type: ignore[return-value]
+    return arrays
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def changed(name: str, value: float) -> dict[str, np.ndarray[tuple[int, ...], np
     ids=["nan", "infinity", "buffer", "shape", "missing", "extra"],
 )
 def test_unfit_weights_are_refused_with_the_reason_and_nothing_stays(
-    world: World, body: dict[str, np.ndarray], top: dict[str, np.ndarray], sentence: str
+    world: World, body: dict[str, Array], top: dict[str, Array], sentence: str
 ) -> None:
     start = world.probed()
     receipt, files = world.fine_tune(start, 2, body=body, top=top)

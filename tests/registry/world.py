@@ -40,11 +40,12 @@ FINGERPRINT = sha256(b"the pets that we hold")
 def featurizer(seed: int, **changes: Array) -> dict[str, Array]:
     """Random weights; the buffers are the same for every seed."""
     generator = np.random.default_rng(seed)
-    return {
+    arrays: dict[str, Array] = {
         "conv.weight": generator.standard_normal((3, 3, 2, 2), dtype=np.float32),
         "bn.running_mean": np.array([1, 2, 3], np.float32),
         "bn.num_batches_tracked": np.array(7, np.int64),
-    } | changes
+    }
+    return arrays | changes
 
 
 def head(seed: int, classes: int = 2) -> dict[str, Array]:

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import insert
+
+from ratatouille.errors import Refusal
+from registry.database import HEAD, Database
+from registry.migrations import SCRIPTS
+from registry.schema import Setting, metadata
+
+
+def test_the_migrated_schema_is_the_schema(tmp_path: Path) -> None:
+    database = Database(tmp_path / "registry.db")
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    database.close()
+
+
+def test_the_code_expects_the_last_migration() -> None:
+    assert SCRIPTS.get_current_head() == HEAD
+
+
+def test_a_database_of_newer_software_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "registry.db"
+    Database(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(Refusal, match="migrated by newer software"):
+        Database(path)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "registry.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(Refusal, match="cannot be used as a registry's database"):
+        Database(tmp_path / "registry.db")
+
+
+def test_writes_are_durable_and_foreign_keys_hold(tmp_path: Path) -> None:
+    database = Database(tmp_path / "registry.db")
+    with database.read() as connection:
+        values = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert values == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    database.close()
+
+
+def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    database = Database(tmp_path / "registry.db")
+
+    def fail() -> None:
+        with database.write() as connection:
+            connection.execute(insert(Setting).values(name="fleet", value='"here"'))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with database.read() as connection:
+        assert connection.execute(Setting.__table__.select()).all() == []
+    database.close()
+
+
+def test_processes_that_open_a_new_folder_at_once_migrate_it_once(tmp_path: Path) -> None:
+    code = "import sys; from registry.opening import open_registry; open_registry(sys.argv[1])"
+    command = [sys.executable, "-c", code, str(tmp_path / "registry")]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in processes:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors

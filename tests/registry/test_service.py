@@ -1,0 +1,250 @@
+"""The service as people run it: a process that is started, asked by several others, stopped and killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.assignment import Import
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.signing import Signer
+from ratatouille.weights.architecture import Architecture, Tensor
+from registry.opening import open_registry
+from registry.proto.registry_pb2 import CallReply, CallRequest, FetchReply, FetchRequest
+from registry.records import Result
+from registry.service import Service
+from registry.wire import SERVICE
+from tests.registry.conftest import Start
+from tests.registry.world import World
+
+ROOT = Path(__file__).parents[2]
+LARGE = Architecture(
+    name="large",
+    input_size=8,
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    padding="same",
+    width=3,
+    featurizer=tuple(Tensor(name=f"layer{i}.weight", shape=(2048, 1024)) for i in range(8)),
+)
+"""64 MiB: large enough to be killed in the middle."""
+
+
+def a_world(url: str, folder: Path) -> World:
+    (folder / "files").mkdir(parents=True, exist_ok=True)
+    world = World(open_registry(url, cache=folder / "cache"), folder / "files", Signer.open(folder / "node.key"))
+    world.define()
+    return world
+
+
+def a_large_import(world: World, seed: int = 0) -> tuple[Receipt, dict[str, Path]]:
+    world.registry.define_architecture(LARGE)
+    generator = np.random.default_rng(seed)
+    digest, path = world.file(
+        {tensor.name: generator.standard_normal(tensor.shape, dtype=np.float32) for tensor in LARGE.featurizer}
+    )
+    work = Import(architecture=LARGE.digest, featurizer=digest, source=f"seed {seed}")
+    return Receipt(assignment=work, node=world.signer.node, featurizer=digest), {digest: path}
+
+
+def memory(pid: int, what: str) -> int:
+    """Bytes of memory that a process has now (VmRSS) or had at most (VmHWM)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
+
+
+def script(name: str, *arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, str(ROOT / "tests" / "registry" / name), *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def test_killed_in_the_middle_of_a_push_it_goes_on_after_a_restart_and_acknowledges_once(
+    make_service: Start, tmp_path: Path
+) -> None:
+    folder = tmp_path / "registry"
+    first = make_service(folder)
+    world = a_world(first.url, tmp_path)
+    receipt, files = a_large_import(world)
+    digest = str(receipt.featurizer)
+    partial = folder / "receiving" / digest
+
+    def kill(done: int, total: int) -> None:
+        if done > total // 2:
+            first.end(signal.SIGKILL)
+
+    with pytest.raises(Unreachable):
+        world.registry.push(world.seal(receipt), files, kill)
+    arrived = partial.stat().st_size
+    assert 0 < arrived < files[digest].stat().st_size
+    assert not (folder / "blobs" / digest[:2] / digest).exists()
+
+    second = make_service(folder, int(first.url.rsplit(":", 1)[1]))
+    assert world.registry.log() == []
+    with pytest.raises(Refusal, match="not known here"):
+        world.registry.fetch(digest)
+    sent: list[int] = []
+    result = world.registry.push(world.seal(receipt), files, lambda done, total: sent.append(done))
+    assert sent[0] > arrived
+    assert world.registry.push(world.seal(receipt), files) == result
+    assert [event.kind for event in world.registry.events()] == ["version"]
+    assert world.registry.verify(str(result.version)).ok
+    assert list((folder / "receiving").iterdir()) == []
+    assert second.end() == 0
+
+
+def test_four_publishers_at_once_lose_nothing(make_service: Start, tmp_path: Path) -> None:
+    service = make_service()
+    world = a_world(service.url, tmp_path)
+    start = world.probed()
+    receipts = []
+    for seed in range(24):
+        receipt, _ = world.fine_tune(start, seed)
+        world.lease(receipt)
+        path = tmp_path / f"{seed}.json"
+        path.write_bytes(world.seal(receipt).to_json())
+        receipts.append(path)
+    # each is pushed by two of them
+    shares = [receipts[:12], receipts[12:], receipts[6:18], receipts[18:] + receipts[:6]]
+    publishers = [
+        script("publisher.py", service.url, tmp_path / f"cache{i}", tmp_path / "files", *share)
+        for i, share in enumerate(shares)
+    ]
+    answers: dict[str, set[str | None]] = {}
+    for publisher in publishers:
+        output, errors = publisher.communicate(timeout=60)
+        assert publisher.returncode == 0, errors
+        for line in output.splitlines():
+            result = Result.from_json(line)
+            answers.setdefault(result.work_id, set()).add(result.version)
+    assert len(answers) == 24
+    assert all(len(versions) == 1 for versions in answers.values())
+    assert len(world.registry.log(kind="fine_tune", limit=100)) == 24
+    assert list((service.folder / "receiving").iterdir()) == []
+
+
+def test_weights_stream_both_ways_in_little_memory_and_a_broken_fetch_goes_on(
+    make_service: Start, tmp_path: Path
+) -> None:
+    service = make_service()
+    world = a_world(service.url, tmp_path)
+    receipt, files = a_large_import(world)
+    digest = str(receipt.featurizer)
+    before = memory(service.pid, "VmRSS")
+    world.registry.push(world.seal(receipt), files)
+
+    class BreakError(Exception):
+        pass
+
+    def give_up(done: int, total: int) -> None:
+        if done > total // 2:
+            raise BreakError
+
+    with pytest.raises(BreakError):
+        world.registry.fetch(digest, give_up)
+    fetched: list[int] = []
+    path = world.registry.fetch(digest, lambda done, total: fetched.append(done))
+    assert path.read_bytes() == files[digest].read_bytes()
+    assert fetched[0] > files[digest].stat().st_size // 2
+    assert list((tmp_path / "cache" / "receiving").iterdir()) == []
+    assert memory(service.pid, "VmHWM") - before < 48 * 2**20
+
+
+def test_it_says_where_it_listens_answers_health_checks_and_drains_at_sigterm(
+    make_service: Start, tmp_path: Path
+) -> None:
+    service = make_service()
+    assert "without TLS" in service.line
+    with grpc.insecure_channel(service.url.removeprefix("grpc://")) as channel:
+        reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=SERVICE))
+        assert reply.status == health_pb2.HealthCheckResponse.SERVING
+    world = a_world(service.url, tmp_path)
+    receipt, files = a_large_import(world)
+    told = threading.Event()
+
+    def terminate(done: int, total: int) -> None:
+        if not told.is_set():
+            told.set()
+            os.kill(service.pid, signal.SIGTERM)
+
+    assert world.registry.push(world.seal(receipt), files, terminate).version is not None
+    assert service.end() == 0
+    with pytest.raises(Unreachable, match="no registry answers at grpc://"):
+        world.registry.info()
+
+
+def test_a_taken_port_and_a_public_address_are_refused(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(Refusal, match=f"port {port} of 127.0.0.1 is taken"):
+            Service(tmp_path / "registry", port=port)
+        command = [sys.executable, "-m", "registry.service", "--folder", str(tmp_path / "other"), "--port", str(port)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1].startswith(f"port {port} of 127.0.0.1 is taken")
+    with pytest.raises(Refusal, match="is not this machine's loopback"):
+        Service(tmp_path / "registry", host="0.0.0.0")
+
+
+def test_only_the_ports_methods_can_be_called_and_only_as_they_are(tmp_path: Path) -> None:
+    service = Service(tmp_path / "registry")
+    service.start()
+    with grpc.insecure_channel(service.address.removeprefix("grpc://")) as channel:
+        call = channel.unary_unary(f"/{SERVICE}/Call", CallRequest.SerializeToString, CallReply.FromString)
+        fetch = channel.unary_stream(f"/{SERVICE}/Fetch", FetchRequest.SerializeToString, FetchReply.FromString)
+        for protocol, method, arguments, code, sentence in (
+            (1, "configure", b"{}", grpc.StatusCode.UNIMPLEMENTED, "does not know 'configure'"),
+            (1, "close", b"{}", grpc.StatusCode.UNIMPLEMENTED, "does not know 'close'"),
+            (1, "log", b'{"limit":"5"}', grpc.StatusCode.INVALID_ARGUMENT, "limit: input should be a valid integer"),
+            (1, "log", b'{"limits":5}', grpc.StatusCode.INVALID_ARGUMENT, "limits: extra inputs are not permitted"),
+            (1, "log", b"{", grpc.StatusCode.INVALID_ARGUMENT, "log cannot be called like this"),
+            (1, "resolve", b'{"revision":"x"}', grpc.StatusCode.FAILED_PRECONDITION, "there is no alias 'x'"),
+            (0, "log", b"{}", grpc.StatusCode.FAILED_PRECONDITION, "this registry protocol 1; upgrade your software"),
+            (2, "log", b"{}", grpc.StatusCode.FAILED_PRECONDITION, "this registry protocol 1; upgrade the registry"),
+        ):
+            with pytest.raises(grpc.RpcError) as caught:
+                call(CallRequest(protocol=protocol, method=method, json=arguments))
+            assert caught.value.code() == code
+            assert sentence in str(caught.value.details())
+        with pytest.raises(grpc.RpcError, match="upgrade the registry"):
+            list(fetch(FetchRequest(protocol=2, digest="0" * 64)))
+    service.stop(grace=1)
+
+
+def test_nobody_there_is_said_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    registry = open_registry(f"grpc://127.0.0.1:{port}", cache=tmp_path)
+    begun = time.monotonic()
+    with pytest.raises(Unreachable, match=f"no registry answers at grpc://127.0.0.1:{port}"):
+        registry.log()
+    assert time.monotonic() - begun < 5
+    registry.close()
+
+
+def test_a_service_over_a_folder_that_is_in_use_sees_what_others_write(tmp_path: Path) -> None:
+    service = Service(tmp_path / "registry")
+    service.start()
+    beside, through = (
+        a_world(str(tmp_path / "registry"), tmp_path),
+        open_registry(service.address, cache=tmp_path / "c"),
+    )
+    version = str(beside.probed().version)
+    assert through.resolve(version[:10]) == version
+    through.set_alias("latest", version)
+    assert beside.registry.aliases() == {"latest": version}
+    through.close()
+    beside.registry.close()
+    service.stop(grace=1)

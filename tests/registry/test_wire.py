@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic_core import to_json
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.version import Combination, Parent
+from registry.local import LocalRegistry
+from registry.port import Registry
+from registry.proto.generate import GENERATED, HERE, generate
+from registry.records import Result
+from registry.wire import METHODS
+
+
+def test_the_generated_messages_are_those_of_the_proto_file(tmp_path: Path) -> None:
+    generate(tmp_path)
+    for name in GENERATED:
+        assert (tmp_path / "registry" / "proto" / name).read_text() == (HERE / name).read_text(), (
+            "run python -m registry.proto.generate"
+        )
+
+
+def test_every_method_of_the_port_travels_or_carries_weights() -> None:
+    methods = {name for name, value in vars(Registry).items() if callable(value) and not name.startswith("_")}
+    assert methods - METHODS.keys() == {"fetch", "push", "close"}
+    assert all(hasattr(LocalRegistry, name) for name in methods)
+
+
+@given(
+    coefficient=st.one_of(st.integers(1, 10**6), st.floats(-100, 100).filter(lambda value: value != 0)),
+    message=st.text(max_size=30),
+)
+def test_arguments_arrive_as_they_were_given(coefficient: float, message: str) -> None:
+    asked = Combination(parents=(Parent(version="a" * 64, coefficient=coefficient),), purpose="soup")
+    method = METHODS["combine"]
+    arrived = method.decode(method.encode(asked, message=message))
+    assert arrived == {"combination": asked, "round": None, "message": message}
+    assert arrived["combination"].work_id == asked.work_id
+
+
+def test_results_arrive_as_they_were_returned() -> None:
+    result = Result(work_id="a" * 64, seconds=1.5)
+    assert METHODS["results"].result(to_json({"a" * 64: result})) == {"a" * 64: result}
+    assert METHODS["lease"].result(to_json(None)) is None
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"name":1,"version":"x"}', b'{"name":"x"}', b"[]", b'{"name":"a","version":"b","c":1}']
+)
+def test_arguments_that_do_not_fit_are_refused(data: bytes) -> None:
+    with pytest.raises(Refusal, match="set_alias cannot be called like this"):
+        METHODS["set_alias"].decode(data)

@@ -61,26 +61,27 @@ def make_service(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture(scope="session")
-def defined(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the architecture and the task; copying it is faster than migrating anew."""
-    folder = tmp_path_factory.mktemp("defined") / "registry"
-    registry = open_registry(folder)
-    World(registry, folder, Signer.open(folder.parent / "key")).define()
-    registry.close()
+def beginning(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A node's key and a registry with definitions, foundation and head; copying them is faster than making them."""
+    folder = tmp_path_factory.mktemp("beginning")
+    (folder / "files").mkdir()
+    world = World(open_registry(folder / "registry"), folder / "files", Signer.open(folder / "node.key"))
+    world.define()
+    world.probed()
+    world.registry.close()
     return folder
 
 
 @pytest.fixture(params=["folder", "service"])
-def world(request: pytest.FixtureRequest, tmp_path: Path, defined: Path) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, tmp_path: Path, beginning: Path) -> Iterator[World]:
     """A world of its own: every test runs over both implementations (the service listens in a thread)."""
-    folder = shutil.copytree(defined, tmp_path / "registry")
+    shutil.copytree(beginning, tmp_path, dirs_exist_ok=True)
+    folder = tmp_path / "registry"
     service = Service(folder) if request.param == "service" else None
     if service:
         service.start()
     registry = open_registry(service.address if service else folder, cache=tmp_path / "cache")
-    files = tmp_path / "files"
-    files.mkdir()
-    yield World(registry, files, Signer.open(tmp_path / "node.key"))
+    yield World(registry, tmp_path / "files", Signer.open(tmp_path / "node.key"))
     registry.close()
     if service:
         service.stop(grace=5)

@@ -93,7 +93,8 @@ class World:
         """A foundation with a head for the pets."""
         base = self.foundation()
         receipt, files = self.probe(base)
-        return self.work(receipt, files)
+        known = self.registry.results([receipt.work_id])
+        return known.get(receipt.work_id) or self.work(receipt, files)
 
     def probe(self, base: Result, seed: int = 1) -> tuple[Receipt, dict[str, Path]]:
         """The answer to a probe."""

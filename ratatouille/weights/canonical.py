@@ -106,7 +106,7 @@ def _difference(received: bytes, tensors: list[Tensor]) -> str:
         return "it is no safetensors file"
     try:
         entries = json.loads(received[8 : 8 + length])
-    except ValueError:  # a longer header than expected is cut: it cannot be parsed, and need not be
+    except (ValueError, RecursionError):  # a longer header than expected is cut: it cannot be parsed, and need not be
         return "other tensors than expected"
     if not isinstance(entries, dict):
         return "it is no safetensors file"

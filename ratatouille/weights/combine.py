@@ -97,8 +97,7 @@ def combine(
         order, coefficients, divisor = order[:1], [1.0] * len(parts), 1.0
     result: dict[str, Array] = {}
     for name in sorted(set().union(*parts)):
-        missing = [i for i in range(len(parts)) if name not in parts[i] or parts[i][name].shape != parts[0][name].shape]
-        if missing:
+        if any(name not in part for part in parts) or len({part[name].shape for part in parts}) > 1:
             raise Refusal(f"tensor {name} differs in name or shape between the weights to combine")
         arrays: list[Array] = [np.ascontiguousarray(parts[i][name]).reshape(-1) for i in order]
         if name in buffers or parts[0][name].dtype != np.float32:
@@ -132,7 +131,11 @@ def _mean(arrays: Sequence[Array], coefficients: Sequence[float], divisor: float
                 total += term
         if divisor != 1:
             total /= divisor
-        rounded[:] = total
+        try:
+            with np.errstate(over="raise"):
+                rounded[:] = total
+        except FloatingPointError as error:
+            raise Refusal("the result is too large for float32; choose smaller coefficients") from error
     return mean
 
 

@@ -14,7 +14,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -125,6 +125,12 @@ class Blobs:
             except (FileNotFoundError, Unreachable):
                 continue
         return swept
+
+    def sweep_complete(self, owned: Collection[str], older_than: float) -> None:
+        """Remove complete files that are not `owned` and came before `older_than`."""
+        for path in list(self.complete()):
+            if path.name not in owned and path.stat().st_mtime < older_than:
+                path.unlink()
 
 
 class Receiving:

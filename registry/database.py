@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import Refusal, Unreachable
 
 HEAD = "0001"
 """The revision of the migrations that this code was written for; a test compares."""
@@ -51,9 +51,18 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that holds the write lock from its beginning; it is undone when the block raises."""
-        with self._engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection, connection.begin():
-            yield connection
+        """A transaction that holds the write lock from its beginning; it is undone when the block raises.
+
+        Raises:
+            Unreachable: when another process does not give the lock free.
+        """
+        with self._engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection:
+            try:
+                transaction = connection.begin()
+            except OperationalError as error:
+                raise Unreachable(f"{self.path} is locked by another process ({error.orig}); try again") from error
+            with transaction:
+                yield connection
 
     def close(self) -> None:
         """Close all connections."""

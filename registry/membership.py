@@ -14,6 +14,7 @@ from registry.chronicle import record_event
 from registry.schema import ContributionRow, LeaseRow, OfferRow, VersionRow
 from registry.settings import read_settings
 
+LONGEST_OFFER_SECONDS = 24 * 3600.0
 FORGET_LEASES_SECONDS = 90 * 24 * 3600.0
 
 
@@ -45,7 +46,7 @@ def enter_offer(connection: Connection, sealed: Sealed, offer: Offer) -> None:
         "name": offer.name,
         "sealed": sealed.to_json().decode(),
         "issued": offer.issued,
-        "expires": now + offer.seconds,
+        "expires": now + min(offer.seconds, LONGEST_OFFER_SECONDS),
     }
     if last is None:
         connection.execute(insert(OfferRow).values(node=offer.node, **values))

@@ -91,11 +91,13 @@ class Publisher:
         return known
 
     def sweep(self) -> None:
-        """Throw away what broken transfers left long ago, and the promises to them."""
+        """Throw away what broken transfers left long ago, files that no version came to own, and dead promises."""
         with self.database.read() as connection:
-            stale = read_settings(connection).stale_seconds
-        self.blobs.sweep(time.time() - stale)
-        with self.database.write() as connection:
+            before = time.time() - read_settings(connection).stale_seconds
+        self.blobs.sweep(before)
+        with self.database.write() as connection:  # nobody places a file meanwhile
+            owned = set(connection.execute(select(BlobRow.digest)).scalars())
+            self.blobs.sweep_complete(owned, before)
             for digest in connection.execute(select(UploadRow.digest)).scalars().all():
                 if not self.blobs.partial(digest).exists():
                     connection.execute(delete(UploadRow).where(UploadRow.digest == digest))

@@ -747,3 +747,30 @@ def test_sha256_of_the_receipt_is_part_of_the_version(world: World) -> None:
     assert details.receipt is not None
     assert details.entry.version.receipt == sha256(details.receipt.to_json())
     assert details.entry.version.id == result.version
+
+
+def test_the_sweep_removes_what_nobody_owns_and_keeps_what_versions_have(world: World) -> None:
+    start = world.probed()
+    receipt, _ = world.fine_tune(start, 2)
+    local = direct(world)
+    orphan = local.blobs.path("f" * 64)
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.write_bytes(b"nobody's")
+    local.blobs.partial(str(receipt.head)).write_bytes(b"half")
+    local.publisher.sweep()
+    assert orphan.exists()
+    local.configure("stale_seconds", 0)
+    local.publisher.sweep()
+    assert not orphan.exists()
+    nothing_admitted(world, versions=2)
+    assert all(check.ok for check in world.registry.verify(str(start.version)).checks)
+    local.close()
+
+
+@pytest.mark.parametrize(("name", "value"), [("reserve", 1), ("reserve_bytes", "much")])
+def test_settings_that_do_not_exist_or_fit_are_refused(world: World, name: str, value: str | int) -> None:
+    local = direct(world)
+    with pytest.raises(Refusal, match="reserve"):
+        local.configure(name, value)
+    assert local.settings().reserve_bytes == 2**30
+    local.close()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
@@ -14,6 +14,9 @@ from registry.port import Registry
 from registry.proto.generate import GENERATED, HERE, generate
 from registry.records import Result
 from registry.wire import METHODS
+
+CALM = settings(deadline=None, max_examples=40)
+"""No deadline: tests share the machine."""
 
 
 def test_the_generated_messages_are_those_of_the_proto_file(tmp_path: Path) -> None:
@@ -30,6 +33,7 @@ def test_every_method_of_the_port_travels_or_carries_weights() -> None:
     assert all(hasattr(LocalRegistry, name) for name in methods)
 
 
+@CALM
 @given(
     coefficient=st.one_of(st.integers(1, 10**6), st.floats(-100, 100).filter(lambda value: value != 0)),
     message=st.text(max_size=30),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -20,6 +20,8 @@ from ratatouille.weights.architecture import Tensor
 from ratatouille.weights.canonical import Array, digest, encode, in_order
 from ratatouille.weights.combine import BLOCK, Term, combine, combine_files, interpolate, sole
 
+CALM = settings(deadline=None, max_examples=40)
+"""No deadline: tests share the machine."""
 FLOATS = st.floats(width=32, min_value=-(2.0**100), max_value=2.0**100, allow_nan=False)
 WEIGHTS = hnp.arrays(np.float32, 7, elements=FLOATS)
 NONE: frozenset[str] = frozenset()
@@ -46,6 +48,7 @@ def over_files(terms: Sequence[Term], tensors: Sequence[Tensor]) -> bytes:
     return output.getvalue()
 
 
+@CALM
 @given(st.lists(WEIGHTS, min_size=1, max_size=6), st.data())
 def test_the_order_of_arrival_changes_no_bit(arrays: list[Array], data: st.DataObject) -> None:
     coefficients = data.draw(
@@ -57,6 +60,7 @@ def test_the_order_of_arrival_changes_no_bit(arrays: list[Array], data: st.DataO
     assert bits(first) == bits(again)
 
 
+@CALM
 @given(WEIGHTS, st.lists(st.one_of(st.integers(1, 9), st.floats(-5, 9)), min_size=1, max_size=5))
 def test_the_mean_of_identical_weights_is_these_weights(array: Array, coefficients: list[float]) -> None:
     array[0] = -0.0
@@ -65,6 +69,7 @@ def test_the_mean_of_identical_weights_is_these_weights(array: Array, coefficien
     assert bits(combine([part(array)] * len(coefficients), coefficients, NONE)) == bits(part(array))
 
 
+@CALM
 @given(WEIGHTS, WEIGHTS)
 def test_the_ends_of_an_interpolation_are_the_ends(start: Array, end: Array) -> None:
     start[0] = end[1] = -0.0
@@ -72,6 +77,7 @@ def test_the_ends_of_an_interpolation_are_the_ends(start: Array, end: Array) -> 
     assert bits(interpolate(part(start), part(end), 1, NONE)) == bits(part(end))
 
 
+@CALM
 @given(st.lists(WEIGHTS, min_size=2, max_size=4), WEIGHTS)
 def test_a_zero_coefficient_leaves_no_trace(arrays: list[Array], ignored: Array) -> None:
     kept = combine([part(array) for array in arrays], [1] * len(arrays), NONE)
@@ -86,6 +92,7 @@ def test_the_mean_is_the_exact_mean_rounded_once() -> None:
     assert interpolate(part([0, 10]), part([4, 20]), 0.25, NONE)["w"].tolist() == [1, 12.5]
 
 
+@CALM
 @given(st.lists(WEIGHTS, min_size=1, max_size=4), st.data())
 def test_files_and_memory_give_the_same_bytes(arrays: list[Array], data: st.DataObject) -> None:
     coefficients = data.draw(st.lists(st.sampled_from([1, 2, 0.5, 1.0]), min_size=len(arrays), max_size=len(arrays)))
@@ -168,7 +175,7 @@ def test_memory_does_not_grow_with_files_or_their_size(tmp_path: Path) -> None:
         base["w0"] = np.full((1024, 1024), seed, np.float32)
         paths.append(str(term(tmp_path, base).path))
     code = """
-import resource, sys
+import sys
 from pathlib import Path
 from ratatouille.weights.architecture import Tensor
 from ratatouille.weights.combine import Term, combine_files

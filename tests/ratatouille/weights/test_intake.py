@@ -5,13 +5,16 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ratatouille.errors import Refusal
 from ratatouille.weights.architecture import Tensor
 from ratatouille.weights.canonical import Array, encode, header
 from ratatouille.weights.intake import Intake
+
+CALM = settings(deadline=None, max_examples=40)
+"""No deadline: tests share the machine."""
 
 TENSORS = (
     Tensor(name="conv", shape=(3, 5)),
@@ -42,6 +45,7 @@ def changed(name: str, index: int, value: float) -> bytes:
     return encode(part)
 
 
+@CALM
 @given(st.lists(st.integers(0, len(FILE)), max_size=40))
 def test_good_bytes_pass_however_they_are_cut(cuts: list[int]) -> None:
     take(FILE, cuts)
@@ -51,12 +55,14 @@ def test_good_bytes_pass_one_by_one() -> None:
     take(FILE, list(range(len(FILE))))
 
 
+@CALM
 @given(st.integers(0, 14), st.sampled_from([np.nan, np.inf, -np.inf]), st.lists(st.integers(0, len(FILE)), max_size=10))
 def test_a_value_that_is_not_finite_is_refused_wherever_it_is(index: int, value: float, cuts: list[int]) -> None:
     with pytest.raises(Refusal, match="tensor conv holds NaN or infinite values"):
         take(changed("conv", index, value), cuts)
 
 
+@CALM
 @given(st.sampled_from([("mean", 0), ("mean", 2), ("steps", 0)]), st.lists(st.integers(0, len(FILE)), max_size=10))
 def test_a_buffer_that_moved_is_refused_with_the_remedy(place: tuple[str, int], cuts: list[int]) -> None:
     with pytest.raises(Refusal, match=f"buffer {place[0]} moved away .* train with BatchNorm in eval mode"):
@@ -70,6 +76,7 @@ def test_without_an_ancestor_buffers_may_be_anything() -> None:
     intake.finish()
 
 
+@CALM
 @given(
     st.integers(len(header(TENSORS)), len(FILE) - 1), st.integers(0, 7), st.lists(st.integers(0, len(FILE)), max_size=5)
 )
@@ -80,6 +87,7 @@ def test_any_flipped_bit_is_refused(place: int, bit: int, cuts: list[int]) -> No
         take(bytes(data), cuts, hashlib.sha256(FILE).hexdigest())
 
 
+@CALM
 @given(st.lists(st.integers(0, len(FILE)), max_size=5))
 def test_more_and_fewer_bytes_are_refused(cuts: list[int]) -> None:
     with pytest.raises(Refusal, match="more bytes than the"):

@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 from ratatouille.errors import Refusal
-from registry.blobs import Blobs, Receiving, hash_file
+from registry.blobs import Blobs, hash_file
+from registry.receiving import Receiving
 
 RECENT_SECONDS = 600.0
 STALE_SECONDS = 7 * 24 * 3600.0

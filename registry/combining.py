@@ -17,12 +17,13 @@ from ratatouille.weights.architecture import Architecture, Part
 from ratatouille.weights.canonical import size
 from ratatouille.weights.combine import Term, combine_files, sole
 from registry.answers import answer
-from registry.blobs import Blobs, Receiving
+from registry.blobs import Blobs
 from registry.chronicle import note
 from registry.database import Database
 from registry.definitions import architecture, task
 from registry.ledger import enter_blob, enter_version
 from registry.publish import is_blob, reserve
+from registry.receiving import Receiving
 from registry.records import Result
 from registry.schema import EventRow, UploadRow, VersionRow
 

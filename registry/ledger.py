@@ -67,10 +67,10 @@ def admit(connection: Connection, sealed: Sealed, examined: Examined) -> None:
     if version is not None:
         work = receipt.assignment
         message = receipt.note or (work.source if isinstance(work, Import) else "")
-        enter_version(connection, version, receipt.work_id, message, receipt.seconds)
+        enter_version(connection, version, receipt.work_id, message, receipt.seconds, receipt.round)
     else:
         text = f"{len(receipt.evaluations)} cells by {receipt.node[:12]}…"
-        record_event(connection, "evaluation", receipt.work_id, text)
+        record_event(connection, "evaluation", receipt.work_id, text, receipt.round)
     _write_evaluations(connection, examined)
     release_lease(connection, receipt.work_id, receipt.node)
 

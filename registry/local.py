@@ -16,10 +16,11 @@ from ratatouille.exchange.version import Combination
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
 from registry import answers, chronicle, combining, definitions, membership, queries, revisions, settings, verify
-from registry.blobs import BLOCK, Blobs, open_to_send
+from registry.blobs import Blobs, open_to_send
 from registry.database import Database
 from registry.port import Progress
 from registry.publish import Publisher, Push, is_blob
+from registry.receiving import BLOCK
 from registry.records import (
     AliasMove,
     Details,

@@ -22,12 +22,13 @@ from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.weights.canonical import Array, open_part
 from ratatouille.weights.intake import Intake
 from registry.answers import answer
-from registry.blobs import Blobs, Receiving
+from registry.blobs import Blobs
 from registry.chronicle import record_event
 from registry.database import Database
 from registry.examine import Examined, Wanted, examine
 from registry.ledger import admit, enter_blob, keep_duplicate, write_contribution
 from registry.membership import had_lease, holder
+from registry.receiving import Receiving
 from registry.records import Result
 from registry.schema import BlobRow, ContributionRow, UploadRow
 from registry.settings import read_settings

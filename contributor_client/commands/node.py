@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 import time
@@ -13,7 +12,7 @@ import typer
 
 from ratatouille.cli.home import home, remote_in_force
 from ratatouille.cli.options import AsJson, Home, Remote
-from ratatouille.cli.output import console, print_json, print_table, short
+from ratatouille.cli.output import console, print_json, print_table, say_what_happens, short
 from ratatouille.cli.progress import counting
 
 
@@ -29,7 +28,7 @@ def join(
     from contributor_client.node import Node
     from ratatouille.tasks.node import read_node_settings
 
-    logging.getLogger().setLevel(logging.INFO)
+    say_what_happens()
     settings = read_node_settings(file)
     place = folder or settings.folder or home() / "nodes" / settings.name
     address = remote_in_force(remote or settings.remote).value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -14,7 +13,7 @@ import typer
 
 from ratatouille.cli.home import DEFAULT_PORT, home, remote_in_force
 from ratatouille.cli.options import AsJson, Home, Remote
-from ratatouille.cli.output import console, print_json
+from ratatouille.cli.output import console, print_json, say_what_happens
 from ratatouille.errors import Refusal
 
 
@@ -32,7 +31,7 @@ def up(
     """
     from coordinator.house import House, HouseSettings
 
-    logging.getLogger().setLevel(logging.INFO)
+    say_what_happens()
     settings = HouseSettings(_folder(folder), port, superlink_port)
     stop, ready = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

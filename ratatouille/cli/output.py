@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 console = Console(highlight=False)
+
+
+def say_what_happens() -> None:
+    """Let our own packages log to the terminal, for commands that stay; libraries keep to warnings."""
+    for name in ("coordinator", "contributor_client", "registry", "ratatouille"):
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def plain(value: Any) -> Any:

@@ -68,6 +68,8 @@ class Receipt(Record):
     assignment: Assignment
     parents: tuple[Digest, ...] = ()
     """Ids of the versions that the input digests were taken from, in the order featurizer, head."""
+    round: Annotated[str, Field(max_length=80)] | None = None
+    """Id of the round that the work was first done for; other rounds share it."""
     node: Digest
     """Public key of the node, 32 bytes in hexadecimal."""
     featurizer: Digest | None = None

@@ -61,7 +61,7 @@ class Timing:
     """How long leases stand, how often they are renewed, and how long an absent registry is waited for, in seconds."""
 
     lease: float = 30.0
-    renew: float = 5.0
+    renew: float = 1.0
     patience: float = 24 * 3600.0
     checkpoint: float = 30.0
 
@@ -207,6 +207,7 @@ def _receipt(order: Order, outcome: Outcome, node: str, overhead: float) -> Rece
     return Receipt(
         assignment=order.assignment,
         parents=order.parents,
+        round=order.round,
         node=node,
         featurizer=outcome.featurizer,
         head=outcome.head,

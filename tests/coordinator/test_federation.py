@@ -1,0 +1,163 @@
+"""One round over a real federation, undisturbed and disturbed, against the same round rehearsed without Flower."""
+
+from pathlib import Path
+
+import pytest
+
+from coordinator.conductor import Conductor
+from coordinator.rehearsal import Stage, rehearse
+from coordinator.settings import read_round_settings
+from ratatouille.exchange.assignment import FineTune
+from ratatouille.exchange.order import Order
+from ratatouille.recipes.round import Round
+from ratatouille.tasks.node import read_node_settings
+from registry.opening import open_registry
+from registry.port import Registry
+from tests.coordinator.federation import NODES, Federation, Ground, wait_until
+
+Weights = dict[str, tuple[str | None, str | None]]
+STEPS, LONG = 40, 300
+"""Steps of a run, and of one that is long enough to kill its process in the middle."""
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    return Ground(tmp_path_factory.mktemp("ground"), STEPS)
+
+
+@pytest.fixture(scope="module")
+def stage(ground: Ground) -> Stage:
+    """A registry for rehearsals, with the data of all nodes."""
+    folder = ground.folder / "rehearsal"
+    ground.enter(open_registry(folder / "registry"))
+    nodes = tuple(read_node_settings(ground.node_file(name)) for name in NODES)
+    return Stage(str(folder / "registry"), nodes, folder)
+
+
+def rehearsed(file: Path, stage: Stage) -> Weights:
+    """Digests of a round that was rehearsed in one process."""
+    round = rehearse(read_round_settings(file), stage, workers=1)
+    registry = open_registry(stage.url)
+    assert registry.round(round.id).state == "done"
+    return weights_of(registry, round)
+
+
+def weights_of(registry: Registry, round: Round) -> Weights:
+    """Digests of every run by work id, and of every recipe's final version.
+
+    (The work id of an average hashes its parents' ids, and those hash receipts, which tell how long a run took.)
+    """
+    conductor = Conductor(round, registry, registry.round(round.id).created)
+    plan = conductor.gather()
+    assert plan.done
+    facts = {
+        work_id: (conductor.facts[work_id].featurizer, conductor.facts[work_id].head)
+        for work_id, question in plan.questions.items()
+        if isinstance(question, Order)
+    }
+    finals = {one.recipe: (one.final.featurizer, one.final.head) for one in plan.outcomes if one.final is not None}
+    return {**facts, **finals}
+
+
+def test_a_federated_round_and_its_rehearsal_make_the_same_weights(
+    ground: Ground, stage: Stage, tmp_path: Path
+) -> None:
+    with Federation(ground, tmp_path) as federation:
+        round = federation.request(ground.round)
+        record = federation.finish(round)
+        assert record.state == "done", record.reason
+        assert weights_of(federation.registry, round) == rehearsed(ground.round, stage)
+        versions = [entry.id for entry in federation.registry.log(limit=1000)]
+        # Everybody can recompute the averages and check every signature.
+        for version in versions:
+            assert federation.registry.verify(version).ok
+        # Asked again, nothing is done again.
+        again = federation.request(ground.round)
+        assert again.id == round.id
+        assert federation.registry.round(round.id).state == "done"
+        assert [entry.id for entry in federation.registry.log(limit=1000)] == versions
+
+
+def test_kills_of_node_coordinator_and_registry_lose_nothing_and_change_no_bit(
+    ground: Ground, stage: Stage, tmp_path: Path
+) -> None:
+    file = ground.write_round("long", LONG, recipes=["soup"])
+    with Federation(ground, tmp_path) as federation:
+        registry = federation.registry
+        round = federation.request(file)
+
+        # A node in the middle of an assignment.
+        wait_until(lambda: at_work(registry, "chiara", LONG // 4), 120, "chiara is in the middle of a run")
+        federation.kill("chiara")
+        done = max(lease.done for lease in registry.leases())
+        federation.start_node("chiara")
+
+        # The coordinator, with the registry's service and the SuperLink, while nodes are at work.
+        wait_until(lambda: at_work(registry, "chiara", done + 10), 120, "chiara is at work again")
+        answered = {entry.work_id: entry.id for entry in registry.log(limit=1000)}
+        federation.kill("coordinator")
+        federation.start_coordinator()
+
+        record = federation.finish(round)
+        assert record.state == "done", record.reason
+        assert weights_of(registry, round) == rehearsed(file, stage)
+        # What had been acknowledged is what the history has, and nobody worked on anything twice.
+        history = {entry.work_id: entry.id for entry in registry.log(limit=1000)}
+        assert answered.items() <= history.items()
+        assert [event for event in registry.events(limit=10_000) if event.kind in ("duplicate", "rejected")] == []
+        for version in history.values():
+            assert registry.verify(version).ok
+
+
+def at_work(registry: Registry, name: str, least: int) -> bool:
+    """Whether a node has done at least so many steps of a training."""
+    keys = {offer.node for offer in registry.offers() if offer.name == name}
+    return any(lease.node in keys and lease.total == LONG and lease.done >= least for lease in registry.leases())
+
+
+def test_a_deadline_ends_a_round_that_an_absent_node_would_hang(ground: Ground, tmp_path: Path) -> None:
+    file = ground.write_round("short", 8, deadline_minutes=0.75, min_runs=1, recipes=["soup", "ratatouille"])
+    with Federation(ground, tmp_path) as federation:
+        round = federation.request(file)
+        # The auxiliary tasks are gone: of ratatouille's three runs, the one that starts from the foundation remains.
+        federation.kill("anna")
+        record = federation.finish(round)
+        assert record.state == "done", record.reason
+        found = {outcome.recipe: outcome for outcome in Conductor(round, federation.registry, 0.0).gather().outcomes}
+        assert len(found["soup"].members) == 3
+        assert found["soup"].final is not None
+        assert record.reason == "" or "ratatouille" in record.reason
+
+
+def test_the_work_id_names_the_question() -> None:
+    question = FineTune(
+        architecture="0" * 64,
+        featurizer="1" * 64,
+        head="2" * 64,
+        task="3" * 64,
+        fingerprint="4" * 64,
+        image_size=8,
+        domains=("day",),
+        seed=1,
+        steps=2,
+        warmup=0,
+        batch=1,
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        dropout=0.0,
+        evaluate_every=1,
+        keep="best",
+    )
+    assert question.digest == FineTune.model_validate(question.model_dump()).digest
+    others: list[dict[str, object]] = [
+        {"fingerprint": "5" * 64},
+        {"revision": question.revision + 1},
+        {"steps": 3},
+        {"seed": 2},
+        {"trial": 1},
+        {"repeat": 1},
+        {"numerics": "float16"},
+        {"learning_rate": 2e-3},
+    ]
+    digests = {question.model_copy(update=change).digest for change in others}
+    assert len(digests | {question.digest}) == len(others) + 1

@@ -1,0 +1,70 @@
+"""Pages that scripts write are as the scripts would write them now; `python -m docs` mends a failure."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from docs import cli, files, tree
+from ratatouille.cli.table import COMMANDS
+from ratatouille.exchange.assignment import Augmentation
+from ratatouille.recipes.protocol import Protocol
+from tests.docs.pages import ROOT, text_of
+
+AGAIN = "write it anew with `python -m docs`"
+
+
+def in_git() -> bool:
+    return shutil.which("git") is not None and subprocess.run(["git", "-C", ROOT, "rev-parse"]).returncode == 0
+
+
+@pytest.mark.skipif(not in_git(), reason="the tree lists the files that git knows")
+def test_the_readme_s_tree_is_fresh() -> None:
+    readme = text_of(tree.README)
+    assert readme == tree.rewritten(readme), AGAIN
+
+
+@pytest.mark.skipif(not in_git(), reason="the tree lists the files that git knows")
+def test_every_file_outside_the_tests_says_what_it_is() -> None:
+    silent = [name for name in tree.tracked() if not name.startswith("tests/") and not tree.described(name)]
+    assert silent == []
+
+
+@pytest.mark.skipif(not in_git(), reason="the tree lists the files that git knows")
+def test_every_file_outside_the_tests_is_in_the_tree() -> None:
+    shown = [line.split()[0].rstrip("/") for line in tree.tree().splitlines() if line.strip()]
+    for name in tree.tracked():
+        path = tree.ROOT / name
+        if not name.startswith("tests/"):
+            assert (path.parent.name if path.name == "__init__.py" else path.name) in shown, name
+
+
+def test_the_page_of_commands_is_fresh() -> None:
+    assert text_of(cli.PAGE) == cli.page(), AGAIN
+
+
+def test_every_command_has_its_help_and_its_example_on_the_page() -> None:
+    page = text_of(cli.PAGE)
+    for row in COMMANDS:
+        _, heading, rest = page.partition(f"### ratatouille {' '.join(row.path)}\n")
+        assert heading, row.path
+        assert f"Example: {row.example}" in rest.partition("### ")[0]
+
+
+def test_the_page_of_settings_files_is_fresh() -> None:
+    assert text_of(files.PAGE) == files.page(), AGAIN
+
+
+def test_every_key_of_every_file_has_a_meaning() -> None:
+    for _, tables in files.FILES.values():
+        for table in tables:
+            for key in table.record.model_fields:
+                assert len(files.meaning(table, key)) > 10, (table.name, key)
+
+
+def test_no_word_is_for_a_key_that_is_gone() -> None:
+    tables = {table.name: table.record for _, tables in files.FILES.values() for table in tables}
+    tables |= {"protocol": Protocol, "augmentation": Augmentation}
+    for word in files.WORDS:
+        table, _, key = word.partition(".")
+        assert key in tables[table].model_fields, word

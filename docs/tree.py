@@ -71,7 +71,7 @@ def tree() -> str:
         inside = [name for name in files if name.startswith(f"{room}/")]
         if inside:
             shown = _folders(inside) if room == "tests" else _block(inside)
-            summary = f"<summary><b>{room}/</b>: {escape(about)}</summary>"
+            summary = f"<summary><b>{room}/</b>: {escape(about, quote=False)}</summary>"
             lines += ["<details>", summary, "", *shown, "</details>", ""]
     return "\n".join([BEGIN, "", *lines, END])
 

@@ -10,6 +10,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from flwr.serverapp import Grid
 
@@ -44,6 +45,16 @@ def run_round(grid: Grid, round_id: str, address: str) -> None:
         registry.close()
 
 
+@dataclass(frozen=True)
+class Sent:
+    """An order under way: to which node, under which Flower id, for which question, since when."""
+
+    node: str
+    flower: int
+    work_id: str
+    at: float
+
+
 class RoundRunner:
     """The loop of one round; between two turns it keeps nothing that the registry does not know."""
 
@@ -53,8 +64,8 @@ class RoundRunner:
         record = registry.round(round_id)
         self.round = Round.from_json(record.spec)
         self._conductor = Conductor(self.round, registry, record.created)
-        self._messages: dict[str, tuple[str, str, float]] = {}
-        """Message id → node key, work id, time of sending."""
+        self._messages: dict[str, Sent] = {}
+        """Orders under way by message id."""
         self._failures: Counter[str] = Counter()
         self._last_sign: dict[str, float] = {}
         """Node key → when it last held a lease or replied."""
@@ -92,11 +103,11 @@ class RoundRunner:
         offers = self._registry.offers()
         nodes = {key: flower for flower, key in self._lane.nodes().items()}
         leased = {lease.work_id: lease.node for lease in self._registry.leases()}
-        self._forget_lost(leased)
-        in_flight = {work_id: node for node, work_id, _ in self._messages.values()}
+        self._forget_lost(leased, nodes)
+        in_flight = {sent.work_id: sent.node for sent in self._messages.values()}
         for node, work_id in match(plan.orders, offers, nodes, in_flight, leased):
             message = self._lane.send(nodes[node], plan.orders[work_id].to_json())
-            self._messages[message] = (node, work_id, time.monotonic())
+            self._messages[message] = Sent(node, nodes[node], work_id, time.monotonic())
         if not self._conductor.closing:
             return False
         return self._close(plan, plan.orders.keys() == stranded(plan.orders, offers, nodes))
@@ -125,11 +136,13 @@ class RoundRunner:
 
     def _receive(self) -> None:
         for reply in self._lane.poll():
-            node, work_id, _ = self._messages.pop(reply.message, ("", "", 0.0))
-            self._last_sign[node] = time.monotonic()
-            hint = _hint(reply, work_id) if work_id and not reply.lost else None
-            if hint is not None and hint.outcome in ("refused", "failed"):
-                self._failed(node, hint)
+            sent = self._messages.pop(reply.message, None)
+            if sent is None or reply.lost:
+                continue
+            self._last_sign[sent.node] = time.monotonic()
+            hint = _hint(reply, sent.work_id)
+            if hint.outcome in ("refused", "failed"):
+                self._failed(sent.node, hint)
 
     def _failed(self, node: str, hint: Hint) -> None:
         self._failures[hint.work_id] += 1
@@ -138,12 +151,16 @@ class RoundRunner:
         if self._failures[hint.work_id] >= _ATTEMPTS:
             raise Refusal(f"node {node[:12]} cannot do its work: {hint.reason}")
 
-    def _forget_lost(self, leased: Mapping[str, str]) -> None:
-        """An order that was lost on its way is sent again: asking twice for the same work id costs nothing."""
+    def _forget_lost(self, leased: Mapping[str, str], nodes: Mapping[str, int]) -> None:
+        """An order that was lost on its way is sent again: asking twice for the same work id costs nothing.
+
+        It is lost when its node came back under another Flower id, or is silent for long.
+        """
         now = time.monotonic()
         self._last_sign.update(dict.fromkeys(leased.values(), now))
-        for message, (node, _, sent) in list(self._messages.items()):
-            if now - max(sent, self._last_sign.get(node, 0.0)) > _SILENCE:
+        for message, sent in list(self._messages.items()):
+            reborn = nodes.get(sent.node, sent.flower) != sent.flower
+            if reborn or now - max(sent.at, self._last_sign.get(sent.node, 0.0)) > _SILENCE:
                 del self._messages[message]
 
 

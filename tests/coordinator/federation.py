@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import psutil
 import tomli_w
 
 from coordinator.requests import request
@@ -142,10 +144,14 @@ class Federation:
         self._start(name, "node", "join", str(self.ground.node_file(name)), "--remote", self.address, *folder)
 
     def kill(self, name: str) -> None:
-        """kill -9 one of the processes that a person started; its children end with it."""
+        """kill -9 what a person started with all its descendants at one moment, as when its machine loses power."""
         process = self.processes.pop(name)
-        process.kill()
+        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+        for member in family:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
         process.wait()
+        psutil.wait_procs(family)
 
     def request(self, file: Path) -> Round:
         """Enter a round."""

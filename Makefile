@@ -22,8 +22,12 @@ format: $(VENV)/.dev         ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/.dev          ## the pages that are made from the code
+	$(BIN)/python -m docs
+
 bench: $(VENV)/.dev          ## benchmarks, against peers or limits in the same run
 	$(BIN)/python -m benchmarks.averaging
+	$(BIN)/python -m benchmarks.overhead
 
 install: $(VENV)/.dev        ## everything for development
 

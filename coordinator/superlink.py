@@ -1,8 +1,8 @@
 """Flower's server of the work lane, the SuperLink: one supervised process on loopback, and its state folder.
 
-It listens on loopback only, because Flower's control API lets anyone who reaches it run code; contributors come through
-a proxy that shows them the fleet path and nothing else. Its database keeps nodes and runs over a restart. Talking to it
-is the work of `control`, what runs inside of it that of `app`.
+It listens on loopback only, because Flower's control API lets anyone who reaches it run code; hosts beside this
+one will need a proxy that shows the fleet path and nothing else. Its database keeps nodes and runs over a restart.
+Talking to it is the work of `control`, what runs inside of it that of `app`.
 """
 
 from __future__ import annotations

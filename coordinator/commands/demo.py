@@ -1,58 +1,25 @@
-"""`ratatouille demo`: a whole federation on this machine, made of the same commands that people type.
+"""`ratatouille demo`: a whole federation on this machine, one round on emoji from real ImageNet weights.
 
-It starts a coordinator and five contributors as separate processes, runs one round on emoji from real ImageNet weights,
-and shows table, figure and history. A second call finds the work in the registry.
+A second call finds the work in the registry and shows the same table.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import tomli_w
 import typer
 
 from coordinator.commands.follow import follow
 from coordinator.commands.keep import keep
 from coordinator.commands.round import result, show_report
+from coordinator.demonstration import HELD_OUT, NODES, ROUND, TARGET, TRAINING, joined, write_images, write_settings
 from coordinator.requests import request
 from coordinator.settings import read_round_settings
 from ratatouille.cli.output import console, print_table, short
-from ratatouille.cli.progress import counting
-from ratatouille.errors import Refusal, Unreachable
-from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module
-from registry.opening import open_registry
+from ratatouille.errors import Refusal
 from registry.port import Registry
-
-HELD_OUT = "noto-mono"
-TARGET = "emoji-things"
-TRAINING = ("openmoji", "openmoji-line", "twemoji")
-AUXILIARIES = ("emoji-objects", "emoji-people", "emoji-scenes", "emoji-smileys")
-FOUNDATION = "efficientnet-lite0"
-
-NODES: dict[str, dict[str, Any]] = {
-    "anna": {"tasks": AUXILIARIES[:2], "domains": TRAINING},
-    "bruno": {"tasks": AUXILIARIES[2:], "domains": TRAINING},
-    "chiara": {"tasks": (TARGET,), "domains": TRAINING},
-    "dario": {"tasks": (TARGET,), "domains": TRAINING},
-    "elena": {"tasks": (TARGET,), "domains": (HELD_OUT,), "trains": False},
-}
-"""Who holds what: two with auxiliary tasks, two with the target's training styles, one with the held-out style."""
-
-ROUND: dict[str, Any] = {
-    "name": "emoji-demo",
-    "target": TARGET,
-    "held_out": [HELD_OUT],
-    "auxiliaries": list(AUXILIARIES),
-    "recipes": ["linear_probe", "vanilla", "soup", "ratatouille"],
-    "foundation": "foundation",
-    "slices": ["seen", "new"],
-    "protocol": {"name": "emoji", "runs": 5, "steps": 60, "warmup": 8, "auxiliary_steps": 40},
-}
-"""The round that the demo runs; docs/emoji-protocol.md says how its numbers were chosen."""
 
 
 def demo(
@@ -67,17 +34,10 @@ def demo(
     """
     folder = folder.resolve()
     began = time.monotonic()
-    data = _write_images(folder)
-    with ExitStack() as stack:
-        address = stack.enter_context(_coordinator(folder))
-        registry = open_registry(address)
-        stack.callback(registry.close)
-        _define(registry, folder, address)
-        for name in NODES:
-            stack.enter_context(Child(_node(folder, name, data, address)))
-        _await_nodes(registry)
+    data = write_images(folder)
+    with joined(folder, data) as registry:
         console.print(f"{len(NODES)} nodes have joined after {time.monotonic() - began:.0f} s: {', '.join(NODES)}")
-        file = _write(folder / "round.toml", ROUND)
+        file = write_settings(folder / "round.toml", ROUND)
         id_ = request(read_round_settings(file), registry).id
         follow(registry, id_)
         record = registry.round(id_)
@@ -90,109 +50,14 @@ def demo(
         console.print(
             f"\nfigure and table: {folder / 'result'}   took {time.monotonic() - began:.0f} s\n"
             f"look around: ratatouille coordinator up --folder {folder / 'coordinator'}, then "
-            "`ratatouille log`, `show`, `lineage`, `verify`"
+            "`ratatouille log`, `show`, `lineage`, `verify`",
+            soft_wrap=True,
         )
 
 
-def _write_images(folder: Path) -> dict[str, Path]:
-    """The emoji tasks as ordinary folders `domain/class/*.png`."""
-    from ratatouille.tasks.emoji import write_emoji
-
-    written = {}
-    for task in (TARGET, *AUXILIARIES):
-        with counting(f"drawing {task}") as progress:
-            written[task] = write_emoji(task, folder / "data" / task, progress=progress)
-    return written
-
-
-@contextmanager
-def _coordinator(folder: Path) -> Iterator[str]:
-    port, superlink_port = free_port(), free_port()
-    place = folder / "coordinator"
-    command = [*module("ratatouille.cli.main"), "coordinator", "up", "--folder", str(place)]
-    command += ["--port", str(port), "--superlink-port", str(superlink_port)]
-    program = Program(
-        "coordinator", tuple(command), folder / "logs" / "coordinator.log", environment_with_scripts(), grace=20.0
-    )
-    with Child(program) as child:
-        address = f"grpc://127.0.0.1:{port}"
-        _await_coordinator(address, child)
-        yield address
-
-
-def _await_coordinator(address: str, child: Child) -> None:
-    registry = open_registry(address)
-    while True:
-        try:
-            if registry.info().fleet is not None:
-                registry.close()
-                return
-        except Unreachable:
-            pass
-        if child.given_up:
-            raise Refusal(f"the coordinator did not start: {child.last_words(3)}")
-        time.sleep(0.2)
-
-
-def _define(registry: Registry, folder: Path, address: str) -> None:
-    """Tasks and foundation, once."""
-    from ratatouille.tasks.emoji import emoji_tasks
-
-    tasks = emoji_tasks()
-    for name in (TARGET, *AUXILIARIES):
-        registry.define_task(tasks[name])
-    if "foundation" in registry.aliases():
-        return
-    command = [*module("ratatouille.cli.main"), "foundation", FOUNDATION, "--as", "foundation"]
-    command += ["--image-size", "64", "--remote", address]
-    with Child(
-        Program("foundation", tuple(command), folder / "logs" / "foundation.log", environment_with_scripts())
-    ) as child:
-        while child.running:
-            time.sleep(0.1)
-        if child.exit_code:
-            raise Refusal(f"the foundation was not entered: {child.last_words(3)}")
-
-
-def _node(folder: Path, name: str, data: dict[str, Path], address: str) -> Program:
-    who = NODES[name]
-    settings = {
-        "name": name,
-        "trains": who.get("trains", True),
-        "data": [
-            {
-                "task": task,
-                "path": str(data[task]),
-                "domains": list(who["domains"]),
-                "group": "stem",
-                "missing_classes": "refuse",
-            }
-            for task in who["tasks"]
-        ],
-    }
-    file = _write(folder / "nodes" / f"{name}.toml", settings)
-    command = [*module("ratatouille.cli.main"), "node", "join", str(file), "--remote", address]
-    command += ["--folder", str(folder / "nodes" / name)]
-    environment = environment_with_scripts(OMP_NUM_THREADS="1")
-    return Program(f"node {name}", tuple(command), folder / "logs" / f"{name}.log", environment, restart=True)
-
-
-def _await_nodes(registry: Registry) -> None:
-    deadline = time.monotonic() + 120
-    with counting("nodes that have joined") as progress:
-        while len(offers := registry.offers()) < len(NODES):
-            progress(len(offers), len(NODES))
-            if time.monotonic() > deadline:
-                here = {offer.name for offer in offers}
-                missing = ", ".join(name for name in NODES if name not in here)
-                raise Refusal(f"these nodes did not join within two minutes: {missing}; their logs say why")
-            time.sleep(0.2)
-
-
 def _show_history(registry: Registry, round_id: str) -> None:
-    names = {entry.id: entry for entry in registry.log(round=round_id, limit=1000)}
     kinds: dict[str, int] = {}
-    for entry in names.values():
+    for entry in registry.log(round=round_id, limit=1000):
         kind = entry.version.rule.purpose or entry.version.rule.name
         kinds[kind] = kinds.get(kind, 0) + 1
     console.print("\nthe history has " + ", ".join(f"{count} × {kind}" for kind, count in sorted(kinds.items())))
@@ -216,9 +81,3 @@ def _examples(data: dict[str, Path]) -> dict[str, list[Any]]:
         files = [sorted((place / domain / name).iterdir())[0] for name in classes]
         examples[domain] = [np.asarray(Image.open(file).convert("RGB")) for file in files]
     return examples
-
-
-def _write(path: Path, values: dict[str, Any]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(tomli_w.dumps(values))
-    return path

@@ -41,7 +41,8 @@ def up(
         if ready.wait() and not stop.is_set():
             console.print(
                 f"the coordinator is up: registry {settings.remote}, state in {settings.folder}\n"
-                "(loopback only, without encryption) contributors: `ratatouille node join node.toml`"
+                "(loopback only, without encryption) contributors: `ratatouille node join node.toml`",
+                soft_wrap=True,
             )
 
     threading.Thread(target=say_when_ready, daemon=True).start()
@@ -63,7 +64,7 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
         return
     fleet = f"up, fleet at {info.fleet}" if info.fleet else "not up"
     console.print(f"registry {force.value} answers ({info.software}); coordinator: {fleet}")
-    console.print(f"{len(nodes)} nodes are here; {len(running)} rounds run or wait")
+    console.print(f"nodes that are here: {len(nodes)}; rounds that run or wait: {len(running)}")
 
 
 def down(

@@ -1,7 +1,7 @@
 """The table of systems: every fine-tuning strategy of the paper's figure 1 is a row with three columns.
 
 Adding a system means adding a row here and, if its start, keep or combination is new, one entry in the table of that
-column (`plan.STARTS`, `training.keeps`, `plan.COMBINATIONS`). Source: METHOD.md 3, DESIGN.md 3.
+column (`columns.STARTS`, `training.keeps`, `columns.COMBINATIONS`). Source: METHOD.md 3.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ class Recipe:
 
     name: str
     starts: str
-    """Where each run starts: a row of `plan.STARTS`."""
+    """Where each run starts: a row of `columns.STARTS`."""
     keeps: str | None
     """What each run keeps: a row of `training.keeps`; None where nothing is fine-tuned."""
     combines: str
-    """How the runs become one version: a row of `plan.COMBINATIONS`."""
+    """How the runs become one version: a row of `columns.COMBINATIONS`."""
     summary: str
 
 

@@ -1,4 +1,4 @@
-"""From counts to a number: the score of a task from the confusion matrices of its domains (DESIGN 2)."""
+"""From counts to a number: the score of a task from the confusion matrices of its domains."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ratatouille.exchange.receipt import Evaluation
 
 
 def score(evaluations: Sequence[Evaluation], metric: str, slice_: str = "all") -> float:
-    """A task's score: counts are summed over nodes within a domain, the metric is averaged over domains (DESIGN 2)."""
+    """A task's score: counts are summed over nodes within a domain, the metric is averaged over domains."""
     domains: dict[str, list[Evaluation]] = {}
     for evaluation in evaluations:
         if evaluation.cell.slice == slice_:

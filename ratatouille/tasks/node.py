@@ -37,7 +37,7 @@ class NodeSettings(Record):
     """Where the node keeps its key, caches and checkpoints."""
     trains: bool = True
     """False: this node evaluates on its data and never trains on it."""
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda)$")] = "auto"
     cache_megabytes: Annotated[int, Field(ge=100)] = 20_000
     """How much the node keeps of weights that it fetched."""
     data: Annotated[tuple[NodeData, ...], Field(min_length=1)]

@@ -1,4 +1,4 @@
-"""What a run keeps: rows of one table, each a small state machine that watches the run (DESIGN.md 3, METHOD.md 3).
+"""What a run keeps: rows of one table, each a small state machine that watches the run (METHOD.md 3).
 
 The loop calls `observe` before the first update and after every one, with the live weights; score and loss are those
 of the validation split where this step was evaluated, None elsewhere. A row copies what it wants to keep, and its state

@@ -1,0 +1,163 @@
+"""What federation costs: the demo's round over Flower against the same round rehearsed with as many processes.
+
+`python -m benchmarks.overhead [--json] [--steps N] [--folder DIR]`
+
+Start-up (services, nodes, Flower's run until the first order begins) is told apart. Then both are timed from the start
+of the first assignment to the last answer, and the pauses between the assignments of one node are listed: what passes
+between two answers beside the work itself. Limits: 15 % over the rehearsal, 2 s for the median pause.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from coordinator.commands.follow import follow
+from coordinator.conductor import Conductor
+from coordinator.demonstration import NODES, ROUND, joined, node_file, write_images, write_settings
+from coordinator.rehearsal import Stage, rehearse
+from coordinator.requests import request
+from coordinator.settings import RoundSettings, read_round_settings
+from ratatouille.recipes.round import Round
+from ratatouille.tasks.node import read_node_settings
+from registry.opening import open_registry
+from registry.port import Registry
+from registry.records import Result
+
+LARGEST_SHARE, LONGEST_PAUSE = 0.15, 2.0
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One way of running the round, in seconds."""
+
+    way: str
+    startup: float
+    span: float
+    """From the beginning of the first assignment to the last answer."""
+    work: float
+    """Sum of the assignments' own time."""
+    pause: float | None
+    """Median over assignments: between a node's former answer and this one, beside the work itself (federated only)."""
+    digests: frozenset[tuple[str | None, str | None]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run both, print the table; 1 when a limit is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--steps", type=int, help="steps of a target run instead of the demo's")
+    parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
+    chosen = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (chosen.folder or Path(temporary)).resolve()
+        data = write_images(folder)
+        values: dict[str, Any] = ROUND | {"name": "overhead"}
+        if chosen.steps:
+            values["protocol"] = {**ROUND["protocol"], "steps": chosen.steps}
+        settings = read_round_settings(write_settings(folder / "round.toml", values))
+        federated = _federated(folder, data, settings, quiet=chosen.json)
+        rehearsed = _rehearsed(folder, data, settings)
+    share = federated.span / rehearsed.span - 1
+    met = share <= LARGEST_SHARE and (federated.pause or 0.0) <= LONGEST_PAUSE
+    same = federated.digests == rehearsed.digests
+    if chosen.json:
+        rows = [{key: value for key, value in vars(one).items() if key != "digests"} for one in (federated, rehearsed)]
+        print(json.dumps({"rows": rows, "overhead": share, "same_weights": same, "met": met}))
+    else:
+        _show((federated, rehearsed), share, same)
+    return 0 if met and same else 1
+
+
+def _federated(folder: Path, data: dict[str, Path], settings: RoundSettings, quiet: bool) -> Timed:
+    began = time.time()
+    with joined(folder, data) as registry:
+        round = request(settings, registry)
+        follow(registry, round.id, quiet)
+        return _timed("federated", registry, round, began)
+
+
+def _rehearsed(folder: Path, data: dict[str, Path], settings: RoundSettings) -> Timed:
+    """The same questions, in a registry that knows nothing but the definitions and the foundation."""
+    old, new = open_registry(folder / "coordinator" / "registry"), open_registry(folder / "rehearsal" / "registry")
+    for task in old.tasks():
+        new.define_task(task)
+    _copy_foundation(old, new)
+    nodes = tuple(read_node_settings(node_file(folder, name, data)) for name in NODES)
+    began = time.time()
+    stage = Stage(str(folder / "rehearsal" / "registry"), nodes, folder / "rehearsal")
+    round = rehearse(settings, stage, workers=len(NODES))
+    return _timed("rehearsal", new, round, began)
+
+
+def _copy_foundation(old: Registry, new: Registry) -> None:
+    """Enter the same weights again: versions differ in their receipts, questions do not."""
+    from contributor_client.foundation import enter_foundation
+    from coordinator.demonstration import FOUNDATION
+    from ratatouille.exchange.signing import Signer
+
+    with tempfile.TemporaryDirectory() as folder:
+        signer = Signer.open(Path(folder) / "key")
+        size = old.architecture(old.show("foundation").entry.version.architecture).input_size
+        entered = enter_foundation(new, signer, Path(folder), FOUNDATION, None, size)
+        assert entered.version is not None
+        new.set_alias("foundation", entered.version)
+
+
+def _timed(way: str, registry: Registry, round: Round, began: float) -> Timed:
+    conductor = Conductor(round, registry, registry.round(round.id).created)
+    assert conductor.gather().done
+    answers = sorted((fact for fact in conductor.facts.values() if fact.node), key=lambda fact: fact.created)
+    first = min(fact.created - fact.seconds - fact.overhead for fact in answers)
+    return Timed(
+        way=way,
+        startup=first - began,
+        span=max(fact.created for fact in answers) - first,
+        work=sum(fact.seconds for fact in answers),
+        pause=median(_pauses(answers)) if way == "federated" else None,
+        digests=frozenset((fact.featurizer, fact.head) for fact in conductor.facts.values()),
+    )
+
+
+def _pauses(answers: Sequence[Result]) -> list[float]:
+    """Time between two answers of one node beside the work; a node that waits for others' results is not counted.
+
+    What a node waits for is an answer that came within the pause: then the pause is not its own.
+    """
+    pauses = []
+    last: dict[str, float] = {}
+    for fact in answers:
+        node = str(fact.node)
+        start = fact.created - fact.seconds
+        waited = any(last.get(node, start) < other.created < start - fact.overhead - LONGEST_PAUSE for other in answers)
+        if node in last and not waited:
+            pauses.append(max(0.0, start - last[node]))
+        last[node] = fact.created
+    return pauses or [0.0]
+
+
+def _show(rows: Sequence[Timed], share: float, same: bool) -> None:
+    table = Table("", "start-up", "round", "work in it", "median pause", title="seconds", box=None)
+    for row in rows:
+        pause = "" if row.pause is None else f"{row.pause:.2f}"
+        table.add_row(row.way, f"{row.startup:.1f}", f"{row.span:.1f}", f"{row.work:.1f}", pause)
+    console = Console()
+    console.print(table)
+    console.print(f"federated over rehearsed: {100 * share:+.1f} % (limit {100 * LARGEST_SHARE:.0f} %)")
+    console.print(f"limit of the median pause: {LONGEST_PAUSE:.0f} s")
+    console.print("the weights are the same, bit for bit" if same else "the weights differ")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -72,6 +72,9 @@ class Node:
             stack.callback(registry.close)
             fleet = _fleet(registry)
             holdings = open_holdings(self.settings, registry.task, self.paths.data, progress)
+            for data in holdings.values():
+                for note in data.notes:
+                    told(f"note: {note}")
             settings = SuperNodeSettings(self.paths.folder, fleet, self.paths.key, self.paths.socket)
             stack.enter_context(Child(self._worker()))
             stack.enter_context(SuperNode(settings))

@@ -30,6 +30,8 @@ class RoundSettings(Record):
     target: Name
     held_out: tuple[Name, ...] = ()
     """Domains of the target that nobody trains on."""
+    evaluate_held_out: bool = True
+    """False: nothing is counted on the held-out domains, as while settings are still being chosen."""
     auxiliaries: tuple[Name, ...] | Literal["all"] = "all"
     """Auxiliary tasks, or all that nodes offer."""
     auxiliary_domains: Literal["strict", "lenient"] = "strict"
@@ -77,7 +79,7 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
         foundation=Start(version=foundation.id, featurizer=foundation.featurizer),
         held_out=settings.held_out,
         training=training_shares(target, training, offers),
-        evaluation=_evaluation_shares(target, settings.held_out, offers),
+        evaluation=_evaluation_shares(target, settings.held_out, offers) if settings.evaluate_held_out else (),
         auxiliaries=_auxiliaries(settings, registry, offers),
         recipes=settings.recipes,
         protocol=protocol,

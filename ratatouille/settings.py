@@ -49,7 +49,7 @@ def parse_settings(values: dict[str, Any], record: type[R], path: str | Path, ki
     try:
         return record.model_validate(values)
     except ValidationError as error:
-        raise Refusal(f"the {kind} file '{path}' cannot be used: {_mistake(error, record)}") from error
+        raise Refusal(f"the {kind} file '{path}' cannot be used: {mistake(error, record)}") from error
 
 
 def read_settings(path: str | Path, record: type[R], kind: str) -> R:
@@ -57,7 +57,8 @@ def read_settings(path: str | Path, record: type[R], kind: str) -> R:
     return parse_settings(read_toml(path, kind), record, path, kind)
 
 
-def _mistake(error: ValidationError, record: type[BaseModel]) -> str:
+def mistake(error: ValidationError, record: type[BaseModel]) -> str:
+    """The first mistake in values for a record, as one clause; a misspelt key comes with the nearest right one."""
     problems = error.errors(include_url=False, include_context=False)
     # A misspelled key is reported as a missing one first; the unknown one says more.
     problem = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])

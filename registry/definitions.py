@@ -75,7 +75,7 @@ def task(connection: Connection, name_or_digest: str) -> Task:
     matches = or_(TaskRow.digest == name_or_digest, TaskRow.name == name_or_digest)
     record = connection.execute(select(TaskRow.record).where(matches)).scalar()
     if record is None:
-        raise Refusal(f"task {name_or_digest[:80]} is not known here; `ratatouille tasks` lists those that are")
+        raise Refusal(f"task {name_or_digest[:80]} is not known here; `ratatouille task list` shows those that are")
     return Task.from_json(record)
 
 

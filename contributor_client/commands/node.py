@@ -12,7 +12,7 @@ import typer
 
 from ratatouille.cli.home import home, remote_in_force
 from ratatouille.cli.options import AsJson, Home, Remote
-from ratatouille.cli.output import console, print_json, print_table, say_what_happens, short
+from ratatouille.cli.output import console, print_json, print_line, print_table, say_what_happens, short
 from ratatouille.cli.progress import counting
 
 
@@ -27,25 +27,27 @@ def join(
     """
     from contributor_client.node import Node
     from ratatouille.tasks.node import read_node_settings
+    from registry.commands.opened import registry_in_force
 
     say_what_happens()
     settings = read_node_settings(file)
     place = folder or settings.folder or home() / "nodes" / settings.name
     address = remote_in_force(remote or settings.remote).value
+    registry_in_force(address).close()  # a mistyped folder is said before the node has a key
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     node = Node(settings, file.resolve(), place.resolve(), address)
     with counting("reading images") as progress:
-        node.run(stop, console.print, progress)
+        node.run(stop, print_line, progress)
     console.print(f"node {settings.name} has left")
 
 
 def status(remote: Remote = None, as_json: AsJson = False) -> None:
     """List the nodes that are here and what they do."""
-    from registry.opening import open_registry
+    from registry.commands.opened import registry_in_force
 
-    registry = open_registry(remote_in_force(remote).value)
+    registry = registry_in_force(remote)
     offers = sorted(registry.offers(), key=lambda offer: offer.name)
     at_work = {lease.node: lease for lease in registry.leases()}
     if as_json:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from coordinator.commands.follow import follow
 from coordinator.conductor import Conductor
@@ -19,7 +20,8 @@ from ratatouille.cli.output import console, percent, print_json, print_line, pri
 from ratatouille.errors import Refusal
 from ratatouille.recipes.forecast import forecast
 from ratatouille.recipes.round import Round
-from registry.opening import open_registry
+from ratatouille.record import first_problem
+from registry.commands.opened import registry_in_force
 from registry.port import Registry
 from registry.records import RoundRecord
 
@@ -43,7 +45,7 @@ def plan_(
     """Show what a round would run, where, and what is known."""
     from coordinator.estimate import estimate
 
-    registry = open_registry(remote_in_force(remote).value)
+    registry = registry_in_force(remote)
     round = resolve(_settings(file, recipes, runs, steps, None, None), registry)
     conductor = Conductor(round, registry, time.time())
     conductor.gather()
@@ -86,13 +88,11 @@ def run(
     The same settings on the same data are the same round: run again, it goes on where it was, and a finished one only
     shows its result. Ctrl-C stops following, not the round.
     """
-    address = remote_in_force(remote).value
     settings = _settings(file, recipes, runs, steps, deadline, min_runs)
+    registry = registry_in_force(remote)
     if rehearse:
-        id_ = _rehearse(settings, address, rehearse, workers, fresh, as_json)
-        registry = open_registry(address)
+        id_ = _rehearse(settings, remote_in_force(remote).value, rehearse, workers, fresh, as_json)
     else:
-        registry = open_registry(address)
         id_ = request(settings, registry, fresh).id
         if detach:
             print_json({"round": id_}) if as_json else console.print(f"round {id_} is on its way")
@@ -113,7 +113,7 @@ def result(registry: Registry, record: RoundRecord) -> Report:
 
 def list_(remote: Remote = None, as_json: AsJson = False) -> None:
     """List the rounds."""
-    rounds = open_registry(remote_in_force(remote).value).rounds()
+    rounds = registry_in_force(remote).rounds()
     if as_json:
         print_json(rounds)
         return
@@ -125,7 +125,7 @@ def status(round: RoundId, remote: Remote = None, as_json: AsJson = False) -> No
     """Show where a round stands."""
     from coordinator.progress import standing
 
-    registry = open_registry(remote_in_force(remote).value)
+    registry = registry_in_force(remote)
     record = registry.round(round)
     now = standing(Conductor(Round.from_json(record.spec), registry, record.created), registry)
     if as_json:
@@ -144,7 +144,7 @@ def logs(
     as_json: AsJson = False,
 ) -> None:
     """Show what happened in a round."""
-    registry = open_registry(remote_in_force(remote).value)
+    registry = registry_in_force(remote)
     record = registry.round(round)
     last = 0
     while True:
@@ -163,7 +163,7 @@ def logs(
 
 def cancel(round: RoundId, remote: Remote = None) -> None:
     """End a round; what it has is kept."""
-    registry = open_registry(remote_in_force(remote).value)
+    registry = registry_in_force(remote)
     record = registry.round(round)
     if not registry.move_round(record.id, ["requested", "running"], "cancelling"):
         raise Refusal(f"round {record.name} ({record.id}) is {registry.round(record.id).state}; nothing to cancel")
@@ -177,7 +177,7 @@ def report_(
     as_json: AsJson = False,
 ) -> None:
     """Show the result of a round as a table."""
-    registry = open_registry(remote_in_force(remote).value)
+    registry = registry_in_force(remote)
     record = registry.round(round)
     found = result(registry, record)
     if output is not None:
@@ -242,7 +242,10 @@ def _settings(
         changes["deadline_minutes"] = deadline
     if min_runs is not None:
         changes["min_runs"] = min_runs
-    return settings.model_copy(update=changes)
+    try:
+        return RoundSettings.model_validate(settings.model_dump() | changes)
+    except ValidationError as error:
+        raise Refusal(f"the flags given with '{file}' cannot be used: {first_problem(error)}") from error
 
 
 def _rehearse(settings: RoundSettings, address: str, files: list[Path], workers: int, fresh: bool, quiet: bool) -> str:

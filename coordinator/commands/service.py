@@ -52,10 +52,10 @@ def up(
 
 def status(remote: Remote = None, as_json: AsJson = False) -> None:
     """Say whether a coordinator is up, and where."""
-    from registry.opening import open_registry
+    from registry.commands.opened import registry_in_force
 
     force = remote_in_force(remote)
-    registry = open_registry(force.value)
+    registry = registry_in_force(remote)
     info = registry.info()
     running = [round for round in registry.rounds() if round.state in ("requested", "running", "cancelling")]
     nodes = registry.offers()

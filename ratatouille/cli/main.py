@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import functools
 import importlib
 import logging
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -30,6 +33,8 @@ def load(command: Command) -> click.Command:
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(name=command.path[-1], epilog=f"Example: {command.example}")(function)
     loaded = typer.main.get_command(app)
+    if loaded.callback is not None:
+        loaded.callback = _naming_what_is_missing(loaded.callback, command)
     for flags, level, help_ in (
         (["-q", "--quiet"], logging.ERROR, "Say errors only."),
         (["-v", "--verbose"], logging.DEBUG, "Say more."),
@@ -44,12 +49,15 @@ def load(command: Command) -> click.Command:
 typer.core.HAS_RICH = False
 
 _EXTRAS = {
-    "flwr": "coordinator",
     "sqlalchemy": "coordinator",
     "alembic": "coordinator",
+    "PIL": "node",
     "torch": "node",
+    "torchvision": "node",
     "timm": "node",
 }
+_FLOWER = {"coordinator": "coordinator", "contributor_client": "node"}
+"""Both apps need Flower: which extra brings it depends on whose command it is."""
 
 
 class Group(TyperGroup):
@@ -119,6 +127,12 @@ def main() -> None:
         # The reader of our output, such as `head`, has seen enough; Python must not complain at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f"'{error.filename}'" if error.filename is not None else "a file"
+        _say(f"{where} cannot be used: {error.strerror}; check the path, its owner and the space on the disk")
+        sys.exit(2)
 
 
 def _say(sentence: str) -> None:
@@ -151,9 +165,23 @@ def _set_level(level: int) -> Any:
     return callback
 
 
+def _naming_what_is_missing(callback: Callable[..., Any], command: Command) -> Callable[..., Any]:
+    """A command imports what it needs when it runs, and only then a missing package shows."""
+
+    @functools.wraps(callback)
+    def called(*arguments: Any, **named: Any) -> Any:
+        try:
+            return callback(*arguments, **named)
+        except ModuleNotFoundError as error:
+            raise _missing(error, command) from error
+
+    return called
+
+
 def _missing(error: ModuleNotFoundError, command: Command) -> Refusal:
     package = (error.name or "").partition(".")[0]
-    extra = _EXTRAS.get(package, "demo")
+    room = command.where.partition(".")[0]
+    extra = _FLOWER.get(room, "coordinator") if package == "flwr" else _EXTRAS.get(package, "demo")
     if package in ("ratatouille", "coordinator", "contributor_client", "registry"):
         raise error
     return Refusal(

@@ -12,7 +12,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Augmentation
-from ratatouille.record import Name, Record, first_problem
+from ratatouille.record import Name, Record
+from ratatouille.settings import mistake
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
@@ -69,13 +70,13 @@ EMOJI = PAPER.model_copy(
         "image_size": 64,
         "runs": 6,
         "steps": 160,
-        "warmup": 10,
+        "warmup": 16,
         "batch": 12,
         "evaluate_every": 20,
         "auxiliary_runs": 1,
         "auxiliary_steps": 80,
-        "learning_rate": 5e-5,
-        "learning_rates": (3e-5, 5e-5, 1e-4),
+        "learning_rate": 2e-4,
+        "learning_rates": (1e-4, 2e-4, 3e-4),
         "probe_l2": 0.3,
     }
 )
@@ -95,4 +96,4 @@ def resolve_protocol(name: str, changes: dict[str, Any]) -> Protocol:
     try:
         return Protocol.model_validate(values)
     except ValidationError as error:
-        raise Refusal(f"protocol {name}: {first_problem(error)}") from error
+        raise Refusal(f"protocol {name}: {mistake(error, Protocol)}") from error

@@ -15,7 +15,16 @@ from registry.port import Registry
 
 @contextmanager
 def opened(remote: str | None, make: bool = False) -> Iterator[Registry]:
-    """The registry in force, until the block ends.
+    """The registry in force, until the block ends; raises as `registry_in_force` does."""
+    registry = registry_in_force(remote, make)
+    try:
+        yield registry
+    finally:
+        registry.close()
+
+
+def registry_in_force(remote: str | None, make: bool = False) -> Registry:
+    """The registry that a command talks to.
 
     Args:
         remote: what `--remote` says.
@@ -31,11 +40,7 @@ def opened(remote: str | None, make: bool = False) -> Iterator[Registry]:
         raise Refusal(
             f"there is no registry in '{folder}'; check the path, or start one with `ratatouille registry serve`"
         )
-    registry = open_registry(address)
-    try:
-        yield registry
-    finally:
-        registry.close()
+    return open_registry(address)
 
 
 def folder_of(address: str) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from ratatouille.cli import output
 from ratatouille.cli.home import DEFAULT_PORT, home
 from ratatouille.cli.options import Home
+from ratatouille.processes import refuse_taken_port
 
 
 def serve(
@@ -23,5 +23,7 @@ def serve(
     """
     from registry.service import serve as serve_folder
 
-    logging.getLogger().setLevel(logging.INFO)
+    output.say_what_happens()
+    if port:
+        refuse_taken_port(port, "the registry", "--port")  # before the folder becomes a registry
     serve_folder(folder or home() / "coordinator" / "registry", port, ready=output.print_line)

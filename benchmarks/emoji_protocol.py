@@ -1,0 +1,116 @@
+"""The search behind the protocol `emoji`: soups with several learning rates, judged on validation images only.
+
+`python -m benchmarks.emoji_protocol [--json] [--steps N …] [--runs N] [--workers N] [--folder DIR]`
+
+Every candidate is a soup of a few runs, rehearsed without Flower on the demo's target. The held-out style is not given
+to any node here, so that no choice can lean on it. What was chosen, and why, is in docs/emoji-protocol.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from contributor_client.foundation import enter_foundation
+from coordinator.conductor import Conductor
+from coordinator.demonstration import FOUNDATION, HELD_OUT, TARGET, TRAINING
+from coordinator.rehearsal import Stage, rehearse
+from coordinator.settings import RoundSettings
+from ratatouille.exchange.signing import Signer
+from ratatouille.recipes.score import score
+from ratatouille.tasks.emoji import emoji_tasks, write_emoji
+from ratatouille.tasks.node import NodeData, NodeSettings
+from registry.opening import open_registry
+
+LEARNING_RATES: dict[str, tuple[float, tuple[float, ...]]] = {
+    "gentle": (5e-5, (3e-5, 5e-5, 1e-4)),
+    "middle": (2e-4, (1e-4, 2e-4, 3e-4)),
+    "high": (5e-4, (3e-4, 5e-4, 1e-3)),
+}
+"""Candidates: the rate of run 0, and the rates that the others draw from."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the search and print a row for each candidate as soon as it is there."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--steps", type=int, nargs="+", default=[160])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
+    chosen = parser.parse_args(arguments)
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        stage = _stage((chosen.folder or Path(temporary)).resolve())
+        for steps in chosen.steps:
+            for name in LEARNING_RATES:
+                rows.append(_candidate(stage, name, steps, chosen.runs, chosen.workers))
+                if not chosen.json:
+                    Console().print(rows[-1])
+    if chosen.json:
+        print(json.dumps({"rows": rows}))
+        return 0
+    columns = ("learning rates", "steps", "head", "mean run", "soup", "runs")
+    table = Table(*columns, title="validation accuracy in %", box=None)
+    for row in rows:
+        shares = [f"{100 * row[key]:.1f}" for key in ("head", "mean_run", "soup")]
+        table.add_row(row["name"], str(row["steps"]), *shares, ", ".join(f"{100 * one:.1f}" for one in row["runs"]))
+    Console(width=120).print(table)
+    return 0
+
+
+def _stage(folder: Path) -> Stage:
+    """A registry with the target, the foundation, and one node that holds the training styles."""
+    images = write_emoji(TARGET, folder / "data" / TARGET)
+    registry = open_registry(folder / "registry")
+    registry.define_task(emoji_tasks()[TARGET])
+    with tempfile.TemporaryDirectory() as encoded:
+        signer = Signer.open(folder / "key")
+        found = enter_foundation(registry, signer, Path(encoded), FOUNDATION, None, 64)
+    assert found.version is not None
+    registry.set_alias("foundation", found.version)
+    data = NodeData(task=TARGET, path=images, domains={style: style for style in TRAINING}, group="stem")
+    return Stage(str(folder / "registry"), (NodeSettings(name="search", data=(data,)),), folder / "stage")
+
+
+def _candidate(stage: Stage, name: str, steps: int, runs: int, workers: int) -> dict[str, Any]:
+    first, others = LEARNING_RATES[name]
+    protocol = {"name": "emoji", "runs": runs, "steps": steps, "learning_rate": first, "learning_rates": list(others)}
+    # The held-out style is a domain of the task that nobody holds: it is neither trained on nor evaluated.
+    settings = RoundSettings(
+        name=f"{name}-{steps}",
+        target=TARGET,
+        held_out=(HELD_OUT,),
+        evaluate_held_out=False,
+        recipes=("linear_probe", "soup"),
+        foundation="foundation",
+        protocol=protocol,
+    )
+    round = rehearse(settings, stage, workers)
+    registry = open_registry(stage.url)
+    head, soup = Conductor(round, registry, 0.0).gather().outcomes
+    assert head.final is not None
+    assert soup.final is not None
+    single = [score(run.validation or (), round.metric) for run in soup.members]
+    return {
+        "name": name,
+        "learning_rates": others,
+        "steps": steps,
+        "head": score(head.final.validation or (), round.metric),
+        "mean_run": mean(single),
+        "soup": score(soup.final.validation or (), round.metric),
+        "runs": single,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,9 +1,9 @@
-"""The search behind the protocol `emoji`: soups with several learning rates, judged on validation images only.
+"""The search behind the protocol `emoji`: strength of the probe, then learning rates, by validation images only.
 
 `python -m benchmarks.emoji_protocol [--json] [--steps N …] [--runs N] [--workers N] [--folder DIR]`
 
-Every candidate is a soup of a few runs, rehearsed without Flower on the demo's target. The held-out style is not given
-to any node here, so that no choice can lean on it. What was chosen, and why, is in docs/emoji-protocol.md.
+Every learning rate is judged by a soup of a few runs, rehearsed without Flower on the demo's target. The held-out style
+is not given to any node here, so that no choice can lean on it. What was chosen, and why, is in docs/emoji-protocol.md.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ LEARNING_RATES: dict[str, tuple[float, tuple[float, ...]]] = {
 }
 """Candidates: the rate of run 0, and the rates that the others draw from."""
 
+STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)
+"""Candidates of `probe_l2`."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the search and print a row for each candidate as soon as it is there."""
@@ -48,21 +51,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     chosen = parser.parse_args(arguments)
-    rows = []
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
         stage = _stage((chosen.folder or Path(temporary)).resolve())
+        heads = {strength: _head(stage, strength) for strength in STRENGTHS}
         for steps in chosen.steps:
             for name in LEARNING_RATES:
                 rows.append(_candidate(stage, name, steps, chosen.runs, chosen.workers))
                 if not chosen.json:
                     Console().print(rows[-1])
     if chosen.json:
-        print(json.dumps({"rows": rows}))
+        print(json.dumps({"heads": heads, "rows": rows}))
         return 0
-    columns = ("learning rates", "steps", "head", "mean run", "soup", "runs")
+    strengths = Table("probe_l2", "head", title="validation accuracy in %", box=None)
+    for strength, value in heads.items():
+        strengths.add_row(f"{strength:g}", f"{100 * value:.1f}")
+    Console().print(strengths)
+    columns = ("learning rates", "steps", "mean run", "soup", "runs")
     table = Table(*columns, title="validation accuracy in %", box=None)
     for row in rows:
-        shares = [f"{100 * row[key]:.1f}" for key in ("head", "mean_run", "soup")]
+        shares = [f"{100 * row[key]:.1f}" for key in ("mean_run", "soup")]
         table.add_row(row["name"], str(row["steps"]), *shares, ", ".join(f"{100 * one:.1f}" for one in row["runs"]))
     Console(width=120).print(table)
     return 0
@@ -82,34 +90,45 @@ def _stage(folder: Path) -> Stage:
     return Stage(str(folder / "registry"), (NodeSettings(name="search", data=(data,)),), folder / "stage")
 
 
+def _head(stage: Stage, strength: float) -> float:
+    """Validation accuracy of the probed head."""
+    settings = _settings(f"head-{strength:g}", ("linear_probe",), {"probe_l2": strength})
+    round = rehearse(settings, stage)
+    final = Conductor(round, open_registry(stage.url), 0.0).gather().outcomes[0].final
+    assert final is not None
+    return score(final.validation or (), round.metric)
+
+
 def _candidate(stage: Stage, name: str, steps: int, runs: int, workers: int) -> dict[str, Any]:
     first, others = LEARNING_RATES[name]
-    protocol = {"name": "emoji", "runs": runs, "steps": steps, "learning_rate": first, "learning_rates": list(others)}
-    # The held-out style is a domain of the task that nobody holds: it is neither trained on nor evaluated.
-    settings = RoundSettings(
-        name=f"{name}-{steps}",
-        target=TARGET,
-        held_out=(HELD_OUT,),
-        evaluate_held_out=False,
-        recipes=("linear_probe", "soup"),
-        foundation="foundation",
-        protocol=protocol,
-    )
+    changes = {"runs": runs, "steps": steps, "learning_rate": first, "learning_rates": list(others)}
+    settings = _settings(f"{name}-{steps}", ("soup",), changes)
     round = rehearse(settings, stage, workers)
     registry = open_registry(stage.url)
-    head, soup = Conductor(round, registry, 0.0).gather().outcomes
-    assert head.final is not None
+    soup = Conductor(round, registry, 0.0).gather().outcomes[0]
     assert soup.final is not None
     single = [score(run.validation or (), round.metric) for run in soup.members]
     return {
         "name": name,
         "learning_rates": others,
         "steps": steps,
-        "head": score(head.final.validation or (), round.metric),
         "mean_run": mean(single),
         "soup": score(soup.final.validation or (), round.metric),
         "runs": single,
     }
+
+
+def _settings(name: str, recipes: tuple[str, ...], changes: dict[str, Any]) -> RoundSettings:
+    """The held-out style is a domain of the task that nobody here holds: it is neither trained on nor counted."""
+    return RoundSettings(
+        name=name,
+        target=TARGET,
+        held_out=(HELD_OUT,),
+        evaluate_held_out=False,
+        recipes=recipes,
+        foundation="foundation",
+        protocol={"name": "emoji", **changes},
+    )
 
 
 if __name__ == "__main__":

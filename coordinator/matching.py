@@ -34,7 +34,7 @@ def match(
         in_flight: work id → node of orders that were sent and not yet answered.
         leased: work id → node of live leases.
     """
-    able = [offer for offer in offers if offer.node in connected and speaks_our_dialect(offer)]
+    here = [offer for offer in offers if offer.node in connected]
     load = Counter(in_flight.values())
     for work_id, node in leased.items():
         if work_id not in in_flight:
@@ -43,7 +43,7 @@ def match(
     for work_id, order in orders.items():
         if work_id in in_flight or work_id in leased:
             continue
-        fitting = [offer for offer in able if can_do(offer, order) and load[offer.node] < ORDERS_PER_NODE]
+        fitting = [offer for offer in here if can_do(offer, order) and load[offer.node] < ORDERS_PER_NODE]
         if fitting:
             node = min(fitting, key=lambda offer: (load[offer.node], offer.name)).node
             load[node] += 1
@@ -58,9 +58,9 @@ def stranded(orders: Mapping[str, Order], offers: Iterable[Offer], connected: Co
 
 
 def can_do(offer: Offer, order: Order) -> bool:
-    """Whether a node holds the data of an order, and trains if the order asks for it."""
+    """Whether a node speaks our dialect, holds the data of an order, and trains if the order asks for it."""
     assignment = order.assignment
-    if not isinstance(assignment, NodeAssignment):
+    if not isinstance(assignment, NodeAssignment) or not speaks_our_dialect(offer):
         return False
     holds = any(holding.fingerprint == assignment.fingerprint for holding in offer.holdings)
     return holds and (offer.trains or isinstance(assignment, Evaluate))

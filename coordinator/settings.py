@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from coordinator.matching import speaks_our_dialect
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Offer
 from ratatouille.recipes.protocol import resolve_protocol
@@ -67,7 +68,7 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
     protocol = resolve_protocol(str(changes.pop("name", "paper")), changes)
     target = registry.task(settings.target)
     _refuse_unknown_domains(target, settings.held_out)
-    offers = sorted(registry.offers(), key=lambda offer: offer.node)
+    offers = sorted(filter(speaks_our_dialect, registry.offers()), key=lambda offer: offer.node)
     training = tuple(domain for domain in target.domains if domain not in settings.held_out)
     foundation = registry.show(settings.foundation).entry.version
     return Round(
@@ -138,7 +139,9 @@ def _auxiliaries(settings: RoundSettings, registry: Registry, offers: Sequence[O
     for name in sorted(names):
         task = registry.task(name)
         if name == settings.target:
-            raise Refusal(f"'{name}' is the target; it cannot be an auxiliary task of itself")
+            raise Refusal(
+                f"'{name}' is the target; it cannot be an auxiliary task of itself, so leave it out of `auxiliaries`"
+            )
         banned = settings.held_out if settings.auxiliary_domains == "strict" else ()
         domains = tuple(domain for domain in task.domains if domain not in banned)
         present = _held(task, domains, [offer for offer in offers if offer.trains])

@@ -101,3 +101,10 @@ def test_work_that_nobody_here_could_do_is_stranded() -> None:
     orders = open_(probe("one"), probe("two"))
     assert stranded(orders, offers, everybody(*offers)) == {list(orders)[1]}
     assert stranded(orders, offers, set()) == set(orders)
+
+
+def test_a_node_that_speaks_another_dialect_keeps_no_work_from_being_stranded() -> None:
+    # A closing round would wait for it for ever.
+    offers = [offer("anna", "one", revision=99)]
+    orders = open_(evaluate("one"))
+    assert stranded(orders, offers, everybody(*offers)) == set(orders)

@@ -96,7 +96,7 @@ def _base(connection: Connection, base: str, moment: str | None) -> str:
     in_range = (VersionRow.id >= base, VersionRow.id <= base + "f" * (64 - len(base)))
     found = connection.execute(select(VersionRow.id).where(*in_range).order_by(VersionRow.id).limit(2)).scalars().all()
     if not found:
-        raise Refusal(f"no version's id begins with {base}")
+        raise Refusal(f"no version's id begins with {base}; `ratatouille log` shows versions and aliases")
     if len(found) > 1:
         raise Refusal(f"several versions begin with {base}: {found[0][:12]}…, {found[1][:12]}…; type more of the id")
     return found[0]
@@ -105,10 +105,10 @@ def _base(connection: Connection, base: str, moment: str | None) -> str:
 def _alias_at(connection: Connection, name: str, moment: str) -> str:
     try:
         when = datetime.fromisoformat(moment.replace(" ", "T", 1))
-    except ValueError as error:
+        if len(moment) == len("2026-03-01"):
+            when += timedelta(days=1)
+    except (ValueError, OverflowError) as error:
         raise Refusal(f"{moment!r} is no moment; write 2026-03-01 or 2026-03-01T12:00") from error
-    if len(moment) == len("2026-03-01"):
-        when += timedelta(days=1)
     seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
     query = select(AliasRow.version).where(AliasRow.name == name, AliasRow.at < seconds)
     found = connection.execute(query.order_by(AliasRow.number.desc()).limit(1)).scalar()

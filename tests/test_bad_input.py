@@ -18,6 +18,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,10 @@ def _not_a_number(scene: Scene) -> Path:
     return scene.weights(**{name: array})
 
 
+def _of_nothing(command: str, _: Scene) -> Words:
+    return [command, "winter"]
+
+
 def _foundation(file: Path, *flags: object) -> Words:
     return ["foundation", file, "--architecture", "test_resnet", "--image-size", "32", *flags]
 
@@ -270,7 +275,7 @@ ROUND_ROWS = {
         lambda scene: scene.round(auxiliaries=["cars"]), ("task cars is not known", "ratatouille task list")
     ),
     "a target as its own auxiliary": Row(
-        lambda scene: scene.round(auxiliaries=["shapes"]), ("'shapes' is the target", "auxiliary task of itself")
+        lambda scene: scene.round(auxiliaries=["shapes"]), ("'shapes' is the target", "leave it out of `auxiliaries`")
     ),
     "a held-out domain that the task does not have": Row(
         lambda scene: scene.round(held_out=["dusk"]), ("no domain 'dusk' to hold out", "day, night, sketch")
@@ -292,7 +297,7 @@ ROUND_ROWS = {
         lambda scene: scene.round(recipe=["soup"]), ("round.toml", "no key 'recipe'", "did you mean 'recipes'?")
     ),
     "a round.toml that is not TOML": Row(
-        lambda scene: ["round", "run", scene.file("round.toml", "name = ")],
+        lambda scene: ["round", "run", scene.file("round.toml", "name = spring")],
         ("round.toml", "not valid TOML", "line 1"),
     ),
     "a round.toml that is not text": Row(
@@ -407,7 +412,8 @@ FOUNDATION_ROWS = {
         lambda scene: ["foundation", scene.weights()], ("name the network", "resnet50")
     ),
     "foundation weights of another architecture": Row(
-        lambda scene: _foundation(_of_another_network(scene)), ("not weights of test_resnet", "tensor")
+        lambda scene: _foundation(_of_another_network(scene)),
+        ("not weights of test_resnet", "tensor", "name the network"),
     ),
     "NaN in foundation weights": Row(lambda scene: _foundation(_not_a_number(scene)), ("tensor", "NaN")),
     "a pickle": Row(
@@ -418,12 +424,14 @@ FOUNDATION_ROWS = {
 READ_ROWS = {
     **{
         f"{command} of an unknown revision": Row(
-            lambda scene, command=command: [command, "winter"], ("no alias 'winter'", "ratatouille log")
+            partial(_of_nothing, command), ("no alias 'winter'", "ratatouille log")
         )
         for command in ("show", "lineage", "verify", "release")
     },
     "what is no revision": Row(lambda scene: ["show", "a b"], ("'a b' is no revision", "alias")),
-    "a prefix that no id has": Row(lambda scene: ["show", "0" * 12], ("no version's id begins with 000000000000",)),
+    "a prefix that no id has": Row(
+        lambda scene: ["show", "0" * 12], ("no version's id begins with 000000000000", "ratatouille log")
+    ),
     "a prefix that two ids have": Row(
         lambda scene: ["show", scene.place.prefix], ("several versions begin with", "type more of the id")
     ),
@@ -514,19 +522,20 @@ def test_where_there_is_no_room_nothing_is_stored(scene: Scene) -> None:
 
 
 def _everything_that_asks(scene: Scene) -> dict[str, Words]:
-    words: dict[str, Words] = {
+    task = 'name = "x"\nkind = "target"\nclasses = ["a", "b"]\ndomains = ["day"]'
+    asking: dict[str, Words] = {
         "round run": scene.round(),
         "round plan": ["round", "plan", scene.folder / "round.toml"],
         "node join": scene.join(scene.data),
         "foundation": _foundation(scene.place.ground.foundation),
-        "task add": ["task", "add", scene.file("task.toml", 'name = "x"\nclasses = ["a", "b"]\ndomains = ["day"]')],
+        "task add": ["task", "add", scene.file("task.toml", task)],
         "release": ["release", "latest"],
         "show": ["show", "latest"],
         "round status": ["round", "status", "spring-1"],
     }
-    return words | {
-        name: name.split() for name in ("log", "task list", "round list", "node status", "coordinator status")
-    }
+    for name in ("log", "task list", "round list", "node status", "coordinator status"):
+        asking[name] = list(name.split())
+    return asking
 
 
 def test_a_registry_that_does_not_answer_is_named(place: Place, tmp_path: Path) -> None:

@@ -156,7 +156,8 @@ def _checked(architecture: Architecture, arrays: Mapping[str, Array], source: st
             problem = f"as {arrays[name].dtype} instead of {wanted[name].dtype}"
         if problem:
             raise Refusal(
-                f"these are not weights of {architecture.name}: tensor {name[:80]}, {problem} ({source[:100]})"
+                f"these are not weights of {architecture.name}: tensor {name[:80]}, {problem} ({source[:100]}); "
+                "name the network that they belong to"
             )
     refuse_not_finite(arrays, source[:100])
     return Foundation(architecture, {name: np.array(arrays[name], order="C") for name in wanted}, source)

@@ -13,7 +13,7 @@ from statistics import mean, stdev
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.recipes.outcome import Candidate, Outcome
 from ratatouille.recipes.round import Round
-from ratatouille.recipes.score import add, score
+from ratatouille.recipes.score import by_domain, score
 from ratatouille.record import Digest, Name, Record
 
 _Z = 1.96
@@ -77,23 +77,29 @@ def report(round: Round, outcomes: Sequence[Outcome], note: str = "") -> Report:
 
 def measured(evaluations: Sequence[Evaluation] | None, metric: str, slice_: str = "all") -> Score | None:
     """Score and margin of some counts; None where nothing was counted."""
-    chosen = [evaluation for evaluation in evaluations or () if evaluation.cell.slice == slice_]
-    if not chosen or not sum(evaluation.count for evaluation in chosen):
+    domains = by_domain(evaluations or (), slice_)
+    if not domains:
         return None
-    domains: dict[str, list[Evaluation]] = {}
-    for evaluation in chosen:
-        domains.setdefault(evaluation.cell.domain, []).append(evaluation)
-    variance = 0.0
-    for parts in domains.values():
-        counts = add(parts)
-        images = counts.count + _Z**2
-        share = (counts.correct + _Z**2 / 2) / images
-        variance += share * (1 - share) / images
     return Score(
-        value=score(chosen, metric, slice_),
-        margin=_Z * math.sqrt(variance) / len(domains),
-        images=sum(evaluation.count for evaluation in chosen),
+        value=score(evaluations or (), metric, slice_),
+        margin=_Z * math.sqrt(sum(_variance(counts, metric) for counts in domains)) / len(domains),
+        images=sum(counts.count for counts in domains),
     )
+
+
+def _variance(counts: Evaluation, metric: str) -> float:
+    """Variance of a domain's metric over images; balanced accuracy is a mean of one share for each class there is."""
+    if metric != "balanced_accuracy":
+        return _variance_of_share(counts.correct, counts.count)
+    classes = [(row[i], sum(row)) for i, row in enumerate(counts.confusion) if sum(row)]
+    return sum(_variance_of_share(correct, images) for correct, images in classes) / len(classes) ** 2
+
+
+def _variance_of_share(correct: int, images: int) -> float:
+    """Agresti and Coull: as if z² more images had been seen, half of them classified correctly."""
+    seen = images + _Z**2
+    share = (correct + _Z**2 / 2) / seen
+    return share * (1 - share) / seen
 
 
 def verdict(rows: Sequence[Row]) -> str:

@@ -8,14 +8,21 @@ from ratatouille.exchange.receipt import Evaluation
 
 
 def score(evaluations: Sequence[Evaluation], metric: str, slice_: str = "all") -> float:
-    """A task's score: counts are summed over nodes within a domain, the metric is averaged over domains."""
+    """A task's score: counts are summed over nodes within a domain, the metric is averaged over domains; NaN for none.
+
+    A domain without images is left out of the mean, as a training leaves it out of its validation.
+    """
+    domains = by_domain(evaluations, slice_)
+    return sum(counts.metric(metric) for counts in domains) / len(domains) if domains else float("nan")
+
+
+def by_domain(evaluations: Sequence[Evaluation], slice_: str = "all") -> list[Evaluation]:
+    """The counts of each domain that has images, summed over nodes."""
     domains: dict[str, list[Evaluation]] = {}
     for evaluation in evaluations:
-        if evaluation.cell.slice == slice_:
+        if evaluation.cell.slice == slice_ and evaluation.count:
             domains.setdefault(evaluation.cell.domain, []).append(evaluation)
-    if not domains:
-        return float("nan")
-    return sum(add(parts).metric(metric) for parts in domains.values()) / len(domains)
+    return [add(parts) for parts in domains.values()]
 
 
 def add(parts: Sequence[Evaluation]) -> Evaluation:

@@ -34,6 +34,24 @@ def test_the_margin_is_the_agresti_coull_half_width_for_one_domain() -> None:
     assert found.images == 100
 
 
+def test_a_domain_without_images_is_left_out_of_score_and_margin() -> None:
+    alone = [counts("clay", 30, 10)]
+    beside = [*alone, counts("ink", 0, 0)]
+    assert score(beside, "accuracy") == 0.75
+    assert measured(beside, "accuracy") == measured(alone, "accuracy")
+
+
+def test_the_margin_of_balanced_accuracy_knows_how_few_images_a_rare_class_has() -> None:
+    cell = Cell(domain="clay", split="all")
+    rare = measured([Evaluation(cell=cell, confusion=((500, 500), (2, 2)))], "balanced_accuracy")
+    even = measured([Evaluation(cell=cell, confusion=((251, 251), (251, 251)))], "balanced_accuracy")
+    assert rare is not None
+    assert even is not None
+    assert rare.value == even.value == 0.5
+    # Half of the score hangs on four images: the half-width of their share alone, halved, is the least it can be.
+    assert rare.margin > 1.96 * math.sqrt(0.25 / (4 + 1.96**2)) / 2 > 5 * even.margin
+
+
 def test_no_images_have_no_score() -> None:
     assert measured([], "accuracy") is None
     assert measured(None, "accuracy") is None

@@ -1,11 +1,12 @@
 """METHOD.md as laws of the plan: what starts from what, what is shared, and when it is over."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.assignment import Evaluate, FineTune, Probe
+from ratatouille.exchange.assignment import Cell, Evaluate, FineTune, Probe
 from ratatouille.exchange.order import Order
 from ratatouille.recipes.forecast import forecast
 from ratatouille.recipes.plan import plan
@@ -91,6 +92,32 @@ def test_vanilla_returns_the_first_run_with_the_best_validation_score() -> None:
 
     found, _ = run(round, correct)
     final = found.outcomes[0].final
+    assert final is not None
+    assert final.label == "run 3"
+
+
+def test_a_domain_without_validation_images_does_not_decide_which_run_is_best() -> None:
+    round = a_round(recipes=("vanilla",))
+    seeds: list[int] = []
+
+    def correct(order: Order, cell: Cell) -> int:
+        work = order.assignment
+        if isinstance(work, FineTune) and work.seed not in seeds:
+            seeds.append(work.seed)
+        return 9 if isinstance(work, FineTune) and seeds.index(work.seed) == 2 else 3
+
+    _, facts = run(round, correct)
+    empty = {
+        work_id: replace(
+            fact,
+            evaluations=tuple(
+                one.model_copy(update={"confusion": ((0, 0), (0, 0))}) if one.cell.domain == "ink" else one
+                for one in fact.evaluations
+            ),
+        )
+        for work_id, fact in facts.items()
+    }
+    final = plan(round, empty).outcomes[0].final
     assert final is not None
     assert final.label == "run 3"
 

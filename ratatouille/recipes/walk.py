@@ -92,7 +92,7 @@ class Walk:
             featurizer=self.round.foundation.featurizer,
             task=task,
             fingerprint=share.fingerprint,
-            trial=self.round.trial,
+            trial=self._trial(task),
             repeat=self.round.repeat,
             image_size=self.round.protocol.image_size,
             domains=share.domains,
@@ -117,6 +117,10 @@ class Walk:
     def _part(self, number: int) -> str:
         return f" (holding {number + 1} of {len(self.round.training)})" if len(self.round.training) > 1 else ""
 
+    def _trial(self, task: str) -> int:
+        """Trials reshuffle the target's splits; auxiliary work is done once, whatever the target (METHOD.md 3.8)."""
+        return self.round.trial if task == self.round.task else 0
+
     # -- runs
 
     def auxiliary(self, auxiliary: Auxiliary, number: int) -> Start | None:
@@ -138,7 +142,7 @@ class Walk:
     ) -> tuple[str, Fact | None]:
         """One training run and its question's work id."""
         protocol, on_target = self.round.protocol, task == self.round.task
-        trial = self.round.trial if on_target else 0
+        trial = self._trial(task)
         drawn = draw(protocol, number, trial)
         pretrained = weights.start == self.round.foundation
         assignment = FineTune(
@@ -231,7 +235,7 @@ class Walk:
             image_size=self.round.protocol.image_size,
             cells=cells,
         )
-        answer = self.ask(assignment, [fact.version], f"evaluate {label} on {', '.join(share.domains)}")
+        answer = self.ask(assignment, [fact.version], f"evaluate {label} on {_named(share.domains)}")
         return None if answer is None else answer.evaluations
 
     # -- recipes
@@ -250,6 +254,12 @@ class Walk:
         if len(members) < min(least, wanted):
             return Outcome(recipe.name, None, members, wanted)
         return Outcome(recipe.name, COMBINATIONS[recipe.combines](self, members), members, wanted)
+
+
+def _named(domains: Sequence[str]) -> str:
+    """Domains for a label, which is short."""
+    text = ", ".join(domains)
+    return text if len(text) <= 80 else f"{domains[0]} and {len(domains) - 1} more"
 
 
 def _validation(share: Share) -> tuple[Cell, ...]:

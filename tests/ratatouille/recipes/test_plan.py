@@ -71,6 +71,20 @@ def test_only_starts_other_than_the_foundation_warm_up_and_auxiliary_runs_keep_t
         assert work.keep == ("best" if work.task == round.task else "last")
 
 
+def test_auxiliary_work_is_the_same_in_every_trial_of_the_target() -> None:
+    # Target-agnostic and done once: the splits that a trial reshuffles are the target's.
+    round = a_round(recipes=("ratatouille",))
+    _, facts = run(round)
+    _, again = run(round.model_copy(update={"trial": 1}))
+    assert len(again.keys() & facts.keys()) == 2 * len(round.auxiliaries)
+
+
+def test_labels_stay_short_however_many_domains_are_counted() -> None:
+    domains = tuple(f"hospital-of-a-long-name-{number}" for number in range(12))
+    share = Share(fingerprint=name("data"), domains=domains)
+    run(a_round(recipes=("soup",), training=(share, Share(fingerprint=name("other"), domains=domains))))
+
+
 def test_recipes_share_their_runs() -> None:
     both, _ = run(a_round(recipes=("vanilla", "soup", "ratatouille")))
     # Five runs of vanilla are soup's, and the one that starts from the foundation is ratatouille's too.

@@ -37,6 +37,14 @@ def test_a_database_of_newer_software_is_refused(tmp_path: Path) -> None:
         Database(path)
 
 
+@pytest.mark.parametrize("name", ["what?", "half%41", "a b#c"])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    Database(tmp_path / name / "registry.db").close()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name / "registry.db").exists()
+
+
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "registry.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(Refusal, match="cannot be used as a registry's database"):

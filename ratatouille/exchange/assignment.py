@@ -44,11 +44,11 @@ class _DataAssignment(_Assignment):
     task: Digest
     fingerprint: Digest
     """The holding that the work is bound to; any node that holds it may do it."""
-    trial: NonNegativeInt = 0
+    trial: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """0: the split for life; others reshuffle, for benchmarks only."""
     repeat: NonNegativeInt = 0
     """Raised to ask the same question anew (`--fresh`)."""
-    image_size: PositiveInt
+    image_size: Annotated[int, Field(ge=1, le=4096)]
     revision: int = METHOD_REVISION
     numerics: str = NUMERICS
 

@@ -39,7 +39,7 @@ class Lease(Record):
     work_id: Digest
     node: Digest
     expires: float
-    done: int = 0
-    total: int = 0
+    done: Annotated[int, Field(ge=0, lt=2**53)] = 0
+    total: Annotated[int, Field(ge=0, lt=2**53)] = 0
     """Steps done and steps in all; 0 of 0 where work has no steps."""
     doing: Annotated[str, Field(max_length=100)] = ""

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from ratatouille.exchange.assignment import Assignment, Cell, Evaluate
 from ratatouille.record import Digest, Record
+
+Count = Annotated[int, Field(ge=0, le=2**40)]
+"""A number of images or steps; bounded, since nobody who sums and divides counts of others should meet 10⁴⁰⁰."""
+ShortText = Annotated[str, Field(max_length=200)]
 
 
 class Evaluation(Record):
     """A confusion matrix [classes, classes]: rows are the true classes, columns the predicted ones, entries counts."""
 
     cell: Cell
-    confusion: tuple[tuple[NonNegativeInt, ...], ...]
+    confusion: tuple[tuple[Count, ...], ...]
 
     @property
     def count(self) -> int:
@@ -55,7 +59,7 @@ class Evaluation(Record):
 class CurvePoint(Record):
     """One evaluation during training: after `step` updates, mean training loss since the last point, scores."""
 
-    step: NonNegativeInt
+    step: Count
     loss: float | None
     validation_loss: float
     score: Annotated[float, Field(ge=0, le=1)]
@@ -77,15 +81,15 @@ class Receipt(Record):
     """Digests of the weights that the work made; None where it made none (evaluate)."""
     evaluations: tuple[Evaluation, ...] = ()
     curve: tuple[CurvePoint, ...] = ()
-    kept_step: NonNegativeInt | None = None
-    images: NonNegativeInt = 0
+    kept_step: Count | None = None
+    images: Count = 0
     """Training images that were drawn from (not: drawn)."""
     seconds: NonNegativeFloat = 0.0
     """Time spent on the work itself: training, probing or evaluating."""
     overhead: NonNegativeFloat = 0.0
     """Time spent around it on the node: fetching, loading, encoding; the push itself comes after the signature."""
-    software: dict[str, str] = Field(default_factory=dict)
-    device: str = "cpu"
+    software: Annotated[dict[ShortText, ShortText], Field(max_length=100)] = Field(default_factory=dict)
+    device: ShortText = "cpu"
     note: Annotated[str, Field(max_length=500)] = ""
 
     @property

@@ -73,7 +73,9 @@ def task(connection: Connection, name_or_digest: str) -> Task:
         Refusal: when there is none.
     """
     matches = or_(TaskRow.digest == name_or_digest, TaskRow.name == name_or_digest)
-    record = connection.execute(select(TaskRow.record).where(matches)).scalar()
+    # the digest first: another task may have been given it as its name
+    query = select(TaskRow.record).where(matches).order_by((TaskRow.digest == name_or_digest).desc())
+    record = connection.execute(query.limit(1)).scalar()
     if record is None:
         raise Refusal(f"task {name_or_digest[:80]} is not known here; `ratatouille task list` shows those that are")
     return Task.from_json(record)

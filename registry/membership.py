@@ -15,6 +15,8 @@ from registry.schema import ContributionRow, LeaseRow, OfferRow, VersionRow
 from registry.settings import read_settings
 
 LONGEST_OFFER_SECONDS = 24 * 3600.0
+LARGEST_OFFER = 2**20
+"""Characters; whoever looks at the offers reads them all."""
 FORGET_LEASES_SECONDS = 90 * 24 * 3600.0
 
 
@@ -22,8 +24,10 @@ def read_offer(sealed: Sealed) -> Offer:
     """The offer inside, checked without the database.
 
     Raises:
-        Refusal: for a wrong signature, another node's offer, or another protocol.
+        Refusal: for a wrong signature, another node's offer, another protocol, or one of absurd length.
     """
+    if len(sealed.body) > LARGEST_OFFER:
+        raise Refusal(f"the offer has {len(sealed.body)} characters; this registry takes {LARGEST_OFFER}")
     offer = unseal(sealed, Offer)
     if offer.node != sealed.node:
         raise Refusal(f"the offer of node {offer.node[:12]}… is signed by another key, {sealed.node[:12]}…")
@@ -34,13 +38,13 @@ def read_offer(sealed: Sealed) -> Offer:
 
 
 def enter_offer(connection: Connection, sealed: Sealed, offer: Offer) -> None:
-    """Replace a node's offer, unless a later one is here already.
+    """Replace a node's offer, unless a later one stands.
 
-    It stands for `offer.seconds` after its arrival: a node's clock may be wrong.
+    It stands for `offer.seconds` after its arrival: a node's clock may be wrong, and may be put right.
     """
     now = time.time()
     last = connection.execute(select(OfferRow.issued, OfferRow.expires).where(OfferRow.node == offer.node)).first()
-    if last is not None and last.issued > offer.issued:
+    if last is not None and last.issued > offer.issued and last.expires > now:
         return
     values = {
         "name": offer.name,

@@ -33,6 +33,9 @@ from registry.records import Result
 from registry.schema import BlobRow, ContributionRow, UploadRow
 from registry.settings import read_settings
 
+LARGEST_RECEIPT = 16 * 2**20
+"""Characters; nearly all of them are counts, and a hundred matrices of a hundred classes have two million."""
+
 
 class Publisher:
     """Takes contributions into one registry folder."""
@@ -45,8 +48,11 @@ class Publisher:
         """Look at a receipt: its answer, if it is known, or the conversation that takes its weights.
 
         Raises:
-            Refusal: signature, lease, inputs, shapes, counts, space: what does not fit.
+            Refusal: signature, lease, inputs, shapes, counts: what does not fit.
+            Unreachable: when there is no room, or while another node is at work on the question.
         """
+        if len(sealed.body) > LARGEST_RECEIPT:
+            raise Refusal(f"the receipt has {len(sealed.body)} characters; this registry takes {LARGEST_RECEIPT}")
         receipt = unseal(sealed, Receipt)
         if receipt.node != sealed.node:
             raise Refusal(f"a receipt of node {receipt.node[:12]}… is signed by another key, {sealed.node[:12]}…")
@@ -259,6 +265,9 @@ def _check_lease(connection: Connection, receipt: Receipt) -> None:
         return
     at_work = holder(connection, receipt.work_id, time.time())
     if at_work not in (None, receipt.node):
-        raise Refusal(f"node {str(at_work)[:12]}… is at work on this assignment; push again when its lease has ended")
+        # to be tried again, not refused: who is late would throw away what may yet become the answer
+        raise Unreachable(
+            f"node {str(at_work)[:12]}… is at work on this assignment; push again when its lease has ended"
+        )
     if not had_lease(connection, receipt.work_id, receipt.node):
         raise Refusal("no lease on this assignment was taken by this node; take it before the work begins")

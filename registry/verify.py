@@ -52,6 +52,8 @@ def _check(what: str, look: Callable[[], str]) -> Check:
         return Check(what=what, ok=True, detail=look())
     except Refusal as refusal:
         return Check(what=what, ok=False, detail=str(refusal))
+    except OSError as error:  # a file that is gone or cannot be read is what we are here to find
+        return Check(what=what, ok=False, detail=f"{Path(str(error.filename)).name[:12]}…: {error.strerror}")
 
 
 def _expect(promised: str, found: str, what: str) -> str:

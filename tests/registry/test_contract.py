@@ -71,6 +71,14 @@ def test_unknown_definitions_are_refused_by_name(world: World) -> None:
         world.registry.architecture("0" * 64)
 
 
+def test_a_task_with_the_name_of_anothers_digest_does_not_hide_it(world: World) -> None:
+    victim = PETS.model_copy(update={"name": "victim"})
+    cuckoo = PETS.model_copy(update={"name": victim.digest})
+    for one in (cuckoo, victim):
+        world.registry.define_task(one)
+    assert world.registry.task(victim.digest) == victim
+
+
 # -- push and fetch
 
 
@@ -331,6 +339,14 @@ def test_counts_of_another_shape_or_domain_are_refused(world: World, evaluation:
     nothing_admitted(world, versions=2)
 
 
+def test_a_receipt_or_an_offer_of_absurd_length_is_refused(world: World) -> None:
+    sealed = world.seal(world.fine_tune(world.probed(), 2)[0])
+    with pytest.raises(Refusal, match="the receipt has 17000000 characters"):
+        world.registry.push(sealed.model_copy(update={"body": "x" * 17_000_000}), {})
+    with pytest.raises(Refusal, match="the offer has 2000000 characters"):
+        world.registry.offer(sealed.model_copy(update={"body": "x" * 2_000_000}))
+
+
 def test_an_evaluation_fills_the_cells_that_were_asked_for(world: World) -> None:
     tuned = world.tuned(world.probed(), 2)
     receipt = world.evaluation(tuned).model_copy(update={"evaluations": ()})
@@ -376,7 +392,7 @@ def test_a_late_push_is_taken_unless_another_node_is_at_work(world: World, tmp_p
     other = World(world.registry, world.folder, Signer.open(tmp_path / "other.key"))
     theirs, _ = other.fine_tune(start, 2)
     assert other.lease(theirs) is not None
-    with pytest.raises(Refusal, match="is at work on this assignment"):
+    with pytest.raises(Unreachable, match="is at work on this assignment"):  # the node keeps its work and tries again
         world.registry.push(world.seal(receipt), files)
     other.registry.release(theirs.work_id, theirs.node)
     assert world.registry.push(world.seal(receipt), files).node == world.signer.node
@@ -434,6 +450,15 @@ def test_an_offer_stands_until_it_expires_is_replaced_or_withdrawn(world: World)
         "zoo left",
         "zoo joined with pets",
     ]
+
+
+def test_a_node_whose_clock_was_put_back_is_seen_again(world: World) -> None:
+    ahead = Offer(node=world.signer.node, name="zoo", holdings=(), issued=1e10, seconds=0.01)
+    world.registry.offer(world.signer.seal(ahead))
+    time.sleep(0.02)
+    right = ahead.model_copy(update={"issued": time.time(), "seconds": 60.0})
+    world.registry.offer(world.signer.seal(right))
+    assert world.registry.offers() == [right]
 
 
 def test_the_log_names_contributors_as_they_named_themselves(world: World) -> None:
@@ -691,6 +716,18 @@ def test_verify_finds_a_byte_that_changed_in_the_folder(world: World) -> None:
     report = world.registry.verify(str(tuned[0].version))
     assert [(check.what, check.detail) for check in report.checks if not check.ok] == [
         ("head", f"the file {digest[:12]}… is missing")
+    ]
+
+
+def test_verify_reports_a_parent_whose_file_is_gone(world: World) -> None:
+    start = world.probed()
+    tuned = [world.tuned(start, 2), world.tuned(start, 3)]
+    mean = world.registry.combine(of(*tuned))
+    digest = str(tuned[0].head)
+    (folder(world) / "blobs" / digest[:2] / digest).unlink()
+    report = world.registry.verify(str(mean.version))
+    assert [(check.what, check.detail) for check in report.checks if not check.ok] == [
+        ("average", f"{digest[:12]}…: No such file or directory")
     ]
 
 

@@ -6,14 +6,19 @@ versions combined where their bytes are, and says what is open. Its memory does 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
+from ratatouille.errors import Refusal
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.round import Round
 from ratatouille.recipes.walk import Plan
 from registry.port import Registry
-from registry.records import Result
+from registry.records import Result, RoundRecord
+
+OVER = ("done", "failed", "cancelled")
+"""States of a round that nothing is done for any more."""
 
 
 class Conductor:
@@ -22,12 +27,28 @@ class Conductor:
     def __init__(
         self, round: Round, registry: Registry, started: float, clock: Callable[[], float] = time.time
     ) -> None:
-        """`started` is when the round was requested, in seconds since 1970; its deadline counts from there."""
+        """`started` is when the round was set going, in seconds since 1970; its deadline counts from there."""
         self.round = round
         self.facts: dict[str, Result] = {}
         self._registry = registry
         self._started = started
         self._clock = clock
+        self._until = math.inf
+        """Answers that came later do not count."""
+        self._found: tuple[tuple[int, bool], Plan] | None = None
+
+    @classmethod
+    def of(cls, record: RoundRecord, registry: Registry, clock: Callable[[], float] = time.time) -> Conductor:
+        """The conductor of a round that the registry has.
+
+        Its deadline counts from when it was last set going. One that is over stays as it ended: runs that came after
+        the deadline would ask for another average than the one that was made.
+        """
+        started = {"requested": math.inf, "running": record.changed}.get(record.state, -math.inf)
+        made = cls(Round.from_json(record.spec), registry, started, clock)
+        if record.state in OVER and made.closing:
+            made._until = record.changed
+        return made
 
     @property
     def closing(self) -> bool:
@@ -47,8 +68,29 @@ class Conductor:
     def gather(self) -> Plan:
         """The plan as of now, from what the registry knows; nothing is changed."""
         while True:
-            found = plan(self.round, self.facts, self.closing)
+            found = self._plan()
             news = self._registry.results([work_id for work_id in found.questions if work_id not in self.facts])
+            news = {work_id: result for work_id, result in news.items() if result.created <= self._until}
             if not news:
                 return found
             self.facts.update(news)
+
+    def _plan(self) -> Plan:
+        """The plan for the facts that are here; walked again only when there are more of them, or the round closes."""
+        state = (len(self.facts), self.closing)
+        if self._found is None or self._found[0] != state:
+            self._found = (state, plan(self.round, self.facts, self.closing))
+        return self._found[1]
+
+    def ending(self, plan: Plan) -> str:
+        """What to say of a round that ends with this plan; nothing when it is whole.
+
+        Raises:
+            Refusal: when no recipe has a final version.
+        """
+        if not any(outcome.final for outcome in plan.outcomes):
+            least = self.round.min_runs or self.round.protocol.runs
+            raise Refusal(f"the deadline passed before {least} runs of any recipe were there; nothing to combine")
+        short = [f"{one.recipe} {len(one.members)} of {one.wanted} runs" for one in plan.outcomes if one.short]
+        short += [f"{one.recipe} without all counts" for one in plan.outcomes if not one.short and not one.complete]
+        return f"ended at its deadline: {', '.join(short)}" if short else ""

@@ -78,20 +78,19 @@ def rehearse(
     offer_all(registry, stage)
     round = request(settings, registry, fresh)
     registry.move_round(round.id, ["requested"], "running")
-    now = time.time()
-    conductor = Conductor(round, registry, now)
+    conductor = Conductor.of(registry.round(round.id), registry)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_open_stage, initargs=(stage,)) as pool:
         try:
-            _until_done(conductor, pool, told)
+            ending = conductor.ending(_until_done(conductor, pool, told))
         except Refusal as error:
             registry.move_round(round.id, ["running"], "failed", str(error))
             raise
-    registry.move_round(round.id, ["running"], "done")
+    registry.move_round(round.id, ["running"], "done", ending)
     return round
 
 
-def _until_done(conductor: Conductor, pool: ProcessPoolExecutor, told: Callable[[Plan], None] | None) -> None:
+def _until_done(conductor: Conductor, pool: ProcessPoolExecutor, told: Callable[[Plan], None] | None) -> Plan:
     under_way: dict[Future[bytes], str] = {}
     while True:
         plan = conductor.advance()
@@ -101,7 +100,7 @@ def _until_done(conductor: Conductor, pool: ProcessPoolExecutor, told: Callable[
             if work_id not in under_way.values():
                 under_way[pool.submit(_work, order.to_json())] = work_id
         if not under_way:
-            return
+            return plan
         finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
         for future in finished:
             del under_way[future]

@@ -19,10 +19,10 @@ from coordinator.dispatch import POLL_SECONDS, Dispatch, Reply
 from coordinator.matching import match, stranded
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.order import Hint
-from ratatouille.recipes.round import Round
 from ratatouille.recipes.walk import Plan
 from registry.opening import open_registry
 from registry.port import Registry
+from registry.records import RoundRecord
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 3
@@ -40,7 +40,8 @@ def run_round(grid: Grid, round_id: str, address: str) -> None:
     """
     registry = open_registry(address)
     try:
-        RoundRunner(registry, round_id, Dispatch(grid)).run()
+        registry.move_round(round_id, ["requested"], "running")
+        RoundRunner(registry, registry.round(round_id), Dispatch(grid)).run()
     finally:
         registry.close()
 
@@ -58,12 +59,12 @@ class Sent:
 class RoundRunner:
     """The loop of one round; between two turns it keeps nothing that the registry does not know."""
 
-    def __init__(self, registry: Registry, round_id: str, lane: Dispatch) -> None:
+    def __init__(self, registry: Registry, record: RoundRecord, lane: Dispatch) -> None:
+        """`record` is a round that was moved to `running`."""
         self._registry = registry
         self._lane = lane
-        record = registry.round(round_id)
-        self.round = Round.from_json(record.spec)
-        self._conductor = Conductor(self.round, registry, record.created)
+        self._conductor = Conductor.of(record, registry)
+        self.round = self._conductor.round
         self._messages: dict[str, Sent] = {}
         """Orders under way by message id."""
         self._failures: Counter[str] = Counter()
@@ -73,7 +74,6 @@ class RoundRunner:
 
     def run(self) -> None:
         """Go round until the plan is done, the round is cancelled, or it cannot be finished."""
-        self._registry.move_round(self.round.id, ["requested"], "running")
         while True:
             try:
                 if self._turn():
@@ -94,8 +94,7 @@ class RoundRunner:
         self._receive()
         plan = self._conductor.advance()
         if plan.done:
-            self._registry.move_round(self.round.id, ["running"], "done", self._closing_words(plan))
-            return True
+            return self._end(plan)
         return self._dispatch(plan)
 
     def _dispatch(self, plan: Plan) -> bool:
@@ -120,19 +119,11 @@ class RoundRunner:
         self._stranded_since = self._stranded_since or time.monotonic()
         if plan.orders and time.monotonic() - self._stranded_since < _GRACE:
             return False
-        if not any(outcome.final for outcome in plan.outcomes):
-            raise Refusal(
-                f"the deadline passed before {self._least()} runs of any recipe were there; nothing to combine"
-            )
-        self._registry.move_round(self.round.id, ["running"], "done", self._closing_words(plan))
+        return self._end(plan)
+
+    def _end(self, plan: Plan) -> bool:
+        self._registry.move_round(self.round.id, ["running"], "done", self._conductor.ending(plan))
         return True
-
-    def _least(self) -> int:
-        return self.round.min_runs or self.round.protocol.runs
-
-    def _closing_words(self, plan: Plan) -> str:
-        short = [f"{o.recipe} {len(o.members)} of {o.wanted} runs" for o in plan.outcomes if len(o.members) < o.wanted]
-        return f"ended at its deadline: {', '.join(short)}" if short else ""
 
     def _receive(self) -> None:
         for reply in self._lane.poll():

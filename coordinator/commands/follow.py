@@ -7,31 +7,29 @@ import time
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from coordinator.conductor import Conductor
+from coordinator.conductor import OVER, Conductor
 from coordinator.progress import Standing, standing
 from ratatouille.cli.output import console, print_line
 from ratatouille.errors import Unreachable
-from ratatouille.recipes.round import Round
 from registry.port import Registry
 
 _LOOK_SECONDS = 0.5
 _LINE_SECONDS = 10.0
-_OVER = ("done", "failed", "cancelled")
 
 
 def follow(registry: Registry, round_id: str, quiet: bool = False) -> None:
     """Show a round until it ends; goes on through an outage of the registry."""
     record = registry.round(round_id)
-    if record.state in _OVER:
+    if record.state in OVER:
         return
-    conductor = Conductor(Round.from_json(record.spec), registry, record.created)
+    conductor = Conductor.of(record, registry)
     shown = _Bars() if console.is_terminal and not quiet else _Lines(quiet)
     with shown:
         while True:
             try:
                 state = registry.round(round_id).state
                 shown.show(state, standing(conductor, registry))
-                if state in _OVER:
+                if state in OVER:
                     return
             except Unreachable as error:
                 shown.say(f"{error}; waiting for it")
@@ -86,7 +84,7 @@ class _Lines:
     def show(self, state: str, now: Standing) -> None:
         self._began = self._began or (time.monotonic(), now.steps_done)
         line = now.sentence
-        if line == self._last or (time.monotonic() - self._at < _LINE_SECONDS and state not in _OVER):
+        if line == self._last or (time.monotonic() - self._at < _LINE_SECONDS and state not in OVER):
             return
         self._last, self._at = line, time.monotonic()
         nodes = "; ".join(f"{worker.node}: {worker.doing}" for worker in now.workers)

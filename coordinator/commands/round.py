@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from coordinator.commands.follow import follow
-from coordinator.conductor import Conductor
+from coordinator.conductor import OVER, Conductor
 from coordinator.requests import request
 from coordinator.settings import RoundSettings, read_round_settings, resolve
 from ratatouille.analysis.report import Report, report
@@ -19,7 +19,6 @@ from ratatouille.cli.options import AsJson, Remote
 from ratatouille.cli.output import console, percent, print_json, print_line, print_table, short, when
 from ratatouille.errors import Refusal
 from ratatouille.recipes.forecast import forecast
-from ratatouille.recipes.round import Round
 from ratatouille.record import first_problem
 from registry.commands.opened import registry_in_force
 from registry.port import Registry
@@ -106,9 +105,8 @@ def run(
 
 def result(registry: Registry, record: RoundRecord) -> Report:
     """The table of a round from what the registry knows now."""
-    round = Round.from_json(record.spec)
-    conductor = Conductor(round, registry, record.created)
-    return report(round, conductor.gather().outcomes, record.reason)
+    conductor = Conductor.of(record, registry)
+    return report(conductor.round, conductor.gather().outcomes, record.reason)
 
 
 def list_(remote: Remote = None, as_json: AsJson = False) -> None:
@@ -127,7 +125,7 @@ def status(round: RoundId, remote: Remote = None, as_json: AsJson = False) -> No
 
     registry = registry_in_force(remote)
     record = registry.round(round)
-    now = standing(Conductor(Round.from_json(record.spec), registry, record.created), registry)
+    now = standing(Conductor.of(record, registry), registry)
     if as_json:
         print_json({"round": record, "standing": now})
         return
@@ -148,7 +146,7 @@ def logs(
     record = registry.round(round)
     last = 0
     while True:
-        over = registry.round(record.id).state not in ("requested", "running", "cancelling")
+        over = registry.round(record.id).state in OVER
         while events := registry.events(last, record.id):
             for event in events:
                 if as_json:

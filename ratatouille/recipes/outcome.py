@@ -46,6 +46,11 @@ class Outcome:
     """Number of runs that the recipe asks for."""
 
     @property
+    def short(self) -> bool:
+        """Whether runs are missing."""
+        return len(self.members) < self.wanted
+
+    @property
     def complete(self) -> bool:
         """Whether the final version exists and every count is there."""
         every = (*self.members, *([self.final] if self.final else []))

@@ -1,0 +1,129 @@
+"""One round in progress against a registry in memory: when it closes, what a finished one shows, what a look costs."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import pytest
+
+from coordinator.conductor import Conductor
+from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import FineTune
+from ratatouille.exchange.order import Order
+from ratatouille.exchange.version import Combination
+from ratatouille.recipes.plan import plan
+from ratatouille.recipes.round import Round
+from ratatouille.recipes.walk import Plan
+from registry.port import Registry
+from registry.records import Result, RoundRecord, RoundState
+from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, name
+
+
+class Memory:
+    """What a conductor needs of a registry; `now` is the time of the next answers."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._known: dict[str, Result] = {}
+
+    def results(self, work_ids: Sequence[str]) -> dict[str, Result]:
+        return {work_id: self._known[work_id] for work_id in work_ids if work_id in self._known}
+
+    def combine(self, combination: Combination, round: str | None = None, message: str = "") -> Result:
+        work_id = combination.work_id
+        return self._enter(work_id, Answer(name(work_id + "v"), name(work_id + "f"), name(work_id + "h")))
+
+    def answer(self, orders: dict[str, Order]) -> None:
+        answers: dict[str, Answer] = {}
+        answer_all(Plan(orders=orders), answers)
+        for work_id, made in answers.items():
+            self._enter(work_id, made)
+
+    def _enter(self, work_id: str, made: Answer) -> Result:
+        self._known[work_id] = Result(
+            work_id=work_id,
+            version=made.version,
+            featurizer=made.featurizer,
+            head=made.head,
+            evaluations=made.evaluations,
+            created=self.now,
+        )
+        return self._known[work_id]
+
+
+def record(round: Round, state: RoundState, changed: float) -> RoundRecord:
+    spec = round.to_json().decode()
+    return RoundRecord(id=round.id, name=round.name, spec=spec, state=state, created=0.0, changed=changed)
+
+
+def conduct(round: Round, memory: Memory, state: RoundState, changed: float, now: float) -> Conductor:
+    return Conductor.of(record(round, state, changed), cast(Registry, memory), clock=lambda: now)
+
+
+def soup(min_runs: int | None = None, deadline: float | None = 60.0) -> Round:
+    return a_round(recipes=("soup",), min_runs=min_runs).model_copy(update={"deadline": deadline})
+
+
+def trainings(plan: Plan) -> dict[str, Order]:
+    return {work_id: one for work_id, one in plan.orders.items() if isinstance(one.assignment, FineTune)}
+
+
+def closed(memory: Memory, round: Round, runs: int) -> tuple[Plan, dict[str, Order]]:
+    """A round whose deadline passed after so many runs, and the orders of the runs that were not there."""
+    memory.answer(conduct(round, memory, "running", 1000.0, 1001.0).advance().orders)
+    orders = trainings(conduct(round, memory, "running", 1000.0, 1001.0).advance())
+    memory.answer(dict(list(orders.items())[:runs]))
+    closing = conduct(round, memory, "running", 1000.0, 2000.0)
+    for _ in range(3):
+        memory.answer(closing.advance().orders)
+    return closing.advance(), dict(list(orders.items())[runs:])
+
+
+def test_the_deadline_counts_from_when_the_round_was_last_set_going() -> None:
+    # It waited behind another round, or was cancelled and asked for again: its time begins anew.
+    assert not conduct(soup(), Memory(), "requested", 0.0, 5000.0).closing
+    assert not conduct(soup(), Memory(), "running", 1000.0, 1059.0).closing
+    assert conduct(soup(), Memory(), "running", 1000.0, 1061.0).closing
+    assert not conduct(soup(deadline=None), Memory(), "running", 1000.0, 10.0**9).closing
+
+
+def test_a_run_that_comes_after_the_end_changes_nothing_of_a_finished_round() -> None:
+    memory, round = Memory(), soup(min_runs=3)
+    memory.now = 1500.0
+    end, late = closed(memory, round, runs=3)
+    assert end.done
+    memory.now = 3000.0
+    memory.answer(late)
+    outcome = conduct(round, memory, "done", 2500.0, 4000.0).gather().outcomes[0]
+    assert outcome == end.outcomes[0]
+    assert outcome.final is not None
+
+
+def test_a_round_that_ends_at_its_deadline_says_what_it_lacks() -> None:
+    memory, round = Memory(), soup(min_runs=3)
+    end, _ = closed(memory, round, runs=3)
+    assert conduct(round, memory, "running", 1000.0, 2000.0).ending(end) == "ended at its deadline: soup 3 of 5 runs"
+
+
+def test_a_round_with_too_few_runs_at_its_deadline_fails() -> None:
+    memory, round = Memory(), soup(min_runs=3)
+    end, _ = closed(memory, round, runs=2)
+    with pytest.raises(Refusal, match="before 3 runs of any recipe"):
+        conduct(round, memory, "running", 1000.0, 2000.0).ending(end)
+
+
+def test_the_plan_is_not_walked_again_until_there_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    walks: list[bool] = []
+
+    def counted(round: Round, facts: dict[str, Result], closing: bool) -> Plan:
+        walks.append(closing)
+        return plan(round, facts, closing)
+
+    monkeypatch.setattr("coordinator.conductor.plan", counted)
+    memory = Memory()
+    conductor = conduct(soup(), memory, "running", 1000.0, 1001.0)
+    found = conductor.advance()
+    for _ in range(5):
+        assert conductor.advance() is found
+    assert len(walks) == 1
+    memory.answer(found.orders)
+    assert conductor.advance() is not found

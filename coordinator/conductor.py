@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from ratatouille.errors import Refusal
+from ratatouille.recipes.forecast import Forecast, forecast
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.round import Round
 from ratatouille.recipes.walk import Plan
@@ -36,6 +37,7 @@ class Conductor:
         self._until = math.inf
         """Answers that came later do not count."""
         self._found: tuple[tuple[int, bool], Plan] | None = None
+        self._foreseen: tuple[int, Forecast] | None = None
 
     @classmethod
     def of(cls, record: RoundRecord, registry: Registry, clock: Callable[[], float] = time.time) -> Conductor:
@@ -74,6 +76,12 @@ class Conductor:
             if not news:
                 return found
             self.facts.update(news)
+
+    def forecast(self) -> Forecast:
+        """What the round needs to its end, as far as the facts so far tell."""
+        if self._foreseen is None or self._foreseen[0] != len(self.facts):
+            self._foreseen = (len(self.facts), forecast(self.round, self.facts))
+        return self._foreseen[1]
 
     def _plan(self) -> Plan:
         """The plan for the facts that are here; walked again only when there are more of them, or the round closes."""

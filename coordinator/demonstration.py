@@ -45,7 +45,7 @@ ROUND: dict[str, Any] = {
     "recipes": ["linear_probe", "vanilla", "soup", "ratatouille"],
     "foundation": "foundation",
     "slices": ["seen", "new"],
-    "protocol": {"name": "emoji", "runs": 5, "steps": 120, "warmup": 12, "auxiliary_steps": 60},
+    "protocol": {"name": "emoji", "runs": 5, "steps": 100, "warmup": 10, "auxiliary_steps": 50},
 }
 """The round that the demo runs; docs/emoji-protocol.md says how its numbers were chosen."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from coordinator.conductor import Conductor
 from ratatouille.exchange.assignment import FineTune
-from ratatouille.recipes.forecast import Forecast, forecast
+from ratatouille.recipes.forecast import Forecast
 from ratatouille.record import Record
 from registry.port import Registry
 
@@ -44,7 +44,7 @@ class Standing(Record):
 def standing(conductor: Conductor, registry: Registry) -> Standing:
     """Look at a round; asks the registry for news."""
     conductor.gather()
-    needed = forecast(conductor.round, conductor.facts)
+    needed = conductor.forecast()
     names = {offer.node: offer.name for offer in registry.offers()}
     leases = [lease for lease in registry.leases() if lease.work_id in needed.orders]
     kinds = {work_id: order.assignment.kind for work_id, order in needed.orders.items()}

@@ -6,6 +6,7 @@ instruction set or another version of torch gives other last bits, which is why 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 from contextlib import suppress
@@ -19,9 +20,14 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUBLAS_WORKSPACE
 """Read by libraries when they load: processes that are started later inherit it."""
 
 
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+"""Names of glibc's malloc.h."""
+
+
 def apply() -> None:
     """Put the profile into effect for this process; calling it again changes nothing."""
     os.environ.update(ENVIRONMENT)
+    _keep_memory()
     if torch.get_num_threads() != 1:
         torch.set_num_threads(1)
     if torch.get_num_interop_threads() != 1:
@@ -35,6 +41,19 @@ def apply() -> None:
     torch.use_deterministic_algorithms(True)
     # every kernel that we use writes its whole output; filling memory beforehand only costs time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def _keep_memory() -> None:
+    """Let the C library keep freed memory for the next step instead of returning it.
+
+    Each step takes and frees hundreds of megabytes; getting them anew from the kernel, page by page, costs a tenth of
+    the time. It changes no number.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    library = ctypes.CDLL(None)
+    for option, value in ((_MMAP_THRESHOLD, 32 * 2**20), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 256 * 2**20)):
+        library.mallopt(option, value)
 
 
 def device(wanted: str = "auto") -> torch.device:

@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LIGHT := $(VENV)-light
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test lint format bench protos docs install clean
@@ -9,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: $(VENV)/.demo          ## a whole federation on this machine
 	$(BIN)/ratatouille demo
 
-test: $(VENV)/.dev           ## all tests
+test: $(VENV)/.dev $(LIGHT)/.done  ## all tests
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev           ## style, types, import contracts
@@ -43,5 +44,11 @@ $(VENV)/.dev: $(VENV)/.demo
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-clean:                       ## remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+# What a coordinator's machine has: tests show that it works where torch is absent.
+$(LIGHT)/.done: pyproject.toml constraints.txt $(VENV)/.dev
+	test -x $(LIGHT)/bin/python || $(BIN)/python -m venv $(LIGHT)
+	$(LIGHT)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[coordinator]'
+	touch $@
+
+clean:                       ## remove the environments and caches
+	rm -rf $(VENV) $(LIGHT) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

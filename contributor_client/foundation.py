@@ -7,6 +7,9 @@ from pathlib import Path
 from ratatouille.exchange.assignment import Import
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
+from ratatouille.record import sha256
+from ratatouille.training.foundation import load_foundation
+from ratatouille.weights.canonical import encode
 from registry.port import Registry
 from registry.records import Result
 
@@ -24,10 +27,6 @@ def enter_foundation(
     Raises:
         Refusal: unknown source, weights of another architecture, NaN, or what the registry refuses.
     """
-    from ratatouille.record import sha256
-    from ratatouille.training.foundation import load_foundation
-    from ratatouille.weights.canonical import encode
-
     found = load_foundation(source, architecture, image_size)
     data = encode(found.featurizer)
     digest = sha256(data)

@@ -180,8 +180,11 @@ def _naming_what_is_missing(callback: Callable[..., Any], command: Command) -> C
 
 def _missing(error: ModuleNotFoundError, command: Command) -> Refusal:
     package = (error.name or "").partition(".")[0]
-    room = command.where.partition(".")[0]
-    extra = _FLOWER.get(room, "coordinator") if package == "flwr" else _EXTRAS.get(package, "demo")
+    extra = _EXTRAS.get(package, "demo")
+    if package == "flwr":
+        extra = _FLOWER.get(command.where.partition(".")[0], "coordinator")
+    if command.path == ("demo",):
+        extra = "demo"
     if package in ("ratatouille", "coordinator", "contributor_client", "registry"):
         raise error
     return Refusal(

@@ -43,7 +43,7 @@ WORDS = {
     "data.format": "`folder` or `manifest`; `auto` takes a path that ends in `.csv` for a manifest.",
     "round.name": "What people call the round. Rounds with one name and other settings are different rounds.",
     "round.protocol": "The table `[protocol]`: `name`, and single values to replace; see below.",
-    "round.deadline_minutes": "Minutes after its request at which the round stops waiting for runs; – waits for all.",
+    "round.deadline_minutes": "Minutes after its start at which the round stops waiting for runs; – waits for all.",
     "round.min_runs": "At the deadline, combine if a recipe has at least so many runs; – asks for all.",
     "protocol.name": "The row of the table that other values are taken from.",
     "protocol.image_size": "Pixels of a side to which images are resized.",

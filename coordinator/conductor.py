@@ -16,10 +16,7 @@ from ratatouille.recipes.plan import plan
 from ratatouille.recipes.round import Round
 from ratatouille.recipes.walk import Plan
 from registry.port import Registry
-from registry.records import Result, RoundRecord
-
-OVER = ("done", "failed", "cancelled")
-"""States of a round that nothing is done for any more."""
+from registry.records import OVER, Result, RoundRecord
 
 
 class Conductor:

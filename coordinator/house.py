@@ -77,7 +77,7 @@ class House:
             while not stop.wait(_LOOK_SECONDS):
                 try:
                     keeper.look()
-                except Unreachable as error:
+                except Refusal as error:  # of Flower, or nobody answers now: neither ends the coordinator
                     _log.warning("%s; trying again", error)
 
 

@@ -8,43 +8,68 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from coordinator.control import Control
 from registry.port import Registry
-from registry.records import RoundRecord
+from registry.records import OVER, RoundRecord
 
 _log = logging.getLogger(__name__)
 _MOST_STARTS = 5
+_STEADY = 300.0
+"""Seconds after which a run has lived: what ended it says nothing against starting another."""
 
 
 class Keeper:
     """Watches the rounds of one registry; call `look` every second or so."""
 
-    def __init__(self, registry: Registry, control: Control, address: str) -> None:
+    def __init__(
+        self, registry: Registry, control: Control, address: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """`address` is where ServerApps find the registry."""
         self._registry = registry
         self._control = control
         self._address = address
+        self._clock = clock
         self._round: str | None = None
         self._run: int | None = None
         self._starts = 0
-        self._not_before = 0.0
+        self._started = self._not_before = 0.0
 
     def look(self) -> None:
-        """Start, restart or give up the Flower run of the oldest round that should run."""
-        wanted = [round for round in self._registry.rounds() if round.state in ("requested", "running", "cancelling")]
-        if not wanted:
+        """Start, restart or give up the Flower run of the oldest round that should run.
+
+        Raises:
+            Unreachable: when registry or SuperLink does not answer.
+            Refusal: when Flower does not take the run; that counts as a start.
+        """
+        rounds = {round.id: round for round in self._registry.rounds() if round.state not in OVER}
+        if self._round not in rounds:
             self._round = self._run = None
+        lives = self._lives()
+        for round in rounds.values():
+            # One that runs ends itself.
+            if round.state == "cancelling" and not (lives and round.id == self._round):
+                self._registry.move_round(round.id, ["cancelling"], "cancelled", "cancelled by a maintainer")
+        wanted = [round for round in rounds.values() if round.state != "cancelling"]
+        if lives or not wanted:
             return
-        current = min(wanted, key=lambda round: (round.state == "requested", round.created))
-        if current.id != self._round:
-            self._round, self._run, self._starts, self._not_before = current.id, None, 0, 0.0
-        if self._run is not None and self._control.status(self._run) in ("pending", "running"):
-            return
-        if current.state == "cancelling":
-            self._registry.move_round(current.id, ["cancelling"], "cancelled", "cancelled by a maintainer")
-        elif time.monotonic() >= self._not_before:
-            self._start(current)
+        following = min(wanted, key=lambda one: (one.id != self._round, one.state == "requested", one.created))
+        if following.id != self._round:
+            self._round, self._starts, self._not_before = following.id, 0, 0.0
+        if self._clock() >= self._not_before:
+            self._start(following)
+
+    def _lives(self) -> bool:
+        """Whether the run that was started last is on its way or at work."""
+        if self._run is None:
+            return False
+        if self._control.status(self._run) not in ("pending", "running"):
+            self._run = None
+            return False
+        if self._clock() - self._started >= _STEADY:
+            self._starts = 0
+        return True
 
     def _start(self, round: RoundRecord) -> None:
         if self._starts >= _MOST_STARTS:
@@ -52,6 +77,7 @@ class Keeper:
             self._registry.move_round(round.id, ["requested", "running"], "failed", reason)
             return
         self._starts += 1
-        self._not_before = time.monotonic() + min(2.0**self._starts, 30.0)
+        self._started = self._clock()
+        self._not_before = self._started + min(2.0**self._starts, 30.0)
         self._run = self._control.submit(round.id, self._address)
         _log.info("round %s (%s) has Flower run %s", round.name, round.id, self._run)

@@ -22,7 +22,7 @@ from ratatouille.exchange.order import Hint
 from ratatouille.recipes.walk import Plan
 from registry.opening import open_registry
 from registry.port import Registry
-from registry.records import RoundRecord
+from registry.records import OVER, RoundRecord
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 3
@@ -88,7 +88,10 @@ class RoundRunner:
 
     def _turn(self) -> bool:
         """One turn; True when the round is over."""
-        if self._registry.round(self.round.id).state == "cancelling":
+        state = self._registry.round(self.round.id).state
+        if state in OVER:
+            return True
+        if state == "cancelling":
             self._registry.move_round(self.round.id, ["cancelling"], "cancelled", "cancelled by a maintainer")
             return True
         self._receive()

@@ -11,6 +11,8 @@ from ratatouille.record import Digest, Name, Record
 
 State = Literal["receiving", "quarantined", "admitted", "rejected", "retracted", "duplicate"]
 RoundState = Literal["requested", "running", "done", "failed", "cancelling", "cancelled"]
+OVER: frozenset[RoundState] = frozenset({"done", "failed", "cancelled"})
+"""States of a round that nothing is done for any more."""
 
 
 class Info(Record):

@@ -7,11 +7,12 @@ import time
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from coordinator.conductor import OVER, Conductor
+from coordinator.conductor import Conductor
 from coordinator.progress import Standing, standing
 from ratatouille.cli.output import console, print_line
 from ratatouille.errors import Unreachable
 from registry.port import Registry
+from registry.records import OVER
 
 _LOOK_SECONDS = 0.5
 _LINE_SECONDS = 10.0

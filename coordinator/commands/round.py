@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from coordinator.commands.follow import follow
-from coordinator.conductor import OVER, Conductor
+from coordinator.conductor import Conductor
 from coordinator.requests import request
 from coordinator.settings import RoundSettings, read_round_settings, resolve
 from ratatouille.analysis.report import Report, report
@@ -22,7 +22,7 @@ from ratatouille.recipes.forecast import forecast
 from ratatouille.record import first_problem
 from registry.commands.opened import registry_in_force
 from registry.port import Registry
-from registry.records import RoundRecord
+from registry.records import OVER, RoundRecord
 
 RoundFile = Annotated[Path, typer.Argument(help="The round's settings.", metavar="ROUND.TOML")]
 RoundId = Annotated[str, typer.Argument(help="A round's name, id, or unique prefix of its id.", metavar="ROUND")]

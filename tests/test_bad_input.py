@@ -489,6 +489,23 @@ def test_corrupt_images_that_are_skipped_are_listed(scene: Scene) -> None:
     assert str(scene.folder / "data" / "day" / "disc" / "broken.png") in note
 
 
+def test_a_node_joins_without_the_images_that_it_skips_and_lists_them(place: Place, tmp_path: Path) -> None:
+    scene = Scene(place, place.address, tmp_path)
+    words = [*scene.join(scene.damaged(), corrupt="skip"), "--remote", place.address]
+    command = [sys.executable, "-P", "-m", "ratatouille.cli.main", *map(str, words)]
+    environment = {**os.environ, "RATATOUILLE_HOME": str(tmp_path / "home"), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as node:
+        assert node.stdout is not None
+        said = [node.stdout.readline(), node.stdout.readline()]
+        node.terminate()
+        said.append(node.stdout.read())
+    assert "skipped 1 images that cannot be read" in said[0]
+    assert "broken.png" in said[0]
+    assert "has joined" in said[1]
+    assert "has left" in said[2]
+    assert node.returncode == 0
+
+
 # -- weights that the registry refuses
 
 

@@ -69,7 +69,9 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
     target = registry.task(settings.target)
     _refuse_unknown_domains(target, settings.held_out)
     offers = sorted(filter(speaks_our_dialect, registry.offers()), key=lambda offer: offer.node)
-    training = tuple(domain for domain in target.domains if domain not in settings.held_out)
+    # In the task's order, each once: the order goes into seeds and questions, and means nothing in a file.
+    held_out = tuple(domain for domain in target.domains if domain in settings.held_out)
+    training = tuple(domain for domain in target.domains if domain not in held_out)
     foundation = registry.show(settings.foundation).entry.version
     return Round(
         name=settings.name,
@@ -78,15 +80,15 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
         metric=target.metric,
         architecture=foundation.architecture,
         foundation=Start(version=foundation.id, featurizer=foundation.featurizer),
-        held_out=settings.held_out,
+        held_out=held_out,
         training=training_shares(target, training, offers),
-        evaluation=_evaluation_shares(target, settings.held_out, offers) if settings.evaluate_held_out else (),
+        evaluation=_evaluation_shares(target, held_out, offers) if settings.evaluate_held_out else (),
         auxiliaries=_auxiliaries(settings, registry, offers),
-        recipes=settings.recipes,
+        recipes=tuple(dict.fromkeys(settings.recipes)),
         protocol=protocol,
         trial=settings.trial,
         repeat=repeat,
-        slices=settings.slices,
+        slices=tuple(sorted(set(settings.slices), reverse=True)),  # seen, new
         min_runs=settings.min_runs,
         deadline=None if settings.deadline_minutes is None else 60 * settings.deadline_minutes,
     )
@@ -136,7 +138,7 @@ def _auxiliaries(settings: RoundSettings, registry: Registry, offers: Sequence[O
     if names == "all":
         names = tuple(name for name in offered if name != settings.target and registry.task(name).kind == "auxiliary")
     chosen = []
-    for name in sorted(names):
+    for name in sorted(set(names)):
         task = registry.task(name)
         if name == settings.target:
             raise Refusal(
@@ -159,7 +161,7 @@ def _refuse_unknown_domains(task: Task, names: Sequence[str]) -> None:
     for name in names:
         if name not in task.domains:
             raise Refusal(f"task '{task.name}' has no domain '{name}' to hold out; it has {', '.join(task.domains)}")
-    if len(names) == len(task.domains):
+    if set(names) == set(task.domains):
         raise Refusal(f"every domain of task '{task.name}' is held out; leave at least one to train on")
 
 

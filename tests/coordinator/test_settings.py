@@ -1,0 +1,65 @@
+"""From a round.toml to a round: the same wish is the same round, however it is written."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from coordinator.settings import RoundSettings, resolve
+from ratatouille.exchange.membership import Offer
+from ratatouille.recipes.round import Round
+from ratatouille.record import sha256
+from ratatouille.tasks.holding import Holding
+from ratatouille.tasks.task import Task
+from registry.port import Registry
+
+DOMAINS = ("clay", "ink", "wool", "glass")
+TASKS = {
+    name: Task(name=name, kind="target" if name == "shapes" else "auxiliary", classes=("a", "b"), domains=DOMAINS)
+    for name in ("shapes", "faces", "flags")
+}
+
+
+class Offered:
+    """A registry where one node offers data of every task."""
+
+    def task(self, name: str) -> Task:
+        return TASKS[name]
+
+    def show(self, revision: str) -> object:
+        version = SimpleNamespace(architecture=sha256(b"a"), id=sha256(b"v"), featurizer=sha256(b"f"))
+        return SimpleNamespace(entry=SimpleNamespace(version=version))
+
+    def offers(self) -> list[Offer]:
+        holdings = tuple(
+            Holding(
+                task=task.digest,
+                task_name=task.name,
+                counts={domain: {"train": (1, 1)} for domain in DOMAINS},
+                fingerprint=sha256(task.name.encode()),
+            )
+            for task in TASKS.values()
+        )
+        return [Offer(node=sha256(b"anna"), name="anna", holdings=holdings, issued=0.0)]
+
+
+def resolved(**wishes: Any) -> Round:
+    settings = RoundSettings.model_validate({"name": "round", "target": "shapes", **wishes})
+    return resolve(settings, cast(Registry, Offered()))
+
+
+def test_the_order_in_which_domains_are_held_out_changes_nothing() -> None:
+    # It goes into the seeds of all runs and into what is counted.
+    one = resolved(held_out=["ink", "wool"])
+    assert one.held_out == ("ink", "wool")
+    assert resolved(held_out=["wool", "ink"]) == one
+    assert resolved(held_out=["wool", "ink", "wool"]) == one
+
+
+def test_the_order_of_slices_and_auxiliaries_changes_nothing_and_each_counts_once() -> None:
+    one = resolved(held_out=["ink"], slices=["seen", "new"], auxiliaries=["faces", "flags"])
+    assert [auxiliary.name for auxiliary in one.auxiliaries] == ["faces", "flags"]
+    again = resolved(held_out=["ink"], slices=["new", "seen", "new"], auxiliaries=["flags", "faces", "flags"])
+    assert again == one
+
+
+def test_a_recipe_that_is_named_twice_is_followed_once() -> None:
+    assert resolved(recipes=["soup", "vanilla", "soup"]).recipes == ("soup", "vanilla")

@@ -102,7 +102,7 @@ def test_a_file_that_is_missing_unclear_or_damaged_is_refused(tmp_path: Path) ->
     file.write_text("classes = [")
     call("check", file).refused("not valid TOML")
     file.write_text("clases = []")
-    call("check", file, "--kind", "task").refused("my.toml", "the key 'name' is missing")
+    call("check", file, "--kind", "task").refused("my.toml", "it has no key 'clases'; did you mean 'classes'?")
     file.write_text("classes = ['a', 'b']")
     call("check", file, "--task-file", file).refused("--task-file belongs to a node file")
 

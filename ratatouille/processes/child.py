@@ -7,6 +7,7 @@ when it is ready, is its owner's knowledge.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from ratatouille.processes import tether
 
+_log = logging.getLogger(__name__)
 _LONGEST_PAUSE, _STEADY = 30.0, 60.0
 
 
@@ -106,8 +108,14 @@ class Child:
         with self._changed:
             if self._stopping.is_set():
                 return False
+            # Ctrl-C in a terminal goes to a whole group of processes. It must reach the owner only, which then ends its
+            # children in order.
             self._process = subprocess.Popen(  # noqa: S603
-                command, env=dict(program.environment), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+                command,
+                env=dict(program.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
             )
             self.starts += 1
         return True
@@ -124,6 +132,9 @@ class Child:
             if self._stopping.wait(pause):
                 return
             pause = min(2 * pause, _LONGEST_PAUSE)
-            if not self._launch():
-                return
-            self._after_restart()
+            try:
+                if not self._launch():
+                    return
+                self._after_restart()
+            except Exception:  # no memory for a process now, say; whoever watches must not be the one who dies
+                _log.exception("%s was not started again in good order", self.program.name)

@@ -94,7 +94,8 @@ def descendants(ancestor: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
-            state, parent = entry.read_text().rpartition(")")[2].split()[:2]
+            # The name in brackets may be any bytes, and is cut anywhere.
+            state, parent = entry.read_text(errors="replace").rpartition(")")[2].split()[:2]
         except OSError:
             continue
         if state != "Z":
@@ -114,7 +115,7 @@ def _spawn(command: list[str]) -> tuple[int, int]:
         os.close(writing)
         return child, reading
     try:
-        os.setsid()  # Ctrl-C in a terminal reaches the owner only, which then ends its children in order.
+        os.setsid()
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != tether:
             os._exit(127)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.processes import Child, Program, free_port, refuse_taken_port, script, wait_for_url
+from ratatouille.processes import Child, Program, free_port, refuse_taken_port, script, tether, wait_for_url
 
 ROOT = Path(__file__).parents[3]
 
@@ -111,6 +111,53 @@ def test_the_program_outlives_the_thread_that_started_it(tmp_path: Path) -> None
     time.sleep(0.7)
     assert child.running
     child.stop()
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_owner_only(tmp_path: Path) -> None:
+    owner_program = textwrap.dedent(f"""
+        import signal, sys, time
+        from pathlib import Path
+        from ratatouille.processes import Child, Program
+        signal.signal(signal.SIGINT, lambda *_: None)
+        command = (sys.executable, "-c", "import time; time.sleep(600)")
+        child = Child(Program("sleeper", command, Path({str(tmp_path / "log")!r}))).start()
+        print("up", flush=True)
+        sys.stdin.readline()
+        time.sleep(1)
+        print(child.running, flush=True)
+        child.stop()
+    """)
+    with subprocess.Popen(
+        python("-c", owner_program),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "up\n"
+        time.sleep(0.5)
+        os.killpg(owner.pid, signal.SIGINT)
+        assert owner.communicate("go on\n")[0] == "True\n"
+
+
+def test_a_failure_after_a_restart_does_not_end_the_watch(tmp_path: Path) -> None:
+    def fail() -> None:
+        raise ValueError("in bad order")
+
+    brief = Program("brief", python("-c", ""), tmp_path / "log", restart=True)
+    with Child(brief, after_restart=fail) as child:
+        assert until(lambda: child.starts >= 3)
+
+
+def test_descendants_are_found_beside_processes_with_any_name() -> None:
+    program = "import time; open('/proc/self/comm', 'wb').write(b') \\xff\\xc3'); print(flush=True); time.sleep(600)"
+    with subprocess.Popen(python("-c", program), stdout=subprocess.PIPE) as odd:
+        assert odd.stdout is not None
+        odd.stdout.readline()
+        assert odd.pid in tether.descendants(os.getpid())
+        odd.kill()
 
 
 def test_a_log_keeps_the_last_words_and_stays_within_its_bound(tmp_path: Path) -> None:

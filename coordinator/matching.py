@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 
 from ratatouille.exchange.assignment import Evaluate, NodeAssignment
 from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS, PROTOCOL
@@ -24,6 +25,7 @@ def match(
     connected: Collection[str],
     in_flight: Mapping[str, str],
     leased: Mapping[str, str],
+    failures: Mapping[tuple[str, str], int] = MappingProxyType({}),
 ) -> list[tuple[str, str]]:
     """Pairs (node, work id) to send now.
 
@@ -33,6 +35,7 @@ def match(
         connected: nodes that Flower can reach.
         in_flight: work id → node of orders that were sent and not yet answered.
         leased: work id → node of live leases.
+        failures: how often a node (first) failed at a question (second): those who did so least often are asked.
     """
     here = [offer for offer in offers if offer.node in connected]
     load = Counter(in_flight.values())
@@ -43,7 +46,13 @@ def match(
     for work_id, order in orders.items():
         if work_id in in_flight or work_id in leased:
             continue
-        fitting = [offer for offer in here if can_do(offer, order) and load[offer.node] < ORDERS_PER_NODE]
+        able = [offer for offer in here if can_do(offer, order)]
+        fewest = min((failures.get((offer.node, work_id), 0) for offer in able), default=0)
+        fitting = [
+            offer
+            for offer in able
+            if load[offer.node] < ORDERS_PER_NODE and failures.get((offer.node, work_id), 0) == fewest
+        ]
         if fitting:
             node = min(fitting, key=lambda offer: (load[offer.node], offer.name)).node
             load[node] += 1

@@ -67,7 +67,8 @@ class RoundRunner:
         self.round = self._conductor.round
         self._messages: dict[str, Sent] = {}
         """Orders under way by message id."""
-        self._failures: Counter[str] = Counter()
+        self._failures: Counter[tuple[str, str]] = Counter()
+        """By node and work id."""
         self._last_sign: dict[str, float] = {}
         """Node key → when it last held a lease or replied."""
         self._stranded_since: float | None = None
@@ -107,7 +108,7 @@ class RoundRunner:
         leased = {lease.work_id: lease.node for lease in self._registry.leases()}
         self._forget_lost(leased, nodes)
         in_flight = {sent.work_id: sent.node for sent in self._messages.values()}
-        for node, work_id in match(plan.orders, offers, nodes, in_flight, leased):
+        for node, work_id in match(plan.orders, offers, nodes, in_flight, leased, self._failures):
             message = self._lane.send(nodes[node], plan.orders[work_id].to_json())
             self._messages[message] = Sent(node, nodes[node], work_id, time.monotonic())
         if not self._conductor.closing:
@@ -136,14 +137,14 @@ class RoundRunner:
             self._last_sign[sent.node] = time.monotonic()
             hint = _hint(reply, sent.work_id)
             if hint.outcome in ("refused", "failed"):
-                self._failed(sent.node, hint)
+                self._failed(sent.node, sent.work_id, hint.reason)
 
-    def _failed(self, node: str, hint: Hint) -> None:
-        self._failures[hint.work_id] += 1
-        self._registry.note(self.round.id, "failure", hint.work_id, f"node {node[:12]}: {hint.reason}")
-        _log.warning("order %s failed on node %s: %s", hint.work_id[:12], node[:12], hint.reason)
-        if self._failures[hint.work_id] >= _ATTEMPTS:
-            raise Refusal(f"node {node[:12]} cannot do its work: {hint.reason}")
+    def _failed(self, node: str, work_id: str, reason: str) -> None:
+        self._failures[node, work_id] += 1
+        self._registry.note(self.round.id, "failure", work_id, f"node {node[:12]}: {reason}")
+        _log.warning("order %s failed on node %s: %s", work_id[:12], node[:12], reason)
+        if self._failures[node, work_id] >= _ATTEMPTS:
+            raise Refusal(f"node {node[:12]} cannot do its work: {reason}")
 
     def _forget_lost(self, leased: Mapping[str, str], nodes: Mapping[str, int]) -> None:
         """An order that was lost on its way is sent again: asking twice for the same work id costs nothing.
@@ -161,4 +162,7 @@ class RoundRunner:
 def _hint(reply: Reply, work_id: str) -> Hint:
     if reply.body is None:
         return Hint(work_id=work_id, outcome="failed", reason=reply.error[:2000])
-    return Hint.from_json(reply.body)
+    try:
+        return Hint.from_json(reply.body)
+    except Refusal as error:
+        return Hint(work_id=work_id, outcome="failed", reason=str(error)[:2000])

@@ -108,3 +108,15 @@ def test_a_node_that_speaks_another_dialect_keeps_no_work_from_being_stranded() 
     offers = [offer("anna", "one", revision=99)]
     orders = open_(evaluate("one"))
     assert stranded(orders, offers, everybody(*offers)) == set(orders)
+
+
+def test_what_one_node_failed_at_is_for_the_others_that_hold_the_data_even_if_they_are_busy() -> None:
+    offers = [offer("anna", "one"), offer("bo", "one")]
+    orders = open_(probe("one"))
+    work_id = next(iter(orders))
+    failures = {(name("anna"), work_id): 1}
+    busy = {"x": name("bo"), "y": name("bo")}
+    assert match(orders, offers, everybody(*offers), {}, {}, failures) == [(name("bo"), work_id)]
+    assert match(orders, offers, everybody(*offers), busy, {}, failures) == []
+    both = {**failures, (name("bo"), work_id): 1}
+    assert match(orders, offers, everybody(*offers), busy, {}, both) == [(name("anna"), work_id)]

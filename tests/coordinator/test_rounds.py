@@ -1,0 +1,109 @@
+"""The loop of a round over a lane and a registry in memory: a node that fails, and one that talks nonsense."""
+
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import pytest
+
+from coordinator.dispatch import Dispatch, Reply
+from coordinator.rounds import RoundRunner
+from ratatouille.errors import Refusal
+from ratatouille.exchange.membership import Lease, Offer
+from ratatouille.exchange.order import Hint, Order
+from ratatouille.recipes.round import Round
+from ratatouille.tasks.holding import Holding
+from registry.port import Registry
+from registry.records import RoundRecord, RoundState
+from tests.coordinator.test_conductor import Memory, record
+from tests.ratatouille.recipes.simulation import a_round, name
+
+
+class Books(Memory):
+    """A registry with one round and the offers of nodes that hold all its data."""
+
+    def __init__(self, round: Round, *nodes: str) -> None:
+        super().__init__()
+        self.row = record(round, "running", 0.0)
+        shares = (*round.training, *round.evaluation)
+        holdings = tuple(
+            Holding(task=round.task, task_name=round.target, counts={}, fingerprint=share.fingerprint)
+            for share in shares
+        )
+        self._offers = [Offer(node=name(node), name=node, holdings=holdings, issued=0.0) for node in nodes]
+        self.notes: list[str] = []
+
+    def round(self, id_: str) -> RoundRecord:
+        return self.row
+
+    def move_round(self, id: str, expected: Sequence[RoundState], state: RoundState, reason: str = "") -> bool:
+        self.row = self.row.model_copy(update={"state": state, "reason": reason})
+        return True
+
+    def offers(self) -> list[Offer]:
+        return self._offers
+
+    def leases(self) -> list[Lease]:
+        return []
+
+    def note(self, round: str, kind: str, subject: str, text: str) -> None:
+        self.notes.append(text)
+
+
+class Lane:
+    """Nodes by number; each answers an order as it is told to when it joins."""
+
+    def __init__(self, books: Books, **nodes: bytes | None) -> None:
+        self._books = books
+        self._nodes = list(nodes.items())
+        self._replies: list[Reply] = []
+
+    def nodes(self) -> dict[int, str]:
+        return {number: name(node) for number, (node, _) in enumerate(self._nodes)}
+
+    def send(self, node: int, order: bytes) -> str:
+        asked = Order.from_json(order)
+        work_id, said = asked.assignment.digest, self._nodes[node][1]
+        if said is None:
+            self._books.answer({work_id: asked})
+            said = Hint(work_id=work_id, outcome="pushed").to_json()
+        message = f"{node} {work_id}"
+        self._replies.append(Reply(node, message, body=said))
+        return message
+
+    def poll(self) -> Iterator[Reply]:
+        replies, self._replies = self._replies, []
+        return iter(replies)
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coordinator.rounds.POLL_SECONDS", 0.0)
+
+
+def finish(books: Books, **nodes: bytes | None) -> RoundRecord:
+    RoundRunner(cast(Registry, books), books.row, cast(Dispatch, Lane(books, **nodes))).run()
+    return books.row
+
+
+def test_a_round_is_done_when_every_question_is_answered() -> None:
+    books = Books(a_round("", ("soup",)), "anna")
+    assert finish(books, anna=None).state == "done"
+    assert not books.notes
+
+
+@pytest.mark.parametrize(
+    "words", [b"nonsense", Hint(work_id=name("else"), outcome="refused", reason="the disk is full").to_json()]
+)
+def test_what_one_node_cannot_do_its_replica_does(words: bytes) -> None:
+    books = Books(a_round("", ("soup",)), "anna", "bo")
+    assert finish(books, anna=words, bo=None).state == "done"
+    assert books.notes
+
+
+def test_a_node_that_is_alone_is_asked_three_times_and_its_reason_is_the_rounds() -> None:
+    books = Books(a_round("", ("soup",)), "anna")
+    refused = Hint(work_id=name("else"), outcome="refused", reason="the disk is full")
+    with pytest.raises(Refusal, match="the disk is full"):
+        finish(books, anna=refused.to_json())
+    assert books.row.state == "failed"
+    assert len(books.notes) == 3

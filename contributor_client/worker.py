@@ -14,6 +14,7 @@ from pathlib import Path
 
 from contributor_client.paths import NodePaths
 from contributor_client.relay import serve
+from contributor_client.turns import turn
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import NodeAssignment
 from ratatouille.exchange.order import Hint, Order
@@ -30,9 +31,8 @@ def work_forever(settings: NodeSettings, paths: NodePaths, remote: str) -> None:
     Raises:
         Refusal: when the data cannot be opened any more.
     """
-    from ratatouille.training.answer import answer
-
     from ratatouille.training import numerics
+    from ratatouille.training.answer import answer
 
     numerics.apply()
     registry = open_registry(remote, cache=paths.weights, cache_bytes=settings.cache_megabytes * 2**20)
@@ -55,7 +55,8 @@ def work_forever(settings: NodeSettings, paths: NodePaths, remote: str) -> None:
             return Hint(work_id=work_id, outcome="refused", reason="this node does not hold that data (any more)")
         if not settings.trains and assignment.kind != "evaluate":
             return Hint(work_id=work_id, outcome="refused", reason="this node evaluates only (trains = false)")
-        return answer(order, holdings[assignment.fingerprint], registry, signer, paths.work, device=settings.device)
+        with turn(settings.turns, settings.at_once):
+            return answer(order, holdings[assignment.fingerprint], registry, signer, paths.work, device=settings.device)
 
     _log.info("worker ready")
     serve(paths.socket, handle, stop)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -45,7 +46,7 @@ ROUND: dict[str, Any] = {
     "recipes": ["linear_probe", "vanilla", "soup", "ratatouille"],
     "foundation": "foundation",
     "slices": ["seen", "new"],
-    "protocol": {"name": "emoji", "runs": 5, "steps": 100, "warmup": 10, "auxiliary_steps": 50},
+    "protocol": {"name": "emoji", "runs": 5, "steps": 80, "warmup": 8, "auxiliary_steps": 40},
 }
 """The round that the demo runs; docs/emoji-protocol.md says how its numbers were chosen."""
 
@@ -144,7 +145,10 @@ def node_file(folder: Path, name: str, data: Mapping[str, Path]) -> Path:
         {"task": task, "path": str(data[task]), "domains": list(who["domains"]), "group": "stem"}
         for task in who["tasks"]
     ]
+    # Five nodes on one machine take turns: more trainings at once than processors would only slow each other down.
     settings = {"name": name, "trains": who.get("trains", True), "data": tables}
+    if settings["trains"]:
+        settings |= {"turns": str(folder / "turns"), "at_once": os.cpu_count() or 1}
     return write_settings(folder / "nodes" / f"{name}.toml", settings)
 
 

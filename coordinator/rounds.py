@@ -26,7 +26,7 @@ from registry.records import OVER, RoundRecord
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 3
-_SILENCE = 90.0
+_SILENCE = 180.0
 """Seconds after which an order that nobody holds a lease on counts as lost."""
 _GRACE = 30.0
 """Seconds that a closing round waits for evaluations that no node can make."""

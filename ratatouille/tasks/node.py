@@ -38,6 +38,10 @@ class NodeSettings(Record):
     trains: bool = True
     """False: this node evaluates on its data and never trains on it."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda)$")] = "auto"
+    turns: Path | None = None
+    """A folder that several nodes on one machine share: `at_once` of them train at a time."""
+    at_once: Annotated[int, Field(ge=1)] = 2
+    """How many nodes that share `turns` train at a time; not more than the machine has processors."""
     cache_megabytes: Annotated[int, Field(ge=100)] = 20_000
     """How much the node keeps of weights that it fetched."""
     data: Annotated[tuple[NodeData, ...], Field(min_length=1)]
@@ -60,7 +64,13 @@ def read_node_settings(path: Path) -> NodeSettings:
         )
         for table in settings.data
     )
-    return settings.model_copy(update={"data": data, "folder": settings.folder and home / settings.folder})
+    return settings.model_copy(
+        update={
+            "data": data,
+            "folder": settings.folder and home / settings.folder,
+            "turns": settings.turns and home / settings.turns,
+        }
+    )
 
 
 def open_holdings(

@@ -1,0 +1,43 @@
+"""Taking turns on one machine: nodes that share its processors train a few at a time.
+
+More trainings at once than processors make all of them slower (their caches compete), so nodes of one machine may name
+a common folder of locks. A lock is held while an assignment is worked on and is free again when its process ends,
+however it ends. Nodes on machines of their own need none of this.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+_PAUSE = 0.1
+
+
+@contextmanager
+def turn(folder: Path | None, at_once: int) -> Iterator[None]:
+    """Wait until one of `at_once` locks in the folder is free, and hold it; without a folder, do not wait."""
+    if folder is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = _first_free(folder, at_once)
+    try:
+        yield
+    finally:
+        lock.close()
+
+
+def _first_free(folder: Path, at_once: int) -> IO[bytes]:
+    while True:
+        for number in range(at_once):
+            lock = (folder / f"turn-{number}").open("ab")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return lock
+            except BlockingIOError:
+                lock.close()
+        time.sleep(_PAUSE)

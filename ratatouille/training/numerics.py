@@ -71,7 +71,7 @@ def device(wanted: str = "auto") -> torch.device:
 
 def describe(on: torch.device) -> tuple[dict[str, str], str]:
     """What receipts say: versions of the software that computes, and the device in words."""
-    software = {name: version(name) for name in ("numpy", "timm", "torch")}
+    software = {name: version(name) for name in ("numpy", "pillow", "timm", "torch")}
     software["python"] = platform.python_version()
     if on.type == "cuda":
         software["cuda"] = str(torch.version.cuda)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Assignment, Cell, Evaluate, FineTune, Import, NodeAssignment, Probe
@@ -66,6 +65,8 @@ class Bench:
     features: Path
     report: Progress
     checkpoint: CheckpointFile
+    computing: tuple[str, ...]
+    """What results depend on besides the question and its inputs: device and software."""
 
 
 def perform(
@@ -106,7 +107,8 @@ def perform(
     checkpoint = CheckpointFile(workspace / "checkpoints", assignment.digest, software, checkpoint_seconds)
     transform = Transform(architecture, on)
     results, features = workspace / "results" / assignment.digest, workspace / "features"
-    bench = Bench(architecture, data, network, transform, results, features, progress or _silent, checkpoint)
+    computing = (device_name, *(f"{name} {version}" for name, version in sorted(software.items())))
+    bench = Bench(architecture, data, network, transform, results, features, progress or _silent, checkpoint, computing)
     # decoded once, before the clock starts
     data.images(assignment.image_size, lambda done, total: bench.report(done, total, "reading images"))
     began = time.monotonic()
@@ -187,7 +189,7 @@ def _fine_tune(assignment: FineTune, bench: Bench) -> Outcome:
 def _probe(assignment: Probe, bench: Bench) -> Outcome:
     data, trial, network = bench.data, assignment.trial, bench.network.eval()
     training = training_examples(data, assignment.domains, trial)
-    key = (bench.architecture.digest, assignment.featurizer, NUMERICS, torch.__version__)
+    key = (bench.architecture.digest, assignment.featurizer, *bench.computing)
     features = probe.Features(network.featurizer, data, assignment.image_size, bench.transform, bench.features, key)
     rows: dict[int, np.ndarray[tuple[int], np.dtype[np.float32]]] = {}
     for domain in assignment.domains:

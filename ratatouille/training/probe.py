@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS
 from ratatouille.record import canonical_json, sha256
 from ratatouille.tasks.data import LocalData
+from ratatouille.tasks.images import READER
 from ratatouille.tasks.stored import write_whole
 from ratatouille.training.augment import Transform
 from ratatouille.training.evaluate import forward
@@ -41,9 +43,10 @@ class Features:
         folder: Path,
         key: tuple[str, ...],
     ) -> None:
-        """`key` names the featurizer: whatever its outputs depend on besides holding and size."""
+        """`key` names the featurizer and what computes it: whatever outputs depend on besides the pixels."""
         self._featurizer, self._data, self._size, self._transform = featurizer, data, size, transform
-        self._folder, self._key = folder, [*key, data.holding.fingerprint, size]
+        self._folder = folder
+        self._key = [*key, METHOD_REVISION, NUMERICS, READER, data.holding.fingerprint, size]
 
     def of_domain(self, domain: str, progress: Callable[[int, int], None] | None = None) -> NDArray[np.float32]:
         """Features [n, d] of all n examples of a domain, in ascending order of their indices."""

@@ -27,7 +27,7 @@ def test_a_fine_tuning_leaves_two_canonical_files_under_their_digests(kitchen: K
         assert digest is not None
         open_part(outcome.files[digest], kitchen.architecture.part(part, 3))  # type: ignore[arg-type]
     assert outcome.seconds > 0
-    assert {"torch", "timm", "numpy", "python"} == set(outcome.software)
+    assert {"torch", "timm", "numpy", "pillow", "python"} == set(outcome.software)
     assert outcome.device
 
 

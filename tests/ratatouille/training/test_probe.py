@@ -90,3 +90,16 @@ def test_features_are_computed_once_and_then_read(kitchen: Kitchen, tmp_path: Pa
     np.testing.assert_array_equal(
         probe.Features(featurizer, kitchen.data, 32, transform, tmp_path, ("a",)).of_domain("day"), first
     )
+
+
+@pytest.mark.parametrize("what", ["probe.READER", "numerics.version"])
+def test_features_that_other_software_computed_are_not_used(
+    kitchen: Kitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    # After an upgrade a node must answer as one that has just joined.
+    kitchen.perform(kitchen.probe(), tmp_path)
+    before = set((tmp_path / "features").iterdir())
+    other = "another reader" if what == "probe.READER" else lambda package: f"another {package}"
+    monkeypatch.setattr(f"ratatouille.training.{what}", other)
+    kitchen.perform(kitchen.probe(), tmp_path)
+    assert len(set((tmp_path / "features").iterdir()) - before) == len(before)

@@ -24,6 +24,7 @@ from registry.local import LocalRegistry
 from registry.servicer import Servicer
 from registry.wire import CHANNEL_OPTIONS, SERVICE
 
+_log = logging.getLogger(__name__)
 THREADS = 64
 DRAIN_SECONDS = 30.0
 SWEEP_SECONDS = 3600.0
@@ -70,8 +71,11 @@ class Service:
         self._health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
 
     def sweep(self) -> None:
-        """Throw away what broken transfers left long ago."""
-        self._registry.publisher.sweep()
+        """Throw away what broken transfers left long ago. That can wait, so a failure ends nobody's calls."""
+        try:
+            self._registry.publisher.sweep()
+        except Exception:
+            _log.exception("the folder was not swept; it is tried again in %.0f seconds", SWEEP_SECONDS)
 
     def stop(self, grace: float = DRAIN_SECONDS) -> None:
         """Take no new calls, let running ones end for `grace` seconds, and close."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -183,6 +184,16 @@ def test_it_says_where_it_listens_answers_health_checks_and_drains_at_sigterm(
     assert service.end() == 0
     with pytest.raises(Unreachable, match="no registry answers at grpc://"):
         world.registry.info()
+
+
+def test_a_folder_that_cannot_be_swept_is_served_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "registry" / "receiving" / "strange").mkdir(parents=True)
+    os.utime(tmp_path / "registry" / "receiving" / "strange", (1, 1))
+    service = Service(tmp_path / "registry")
+    service.start()
+    with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
+        assert registry.rounds() == []
+    service.stop(grace=5)
 
 
 def test_a_taken_port_and_a_public_address_are_refused(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ that a signed offer can never pass as a receipt.
 from __future__ import annotations
 
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -43,14 +45,7 @@ class Signer:
             Refusal: when the file is not such a key.
         """
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            secret = Ed25519PrivateKey.generate().private_bytes_raw()
-            temporary = path.with_suffix(f".{os.getpid()}")
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(secret.hex().encode())
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(path)
+            _make_key(path)
         try:
             return cls(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text().strip())))
         except ValueError as error:
@@ -61,6 +56,21 @@ class Signer:
         body = record.to_json()
         signature = self._key.sign(_message(type(record), body))
         return Sealed(body=body.decode(), node=self.node, signature=signature.hex())
+
+
+def _make_key(path: Path) -> None:
+    """Write a new key, whole or not at all; when two do so at once, both find the key of the first."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # its owner's only, too
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(Ed25519PrivateKey.generate().private_bytes_raw().hex().encode())
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        os.unlink(temporary)
 
 
 def unseal(sealed: Sealed, kind: type[R]) -> R:

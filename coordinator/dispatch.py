@@ -62,11 +62,11 @@ class Dispatch:
         """
         online = set(self._grid.get_node_ids())
         for node in sorted(online - self._keys.keys()):
-            self._keys[node] = None
             # Several times, because a SuperNode that finds nothing after its answer pauses for 3 seconds: the later
             # questions keep it awake while its first order is on the way.
             for _ in range(_QUESTIONS):
                 self._asked[self._push(node, INTRODUCE, b"")] = node
+            self._keys[node] = None  # Only now: a node that could not be asked is new at the next look too.
         for node in self._keys.keys() - online:
             del self._keys[node]
         latest = {key: node for node, key in self._keys.items() if key}

@@ -107,6 +107,8 @@ def verdict(rows: Sequence[Row]) -> str:
     scored = sorted(
         ((row.held_out["all"], row.recipe) for row in rows if "all" in row.held_out), key=lambda pair: -pair[0].value
     )
+    if not scored and any(row.version for row in rows):
+        return "No held-out image was counted, so the recipes cannot be compared."
     if len(scored) < 2:
         return "There is nothing to compare yet."
     (first, winner), (second, runner_up) = scored[0], scored[1]

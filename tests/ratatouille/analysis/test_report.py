@@ -78,6 +78,15 @@ def test_the_verdict_names_the_leader_and_whether_these_images_can_tell() -> Non
     assert "cannot tell from chance" in sentence
 
 
+def test_a_round_that_holds_nothing_out_says_why_it_compares_nothing() -> None:
+    round = a_round(recipes=("vanilla", "soup")).model_copy(update={"held_out": (), "evaluation": ()})
+    found, _ = run(round)
+    assert found.done
+    table = report(round, found.outcomes)
+    assert table.verdict == "No held-out image was counted, so the recipes cannot be compared."
+    assert all(row.version and row.validation and not row.held_out for row in table.rows)
+
+
 def test_a_round_without_results_says_so() -> None:
     round = a_round()
     from ratatouille.recipes.plan import plan

@@ -28,6 +28,9 @@ from ratatouille.tasks.node import NodeSettings, open_holdings
 from registry.opening import open_registry
 from registry.port import Registry
 
+_TAKEN_SECONDS = 0.5
+"""Pause before work is tried again that somebody else, such as another rehearsal, has taken."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -108,6 +111,8 @@ def _until_done(conductor: Conductor, pool: ProcessPoolExecutor, told: Callable[
             if hint.outcome in ("refused", "failed"):
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise Refusal(hint.reason)
+            if hint.outcome == "taken":
+                time.sleep(_TAKEN_SECONDS)
 
 
 class _Worker:
@@ -139,7 +144,11 @@ def _work(order_json: bytes) -> bytes:
     order = Order.from_json(order_json)
     worker: _Worker = _worker[0]
     assert isinstance(order.assignment, NodeAssignment)
-    settings, data = worker.data[order.assignment.fingerprint]
+    held = worker.data.get(order.assignment.fingerprint)
+    if held is None:
+        reason = "the round uses data that another node offers; rehearse with its node.toml too, or on another registry"
+        return Hint(work_id=order.assignment.digest, outcome="refused", reason=reason).to_json()
+    settings, data = held
     signer = Signer.open(worker.stage.folder / settings.name / "key")
     hint: Hint = answer(order, data, worker.registry, signer, worker.stage.folder / "work")
     return hint.to_json()

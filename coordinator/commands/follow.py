@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from coordinator.conductor import Conductor
 from coordinator.progress import Standing, standing
-from ratatouille.cli.output import console, print_line
+from ratatouille.cli.output import console, print_line, safe
 from ratatouille.errors import Unreachable
 from registry.port import Registry
 from registry.records import OVER
@@ -26,6 +26,8 @@ def follow(registry: Registry, round_id: str, quiet: bool = False) -> None:
     conductor = Conductor.of(record, registry)
     shown = _Bars() if console.is_terminal and not quiet else _Lines(quiet)
     with shown:
+        if registry.info().fleet is None:
+            shown.say("no coordinator is up; the round waits until `ratatouille coordinator up` serves this registry")
         while True:
             try:
                 state = registry.round(round_id).state
@@ -64,7 +66,7 @@ class _Bars:
                 self._progress.update(task, description=escape(f"  {node}: waits"), completed=0, total=None)
 
     def say(self, sentence: str) -> None:
-        self._progress.console.print(sentence)
+        self._progress.console.print(safe(sentence))
 
     def __enter__(self) -> None:
         self._progress.start()

@@ -111,7 +111,9 @@ def group(prefix: tuple[str, ...] = ()) -> Group:
 
 def main() -> None:
     """Entry point of the `ratatouille` command."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setFormatter(_PrintableLines("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[terminal])
     try:
         code = group()(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -136,13 +138,19 @@ def main() -> None:
 
 
 def _say(sentence: str) -> None:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {_escaped(sentence)}")
-
-
-def _escaped(text: str) -> str:
     from rich.markup import escape
 
-    return escape(text)
+    from ratatouille.cli.output import printable
+
+    words = escape(printable(sentence))  # some are a registry's, or a node's
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {words}")
+
+
+class _PrintableLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        from ratatouille.cli.output import printable
+
+        return printable(super().format(record))
 
 
 def _show_help(*_: Any, **__: Any) -> None:

@@ -65,7 +65,12 @@ def print_line(text: str, style: str = "") -> None:
 
 def safe(text: str, style: str = "") -> Text:
     """Text as it is: without markup, and without control characters, since others may have written it."""
-    return Text("".join(sign if sign.isprintable() else " " for sign in text), style)
+    return Text(printable(text.replace("\n", " ")), style)
+
+
+def printable(text: str) -> str:
+    """Lines without control characters: what others wrote must not steer the terminal."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else " " for sign in text)
 
 
 def short(digest: str | None) -> str:

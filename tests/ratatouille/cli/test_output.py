@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from contextlib import redirect_stdout
 
 from ratatouille.cli import output
+from tests.ratatouille.cli.call import call
 
 
 def _printed(*cells: str, title: str | None = None) -> str:
@@ -16,6 +19,19 @@ def _printed(*cells: str, title: str | None = None) -> str:
 def test_what_others_wrote_is_shown_as_it_is_and_cannot_steer_the_terminal() -> None:
     assert "[red]x[/red]" in _printed("[red]x[/red]", "")
     assert "\x1b" not in _printed("\x1b]0;title\x07", "a\x1b[2Jb")
+
+
+def test_an_error_of_others_cannot_steer_the_terminal() -> None:
+    answer = call("log", "--remote", "\x1b[2J[red]\x9bx")
+    answer.refused("[red]")
+    assert not {"\x1b", "\x9b"} & set(answer.err)
+
+
+def test_a_log_line_of_others_cannot_steer_the_terminal() -> None:
+    script = "import logging, sys; from ratatouille.cli.main import main; sys.argv = ['ratatouille', '--version']\n"
+    script += "try: main()\nexcept SystemExit: logging.warning('a\x1b[2Jb\\nc')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stderr == "a [2Jb\nc\n"
 
 
 def test_a_table_without_column_names_has_no_header_line() -> None:

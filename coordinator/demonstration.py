@@ -46,7 +46,7 @@ ROUND: dict[str, Any] = {
     "recipes": ["linear_probe", "vanilla", "soup", "ratatouille"],
     "foundation": "foundation",
     "slices": ["seen", "new"],
-    "protocol": {"name": "emoji", "runs": 5, "steps": 80, "warmup": 8, "auxiliary_steps": 40},
+    "protocol": {"name": "emoji", "runs": 5, "steps": 100, "warmup": 10, "auxiliary_steps": 50, "batch": 8},
 }
 """The round that the demo runs; docs/emoji-protocol.md says how its numbers were chosen."""
 

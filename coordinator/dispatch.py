@@ -19,7 +19,7 @@ from ratatouille.exchange.bundle.envelope import INTRODUCE, WORK, pack, unpack
 from ratatouille.exchange.introduction import introduced
 
 _log = logging.getLogger(__name__)
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.5
 """How long a round should sleep between two calls of `poll`; each costs the SuperLink a few milliseconds."""
 
 _QUESTIONS = 3

@@ -48,8 +48,11 @@ def standing(conductor: Conductor, registry: Registry) -> Standing:
     names = {offer.node: offer.name for offer in registry.offers()}
     leases = [lease for lease in registry.leases() if lease.work_id in needed.orders]
     kinds = {work_id: order.assignment.kind for work_id, order in needed.orders.items()}
+    # A lease may also tell how far reading or counting images is; only a training's own steps are added up here.
     under_way = sum(
-        lease.done for lease in leases if lease.work_id not in needed.known and kinds[lease.work_id] == "fine_tune"
+        lease.done
+        for lease in leases
+        if lease.work_id not in needed.known and lease.total == _steps(needed, [lease.work_id])
     )
     trainings = [work_id for work_id, kind in kinds.items() if kind == "fine_tune"]
     others = [work_id for work_id, kind in kinds.items() if kind == "evaluate"]

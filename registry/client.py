@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import queue
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -107,6 +107,17 @@ class RemoteRegistry:
                 upload.needed.put(_open_all(reply.needed, files, stack))
             raise Unreachable("the registry ended the conversation without an acknowledgement; push again")
 
+    def results(self, work_ids: Sequence[str]) -> dict[str, Result]:
+        """The answers to those that have one; asked for in halves where all together are too large for a message."""
+        method = METHODS["results"]
+        try:
+            return cast(dict[str, Result], self._ask(method, method.encode(work_ids)))
+        except _TooLarge:
+            middle = len(work_ids) // 2
+            if not middle:
+                raise
+            return self.results(work_ids[:middle]) | self.results(work_ids[middle:])
+
     def _stream(
         self, digest: str, gate: _DigestGate, write: Callable[[bytes], None], progress: Progress | None
     ) -> None:
@@ -149,12 +160,17 @@ def _method(method: Method) -> Callable[..., Any]:
 
 
 for _name, _one in METHODS.items():
-    setattr(RemoteRegistry, _name, _method(_one))
+    if _name not in vars(RemoteRegistry):
+        setattr(RemoteRegistry, _name, _method(_one))
 
 
 def open_remote(url: str, cache: Path, cache_bytes: int) -> Registry:
     """A registry over gRPC, with a cache folder."""
     return cast(Registry, RemoteRegistry(url, Cache(cache, cache_bytes)))
+
+
+class _TooLarge(Refusal):
+    """An answer that does not fit one message."""
 
 
 class _DigestGate:
@@ -221,6 +237,6 @@ def _refusal(error: grpc.Call, url: str, what: str) -> Refusal:
         case grpc.StatusCode.UNIMPLEMENTED:
             return Refusal(f"what answers at {url} is no registry of this kind; check the address")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return Refusal(f"{what} is too large for one message to {url}: {sentence}")
+            return _TooLarge(f"{what} is too large for one message to {url}: {sentence}")
         case _:
             return Unreachable(f"the connection to {url} broke during {what} ({code.name.lower()}); try again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -184,6 +185,22 @@ def test_it_says_where_it_listens_answers_health_checks_and_drains_at_sigterm(
     assert service.end() == 0
     with pytest.raises(Unreachable, match="no registry answers at grpc://"):
         world.registry.info()
+
+
+def test_answers_that_do_not_fit_one_message_come_in_several(
+    beginning: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(beginning / "registry", tmp_path / "registry")
+    with closing(open_registry(tmp_path / "registry")) as local:
+        asked = [entry.work_id for entry in local.log()]
+        expected = local.results(asked)
+    assert len(expected) == 2
+    monkeypatch.setattr("registry.client.CHANNEL_OPTIONS", (("grpc.max_receive_message_length", 900),))
+    service = Service(tmp_path / "registry")
+    service.start()
+    with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
+        assert registry.results(asked) == expected
+    service.stop(grace=5)
 
 
 def test_a_folder_that_cannot_be_swept_is_served_all_the_same(tmp_path: Path) -> None:

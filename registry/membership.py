@@ -92,8 +92,8 @@ def take_lease(connection: Connection, lease: Lease) -> Lease | None:
     now = time.time()
     if holder(connection, lease.work_id, now) not in (None, lease.node) or is_answered(connection, lease.work_id):
         return None
-    longest = now + read_settings(connection).longest_lease_seconds
-    granted = lease if lease.expires <= longest else lease.model_copy(update={"expires": longest})
+    seconds = min(lease.seconds, read_settings(connection).longest_lease_seconds)
+    granted = lease.model_copy(update={"expires": now + seconds})
     values = {"expires": granted.expires, "record": granted.to_json().decode()}
     mine = (LeaseRow.work_id == lease.work_id, LeaseRow.node == lease.node)
     if connection.execute(update(LeaseRow).where(*mine).values(**values)).rowcount == 0:

@@ -86,8 +86,8 @@ class Registry(Protocol):
         """The offers that stand now."""
 
     def lease(self, lease: Lease) -> Lease | None:
-        """Take or renew the lease on a question until `lease.expires`; None if another node holds a live one or the
-        question has an answer.
+        """Take or renew the lease on a question for `lease.seconds`; returned with the end that the registry's clock
+        sets, or None if another node holds a live one or the question has an answer.
         """
 
     def release(self, work_id: str, node: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS, PROTOCOL
 from ratatouille.record import Digest, Name, Record
@@ -34,11 +34,14 @@ class Offer(Record):
 
 
 class Lease(Record):
-    """Who works on a question, until when (seconds since 1970), and what they last said of their progress."""
+    """Who works on a question, for how long, and what they last said of their progress."""
 
     work_id: Digest
     node: Digest
-    expires: float
+    seconds: NonNegativeFloat = 20.0
+    """How long it is asked for, from now; clocks of nodes may be wrong, so only durations are believed."""
+    expires: float = 0.0
+    """When it ends, in seconds since 1970 by the registry's clock, which sets it."""
     done: Annotated[int, Field(ge=0, lt=2**53)] = 0
     total: Annotated[int, Field(ge=0, lt=2**53)] = 0
     """Steps done and steps in all; 0 of 0 where work has no steps."""

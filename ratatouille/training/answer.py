@@ -170,7 +170,7 @@ class Standing:
 
     def __init__(self, store: Store, work_id: str, node: str, timing: Timing) -> None:
         self._store, self._timing = store, timing
-        self._lease = Lease(work_id=work_id, node=node, expires=0)
+        self._lease = Lease(work_id=work_id, node=node, seconds=timing.lease)
 
     def say(self, done: int, total: int, doing: str) -> None:
         """What the next renewal will say."""
@@ -178,8 +178,7 @@ class Standing:
 
     def renew(self) -> bool:
         """Take or renew; False when somebody else has it, or the question has an answer."""
-        lease = self._lease.model_copy(update={"expires": time.time() + self._timing.lease})
-        return self._store.lease(lease) is not None
+        return self._store.lease(self._lease) is not None
 
     @contextmanager
     def kept_up(self) -> Iterator[None]:

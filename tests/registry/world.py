@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +182,7 @@ class World:
 
     def lease(self, receipt: Receipt, seconds: float = 60.0) -> Lease | None:
         """Take the lease on a receipt's question."""
-        return self.registry.lease(Lease(work_id=receipt.work_id, node=receipt.node, expires=time.time() + seconds))
+        return self.registry.lease(Lease(work_id=receipt.work_id, node=receipt.node, seconds=seconds))
 
     def work(self, receipt: Receipt, files: dict[str, Path]) -> Result:
         """Take the lease and push."""

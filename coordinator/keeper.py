@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from coordinator.control import Control
 from registry.port import Registry
-from registry.records import OVER, RoundRecord
+from registry.records import ALIVE, RoundRecord
 
 _log = logging.getLogger(__name__)
 _MOST_STARTS = 5
@@ -43,7 +43,7 @@ class Keeper:
             Unreachable: when registry or SuperLink does not answer.
             Refusal: when Flower does not take the run; that counts as a start.
         """
-        rounds = {round.id: round for round in self._registry.rounds() if round.state not in OVER}
+        rounds = {round.id: round for round in self._registry.rounds(ALIVE)}
         if self._round not in rounds:
             self._round = self._run = None
         lives = self._lives()

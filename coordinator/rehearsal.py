@@ -78,6 +78,10 @@ def rehearse(
         Refusal: as `resolve` does, and for work that cannot be done.
     """
     registry = open_registry(stage.url)
+    fleet = registry.info().fleet
+    if fleet is not None:
+        # Its keeper would run the same round too, and our offers would bind its rounds to data that nobody there holds.
+        raise Refusal(f"a coordinator uses this registry (fleet at {fleet}); rehearse in a registry of its own")
     offer_all(registry, stage)
     round = request(settings, registry, fresh)
     registry.move_round(round.id, ["requested"], "running")

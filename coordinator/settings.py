@@ -95,28 +95,30 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
 
 
 def training_shares(task: Task, domains: Sequence[str], offers: Sequence[Offer]) -> tuple[Share, ...]:
-    """Holdings to train on: one that has all domains if there is one (replicas are one), else all that have any.
+    """Holdings to train on: those that have all domains if there are any, else all that have one.
+
+    Replicas have one fingerprint and are one holding. Where there are several, each run trains on one of them.
 
     Raises:
         Refusal: when a domain is offered by nobody.
     """
     held = _held(task, domains, [offer for offer in offers if offer.trains])
-    complete = sorted(fingerprint for fingerprint, names in held.items() if len(names) == len(domains))
-    if complete:
-        return (Share(fingerprint=complete[0], domains=tuple(domains)),)
     _refuse_missing(task, domains, held, "trains on")
-    return tuple(Share(fingerprint=fingerprint, domains=names) for fingerprint, names in sorted(held.items()))
+    return _shares(held, domains)
 
 
 def _evaluation_shares(task: Task, domains: Sequence[str], offers: Sequence[Offer]) -> tuple[Share, ...]:
+    """Holdings to count on; counts of different holdings are summed within a domain."""
     held = _held(task, domains, offers)
     _refuse_missing(task, domains, held, "holds")
-    # Replicas of a domain inside larger, different holdings would be counted twice: one holding counts each domain,
-    # unless no single one has it all, as when contributors hold different images of one domain.
-    complete = sorted(fingerprint for fingerprint, names in held.items() if len(names) == len(domains))
-    if complete:
-        return (Share(fingerprint=complete[0], domains=tuple(domains)),) if domains else ()
-    return tuple(Share(fingerprint=fingerprint, domains=names) for fingerprint, names in sorted(held.items()))
+    return _shares(held, domains)
+
+
+def _shares(held: dict[str, tuple[str, ...]], domains: Sequence[str]) -> tuple[Share, ...]:
+    complete = {fingerprint: names for fingerprint, names in held.items() if len(names) == len(domains)}
+    return tuple(
+        Share(fingerprint=fingerprint, domains=names) for fingerprint, names in sorted((complete or held).items())
+    )
 
 
 def _held(task: Task, domains: Sequence[str], offers: Sequence[Offer]) -> dict[str, tuple[str, ...]]:

@@ -65,9 +65,12 @@ def round_by(connection: Connection, id_or_name: str) -> RoundRecord:
     return _record(dict(rows[0]))
 
 
-def rounds(connection: Connection) -> list[RoundRecord]:
-    """All rounds, latest first."""
-    rows = connection.execute(select(RoundRow).order_by(RoundRow.number.desc())).mappings()
+def rounds(connection: Connection, states: Sequence[RoundState] = ()) -> list[RoundRecord]:
+    """All rounds, or those in one of these states, latest first."""
+    query = select(RoundRow).order_by(RoundRow.number.desc())
+    if states:
+        query = query.where(RoundRow.state.in_(states))
+    rows = connection.execute(query).mappings()
     return [_record(dict(row)) for row in rows]
 
 

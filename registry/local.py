@@ -181,10 +181,10 @@ class LocalRegistry:
         with self._database.read() as connection:
             return chronicle.round_by(connection, id_or_name)
 
-    def rounds(self) -> list[RoundRecord]:
-        """All rounds, latest first."""
+    def rounds(self, states: Sequence[RoundState] = ()) -> list[RoundRecord]:
+        """All rounds, or those in one of these states, latest first."""
         with self._database.read() as connection:
-            return chronicle.rounds(connection)
+            return chronicle.rounds(connection, states)
 
     def move_round(self, id: str, expected: Sequence[RoundState], state: RoundState, reason: str = "") -> bool:
         """Compare-and-set a round's state."""

@@ -103,8 +103,8 @@ class Registry(Protocol):
     def round(self, id_or_name: str) -> RoundRecord:
         """A round by id, unique prefix of its id, or the latest of that name."""
 
-    def rounds(self) -> list[RoundRecord]:
-        """All rounds, latest first."""
+    def rounds(self, states: Sequence[RoundState] = ()) -> list[RoundRecord]:
+        """All rounds, or those in one of these states, latest first."""
 
     def move_round(self, id: str, expected: Sequence[RoundState], state: RoundState, reason: str = "") -> bool:
         """Compare-and-set a round's state; False when it was none of `expected`."""

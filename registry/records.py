@@ -13,6 +13,8 @@ State = Literal["receiving", "quarantined", "admitted", "rejected", "retracted",
 RoundState = Literal["requested", "running", "done", "failed", "cancelling", "cancelled"]
 OVER: frozenset[RoundState] = frozenset({"done", "failed", "cancelled"})
 """States of a round that nothing is done for any more."""
+ALIVE: tuple[RoundState, ...] = ("requested", "running", "cancelling")
+"""States of a round that runs, waits to, or is being ended."""
 
 
 class Info(Record):

@@ -15,6 +15,7 @@ from ratatouille.cli.home import DEFAULT_PORT, home, remote_in_force
 from ratatouille.cli.options import AsJson, Home, Remote
 from ratatouille.cli.output import console, print_json, say_what_happens
 from ratatouille.errors import Refusal
+from registry.records import ALIVE
 
 
 def up(
@@ -57,7 +58,7 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
     force = remote_in_force(remote)
     registry = registry_in_force(remote)
     info = registry.info()
-    running = [round for round in registry.rounds() if round.state in ("requested", "running", "cancelling")]
+    running = registry.rounds(ALIVE)
     nodes = registry.offers()
     if as_json:
         print_json({"remote": force.value, "info": info, "nodes": len(nodes), "rounds": running})

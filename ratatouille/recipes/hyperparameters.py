@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -47,5 +48,6 @@ def run_seed(task: str, held_out: Sequence[str], number: int, trial: int) -> int
     return seed_hash(task, "ERM", tuple(held_out), number, trial)
 
 
-def _choose(seed: int, name: str, choices: Sequence[float]) -> float:
+@cache  # a plan asks for the same few values again and again
+def _choose(seed: int, name: str, choices: tuple[float, ...]) -> float:
     return float(np.random.RandomState(seed_hash(seed, name)).choice(list(choices)))

@@ -36,9 +36,9 @@ class Protocol(Record):
     learning_rate: PositiveFloat
     weight_decay: NonNegativeFloat
     dropout: Dropout
-    learning_rates: tuple[PositiveFloat, ...]
-    weight_decays: tuple[NonNegativeFloat, ...]
-    dropouts: tuple[Dropout, ...]
+    learning_rates: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+    weight_decays: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)]
+    dropouts: Annotated[tuple[Dropout, ...], Field(min_length=1)]
     probe_l2: PositiveFloat
     probe_iterations: PositiveInt
     augmentation: Augmentation = Augmentation()

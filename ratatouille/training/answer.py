@@ -113,6 +113,7 @@ def _answer(
         raise Refusal("an import is not work for a node; push the weights themselves")
     refuse_other_dialect(assignment)
     if patiently(lambda: store.results([work_id]), timing.patience):
+        clean(workspace, work_id)  # a checkpoint of ours, if another node was faster
         return Hint(work_id=work_id, outcome="known")
     standing = Standing(store, work_id, signer.node, timing)
     if not patiently(standing.renew, timing.patience):

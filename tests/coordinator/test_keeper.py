@@ -1,5 +1,6 @@
 """Which round has a Flower run: one at a time, started again after a crash, given up when it never lives."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import pytest
@@ -33,10 +34,11 @@ class Rounds:
     def __init__(self, **states: RoundState) -> None:
         self.states: dict[str, RoundState] = dict(states)
 
-    def rounds(self) -> list[RoundRecord]:
+    def rounds(self, states: Sequence[RoundState] = ()) -> list[RoundRecord]:
         return [
             RoundRecord(id=id_, name=id_, spec="", state=state, created=float(age), changed=0.0)
             for age, (id_, state) in enumerate(self.states.items())
+            if not states or state in states
         ]
 
     def move_round(self, id: str, expected: list[RoundState], state: RoundState, reason: str = "") -> bool:

@@ -3,11 +3,15 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
-from coordinator.settings import RoundSettings, resolve
+import pytest
+
+from coordinator.settings import RoundSettings, resolve, training_shares
+from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Offer
 from ratatouille.recipes.round import Round
 from ratatouille.record import sha256
 from ratatouille.tasks.holding import Holding
+from ratatouille.tasks.synthetic import synthetic_tasks
 from ratatouille.tasks.task import Task
 from registry.port import Registry
 
@@ -63,3 +67,30 @@ def test_the_order_of_slices_and_auxiliaries_changes_nothing_and_each_counts_onc
 
 def test_a_recipe_that_is_named_twice_is_followed_once() -> None:
     assert resolved(recipes=["soup", "vanilla", "soup"]).recipes == ("soup", "vanilla")
+
+
+def held(node: str, data: str, *domains: str) -> Offer:
+    counts = {domain: {"train": (1, 1, 1)} for domain in domains}
+    task = synthetic_tasks()["shapes"]
+    holding = Holding(task=task.digest, task_name=task.name, counts=counts, fingerprint=sha256(data.encode()))
+    return Offer(node=sha256(node.encode()), name=node, holdings=(holding,), issued=0.0)
+
+
+def test_replicas_are_one_holding_and_different_complete_holdings_are_several() -> None:
+    task, domains = synthetic_tasks()["shapes"], ("day", "night")
+    replicas = [held("anna", "one", *domains), held("bo", "one", *domains)]
+    assert len(training_shares(task, domains, replicas)) == 1
+    both = training_shares(task, domains, [*replicas, held("carl", "two", *domains)])
+    assert {share.fingerprint for share in both} == {sha256(b"one"), sha256(b"two")}
+    # Who has a part only is not needed where others have all.
+    assert training_shares(task, domains, [*replicas, held("dora", "three", "day")]) == training_shares(
+        task, domains, replicas
+    )
+
+
+def test_domains_that_are_spread_are_trained_on_where_they_are() -> None:
+    task, domains = synthetic_tasks()["shapes"], ("day", "night")
+    spread = training_shares(task, domains, [held("anna", "one", "day"), held("bo", "two", "night")])
+    assert sorted(share.domains for share in spread) == [("day",), ("night",)]
+    with pytest.raises(Refusal, match="no node that is here trains on night"):
+        training_shares(task, domains, [held("anna", "one", "day")])

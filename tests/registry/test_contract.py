@@ -507,6 +507,8 @@ def test_a_round_is_found_by_id_latest_name_and_unique_prefix(world: World) -> N
     assert world.registry.round("spring").id == "r2-abd"
     assert world.registry.round("r2-a").id == "r2-abd"
     assert [round.id for round in world.registry.rounds()] == ["r2-x", "r2-abd", "r1-abc"]
+    assert len(world.registry.rounds(["requested", "running"])) == 3
+    assert world.registry.rounds(["failed"]) == []
     for unclear in ("r2", "r3", "", "%"):
         with pytest.raises(Refusal, match="round"):
             world.registry.round(unclear)

@@ -11,6 +11,7 @@ from ratatouille.exchange.membership import Offer
 from ratatouille.recipes.round import Round
 from ratatouille.record import sha256
 from ratatouille.tasks.holding import Holding
+from ratatouille.tasks.split import Split
 from ratatouille.tasks.synthetic import synthetic_tasks
 from ratatouille.tasks.task import Task
 from registry.port import Registry
@@ -70,7 +71,7 @@ def test_a_recipe_that_is_named_twice_is_followed_once() -> None:
 
 
 def held(node: str, data: str, *domains: str) -> Offer:
-    counts = {domain: {"train": (1, 1, 1)} for domain in domains}
+    counts: dict[str, dict[Split, tuple[int, ...]]] = {domain: {"train": (1, 1, 1)} for domain in domains}
     task = synthetic_tasks()["shapes"]
     holding = Holding(task=task.digest, task_name=task.name, counts=counts, fingerprint=sha256(data.encode()))
     return Offer(node=sha256(node.encode()), name=node, holdings=(holding,), issued=0.0)

@@ -28,12 +28,15 @@ def draw(report: Report, examples: Mapping[str, Sequence[Pixels]], path: Path) -
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure = pyplot.figure(figsize=(11, 4.6), layout="constrained")
-    places: Any = figure.subfigures(1, 2, width_ratios=(1, 1.25))
-    pictures, bars = places
     if examples:
+        figure = pyplot.figure(figsize=(11, 4.6), layout="constrained")
+        places: Any = figure.subfigures(1, 2, width_ratios=(1, 1.25))
+        pictures, bars = places
         _pictures(pictures, report, examples)
-    _bars(bars.subplots(), report)
+    else:
+        figure = pyplot.figure(figsize=(7, 4.2), layout="constrained")
+        bars = figure
+    _bars(bars, report)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
@@ -54,26 +57,27 @@ def _pictures(place: Any, report: Report, examples: Mapping[str, Sequence[Pixels
     place.suptitle(f"{report.target}: one object in several styles")
 
 
-def _bars(axis: Any, report: Report) -> None:
+def _bars(place: Any, report: Report) -> None:
+    axis = place.subplots()
     rows = [row for row in report.rows if "all" in row.held_out]
-    for place, row in enumerate(reversed(rows)):
+    for height, row in enumerate(reversed(rows)):
         final = row.held_out["all"]
-        axis.barh(place, 100 * final.value, xerr=100 * final.margin, color=_FINAL, height=0.55, capsize=3, zorder=2)
-        _runs(axis, place, row)
-        axis.text(1, place, f"{100 * final.value:.1f}", va="center", color="white", zorder=3)
+        axis.barh(height, 100 * final.value, xerr=100 * final.margin, color=_FINAL, height=0.55, capsize=3, zorder=2)
+        _runs(axis, height, row)
+        axis.text(1, height, f"{100 * final.value:.1f}", va="center", color="white", zorder=3)
     axis.set_yticks(range(len(rows)), [row.recipe for row in reversed(rows)])
     axis.set_xlabel(f"held-out {report.metric} in % (± 95 % over images)")
     axis.grid(axis="x", alpha=0.3)
     axis.plot([], [], "|", color=_RUN, markersize=14, label="mean of its single runs")
     axis.plot([], [], "D", color=_BEST, label="its best run by validation")
-    axis.legend(loc="lower right", fontsize="small")
+    place.legend(loc="outside lower right", ncols=2, fontsize="small", frameon=False)
     axis.set_title("final version of each recipe")
 
 
-def _runs(axis: Any, place: int, row: Row) -> None:
+def _runs(axis: Any, height: int, row: Row) -> None:
     if row.runs < 2:
         return
     if row.mean_run is not None:
-        axis.plot([100 * row.mean_run], [place], "|", color=_RUN, markersize=26, markeredgewidth=3, zorder=4)
+        axis.plot([100 * row.mean_run], [height], "|", color=_RUN, markersize=26, markeredgewidth=3, zorder=4)
     if row.best_run is not None:
-        axis.plot([100 * row.best_run], [place], "D", color=_BEST, zorder=4)
+        axis.plot([100 * row.best_run], [height], "D", color=_BEST, zorder=4)

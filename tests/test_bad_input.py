@@ -315,8 +315,9 @@ ROUND_ROWS = {
         lambda scene: ["round", "status", "5ee"], ("several rounds begin with '5ee'", "type more")
     ),
     "a round to cancel that is over": Row(lambda scene: ["round", "cancel", "spring-1"], ("is done", "nothing")),
-    "a rehearsal on data that cannot be used": Row(
-        lambda scene: scene.round("--rehearse", scene.node_file(scene.damaged())), ("broken.png", 'corrupt = "skip"')
+    "a rehearsal in the registry of a live coordinator": Row(
+        lambda scene: scene.round("--rehearse", scene.node_file(scene.damaged())),
+        ("a coordinator uses this registry", "a registry of its own"),
     ),
 }
 
@@ -606,3 +607,13 @@ def test_a_port_that_is_taken_is_named_and_no_registry_is_made(words: str, home:
         called = _shell(home, *line.split(), "--folder", tmp_path / "new")
     called.refused(f"port {taken}", "taken", "port")
     assert [path.name for path in tmp_path.rglob("*") if path.name != "lock"] in ([], ["new"])
+
+
+def test_a_rehearsal_on_data_that_cannot_be_used_names_the_file(scene: Scene) -> None:
+    words = scene.round("--rehearse", scene.node_file(scene.damaged()))
+    fleet = scene.place.registry.info().fleet
+    scene.place.registry.announce(None)
+    try:
+        call(*words).refused("broken.png", 'corrupt = "skip"')
+    finally:
+        scene.place.registry.announce(fleet)

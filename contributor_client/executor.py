@@ -27,7 +27,8 @@ from contributor_client.task import ClaimedTask, runtime_client
 from ratatouille.errors import Refusal
 from ratatouille.exchange.bundle import bundle_hash
 
-_POLL_SECONDS = 0.1
+_POLL_SECONDS, _IDLE_POLL_SECONDS, _IDLE_AFTER = 0.1, 0.5, 3.0
+"""How often it asks: often while orders come one after the other, seldom after some idle seconds."""
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 
 
@@ -38,15 +39,17 @@ class ForeignBundle(Refusal):
 def execute_forever(address: str, secret: bytes, accepted: Collection[str]) -> None:
     """Take tasks from the SuperNode at `host:port`, one after the other; outlives restarts of the SuperNode."""
     client = runtime_client(address, SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods=[_ACQUIRE]))
+    last = time.monotonic()
     while True:
         try:
             acquired = client.AcquireTask(AcquireTaskRequest(supported_task_types=[TaskType.CLIENT_APP]))
             if acquired.HasField("task") and acquired.token:
                 execute(ClaimedTask(address, acquired.token), accepted)
+                last = time.monotonic()
                 continue
         except httpx.TransportError:
             pass  # The SuperNode is starting or restarting.
-        time.sleep(_POLL_SECONDS)
+        time.sleep(_POLL_SECONDS if time.monotonic() - last < _IDLE_AFTER else _IDLE_POLL_SECONDS)
 
 
 def execute(task: ClaimedTask, accepted: Collection[str]) -> None:

@@ -19,8 +19,9 @@ from ratatouille.exchange.bundle.envelope import INTRODUCE, WORK, pack, unpack
 from ratatouille.exchange.introduction import introduced
 
 _log = logging.getLogger(__name__)
-POLL_SECONDS = 0.5
-"""How long a round should sleep between two calls of `poll`; each costs the SuperLink a few milliseconds."""
+POLL_SECONDS = 1.0
+"""How long a round should sleep between two calls of `poll`: each costs the SuperLink some 40 ms of a processor that
+trainings on the same machine could use, and busy nodes have their next order already."""
 
 _QUESTIONS = 3
 _LOST = (

@@ -24,7 +24,7 @@ from registry.opening import open_registry
 from registry.port import Registry
 
 _log = logging.getLogger(__name__)
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
 _READY_SECONDS = 60.0
 
 

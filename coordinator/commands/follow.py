@@ -14,7 +14,7 @@ from ratatouille.errors import Unreachable
 from registry.port import Registry
 from registry.records import OVER
 
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 2.0
 _LINE_SECONDS = 10.0
 
 

@@ -61,7 +61,7 @@ class Timing:
     """How long leases stand, how often they are renewed, and how long an absent registry is waited for, in seconds."""
 
     lease: float = 20.0
-    renew: float = 1.0
+    renew: float = 2.0
     patience: float = 24 * 3600.0
     checkpoint: float = 30.0
 

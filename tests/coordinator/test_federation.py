@@ -16,7 +16,7 @@ from registry.port import Registry
 from tests.coordinator.federation import NODES, Federation, Ground, wait_until
 
 Weights = dict[str, tuple[str | None, str | None]]
-STEPS, LONG = 40, 300
+STEPS, LONG = 40, 450
 """Steps of a run, and of one that is long enough to kill its process in the middle."""
 
 

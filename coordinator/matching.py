@@ -1,8 +1,8 @@
 """Who gets which order: a pure function of open work, standing offers, what is under way and what is leased.
 
 A node that holds the data gets at most two orders, one to work on and one queued, so that it never waits for the next;
-idle nodes come first. Work that somebody holds a lease on is left to them: after a restart of the coordinator it is
-adopted that way.
+idle nodes come first, and relieve busy ones of what they have queued. Work that somebody holds a lease on is left to
+them: after a restart of the coordinator it is adopted that way.
 """
 
 from __future__ import annotations
@@ -57,6 +57,29 @@ def match(
             node = min(fitting, key=lambda offer: (load[offer.node], offer.name)).node
             load[node] += 1
             sent.append((node, work_id))
+    return sent + _relief(orders, here, in_flight, leased, load)
+
+
+def _relief(
+    orders: Mapping[str, Order],
+    here: Iterable[Offer],
+    in_flight: Mapping[str, str],
+    leased: Mapping[str, str],
+    load: Counter[str],
+) -> list[tuple[str, str]]:
+    """Idle nodes are given what waits behind a busy replica; the lease lets one of the two do it."""
+    sent = []
+    for offer in here:
+        waiting = [
+            work_id
+            for work_id, node in in_flight.items()
+            if work_id in orders and work_id not in leased and load[node] >= ORDERS_PER_NODE
+        ]
+        fitting = [work_id for work_id in waiting if can_do(offer, orders[work_id])]
+        if fitting and load[offer.node] == 0:
+            load[offer.node] += 1
+            load[in_flight[fitting[0]]] -= 1
+            sent.append((offer.node, fitting[0]))
     return sent
 
 

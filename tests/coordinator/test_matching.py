@@ -77,6 +77,17 @@ def test_replicas_share_the_work_and_idle_ones_come_first() -> None:
     assert first not in [work_id for _, work_id in sent]
 
 
+def test_an_idle_replica_is_given_what_waits_behind_a_busy_one() -> None:
+    offers = [offer("anna", "one"), offer("bo", "one"), offer("carl", "two")]
+    orders = open_(probe("one", 1), probe("one", 2))
+    working, queued = orders
+    in_flight, leased = dict.fromkeys(orders, name("anna")), {working: name("anna")}
+    assert match(orders, offers, everybody(*offers), in_flight, leased) == [(name("bo"), queued)]
+    # It has been sent to both now; nothing moves again while one of them is at it.
+    assert match(orders, offers, everybody(*offers), in_flight | {queued: name("bo")}, leased) == []
+    assert match(orders, offers, everybody(*offers), in_flight, leased | {queued: name("bo")}) == []
+
+
 def test_work_that_somebody_holds_a_lease_on_is_adopted_and_not_sent_again() -> None:
     offers = [offer("anna", "one"), offer("bo", "one")]
     orders = open_(probe("one"))

@@ -124,8 +124,3 @@ def parse_assignment(data: bytes | str) -> Import | Probe | FineTune | Evaluate:
         return _ADAPTER.validate_json(data)
     except ValidationError as error:
         raise Refusal(f"this assignment cannot be read: {first_problem(error)}") from error
-
-
-def work_id(assignment: Import | Probe | FineTune | Evaluate) -> str:
-    """SHA-256 of the canonical JSON of a question."""
-    return assignment.digest

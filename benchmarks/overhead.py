@@ -3,14 +3,15 @@
 `python -m benchmarks.overhead [--json] [--steps N] [--folder DIR]`
 
 Start-up (services, nodes, Flower's run until the first order begins) is told apart. Then both are timed from the start
-of the first assignment to the last answer, and the pauses between the assignments of one node are listed: what passes
-between two answers beside the work itself. Limits: 15 % over the rehearsal, 2 s for the median pause.
+of the first assignment to the last answer, and the median pause is told: how long it takes from the moment when a node
+could begin an assignment to the beginning of the work itself. Limits: 15 % over the rehearsal, 2 s for the pause.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -29,6 +30,7 @@ from coordinator.demonstration import NODES, ROUND, joined, node_file, write_ima
 from coordinator.rehearsal import Stage, rehearse
 from coordinator.requests import request
 from coordinator.settings import RoundSettings, read_round_settings
+from ratatouille.exchange.order import Order
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import read_node_settings
 from registry.opening import open_registry
@@ -49,7 +51,7 @@ class Timed:
     work: float
     """Sum of the assignments' own time."""
     pause: float | None
-    """Median over assignments: between a node's former answer and this one, beside the work itself (federated only)."""
+    """Median over assignments of the time that is not work (federated only)."""
     digests: frozenset[tuple[str | None, str | None]]
 
 
@@ -119,32 +121,47 @@ def _timed(way: str, registry: Registry, round: Round, began: float) -> Timed:
     conductor = Conductor(round, registry, registry.round(round.id).created)
     assert conductor.gather().done
     answers = sorted((fact for fact in conductor.facts.values() if fact.node), key=lambda fact: fact.created)
-    first = min(fact.created - fact.seconds - fact.overhead for fact in answers)
+    first = min(map(_began, answers))
     return Timed(
         way=way,
         startup=first - began,
         span=max(fact.created for fact in answers) - first,
         work=sum(fact.seconds for fact in answers),
-        pause=median(_pauses(answers)) if way == "federated" else None,
+        pause=median(_pauses(conductor, os.cpu_count() or 1)) if way == "federated" else None,
         digests=frozenset((fact.featurizer, fact.head) for fact in conductor.facts.values()),
     )
 
 
-def _pauses(answers: Sequence[Result]) -> list[float]:
-    """Time between two answers of one node beside the work; a node that waits for others' results is not counted.
+def _pauses(conductor: Conductor, at_once: int) -> list[float]:
+    """For each assignment: from the moment when its node could have begun to the beginning of the work itself.
 
-    What a node waits for is an answer that came within the pause: then the pause is not its own.
+    A node could have begun when it had answered its former assignment, the versions that this one starts from were
+    there, and, for those that share the machine, one of the `at_once` turns was free. So what a node spends on orders,
+    leases, fetching and loading counts, and so does what Flower spends; waiting for others' results does not.
     """
+    questions = conductor.gather().questions
+    made = {fact.version: fact.created for fact in conductor.facts.values() if fact.version}
+    answers = sorted((fact for fact in conductor.facts.values() if fact.node), key=_began)
+    trainers = {fact.node for fact in answers if fact.version}  # they take turns
+    former: dict[str | None, float] = {}
+    turns = [0.0] * at_once
     pauses = []
-    last: dict[str, float] = {}
     for fact in answers:
-        node = str(fact.node)
-        start = fact.created - fact.seconds
-        waited = any(last.get(node, start) < other.created < start - fact.overhead - LONGEST_PAUSE for other in answers)
-        if node in last and not waited:
-            pauses.append(max(0.0, start - last[node]))
-        last[node] = fact.created
-    return pauses or [0.0]
+        order = questions[fact.work_id]
+        assert isinstance(order, Order)
+        possible = max(former.get(fact.node, 0.0), *(made.get(parent, 0.0) for parent in order.parents))
+        if fact.node in trainers:
+            possible = max(possible, min(turns))
+            turns.remove(min(turns))
+            turns.append(fact.created)
+        if possible:  # the first ones wait for the start of the round
+            pauses.append(max(0.0, fact.created - fact.seconds - possible))
+        former[fact.node] = fact.created
+    return pauses
+
+
+def _began(fact: Result) -> float:
+    return fact.created - fact.seconds - fact.overhead
 
 
 def _show(rows: Sequence[Timed], share: float, same: bool) -> None:

@@ -27,7 +27,7 @@ from contributor_client.task import ClaimedTask, runtime_client
 from ratatouille.errors import Refusal
 from ratatouille.exchange.bundle import bundle_hash
 
-_POLL_SECONDS, _IDLE_POLL_SECONDS, _IDLE_AFTER = 0.1, 0.5, 3.0
+_POLL_SECONDS, _IDLE_POLL_SECONDS, _IDLE_AFTER = 0.1, 0.5, 2.0
 """How often it asks: often while orders come one after the other, seldom after some idle seconds."""
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import tomli_w
 
 from contributor_client.app import NODE_KEY, WORKER_SOCKET
-from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module, script
+from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module
 from ratatouille.processes.ports import LOOPBACK
 
 
@@ -80,8 +80,8 @@ def _supernode(settings: SuperNodeSettings, address: str) -> Program:
             {NODE_KEY: str(settings.node_key.resolve()), WORKER_SOCKET: str(settings.worker_socket.absolute())}
         )
     )
-    command = [script("flower-supernode"), "--superlink", settings.superlink, "--port", address.rpartition(":")[2]]
-    command += ["--host", LOOPBACK, "--node-config", str(configuration)]
+    command = [*module("contributor_client.flower_supernode"), "--superlink", settings.superlink]
+    command += ["--host", LOOPBACK, "--port", address.rpartition(":")[2], "--node-config", str(configuration)]
     command += ["--isolation", "process", "--superexec-auth-secret-file", str(_secret(settings))]
     command += ["--insecure"] if settings.certificate is None else ["--root-certificates", str(settings.certificate)]
     if settings.flower_key is not None:

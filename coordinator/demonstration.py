@@ -1,4 +1,4 @@
-"""The federation of the demo: five contributors with emoji, made of the same commands that people type.
+"""The federation of the demo: four contributors with emoji, made of the same commands that people type.
 
 `joined` starts a coordinator and the nodes as processes of their own and ends them; what is done with them is up to
 `coordinator.commands.demo` and `benchmarks.overhead`.
@@ -31,12 +31,12 @@ FOUNDATION = "efficientnet-lite0"
 
 NODES: dict[str, dict[str, Any]] = {
     "anna": {"tasks": AUXILIARIES[:2], "domains": TRAINING},
-    "bruno": {"tasks": AUXILIARIES[2:], "domains": TRAINING},
+    "bruno": {"tasks": (*AUXILIARIES[2:], TARGET), "domains": TRAINING},
     "chiara": {"tasks": (TARGET,), "domains": TRAINING},
-    "dario": {"tasks": (TARGET,), "domains": TRAINING},
-    "elena": {"tasks": (TARGET,), "domains": (HELD_OUT,), "trains": False},
+    "dario": {"tasks": (TARGET,), "domains": (HELD_OUT,), "trains": False},
 }
-"""Who holds what: two with auxiliary tasks, two with the target's training styles, one with the held-out style."""
+"""Who holds what: two with auxiliary tasks, one of them and another with the target's training styles, one with the
+held-out style, who only counts."""
 
 ROUND: dict[str, Any] = {
     "name": "emoji-demo",
@@ -151,7 +151,7 @@ def node_file(folder: Path, name: str, data: Mapping[str, Path]) -> Path:
         {"task": task, "path": str(data[task]), "domains": list(who["domains"]), "group": "stem"}
         for task in who["tasks"]
     ]
-    # Five nodes on one machine take turns: more trainings at once than processors would only slow each other down.
+    # Nodes on one machine take turns: more trainings at once than processors would only slow each other down.
     settings = {"name": name, "trains": who.get("trains", True), "data": tables}
     if settings["trains"]:
         settings |= {"turns": str(folder / "turns"), "at_once": os.cpu_count() or 1}

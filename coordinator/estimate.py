@@ -91,8 +91,8 @@ def estimate(needed: Forecast, facts: Mapping[str, Result], registry: Registry) 
 def _what(order: Order) -> str:
     label = order.label.partition(" run ")[0]
     kinds = {"probe": "", "fine_tune": "train for ", "evaluate": ""}
-    if order.assignment.kind == "evaluate":
-        return "evaluate on " + order.label.rpartition(" on ")[2]
+    if order.assignment.kind in ("evaluate", "compare"):
+        return f"{order.assignment.kind} on " + order.label.rpartition(" on ")[2]
     return kinds.get(order.assignment.kind, "") + label
 
 

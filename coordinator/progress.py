@@ -55,7 +55,7 @@ def standing(conductor: Conductor, registry: Registry) -> Standing:
         if lease.work_id not in needed.known and lease.total == _steps(needed, [lease.work_id])
     )
     trainings = [work_id for work_id, kind in kinds.items() if kind == "fine_tune"]
-    others = [work_id for work_id, kind in kinds.items() if kind == "evaluate"]
+    others = [work_id for work_id, kind in kinds.items() if kind in ("evaluate", "compare")]
     return Standing(
         trainings=len(trainings),
         trainings_done=len(needed.known.intersection(trainings)),

@@ -15,9 +15,11 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from coordinator.matching import speaks_our_dialect
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Offer
+from ratatouille.recipes.columns import STARTS
 from ratatouille.recipes.protocol import resolve_protocol
-from ratatouille.recipes.recipe import RECIPES, recipe_named
+from ratatouille.recipes.recipe import FIRST, recipe_named
 from ratatouille.recipes.round import Auxiliary, Round, Share, Start
+from ratatouille.recipes.studies import study_named
 from ratatouille.record import Name, Record
 from ratatouille.settings import read_settings
 from ratatouille.tasks.task import Task
@@ -37,11 +39,15 @@ class RoundSettings(Record):
     """Auxiliary tasks, or all that nodes offer."""
     auxiliary_domains: Literal["strict", "lenient"] = "strict"
     """strict: auxiliary runs see no domain that the target holds out; lenient: they see every domain that is held."""
-    recipes: Annotated[tuple[Name, ...], Field(min_length=1)] = tuple(RECIPES)
+    recipes: Annotated[tuple[Name, ...], Field(min_length=1)] = FIRST
     foundation: str = "latest"
     """Revision whose featurizer everybody starts from."""
-    protocol: dict[str, Any] = Field(default_factory=lambda: {"name": "paper"})
+    protocol: dict[str, Any] = Field(default_factory=lambda: {"name": "domainbed"})
     trial: NonNegativeInt = 0
+    pool_trials: Annotated[int, Field(ge=1, le=100)] = 1
+    """Trials, from `trial` on, whose runs recipes that average uniformly put into one average (the paper's dagger)."""
+    analyses: tuple[Name, ...] = ()
+    """Analyses to count for, besides the recipes' own counts; `ratatouille analyse` asks for them."""
     slices: tuple[Literal["seen", "new"], ...] = ()
     min_runs: PositiveInt | None = None
     deadline_minutes: PositiveFloat | None = None
@@ -64,8 +70,10 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
     """
     for name in settings.recipes:
         recipe_named(name)
+    for name in settings.analyses:
+        study_named(name)
     changes = dict(settings.protocol)
-    protocol = resolve_protocol(str(changes.pop("name", "paper")), changes)
+    protocol = resolve_protocol(str(changes.pop("name", "domainbed")), changes)
     target = registry.task(settings.target)
     _refuse_unknown_domains(target, settings.held_out)
     offers = sorted(filter(speaks_our_dialect, registry.offers()), key=lambda offer: offer.node)
@@ -87,7 +95,9 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
         recipes=tuple(dict.fromkeys(settings.recipes)),
         protocol=protocol,
         trial=settings.trial,
+        pool_trials=settings.pool_trials,
         repeat=repeat,
+        analyses=tuple(dict.fromkeys(settings.analyses)),
         slices=tuple(sorted(set(settings.slices), reverse=True)),  # seen, new
         min_runs=settings.min_runs,
         deadline=None if settings.deadline_minutes is None else 60 * settings.deadline_minutes,
@@ -133,7 +143,7 @@ def _held(task: Task, domains: Sequence[str], offers: Sequence[Offer]) -> dict[s
 
 
 def _auxiliaries(settings: RoundSettings, registry: Registry, offers: Sequence[Offer]) -> tuple[Auxiliary, ...]:
-    if not any(recipe_named(name).starts == "auxiliary" for name in settings.recipes):
+    if not any(STARTS[recipe_named(name).starts].auxiliaries for name in settings.recipes):
         return ()
     offered = {holding.task_name for offer in offers if offer.trains for holding in offer.holdings}
     names = settings.auxiliaries

@@ -9,7 +9,8 @@ from itertools import islice
 from sqlalchemy import Connection, select
 
 from ratatouille.exchange.assignment import Cell
-from ratatouille.exchange.receipt import Evaluation
+from ratatouille.exchange.receipt import Comparison, Evaluation, Receipt
+from ratatouille.exchange.signing import Sealed
 from registry.records import Result
 from registry.schema import ContributionRow, EvaluationRow, VersionRow
 
@@ -72,12 +73,18 @@ def _contributed(connection: Connection, work_ids: Sequence[str]) -> dict[str, R
             task=row.task,
             node=row.node,
             evaluations=tuple(evaluations[row.receipt]),
+            comparison=_comparison(row.sealed) if row.kind == "compare" else None,
             seconds=row.seconds,
             overhead=row.overhead,
             created=row.created,
         )
         for row in rows
     }
+
+
+def _comparison(sealed: str) -> Comparison | None:
+    """The counts of a comparison are about mixtures that are no versions, so they stay in its receipt."""
+    return Receipt.from_json(Sealed.from_json(sealed).body).comparison
 
 
 def _evaluations(connection: Connection, receipts: Sequence[str]) -> dict[str, list[Evaluation]]:

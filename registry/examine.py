@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.assignment import Evaluate, FineTune, Import, NodeAssignment, Probe
+from ratatouille.exchange.assignment import Compare, Evaluate, FineTune, Import, NodeAssignment, Probe
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.exchange.version import Parent, Rule, Version
 from ratatouille.tasks.task import Task
@@ -77,11 +77,18 @@ def examine(connection: Connection, receipt: Receipt) -> Examined:
         case Import():
             _check_import(work, receipt, parents)
         case Evaluate():
-            _check_known(connection, work, work.featurizer, work.head)
-            if receipt.featurizer or receipt.head:
-                raise Refusal("an evaluation makes no weights, but this receipt names some")
+            _refuse_weights(receipt)
+            _check_known(connection, work, [work.featurizer], [work.head])
             _check_evaluations(receipt, about, exactly=True)
             return Examined(receipt, (), None, (work.featurizer, work.head))
+        case Compare():
+            _refuse_weights(receipt)
+            featurizers = [one.part for mixture in work.networks for one in mixture.featurizer]
+            heads = [one.part for mixture in work.networks for one in mixture.head]
+            _check_known(connection, work, featurizers, heads)
+            assert about is not None
+            _check_comparison(work, receipt, about)
+            return Examined(receipt, (), None, None)
         case Probe() | FineTune():
             _check_training(work, receipt, parents)
             _check_evaluations(receipt, about, exactly=False)
@@ -159,19 +166,50 @@ def _check_training(work: Probe | FineTune, receipt: Receipt, parents: Sequence[
         raise Refusal(f"this receipt of a {work.kind} names no head")
 
 
-def _check_known(connection: Connection, work: NodeAssignment, featurizer: str, head: str) -> None:
+def _refuse_weights(receipt: Receipt) -> None:
+    if receipt.featurizer or receipt.head:
+        raise Refusal(f"work of kind {receipt.assignment.kind} makes no weights, but this receipt names some")
+
+
+def _check_known(
+    connection: Connection, work: NodeAssignment, featurizers: Sequence[str], heads: Sequence[str]
+) -> None:
     of_kind = select(VersionRow.id).where(VersionRow.state == "admitted", VersionRow.architecture == work.architecture)
-    if connection.execute(of_kind.where(VersionRow.featurizer == featurizer).limit(1)).first() is None:
-        raise Refusal(f"featurizer {featurizer[:12]}… belongs to no version of this architecture")
-    heads = of_kind.where(VersionRow.head == head, VersionRow.task == work.task)
-    if connection.execute(heads.limit(1)).first() is None:
-        raise Refusal(f"head {head[:12]}… belongs to no version of this task and architecture")
+    for featurizer in dict.fromkeys(featurizers):
+        if connection.execute(of_kind.where(VersionRow.featurizer == featurizer).limit(1)).first() is None:
+            raise Refusal(f"featurizer {featurizer[:12]}… belongs to no version of this architecture")
+    for head in dict.fromkeys(heads):
+        known = of_kind.where(VersionRow.head == head, VersionRow.task == work.task)
+        if connection.execute(known.limit(1)).first() is None:
+            raise Refusal(f"head {head[:12]}… belongs to no version of this task and architecture")
+
+
+def _check_comparison(work: Compare, receipt: Receipt, about: Task) -> None:
+    """Every network has every cell once, in the order of the question, and pairs are of networks that there are."""
+    if receipt.comparison is None or receipt.evaluations:
+        raise Refusal("the answer to a comparison is a comparison, and nothing else")
+    found = receipt.comparison
+    if len(found.networks) != len(work.networks) or bool(found.ensemble) != work.ensemble:
+        raise Refusal(f"{len(work.networks)} networks were to be compared; this receipt counts {len(found.networks)}")
+    for row in (*found.networks, *([found.ensemble] if work.ensemble else [])):
+        if tuple(evaluation.cell for evaluation in row) != work.cells:
+            raise Refusal("this receipt's comparison fills other cells than were asked for")
+        for evaluation in row:
+            _check_shape(evaluation, about)
+    images = {evaluation.cell: evaluation.count for evaluation in found.networks[0]}
+    if found.pairs and not work.pairs:
+        raise Refusal("this receipt counts pairs, and none were asked for")
+    for pair in found.pairs:
+        if not pair.first < pair.second < len(work.networks) or pair.cell not in images:
+            raise Refusal("this receipt counts a pair of networks or a cell that the comparison does not have")
+        if pair.both + pair.only_first + pair.only_second + pair.neither != images[pair.cell]:
+            raise Refusal("the counts of a pair of networks do not add up to the images of its cell")
 
 
 def _check_evaluations(receipt: Receipt, about: Task | None, exactly: bool) -> None:
     work = receipt.assignment
     assert about is not None
-    assert not isinstance(work, Import)
+    assert not isinstance(work, Import | Compare)
     cells = [evaluation.cell for evaluation in receipt.evaluations]
     if len(set(cells)) < len(cells):
         raise Refusal("this receipt fills the same cell twice")

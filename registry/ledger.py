@@ -9,7 +9,7 @@ import time
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from ratatouille.exchange.assignment import Import
+from ratatouille.exchange.assignment import Compare, Import
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
@@ -69,15 +69,16 @@ def admit(connection: Connection, sealed: Sealed, examined: Examined) -> None:
         message = receipt.note or (work.source if isinstance(work, Import) else "")
         enter_version(connection, version, receipt.work_id, message, receipt.seconds, receipt.round)
     else:
-        text = f"{len(receipt.evaluations)} cells by {receipt.node[:12]}…"
-        record_event(connection, "evaluation", receipt.work_id, text, receipt.round)
+        compared = receipt.comparison
+        text = f"{len(compared.networks)} networks compared" if compared else f"{len(receipt.evaluations)} cells"
+        record_event(connection, "evaluation", receipt.work_id, f"{text} by {receipt.node[:12]}…", receipt.round)
     _write_evaluations(connection, examined)
     release_lease(connection, receipt.work_id, receipt.node)
 
 
 def _write_evaluations(connection: Connection, examined: Examined) -> None:
     receipt, work = examined.receipt, examined.receipt.assignment
-    if isinstance(work, Import) or examined.evaluated is None:
+    if isinstance(work, Import | Compare) or examined.evaluated is None:
         return
     connection.execute(delete(EvaluationRow).where(EvaluationRow.receipt == receipt.digest))
     for evaluation in receipt.evaluations:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ratatouille.exchange.dialect import PROTOCOL
-from ratatouille.exchange.receipt import Evaluation, Receipt
+from ratatouille.exchange.receipt import Comparison, Evaluation, Receipt
 from ratatouille.exchange.version import Version
 from ratatouille.record import Digest, Name, Record
 
@@ -36,6 +36,7 @@ class Result(Record):
     task: Digest | None = None
     node: Digest | None = None
     evaluations: tuple[Evaluation, ...] = ()
+    comparison: Comparison | None = None
     seconds: float = 0.0
     overhead: float = 0.0
     created: float = 0.0

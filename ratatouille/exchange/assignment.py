@@ -2,7 +2,7 @@
 
 Everything that can change the answer is a field, and nothing else is: not the round, not the node, not the time. So two
 recipes that need the same run ask the same question, and the registry answers the second at once. The kinds: import a
-foundation, probe a head on a frozen featurizer, fine-tune, evaluate.
+foundation, probe a head on a frozen featurizer, fine-tune, evaluate one network, compare several.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS
+from ratatouille.exchange.version import Coefficient
 from ratatouille.record import Digest, Name, Record, first_problem
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -34,8 +35,6 @@ class _Assignment(Record):
 
     format: Literal[1] = 1
     architecture: Digest
-    featurizer: Digest
-    """Digest of the featurizer that the work starts from, or that is imported or evaluated."""
 
 
 class _DataAssignment(_Assignment):
@@ -57,6 +56,7 @@ class Import(_Assignment):
     """Enter weights that were made elsewhere, such as a foundation; the source is stated, not proved."""
 
     kind: Literal["import"] = "import"
+    featurizer: Digest
     task: Digest | None = None
     head: Digest | None = None
     source: Annotated[str, Field(max_length=500)]
@@ -66,18 +66,56 @@ class Probe(_DataAssignment):
     """Fit a head on the frozen featurizer: L2-regularised softmax regression on the training split's features."""
 
     kind: Literal["probe"] = "probe"
+    featurizer: Digest
     domains: tuple[Name, ...]
     l2: PositiveFloat
     iterations: PositiveInt
     """Most iterations of the solver (L-BFGS, from zero)."""
 
 
+class KeepBest(Record):
+    """The evaluated step with the highest validation score, the first of several (METHOD.md 2)."""
+
+    kind: Literal["best"] = "best"
+
+
+class KeepLast(Record):
+    """The last step, as auxiliary runs do (METHOD.md 3.8)."""
+
+    kind: Literal["last"] = "last"
+
+
+class KeepMean(Record):
+    """The running mean of all steps from `start` on, at the evaluated step where that mean scores best on validation
+    (METHOD.md 3.3, MA).
+    """
+
+    kind: Literal["mean"] = "mean"
+    start: PositiveInt
+
+
+class KeepValley(Record):
+    """The mean of all steps inside a valley of the validation loss (METHOD.md 3.3, SWAD)."""
+
+    kind: Literal["valley"] = "valley"
+    converge: PositiveInt = 3
+    """The valley begins where the loss was not lower at any of so many evaluations after it."""
+    tolerance: PositiveInt = 6
+    """It ends when the loss of so many evaluations in a row is too high."""
+    ratio: NonNegativeFloat = 0.3
+    """Too high: by more than this share above the mean loss at the valley's beginning."""
+
+
+Keep = Annotated[KeepBest | KeepLast | KeepMean | KeepValley, Field(discriminator="kind")]
+
+
 class FineTune(_DataAssignment):
     """Train all parameters from (head, featurizer) on the training split of `domains` (METHOD.md 2, 3.2, 3.8)."""
 
     kind: Literal["fine_tune"] = "fine_tune"
-    domains: tuple[Name, ...]
+    featurizer: Digest
     head: Digest
+    domains: tuple[Name, ...]
     seed: NonNegativeInt
     steps: PositiveInt
     warmup: NonNegativeInt
@@ -88,7 +126,7 @@ class FineTune(_DataAssignment):
     weight_decay: NonNegativeFloat
     dropout: Annotated[float, Field(ge=0, lt=1)]
     evaluate_every: PositiveInt
-    keep: Name
+    keep: Keep
     """What the run returns: a row of `ratatouille.training.keeps`."""
     augmentation: Augmentation = Augmentation()
 
@@ -105,16 +143,48 @@ class Evaluate(_DataAssignment):
     """Count how weights classify images, without augmentation."""
 
     kind: Literal["evaluate"] = "evaluate"
+    featurizer: Digest
     head: Digest
     cells: tuple[Cell, ...]
 
 
-Assignment = Annotated[Import | Probe | FineTune | Evaluate, Field(discriminator="kind")]
-NodeAssignment = Probe | FineTune | Evaluate
-_ADAPTER: TypeAdapter[Import | Probe | FineTune | Evaluate] = TypeAdapter(Assignment)
+class Weighted(Record):
+    """One part of one version in a mixture."""
+
+    part: Digest
+    coefficient: Coefficient = 1
 
 
-def parse_assignment(data: bytes | str) -> Import | Probe | FineTune | Evaluate:
+class Mixture(Record):
+    """A network that the node makes itself: weighted means of featurizers and of heads, each with its own weights."""
+
+    featurizer: Annotated[tuple[Weighted, ...], Field(min_length=1, max_length=1000)]
+    head: Annotated[tuple[Weighted, ...], Field(min_length=1, max_length=1000)]
+
+
+class Compare(_DataAssignment):
+    """Count how several networks classify the same images; nothing but counts leaves the node (METHOD.md 4).
+
+    Interpolation curves, output ensembles, diversity and greedy selection are all questions of this kind.
+    """
+
+    kind: Literal["compare"] = "compare"
+    networks: Annotated[tuple[Mixture, ...], Field(min_length=1, max_length=1000)]
+    cells: Annotated[tuple[Cell, ...], Field(min_length=1)]
+    ensemble: bool = False
+    """Count the mean of all networks' logits too."""
+    pairs: bool = False
+    """Count for each pair of networks what both, one or none classify correctly."""
+    features: bool = False
+    """With pairs: compare the features of each pair too."""
+
+
+Assignment = Annotated[Import | Probe | FineTune | Evaluate | Compare, Field(discriminator="kind")]
+NodeAssignment = Probe | FineTune | Evaluate | Compare
+_ADAPTER: TypeAdapter[Import | Probe | FineTune | Evaluate | Compare] = TypeAdapter(Assignment)
+
+
+def parse_assignment(data: bytes | str) -> Import | Probe | FineTune | Evaluate | Compare:
     """Parse an assignment of any kind from outside.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
-from ratatouille.exchange.assignment import Assignment, Cell, Evaluate
+from ratatouille.exchange.assignment import Assignment, Cell, Compare, Evaluate
 from ratatouille.record import Digest, Record
 
 Count = Annotated[int, Field(ge=0, le=2**40)]
@@ -56,6 +56,29 @@ class Evaluation(Record):
         return self
 
 
+class Pair(Record):
+    """Two networks of a comparison on the images of one cell; `first` and `second` count from 0."""
+
+    cell: Cell
+    first: Count
+    second: Count
+    both: Count
+    """Images that both classify correctly (N11 of METHOD.md 4)."""
+    only_first: Count
+    only_second: Count
+    neither: Count
+    cka: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Linear CKA of their features on these images; None where it is undefined."""
+
+
+class Comparison(Record):
+    """What a `Compare` counted: the cells in the order of the question, for each network and for their ensemble."""
+
+    networks: tuple[tuple[Evaluation, ...], ...]
+    ensemble: tuple[Evaluation, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+
+
 class CurvePoint(Record):
     """One evaluation during training: after `step` updates, mean training loss since the last point, scores."""
 
@@ -78,8 +101,9 @@ class Receipt(Record):
     """Public key of the node, 32 bytes in hexadecimal."""
     featurizer: Digest | None = None
     head: Digest | None = None
-    """Digests of the weights that the work made; None where it made none (evaluate)."""
+    """Digests of the weights that the work made; None where it made none (evaluate, compare)."""
     evaluations: tuple[Evaluation, ...] = ()
+    comparison: Comparison | None = None
     curve: tuple[CurvePoint, ...] = ()
     kept_step: Count | None = None
     images: Count = 0
@@ -100,4 +124,4 @@ class Receipt(Record):
     @property
     def makes_weights(self) -> bool:
         """Whether a version comes out of it."""
-        return not isinstance(self.assignment, Evaluate)
+        return not isinstance(self.assignment, Evaluate | Compare)

@@ -1,7 +1,7 @@
-"""The entries behind two columns of the recipe table: where runs start, and how runs become one version.
+"""The entries behind the three columns of the recipe table: where runs start, what they keep, how they become one.
 
-A start chooses by the run's number; a combination takes the members in the order of their numbers. Both ask through the
-walk, and return None while an answer is missing. (What a run keeps is the third column: `ratatouille.training.keeps`.)
+A start chooses by the run's number; a combination takes the members in the order of their numbers. All ask through the
+walk, and return None while an answer is missing.
 """
 
 from __future__ import annotations
@@ -10,9 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ratatouille.recipes.outcome import Candidate
+from ratatouille.exchange.assignment import Keep, KeepBest, KeepMean, KeepValley, Mixture, Weighted
+from ratatouille.exchange.version import Parent
+from ratatouille.recipes.hyperparameters import fusing_weights
+from ratatouille.recipes.outcome import Candidate, Fact
+from ratatouille.recipes.protocol import Protocol
 from ratatouille.recipes.round import Start
-from ratatouille.recipes.score import score
+from ratatouille.recipes.score import pooled_accuracy, score
 
 if TYPE_CHECKING:  # the walk runs these entries, so it imports this module
     from ratatouille.recipes.walk import Walk
@@ -20,14 +24,15 @@ if TYPE_CHECKING:  # the walk runs these entries, so it imports this module
 
 @dataclass(frozen=True)
 class Starts:
-    """A row of the first column: which start run `number` takes, and how many different ones there are."""
+    """A row of the first column: which start run `number` of a trial takes."""
 
     summary: str
-    choose: Callable[[Walk, int], Start | None]
-    count: Callable[[Walk], int]
+    choose: Callable[[Walk, int, int], Start | None]
+    auxiliaries: bool
+    """Whether auxiliary tasks are trained for it."""
 
 
-def _auxiliary_start(walk: Walk, number: int) -> Start | None:
+def _auxiliary_start(walk: Walk, number: int, trial: int) -> Start | None:
     """Run s starts from initialisation s mod (A+1), 0 being the foundation, and its auxiliary run s mod R."""
     pool = walk.round.auxiliaries
     index = number % (len(pool) + 1)
@@ -36,33 +41,144 @@ def _auxiliary_start(walk: Walk, number: int) -> Start | None:
     return walk.auxiliary(pool[index - 1], number % walk.round.protocol.auxiliary_runs)
 
 
+def _fused_start(walk: Walk, number: int, trial: int) -> Start | None:
+    """A convex mix of the foundation and one run of each auxiliary task, drawn for each run (METHOD.md 3.7)."""
+    runs = [
+        walk.auxiliary(auxiliary, number % walk.round.protocol.auxiliary_runs) for auxiliary in walk.round.auxiliaries
+    ]
+    starts = [walk.round.foundation, *(run for run in runs if run is not None)]
+    if len(starts) <= len(runs):
+        return None
+    weights = fusing_weights(len(starts), walk.round.protocol.fusing_spread, number, trial)
+    parents = [Parent(version=one.version, coefficient=weight) for one, weight in zip(starts, weights, strict=True)]
+    if len(parents) == 1:
+        return starts[0]
+    _, fact = walk.combine(parents, "fusing", "featurizer")
+    if fact is None or fact.version is None or fact.featurizer is None:
+        return None
+    return Start(version=fact.version, featurizer=fact.featurizer)
+
+
 STARTS = {
-    "pretrained": Starts("the foundation", lambda walk, _: walk.round.foundation, lambda walk: 1),
-    "auxiliary": Starts(
-        "one auxiliary task each, in turn with the foundation",
-        _auxiliary_start,
-        lambda walk: len(walk.round.auxiliaries) + 1,
+    "pretrained": Starts("the foundation", lambda walk, number, trial: walk.round.foundation, auxiliaries=False),
+    "auxiliary": Starts("one auxiliary task each, in turn with the foundation", _auxiliary_start, auxiliaries=True),
+    "fused": Starts("a random mix of the foundation and all auxiliary tasks", _fused_start, auxiliaries=True),
+}
+
+
+@dataclass(frozen=True)
+class Keeps:
+    """A row of the second column: what the node returns of a run, and what is made of it afterwards."""
+
+    summary: str
+    asked: Callable[[Protocol], Keep]
+    mixed_with_start: Callable[[Protocol], float] | None = None
+    """The share of the run in a mix with the linear probe that it started from; None: the run itself."""
+
+
+KEEPS = {
+    "best": Keeps("the checkpoint that is best on validation", lambda protocol: KeepBest()),
+    "mean": Keeps(
+        "the mean of the trajectory, where it is best on validation",
+        lambda protocol: KeepMean(start=protocol.average_from),
+    ),
+    "valley": Keeps(
+        "the mean over the valley of the validation loss",
+        lambda protocol: KeepValley(
+            converge=protocol.swad_converge, tolerance=protocol.swad_tolerance, ratio=protocol.swad_ratio
+        ),
+    ),
+    "interpolated": Keeps(
+        "a mix of the best checkpoint and the start",
+        lambda protocol: KeepBest(),
+        mixed_with_start=lambda protocol: protocol.wise_alpha,
     ),
 }
 
 
+@dataclass(frozen=True)
+class Combines:
+    """A row of the third column: what becomes of the members, which are in the order of their numbers."""
+
+    summary: str
+    of: Callable[[Walk, Sequence[Candidate]], Candidate | None]
+    pools_trials: bool = False
+    """Whether runs of several trials may be members of one version (the paper's dagger)."""
+
+
 def _best_on_validation(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
-    best: tuple[float, Candidate] | None = None
-    for member in members:
-        if member.validation is None:
-            return None
-        value = score(member.validation, walk.round.metric)
-        if best is None or value > best[0]:  # the first strict maximum, as checkpoints are chosen
-            best = (value, member)
-    return best[1] if best else None
+    ranked = _ranked(walk, members)
+    return ranked[0] if ranked else None
+
+
+def _ranked(walk: Walk, members: Sequence[Candidate]) -> list[Candidate] | None:
+    """By descending validation score, the first of equals first; None while a score is missing."""
+    if any(member.validation is None for member in members):
+        return None
+    return sorted(members, key=lambda member: -score(member.validation or (), walk.round.metric))
 
 
 def _uniform(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
-    work_id, fact = walk.combine([member.version for member in members], "uniform")
-    return walk.candidate(work_id, fact, "average")
+    work_id, fact = walk.combine([Parent(version=str(member.version)) for member in members], "uniform")
+    return walk.candidate(work_id, fact, "average", trial=members[0].trial if walk.round.pool_trials == 1 else None)
 
 
-COMBINATIONS: dict[str, Callable[[Walk, Sequence[Candidate]], Candidate | None]] = {
-    "best_on_validation": _best_on_validation,
-    "uniform": _uniform,
+def _greedy(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
+    """One pass over the runs by descending validation score: a run is kept if the mean of the kept ones and it is at
+    least as accurate on the pooled validation images (METHOD.md 3.4).
+
+    The nodes make the candidates themselves: only the chosen mean becomes a version.
+    """
+    ranked = _ranked(walk, members)
+    if ranked is None:
+        return None
+    kept = [ranked[0]]
+    best = pooled_accuracy(ranked[0].validation or ())
+    for member in ranked[1:]:
+        counted = walk.validate_mean([*kept, member])
+        if counted is None:
+            return None
+        accuracy = pooled_accuracy(counted)
+        if accuracy >= best:
+            kept, best = [*kept, member], accuracy
+    if len(kept) == 1:
+        return kept[0]
+    parents = [Parent(version=str(member.version)) for member in sorted(kept, key=lambda member: member.work_id)]
+    work_id, fact = walk.combine(parents, "greedy")
+    return walk.candidate(work_id, fact, f"average of {len(kept)}", trial=kept[0].trial)
+
+
+def _logits(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
+    """Mean of the members' outputs; no set of weights does that, so there is no version (METHOD.md 3.5)."""
+    return walk.ensemble(members)
+
+
+def _only(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
+    return members[0] if members else None
+
+
+COMBINATIONS = {
+    "only": Combines("the one run", _only),
+    "best_on_validation": Combines("the run that is best on validation", _best_on_validation),
+    "uniform": Combines("the uniform mean of all runs", _uniform, pools_trials=True),
+    "greedy": Combines("the mean of those runs that help on validation, taken greedily", _greedy),
+    "logits": Combines("the mean of the outputs of all runs (many networks)", _logits),
 }
+
+
+def mean_of(members: Sequence[Candidate]) -> Mixture:
+    """The uniform mean of members, as a network that a node makes itself."""
+    return Mixture(
+        featurizer=tuple(Weighted(part=str(member.featurizer)) for member in members),
+        head=tuple(Weighted(part=str(member.head)) for member in members),
+    )
+
+
+def kept_with(fact: Fact, head: Fact, share: float) -> list[Parent] | None:
+    """(1 − share) · start + share · run, as parents of a combination (METHOD.md 3.3, WiSE-FT)."""
+    if fact.version is None or head.version is None:
+        return None
+    return [
+        Parent(version=head.version, coefficient=1 - share),
+        Parent(version=fact.version, coefficient=share),
+    ]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ratatouille.exchange.order import Order
-from ratatouille.exchange.receipt import Evaluation
+from ratatouille.exchange.receipt import Comparison, Evaluation
 from ratatouille.exchange.version import Combination
 from ratatouille.recipes.outcome import Fact
 from ratatouille.recipes.plan import plan
@@ -39,6 +39,10 @@ class Imagined:
     @property
     def evaluations(self) -> tuple[Evaluation, ...]:
         return ()
+
+    @property
+    def comparison(self) -> Comparison:
+        return Comparison(networks=())
 
 
 class _Imagination(Mapping[str, Fact]):

@@ -48,6 +48,14 @@ def run_seed(task: str, held_out: Sequence[str], number: int, trial: int) -> int
     return seed_hash(task, "ERM", tuple(held_out), number, trial)
 
 
+def fusing_weights(count: int, spread: float, number: int, trial: int) -> tuple[float, ...]:
+    """κ_i = exp(spread · u_i) of `count` starts, u_i uniform in [0, 1), for one run; they are not normalised
+    (METHOD.md 3.7).
+    """
+    drawn = np.random.RandomState(seed_hash(number, trial, "fusing")).uniform(size=count)
+    return tuple(float(weight) for weight in np.exp(spread * drawn))
+
+
 @cache  # a plan asks for the same few values again and again
 def _choose(seed: int, name: str, choices: tuple[float, ...]) -> float:
     return float(np.random.RandomState(seed_hash(seed, name)).choice(list(choices)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol as Interface
 
-from ratatouille.exchange.receipt import Evaluation
+from ratatouille.exchange.receipt import Comparison, Evaluation
 
 
 class Fact(Interface):
@@ -19,19 +19,24 @@ class Fact(Interface):
     def head(self) -> str | None: ...
     @property
     def evaluations(self) -> tuple[Evaluation, ...]: ...
+    @property
+    def comparison(self) -> Comparison | None: ...
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A version of the target task that a recipe made or compares, and the counts known of it."""
+    """What a recipe made or compares, and the counts known of it: a version of the target task, or an ensemble."""
 
-    version: str
-    featurizer: str
-    head: str
+    version: str | None
+    featurizer: str | None
+    head: str | None
+    """None for an ensemble, which is no single set of weights."""
     label: str
     work_id: str
+    trial: int
     validation: tuple[Evaluation, ...] | None
-    """Counts on the validation splits of all training holdings; None while some are missing."""
+    """Counts on the validation splits of all training holdings; None while some are missing. Runs of several trials
+    were trained on each other's validation images, so what is made of them has no counts here."""
     held_out: tuple[Evaluation, ...] | None
 
 

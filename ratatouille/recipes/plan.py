@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from ratatouille.recipes.outcome import Fact
 from ratatouille.recipes.recipe import recipe_named
 from ratatouille.recipes.round import Round
+from ratatouille.recipes.studies import study_named
 from ratatouille.recipes.walk import Plan, Walk
 
 
@@ -26,4 +27,7 @@ def plan(round: Round, facts: Mapping[str, Fact], closing: bool = False) -> Plan
     walk = Walk(round, facts, closing)
     for name in round.recipes:
         walk.plan.outcomes.append(walk.follow(recipe_named(name)))
+    for name in round.analyses:
+        walk.plan.studies[name] = study_named(name).ask(walk)
+    walk.plan.sort()
     return walk.plan

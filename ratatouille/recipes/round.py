@@ -55,7 +55,11 @@ class Round(Record):
     recipes: Annotated[tuple[Name, ...], Field(min_length=1)]
     protocol: Protocol
     trial: NonNegativeInt = 0
+    pool_trials: Annotated[int, Field(ge=1, le=100)] = 1
+    """Trials, from `trial` on, whose runs are averaged together by recipes that average uniformly (the paper's †)."""
     repeat: NonNegativeInt = 0
+    analyses: tuple[Name, ...] = ()
+    """Questions about the runs, beyond what the recipes need: rows of `studies.STUDIES`."""
     slices: tuple[Literal["seen", "new"], ...] = ()
     """Slices of the held-out domains besides all images; they mean something where groups occur in several domains."""
     min_runs: PositiveInt | None = None

@@ -30,3 +30,12 @@ def add(parts: Sequence[Evaluation]) -> Evaluation:
     rows = zip(*(part.confusion for part in parts), strict=True)
     total = tuple(tuple(map(sum, zip(*row, strict=True))) for row in rows)
     return Evaluation(cell=parts[0].cell, confusion=total)
+
+
+def pooled_accuracy(evaluations: Sequence[Evaluation]) -> float:
+    """Share of all images together that are classified correctly, whatever their domain; NaN for no image.
+
+    Greedy selection accepts by this, while it ranks by `score` (METHOD.md 3.4 and 6, 2).
+    """
+    images = sum(evaluation.count for evaluation in evaluations)
+    return sum(evaluation.correct for evaluation in evaluations) / images if images else float("nan")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.exchange.assignment import Import, NodeAssignment, Probe
+from ratatouille.exchange.assignment import Compare, Import, NodeAssignment, Probe
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.membership import Lease
 from ratatouille.exchange.order import Hint, Order
@@ -24,7 +24,7 @@ from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.task import Task
 from ratatouille.training.perform import Outcome, Progress, clean, perform, refuse_other_dialect
-from ratatouille.weights.architecture import Architecture, Part
+from ratatouille.weights.architecture import Architecture
 
 T = TypeVar("T")
 LONGEST_PAUSE = 60.0
@@ -130,8 +130,8 @@ def _answer(
         architecture = patiently(lambda: store.architecture(assignment.architecture), timing.patience)
         task = patiently(lambda: store.task(assignment.task), timing.patience)
         start = {
-            part: patiently(lambda digest=digest: store.fetch(digest), timing.patience)  # type: ignore[misc]
-            for part, digest in inputs(assignment).items()
+            digest: patiently(lambda digest=digest: store.fetch(digest), timing.patience)  # type: ignore[misc]
+            for digest in inputs(assignment)
         }
         outcome = perform(assignment, task, architecture, data, start, workspace, report, device, timing.checkpoint)
         receipt = _receipt(order, outcome, signer.node, time.monotonic() - began - outcome.seconds)
@@ -142,11 +142,16 @@ def _answer(
     return Hint(work_id=work_id, outcome="pushed")
 
 
-def inputs(assignment: NodeAssignment) -> dict[Part, str]:
-    """Digests of the weights that the work starts from; a probe has no head yet."""
-    if isinstance(assignment, Probe):
-        return {"featurizer": assignment.featurizer}
-    return {"featurizer": assignment.featurizer, "head": assignment.head}
+def inputs(assignment: NodeAssignment) -> tuple[str, ...]:
+    """Digests of the weights that the work starts from, each once."""
+    match assignment:
+        case Probe():  # there is no head yet
+            return (assignment.featurizer,)
+        case Compare():
+            parts = (one for mixture in assignment.networks for one in (*mixture.featurizer, *mixture.head))
+            return tuple(dict.fromkeys(one.part for one in parts))
+        case _:
+            return (assignment.featurizer, assignment.head)
 
 
 def patiently(attempt: Callable[[], T], patience: float) -> T:
@@ -212,6 +217,7 @@ def _receipt(order: Order, outcome: Outcome, node: str, overhead: float) -> Rece
         featurizer=outcome.featurizer,
         head=outcome.head,
         evaluations=outcome.evaluations,
+        comparison=outcome.comparison,
         curve=outcome.curve,
         kept_step=outcome.kept_step,
         images=outcome.images,

@@ -65,12 +65,17 @@ class Count:
             for cell in cells
         ]
         self._needed = np.unique(np.concatenate([np.empty(0, np.int64), *self._chosen]))
-        self._labels = data.labels[self._needed]
+        self.labels = data.labels[self._needed]
+        """True classes of the images that are needed, int64 [len(self)]."""
         self._classes = len(data.task.classes)
 
     def __len__(self) -> int:
         """Number of images that are needed, each counted once."""
         return len(self._needed)
+
+    def places(self) -> list[NDArray[np.int64]]:
+        """For each cell, where its images are among those that are needed."""
+        return [np.searchsorted(self._needed, chosen) for chosen in self._chosen]
 
     def of(self, predict: Callable[[NDArray[np.int64]], NDArray[np.float32]]) -> tuple[Counted, ...]:
         """Fill the cells, in order; one without images gets a matrix of zeros.
@@ -79,14 +84,13 @@ class Count:
         """
         logits = predict(self._needed) if len(self) else np.empty((0, self._classes), np.float32)
         losses = functional.cross_entropy(
-            torch.from_numpy(logits).double(), torch.from_numpy(self._labels), reduction="none"
+            torch.from_numpy(logits).double(), torch.from_numpy(self.labels), reduction="none"
         ).numpy()
         predicted = logits.argmax(1)
         results = []
-        for cell, chosen in zip(self.cells, self._chosen, strict=True):
-            at = np.searchsorted(self._needed, chosen)
+        for cell, at in zip(self.cells, self.places(), strict=True):
             confusion = np.zeros((self._classes, self._classes), np.int64)
-            np.add.at(confusion, (self._labels[at], predicted[at]), 1)
+            np.add.at(confusion, (self.labels[at], predicted[at]), 1)
             rows = tuple(tuple(int(entry) for entry in row) for row in confusion)
             loss = float(losses[at].mean()) if len(at) else float("nan")
             results.append(Counted(Evaluation(cell=cell, confusion=rows), loss))

@@ -53,7 +53,7 @@ class FineTuning:
         """Prepare a run.
 
         Raises:
-            Refusal: an unknown `keep`, a domain without training images, or no validation image at all.
+            Refusal: a domain without training images, or no validation image at all.
         """
         self.assignment, self.network, self.data, self.transform = assignment, network, data, transform
         self.device = next(network.parameters()).device
@@ -154,7 +154,7 @@ class FineTuning:
         if self.step % assignment.evaluate_every and self.step != assignment.steps:
             self.keep.observe(self.step, self.weights, None, None)
             return
-        counted = [each for each in self._validate() if each.evaluation.count]
+        counted = [each for each in self._judge() if each.evaluation.count]
         # a domain whose few groups all fell into training has no score and is left out of the mean
         scores = [each.evaluation.metric(self.data.task.metric) for each in counted]
         score = math.fsum(scores) / len(scores)
@@ -169,6 +169,17 @@ class FineTuning:
         self.curve.append(CurvePoint(step=self.step, loss=mean, validation_loss=loss, score=score))
         self.losses = []
         self.keep.observe(self.step, self.weights, score, loss)
+
+    def _judge(self) -> tuple[Counted, ...]:
+        """Validate the weights that the keep judges, which may be others than the live ones."""
+        judged = self.keep.judged(self.step, self.weights)
+        if judged is self.weights:
+            return self._validate()
+        live = {name: tensor.clone() for name, tensor in self.weights.items()}
+        self.network.load_state_dict(dict(judged))
+        counted = self._validate()
+        self.network.load_state_dict(live)
+        return counted
 
     def _validate(self) -> tuple[Counted, ...]:
         self.network.eval()

@@ -1,7 +1,8 @@
 """Do an assignment: from files and data to files and counts. No network, no signature; `answer` adds those.
 
 The workspace is a folder of the node: `results/` (weights by work id and digest), `checkpoints/` (of runs that are not
-done) and `features/` (a cache). All of it may be deleted between two assignments; `clean` removes what one has left.
+done), `features/` (a cache) and `runs/` (records of trainings, for people). All of it may be deleted between two
+assignments; `clean` removes what one has left, but not its records.
 """
 
 from __future__ import annotations
@@ -15,17 +16,28 @@ from pathlib import Path
 import numpy as np
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.assignment import Assignment, Cell, Evaluate, FineTune, Import, NodeAssignment, Probe
+from ratatouille.exchange.assignment import (
+    Assignment,
+    Cell,
+    Compare,
+    Evaluate,
+    FineTune,
+    Import,
+    NodeAssignment,
+    Probe,
+)
 from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS
-from ratatouille.exchange.receipt import CurvePoint, Evaluation
+from ratatouille.exchange.receipt import Comparison, CurvePoint, Evaluation
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.task import Task
 from ratatouille.training import numerics, probe
 from ratatouille.training.augment import Transform
 from ratatouille.training.checkpoint import CheckpointFile
+from ratatouille.training.compare import compare
 from ratatouille.training.evaluate import Count, forward
 from ratatouille.training.fine_tune import FineTuning, class_weights, training_examples
 from ratatouille.training.network import Network, build, refuse_not_finite, save_part
+from ratatouille.training.records import Records
 from ratatouille.weights.architecture import Architecture, Part
 from ratatouille.weights.canonical import open_part
 
@@ -44,6 +56,7 @@ class Outcome:
     head: str | None = None
     files: dict[str, Path] = field(default_factory=dict)
     evaluations: tuple[Evaluation, ...] = ()
+    comparison: Comparison | None = None
     curve: tuple[CurvePoint, ...] = ()
     kept_step: int | None = None
     images: int = 0
@@ -63,6 +76,7 @@ class Bench:
     transform: Transform
     results: Path
     features: Path
+    runs: Path
     report: Progress
     checkpoint: CheckpointFile
     computing: tuple[str, ...]
@@ -74,20 +88,20 @@ def perform(
     task: Task,
     architecture: Architecture,
     data: LocalData,
-    start: Mapping[Part, Path],
+    start: Mapping[str, Path],
     workspace: Path,
     progress: Progress | None = None,
     device: str = "auto",
     checkpoint_seconds: float = 30.0,
 ) -> Outcome:
-    """Probe, fine-tune or evaluate.
+    """Probe, fine-tune, evaluate or compare.
 
     Args:
         assignment: the question.
         task: its task.
         architecture: its architecture.
         data: the holding that it is bound to.
-        start: canonical files of `featurizer` and, except for a probe, `head`, their digests already checked.
+        start: canonical files of all parts that the assignment names, by digest, and their digests already checked.
         workspace: a folder for results, checkpoints and caches.
         progress: told how far the work is.
         device: `auto`, `cpu` or `cuda`.
@@ -106,9 +120,9 @@ def perform(
     network = _network(assignment, architecture, len(task.classes), start).to(on)
     checkpoint = CheckpointFile(workspace / "checkpoints", assignment.digest, software, checkpoint_seconds)
     transform = Transform(architecture, on)
-    results, features = workspace / "results" / assignment.digest, workspace / "features"
+    results, features, runs = workspace / "results" / assignment.digest, workspace / "features", workspace / "runs"
     computing = (device_name, *(f"{name} {version}" for name, version in sorted(software.items())))
-    bench = Bench(architecture, data, network, transform, results, features, progress or _silent, checkpoint, computing)
+    bench = Bench(architecture, data, network, transform, results, features, runs, progress or _silent, checkpoint, computing)
     # decoded once, before the clock starts
     data.images(assignment.image_size, lambda done, total: bench.report(done, total, "reading images"))
     began = time.monotonic()
@@ -119,6 +133,8 @@ def perform(
             outcome = _probe(assignment, bench)
         case Evaluate():
             outcome = _evaluate(assignment, bench)
+        case Compare():
+            outcome = _compare(assignment, bench, start)
     seconds = outcome.seconds or time.monotonic() - began
     return replace(outcome, seconds=seconds, software=software, device=device_name)
 
@@ -152,13 +168,17 @@ def _refuse_other(assignment: NodeAssignment, task: Task, architecture: Architec
 
 
 def _network(
-    assignment: NodeAssignment, architecture: Architecture, classes: int, start: Mapping[Part, Path]
+    assignment: NodeAssignment, architecture: Architecture, classes: int, start: Mapping[str, Path]
 ) -> Network:
     dropout = assignment.dropout if isinstance(assignment, FineTune) else 0.0
     network = build(architecture, classes, dropout, assignment.image_size)
-    parts: tuple[Part, ...] = ("featurizer",) if isinstance(assignment, Probe) else ("featurizer", "head")
-    for part in parts:
-        arrays = open_part(start[part], architecture.part(part, classes))
+    if isinstance(assignment, Compare):
+        return network
+    parts: dict[Part, str] = {"featurizer": assignment.featurizer}
+    if not isinstance(assignment, Probe):
+        parts["head"] = assignment.head
+    for part, digest in parts.items():
+        arrays = open_part(start[digest], architecture.part(part, classes))
         refuse_not_finite(arrays, f"the {part} to start from")
         network.load(part, arrays)
     return network
@@ -171,6 +191,7 @@ def _fine_tune(assignment: FineTune, bench: Bench) -> Outcome:
         lambda step, steps, loss: bench.report(
             step, steps, f"{'warm-up' if step <= assignment.warmup else 'training'}, loss {loss:.3f}"
         ),
+        Records(bench.runs, assignment),
     )
     featurizer, featurizer_path = save_part(bench.network.dump("featurizer"), bench.results)
     head, head_path = save_part(bench.network.dump("head"), bench.results)
@@ -228,6 +249,19 @@ def _evaluate(assignment: Evaluate, bench: Bench) -> Outcome:
         )
     )
     return Outcome(evaluations=tuple(each.evaluation for each in counted))
+
+
+def _compare(assignment: Compare, bench: Bench, start: Mapping[str, Path]) -> Outcome:
+    comparison = compare(
+        assignment,
+        bench.architecture,
+        bench.network,
+        bench.data,
+        start,
+        bench.transform,
+        lambda done, total: bench.report(done, total, "comparing networks"),
+    )
+    return Outcome(comparison=comparison)
 
 
 def _silent(done: int, total: int, doing: str) -> None:

@@ -14,6 +14,7 @@ from pydantic import Field, StringConstraints
 from ratatouille.record import Record
 
 Part = Literal["featurizer", "head"]
+PARTS: tuple[Part, ...] = ("featurizer", "head")
 Dtype = Literal["F32", "I64"]
 BYTES_PER_ELEMENT: dict[str, int] = {"F32": 4, "I64": 8}
 

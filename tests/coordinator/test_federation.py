@@ -7,7 +7,7 @@ import pytest
 from coordinator.conductor import Conductor
 from coordinator.rehearsal import Stage, rehearse
 from coordinator.settings import read_round_settings
-from ratatouille.exchange.assignment import FineTune
+from ratatouille.exchange.assignment import FineTune, KeepBest
 from ratatouille.exchange.order import Order
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import read_node_settings
@@ -146,7 +146,7 @@ def test_the_work_id_names_the_question() -> None:
         weight_decay=0.0,
         dropout=0.0,
         evaluate_every=1,
-        keep="best",
+        keep=KeepBest(),
     )
     assert question.digest == FineTune.model_validate(question.model_dump()).digest
     others: list[dict[str, object]] = [

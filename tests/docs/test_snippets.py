@@ -49,7 +49,7 @@ def test_every_toml_snippet_is_a_usable_file(block: Block, tmp_path: Path) -> No
     settings = read(block, tmp_path)
     if isinstance(settings, RoundSettings):
         changes = dict(settings.protocol)
-        resolve_protocol(changes.pop("name", "paper"), changes)
+        resolve_protocol(changes.pop("name", "domainbed"), changes)
         for recipe in settings.recipes:
             recipe_named(recipe)
     assert tomllib.loads(block.text)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ratatouille.exchange.assignment import Cell, Evaluate, FineTune, Import, Probe
+from ratatouille.exchange.assignment import Cell, Evaluate, FineTune, Import, KeepBest, Probe
 from ratatouille.exchange.membership import Lease
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.exchange.signing import Sealed, Signer
@@ -157,7 +157,7 @@ class World:
             weight_decay=0.0,
             dropout=0.0,
             evaluate_every=5,
-            keep="best",
+            keep=KeepBest(),
         )
 
     def evaluation(self, result: Result, confusion: tuple[tuple[int, ...], ...] = ((3, 1), (0, 4))) -> Receipt:

@@ -12,6 +12,7 @@ import tomli_w
 from coordinator.commands.files import MARKS, Kind, kind_of, template
 from coordinator.conductor import Conductor
 from coordinator.settings import RoundSettings, read_round_settings, resolve
+from ratatouille.exchange.assignment import Probe
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
@@ -229,7 +230,7 @@ class Stage:
                 assignment=order.assignment,
                 parents=order.parents,
                 node=self.world.signer.node,
-                featurizer=order.assignment.featurizer if kind == "probe" else new_featurizer,
+                featurizer=order.assignment.featurizer if isinstance(order.assignment, Probe) else new_featurizer,
                 head=new_head,
                 seconds=seconds,
             )

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ratatouille.exchange.assignment import Cell, Evaluate, FineTune, Probe
+from ratatouille.exchange.assignment import Cell, Compare, Evaluate, FineTune, Probe
 from ratatouille.exchange.order import Order
-from ratatouille.exchange.receipt import Evaluation
+from ratatouille.exchange.receipt import Comparison, Evaluation
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.protocol import EMOJI, Protocol
 from ratatouille.recipes.round import Auxiliary, Round, Share, Start
@@ -26,6 +26,7 @@ class Answer:
     featurizer: str | None
     head: str | None
     evaluations: tuple[Evaluation, ...] = ()
+    comparison: Comparison | None = None
 
 
 def a_round(
@@ -34,6 +35,7 @@ def a_round(
     protocol: Protocol | None = None,
     training: tuple[Share, ...] = (Share(fingerprint=name("data"), domains=("clay", "ink")),),
     min_runs: int | None = None,
+    pool_trials: int = 1,
 ) -> Round:
     return Round(
         name="test",
@@ -52,6 +54,7 @@ def a_round(
         recipes=recipes,
         protocol=protocol or EMOJI.model_copy(update={"runs": 5}),
         min_runs=min_runs,
+        pool_trials=pool_trials,
     )
 
 
@@ -85,6 +88,10 @@ def _answer(work_id: str, order: Order, correct: Correct) -> Answer:
     work = order.assignment
     if isinstance(work, Evaluate):
         return Answer(None, None, None, _counts(order, work.cells, correct))
+    if isinstance(work, Compare):
+        rows = tuple(_counts(order, work.cells, correct) for _ in work.networks)
+        ensemble = _counts(order, work.cells, correct) if work.ensemble else ()
+        return Answer(None, None, None, comparison=Comparison(networks=rows, ensemble=ensemble))
     assert isinstance(work, Probe | FineTune)
     cells = tuple(Cell(domain=domain, split="validation") for domain in work.domains)
     featurizer = work.featurizer if isinstance(work, Probe) else name(work_id + "f")

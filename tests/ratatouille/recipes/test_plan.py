@@ -1,18 +1,22 @@
 """METHOD.md as laws of the plan: what starts from what, what is shared, and when it is over."""
 
+import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.assignment import Cell, Evaluate, FineTune, Probe
+from ratatouille.exchange.assignment import Cell, Compare, Evaluate, FineTune, Probe
 from ratatouille.exchange.order import Order
+from ratatouille.exchange.version import Combination
 from ratatouille.recipes.forecast import forecast
 from ratatouille.recipes.plan import plan
-from ratatouille.recipes.protocol import EMOJI, PAPER
-from ratatouille.recipes.recipe import recipe_named
+from ratatouille.recipes.protocol import DOMAINBED, EMOJI, REFERENCE
+from ratatouille.recipes.recipe import RECIPES, recipe_named
 from ratatouille.recipes.round import Share
+from ratatouille.recipes.walk import Plan
 from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, name, orders_of, run, trainings
 
 
@@ -22,7 +26,7 @@ def test_a_round_begins_with_the_heads_that_everything_else_needs() -> None:
 
 
 def test_twenty_runs_over_five_starts_take_each_start_four_times_and_each_auxiliary_run_once() -> None:
-    round = a_round(recipes=("ratatouille",), protocol=PAPER)
+    round = a_round(recipes=("ratatouille",), protocol=DOMAINBED)
     found, facts = run(round)
     runs = [work for work in trainings(found) if work.task == round.task]
     starts = Counter(work.featurizer for work in runs)
@@ -68,7 +72,7 @@ def test_only_starts_other_than_the_foundation_warm_up_and_auxiliary_runs_keep_t
     found, _ = run(round)
     for work in trainings(found):
         assert (work.warmup == 0) == (work.featurizer == round.foundation.featurizer)
-        assert work.keep == ("best" if work.task == round.task else "last")
+        assert work.keep.kind == ("best" if work.task == round.task else "last")
 
 
 def test_auxiliary_work_is_the_same_in_every_trial_of_the_target() -> None:
@@ -207,3 +211,143 @@ def test_facts_of_other_rounds_count_and_a_repeat_asks_anew() -> None:
 def test_an_unknown_recipe_is_refused_with_the_names_that_exist() -> None:
     with pytest.raises(Refusal, match="no recipe 'stew'; the recipes are linear_probe, vanilla"):
         recipe_named("stew")
+
+
+EVERY = tuple(RECIPES)
+
+
+def test_every_recipe_comes_to_an_end_with_counts() -> None:
+    found, _ = run(a_round(recipes=EVERY))
+    assert found.done
+    for outcome in found.outcomes:
+        assert outcome.final is not None
+        assert outcome.final.validation
+        assert outcome.final.held_out
+        assert (outcome.final.version is None) == outcome.recipe.endswith("ensemble")
+
+
+def test_all_recipes_together_train_each_distinct_run_once() -> None:
+    round = a_round(recipes=EVERY)
+    found, _ = run(round)
+    on_target = [work for work in trainings(found) if work.task == round.task]
+    # soup's five runs, four of ratatouille's, five each of the moving average, SWAD and fusing
+    assert len(on_target) == 5 + 4 + 5 + 5 + 5
+    assert len({work.digest for work in on_target}) == len(on_target)
+
+
+def test_wise_ft_trains_nothing_and_mixes_the_linear_probe_with_each_run_of_vanilla() -> None:
+    round = a_round(recipes=("vanilla", "wise_ft"))
+    found, facts = run(round)
+    alone, _ = run(a_round(recipes=("vanilla",)))
+    assert trainings(found) == trainings(alone)
+    head = next(facts[order.assignment.digest].version for order in orders_of(found, Probe))
+    runs = [facts[work.digest].version for work in trainings(found)]
+    mixes = [one for one in found.questions.values() if isinstance(one, Combination)]
+    assert [[parent.version for parent in mix.parents] for mix in mixes] == [[head, one] for one in runs]
+    assert {parent.coefficient for mix in mixes for parent in mix.parents} == {0.5}
+
+
+def test_inter_training_and_ratatouille_have_the_same_runs() -> None:
+    # "Ratatouille is to inter-training what soups are to vanilla fine-tuning."
+    found, _ = run(a_round(recipes=("inter_training", "ratatouille")))
+    assert found.outcomes[0].members == found.outcomes[1].members
+
+
+def test_fusing_mixes_the_foundation_and_one_run_of_every_auxiliary_task_anew_for_each_run() -> None:
+    round = a_round(recipes=("fusing",))
+    found, facts = run(round)
+    mixes = [one for one in found.questions.values() if isinstance(one, Combination)]
+    auxiliary = {facts[work.digest].version for work in trainings(found) if work.task != round.task}
+    assert len(mixes) == len({mix.digest for mix in mixes}) == 5
+    for mix in mixes:
+        assert mix.parts == "featurizer"
+        assert {parent.version for parent in mix.parents} == {round.foundation.version, *auxiliary}
+        assert all(1 <= parent.coefficient < math.exp(4) for parent in mix.parents)
+    assert all(work.warmup for work in trainings(found) if work.task == round.task)
+
+
+def test_fusing_without_auxiliary_tasks_is_vanilla() -> None:
+    fusing, _ = run(a_round("", ("fusing",)))
+    vanilla, _ = run(a_round("", ("vanilla",)))
+    assert list(fusing.questions) == list(vanilla.questions)
+
+
+def greedy_of(accuracy: Callable[[int], int], mean: Callable[[tuple[int, ...]], int]) -> tuple[int, ...]:
+    """Numbers of the runs that greedy keeps, when run n and means of runs are right on so many of ten images."""
+    numbers: dict[str, int] = {}
+
+    def correct(order: Order, cell: Cell) -> int:
+        work = order.assignment
+        if isinstance(work, FineTune):
+            number = numbers.setdefault(name(work.digest + "f"), len(numbers))
+            return accuracy(number)
+        if isinstance(work, Compare):
+            return mean(tuple(sorted(numbers[one.part] for one in work.networks[0].featurizer)))
+        return 0
+
+    found, facts = run(a_round(recipes=("greedy_soup",)), correct)
+    versions = {facts[work.digest].version: numbers[name(work.digest + "f")] for work in trainings(found)}
+    chosen = [one for one in found.questions.values() if isinstance(one, Combination)]
+    if not chosen:
+        assert found.outcomes[0].final is not None
+        return (versions[found.outcomes[0].final.version],)
+    return tuple(sorted(versions[parent.version] for parent in chosen[0].parents))
+
+
+def test_greedy_takes_runs_in_the_order_of_their_scores_and_keeps_those_that_do_not_hurt() -> None:
+    scores = (5, 8, 6, 8, 7)  # so the order is 1, 3, 4, 2, 0
+    means = {(1, 3): 8, (1, 3, 4): 7, (1, 2, 3): 9, (0, 1, 2, 3): 9}
+    asked: list[tuple[int, ...]] = []
+
+    def mean(members: tuple[int, ...]) -> int:
+        asked.append(members)
+        return means[members]
+
+    # (1, 3) is as good as the first: kept; 4 hurts; 2 helps; 0 does not hurt.
+    assert greedy_of(scores.__getitem__, mean) == (0, 1, 2, 3)
+    assert list(dict.fromkeys(asked)) == [(1, 3), (1, 3, 4), (1, 2, 3), (0, 1, 2, 3)]
+
+
+def test_greedy_that_nothing_helps_is_the_best_run_and_no_new_version() -> None:
+    assert greedy_of((5, 8, 6, 7, 7).__getitem__, lambda members: 1) == (1,)
+
+
+def test_pooled_trials_are_one_average_of_all_their_runs_each_with_the_head_of_its_own_trial() -> None:
+    round = a_round(recipes=("soup", "vanilla"), pool_trials=3)
+    found, facts = run(round)
+    soup, vanilla = found.outcomes
+    assert len(soup.members) == 15
+    assert len(vanilla.members) == 5
+    assert [len(one.parents) for one in found.questions.values() if isinstance(one, Combination)] == [15]
+    assert soup.final is not None
+    assert soup.final.validation == ()  # its runs were trained on each other's validation images
+    assert soup.final.held_out
+    heads = {work.trial: facts[work_id].head for work_id, work in probes_of(found)}
+    assert len(heads) == 3
+    assert {(work.trial, work.head) for work in trainings(found)} == set(heads.items())
+
+
+def probes_of(found: Plan) -> list[tuple[str, Probe]]:
+    orders = [(work_id, order) for work_id, order in found.questions.items() if isinstance(order, Order)]
+    return [(work_id, order.assignment) for work_id, order in orders if isinstance(order.assignment, Probe)]
+
+
+def test_short_work_goes_out_first_and_what_others_wait_for_before_the_rest() -> None:
+    round = a_round()
+    facts: dict[str, Answer] = {}
+    answer_all(plan(round, facts), facts)
+    open_now = [order.assignment for order in plan(round, facts).orders.values()]
+    kinds = [
+        "short" if not isinstance(work, FineTune) else "auxiliary" if work.task != round.task else "target"
+        for work in open_now
+    ]
+    assert kinds == sorted(kinds, key=["short", "auxiliary", "target"].index)
+    assert set(kinds) == {"short", "auxiliary", "target"}
+
+
+def test_the_reference_protocol_probes_one_head_for_all_trials() -> None:
+    # its validation images may be among those that the head was probed on; `domainbed` has a head for each trial
+    for protocol, heads in ((DOMAINBED, 3), (REFERENCE, 1)):
+        few = protocol.model_copy(update={"runs": 2})
+        found, _ = run(a_round(recipes=("soup",), protocol=few, pool_trials=3))
+        assert len(probes_of(found)) == heads

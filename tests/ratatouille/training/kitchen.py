@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from ratatouille.exchange.assignment import Cell, Evaluate, FineTune, Probe
+from ratatouille.exchange.assignment import Cell, Compare, Evaluate, FineTune, KeepBest, KeepLast, Mixture, Probe
 from ratatouille.tasks.data import LocalData, open_data
 from ratatouille.tasks.settings import DataSettings
 from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
@@ -29,7 +31,7 @@ class Kitchen:
     task: Task
     data: LocalData
     architecture: Architecture
-    start: dict[Part, Path]
+    start: dict[str, Path]
     digests: dict[Part, str]
 
     def _shared(self) -> dict[str, Any]:
@@ -58,21 +60,34 @@ class Kitchen:
             "weight_decay": 1e-4,
             "dropout": 0.1,
             "evaluate_every": 2,
-            "keep": "last",
+            "keep": KeepLast(),
         }
         return FineTune(**self._shared() | settings | changes)
 
     def long_run(self) -> FineTune:
         """Nine steps."""
-        return self.fine_tune(steps=9, keep="best")
+        return self.fine_tune(steps=9, keep=KeepBest())
 
     def evaluate(self, *cells: Cell, **changes: Any) -> Evaluate:
         """Count cells with the start weights."""
         return Evaluate(**self._shared() | {"head": self.digests["head"], "cells": cells} | changes)
 
-    def perform(self, assignment: Probe | FineTune | Evaluate, workspace: Path, **options: Any) -> Outcome:
-        """Do it, from the start weights."""
-        return perform(assignment, self.task, self.architecture, self.data, self.start, workspace, **options)
+    def compare(self, *networks: Mixture, **changes: Any) -> Compare:
+        """Compare networks on the validation images."""
+        cells = tuple(Cell(domain=domain, split="validation") for domain in ("day", "night"))
+        shared = {key: value for key, value in self._shared().items() if key != "featurizer"}
+        return Compare(**shared | {"networks": networks, "cells": cells} | changes)
+
+    def perform(
+        self,
+        assignment: Probe | FineTune | Evaluate | Compare,
+        workspace: Path,
+        more: Mapping[str, Path] = MappingProxyType({}),
+        **options: Any,
+    ) -> Outcome:
+        """Do it, from the start weights, or from `more`."""
+        start = {**self.start, **more}
+        return perform(assignment, self.task, self.architecture, self.data, start, workspace, **options)
 
 
 def lay_out(folder: Path) -> Kitchen:
@@ -83,10 +98,10 @@ def lay_out(folder: Path) -> Kitchen:
     data = open_data(task, DataSettings(path=images, group="stem"), folder / "cache")
     found = foundation.untrained("test_resnet", input_size=32)
     featurizer, path = save_part(found.featurizer, folder / "start")
-    bare = Kitchen(task, data, found.architecture, {"featurizer": path}, {"featurizer": featurizer})
+    bare = Kitchen(task, data, found.architecture, {featurizer: path}, {"featurizer": featurizer})
     probed = bare.perform(bare.probe(), folder)
     assert probed.head is not None
-    start: dict[Part, Path] = {"featurizer": path, "head": probed.files[probed.head]}
+    start = {featurizer: path, probed.head: probed.files[probed.head]}
     return Kitchen(task, data, found.architecture, start, {"featurizer": featurizer, "head": probed.head})
 
 

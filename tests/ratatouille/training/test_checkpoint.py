@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from ratatouille.exchange.assignment import Keep, KeepBest, KeepLast, KeepMean, KeepValley
 from ratatouille.training.checkpoint import CheckpointFile
 from tests.ratatouille.training.kitchen import Kitchen
 
 
 class Killed(BaseException):
     """Stands for a signal."""
+
+
+KEEPS = (KeepBest(), KeepLast(), KeepMean(start=3), KeepValley(converge=2, tolerance=2))
 
 
 def stopped_after(step: int):  # type: ignore[no-untyped-def]
@@ -26,10 +30,10 @@ def stopped_after(step: int):  # type: ignore[no-untyped-def]
     return progress
 
 
-@pytest.mark.parametrize("keep", ["best", "last"])
+@pytest.mark.parametrize("keep", KEEPS, ids=lambda keep: keep.kind)
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 8])
 def test_a_run_that_stops_anywhere_goes_on_to_the_same_bits(
-    kitchen: Kitchen, tmp_path: Path, keep: str, step: int
+    kitchen: Kitchen, tmp_path: Path, keep: Keep, step: int
 ) -> None:
     assignment = kitchen.fine_tune(steps=9, warmup=3, keep=keep)
     undisturbed = kitchen.perform(assignment, tmp_path / "undisturbed")

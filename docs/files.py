@@ -59,6 +59,9 @@ WORDS = {
     "protocol.dropouts": "What the other runs draw from.",
     "protocol.probe_l2": "Strength of the regularisation of the linear probe.",
     "protocol.probe_iterations": "Most iterations of its solver.",
+    "protocol.swad_converge": "Evaluations that may not be lower than the first of SWAD's valley.",
+    "protocol.swad_tolerance": "Evaluations in a row that must be too high to end the valley.",
+    "protocol.swad_ratio": "Too high: by more than this share above the mean loss at the valley's beginning.",
     "augmentation.flip": "Probability of a horizontal flip.",
     "augmentation.grayscale": "Probability that colour is taken away.",
 }
@@ -144,9 +147,10 @@ def _protocols() -> Iterator[str]:
         "`[protocol.augmentation]`."
     )
     yield (
-        "`ratatouille protocols` prints the same table. `paper` is the paper's sweep; `emoji` is for drawings of 64 "
-        "pixels on"
+        "`ratatouille protocols` prints the same table. `domainbed` is the paper's sweep; `domainbed-reference` keeps "
+        "two of the"
     )
+    yield "reference's defects ([method.md](method.md#6-what-is-not-repeated)). `emoji` is for drawings of 64 pixels on"
     yield "two cores, and [emoji-protocol.md](emoji-protocol.md) says how its values were chosen."
     yield ""
     yield "| value | " + " | ".join(PROTOCOLS) + " | meaning |"

@@ -1,0 +1,88 @@
+"""TerraIncognita as its authors give it: one flat folder of images, and annotations in COCO camera traps format.
+
+DomainBed's selection: four locations and ten categories, other categories ignored. An image with several of the ten is
+left out and counted, since a task gives each image one class (DomainBed copies it into each of their folders). An
+image's group is its name in DomainBed's prepared folders, so that both layouts split alike and have one fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from ratatouille.errors import Refusal
+from ratatouille.tasks.domainbed.classes import TERRA_INCOGNITA
+from ratatouille.tasks.sentences import listed
+from ratatouille.tasks.source import Row
+
+IMAGES = "eccv_18_all_images_sm"
+ANNOTATIONS = ("caltech_images_20210113.json", "eccv_18_annotation_files/*.json")
+"""One file for all, which DomainBed takes; or those of the benchmark's five splits."""
+LOCATIONS = ("100", "38", "43", "46")
+
+
+def rows_of_annotations(folder: Path) -> tuple[list[Row], list[str]]:
+    """The selected images as rows of a manifest.
+
+    Args:
+        folder: holds the folder of images and the annotations.
+
+    Returns:
+        Rows in the order of their files, relative to the folder, and notes about what is left out.
+
+    Raises:
+        Refusal: without annotations, for a file that is not in this format, or where no selected image is there.
+    """
+    locations: dict[str, str] = {}
+    labels: dict[str, set[str]] = defaultdict(set)
+    for path in _annotation_files(folder):
+        _read(path, locations, labels)
+    one = {file: next(iter(names)) for file, names in labels.items() if len(names) == 1}
+    held = set(os.listdir(folder / IMAGES)) if (folder / IMAGES).is_dir() else set()
+    rows = [
+        Row(f"{IMAGES}/{file}", label, f"L{locations[file]}", f"location_{locations[file]}/{label}/{file}")
+        for file, label in sorted(one.items())
+        if file in held
+    ]
+    if not rows:
+        raise Refusal(
+            f"'{folder / IMAGES}' has none of the images that the annotations beside it name for locations "
+            f"{listed(LOCATIONS)}; unpack {IMAGES}.tar.gz there"
+        )
+    counts = {
+        "with several of the classes": len(labels) - len(one),
+        f"that are not in {IMAGES}": len(one) - len(rows),
+    }
+    return rows, [f"left out {count} images {why}" for why, count in counts.items() if count]
+
+
+def _annotation_files(folder: Path) -> list[Path]:
+    for pattern in ANNOTATIONS:
+        if found := sorted(folder.glob(pattern)):
+            return found
+    raise Refusal(
+        f"'{folder}' has the images of TerraIncognita and no annotations: expected '{folder / ANNOTATIONS[0]}' or "
+        f"'{folder / ANNOTATIONS[1]}'; https://lila.science/datasets/caltech-camera-traps has them"
+    )
+
+
+def _read(path: Path, locations: dict[str, str], labels: dict[str, set[str]]) -> None:
+    """Add the selected images of one file, by name: their locations, and those of their categories that are classes."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_bytes())
+        categories = {one["id"]: one["name"] for one in content["categories"]}
+        files = {one["id"]: one["file_name"] for one in content["images"] if str(one["location"]) in LOCATIONS}
+        locations |= {one["file_name"]: str(one["location"]) for one in content["images"] if one["id"] in files}
+        for one in content["annotations"]:
+            if one["image_id"] in files and (label := categories[one["category_id"]]) in TERRA_INCOGNITA:
+                labels[files[one["image_id"]]].add(label)
+    except OSError as error:
+        raise Refusal(f"the annotations '{path}' cannot be read: {error.strerror}") from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise Refusal(
+            f"'{path}' is not in COCO camera traps format ({type(error).__name__}: {error}); expected images with id, "
+            f"file_name and location, categories with id and name, annotations with image_id and category_id"
+        ) from error

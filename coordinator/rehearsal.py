@@ -1,4 +1,4 @@
-"""A round on one machine without Flower: the same plan, the same work, worker processes instead of nodes.
+"""Rounds on one machine without Flower: the same plan, the same work, worker processes instead of nodes.
 
 It serves researchers, tests and laptops. On one machine with equal packages and data it makes the same weights, bit for
 bit, as a federation does.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,12 @@ from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.round import Round
-from ratatouille.recipes.walk import Plan
 from ratatouille.tasks.node import NodeSettings, open_holdings
 from registry.opening import open_registry
 from registry.port import Registry
 
+_QUEUED = 2
+"""Orders under way for each worker: one at work and one that waits, so that a deadline finds little that is queued."""
 _TAKEN_SECONDS = 0.5
 """Pause before work is tried again that somebody else, such as another rehearsal, has taken."""
 
@@ -63,16 +65,27 @@ def rehearse(
     stage: Stage,
     workers: int = 1,
     fresh: bool = False,
-    told: Callable[[Plan], None] | None = None,
+    told: Callable[[Sequence[Conductor]], None] | None = None,
 ) -> Round:
-    """Run a round to its end and return it.
+    """Run a round to its end and return it; arguments as `rehearse_all`."""
+    return rehearse_all([settings], stage, workers, fresh, told)[0]
+
+
+def rehearse_all(
+    settings: Sequence[RoundSettings],
+    stage: Stage,
+    workers: int = 1,
+    fresh: bool = False,
+    told: Callable[[Sequence[Conductor]], None] | None = None,
+) -> list[Round]:
+    """Run rounds to their ends, the first one's work first; what several ask is done once.
 
     Args:
-        settings: the round's settings.
+        settings: the rounds' settings.
         stage: registry and data.
         workers: worker processes; each uses one thread.
         fresh: ask anew what has been answered.
-        told: called with the plan after every change.
+        told: called with the rounds' conductors after every change.
 
     Raises:
         Refusal: as `resolve` does, and for work that cannot be done.
@@ -83,40 +96,61 @@ def rehearse(
         # Its keeper would run the same round too, and our offers would bind its rounds to data that nobody there holds.
         raise Refusal(f"a coordinator uses this registry (fleet at {fleet}); rehearse in a registry of its own")
     offer_all(registry, stage)
-    round = request(settings, registry, fresh)
-    registry.move_round(round.id, ["requested"], "running")
-    conductor = Conductor.of(registry.round(round.id), registry)
+    rounds = [request(each, registry, fresh) for each in settings]
+    for round in rounds:
+        registry.move_round(round.id, ["requested"], "running")
+    conductors = [Conductor.of(registry.round(round.id), registry) for round in rounds]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_open_stage, initargs=(stage,)) as pool:
         try:
-            ending = conductor.ending(_until_done(conductor, pool, told))
+            _until_done(conductors, pool, workers, told)
+            endings = [conductor.ending(conductor.gather()) for conductor in conductors]
         except Refusal as error:
-            registry.move_round(round.id, ["running"], "failed", str(error))
+            for round in rounds:
+                registry.move_round(round.id, ["running"], "failed", str(error))
             raise
-    registry.move_round(round.id, ["running"], "done", ending)
-    return round
+    for round, ending in zip(rounds, endings, strict=True):
+        registry.move_round(round.id, ["running"], "done", ending)
+    return rounds
 
 
-def _until_done(conductor: Conductor, pool: ProcessPoolExecutor, told: Callable[[Plan], None] | None) -> Plan:
+def _until_done(
+    conductors: Sequence[Conductor],
+    pool: ProcessPoolExecutor,
+    workers: int,
+    told: Callable[[Sequence[Conductor]], None] | None,
+) -> None:
     under_way: dict[Future[bytes], str] = {}
     while True:
-        plan = conductor.advance()
+        orders = {work_id: order for one in conductors for work_id, order in one.advance().orders.items()}
         if told is not None:
-            told(plan)
-        for work_id, order in plan.orders.items():
+            told(conductors)
+        for work_id, order in orders.items():
+            if len(under_way) >= _QUEUED * workers:
+                break
             if work_id not in under_way.values():
                 under_way[pool.submit(_work, order.to_json())] = work_id
         if not under_way:
-            return plan
+            return
         finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
         for future in finished:
             del under_way[future]
-            hint = Hint.from_json(future.result())
+            hint = Hint.from_json(_result(future))
             if hint.outcome in ("refused", "failed"):
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise Refusal(hint.reason)
             if hint.outcome == "taken":
                 time.sleep(_TAKEN_SECONDS)
+
+
+def _result(future: Future[bytes]) -> bytes:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise Refusal(
+            "a worker process of the rehearsal ended, perhaps for want of memory; run it again with fewer workers, and "
+            "it goes on where it was"
+        ) from error
 
 
 class _Worker:

@@ -16,7 +16,7 @@ from coordinator.matching import speaks_our_dialect
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Offer
 from ratatouille.recipes.columns import STARTS
-from ratatouille.recipes.protocol import resolve_protocol
+from ratatouille.recipes.protocol import Protocol, resolve_protocol
 from ratatouille.recipes.recipe import FIRST, recipe_named
 from ratatouille.recipes.round import Auxiliary, Round, Share, Start
 from ratatouille.recipes.studies import study_named
@@ -74,6 +74,7 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
         study_named(name)
     changes = dict(settings.protocol)
     protocol = resolve_protocol(str(changes.pop("name", "domainbed")), changes)
+    _refuse_late_average(settings, protocol)
     target = registry.task(settings.target)
     _refuse_unknown_domains(target, settings.held_out)
     offers = sorted(filter(speaks_our_dialect, registry.offers()), key=lambda offer: offer.node)
@@ -167,6 +168,15 @@ def _auxiliaries(settings: RoundSettings, registry: Registry, offers: Sequence[O
         fingerprint, names_ = max(sorted(present.items()), key=lambda item: len(item[1]))
         chosen.append(Auxiliary(name=name, task=task.digest, share=Share(fingerprint=fingerprint, domains=names_)))
     return tuple(chosen)
+
+
+def _refuse_late_average(settings: RoundSettings, protocol: Protocol) -> None:
+    averages = any(recipe_named(name).keeps == "mean" for name in settings.recipes)
+    if averages and protocol.average_from > protocol.steps:
+        raise Refusal(
+            f"moving_average would average no step: it begins at step {protocol.average_from}, and a run has "
+            f"{protocol.steps}; lower `average_from` in [protocol]"
+        )
 
 
 def _refuse_unknown_domains(task: Task, names: Sequence[str]) -> None:

@@ -7,28 +7,22 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
-from coordinator.commands.follow import follow
+from coordinator.commands.running import Fresh, Rehearse, RoundFile, Runs, Steps, Workers, carried_out, settings_of
 from coordinator.conductor import Conductor
 from coordinator.requests import request
-from coordinator.settings import RoundSettings, read_round_settings, resolve
+from coordinator.settings import RoundSettings, resolve
 from ratatouille.analysis.report import Report, report
-from ratatouille.cli.home import remote_in_force
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.cli.output import console, percent, print_json, print_line, print_table, short, when
 from ratatouille.errors import Refusal
 from ratatouille.recipes.forecast import forecast
-from ratatouille.record import first_problem
 from registry.commands.opened import registry_in_force
 from registry.port import Registry
 from registry.records import OVER, RoundRecord
 
-RoundFile = Annotated[Path, typer.Argument(help="The round's settings.", metavar="ROUND.TOML")]
 RoundId = Annotated[str, typer.Argument(help="A round's name, id, or unique prefix of its id.", metavar="ROUND")]
 Recipes = Annotated[str | None, typer.Option(help="Recipes instead of the file's, separated by commas.")]
-Runs = Annotated[int | None, typer.Option(min=1, help="Runs of each recipe instead of the protocol's.")]
-Steps = Annotated[int | None, typer.Option(min=1, help="Steps of each target run instead of the protocol's.")]
 Deadline = Annotated[float | None, typer.Option(help="Minutes after which it stops waiting for runs.")]
 MinRuns = Annotated[int | None, typer.Option(min=1, help="Runs that are enough at the deadline (default: all).")]
 
@@ -73,13 +67,10 @@ def run(
     steps: Steps = None,
     deadline: Deadline = None,
     min_runs: MinRuns = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Ask everything anew, also what is known.")] = False,
+    fresh: Fresh = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return at once; `round status` follows it.")] = False,
-    rehearse: Annotated[
-        list[Path] | None,
-        typer.Option("--rehearse", help="Run without Flower on the data of this node.toml (repeat it for more)."),
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes of a rehearsal.")] = 1,
+    rehearse: Rehearse = None,
+    workers: Workers = 1,
     as_json: AsJson = False,
 ) -> None:
     """Run a round to its end, or follow one that runs.
@@ -89,17 +80,11 @@ def run(
     """
     settings = _settings(file, recipes, runs, steps, deadline, min_runs)
     registry = registry_in_force(remote)
-    if rehearse:
-        id_ = _rehearse(settings, remote_in_force(remote).value, rehearse, workers, fresh, as_json)
-    else:
+    if detach and not rehearse:
         id_ = request(settings, registry, fresh).id
-        if detach:
-            print_json({"round": id_}) if as_json else console.print(f"round {id_} is on its way")
-            return
-        follow(registry, id_, quiet=as_json)
-    record = registry.round(id_)
-    if record.state in ("failed", "cancelled"):
-        raise Refusal(f"round {record.name} ({record.id}) {record.state}: {record.reason}")
+        print_json({"round": id_}) if as_json else console.print(f"round {id_} is on its way")
+        return
+    record = carried_out(settings, registry, remote, rehearse or [], workers, fresh, as_json)
     _show(result(registry, record), as_json)
 
 
@@ -230,35 +215,5 @@ def _settings(
     file: Path, recipes: str | None, runs: int | None, steps: int | None, deadline: float | None, min_runs: int | None
 ) -> RoundSettings:
     """The file with the flags over it."""
-    settings = read_round_settings(file)
-    changes: dict[str, Any] = {}
-    if recipes is not None:
-        changes["recipes"] = tuple(name.strip() for name in recipes.split(",") if name.strip())
-    protocol = {"runs": runs, "steps": steps}
-    changes["protocol"] = settings.protocol | {key: value for key, value in protocol.items() if value is not None}
-    if deadline is not None:
-        changes["deadline_minutes"] = deadline
-    if min_runs is not None:
-        changes["min_runs"] = min_runs
-    try:
-        return RoundSettings.model_validate(settings.model_dump() | changes)
-    except ValidationError as error:
-        raise Refusal(f"the flags given with '{file}' cannot be used: {first_problem(error)}") from error
-
-
-def _rehearse(settings: RoundSettings, address: str, files: list[Path], workers: int, fresh: bool, quiet: bool) -> str:
-    from coordinator.rehearsal import Stage, rehearse
-    from ratatouille.cli.home import home
-    from ratatouille.tasks.node import read_node_settings
-
-    nodes = tuple(read_node_settings(file.resolve()) for file in files)
-    stage = Stage(address, nodes, (home() / "rehearsal").resolve())
-    last: list[str] = []
-
-    def told(found: Any) -> None:
-        line = f"rehearsal: {len(found.questions) - len(found.orders)} of {len(found.questions)} questions answered"
-        if not quiet and last[-1:] != [line]:
-            last.append(line)
-            console.print(line)
-
-    return rehearse(settings, stage, workers, fresh=fresh, told=told).id
+    names = None if recipes is None else tuple(name.strip() for name in recipes.split(",") if name.strip())
+    return settings_of(file, runs, steps, recipes=names, deadline_minutes=deadline, min_runs=min_runs)

@@ -29,6 +29,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("demo", "coordinator.commands.demo:demo", "Run a whole federation on this machine and show what it finds.", "demo"),
         _row("init", "coordinator.commands.files:init", "Write a commented task, node or round file.", "init node"),
         _row("check", "coordinator.commands.files:check", "Say what a task, node or round file would do.", "check node.toml"),
+        _row("dataset", "ratatouille.cli.datasets:dataset", "Write task and node files for a data set of the paper.", "dataset pacs --data-dir data"),
         _row("remote add", "ratatouille.cli.remotes:add", "Name the address of a registry.", "remote add ours grpc://127.0.0.1:9290"),
         _row("remote list", "ratatouille.cli.remotes:list_", "List the named registries.", "remote list"),
         _row("remote remove", "ratatouille.cli.remotes:remove", "Forget a named registry.", "remote remove ours"),
@@ -45,6 +46,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("foundation", "contributor_client.commands.foundation:foundation", "Enter the weights that everybody starts from.", "foundation efficientnet-lite0"),
         _row("task add", "registry.commands.enter:task_add", "Define a task from a task.toml, once for all.", "task add task.toml"),
         _row("task list", "registry.commands.enter:task_list", "List the tasks that are defined.", "task list"),
+        _row("duplicates", "coordinator.commands.duplicates:duplicates", "Count images of a target that other tasks nearly repeat.", "duplicates node.toml hashes.json"),
         _row("round plan", "coordinator.commands.round:plan_", "Show what a round would run, where, and what is known.", "round plan round.toml"),
         _row("round run", "coordinator.commands.round:run", "Run a round to its end, or follow one that runs.", "round run round.toml"),
         _row("round list", "coordinator.commands.round:list_", "List the rounds.", "round list"),
@@ -61,8 +63,10 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("verify", "registry.commands.read:verify", "Check bytes and signatures, and recompute averages.", "verify latest"),
     ),
     "RESEARCH": (
+        _row("analyse", "coordinator.commands.analyse:analyse", "Answer a question about a round's runs, with a figure and a table.", "analyse connectivity round.toml"),
         _row("recipes", "ratatouille.cli.tables:recipes", "List the recipes and their three columns.", "recipes"),
         _row("protocols", "ratatouille.cli.tables:protocols", "List the protocols and their values.", "protocols"),
+        _row("benchmark", "coordinator.commands.benchmark:benchmark", "Compare recipes over many trials and write one report.", "benchmark emoji --dry-run"),
         _row("registry serve", "registry.commands.serve:serve", "Serve a registry without a coordinator.", "registry serve"),
     ),
 }

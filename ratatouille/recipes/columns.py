@@ -73,7 +73,7 @@ class Keeps:
     summary: str
     asked: Callable[[Protocol], Keep]
     mixed_with_start: Callable[[Protocol], float] | None = None
-    """The share of the run in a mix with the linear probe that it started from; None: the run itself."""
+    """The share of the run in a mix with the linear probe on the foundation; None: the run itself."""
 
 
 KEEPS = {
@@ -139,7 +139,7 @@ def _greedy(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
         if counted is None:
             return None
         accuracy = pooled_accuracy(counted)
-        if accuracy >= best:
+        if not accuracy < best:  # a forecast, which knows no counts, takes all
             kept, best = [*kept, member], accuracy
     if len(kept) == 1:
         return kept[0]

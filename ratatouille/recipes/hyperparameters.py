@@ -7,6 +7,7 @@ are paired run by run.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from functools import cache
 
@@ -49,11 +50,13 @@ def run_seed(task: str, held_out: Sequence[str], number: int, trial: int) -> int
 
 
 def fusing_weights(count: int, spread: float, number: int, trial: int) -> tuple[float, ...]:
-    """κ_i = exp(spread · u_i) of `count` starts, u_i uniform in [0, 1), for one run; they are not normalised
-    (METHOD.md 3.7).
+    """λ_i = κ_i / Σκ of `count` starts for one run, κ_i = exp(spread · u_i), u_i uniform in [0, 1) (METHOD.md 3.7).
+
+    Rounded to nine digits, so that every machine asks for the same mix.
     """
     drawn = np.random.RandomState(seed_hash(number, trial, "fusing")).uniform(size=count)
-    return tuple(float(weight) for weight in np.exp(spread * drawn))
+    weights = [math.exp(spread * float(one)) for one in drawn]
+    return tuple(round(weight / math.fsum(weights), 9) for weight in weights)
 
 
 @cache  # a plan asks for the same few values again and again

@@ -2,7 +2,8 @@
 
 A round names a row and may override single values; the resolved values are part of every work id. `domainbed` is
 METHOD.md section 2 with the defects of its section 6 mended; `domainbed-reference` keeps those of the reference's
-choices that change results, for comparison with published tables (docs/method.md names them); `emoji` is ours, for 64-pixel drawings on two cores, chosen on validation data (docs/emoji-protocol.md).
+choices that change results, for comparison with published tables (docs/method.md names them); `emoji` is ours, for
+64-pixel drawings on two cores, chosen on validation data (docs/emoji-protocol.md).
 """
 
 from __future__ import annotations

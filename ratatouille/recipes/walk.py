@@ -160,7 +160,7 @@ class Walk:
 
     def shared_head(self, trial: int) -> tuple[str, Fact | None]:
         """The one head w_lp of the target in a trial: probed on the foundation, averaged if several holdings did so."""
-        trial = 0 if self.round.protocol.probe_trial == "first" else trial
+        trial = self._probe_trial(trial)
         probes = [
             self.probe(self.round.task, share, f"head of {self.round.target}" + self._part(i), trial)
             for i, share in enumerate(self.round.training)
@@ -171,6 +171,9 @@ class Walk:
         if len(versions) < len(probes):
             return "", None
         return self.combine([Parent(version=version) for version in versions], "shared_head")
+
+    def _probe_trial(self, trial: int) -> int:
+        return 0 if self.round.protocol.probe_trial == "first" else trial
 
     def _part(self, number: int) -> str:
         return f" (holding {number + 1} of {len(self.round.training)})" if len(self.round.training) > 1 else ""
@@ -367,7 +370,8 @@ class Walk:
         first = self.round.trial
         if recipe.keeps is None:
             work_id, head = self.shared_head(first)
-            own = self.round.training[0] if len(self.round.training) == 1 else None
+            counted = len(self.round.training) == 1 and first == self._probe_trial(first)
+            own = self.round.training[0] if counted else None
             final = self.candidate(work_id, head, "head", first, own)
             return Outcome(recipe.name, final, (final,) if final else (), 1)
         combines = COMBINATIONS[recipe.combines]

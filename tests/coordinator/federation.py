@@ -53,7 +53,7 @@ class Ground:
             "name": name,
             "target": "shapes",
             "held_out": ["sketch"],
-            "recipes": ["linear_probe", "vanilla", "soup", "ratatouille"],
+            "recipes": ["linear_probe", "vanilla", "greedy_soup", "ensemble", "fusing", "ratatouille"],
             "slices": ["seen", "new"],
             "protocol": {
                 "name": "emoji",
@@ -63,6 +63,7 @@ class Ground:
                 "warmup": 3,
                 "batch": 4,
                 "evaluate_every": 10,
+                "average_from": 5,
                 "auxiliary_steps": steps,
                 "learning_rate": 1e-3,
                 "learning_rates": [1e-3, 3e-3],

@@ -56,6 +56,7 @@ def weights_of(registry: Registry, round: Round) -> Weights:
         if isinstance(question, Order)
     }
     finals = {one.recipe: (one.final.featurizer, one.final.head) for one in plan.outcomes if one.final is not None}
+    assert finals.keys() == set(round.recipes)
     return {**facts, **finals}
 
 

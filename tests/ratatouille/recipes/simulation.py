@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 
-from ratatouille.exchange.assignment import Cell, Compare, Evaluate, FineTune, Probe
+from ratatouille.exchange.assignment import Cell, Compare, Evaluate, FineTune, Mixture, Probe
 from ratatouille.exchange.order import Order
-from ratatouille.exchange.receipt import Comparison, Evaluation
+from ratatouille.exchange.receipt import Comparison, Evaluation, Pair
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.protocol import EMOJI, Protocol
 from ratatouille.recipes.round import Auxiliary, Round, Share, Start
@@ -36,6 +37,7 @@ def a_round(
     training: tuple[Share, ...] = (Share(fingerprint=name("data"), domains=("clay", "ink")),),
     min_runs: int | None = None,
     pool_trials: int = 1,
+    analyses: tuple[str, ...] = (),
 ) -> Round:
     return Round(
         name="test",
@@ -55,6 +57,7 @@ def a_round(
         protocol=protocol or EMOJI.model_copy(update={"runs": 5}),
         min_runs=min_runs,
         pool_trials=pool_trials,
+        analyses=analyses,
     )
 
 
@@ -89,9 +92,7 @@ def _answer(work_id: str, order: Order, correct: Correct) -> Answer:
     if isinstance(work, Evaluate):
         return Answer(None, None, None, _counts(order, work.cells, correct))
     if isinstance(work, Compare):
-        rows = tuple(_counts(order, work.cells, correct) for _ in work.networks)
-        ensemble = _counts(order, work.cells, correct) if work.ensemble else ()
-        return Answer(None, None, None, comparison=Comparison(networks=rows, ensemble=ensemble))
+        return Answer(None, None, None, comparison=_compared(order, work, correct))
     assert isinstance(work, Probe | FineTune)
     cells = tuple(Cell(domain=domain, split="validation") for domain in work.domains)
     featurizer = work.featurizer if isinstance(work, Probe) else name(work_id + "f")
@@ -100,4 +101,53 @@ def _answer(work_id: str, order: Order, correct: Correct) -> Answer:
 
 def _counts(order: Order, cells: tuple[Cell, ...], correct: Correct) -> tuple[Evaluation, ...]:
     right = {cell: correct(order, cell) for cell in cells}
-    return tuple(Evaluation(cell=cell, confusion=((right[cell], 10 - right[cell]), (0, 0))) for cell in cells)
+    return tuple(_evaluation(cell, right[cell]) for cell in cells)
+
+
+def _compared(order: Order, work: Compare, correct: Correct) -> Comparison:
+    """Each network is right on as many images as `correct` says, of a network alone as of its evaluation, and on which
+    ones follows from its digest; pairs and ensemble are counted from these.
+    """
+    right = [[_right(order, work, network, cell, correct) for cell in work.cells] for network in work.networks]
+    pairs = [
+        Pair(
+            cell=cell,
+            first=i,
+            second=j,
+            both=len(right[i][at] & right[j][at]),
+            only_first=len(right[i][at] - right[j][at]),
+            only_second=len(right[j][at] - right[i][at]),
+            neither=10 - len(right[i][at] | right[j][at]),
+            cka=0.5 if work.features else None,
+        )
+        for at, cell in enumerate(work.cells)
+        for i, j in combinations(range(len(right)), 2)
+    ]
+    ensemble = tuple(
+        _evaluation(cell, sum(2 * sum(image in row[at] for row in right) >= len(right) for image in range(10)))
+        for at, cell in enumerate(work.cells)
+    )
+    return Comparison(
+        networks=tuple(
+            tuple(_evaluation(cell, len(found)) for cell, found in zip(work.cells, row, strict=True)) for row in right
+        ),
+        ensemble=ensemble if work.ensemble else (),
+        pairs=tuple(pairs) if work.pairs else (),
+    )
+
+
+def _right(order: Order, work: Compare, network: Mixture, cell: Cell, correct: Correct) -> set[int]:
+    asked: Compare | Evaluate = work.model_copy(update={"networks": (network,)})
+    if len(network.featurizer) == len(network.head) == 1:
+        shared = {
+            key: value
+            for key, value in work.model_dump().items()
+            if key not in ("kind", "networks", "ensemble", "pairs", "features")
+        }
+        asked = Evaluate(**shared | {"featurizer": network.featurizer[0].part, "head": network.head[0].part})
+    first = int(network.digest[:8], 16)
+    return {(first + image) % 10 for image in range(correct(order.model_copy(update={"assignment": asked}), cell))}
+
+
+def _evaluation(cell: Cell, right: int) -> Evaluation:
+    return Evaluation(cell=cell, confusion=((right, 10 - right), (0, 0)))

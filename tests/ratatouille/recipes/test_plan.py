@@ -262,7 +262,10 @@ def test_fusing_mixes_the_foundation_and_one_run_of_every_auxiliary_task_anew_fo
     for mix in mixes:
         assert mix.parts == "featurizer"
         assert {parent.version for parent in mix.parents} == {round.foundation.version, *auxiliary}
-        assert all(1 <= parent.coefficient < math.exp(4) for parent in mix.parents)
+        assert sum(parent.coefficient for parent in mix.parents) == pytest.approx(1)
+        assert max(parent.coefficient for parent in mix.parents) < math.exp(4) * min(
+            parent.coefficient for parent in mix.parents
+        )
     assert all(work.warmup for work in trainings(found) if work.task == round.task)
 
 
@@ -351,3 +354,21 @@ def test_the_reference_protocol_probes_one_head_for_all_trials() -> None:
         few = protocol.model_copy(update={"runs": 2})
         found, _ = run(a_round(recipes=("soup",), protocol=few, pool_trials=3))
         assert len(probes_of(found)) == heads
+
+
+def test_a_forecast_of_every_recipe_asks_as_much_as_the_round_at_most() -> None:
+    round = a_round(recipes=EVERY)
+    needed = forecast(round, {})
+    found, _ = run(round)
+    orders = [one for one in found.questions.values() if isinstance(one, Order)]
+    assert len(needed.orders) == len(orders)
+    assert len(needed.combinations) == len(found.questions) - len(orders)
+
+
+def test_a_linear_probe_that_was_probed_in_another_trial_is_validated_in_its_own() -> None:
+    few = REFERENCE.model_copy(update={"runs": 1})
+    round = a_round(recipes=("linear_probe",), protocol=few).model_copy(update={"trial": 2})
+    found, _ = run(round)
+    evaluations = [order.assignment for order in orders_of(found, Evaluate)]
+    assert {work.trial for work in evaluations if isinstance(work, Evaluate)} == {2}
+    assert len(evaluations) == 2  # the validation split of trial 2, and the held-out domain

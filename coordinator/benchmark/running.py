@@ -1,0 +1,142 @@
+"""Carrying out a benchmark: forecast, rehearse every round, and collect what is complete. Called again, it goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from coordinator.benchmark.suite import Planned, Suite
+from coordinator.conductor import Conductor
+from coordinator.rehearsal import Stage, offer_all, rehearse_all
+from coordinator.settings import resolve
+from ratatouille.analysis.benchmark import Cell, Summary, summarise
+from ratatouille.analysis.report import report
+from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import FineTune
+from ratatouille.exchange.order import Order
+from ratatouille.processes import Child, Program, environment_with_scripts, module
+from ratatouille.recipes.forecast import forecast
+from ratatouille.record import Record
+from registry.opening import open_registry
+from registry.port import Registry
+from registry.records import Result
+
+
+class Cost(Record):
+    """What a benchmark takes."""
+
+    rounds: int
+    trainings: int
+    """Distinct ones: what several rounds or recipes ask for is trained once."""
+    known: int
+    """Of these, trained already."""
+    asked: int
+    """Trainings that the recipes would take without sharing."""
+    steps: int
+    """Steps still to train."""
+    seconds: float
+    """Time of the trainings that are done, added up."""
+    seconds_per_step: float | None
+    """None while no training is done."""
+
+    def hours(self, workers: int) -> float | None:
+        """Hours that the open steps will take; None while nobody knows."""
+        return None if self.seconds_per_step is None else self.steps * self.seconds_per_step / workers / 3600
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A suite in its folder."""
+
+    suite: Suite
+    folder: Path
+
+    @property
+    def stage(self) -> Stage:
+        """Registry and data of the worker processes."""
+        return Stage(str(self.folder / "registry"), self.suite.nodes, self.folder / "work")
+
+
+def prepare(suite: Suite, folder: Path) -> Bench:
+    """Define the tasks and enter the foundation, unless an earlier call has done so.
+
+    Raises:
+        Refusal: a foundation that cannot be entered, or tasks of another definition in this folder.
+    """
+    bench = Bench(suite, folder)
+    registry = open_registry(bench.stage.url)
+    for task in suite.tasks:
+        registry.define_task(task)
+    if "foundation" not in registry.aliases():
+        command = [*module("ratatouille.cli.main"), "foundation", suite.foundation, "--as", "foundation"]
+        command += ["--image-size", str(suite.image_size), "--remote", bench.stage.url]
+        log = folder / "logs" / "foundation.log"
+        with Child(Program("foundation", tuple(command), log, environment_with_scripts())) as child:
+            while child.running:
+                time.sleep(0.1)
+            if child.exit_code:
+                raise Refusal(f"the foundation was not entered: {child.last_words(3)}")
+    registry.close()
+    return bench
+
+
+def cost(bench: Bench) -> Cost:
+    """What the benchmark will take, as far as the registry knows now."""
+    registry = open_registry(bench.stage.url)
+    offer_all(registry, bench.stage)
+    orders: dict[str, Order] = {}
+    facts: dict[str, Result] = {}
+    asked = 0
+    for planned in bench.suite.rounds:
+        conductor = _conductor(planned, registry)
+        needed = forecast(conductor.round, conductor.facts)
+        orders |= needed.orders
+        facts |= conductor.facts
+        asked += needed.shared + sum(isinstance(order.assignment, FineTune) for order in needed.orders.values())
+    trainings = {
+        work_id: order.assignment for work_id, order in orders.items() if isinstance(order.assignment, FineTune)
+    }
+    done = [work_id for work_id in trainings if work_id in facts]
+    steps_done = sum(trainings[work_id].steps for work_id in done)
+    seconds = sum(facts[work_id].seconds for work_id in done)
+    return Cost(
+        rounds=len(bench.suite.rounds),
+        trainings=len(trainings),
+        known=len(done),
+        asked=asked,
+        steps=sum(assignment.steps for work_id, assignment in trainings.items() if work_id not in facts),
+        seconds=seconds,
+        seconds_per_step=seconds / steps_done if steps_done else None,
+    )
+
+
+def carry_out(bench: Bench, workers: int, told: Callable[[Sequence[Conductor]], None]) -> None:
+    """Run every round to its end.
+
+    Raises:
+        Refusal: as `rehearse_all` does.
+    """
+    rehearse_all([planned.settings for planned in bench.suite.rounds], bench.stage, workers, told=told)
+
+
+def collect(bench: Bench) -> Summary:
+    """The summary of the rounds that are complete now."""
+    registry = open_registry(bench.stage.url)
+    offer_all(registry, bench.stage)
+    cells = []
+    for planned in bench.suite.rounds:
+        conductor = _conductor(planned, registry)
+        plan = conductor.gather()
+        if plan.done:
+            cells.append(
+                Cell(setting=planned.setting, trial=planned.trial, report=report(conductor.round, plan.outcomes))
+            )
+    return summarise(bench.suite.name, cells)
+
+
+def _conductor(planned: Planned, registry: Registry) -> Conductor:
+    conductor = Conductor(resolve(planned.settings, registry), registry, time.time())
+    conductor.gather()
+    return conductor

@@ -1,0 +1,131 @@
+"""`ratatouille benchmark`: many rounds over trials and settings, rehearsed on this machine, and one report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ratatouille.cli.options import AsJson
+from ratatouille.cli.output import print_json, print_line, print_table
+from ratatouille.errors import Refusal
+from ratatouille.recipes.recipe import recipe_named
+
+if TYPE_CHECKING:
+    from coordinator.benchmark.running import Cost
+    from coordinator.conductor import Conductor
+
+
+def benchmark(
+    what: Annotated[str, typer.Argument(help="`emoji`, or a round.toml of your own.", metavar="WHAT")],
+    node: Annotated[
+        list[Path] | None, typer.Option("--node", help="With a round.toml: a node.toml with data (repeat it for more).")
+    ] = None,
+    task: Annotated[
+        list[Path] | None, typer.Option("--task", help="With a round.toml: a task.toml (repeat it for more).")
+    ] = None,
+    foundation: Annotated[str, typer.Option(help="With a round.toml: the weights that everybody starts from.")] = (
+        "efficientnet-lite0"
+    ),
+    node_modules: Annotated[
+        Path | None, typer.Option(help="Where npm put the packages of the emoji styles noto and fluent.")
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Trials: splits, seeds and hyper-parameters anew.")] = 5,
+    recipes: Annotated[
+        str | None, typer.Option(help="Recipes, separated by commas (default: all, or the file's).")
+    ] = None,
+    runs: Annotated[int | None, typer.Option(min=1, help="Runs of each recipe instead of the protocol's.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of each run instead of the protocol's.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes, one thread each.")] = 2,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and stop.")] = False,
+    folder: Annotated[Path | None, typer.Option(help="Where everything is kept; a second call goes on there.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare recipes over many trials and write one report.
+
+    It may be stopped at any moment: the next call with the same folder goes on, and with other recipes or more trials
+    it trains only what is new. The report is in FOLDER/report.
+    """
+    from coordinator.benchmark.pages import write
+    from coordinator.benchmark.running import carry_out, collect, cost, prepare
+    from coordinator.benchmark.suite import Wishes
+
+    chosen = tuple(name.strip() for name in (recipes or "").split(",") if name.strip())
+    for name in chosen:
+        recipe_named(name)
+    protocol: dict[str, Any] = {"runs": runs, "steps": steps}
+    protocol = {key: value for key, value in protocol.items() if value is not None}
+    place = (folder or Path(f"benchmark-{Path(what).stem}")).resolve()
+    wishes = Wishes(trials, chosen, protocol)
+    if what == "emoji":
+        from coordinator.benchmark import emoji
+
+        suite = emoji.suite(place, wishes, node_modules)
+    elif what.endswith(".toml"):
+        from coordinator.benchmark import own
+
+        if not node or not task:
+            raise Refusal(f"whose data? `ratatouille benchmark {what} --node node.toml --task task.toml`, repeated")
+        suite = own.suite(Path(what), [file.resolve() for file in node], task, foundation, wishes)
+    else:
+        raise Refusal(f"there is no benchmark '{what}'; name `emoji`, or a round.toml of your own")
+    bench = prepare(suite, place)
+    expected = cost(bench)
+    if dry_run:
+        print_json(expected) if as_json else print_line(_sentence(expected, workers))
+        return
+    if not as_json:
+        print_line(_sentence(expected, workers))
+    with _Shown(quiet=as_json) as shown:
+        carry_out(bench, workers, shown)
+    summary, took = collect(bench), cost(bench)
+    written = write(place / "report", bench, summary, took, shlex.join(["ratatouille", *sys.argv[1:]]))
+    if as_json:
+        print_json({"summary": summary, "cost": took, "files": [str(path) for path in written]})
+        return
+    from coordinator.benchmark.pages import columns, rows
+
+    print_table(columns(summary), rows(summary), f"{summary.name}: {summary.metric} in %, {summary.trials} trials")
+    for one in summary.differences:
+        if one.first.startswith("ratatouille"):
+            print_line(one.sentence)
+    print_line(f"report: {place / 'report' / 'index.html'}")
+
+
+def _sentence(cost: Cost, workers: int) -> str:
+    hours = cost.hours(workers)
+    took = "how long a step takes is known after the first run" if hours is None else f"about {hours:.1f} hours"
+    return (
+        f"{cost.rounds} rounds, {cost.trainings} distinct trainings ({cost.asked} without sharing), {cost.known} of "
+        f"them done; {cost.steps} steps to train with {workers} workers: {took}"
+    )
+
+
+class _Shown:
+    """Progress over all rounds: a bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, quiet: bool) -> None:
+        from ratatouille.cli.progress import counting
+
+        self._counting = None if quiet else counting("questions answered")
+        self._show: Any = None
+
+    def __enter__(self) -> _Shown:
+        if self._counting is not None:
+            self._show = self._counting.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self._counting is not None:
+            self._counting.__exit__(*exception)
+
+    def __call__(self, conductors: Sequence[Conductor]) -> None:
+        if self._show is None:
+            return
+        total = {work_id for one in conductors for work_id in one.forecast().orders}
+        done = {work_id for one in conductors for work_id in one.facts}
+        self._show(len(total & done), len(total))

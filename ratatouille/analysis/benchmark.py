@@ -1,0 +1,180 @@
+"""What a benchmark says: every recipe over trials and held-out domains, and paired differences between recipes.
+
+A round's score is its table's (`report`). Within a trial, scores are averaged over the rounds that hold out different
+domains, as published tables are; over trials there are intervals. Differences are paired trial by trial, because runs
+of one number share seed, split and hyper-parameters in all recipes (METHOD.md 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import mean
+
+from ratatouille.analysis.report import Report, Row
+from ratatouille.analysis.statistics import Interval, interval
+from ratatouille.record import Record
+
+BASELINE = "vanilla"
+FAVOURITE = "ratatouille"
+
+
+class Cell(Record):
+    """One round of a benchmark: a setting (`strict` or `lenient`, or empty where there is only one) and a trial."""
+
+    setting: str
+    trial: int
+    report: Report
+
+
+class Line(Record):
+    """One recipe in one setting, over all trials; shares of 1."""
+
+    recipe: str
+    setting: str
+    runs: int
+    """Trainings that the recipe asks for in one round."""
+    validation: Interval | None
+    held_out: dict[str, Interval]
+    """By slice: `all`, and `seen` and `new` where they were counted."""
+    mean_run: Interval | None
+    """The mean single run."""
+    trials: tuple[float, ...]
+    """Held-out score of each trial."""
+
+
+class Difference(Record):
+    """Held-out score of one recipe minus that of another one, paired by trial."""
+
+    first: str
+    second: str
+    difference: Interval
+    wins: int
+    """Trials in which the first is ahead."""
+
+    @property
+    def sentence(self) -> str:
+        """What it says."""
+        found = self.difference
+        ahead, behind = (self.first, self.second) if found.mean >= 0 else (self.second, self.first)
+        said = f"{ahead} is ahead of {behind} by {100 * abs(found.mean):.1f} points"
+        if found.low is None or found.high is None:
+            return f"{said} in one trial, which says nothing about others."
+        bounds = sorted((abs(found.low), abs(found.high))) if found.sure else sorted((found.low, found.high))
+        if not found.sure and found.mean < 0:
+            bounds = [-found.high, -found.low]
+        sure = "more than chance" if found.sure else "not established"
+        return f"{said} (95 % interval {100 * bounds[0]:+.1f} to {100 * bounds[1]:+.1f}, {found.n} trials): {sure}."
+
+
+class Summary(Record):
+    """A whole benchmark."""
+
+    name: str
+    metric: str
+    held_out: tuple[tuple[str, ...], ...]
+    lines: tuple[Line, ...]
+    differences: tuple[Difference, ...]
+    trials: int
+
+
+def summarise(name: str, cells: Sequence[Cell]) -> Summary:
+    """Lines and differences from the rounds that are complete; a setting counts the trials that have all its rounds."""
+    settings = list(dict.fromkeys(cell.setting for cell in cells))
+    tables = {setting: _by_trial([cell for cell in cells if cell.setting == setting]) for setting in settings}
+    lines: dict[str, Line] = {}
+    scores: dict[str, dict[int, float]] = {}
+    for setting, trials in tables.items():
+        for recipe in _recipes(trials):
+            line, by_trial = _line(recipe, setting, trials)
+            if line is None:
+                continue
+            label = named(recipe, setting)
+            # recipes that use no auxiliary task are the same in every setting
+            if any(by_trial == known for other, known in scores.items() if other.split(" ")[0] == recipe):
+                continue
+            lines[label], scores[label] = line, by_trial
+    first = cells[0].report if cells else None
+    return Summary(
+        name=name,
+        metric=first.metric if first else "accuracy",
+        held_out=tuple(dict.fromkeys(cell.report.held_out for cell in cells)),
+        lines=tuple(lines.values()),
+        differences=tuple(_differences(scores)),
+        trials=max((len(trials) for trials in tables.values()), default=0),
+    )
+
+
+def named(recipe: str, setting: str) -> str:
+    """How a recipe in a setting is called in tables."""
+    return f"{recipe} {setting}".strip()
+
+
+def _by_trial(cells: Sequence[Cell]) -> dict[int, list[Report]]:
+    trials: dict[int, list[Report]] = {}
+    for cell in cells:
+        trials.setdefault(cell.trial, []).append(cell.report)
+    most = max(map(len, trials.values()), default=0)
+    return {trial: reports for trial, reports in sorted(trials.items()) if len(reports) == most}
+
+
+def _recipes(trials: Mapping[int, Sequence[Report]]) -> list[str]:
+    return list(dict.fromkeys(row.recipe for reports in trials.values() for report in reports for row in report.rows))
+
+
+def _line(recipe: str, setting: str, trials: Mapping[int, Sequence[Report]]) -> tuple[Line | None, dict[int, float]]:
+    rows = {trial: [_row(report, recipe) for report in reports] for trial, reports in trials.items()}
+    complete = {trial: found for trial, found in rows.items() if all(row is not None and row.held_out for row in found)}
+    known: dict[int, list[Row]] = {trial: [row for row in found if row] for trial, found in complete.items()}
+    if not known:
+        return None, {}
+    first = next(iter(known.values()))[0]
+    by_trial = {trial: mean(row.held_out["all"].value for row in found) for trial, found in known.items()}
+    validation = [
+        mean(row.validation.value for row in found if row.validation)
+        for found in known.values()
+        if all(row.validation for row in found)
+    ]
+    single = [
+        mean(row.mean_run for row in found if row.mean_run is not None)
+        for found in known.values()
+        if all(row.mean_run is not None for row in found)
+    ]
+    line = Line(
+        recipe=recipe,
+        setting=setting,
+        runs=first.wanted,
+        validation=interval(validation) if validation else None,
+        held_out={
+            name: interval([mean(row.held_out[name].value for row in found) for found in known.values()])
+            for name in first.held_out
+            if all(name in row.held_out for found in known.values() for row in found)
+        },
+        mean_run=interval(single) if single else None,
+        trials=tuple(by_trial.values()),
+    )
+    return line, by_trial
+
+
+def _row(report: Report, recipe: str) -> Row | None:
+    return next((row for row in report.rows if row.recipe == recipe), None)
+
+
+def _differences(scores: Mapping[str, Mapping[int, float]]) -> list[Difference]:
+    """Every recipe against the baseline, and the favourite in each of its settings against every other one."""
+    favourites = [label for label in scores if label.split(" ")[0] == FAVOURITE]
+    baselines = [label for label in scores if label.split(" ")[0] == BASELINE]
+    pairs = [(label, base) for base in baselines for label in scores if label != base]
+    pairs += [
+        (favourite, label) for favourite in favourites for label in scores if label not in (favourite, *baselines)
+    ]
+    found: list[Difference] = []
+    for first, second in pairs:
+        if (second, first) in [(one.first, one.second) for one in found]:
+            continue
+        trials = sorted(scores[first].keys() & scores[second].keys())
+        if not trials:
+            continue
+        values = [scores[first][trial] - scores[second][trial] for trial in trials]
+        wins = sum(value > 0 for value in values)
+        found.append(Difference(first=first, second=second, difference=interval(values), wins=wins))
+    return found

@@ -115,7 +115,8 @@ def jitter(planes: Tensor, strength: float, generator: torch.Generator) -> Tenso
             if len(chosen):
                 amounts = draws[number, chosen].to(planes.device).view(-1, 1, 1)
                 chosen = chosen.to(planes.device)
-                planes[:, chosen] = change(planes[:, chosen], amounts)
+                # faster than planes[:, chosen], which walks through single pixels
+                planes.index_copy_(1, chosen, change(planes.index_select(1, chosen), amounts))
     return planes
 
 

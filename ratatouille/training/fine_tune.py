@@ -2,7 +2,8 @@
 
 The first `warmup` steps train the head only; then a fresh Adam trains everything, BatchNorm's γ and β included, its
 statistics never. Validation without augmentation at step 0, every `evaluate_every` steps and at the last. Batches come
-from `sampler` and `augment`, what is returned is decided by a row of `keeps`, and `checkpoint` lets a killed run go on.
+from `batches`, what is returned is decided by a row of `keeps`, `checkpoint` lets a killed run go on, and `records` is
+what the people of the node can watch.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from ratatouille.exchange.receipt import CurvePoint, Evaluation
 from ratatouille.tasks.data import LocalData
 from ratatouille.training import keeps
 from ratatouille.training.augment import Transform
+from ratatouille.training.batches import Batch, Batches
 from ratatouille.training.checkpoint import CheckpointFile
 from ratatouille.training.evaluate import Count, Counted, forward
 from ratatouille.training.network import Network
+from ratatouille.training.records import Records
 from ratatouille.training.sampler import Sampler, stream, stream_seed
 
 Progress = Callable[[int, int, float], None]
@@ -64,18 +67,31 @@ class FineTuning:
         self.validation = Count(cells, data, assignment.trial)
         if not len(self.validation):
             raise Refusal(f"no image of task '{data.task.name}' is left for validation here; add images or groups")
-        self.sampler = Sampler(training, assignment.batch, stream("sampler", assignment.seed))
-        self.augmenting = stream("augmentation", assignment.seed)
-        self.class_weights = class_weights(data, np.concatenate(training))
+        weights = class_weights(data, np.concatenate(training))
+        self.class_weights = None if weights is None else weights.to(self.device)
         self.weights = network.state_dict()  # live views: the optimiser works in place
         self.pixels = data.images(assignment.image_size)
+        self.batches = Batches(
+            Sampler(training, assignment.batch, stream("sampler", assignment.seed)),
+            stream("augmentation", assignment.seed),
+            self.pixels,
+            data.labels,
+            transform,
+            assignment.augmentation,
+            self.device,
+        )
         self.step = 0
         self.curve: list[CurvePoint] = []
         self.losses: list[float] = []
         self.began = time.monotonic()
         self.optimiser = self._optimiser()
 
-    def run(self, checkpoint: CheckpointFile | None = None, progress: Progress | None = None) -> Trained:
+    def run(
+        self,
+        checkpoint: CheckpointFile | None = None,
+        progress: Progress | None = None,
+        records: Records | None = None,
+    ) -> Trained:
         """Train to the last step, from the checkpoint if there is one.
 
         Raises:
@@ -83,19 +99,17 @@ class FineTuning:
         """
         cuda = [self.device] if self.device.type == "cuda" else []
         buffers = {name: self.weights[name].clone() for name, _ in self.network.named_buffers() if name in self.weights}
-        with torch.random.fork_rng(devices=cuda):  # dropout draws from torch's global generator
+        records = records or Records(None, self.assignment)
+        # dropout draws from torch's global generator
+        with records, self.batches, torch.random.fork_rng(devices=cuda):
             torch.manual_seed(stream_seed("dropout", self.assignment.seed))
-            state = checkpoint.load() if checkpoint else None
-            if state is None:
-                self._observe()
-            else:
-                self._restore(state)
+            self._begin(checkpoint.load() if checkpoint else None, records)
             while self.step < self.assignment.steps:
-                loss = self._update()
-                self._observe()
+                loss = self._step(records)
                 if progress is not None:
                     progress(self.step, self.assignment.steps, loss)
                 if checkpoint is not None and checkpoint.due and self.step < self.assignment.steps:
+                    records.sync()
                     checkpoint.save(self._state())
         kept = self.keep.result()
         self.network.load_state_dict(dict(kept.weights))
@@ -103,7 +117,44 @@ class FineTuning:
             if not torch.equal(before, self.weights[name]):
                 raise Refusal(f"training moved buffer {name}, which averaging cannot mend; use another architecture")
         evaluations = tuple(counted.evaluation for counted in self._validate())
-        return Trained(tuple(self.curve), kept.step, evaluations, self.images, time.monotonic() - self.began)
+        return Trained(tuple(self.curve), kept.step, evaluations, self.images, self._seconds)
+
+    def _begin(self, state: dict[str, Any] | None, records: Records) -> None:
+        """Step 0, or the saved state."""
+        if state is None:
+            records.begin(None, self._seconds)
+            self._observe()
+            self._record(records)
+        else:
+            self._restore(state)
+            records.begin(self.step, self._seconds)
+        self.network.train()
+
+    def _step(self, records: Records) -> float:
+        """One step, evaluated if it should be; returns the batch's loss."""
+        began = time.monotonic()
+        batch = self.batches.take(last=self.step + 1 == self.assignment.steps)
+        loss = self._update(batch)
+        seconds = time.monotonic() - began
+        self._observe()
+        self._record(records, loss, len(batch.labels) / seconds)
+        return loss
+
+    def _record(self, records: Records, loss: float | None = None, images_per_second: float | None = None) -> None:
+        """A line about the step that was just done, with its evaluation if there was one."""
+        values = {"loss": loss, "images_per_second": images_per_second}
+        values["learning_rate"] = self.assignment.learning_rate if self.step else None
+        point = self.curve[-1]
+        if point.step == self.step:
+            values |= {"validation_loss": point.validation_loss, "score": point.score}
+        records.write(self.step, self._seconds, values)
+        if point.step == self.step:
+            records.sync()
+
+    @property
+    def _seconds(self) -> float:
+        """Time spent on the run so far, in all the processes that worked on it."""
+        return time.monotonic() - self.began
 
     def _optimiser(self) -> torch.optim.Adam:
         """A fresh Adam over what is trained now: the head during the warm-up, then everything."""
@@ -116,25 +167,20 @@ class FineTuning:
             fused=True,
         )
 
-    def _update(self) -> float:
+    def _update(self, batch: Batch) -> float:
         """One step of the optimiser; returns the batch's loss."""
         if self.step == self.assignment.warmup > 0:
             self.optimiser = self._optimiser()
-        self.network.train()
-        drawn = self.sampler.draw()
-        images = self.transform.random(self.pixels[drawn], self.assignment.augmentation, self.augmenting)
-        labels = torch.from_numpy(self.data.labels[drawn]).to(self.device)
-        weight = None if self.class_weights is None else self.class_weights.to(self.device)
-        loss = functional.cross_entropy(self._logits(images), labels, weight=weight)
-        value = loss.item()
+        loss = functional.cross_entropy(self._logits(batch.images), batch.labels, weight=self.class_weights)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        value = loss.item()  # the one place where a step waits for the device
         if not math.isfinite(value):
             raise Refusal(
                 f"the training diverged: its loss is {value} after {self.step} steps; "
                 f"lower the learning rate ({self.assignment.learning_rate:g})"
             )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
         self.step += 1
         self.losses.append(value)
         return value
@@ -183,21 +229,22 @@ class FineTuning:
 
     def _validate(self) -> tuple[Counted, ...]:
         self.network.eval()
-        return self.validation.of(lambda chosen: forward(self.network, self.pixels, chosen, self.transform))
+        counted = self.validation.of(lambda chosen: forward(self.network, self.pixels, chosen, self.transform))
+        self.network.train()
+        return counted
 
     def _state(self) -> dict[str, Any]:
         return {
             "step": self.step,
             "weights": dict(self.weights),
             "optimiser": self.optimiser.state_dict(),
-            "sampler": self.sampler.generator.get_state(),
-            "augmentation": self.augmenting.get_state(),
+            **self.batches.state(),
             "dropout": torch.get_rng_state(),
             "dropout_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "keep": self.keep.state(),
             "curve": [point.model_dump() for point in self.curve],
             "losses": self.losses,
-            "seconds": time.monotonic() - self.began,
+            "seconds": self._seconds,
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -207,8 +254,7 @@ class FineTuning:
         self.optimiser = self._optimiser()
         self.step = state["step"]
         self.optimiser.load_state_dict(state["optimiser"])
-        self.sampler.generator.set_state(state["sampler"])
-        self.augmenting.set_state(state["augmentation"])
+        self.batches.restore(state)
         torch.set_rng_state(state["dropout"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state["dropout_cuda"], self.device)

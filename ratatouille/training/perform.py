@@ -122,7 +122,9 @@ def perform(
     transform = Transform(architecture, on)
     results, features, runs = workspace / "results" / assignment.digest, workspace / "features", workspace / "runs"
     computing = (device_name, *(f"{name} {version}" for name, version in sorted(software.items())))
-    bench = Bench(architecture, data, network, transform, results, features, runs, progress or _silent, checkpoint, computing)
+    bench = Bench(
+        architecture, data, network, transform, results, features, runs, progress or _silent, checkpoint, computing
+    )
     # decoded once, before the clock starts
     data.images(assignment.image_size, lambda done, total: bench.report(done, total, "reading images"))
     began = time.monotonic()

@@ -18,7 +18,7 @@ from ratatouille.tasks.node import NodeData, NodeSettings
 TRAINING = {True: ("noto", "twemoji", "fluent"), False: ("openmoji", "openmoji-line", "twemoji")}
 """Styles that train, with the packages of npm and without; all others are held out."""
 NPM_STYLES = tuple(style for style, source in SOURCES.items() if not source.module)
-FOUNDATION, IMAGE_SIZE = "efficientnet-lite0", 64
+FOUNDATION, IMAGE_SIZE, TRIALS = "efficientnet-lite0", 64, 5
 
 
 def suite(folder: Path, wishes: Wishes, node_modules: Path | None) -> Suite:
@@ -49,8 +49,9 @@ def suite(folder: Path, wishes: Wishes, node_modules: Path | None) -> Suite:
         nodes=(NodeSettings(name="emoji", data=data),),
         tasks=tuple(tasks.values()),
         foundation=FOUNDATION,
+        architecture=None,
         image_size=IMAGE_SIZE,
-        rounds=rounds("emoji", TARGET, [held_out], ("strict", "lenient"), wishes, ("seen", "new"), auxiliaries),
+        rounds=rounds("emoji", TARGET, [held_out], ("strict", "lenient"), wishes, TRIALS, ("seen", "new"), auxiliaries),
         about=(
             f"Emoji of 14 classes in {len(styles)} drawing styles, which packages ship. Styles that train: "
             f"{', '.join(training)}; held out: {', '.join(held_out)}. Auxiliary tasks: {', '.join(auxiliaries)}; they "

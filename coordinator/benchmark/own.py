@@ -12,15 +12,25 @@ from ratatouille.recipes.protocol import resolve_protocol
 from ratatouille.tasks.node import read_node_settings
 from ratatouille.tasks.task import load_task
 
+FOUNDATION, TRIALS = "efficientnet-lite0", 5
 
-def suite(file: Path, nodes: Sequence[Path], tasks: Sequence[Path], foundation: str, wishes: Wishes) -> Suite:
+
+def suite(
+    file: Path,
+    nodes: Sequence[Path],
+    tasks: Sequence[Path],
+    foundation: str | None,
+    architecture: str | None,
+    wishes: Wishes,
+) -> Suite:
     """Lay out the rounds.
 
     Args:
         file: the round.toml; its trial is where the trials begin.
         nodes: node.toml files that hold the data of target and auxiliary tasks.
         tasks: task.toml files of all tasks that the nodes name.
-        foundation: what `ratatouille foundation` takes.
+        foundation: what `ratatouille foundation` takes; None: the one that packages ship.
+        architecture: timm's name, where the foundation does not say it.
         wishes: trials, recipes, and protocol values that replace the file's.
 
     Raises:
@@ -40,13 +50,14 @@ def suite(file: Path, nodes: Sequence[Path], tasks: Sequence[Path], foundation: 
     changes = {"recipes": wishes.recipes or settings.recipes, "foundation": "foundation", "protocol": protocol}
     rounds = tuple(
         Planned("", trial, settings.model_copy(update={**changes, "trial": trial, "name": f"{settings.name}-{trial}"}))
-        for trial in range(settings.trial, settings.trial + wishes.trials)
+        for trial in range(settings.trial, settings.trial + (wishes.trials or TRIALS))
     )
     return Suite(
         name=settings.name,
         nodes=opened,
         tasks=tuple(defined.values()),
-        foundation=foundation,
+        foundation=foundation or FOUNDATION,
+        architecture=architecture,
         image_size=resolved.image_size,
         rounds=rounds,
         about=(

@@ -72,6 +72,7 @@ def prepare(suite: Suite, folder: Path) -> Bench:
     if "foundation" not in registry.aliases():
         command = [*module("ratatouille.cli.main"), "foundation", suite.foundation, "--as", "foundation"]
         command += ["--image-size", str(suite.image_size), "--remote", bench.stage.url]
+        command += [] if suite.architecture is None else ["--architecture", suite.architecture]
         log = folder / "logs" / "foundation.log"
         with Child(Program("foundation", tuple(command), log, environment_with_scripts())) as child:
             while child.running:
@@ -121,8 +122,8 @@ def carry_out(bench: Bench, workers: int, told: Callable[[Sequence[Conductor]], 
     rehearse_all([planned.settings for planned in bench.suite.rounds], bench.stage, workers, told=told)
 
 
-def collect(bench: Bench) -> Summary:
-    """The summary of the rounds that are complete now."""
+def collect(bench: Bench) -> list[Summary]:
+    """The summary of each target, from the rounds that are complete now."""
     registry = open_registry(bench.stage.url)
     offer_all(registry, bench.stage)
     cells = []
@@ -130,9 +131,9 @@ def collect(bench: Bench) -> Summary:
         conductor = _conductor(planned, registry)
         plan = conductor.gather()
         if plan.done:
-            cells.append(
-                Cell(setting=planned.setting, trial=planned.trial, report=report(conductor.round, plan.outcomes))
-            )
+            table = report(conductor.round, plan.outcomes)
+            target = planned.settings.target
+            cells.append(Cell(target=target, setting=planned.setting, trial=planned.trial, report=table))
     return summarise(bench.suite.name, cells)
 
 

@@ -32,6 +32,8 @@ class Suite:
     tasks: tuple[Task, ...]
     foundation: str
     """What `ratatouille foundation` takes."""
+    architecture: str | None
+    """timm's name, where the foundation does not say it."""
     image_size: int
     rounds: tuple[Planned, ...]
     about: str
@@ -42,7 +44,8 @@ class Suite:
 class Wishes:
     """What people may choose for any suite."""
 
-    trials: int
+    trials: int | None
+    """None: the suite's own number."""
     recipes: tuple[str, ...]
     protocol: dict[str, Any]
     """`name`, and single values to replace."""
@@ -54,6 +57,7 @@ def rounds(
     held_out: Sequence[tuple[str, ...]],
     settings: Sequence[str],
     wishes: Wishes,
+    trials: int,
     slices: tuple[str, ...] = (),
     auxiliaries: Sequence[str] | str = "all",
     foundation: str = "foundation",
@@ -64,7 +68,7 @@ def rounds(
     """
     pooling = tuple(one for one in wishes.recipes if STARTS[recipe_named(one).starts].auxiliaries)
     planned = []
-    for trial in range(wishes.trials):
+    for trial in range(wishes.trials or trials):
         for number, setting in enumerate(settings):
             for domains in held_out:
                 recipes = wishes.recipes if number == 0 else pooling

@@ -21,20 +21,27 @@ if TYPE_CHECKING:
 
 
 def benchmark(
-    what: Annotated[str, typer.Argument(help="`emoji`, or a round.toml of your own.", metavar="WHAT")],
+    what: Annotated[str, typer.Argument(help="`emoji`, `domainbed`, or a round.toml of your own.", metavar="WHAT")],
     node: Annotated[
         list[Path] | None, typer.Option("--node", help="With a round.toml: a node.toml with data (repeat it for more).")
     ] = None,
     task: Annotated[
         list[Path] | None, typer.Option("--task", help="With a round.toml: a task.toml (repeat it for more).")
     ] = None,
-    foundation: Annotated[str, typer.Option(help="With a round.toml: the weights that everybody starts from.")] = (
-        "efficientnet-lite0"
-    ),
+    data_dir: Annotated[Path | None, typer.Option(help="With domainbed: the folder with the data sets.")] = None,
+    targets: Annotated[str | None, typer.Option(help="With domainbed: targets (default: all that are there).")] = None,
+    foundation: Annotated[
+        str | None, typer.Option(help="Weights that everybody starts from, as `ratatouille foundation` takes them.")
+    ] = None,
+    architecture: Annotated[
+        str | None, typer.Option(help="timm's name of the network, where the foundation is a file.")
+    ] = None,
     node_modules: Annotated[
         Path | None, typer.Option(help="Where npm put the packages of the emoji styles noto and fluent.")
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, help="Trials: splits, seeds and hyper-parameters anew.")] = 5,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials: splits, seeds, hyper-parameters anew (default: 5; domainbed: 3).")
+    ] = None,
     recipes: Annotated[
         str | None, typer.Option(help="Recipes, separated by commas (default: all, or the file's).")
     ] = None,
@@ -70,9 +77,16 @@ def benchmark(
 
         if not node or not task:
             raise Refusal(f"whose data? `ratatouille benchmark {what} --node node.toml --task task.toml`, repeated")
-        suite = own.suite(Path(what), [file.resolve() for file in node], task, foundation, wishes)
+        suite = own.suite(Path(what), [file.resolve() for file in node], task, foundation, architecture, wishes)
+    elif what == "domainbed":
+        from coordinator.benchmark import domainbed
+
+        if data_dir is None:
+            raise Refusal("where are the data sets? `ratatouille benchmark domainbed --data-dir FOLDER`")
+        chosen_targets = [name.strip() for name in (targets or "").split(",") if name.strip()]
+        suite = domainbed.suite(place, data_dir, chosen_targets, foundation, architecture, wishes)
     else:
-        raise Refusal(f"there is no benchmark '{what}'; name `emoji`, or a round.toml of your own")
+        raise Refusal(f"there is no benchmark '{what}'; name `emoji`, `domainbed`, or a round.toml of your own")
     bench = prepare(suite, place)
     expected = cost(bench)
     if dry_run:
@@ -82,17 +96,19 @@ def benchmark(
         print_line(_sentence(expected, workers))
     with _Shown(quiet=as_json) as shown:
         carry_out(bench, workers, shown)
-    summary, took = collect(bench), cost(bench)
-    written = write(place / "report", bench, summary, took, shlex.join(["ratatouille", *sys.argv[1:]]))
+    summaries, took = collect(bench), cost(bench)
+    written = write(place / "report", bench, summaries, took, shlex.join(["ratatouille", *sys.argv[1:]]))
     if as_json:
-        print_json({"summary": summary, "cost": took, "files": [str(path) for path in written]})
+        print_json({"summaries": summaries, "cost": took, "files": [str(path) for path in written]})
         return
     from coordinator.benchmark.pages import columns, rows
 
-    print_table(columns(summary), rows(summary), f"{summary.name}: {summary.metric} in %, {summary.trials} trials")
-    for one in summary.differences:
-        if one.first.startswith("ratatouille"):
-            print_line(one.sentence)
+    for summary in summaries:
+        title = f"{summary.name}, {summary.target}: {summary.metric} in %, {summary.trials} trials"
+        print_table(columns(summary), rows(summary), title)
+        for one in summary.differences:
+            if one.first.startswith("ratatouille"):
+                print_line(one.sentence)
     print_line(f"report: {place / 'report' / 'index.html'}")
 
 

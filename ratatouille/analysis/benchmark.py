@@ -21,6 +21,7 @@ FAVOURITE = "ratatouille"
 class Cell(Record):
     """One round of a benchmark: a setting (`strict` or `lenient`, or empty where there is only one) and a trial."""
 
+    target: str
     setting: str
     trial: int
     report: Report
@@ -67,9 +68,10 @@ class Difference(Record):
 
 
 class Summary(Record):
-    """A whole benchmark."""
+    """A benchmark of one target task."""
 
     name: str
+    target: str
     metric: str
     held_out: tuple[tuple[str, ...], ...]
     lines: tuple[Line, ...]
@@ -77,7 +79,13 @@ class Summary(Record):
     trials: int
 
 
-def summarise(name: str, cells: Sequence[Cell]) -> Summary:
+def summarise(name: str, cells: Sequence[Cell]) -> list[Summary]:
+    """A summary for each target of which a round is complete."""
+    targets = dict.fromkeys(cell.target for cell in cells)
+    return [_summary(name, target, [cell for cell in cells if cell.target == target]) for target in targets]
+
+
+def _summary(name: str, target: str, cells: Sequence[Cell]) -> Summary:
     """Lines and differences from the rounds that are complete; a setting counts the trials that have all its rounds."""
     settings = list(dict.fromkeys(cell.setting for cell in cells))
     tables = {setting: _by_trial([cell for cell in cells if cell.setting == setting]) for setting in settings}
@@ -96,6 +104,7 @@ def summarise(name: str, cells: Sequence[Cell]) -> Summary:
     first = cells[0].report if cells else None
     return Summary(
         name=name,
+        target=target,
         metric=first.metric if first else "accuracy",
         held_out=tuple(dict.fromkeys(cell.report.held_out for cell in cells)),
         lines=tuple(lines.values()),

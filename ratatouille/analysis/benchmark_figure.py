@@ -10,8 +10,8 @@ from ratatouille.analysis.benchmark import FAVOURITE, Summary, named
 _MEAN, _TRIAL, _SURE = "#c8553d", "#588b8b", "#2d3142"
 
 
-def draw(summary: Summary, folder: Path) -> Path:
-    """Write figure.png and figure.svg; returns the latter's path."""
+def draw(summary: Summary, folder: Path, name: str) -> Path:
+    """Write NAME.png and NAME.svg; returns the latter's path."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -24,11 +24,11 @@ def draw(summary: Summary, folder: Path) -> Path:
     _recipes(axes[0], lines, summary.metric)
     _differences(axes[1], differences)
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / "figure.png", dpi=150)
+    figure.savefig(folder / f"{name}.png", dpi=150)
     with matplotlib.rc_context({"svg.hashsalt": summary.name}):
-        figure.savefig(folder / "figure.svg", metadata={"Date": None})
+        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
     pyplot.close(figure)
-    return folder / "figure.svg"
+    return folder / f"{name}.svg"
 
 
 def _recipes(axis: Any, lines: Any, metric: str) -> None:

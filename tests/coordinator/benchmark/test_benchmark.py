@@ -1,0 +1,87 @@
+"""`ratatouille benchmark` on small data of one's own: forecast, run, report, and the second call."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ratatouille.tasks.synthetic import synthetic_tasks
+from tests.coordinator.federation import NODES, Ground
+from tests.ratatouille.cli.call import Called, call
+
+STEPS = 6
+
+
+class Bench:
+    """Files, and the command."""
+
+    def __init__(self, folder: Path) -> None:
+        import tomli_w
+
+        ground = Ground(folder, STEPS)
+        self.folder = folder / "bench"
+        self.file = ground.round
+        arguments: list[Any] = ["--foundation", ground.foundation, "--architecture", "test_resnet"]
+        for name in NODES:
+            arguments += ["--node", ground.node_file(name)]
+        for task in synthetic_tasks().values():
+            path = folder / f"{task.name}.task.toml"
+            path.write_text(tomli_w.dumps(task.model_dump(mode="json")))
+            arguments += ["--task", path]
+        self.arguments = [*arguments, "--folder", self.folder, "--runs", 2, "--workers", 2]
+
+    def run(self, *more: Any) -> Called:
+        """Call it."""
+        return call("benchmark", self.file, *self.arguments, *more)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench(tmp_path_factory.mktemp("bench"))
+
+
+def test_a_benchmark_is_forecast_run_reported_and_extended(bench: Bench) -> None:
+    recipes = ["--recipes", "vanilla,soup,ratatouille"]
+    dry = bench.run("--trials", 2, "--dry-run", *recipes, "--json").json
+    # two runs of soup and one more of ratatouille in each trial, and the auxiliary run that it starts from
+    assert (dry["rounds"], dry["trainings"], dry["known"]) == (2, 7, 0)
+    assert dry["asked"] > dry["trainings"]
+    assert dry["steps"] == 7 * STEPS
+    done = bench.run("--trials", 2, *recipes, "--json").json
+    assert done["cost"]["known"] == 7
+    (summary,) = done["summaries"]
+    assert summary["trials"] == 2
+    assert {line["recipe"] for line in summary["lines"]} == {"vanilla", "soup", "ratatouille"}
+    # more trials: what is done is not done again
+    more = bench.run("--trials", 3, *recipes, "--dry-run").out
+    assert re.search(r"10 distinct trainings \(\d+ without sharing\), 7 of\s+them done", more)
+    assert "hours" in more
+
+
+def test_the_report_is_one_page_without_foreign_hosts_and_the_same_in_markdown(bench: Bench) -> None:
+    out = bench.run("--trials", 2, "--recipes", "vanilla,soup,ratatouille").out
+    assert "ratatouille" in out
+    page = (bench.folder / "report" / "index.html").read_text()
+    assert "<svg" in page
+    assert not re.search(r"""(src|href)\s*=\s*["']https?:""", page)
+    text = (bench.folder / "report" / "report.md").read_text()
+    assert "| recipe | runs | validation | held out | seen | new | mean run |" in text
+    assert (bench.folder / "report" / "figure-shapes.png").exists()
+    assert "## Cost" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["stew"], "there is no benchmark 'stew'; name `emoji`, `domainbed`, or a round.toml of your own"),
+        (["round.toml"], "whose data?"),
+        (["domainbed"], "where are the data sets?"),
+        (["emoji", "--recipes", "stew"], "there is no recipe 'stew'"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+    called = call("benchmark", *arguments, "--folder", tmp_path)
+    assert called.code == 2
+    assert sentence in " ".join(called.err.split())
+    assert not list(tmp_path.iterdir())

@@ -165,8 +165,8 @@ def _auxiliaries(settings: RoundSettings, registry: Registry, offers: Sequence[O
                 f"no node that is here trains on the auxiliary task '{name}'"
                 f"{' outside the held-out domains' if banned else ''}; join one, or leave it out of `auxiliaries`"
             )
-        fingerprint, names_ = max(sorted(present.items()), key=lambda item: len(item[1]))
-        chosen.append(Auxiliary(name=name, task=task.digest, share=Share(fingerprint=fingerprint, domains=names_)))
+        covered = tuple(domain for domain in domains if any(domain in held for held in present.values()))
+        chosen.append(Auxiliary(name=name, task=task.digest, shares=_shares(present, covered)))
     return tuple(chosen)
 
 

@@ -40,7 +40,7 @@ class CheckedRound(Record):
             ("trains on", "; ".join(self._held(share.fingerprint, share.domains) for share in round.training)),
             ("held out", "; ".join(self._held(one.fingerprint, one.domains) for one in round.evaluation) or "nothing"),
             *(
-                (f"auxiliary {one.name}", self._held(one.share.fingerprint, one.share.domains))
+                (f"auxiliary {one.name}", "; ".join(self._held(share.fingerprint, share.domains) for share in one.shares))
                 for one in round.auxiliaries
             ),
             ("protocol", f"{protocol.name}: {protocol.runs} runs of {protocol.steps} steps, {protocol.image_size} px"),
@@ -71,7 +71,7 @@ def checked_round(file: Path, remote: str | None) -> CheckedRound:
         needed = forecast(round, conductor.facts)
         cost = estimate(needed, conductor.facts, registry)
         offers = registry.offers()
-    shares = (*round.training, *round.evaluation, *(one.share for one in round.auxiliaries))
+    shares = (*round.training, *round.evaluation, *(share for one in round.auxiliaries for share in one.shares))
     return CheckedRound(
         id=round.id,
         round=round,

@@ -38,14 +38,12 @@ def _auxiliary_start(walk: Walk, number: int, trial: int) -> Start | None:
     index = number % (len(pool) + 1)
     if index == 0:
         return walk.round.foundation
-    return walk.auxiliary(pool[index - 1], number % walk.round.protocol.auxiliary_runs)
+    return walk.auxiliary(pool[index - 1], number)
 
 
 def _fused_start(walk: Walk, number: int, trial: int) -> Start | None:
     """A convex mix of the foundation and one run of each auxiliary task, drawn for each run (METHOD.md 3.7)."""
-    runs = [
-        walk.auxiliary(auxiliary, number % walk.round.protocol.auxiliary_runs) for auxiliary in walk.round.auxiliaries
-    ]
+    runs = [walk.auxiliary(auxiliary, number) for auxiliary in walk.round.auxiliaries]
     starts = [walk.round.foundation, *(run for run in runs if run is not None)]
     if len(starts) <= len(runs):
         return None

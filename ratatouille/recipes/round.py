@@ -22,11 +22,12 @@ class Share(Record):
 
 
 class Auxiliary(Record):
-    """An auxiliary task of a round and the holding that it is trained on."""
+    """An auxiliary task of a round and the holdings that it is trained on."""
 
     name: Name
     task: Digest
-    share: Share
+    shares: Annotated[tuple[Share, ...], Field(min_length=1)]
+    """One holding of all its domains (or replicas of it), or several where they are spread: each has runs of its own."""
 
 
 class Start(Record):

@@ -181,16 +181,22 @@ class Walk:
     # -- runs
 
     def auxiliary(self, auxiliary: Auxiliary, number: int) -> Start | None:
-        """The last-step featurizer of run `number` on an auxiliary task, from that task's own probe (METHOD.md 3.8).
+        """The featurizer that target run `number` starts from: the last step of run `number` mod R on an auxiliary
+        task, from that task's own probe (METHOD.md 3.8).
 
-        Trials reshuffle the target's splits only: auxiliary work is done once, whatever the target.
+        Where the task's domains are spread over holdings, each has R runs and a probe of its own, and target runs take
+        the holdings in turn. Trials reshuffle the target's splits only: auxiliary work is done once for all targets.
         """
-        _, probed = self.probe(auxiliary.task, auxiliary.share, f"head of {auxiliary.name}", 0)
+        holdings, runs = len(auxiliary.shares), self.round.protocol.auxiliary_runs
+        starts = len(self.round.auxiliaries) + 1
+        share, number = auxiliary.shares[number // starts % holdings], number % runs
+        part = f" (holding {auxiliary.shares.index(share) + 1} of {holdings})" if holdings > 1 else ""
+        _, probed = self.probe(auxiliary.task, share, f"head of {auxiliary.name}{part}", 0)
         if probed is None or probed.head is None or probed.version is None:
             return None
         weights = Weights(self.round.foundation, probed.head, probed.version)
-        label = f"{auxiliary.name} run {number + 1}"
-        work = Training(auxiliary.task, auxiliary.share, auxiliary.name, number, 0, KeepLast(), label, "auxiliary")
+        label = f"{auxiliary.name} run {number + 1}{part}"
+        work = Training(auxiliary.task, share, auxiliary.name, number, 0, KeepLast(), label, "auxiliary")
         answer = self.fine_tune(work, weights)[1]
         if answer is None or answer.version is None or answer.featurizer is None:
             return None

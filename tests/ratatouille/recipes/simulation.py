@@ -50,7 +50,7 @@ def a_round(
         training=training,
         evaluation=(Share(fingerprint=name("held"), domains=("wool",)),),
         auxiliaries=tuple(
-            Auxiliary(name=one, task=name(one), share=Share(fingerprint=name(f"data {one}"), domains=("clay",)))
+            Auxiliary(name=one, task=name(one), shares=(Share(fingerprint=name(f"data {one}"), domains=("clay",)),))
             for one in auxiliaries
         ),
         recipes=recipes,

@@ -372,3 +372,20 @@ def test_a_linear_probe_that_was_probed_in_another_trial_is_validated_in_its_own
     evaluations = [order.assignment for order in orders_of(found, Evaluate)]
     assert {work.trial for work in evaluations if isinstance(work, Evaluate)} == {2}
     assert len(evaluations) == 2  # the validation split of trial 2, and the held-out domain
+
+
+def test_an_auxiliary_task_that_is_spread_over_holdings_is_trained_on_each_of_them() -> None:
+    shares = tuple(Share(fingerprint=name(f"data {domain}"), domains=(domain,)) for domain in ("clay", "ink"))
+    whole = a_round("w", ("ratatouille",), EMOJI.model_copy(update={"runs": 8}))
+    spread = whole.model_copy(
+        update={"auxiliaries": tuple(one.model_copy(update={"shares": shares}) for one in whole.auxiliaries)}
+    )
+    for round, holdings in ((whole, 1), (spread, 2)):
+        found, facts = run(round)
+        auxiliary = [work for work in trainings(found) if work.task != round.task]
+        assert len({work.fingerprint for work in auxiliary}) == len(auxiliary) == holdings
+        heads = {work.head for work in auxiliary}  # each holding's own probe
+        assert len(heads) == holdings
+        starts = Counter(work.featurizer for work in trainings(found) if work.task == round.task)
+        assert sorted(starts.values()) == sorted([4, *[4 // holdings] * holdings])
+        assert {facts[work.digest].featurizer for work in auxiliary} < set(starts)

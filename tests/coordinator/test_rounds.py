@@ -107,3 +107,30 @@ def test_a_node_that_is_alone_is_asked_three_times_and_its_reason_is_the_rounds(
         finish(books, anna=refused.to_json())
     assert books.row.state == "failed"
     assert len(books.notes) == 3
+
+
+class Slow(Lane):
+    """Nodes that never reply; it counts how often it is looked at."""
+
+    looks = 0
+
+    def poll(self) -> Iterator[Reply]:
+        self.looks += 1
+        return iter(())
+
+
+def test_flower_is_left_alone_while_nodes_work_and_nothing_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("coordinator.rounds.time.monotonic", lambda: clock[0])
+    books = Books(a_round("", ("soup",)), "anna")
+    lane = Slow(books, anna=b"never read")
+    runner = RoundRunner(cast(Registry, books), books.row, cast(Dispatch, lane))
+    for _ in range(10):
+        assert not runner._turn()
+    assert lane.looks == 1  # the order is out, and no answer came
+    clock[0] += 3.0
+    assert not runner._turn()
+    assert lane.looks == 2
+    books.answer(dict(runner._conductor.gather().orders))
+    assert not runner._turn()
+    assert lane.looks == 3

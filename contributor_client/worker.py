@@ -53,7 +53,7 @@ def work_forever(settings: NodeSettings, paths: NodePaths, remote: str) -> None:
         work_id = assignment.digest
         if not isinstance(assignment, NodeAssignment) or assignment.fingerprint not in holdings:
             return Hint(work_id=work_id, outcome="refused", reason="this node does not hold that data (any more)")
-        if not settings.trains and assignment.kind != "evaluate":
+        if not settings.trains and assignment.kind not in ("evaluate", "compare"):
             return Hint(work_id=work_id, outcome="refused", reason="this node evaluates only (trains = false)")
         with turn(settings.turns, settings.at_once):
             return answer(order, holdings[assignment.fingerprint], registry, signer, paths.work, device=settings.device)

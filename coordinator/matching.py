@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
-from ratatouille.exchange.assignment import Evaluate, NodeAssignment
+from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
 from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS, PROTOCOL
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.order import Order
@@ -95,7 +95,7 @@ def can_do(offer: Offer, order: Order) -> bool:
     if not isinstance(assignment, NodeAssignment) or not speaks_our_dialect(offer):
         return False
     holds = any(holding.fingerprint == assignment.fingerprint for holding in offer.holdings)
-    return holds and (offer.trains or isinstance(assignment, Evaluate))
+    return holds and (offer.trains or isinstance(assignment, Evaluate | Compare))
 
 
 def speaks_our_dialect(offer: Offer) -> bool:

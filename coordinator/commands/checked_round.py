@@ -40,7 +40,7 @@ class CheckedRound(Record):
             ("trains on", "; ".join(self._held(share.fingerprint, share.domains) for share in round.training)),
             ("held out", "; ".join(self._held(one.fingerprint, one.domains) for one in round.evaluation) or "nothing"),
             *(
-                (f"auxiliary {one.name}", "; ".join(self._held(share.fingerprint, share.domains) for share in one.shares))
+                (f"auxiliary {one.name}", "; ".join(self._held(each.fingerprint, each.domains) for each in one.shares))
                 for one in round.auxiliaries
             ),
             ("protocol", f"{protocol.name}: {protocol.runs} runs of {protocol.steps} steps, {protocol.image_size} px"),

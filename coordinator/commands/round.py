@@ -23,6 +23,9 @@ from registry.records import OVER, RoundRecord
 
 RoundId = Annotated[str, typer.Argument(help="A round's name, id, or unique prefix of its id.", metavar="ROUND")]
 Recipes = Annotated[str | None, typer.Option(help="Recipes instead of the file's, separated by commas.")]
+PoolTrials = Annotated[
+    int | None, typer.Option(min=1, help="Average the runs of so many trials together (†), where a recipe averages.")
+]
 Deadline = Annotated[float | None, typer.Option(help="Minutes after which it stops waiting for runs.")]
 MinRuns = Annotated[int | None, typer.Option(min=1, help="Runs that are enough at the deadline (default: all).")]
 
@@ -33,13 +36,14 @@ def plan_(
     recipes: Recipes = None,
     runs: Runs = None,
     steps: Steps = None,
+    pool_trials: PoolTrials = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a round would run, where, and what is known."""
     from coordinator.estimate import estimate
 
     registry = registry_in_force(remote)
-    round = resolve(_settings(file, recipes, runs, steps, None, None), registry)
+    round = resolve(_settings(file, recipes, runs, steps, pool_trials, None, None), registry)
     conductor = Conductor(round, registry, time.time())
     conductor.gather()
     forecasted = estimate(forecast(round, conductor.facts), conductor.facts, registry)
@@ -65,6 +69,7 @@ def run(
     recipes: Recipes = None,
     runs: Runs = None,
     steps: Steps = None,
+    pool_trials: PoolTrials = None,
     deadline: Deadline = None,
     min_runs: MinRuns = None,
     fresh: Fresh = False,
@@ -78,7 +83,7 @@ def run(
     The same settings on the same data are the same round: run again, it goes on where it was, and a finished one only
     shows its result. Ctrl-C stops following, not the round.
     """
-    settings = _settings(file, recipes, runs, steps, deadline, min_runs)
+    settings = _settings(file, recipes, runs, steps, pool_trials, deadline, min_runs)
     registry = registry_in_force(remote)
     if detach and not rehearse:
         id_ = request(settings, registry, fresh).id
@@ -91,7 +96,8 @@ def run(
 def result(registry: Registry, record: RoundRecord) -> Report:
     """The table of a round from what the registry knows now."""
     conductor = Conductor.of(record, registry)
-    return report(conductor.round, conductor.gather().outcomes, record.reason)
+    plan = conductor.gather()
+    return report(conductor.round, plan.outcomes, record.reason, plan.shared)
 
 
 def list_(remote: Remote = None, as_json: AsJson = False) -> None:
@@ -182,7 +188,7 @@ def show_report(found: Report) -> None:
         weights = f"{short(row.featurizer)}+{short(row.head)[:6]}" if row.featurizer else "–"
         rows.append(
             [
-                row.recipe,
+                row.recipe + ("†" if row.trials > 1 else ""),
                 runs,
                 _score(row.validation),
                 *final,
@@ -199,6 +205,11 @@ def show_report(found: Report) -> None:
         "± beside a score: half of its 95 % interval over images; beside the mean run: standard deviation over runs.\n"
         "best run: the one that validation chooses. " + found.verdict
     )
+    trials = max((row.trials for row in found.rows), default=1)
+    if trials > 1:
+        print_line(f"†: the runs of {trials} trials in one average, which no image validates.")
+    if found.shared:
+        print_line(f"{found.shared} trainings that a recipe asked for were another one's too, and were done once.")
     if found.note:
         print_line(found.note)
 
@@ -212,8 +223,16 @@ def _score(score: Any) -> str:
 
 
 def _settings(
-    file: Path, recipes: str | None, runs: int | None, steps: int | None, deadline: float | None, min_runs: int | None
+    file: Path,
+    recipes: str | None,
+    runs: int | None,
+    steps: int | None,
+    pool_trials: int | None,
+    deadline: float | None,
+    min_runs: int | None,
 ) -> RoundSettings:
     """The file with the flags over it."""
     names = None if recipes is None else tuple(name.strip() for name in recipes.split(",") if name.strip())
-    return settings_of(file, runs, steps, recipes=names, deadline_minutes=deadline, min_runs=min_runs)
+    return settings_of(
+        file, runs, steps, recipes=names, pool_trials=pool_trials, deadline_minutes=deadline, min_runs=min_runs
+    )

@@ -36,6 +36,8 @@ class Row(Record):
     head: Digest | None
     runs: int
     wanted: int
+    trials: int = 1
+    """Trials whose runs were pooled in one average (the paper's †)."""
     validation: Score | None
     held_out: dict[str, Score]
     """By slice: `all`, and `seen` and `new` where the round asked for them."""
@@ -57,10 +59,12 @@ class Report(Record):
     metric: str
     rows: tuple[Row, ...]
     verdict: str
+    shared: int = 0
+    """How often a recipe met a training that another one had asked for; it was done once."""
     note: str = ""
 
 
-def report(round: Round, outcomes: Sequence[Outcome], note: str = "") -> Report:
+def report(round: Round, outcomes: Sequence[Outcome], note: str = "", shared: int = 0) -> Report:
     """The table of a round from its plan's outcomes; recipes without a final version have empty cells."""
     rows = tuple(_row(round, outcome) for outcome in outcomes)
     return Report(
@@ -71,6 +75,7 @@ def report(round: Round, outcomes: Sequence[Outcome], note: str = "") -> Report:
         metric=round.metric,
         rows=rows,
         verdict=verdict(rows),
+        shared=shared,
         note=note,
     )
 
@@ -135,6 +140,7 @@ def _row(round: Round, outcome: Outcome) -> Row:
         head=final.head if final else None,
         runs=len(outcome.members),
         wanted=outcome.wanted,
+        trials=max(1, outcome.wanted // round.protocol.runs),
         validation=measured(final.validation, metric) if final else None,
         held_out=held_out,
         mean_run=mean(singles) if singles else None,

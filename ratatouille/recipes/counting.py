@@ -85,7 +85,7 @@ def start_of(walk: Walk, name: str, number: int) -> Start | None:
     """Where run `number` begins: with the auxiliary task of this name, or with the foundation."""
     for auxiliary in walk.round.auxiliaries:
         if auxiliary.name == name:
-            return walk.auxiliary(auxiliary, number % walk.round.protocol.auxiliary_runs)
+            return walk.auxiliary(auxiliary, number)
     return walk.round.foundation
 
 

@@ -1,7 +1,7 @@
 """Who gets which order, as laws of a pure function."""
 
 from coordinator.matching import match, stranded
-from ratatouille.exchange.assignment import Cell, Evaluate, Probe
+from ratatouille.exchange.assignment import Cell, Compare, Evaluate, Mixture, Probe, Weighted
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.order import Order
 from ratatouille.record import sha256
@@ -43,6 +43,19 @@ def evaluate(data: str) -> Order:
         task=name("task"),
         fingerprint=name(data),
         image_size=8,
+        cells=(Cell(domain="clay", split="all"),),
+    )
+    return Order(round="r", assignment=work)
+
+
+def compare(data: str) -> Order:
+    network = Mixture(featurizer=(Weighted(part=name("f")),), head=(Weighted(part=name("h")),))
+    work = Compare(
+        architecture=name("a"),
+        task=name("task"),
+        fingerprint=name(data),
+        image_size=8,
+        networks=(network,),
         cells=(Cell(domain="clay", split="all"),),
     )
     return Order(round="r", assignment=work)
@@ -94,10 +107,10 @@ def test_work_that_somebody_holds_a_lease_on_is_adopted_and_not_sent_again() -> 
     assert match(orders, offers, everybody(*offers), {}, {next(iter(orders)): name("anna")}) == []
 
 
-def test_a_node_that_does_not_train_evaluates_only() -> None:
+def test_a_node_that_does_not_train_evaluates_and_compares_only() -> None:
     offers = [offer("elena", "one", trains=False)]
-    orders = open_(probe("one"), evaluate("one"))
-    assert [work_id for _, work_id in match(orders, offers, everybody(*offers), {}, {})] == [list(orders)[1]]
+    orders = open_(probe("one"), evaluate("one"), compare("one"))
+    assert [work_id for _, work_id in match(orders, offers, everybody(*offers), {}, {})] == list(orders)[1:]
 
 
 def test_nodes_that_flower_cannot_reach_or_that_speak_another_dialect_get_nothing() -> None:

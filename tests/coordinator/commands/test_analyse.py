@@ -11,7 +11,7 @@ import pytest
 
 from ratatouille.recipes.studies import STUDIES
 from registry.opening import open_registry
-from tests.coordinator.federation import NODES, Ground
+from tests.coordinator.federation import NODES, Federation, Ground
 from tests.ratatouille.cli.call import Called, call
 
 FILES = {"figure.png", "figure.svg", "table.csv", "analysis.json"}
@@ -52,3 +52,50 @@ def test_an_analysis_has_a_figure_a_table_and_a_sentence(kind: str, rehearsed: A
     rows = list(csv.reader((folder / "table.csv").read_text().splitlines()))
     assert rows[0] == found["table"]["columns"]
     assert len(rows) - 1 == len(found["table"]["rows"]) > 0
+
+
+def test_ends_of_curves_count_as_the_versions_themselves_did(rehearsed: Any) -> None:
+    lines = rehearsed("connectivity", "--json").json["result"]["lines"]
+    assert {line["kind"] for line in lines} == {
+        f"{word} {at}" for word in ("observation", "hypothesis") for at in (1, 2)
+    }
+    for line in lines:
+        for side in (line["validation"], line["held_out"]):
+            # Nothing but a mix has the featurizer of an auxiliary task below the target's head.
+            assert side["meets_ends"] is (None if line["kind"] == "hypothesis 1" else True)
+            assert side["accuracy"][0] == side["line"][0]
+            assert side["accuracy"][-1] == side["line"][-1]
+
+
+def test_asked_again_nothing_is_done_again_and_the_answer_is_the_same(
+    rehearsed: Any, ground: Ground, tmp_path: Path
+) -> None:
+    first = rehearsed("selection", "--json").json
+    registry = open_registry(ground.folder / "registry")
+    versions = [entry.id for entry in registry.log(limit=1000)]
+    pictures = [(tmp_path / "round-selection" / name).read_bytes() for name in sorted(FILES)]
+    assert rehearsed("selection", "--json").json == first
+    assert [entry.id for entry in registry.log(limit=1000)] == versions
+    assert [(tmp_path / "round-selection" / name).read_bytes() for name in sorted(FILES)] == pictures
+
+
+def test_people_see_a_table_the_sentence_and_where_the_files_are(rehearsed: Any, tmp_path: Path) -> None:
+    called = rehearsed("selection", "--output", tmp_path / "kept")
+    assert called.code == 0
+    assert called.out.splitlines()[-1].endswith(f"are in {tmp_path / 'kept'}")
+    assert json.loads((tmp_path / "kept" / "analysis.json").read_text())["sentence"] in called.out
+
+
+def test_an_unknown_analysis_is_refused_before_anything_is_asked(rehearsed: Any) -> None:
+    rehearsed("taste").refused("there is no analysis 'taste'", "connectivity, diversity, auxiliaries, selection")
+
+
+def test_a_federation_counts_what_a_rehearsal_counts(
+    rehearsed: Any, ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = rehearsed("connectivity", "--json").json
+    with Federation(ground, tmp_path / "federation") as federation:
+        monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path / "home"))
+        together = call("analyse", "connectivity", ground.round, "--remote", federation.address, "--json").json
+    assert together["result"] == alone["result"]
+    assert together["sentence"] == alone["sentence"]

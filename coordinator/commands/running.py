@@ -1,0 +1,93 @@
+"""Running a round from a round.toml for a command: over Flower or rehearsed, shown while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from coordinator.commands.follow import follow
+from coordinator.conductor import Conductor
+from coordinator.requests import request
+from coordinator.settings import RoundSettings, read_round_settings
+from ratatouille.cli.home import remote_in_force
+from ratatouille.cli.output import console
+from ratatouille.errors import Refusal
+from ratatouille.record import first_problem
+from registry.port import Registry
+from registry.records import RoundRecord
+
+RoundFile = Annotated[Path, typer.Argument(help="The round's settings.", metavar="ROUND.TOML")]
+Runs = Annotated[int | None, typer.Option(min=1, help="Runs of each recipe instead of the protocol's.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Steps of each target run instead of the protocol's.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Ask everything anew, also what is known.")]
+Rehearse = Annotated[
+    list[Path] | None,
+    typer.Option("--rehearse", help="Run without Flower on the data of this node.toml (repeat it for more)."),
+]
+Workers = Annotated[int, typer.Option(min=1, help="Worker processes of a rehearsal.")]
+
+
+def settings_of(file: Path, runs: int | None, steps: int | None, **changes: Any) -> RoundSettings:
+    """A round.toml with a command's flags over it; None leaves a key as the file has it.
+
+    Raises:
+        Refusal: for a file or a flag that cannot be used.
+    """
+    settings = read_round_settings(file)
+    protocol = {key: value for key, value in {"runs": runs, "steps": steps}.items() if value is not None}
+    given = {key: value for key, value in changes.items() if value is not None}
+    values = settings.model_dump() | given | {"protocol": settings.protocol | protocol}
+    try:
+        return RoundSettings.model_validate(values)
+    except ValidationError as error:
+        raise Refusal(f"the flags given with '{file}' cannot be used: {first_problem(error)}") from error
+
+
+def carried_out(
+    settings: RoundSettings,
+    registry: Registry,
+    remote: str | None,
+    rehearsed: Sequence[Path],
+    workers: int,
+    fresh: bool,
+    quiet: bool,
+) -> RoundRecord:
+    """The round, run to its end: rehearsed on the data of these node files, or without any by the federation.
+
+    Raises:
+        Refusal: as `resolve` does, and when the round fails or is cancelled.
+    """
+    if rehearsed:
+        id_ = _rehearse(settings, remote_in_force(remote).value, rehearsed, workers, fresh, quiet)
+    else:
+        id_ = request(settings, registry, fresh).id
+        follow(registry, id_, quiet=quiet)
+    record = registry.round(id_)
+    if record.state in ("failed", "cancelled"):
+        raise Refusal(f"round {record.name} ({record.id}) {record.state}: {record.reason}")
+    return record
+
+
+def _rehearse(
+    settings: RoundSettings, address: str, files: Sequence[Path], workers: int, fresh: bool, quiet: bool
+) -> str:
+    from coordinator.rehearsal import Stage, rehearse
+    from ratatouille.cli.home import home
+    from ratatouille.tasks.node import read_node_settings
+
+    nodes = tuple(read_node_settings(file.resolve()) for file in files)
+    stage = Stage(address, nodes, (home() / "rehearsal").resolve())
+    last: list[str] = []
+
+    def told(conductors: Sequence[Conductor]) -> None:
+        found = conductors[0].gather()
+        line = f"rehearsal: {len(found.questions) - len(found.orders)} of {len(found.questions)} questions answered"
+        if not quiet and last[-1:] != [line]:
+            last.append(line)
+            console.print(line)
+
+    return rehearse(settings, stage, workers, fresh=fresh, told=told).id

@@ -1,0 +1,135 @@
+"""What counts on images of one's own say: scores with their margins, and whether one version is ahead of another.
+
+Two versions are compared on the same images. Those that both recognise, or both miss, say nothing about which is
+better; the others decide (McNemar), so the interval is narrower than two separate margins would suggest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from ratatouille.analysis.report import Score, measured
+from ratatouille.exchange.assignment import Cell
+from ratatouille.exchange.receipt import Evaluation
+from ratatouille.recipes.score import add
+from ratatouille.record import Record
+
+_Z = 1.96
+
+
+class OwnScore(Record):
+    """How one version does on the images of a domain, or on all of them together (`domain` is None)."""
+
+    domain: str | None
+    images: int
+    correct: int
+    accuracy: Score
+    balanced_accuracy: Score
+
+    def metric(self, name: str) -> Score:
+        """The score by the name of its metric."""
+        return self.balanced_accuracy if name == "balanced_accuracy" else self.accuracy
+
+
+class Difference(Record):
+    """How far one version is ahead of another on the same images, with its 95 % interval; shares of 1."""
+
+    value: float
+    low: float
+    high: float
+    images: int
+
+    @property
+    def sure(self) -> bool:
+        """Whether zero lies outside."""
+        return self.low > 0 or self.high < 0
+
+
+def own_scores(domains: Mapping[str, Evaluation], names: Mapping[str, str]) -> tuple[OwnScore, ...]:
+    """All images together, whatever their domain, then each domain where there are several.
+
+    Args:
+        domains: the counts of each domain.
+        names: what the folder calls the domains.
+    """
+    total = add([one.model_copy(update={"cell": Cell(domain="all", split="all")}) for one in domains.values()])
+    single = [_score(names[domain], counts) for domain, counts in domains.items()] if len(domains) > 1 else []
+    return (_score(None, total), *single)
+
+
+def difference(
+    first: Mapping[str, tuple[int, bool]], second: Mapping[str, tuple[int, bool]], metric: str
+) -> Difference:
+    """How far the first is ahead of the second.
+
+    With b images that only the first recognises and c that only the second does, of n, the difference is (b − c) / n.
+    Its interval is that of Agresti and Min (2005): as if one more image of each kind had spoken for half, so with
+    b + 1/2, c + 1/2 and n + 2 it is (b − c) / n ± z √(b + c − (b − c)² / n) / n. Balanced accuracy is the mean of this
+    over the classes that occur, and their variances add.
+
+    Args:
+        first: for each image its class, and whether it was recognised.
+        second: the same images.
+        metric: `accuracy` or `balanced_accuracy`.
+    """
+    if first.keys() != second.keys():
+        raise ValueError("only counts of the same images can be compared")
+    strata: dict[str, list[int]] = defaultdict(list)
+    for image, (label, right) in first.items():
+        strata[str(label) if metric == "balanced_accuracy" else ""].append(right - second[image][1])
+    parts = [_part(signs) for signs in strata.values()]
+    value = sum(part[0] for part in parts) / len(parts)
+    centre = sum(part[1] for part in parts) / len(parts)
+    half = _Z * math.sqrt(sum(part[2] for part in parts)) / len(parts)
+    return Difference(value=value, low=centre - half, high=centre + half, images=len(first))
+
+
+def lead(names: Sequence[str], ahead: Sequence[Difference], metric: str) -> str:
+    """One sentence: whether the best of several versions is more than luck.
+
+    Args:
+        names: the versions, the best first.
+        ahead: how far the best is ahead of each of the others, in the same order.
+        metric: the metric.
+    """
+    if not ahead:
+        return f"{names[0]} is the only version, so there is nothing to compare."
+    gap, images = ahead[0], ahead[0].images
+    close = [name for name, one in zip(names[1:], ahead, strict=True) if not one.sure]
+    interval = f"95 % interval {_points(gap.low)} to {_points(gap.high)}"
+    if gap.value == 0:
+        begin = f"{names[0]} and {names[1]} are level in {metric.replace('_', ' ')} on these {images} images"
+    else:
+        begin = (
+            f"{names[0]} is ahead of {names[1]} by {100 * gap.value:.1f} points of {metric.replace('_', ' ')} on the "
+            f"same {images} images ({interval})"
+        )
+    if not close:
+        return f"{begin}, which is more than noise."
+    others = (
+        f"{len(close)} of the {len(ahead)} others" if len(close) < len(ahead) else f"any of the {len(ahead)} others"
+    )
+    others = "the other one" if len(ahead) == 1 else others
+    return f"{begin}; the best cannot be told from {others} by so many images."
+
+
+def _score(domain: str | None, counts: Evaluation) -> OwnScore:
+    accuracy, balanced = measured([counts], "accuracy"), measured([counts], "balanced_accuracy")
+    assert accuracy is not None
+    assert balanced is not None
+    return OwnScore(
+        domain=domain, images=counts.count, correct=counts.correct, accuracy=accuracy, balanced_accuracy=balanced
+    )
+
+
+def _part(signs: Sequence[int]) -> tuple[float, float, float]:
+    """Difference, centre of its interval, and variance, from +1, −1 and 0 for each image."""
+    n, only_first, only_second = len(signs), signs.count(1) + 0.5, signs.count(-1) + 0.5
+    gap, seen = only_first - only_second, n + 2
+    return gap / n, gap / seen, (only_first + only_second - gap**2 / seen) / seen**2
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f}".replace("-", "−")

@@ -7,6 +7,8 @@ bit, as a federation does.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -172,8 +174,17 @@ _worker: list[Any] = []
 def _open_stage(stage: Stage) -> None:
     from ratatouille.training import numerics
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     numerics.apply()
     _worker.append(_Worker(stage))
+
+
+def _end_with_parent() -> None:
+    """A pool's processes would outlive a rehearsal that is killed, waiting for orders for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work(order_json: bytes) -> bytes:

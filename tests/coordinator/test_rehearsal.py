@@ -1,13 +1,19 @@
 """What a rehearsal says of work that is not its own; whole rehearsals are compared in `test_federation`."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from coordinator import rehearsal
 from coordinator.rehearsal import Stage
 from ratatouille.exchange.order import Hint
 from tests.coordinator.test_matching import probe
+
+PATHS = {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def test_data_that_no_given_node_holds_is_refused_in_a_sentence(
@@ -19,3 +25,29 @@ def test_data_that_no_given_node_holds_is_refused_in_a_sentence(
     hint = Hint.from_json(rehearsal._work(probe("elsewhere").to_json()))
     assert hint.outcome == "refused"
     assert "data that another node offers" in hint.reason
+
+
+def test_worker_processes_end_with_a_rehearsal_that_is_killed(tmp_path: Path) -> None:
+    script = """
+import multiprocessing, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from coordinator.rehearsal import Stage, _open_stage
+
+if __name__ == "__main__":
+    stage = Stage(sys.argv[1], (), Path(sys.argv[1]))
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_open_stage, initargs=(stage,)) as pool:
+        print(pool.submit(abs, -1).result(), flush=True)
+        time.sleep(600)
+"""
+    (tmp_path / "script.py").write_text(script)
+    command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "registry")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | PATHS) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "1\n"
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children
+        process.kill()
+        _, alive = psutil.wait_procs(children, timeout=20)
+    assert not alive

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Compare, Evaluate, FineTune, Import, NodeAssignment, Probe
@@ -18,6 +20,7 @@ from ratatouille.exchange.version import Parent, Rule, Version
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture, Part, Tensor
 from ratatouille.weights.canonical import size
+from registry.answers import CHUNK
 from registry.definitions import architecture, task
 from registry.schema import VersionRow
 from registry.settings import read_settings
@@ -174,14 +177,25 @@ def _refuse_weights(receipt: Receipt) -> None:
 def _check_known(
     connection: Connection, work: NodeAssignment, featurizers: Sequence[str], heads: Sequence[str]
 ) -> None:
-    of_kind = select(VersionRow.id).where(VersionRow.state == "admitted", VersionRow.architecture == work.architecture)
-    for featurizer in dict.fromkeys(featurizers):
-        if connection.execute(of_kind.where(VersionRow.featurizer == featurizer).limit(1)).first() is None:
-            raise Refusal(f"featurizer {featurizer[:12]}… belongs to no version of this architecture")
-    for head in dict.fromkeys(heads):
-        known = of_kind.where(VersionRow.head == head, VersionRow.task == work.task)
-        if connection.execute(known.limit(1)).first() is None:
-            raise Refusal(f"head {head[:12]}… belongs to no version of this task and architecture")
+    of_kind = (VersionRow.state == "admitted", VersionRow.architecture == work.architecture)
+    if strange := _unknown(connection, VersionRow.featurizer, featurizers, *of_kind):
+        raise Refusal(f"featurizer {strange[:12]}… belongs to no version of this architecture")
+    if strange := _unknown(connection, VersionRow.head, heads, *of_kind, VersionRow.task == work.task):
+        raise Refusal(f"head {strange[:12]}… belongs to no version of this task and architecture")
+
+
+def _unknown(
+    connection: Connection, column: InstrumentedAttribute[Any], digests: Sequence[str], *conditions: ColumnElement[bool]
+) -> str | None:
+    """The first of these digests that no version has in this column; a hostile question may name very many."""
+    distinct = list(dict.fromkeys(digests))
+    for start in range(0, len(distinct), CHUNK):
+        chunk = distinct[start : start + CHUNK]
+        known = set(connection.execute(select(column).where(column.in_(chunk), *conditions)).scalars())
+        strange = next((digest for digest in chunk if digest not in known), None)
+        if strange is not None:
+            return strange
+    return None
 
 
 def _check_comparison(work: Compare, receipt: Receipt, about: Task) -> None:

@@ -29,6 +29,8 @@ docs: $(VENV)/.dev          ## the pages that are made from the code
 bench: $(VENV)/.dev          ## benchmarks, against peers or limits in the same run
 	$(BIN)/python -m benchmarks.averaging
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.probe
 
 install: $(VENV)/.dev        ## everything for development
 

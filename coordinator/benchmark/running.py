@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import tomli_w
 
 from coordinator.benchmark.suite import Planned, Suite
 from coordinator.conductor import Conductor
@@ -19,6 +22,7 @@ from ratatouille.exchange.order import Order
 from ratatouille.processes import Child, Program, environment_with_scripts, module
 from ratatouille.recipes.forecast import forecast
 from ratatouille.record import Record
+from ratatouille.tasks.stored import write_whole
 from registry.opening import open_registry
 from registry.port import Registry
 from registry.records import Result
@@ -80,7 +84,21 @@ def prepare(suite: Suite, folder: Path) -> Bench:
             if child.exit_code:
                 raise Refusal(f"the foundation was not entered: {child.last_words(3)}")
     registry.close()
+    _write_files(bench)
     return bench
+
+
+def _write_files(bench: Bench) -> None:
+    """The rounds and nodes as files, for `ratatouille analyse` and whoever wants to run one of them by hand."""
+    for planned in bench.suite.rounds:
+        values = planned.settings.model_dump(mode="json", exclude_none=True)
+        _write(bench.folder / "rounds" / f"{planned.settings.name}.toml", values)
+    for node in bench.suite.nodes:
+        _write(bench.folder / "nodes" / f"{node.name}.toml", node.model_dump(mode="json", exclude_none=True))
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    write_whole(path, [tomli_w.dumps(values).encode()])
 
 
 def cost(bench: Bench) -> Cost:

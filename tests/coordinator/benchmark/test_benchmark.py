@@ -85,3 +85,14 @@ def test_bad_input_is_one_sentence(arguments: list[str], sentence: str, tmp_path
     assert called.code == 2
     assert sentence in " ".join(called.err.split())
     assert not list(tmp_path.iterdir())
+
+
+def test_rounds_and_nodes_are_left_as_files_that_other_commands_take(bench: Bench) -> None:
+    bench.run("--trials", 1, "--recipes", "soup", "--dry-run")
+    rounds = sorted((bench.folder / "rounds").iterdir())
+    nodes = sorted((bench.folder / "nodes").iterdir())
+    assert [path.stem for path in nodes] == sorted(NODES)
+    remote = ["--remote", bench.folder / "registry"]
+    assert call("round", "plan", rounds[0], *remote, "--json").json["rows"]
+    for node in nodes:
+        assert call("check", node, *remote).code == 0

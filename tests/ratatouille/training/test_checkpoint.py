@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -61,9 +62,12 @@ def test_a_process_that_is_killed_is_resumed_by_another_to_the_same_bits(kitchen
         os.kill(process.pid, signal.SIGKILL)
     assignment = kitchen.long_run()
     assert (tmp_path / "work" / "checkpoints" / f"{assignment.digest}.checkpoint").exists()
+    records = tmp_path / "work" / "runs" / assignment.digest / "metrics.jsonl"
+    assert [json.loads(line)["step"] for line in records.read_text().splitlines()] == list(range(6))
     steps: list[int] = []
     resumed = kitchen.perform(assignment, tmp_path / "work", progress=lambda done, *_: steps.append(done))
     assert steps == [5, 6, 7, 8, 9]
+    assert [json.loads(line)["step"] for line in records.read_text().splitlines()] == list(range(10))
     undisturbed = kitchen.perform(assignment, tmp_path / "undisturbed")
     assert (resumed.featurizer, resumed.head) == (undisturbed.featurizer, undisturbed.head)
     assert resumed.curve == undisturbed.curve

@@ -27,7 +27,7 @@ class Auxiliary(Record):
     name: Name
     task: Digest
     shares: Annotated[tuple[Share, ...], Field(min_length=1)]
-    """One holding of all its domains (or replicas of it), or several where they are spread: each has runs of its own."""
+    """One holding of all its domains (or replicas of it), or several where they are spread, each with its own runs."""
 
 
 class Start(Record):

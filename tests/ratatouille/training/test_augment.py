@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torchvision.transforms.v2 import functional as reference  # type: ignore[import-untyped]
+from torchvision.transforms.v2 import functional as reference
 
 from ratatouille.exchange.assignment import Augmentation
 from ratatouille.training import augment

@@ -87,10 +87,7 @@ def test_an_import_is_no_work_for_a_node(kitchen: Kitchen, tmp_path: Path) -> No
 
 def test_a_start_with_nan_is_refused_by_tensor(kitchen: Kitchen, tmp_path: Path) -> None:
     path = kitchen.start[kitchen.digests["featurizer"]]
-    arrays = {
-        name: np.array(array)
-        for name, array in open_part(path, kitchen.architecture.featurizer).items()
-    }
+    arrays = {name: np.array(array) for name, array in open_part(path, kitchen.architecture.featurizer).items()}
     arrays["bn1.bias"][0] = np.nan
     digest, path = save_part(arrays, tmp_path)
     with pytest.raises(Refusal, match=r"the featurizer to start from cannot be used: tensor bn1.bias holds NaN"):

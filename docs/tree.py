@@ -1,7 +1,8 @@
 """Rewrites the tree in README.md: every file with one line about it, taken from the file itself.
 
 A Python file says it in the first sentence of its docstring, a TOML, proto or shell file in its first comment, a page
-in its first heading. Files that cannot say it themselves have a line in `NAMED`. Tests are listed by folder.
+or notebook in its first heading. Files that cannot say it themselves have a line in `NAMED`. Tests are listed by
+folder.
 
 `python -m docs.tree` writes; a test compares.
 """
@@ -9,6 +10,7 @@ in its first heading. Files that cannot say it themselves have a line in `NAMED`
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -25,6 +27,8 @@ NAMED = {
     "LICENSE": "Apache License 2.0.",
     "README.md": "This page.",
     "constraints.txt": "Exact versions of everything that `make` installs.",
+    "coordinator/benchmark/templates/page.html.jinja": "The report of a benchmark as one page.",
+    "coordinator/benchmark/templates/report.md.jinja": "The report of a benchmark in Markdown.",
     "pyproject.toml": "Packaging, what each role installs, the rules of style and types, and who may import whom.",
     "registry/migrations/script.py.mako": "Alembic's template for a new migration.",
     "registry/proto/registry_pb2.py": "Generated from registry.proto.",
@@ -37,7 +41,7 @@ ROOMS = {
     "registry": "remembers: versions, weights, who made what from what",
     "docs": "pages, decision records, and the scripts that generate pages",
     "benchmarks": "measurements against peers or limits, in the same run",
-    "examples": "settings files to copy",
+    "examples": "notebooks to run and change",
     "tests": "mirror the tree; a test's name is a sentence",
 }
 
@@ -57,6 +61,8 @@ def described(name: str) -> str:
         return _sentence(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")
     if path.suffix in (".toml", ".proto", ".mk") or path.name == "Makefile":
         return _sentence(_first_comment(path.read_text(encoding="utf-8")))
+    if path.suffix == ".ipynb":
+        return _sentence(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"][0].removeprefix("# "))
     if path.suffix == ".md":
         heading = re.search(r"^# (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
         return heading[1] if heading else ""

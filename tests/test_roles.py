@@ -127,6 +127,8 @@ def test_a_coordinator_defines_tasks_and_answers_without_torch(coordinator: Coor
         ("foundation efficientnet-lite0", "node"),
         ("node join node.toml", "node"),
         ("check node.toml", "node"),
+        ("evaluate latest --data pets", "node"),
+        ("best --data pets", "node"),
     ],
 )
 def test_work_on_weights_or_images_names_the_extra_to_install(

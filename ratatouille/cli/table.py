@@ -61,6 +61,8 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("show", "registry.commands.read:show", "Show everything about a version.", "show latest"),
         _row("lineage", "registry.commands.read:lineage", "Show what a version was made from.", "lineage latest"),
         _row("verify", "registry.commands.read:verify", "Check bytes and signatures, and recompute averages.", "verify latest"),
+        _row("evaluate", "contributor_client.commands.own_data:evaluate", "Score versions on images of your own, which stay here.", "evaluate latest --data images"),
+        _row("best", "contributor_client.commands.own_data:best", "Rank the newest versions on images of your own.", "best --data images --last 10"),
     ),
     "RESEARCH": (
         _row("analyse", "coordinator.commands.analyse:analyse", "Answer a question about a round's runs, with a figure and a table.", "analyse connectivity round.toml"),

@@ -25,7 +25,7 @@ from ratatouille.tasks.manifest import rows_of_manifest
 from ratatouille.tasks.pixels import decoded, stored_pixels
 from ratatouille.tasks.sentences import listed
 from ratatouille.tasks.settings import DataSettings
-from ratatouille.tasks.source import Example, examples_of
+from ratatouille.tasks.source import Example, Row, examples_of
 from ratatouille.tasks.split import Split, split_of
 from ratatouille.tasks.task import Task
 
@@ -135,12 +135,8 @@ def open_data(
     Raises:
         Refusal: one or two sentences about the first thing that cannot be used.
     """
-    if _is_manifest(settings):
-        rows, notes = rows_of_manifest(settings.path)
-        folder = settings.path.parent
-    else:
-        rows, notes = rows_of_folder(settings.path)
-        folder = settings.path
+    rows, notes = rows_of(settings)
+    folder = settings.path.parent if _is_manifest(settings) else settings.path
     found, left_out = examples_of(rows, folder, task, settings)
     if not found:
         raise Refusal(
@@ -166,6 +162,11 @@ def open_data(
         notes=(*notes, *left_out, *skipped),
         cache=cache,
     )
+
+
+def rows_of(settings: DataSettings) -> tuple[list[Row], list[str]]:
+    """What a folder or manifest lists, in its owner's words, and notes; raises as their readers do."""
+    return rows_of_manifest(settings.path) if _is_manifest(settings) else rows_of_folder(settings.path)
 
 
 def _inspected(

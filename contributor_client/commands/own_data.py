@@ -1,0 +1,173 @@
+"""`ratatouille evaluate` and `ratatouille best`: how versions do on images of one's own, which stay here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ratatouille.cli.home import home
+from ratatouille.cli.options import AsJson, Remote
+from ratatouille.cli.output import percent, plain, print_json, print_line, print_table, short
+from ratatouille.cli.progress import counting
+from ratatouille.errors import Refusal
+from ratatouille.recipes.protocol import DOMAINBED
+from registry.commands.opened import opened
+
+if TYPE_CHECKING:
+    from contributor_client.own_data import Scored
+
+Data = Annotated[
+    Path, typer.Option("--data", help="Folder class/* or domain/class/*, or a CSV manifest.", metavar="FOLDER")
+]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        help="A label of the folder and the task's class that it is; LABEL=- leaves it out (repeat it for more).",
+        metavar="LABEL=CLASS",
+    ),
+]
+Head = Annotated[
+    Literal["auto", "own", "probed"],
+    typer.Option(help="A version's own head, or one that is probed here; auto: its own where it fits."),
+]
+Split = Annotated[
+    Literal["all", "rest", "train", "validation", "test"] | None,
+    typer.Option(
+        help="Which images are counted (default: all; with a probed head the rest, which it was not fitted on)."
+    ),
+]
+Group = Annotated[str, typer.Option(help="What the split may not tear apart: as in node.toml.")]
+Corrupt = Annotated[Literal["refuse", "skip"], typer.Option(help="What to do about images that cannot be read.")]
+ImageSize = Annotated[
+    int | None, typer.Option(min=8, max=1024, help="Pixels of a side (default: as the version was trained).")
+]
+L2 = Annotated[float, typer.Option(min=1e-9, help="How strongly a probed head is regularised.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
+
+COLUMNS = ("version", "made by", "task", "head", "domain", "accuracy", "±", "balanced", "±", "images")
+
+
+def evaluate(
+    revisions: Annotated[list[str], typer.Argument(help="Ids, beginnings of ids, or aliases.", metavar="REV...")],
+    data: Data,
+    map_: Map = None,
+    head: Head = "auto",
+    split: Split = None,
+    group: Group = "file",
+    corrupt: Corrupt = "refuse",
+    image_size: ImageSize = None,
+    l2: L2 = DOMAINBED.probe_l2,
+    device: Device = "auto",
+    remote: Remote = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score versions on images of your own, which stay here.
+
+    Nothing is published. A version's own head is used where the folder has no other classes than the version's task;
+    otherwise a head is probed on a part of the folder, and the rest is counted.
+    """
+    # imported first: whoever lacks torch hears of it before anything else
+    from contributor_client.own_data import Scoring, silent
+    from ratatouille.tasks.own import look_at
+
+    with opened(remote) as registry:
+        folder = look_at(data, _labels(map_ or []), group, corrupt)
+        progress = silent if as_json else counting
+        scoring = Scoring(registry, folder, home() / "own-data", head, split, image_size, device, l2, progress)
+        scored = scoring.each(revisions)
+    if as_json:
+        print_json({"versions": scored, "notes": list(scoring.notes)})
+        return
+    print_table(COLUMNS, [row for one in scored for row in _rows(one)])
+    _say(_heads(scored), scoring.notes)
+
+
+def best(
+    data: Data,
+    last: Annotated[int, typer.Option(min=1, max=1000, help="How many of the newest versions.")] = 10,
+    task: Annotated[str | None, typer.Option(help="Only versions for this task.")] = None,
+    metric: Annotated[
+        Literal["accuracy", "balanced_accuracy"] | None, typer.Option(help="What counts (default: as the task says).")
+    ] = None,
+    map_: Map = None,
+    head: Head = "auto",
+    split: Split = None,
+    group: Group = "file",
+    corrupt: Corrupt = "refuse",
+    image_size: ImageSize = None,
+    l2: L2 = DOMAINBED.probe_l2,
+    device: Device = "auto",
+    remote: Remote = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank the newest versions on images of your own.
+
+    All are counted on the same images, so all use their own heads or, where one of them cannot, all a probed one.
+    Nothing is published.
+    """
+    from contributor_client.own_data import Scoring, silent
+    from ratatouille.tasks.own import look_at
+
+    with opened(remote) as registry:
+        folder = look_at(data, _labels(map_ or []), group, corrupt)
+        progress = silent if as_json else counting
+        scoring = Scoring(registry, folder, home() / "own-data", head, split, image_size, device, l2, progress)
+        ranked = scoring.best(last, task, metric)
+    if as_json:
+        print_json({**plain(ranked), "notes": list(scoring.notes)})
+        return
+    behind = ["", *(f"{percent(one.value)} [{percent(one.low)}, {percent(one.high)}]" for one in ranked.behind)]
+    rows = [(*_rows(one)[0], gap) for one, gap in zip(ranked.versions, behind, strict=True)]
+    print_table((*COLUMNS, "behind the best [95 %]"), rows)
+    print_line(ranked.sentence)
+    _say(_heads(ranked.versions), scoring.notes)
+
+
+def _labels(mapped: Sequence[str]) -> dict[str, str]:
+    labels = {}
+    for one in mapped:
+        label, sign, name = one.rpartition("=")
+        if not (label and sign and name):
+            raise Refusal(f"--map takes LABEL=CLASS, or LABEL=- to leave a label out; '{one}' is neither")
+        labels[label] = name
+    return labels
+
+
+def _rows(scored: Scored) -> list[tuple[str, ...]]:
+    """A row for all images, then one for each domain, if there are several."""
+    rows: list[tuple[str, ...]] = []
+    for number, one in enumerate(scored.scores):
+        first = (short(scored.version), scored.rule, scored.task or "–", scored.head)
+        rows.append(
+            (
+                *(first if number == 0 else ("", "", "", "")),
+                one.domain or "all",
+                percent(one.accuracy.value),
+                percent(one.accuracy.margin),
+                percent(one.balanced_accuracy.value),
+                percent(one.balanced_accuracy.margin),
+                str(one.images),
+            )
+        )
+    return rows
+
+
+def _heads(scored: Iterable[Scored]) -> list[str]:
+    """Which heads were probed, why, and on how much."""
+    reasons: dict[tuple[str, int], list[str]] = {}
+    for one in scored:
+        if one.head == "probed":
+            reasons.setdefault((one.reason, one.fitted), []).append(short(one.version))
+    return [
+        f"probed on {fitted} other images of the folder: a head for {', '.join(versions)} ({reason})"
+        for (reason, fitted), versions in reasons.items()
+    ]
+
+
+def _say(heads: Sequence[str], notes: Iterable[str]) -> None:
+    for line in (*heads, *(f"note: {note}" for note in notes), "Counted here; nothing was sent to the registry."):
+        print_line(line)

@@ -261,10 +261,17 @@ def _foundation(file: Path, *flags: object) -> Words:
 
 ROUND_ROWS = {
     "an unknown recipe in round.toml": Row(
-        lambda scene: scene.round(recipes=["stew"]), ("no recipe 'stew'", "soup, ratatouille")
+        lambda scene: scene.round(recipes=["stew"]), ("no recipe 'stew'", "fusing, ratatouille")
     ),
     "an unknown recipe in --recipes": Row(
-        lambda scene: scene.round("--recipes", "soup,stew"), ("no recipe 'stew'", "soup, ratatouille")
+        lambda scene: scene.round("--recipes", "soup,stew"), ("no recipe 'stew'", "fusing, ratatouille")
+    ),
+    "an unknown analysis": Row(lambda scene: scene.round(analyses=["taste"]), ("no analysis 'taste'", "connectivity")),
+    "a moving average that would begin after the last step": Row(
+        lambda scene: scene.round(
+            recipes=["moving_average"], protocol={"name": "emoji", "steps": 5, "average_from": 10}
+        ),
+        ("moving_average would average no step", "lower `average_from`"),
     ),
     "no recipe at all in --recipes": Row(lambda scene: scene.round("--recipes", ","), ("recipes", "at least 1")),
     "a deadline that has passed": Row(lambda scene: scene.round("--deadline", "-5"), ("deadline", "greater than 0")),
@@ -283,7 +290,9 @@ ROUND_ROWS = {
     "every domain held out": Row(
         lambda scene: scene.round(held_out=["day", "night", "sketch"]), ("every domain", "leave at least one")
     ),
-    "an unknown protocol": Row(lambda scene: scene.protocol(name="fast"), ("no protocol 'fast'", "paper, emoji")),
+    "an unknown protocol": Row(
+        lambda scene: scene.protocol(name="fast"), ("no protocol 'fast'", "domainbed, domainbed-reference, emoji")
+    ),
     "an unknown value of a protocol": Row(
         lambda scene: scene.protocol(stepz=1), ("protocol emoji", "no key 'stepz'", "did you mean 'steps'?")
     ),

@@ -12,6 +12,8 @@ from statistics import mean
 
 from ratatouille.analysis.report import Report, Row
 from ratatouille.analysis.statistics import Interval, interval
+from ratatouille.recipes.columns import STARTS
+from ratatouille.recipes.recipe import recipe_named
 from ratatouille.record import Record
 
 BASELINE = "vanilla"
@@ -93,14 +95,11 @@ def _summary(name: str, target: str, cells: Sequence[Cell]) -> Summary:
     scores: dict[str, dict[int, float]] = {}
     for setting, trials in tables.items():
         for recipe in _recipes(trials):
-            line, by_trial = _line(recipe, setting, trials)
-            if line is None:
-                continue
-            label = named(recipe, setting)
-            # recipes that use no auxiliary task are the same in every setting
-            if any(by_trial == known for other, known in scores.items() if other.split(" ")[0] == recipe):
-                continue
-            lines[label], scores[label] = line, by_trial
+            own = setting if _uses_auxiliaries(recipe) else ""
+            line, by_trial = _line(recipe, own, trials)
+            if line is not None:
+                lines.setdefault(named(recipe, own), line)
+                scores.setdefault(named(recipe, own), by_trial)
     first = cells[0].report if cells else None
     return Summary(
         name=name,
@@ -108,7 +107,7 @@ def _summary(name: str, target: str, cells: Sequence[Cell]) -> Summary:
         metric=first.metric if first else "accuracy",
         held_out=tuple(dict.fromkeys(cell.report.held_out for cell in cells)),
         lines=tuple(lines.values()),
-        differences=tuple(_differences(scores)),
+        differences=tuple(_differences(lines, scores)),
         trials=max((len(trials) for trials in tables.values()), default=0),
     )
 
@@ -168,22 +167,25 @@ def _row(report: Report, recipe: str) -> Row | None:
     return next((row for row in report.rows if row.recipe == recipe), None)
 
 
-def _differences(scores: Mapping[str, Mapping[int, float]]) -> list[Difference]:
-    """Every recipe against the baseline, and the favourite in each of its settings against every other one."""
-    favourites = [label for label in scores if label.split(" ")[0] == FAVOURITE]
-    baselines = [label for label in scores if label.split(" ")[0] == BASELINE]
-    pairs = [(label, base) for base in baselines for label in scores if label != base]
-    pairs += [
-        (favourite, label) for favourite in favourites for label in scores if label not in (favourite, *baselines)
-    ]
-    found: list[Difference] = []
+def _uses_auxiliaries(recipe: str) -> bool:
+    """Whether settings differ for a recipe: they say what auxiliary tasks are trained on."""
+    return STARTS[recipe_named(recipe).starts].auxiliaries
+
+
+def _differences(lines: Mapping[str, Line], scores: Mapping[str, Mapping[int, float]]) -> list[Difference]:
+    """Every recipe against the baseline, and the favourite against the others of its setting and its own other ones."""
+    pairs = [(label, BASELINE) for label in lines if BASELINE in lines and label != BASELINE]
+    for label, line in lines.items():
+        if line.recipe == FAVOURITE:
+            pairs += [(label, other) for other, one in lines.items() if one.setting in ("", line.setting)]
+            pairs += [(label, other) for other, one in lines.items() if one.recipe == FAVOURITE]
+    found: dict[frozenset[str], Difference] = {}
     for first, second in pairs:
-        if (second, first) in [(one.first, one.second) for one in found]:
-            continue
         trials = sorted(scores[first].keys() & scores[second].keys())
-        if not trials:
-            continue
-        values = [scores[first][trial] - scores[second][trial] for trial in trials]
-        wins = sum(value > 0 for value in values)
-        found.append(Difference(first=first, second=second, difference=interval(values), wins=wins))
-    return found
+        if first != second and trials and frozenset((first, second)) not in found:
+            values = [scores[first][trial] - scores[second][trial] for trial in trials]
+            wins = sum(value > 0 for value in values)
+            found[frozenset((first, second))] = Difference(
+                first=first, second=second, difference=interval(values), wins=wins
+            )
+    return list(found.values())

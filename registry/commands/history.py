@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ratatouille.cli.output import percent, short, when
-from ratatouille.exchange.assignment import FineTune, Import, Probe
+from ratatouille.exchange.assignment import FineTune, Import, Keep, Probe
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.weights.architecture import Architecture
 from registry.commands.scores import ScoreLine, sparkline
@@ -101,7 +101,7 @@ def receipt_facts(receipt: Receipt) -> list[Row]:
         pairs += [
             ("training", f"{work.steps} steps ({work.warmup} of the head alone), {work.batch} images a domain"),
             ("values", f"{values}, seed {work.seed}"),
-            ("kept", f"{work.keep}{kept}"),
+            ("kept", f"{_kept(work.keep)}{kept}"),
         ]
     pairs += [
         ("took", f"{duration(receipt.seconds)} of work, {duration(receipt.overhead)} around it"),
@@ -157,3 +157,9 @@ def duration(seconds: float) -> str:
 def _several(ids: Sequence[str], most: int = 6) -> str:
     shown = ", ".join(short(id) for id in ids[:most])
     return shown if len(ids) <= most else f"{shown} and {len(ids) - most} more"
+
+
+def _kept(keep: Keep) -> str:
+    """What a run keeps, with its parameters."""
+    parameters = ", ".join(f"{name} {value:g}" for name, value in keep.model_dump(exclude={"kind"}).items())
+    return f"{keep.kind} ({parameters})" if parameters else keep.kind

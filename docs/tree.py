@@ -34,6 +34,9 @@ NAMED = {
     "registry/proto/registry_pb2.py": "Generated from registry.proto.",
     "registry/proto/registry_pb2.pyi": "Types of the generated messages.",
 }
+WHAT = {".png": "Figure.", ".svg": "Figure.", ".json": "The numbers.", ".csv": "The numbers."}
+"""Files that say nothing of themselves."""
+
 ROOMS = {
     "ratatouille": "the method: weights and data in, better weights out; knows no network and no database",
     "coordinator": "runs rounds",
@@ -66,7 +69,10 @@ def described(name: str) -> str:
     if path.suffix == ".md":
         heading = re.search(r"^# (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
         return heading[1] if heading else ""
-    return "Figure." if path.suffix in (".png", ".svg") else ""
+    if path.suffix == ".html":
+        title = re.search(r"<title>(.+?)</title>", path.read_text(encoding="utf-8"))
+        return f"{title[1]}." if title else ""
+    return WHAT.get(path.suffix, "")
 
 
 def tree() -> str:

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import platform
 import random
 import shutil
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import Measured, available_memory, in_fresh_process, measure
+from benchmarks.output import REFUSED, told
 from ratatouille.errors import Refusal
 from ratatouille.weights.architecture import Tensor
 from ratatouille.weights.canonical import header, in_order, open_part, size
@@ -282,15 +281,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if min(options.counts) < 2 or options.repeats < 3:
         parser.error("at least 2 models and 3 turns")
-    try:
-        report = run(options.size, options.counts, options.repeats, options.folder)
-    except Refusal as refusal:
-        print(refusal, file=sys.stderr)
-        return 2
-    if options.json:
-        print(json.dumps(report, indent=2))
-    else:
-        show(report, Console(width=120 if not sys.stdout.isatty() else None))
+    report = told(lambda: run(options.size, options.counts, options.repeats, options.folder), show, options.json)
+    if report is None:
+        return REFUSED
     return 0 if report["identical_bits"] and report["limits_met"] is not False else 1
 
 

@@ -14,9 +14,7 @@ the limit is about, and at the fastest of several rates, which takes turns with 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -34,7 +32,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.kitchen import SIZES, Kitchen, lay_out
-from ratatouille.errors import Refusal
+from benchmarks.output import REFUSED, told
 from ratatouille.exchange.assignment import Augmentation, Cell
 from ratatouille.recipes.protocol import DOMAINBED
 from ratatouille.training import numerics, probe
@@ -235,16 +233,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.turns < 3:
         parser.error("at least 3 turns")
     size = options.image_size or SIZES[options.data]
-    try:
-        with tempfile.TemporaryDirectory(prefix="probe-", dir=options.folder) as folder:
-            report = run(options.data, size, options.batch, options.steps, options.turns, options.device, Path(folder))
-    except Refusal as refusal:
-        print(refusal, file=sys.stderr)
-        return 2
-    if options.json:
-        print(json.dumps(report, indent=2))
-    else:
-        show(report, Console(width=120 if not sys.stdout.isatty() else None))
+    with tempfile.TemporaryDirectory(prefix="probe-", dir=options.folder) as folder:
+        report = told(
+            lambda: run(options.data, size, options.batch, options.steps, options.turns, options.device, Path(folder)),
+            show,
+            options.json,
+        )
+    if report is None:
+        return REFUSED
     return 0 if report["limit_met"] is not False else 1
 
 

@@ -15,9 +15,7 @@ step is, however busy the machine; that of the loaders' workers is not in it.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +39,7 @@ from torch.utils.data import Sampler as TorchSampler
 from torchvision import transforms
 
 from benchmarks.kitchen import SIZES, Kitchen, lay_out
-from ratatouille.errors import Refusal
+from benchmarks.output import REFUSED, told
 from ratatouille.exchange.assignment import Augmentation, Keep, KeepBest, KeepMean, KeepValley
 from ratatouille.training import numerics
 from ratatouille.training.augment import Transform
@@ -347,16 +345,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.turns < 3 or options.steps < 2:
         parser.error("at least 3 turns of 2 steps")
     size = options.image_size or SIZES[options.data]
-    try:
-        with tempfile.TemporaryDirectory(prefix="training-", dir=options.folder) as folder:
-            report = run(options.data, size, options.batch, options.steps, options.turns, options.device, Path(folder))
-    except Refusal as refusal:
-        print(refusal, file=sys.stderr)
-        return 2
-    if options.json:
-        print(json.dumps(report, indent=2))
-    else:
-        show(report, Console(width=120 if not sys.stdout.isatty() else None))
+    with tempfile.TemporaryDirectory(prefix="training-", dir=options.folder) as folder:
+        report = told(
+            lambda: run(options.data, size, options.batch, options.steps, options.turns, options.device, Path(folder)),
+            show,
+            options.json,
+        )
+    if report is None:
+        return REFUSED
     return 0 if report["limit_met"] is not False else 1
 
 

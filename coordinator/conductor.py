@@ -13,8 +13,8 @@ from collections.abc import Callable
 from ratatouille.errors import Refusal
 from ratatouille.recipes.forecast import Forecast, forecast
 from ratatouille.recipes.plan import plan
+from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.round import Round
-from ratatouille.recipes.walk import Plan
 from registry.port import Registry
 from registry.records import OVER, Result, RoundRecord
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import tomli_w
 
+from coordinator.foundation import enter_once
 from ratatouille.cli.progress import counting
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module
@@ -81,7 +82,7 @@ def joined(folder: Path, data: Mapping[str, Path]) -> Iterator[Registry]:
         _define_tasks(registry)
         nodes = [Child(_node(folder, name, data, address)).start() for name in NODES]
         stack.callback(_stop_all, nodes)
-        _enter_foundation(registry, folder, address)
+        enter_once(registry, address, folder / "logs" / "foundation.log", FOUNDATION, image_size=64)
         _await_nodes(registry)
         yield registry
 
@@ -127,21 +128,6 @@ def _define_tasks(registry: Registry) -> None:
     tasks = emoji_tasks()
     for name in (TARGET, *AUXILIARIES):
         registry.define_task(tasks[name])
-
-
-def _enter_foundation(registry: Registry, folder: Path, address: str) -> None:
-    """Once; in a process of its own, since this one needs no torch."""
-    if "foundation" in registry.aliases():
-        return
-    command = [*module("ratatouille.cli.main"), "foundation", FOUNDATION, "--as", "foundation"]
-    command += ["--image-size", "64", "--remote", address]
-    with Child(
-        Program("foundation", tuple(command), folder / "logs" / "foundation.log", environment_with_scripts())
-    ) as child:
-        while child.running:
-            time.sleep(0.1)
-        if child.exit_code:
-            raise Refusal(f"the foundation was not entered: {child.last_words(3)}")
 
 
 def node_file(folder: Path, name: str, data: Mapping[str, Path]) -> Path:

@@ -10,10 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from coordinator.benchmark.running import prepare
-from coordinator.benchmark.suite import Suite
 from coordinator.conductor import Conductor
-from coordinator.rehearsal import rehearse_all
+from coordinator.rehearsal import Stage, lay_out, rehearse_all
 from coordinator.settings import RoundSettings
 from ratatouille.analysis.report import Report, report
 from ratatouille.recipes.round import Round
@@ -52,17 +50,8 @@ class Experiment:
         """
         data = tuple(NodeData(task=task.name, path=images[task.name].resolve(), group=group) for task in tasks)
         nodes = (NodeSettings(name="experiment", data=data),)
-        suite = Suite(
-            name="experiment",
-            nodes=nodes,
-            tasks=tuple(tasks),
-            foundation=foundation,
-            architecture=architecture,
-            image_size=image_size,
-            rounds=(),
-            about="",
-        )
-        self.stage = prepare(suite, folder.resolve()).stage
+        self.stage = Stage(str(folder.resolve() / "registry"), nodes, folder.resolve() / "work")
+        lay_out(self.stage, tasks, foundation, image_size, architecture)
 
     @cached_property
     def registry(self) -> Registry:

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.conductor import Conductor
+from coordinator.foundation import enter_once
 from coordinator.requests import request
 from coordinator.settings import RoundSettings
 from ratatouille.errors import Refusal
@@ -27,6 +28,7 @@ from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import NodeSettings, open_holdings
+from ratatouille.tasks.task import Task
 from registry.opening import open_registry
 from registry.port import Registry
 
@@ -43,6 +45,21 @@ class Stage:
     url: str
     nodes: tuple[NodeSettings, ...]
     folder: Path
+
+
+def lay_out(
+    stage: Stage, tasks: Iterable[Task], foundation: str, image_size: int, architecture: str | None = None
+) -> None:
+    """Define tasks and enter the foundation in the stage's own registry, unless an earlier call has done so.
+
+    Raises:
+        Refusal: a foundation that cannot be entered, or tasks that are defined otherwise there.
+    """
+    registry = open_registry(stage.url)
+    for task in tasks:
+        registry.define_task(task)
+    enter_once(registry, stage.url, stage.folder / "logs" / "foundation.log", foundation, image_size, architecture)
+    registry.close()
 
 
 def offer_all(registry: Registry, stage: Stage, seconds: float = 30 * 24 * 3600.0) -> None:

@@ -19,7 +19,7 @@ from coordinator.dispatch import POLL_SECONDS, Dispatch, Reply
 from coordinator.matching import match, stranded
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.order import Hint
-from ratatouille.recipes.walk import Plan
+from ratatouille.recipes.questions import Plan
 from registry.opening import open_registry
 from registry.port import Registry
 from registry.records import OVER, RoundRecord

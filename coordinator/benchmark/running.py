@@ -12,14 +12,12 @@ import tomli_w
 
 from coordinator.benchmark.suite import Planned, Suite
 from coordinator.conductor import Conductor
-from coordinator.rehearsal import Stage, offer_all, rehearse_all
+from coordinator.rehearsal import Stage, lay_out, offer_all, rehearse_all
 from coordinator.settings import resolve
 from ratatouille.analysis.benchmark import Cell, Summary, summarise
 from ratatouille.analysis.report import report
-from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.exchange.order import Order
-from ratatouille.processes import Child, Program, environment_with_scripts, module
 from ratatouille.recipes.forecast import forecast
 from ratatouille.record import Record
 from ratatouille.tasks.stored import write_whole
@@ -70,20 +68,7 @@ def prepare(suite: Suite, folder: Path) -> Bench:
         Refusal: a foundation that cannot be entered, or tasks of another definition in this folder.
     """
     bench = Bench(suite, folder)
-    registry = open_registry(bench.stage.url)
-    for task in suite.tasks:
-        registry.define_task(task)
-    if "foundation" not in registry.aliases():
-        command = [*module("ratatouille.cli.main"), "foundation", suite.foundation, "--as", "foundation"]
-        command += ["--image-size", str(suite.image_size), "--remote", bench.stage.url]
-        command += [] if suite.architecture is None else ["--architecture", suite.architecture]
-        log = folder / "logs" / "foundation.log"
-        with Child(Program("foundation", tuple(command), log, environment_with_scripts())) as child:
-            while child.running:
-                time.sleep(0.1)
-            if child.exit_code:
-                raise Refusal(f"the foundation was not entered: {child.last_words(3)}")
-    registry.close()
+    lay_out(bench.stage, suite.tasks, suite.foundation, suite.image_size, suite.architecture)
     _write_files(bench)
     return bench
 

@@ -19,9 +19,9 @@ from ratatouille.analysis.table import Table
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.cli.output import plain, print_json, print_line, print_table
 from ratatouille.errors import Refusal
+from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.round import Round
 from ratatouille.recipes.studies import STUDIES, study_named
-from ratatouille.recipes.walk import Plan
 from ratatouille.tasks.stored import write_whole
 from registry.commands.opened import registry_in_force
 from registry.records import RoundRecord

@@ -17,8 +17,8 @@ from ratatouille.analysis import (
     selection,
 )
 from ratatouille.analysis.table import Table
+from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.round import Round
-from ratatouille.recipes.walk import Plan
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from ratatouille.exchange.assignment import Cell, KeepLast, Mixture, Weighted
 from ratatouille.exchange.receipt import Comparison
 from ratatouille.recipes.columns import mean_of
 from ratatouille.recipes.outcome import Candidate, Fact
+from ratatouille.recipes.questions import Comparing, Training, Weights
 from ratatouille.recipes.recipe import recipe_named
 from ratatouille.recipes.round import Start
-from ratatouille.recipes.walk import Comparing, Training, Walk, Weights
+from ratatouille.recipes.walk import Walk, validation_cells
 
 DRAWS = 5
 """Random draws of members for each point of a figure over numbers of members or of auxiliary tasks."""
@@ -115,7 +116,7 @@ def both_sides(walk: Walk, asked: Comparing, validate: bool = True) -> tuple[Cou
     """A comparison on the validation splits of all training holdings, if it is wanted, and on all held-out holdings."""
     trial = walk.round.trial
     validation = [
-        walk.compare(asked, share, tuple(Cell(domain=domain, split="validation") for domain in share.domains), trial)
+        walk.compare(asked, share, validation_cells(share), trial)
         for share in (walk.round.training if validate else ())
     ]
     held_out = [

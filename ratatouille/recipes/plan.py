@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ratatouille.recipes.outcome import Fact
+from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.recipe import recipe_named
 from ratatouille.recipes.round import Round
 from ratatouille.recipes.studies import study_named
-from ratatouille.recipes.walk import Plan, Walk
+from ratatouille.recipes.walk import Walk
 
 
 def plan(round: Round, facts: Mapping[str, Fact], closing: bool = False) -> Plan:

@@ -9,7 +9,8 @@ import numpy as np
 from ratatouille.recipes.counting import DRAWS, LABEL, Average, Averages, Member, averages, start_of
 from ratatouille.recipes.hyperparameters import seed_hash
 from ratatouille.recipes.outcome import Candidate
-from ratatouille.recipes.walk import Training, Walk, Weights
+from ratatouille.recipes.questions import Training, Weights
+from ratatouille.recipes.walk import Walk
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import TypeVar
 from ratatouille.exchange.assignment import Mixture, Weighted
 from ratatouille.recipes.counting import LABEL, Counted, End, alone, both_sides, end_of, run_of, stopped
 from ratatouille.recipes.outcome import Candidate
-from ratatouille.recipes.walk import Comparing, Walk
+from ratatouille.recipes.questions import Comparing
+from ratatouille.recipes.walk import Walk
 
 T = TypeVar("T")
 POINTS = tuple(number / 10 for number in range(11))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from ratatouille.recipes.counting import Counted, alone, both_sides, end_of
 from ratatouille.recipes.outcome import Candidate
-from ratatouille.recipes.walk import Comparing, Walk
+from ratatouille.recipes.questions import Comparing
+from ratatouille.recipes.walk import Walk
 
 
 @dataclass(frozen=True)

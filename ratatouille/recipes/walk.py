@@ -1,162 +1,28 @@
-"""One walk through a round: every question is asked as if its answer were there; the open ones are noted.
+"""One walk through a round: heads, runs, what is counted of them, and recipes; it notes the questions that are open.
 
-Methods return None for what is not known yet, and whoever asked goes on with what does not depend on it. Each
-question's work id is returned beside the answer. `plan` owns the walk; the columns of the recipe table steer it.
+Methods return None for what is not known yet, and whoever asked goes on with what does not depend on it. `plan` owns
+the walk, `questions` has the single questions, and the columns of the recipe table steer it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
-from ratatouille.exchange.assignment import (
-    Cell,
-    Compare,
-    Evaluate,
-    FineTune,
-    Keep,
-    KeepLast,
-    Mixture,
-    NodeAssignment,
-    Probe,
-)
-from ratatouille.exchange.order import Order
+from ratatouille.exchange.assignment import Cell, Keep, KeepLast
 from ratatouille.exchange.receipt import Comparison, Evaluation
-from ratatouille.exchange.version import Combination, Parent
+from ratatouille.exchange.version import Parent
 from ratatouille.recipes.columns import COMBINATIONS, KEEPS, STARTS, kept_with, mean_of
-from ratatouille.recipes.hyperparameters import draw, run_seed
 from ratatouille.recipes.outcome import Candidate, Fact, Outcome
+from ratatouille.recipes.questions import Comparing, Questions, Training, Weights
 from ratatouille.recipes.recipe import Recipe
-from ratatouille.recipes.round import Auxiliary, Round, Share, Start
+from ratatouille.recipes.round import Auxiliary, Share, Start
 
 
-@dataclass
-class Plan:
-    """What a walk found: work for nodes, work for the registry, and where each recipe stands."""
-
-    orders: dict[str, Order] = field(default_factory=dict)
-    """Open work by work id, the most urgent first once the walk is over."""
-    combinations: dict[str, Combination] = field(default_factory=dict)
-    questions: dict[str, Order | Combination] = field(default_factory=dict)
-    """Every question that the walk met, answered or open, by work id."""
-    shared: int = 0
-    """How often a recipe met a training that another one had asked for."""
-    outcomes: list[Outcome] = field(default_factory=list)
-    studies: dict[str, Any] = field(default_factory=dict)
-    """What is known of each analysis that the round asks for, by its name (`studies.STUDIES`)."""
-
-    def sort(self) -> None:
-        """Put the orders in the order in which they should be handed out: short work first, then what other work waits
-        for, so that a round does not end with one node at work on a long chain.
-        """
-        self.orders = dict(sorted(self.orders.items(), key=lambda item: _urgency(item[1])))
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is open and every recipe stands complete."""
-        known = all(study is not None for study in self.studies.values())
-        return known and not self.orders and not self.combinations and all(one.complete for one in self.outcomes)
-
-
-def _urgency(order: Order) -> int:
-    """Counting and probing take seconds; an auxiliary run, which keeps its last step, is the start of target runs."""
-    assignment = order.assignment
-    if not isinstance(assignment, FineTune):
-        return 0
-    return 1 if isinstance(assignment.keep, KeepLast) else 2
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Input weights of a run, with the versions that they are taken from."""
-
-    start: Start
-    head: str
-    head_version: str
-
-
-@dataclass(frozen=True)
-class Training:
-    """Which run is asked for: everything but the weights that it starts from."""
-
-    task: str
-    share: Share
-    name: str
-    number: int
-    trial: int
-    keep: Keep
-    label: str
-    by: str
-    steps: int | None = None
-    """Other than the protocol's: the same run, stopped earlier."""
-
-
-@dataclass(frozen=True)
-class Comparing:
-    """Which networks are to be compared, and the versions that they are made of."""
-
-    networks: tuple[Mixture, ...]
-    versions: tuple[str, ...]
-    label: str
-    ensemble: bool = False
-    pairs: bool = False
-    features: bool = False
-
-
-class Walk:
+class Walk(Questions):
     """One walk; methods return None for what is not known yet."""
 
-    def __init__(self, round: Round, facts: Mapping[str, Fact], closing: bool) -> None:
-        self.round: Round = round
-        self.facts = facts
-        self.closing = closing
-        self.plan = Plan()
-        self._asked_by: dict[str, str] = {}
-
-    # -- questions
-
-    def ask(self, assignment: NodeAssignment, parents: Sequence[str], label: str, by: str = "") -> Fact | None:
-        """The answer of a node, or None after noting that the question is open."""
-        work_id = assignment.digest
-        if isinstance(assignment, FineTune) and by != self._asked_by.setdefault(work_id, by):
-            self.plan.shared += 1
-        if work_id not in self.plan.questions:
-            order = Order(round=self.round.id, assignment=assignment, parents=tuple(parents), label=label)
-            self.plan.questions[work_id] = order
-            if self.facts.get(work_id) is None and (isinstance(assignment, Evaluate | Compare) or not self.closing):
-                self.plan.orders[work_id] = order
-        return self.facts.get(work_id)
-
-    def combine(
-        self, parents: Sequence[Parent], purpose: str, parts: Literal["both", "featurizer"] = "both"
-    ) -> tuple[str, Fact | None]:
-        """The combination of versions, and its work id; None after noting that it is open."""
-        combination = Combination(parents=tuple(parents), parts=parts, purpose=purpose)
-        work_id = combination.work_id
-        if work_id not in self.plan.questions:
-            self.plan.questions[work_id] = combination
-            if work_id not in self.facts:
-                self.plan.combinations[work_id] = combination
-        return work_id, self.facts.get(work_id)
-
     # -- heads
-
-    def probe(self, task: str, share: Share, label: str, trial: int) -> tuple[str, Fact | None]:
-        """A head on the foundation's featurizer (METHOD.md 3.1), and the question's work id."""
-        assignment = Probe(
-            architecture=self.round.architecture,
-            featurizer=self.round.foundation.featurizer,
-            task=task,
-            fingerprint=share.fingerprint,
-            trial=trial,
-            repeat=self.round.repeat,
-            image_size=self.round.protocol.image_size,
-            domains=share.domains,
-            l2=self.round.protocol.probe_l2,
-            iterations=self.round.protocol.probe_iterations,
-        )
-        return assignment.digest, self.ask(assignment, [self.round.foundation.version], label)
 
     def shared_head(self, trial: int) -> tuple[str, Fact | None]:
         """The one head w_lp of the target in a trial: probed on the foundation, averaged if several holdings did so."""
@@ -201,35 +67,6 @@ class Walk:
         if answer is None or answer.version is None or answer.featurizer is None:
             return None
         return Start(version=answer.version, featurizer=answer.featurizer)
-
-    def fine_tune(self, work: Training, weights: Weights) -> tuple[str, Fact | None]:
-        """One training run and its question's work id."""
-        protocol, on_target = self.round.protocol, work.task == self.round.task
-        drawn = draw(protocol, work.number, work.trial)
-        pretrained = weights.start == self.round.foundation
-        assignment = FineTune(
-            architecture=self.round.architecture,
-            featurizer=weights.start.featurizer,
-            head=weights.head,
-            task=work.task,
-            fingerprint=work.share.fingerprint,
-            trial=work.trial,
-            repeat=self.round.repeat,
-            image_size=protocol.image_size,
-            domains=work.share.domains,
-            seed=run_seed(work.name, self.round.held_out if on_target else (), work.number, work.trial),
-            steps=work.steps or (protocol.steps if on_target else protocol.auxiliary_steps),
-            warmup=0 if pretrained else protocol.warmup,
-            batch=protocol.batch,
-            learning_rate=drawn.learning_rate,
-            weight_decay=drawn.weight_decay,
-            dropout=drawn.dropout,
-            evaluate_every=protocol.evaluate_every,
-            keep=work.keep,
-            augmentation=protocol.augmentation,
-        )
-        parents = [weights.start.version, weights.head_version]
-        return assignment.digest, self.ask(assignment, parents, work.label, work.by)
 
     def run(self, recipe: Recipe, number: int, trial: int) -> Candidate | None:
         """Target run `number` of a recipe in a trial."""
@@ -279,12 +116,12 @@ class Walk:
         for share in self.round.training if trial is not None else ():
             assert trial is not None
             counted = (
-                fact.evaluations if share == own else self._evaluate(fact, share, _validation(share), label, trial)
+                fact.evaluations if share == own else self.evaluate(fact, share, validation_cells(share), label, trial)
             )
             validation = None if counted is None or validation is None else [*validation, *counted]
         held_out: list[Evaluation] | None = []
         for share in self.round.evaluation:
-            counted = self._evaluate(fact, share, self._held_out(share), label, self.round.trial)
+            counted = self.evaluate(fact, share, self._held_out(share), label, self.round.trial)
             held_out = None if counted is None or held_out is None else [*held_out, *counted]
         return Candidate(
             version=fact.version,
@@ -301,43 +138,6 @@ class Walk:
         slices: tuple[Literal["all", "seen", "new"], ...] = ("all", *self.round.slices)
         return tuple(Cell(domain=domain, split="all", slice=slice_) for domain in share.domains for slice_ in slices)
 
-    def _evaluate(
-        self, fact: Fact, share: Share, cells: tuple[Cell, ...], label: str, trial: int
-    ) -> tuple[Evaluation, ...] | None:
-        if fact.featurizer is None or fact.head is None or fact.version is None:
-            return None
-        assignment = Evaluate(
-            architecture=self.round.architecture,
-            featurizer=fact.featurizer,
-            head=fact.head,
-            task=self.round.task,
-            fingerprint=share.fingerprint,
-            trial=trial,
-            repeat=self.round.repeat,
-            image_size=self.round.protocol.image_size,
-            cells=cells,
-        )
-        answer = self.ask(assignment, [fact.version], f"evaluate {label} on {_named(share.domains)}")
-        return None if answer is None else answer.evaluations
-
-    def compare(self, asked: Comparing, share: Share, cells: tuple[Cell, ...], trial: int) -> Comparison | None:
-        """What a node that holds this data counts of several networks."""
-        assignment = Compare(
-            architecture=self.round.architecture,
-            task=self.round.task,
-            fingerprint=share.fingerprint,
-            trial=trial,
-            repeat=self.round.repeat,
-            image_size=self.round.protocol.image_size,
-            networks=asked.networks,
-            cells=cells,
-            ensemble=asked.ensemble,
-            pairs=asked.pairs,
-            features=asked.features,
-        )
-        answer = self.ask(assignment, asked.versions, f"{asked.label} on {_named(share.domains)}")
-        return None if answer is None else answer.comparison
-
     def validate_mean(self, members: Sequence[Candidate]) -> tuple[Evaluation, ...] | None:
         """Counts of the uniform mean of members on all validation splits; the mean becomes no version."""
         versions = tuple(str(member.version) for member in members)
@@ -345,7 +145,7 @@ class Walk:
         counted: list[Evaluation] = []
         complete = True
         for share in self.round.training:
-            found = self.compare(asked, share, _validation(share), members[0].trial)
+            found = self.compare(asked, share, validation_cells(share), members[0].trial)
             complete = complete and found is not None
             counted += found.networks[0] if found is not None and found.networks else ()
         return tuple(counted) if complete else None
@@ -356,7 +156,7 @@ class Walk:
         versions = tuple(str(member.version) for member in members)
         asked = Comparing(networks, versions, f"ensemble of {len(members)}", ensemble=True)
         trial = members[0].trial
-        validation = [self.compare(asked, share, _validation(share), trial) for share in self.round.training]
+        validation = [self.compare(asked, share, validation_cells(share), trial) for share in self.round.training]
         held_out = [self.compare(asked, share, self._held_out(share), trial) for share in self.round.evaluation]
         return Candidate(
             version=None,
@@ -398,11 +198,6 @@ def _of_ensemble(comparisons: Sequence[Comparison | None]) -> tuple[Evaluation, 
     return tuple(evaluation for comparison in known for evaluation in comparison.ensemble)
 
 
-def _named(domains: Sequence[str]) -> str:
-    """Domains for a label, which is short."""
-    text = ", ".join(domains)
-    return text if len(text) <= 80 else f"{domains[0]} and {len(domains) - 1} more"
-
-
-def _validation(share: Share) -> tuple[Cell, ...]:
+def validation_cells(share: Share) -> tuple[Cell, ...]:
+    """The validation split of each domain of a holding."""
     return tuple(Cell(domain=domain, split="validation") for domain in share.domains)

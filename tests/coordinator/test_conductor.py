@@ -11,8 +11,8 @@ from ratatouille.exchange.assignment import FineTune
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.version import Combination
 from ratatouille.recipes.plan import plan
+from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.round import Round
-from ratatouille.recipes.walk import Plan
 from registry.port import Registry
 from registry.records import Result, RoundRecord, RoundState
 from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, name

@@ -11,9 +11,9 @@ from ratatouille.analysis.report import report
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.exchange.order import Order
 from ratatouille.recipes.outcome import Outcome
+from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.recipe import RECIPES
 from ratatouille.recipes.score import pooled_accuracy, score
-from ratatouille.recipes.walk import Plan
 from ratatouille.tasks.node import read_node_settings
 from registry.opening import open_registry
 from registry.port import Registry

@@ -9,8 +9,8 @@ from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Comparison, Evaluation, Pair
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.protocol import EMOJI, Protocol
+from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.round import Auxiliary, Round, Share, Start
-from ratatouille.recipes.walk import Plan
 from ratatouille.record import sha256
 
 Correct = Callable[[Order, Cell], int]

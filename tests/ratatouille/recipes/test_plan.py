@@ -14,9 +14,9 @@ from ratatouille.exchange.version import Combination
 from ratatouille.recipes.forecast import forecast
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.protocol import DOMAINBED, EMOJI, REFERENCE
+from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.recipe import RECIPES, recipe_named
 from ratatouille.recipes.round import Share
-from ratatouille.recipes.walk import Plan
 from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, name, orders_of, run, trainings
 
 

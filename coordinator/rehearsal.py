@@ -15,14 +15,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from coordinator.conductor import Conductor
 from coordinator.foundation import enter_once
 from coordinator.requests import request
 from coordinator.settings import RoundSettings
 from ratatouille.errors import Refusal
-from ratatouille.exchange.assignment import NodeAssignment
+from ratatouille.exchange.assignment import FineTune, NodeAssignment
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.signing import Signer
@@ -32,6 +32,7 @@ from ratatouille.tasks.task import Task
 from registry.opening import open_registry
 from registry.port import Registry
 
+T = TypeVar("T")
 _QUEUED = 2
 """Orders under way for each worker: one at work and one that waits, so that a deadline finds little that is queued."""
 _TAKEN_SECONDS = 0.5
@@ -133,6 +134,17 @@ def rehearse_all(
     return rounds
 
 
+def seconds_per_step(stage: Stage, order: Order) -> float:
+    """How long a step of a training takes here, measured in a worker process; nothing is kept of it.
+
+    Raises:
+        Refusal: as the training would, or for data that the stage does not hold.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_open_stage, initargs=(stage,)) as pool:
+        return _result(pool.submit(_pace, order.to_json()))
+
+
 def _until_done(
     conductors: Sequence[Conductor],
     pool: ProcessPoolExecutor,
@@ -162,7 +174,7 @@ def _until_done(
                 time.sleep(_TAKEN_SECONDS)
 
 
-def _result(future: Future[bytes]) -> bytes:
+def _result(future: Future[T]) -> T:
     try:
         return future.result()
     except BrokenProcessPool as error:
@@ -170,6 +182,16 @@ def _result(future: Future[bytes]) -> bytes:
             "a worker process of the rehearsal ended, perhaps for want of memory; run it again with fewer workers, and "
             "it goes on where it was"
         ) from error
+
+
+def _pace(order_json: bytes) -> float:
+    from ratatouille.training.pace import seconds_per_step
+
+    assignment = Order.from_json(order_json).assignment
+    worker: _Worker = _worker[0]
+    assert isinstance(assignment, FineTune)
+    _, data = worker.data[assignment.fingerprint]
+    return seconds_per_step(assignment, worker.registry.architecture(assignment.architecture), data)
 
 
 class _Worker:

@@ -12,7 +12,7 @@ import tomli_w
 
 from coordinator.benchmark.suite import Planned, Suite
 from coordinator.conductor import Conductor
-from coordinator.rehearsal import Stage, lay_out, offer_all, rehearse_all
+from coordinator.rehearsal import Stage, lay_out, offer_all, rehearse_all, seconds_per_step
 from coordinator.settings import resolve
 from ratatouille.analysis.benchmark import Cell, Summary, summarise
 from ratatouille.analysis.report import report
@@ -41,7 +41,7 @@ class Cost(Record):
     seconds: float
     """Time of the trainings that are done, added up."""
     seconds_per_step: float | None
-    """None while no training is done."""
+    """From the trainings that are done, or else from a few steps of one; None where there is none."""
 
     def hours(self, workers: int) -> float | None:
         """Hours that the open steps will take; None while nobody knows."""
@@ -112,8 +112,14 @@ def cost(bench: Bench) -> Cost:
         asked=asked,
         steps=sum(assignment.steps for work_id, assignment in trainings.items() if work_id not in facts),
         seconds=seconds,
-        seconds_per_step=seconds / steps_done if steps_done else None,
+        seconds_per_step=seconds / steps_done if steps_done else _measured(bench, [orders[one] for one in trainings]),
     )
+
+
+def _measured(bench: Bench, trainings: Sequence[Order]) -> float | None:
+    """The pace of the largest of these trainings: those with the most domains take the largest batches."""
+    sizes = [len(order.assignment.domains) if isinstance(order.assignment, FineTune) else 0 for order in trainings]
+    return seconds_per_step(bench.stage, trainings[sizes.index(max(sizes))]) if sizes else None
 
 
 def carry_out(bench: Bench, workers: int, told: Callable[[Sequence[Conductor]], None]) -> None:

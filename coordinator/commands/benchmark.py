@@ -114,7 +114,7 @@ def benchmark(
 
 def _sentence(cost: Cost, workers: int) -> str:
     hours = cost.hours(workers)
-    took = "how long a step takes is known after the first run" if hours is None else f"about {hours:.1f} hours"
+    took = "nothing to train" if hours is None else f"about {hours:.1f} hours"
     return (
         f"{cost.rounds} rounds, {cost.trainings} distinct trainings ({cost.asked} without sharing), {cost.known} of "
         f"them done; {cost.steps} steps to train with {workers} workers: {took}"

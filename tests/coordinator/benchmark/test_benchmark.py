@@ -48,6 +48,8 @@ def test_a_benchmark_is_forecast_run_reported_and_extended(bench: Bench) -> None
     assert (dry["rounds"], dry["trainings"], dry["known"]) == (2, 7, 0)
     assert dry["asked"] > dry["trainings"]
     assert dry["steps"] == 7 * STEPS
+    assert 0 < dry["seconds_per_step"] < 60  # measured, since nothing is trained yet
+    assert dry["seconds"] == 0
     done = bench.run("--trials", 2, *recipes, "--json").json
     assert done["cost"]["known"] == 7
     (summary,) = done["summaries"]

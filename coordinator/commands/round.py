@@ -202,9 +202,10 @@ def show_report(found: Report) -> None:
         columns, rows, f"{found.name}: {found.target}, {found.metric} in %, held out: {', '.join(found.held_out)}"
     )
     print_line(
-        "± beside a score: half of its 95 % interval over images; beside the mean run: standard deviation over runs.\n"
-        "best run: the one that validation chooses. " + found.verdict
+        "± beside a score: half of its 95 % interval over images; beside the mean run: standard deviation over runs."
     )
+    print_line("best run: the one that validation chooses.")
+    print_line(found.verdict)
     trials = max((row.trials for row in found.rows), default=1)
     if trials > 1:
         print_line(f"†: the runs of {trials} trials in one average, which no image validates.")

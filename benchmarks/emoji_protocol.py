@@ -29,6 +29,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.score import score
 from ratatouille.tasks.emoji import emoji_tasks, write_emoji
 from ratatouille.tasks.node import NodeData, NodeSettings
+from registry.maintain import Maintainer
 from registry.opening import open_registry
 
 LEARNING_RATES: dict[str, tuple[float, tuple[float, ...]]] = {
@@ -85,7 +86,7 @@ def _stage(folder: Path) -> Stage:
         signer = Signer.open(folder / "key")
         found = enter_foundation(registry, signer, Path(encoded), FOUNDATION, None, 64)
     assert found.version is not None
-    registry.set_alias("foundation", found.version)
+    Maintainer(registry, signer).release(found.version, "foundation")
     data = NodeData(task=TARGET, path=images, domains={style: style for style in TRAINING}, group="stem")
     return Stage(str(folder / "registry"), (NodeSettings(name="search", data=(data,)),), folder / "stage")
 

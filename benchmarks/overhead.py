@@ -108,13 +108,14 @@ def _copy_foundation(old: Registry, new: Registry) -> None:
     from contributor_client.foundation import enter_foundation
     from coordinator.demonstration import FOUNDATION
     from ratatouille.exchange.signing import Signer
+    from registry.maintain import Maintainer
 
     with tempfile.TemporaryDirectory() as folder:
         signer = Signer.open(Path(folder) / "key")
         size = old.architecture(old.show("foundation").entry.version.architecture).input_size
         entered = enter_foundation(new, signer, Path(folder), FOUNDATION, None, size)
         assert entered.version is not None
-        new.set_alias("foundation", entered.version)
+        Maintainer(new, signer).release(entered.version, "foundation")
 
 
 def _timed(way: str, registry: Registry, round: Round, began: float) -> Timed:

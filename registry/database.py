@@ -1,52 +1,64 @@
-"""The database of a registry folder: how it is opened, migrated, read and written.
+"""The database of a registry: how it is opened, migrated, read and written. One URL decides which one it is.
 
-SQLite in WAL mode, so that readers never wait; writers take the write lock at BEGIN (immediate), since a deferred one
-fails when two of them meet. synchronous FULL: an acknowledged push survives a power cut. Several processes may hold the
-same folder; the migration runs under a file lock.
+`read` sees one state of the database, whatever is written meanwhile; `write` holds the one write lock from its
+beginning, so a writer may look first and write then, and nobody comes between. `engines` says how SQLite and PostgreSQL
+do that. Several processes may have the same database open; migrations run under a lock.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 
 from ratatouille.errors import Refusal, Unreachable
+from registry.engines import open_engine
+from registry.engines.engine import first_line
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision of the migrations that this code was written for; a test compares."""
-
-BUSY_SECONDS = 60.0
 
 
 class Database:
-    """Read and write transactions on one SQLite file."""
+    """Read and write transactions on one database."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, make it if need be, and bring its tables up to date.
+    def __init__(self, url: str | Path) -> None:
+        """Open the database, make its tables if need be, and bring them up to date.
+
+        Args:
+            url: `postgresql://…`, or the path of a SQLite file.
 
         Raises:
-            Refusal: for a file that is no database of ours, or one that newer software has migrated.
+            Refusal: for what is no database of ours, or one that newer software has migrated.
+            Unreachable: when a server does not answer.
         """
-        self.path = path
-        self._engine = _engine(path)
+        self._engine = open_engine(url)
+        self.name = self._engine.name
+        """The database without its password, for messages."""
         try:
-            with locked(path.with_suffix(".lock")):
+            with self._engine.migrating():
                 self._migrate()
+        except (OperationalError, InterfaceError) as error:
+            self.close()
+            raise self._engine.refusal(error) from error
         except DatabaseError as error:
             self.close()
-            raise Refusal(f"{path} cannot be used as a registry's database: {error.orig}") from error
+            raise Refusal(f"{self.name} cannot be used as a registry's database: {error.orig}") from error
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that sees one state of the database, whatever is written meanwhile."""
-        with self._engine.connect() as connection:
+        """A transaction that sees one state of the database, whatever is written meanwhile.
+
+        Raises:
+            Unreachable: when the server does not answer.
+        """
+        with self._lost_connections(), self._engine.reading() as connection:
             yield connection
 
     @contextmanager
@@ -54,71 +66,37 @@ class Database:
         """A transaction that holds the write lock from its beginning; it is undone when the block raises.
 
         Raises:
-            Unreachable: when another process does not give the lock free.
+            Unreachable: when another process does not give the lock free, or the server does not answer.
         """
-        with self._engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection:
-            try:
-                transaction = connection.begin()
-            except OperationalError as error:
-                raise Unreachable(f"{self.path} is locked by another process ({error.orig}); try again") from error
-            with transaction:
-                yield connection
+        with self._lost_connections(), self._engine.writing() as connection:
+            yield connection
 
     def close(self) -> None:
         """Close all connections."""
-        self._engine.dispose()
+        self._engine.close()
+
+    @contextmanager
+    def _lost_connections(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            if not self._engine.may_pass(error):
+                raise
+            raise Unreachable(f"{self.name} does not answer ({first_line(error)}); try again") from error
 
     def _migrate(self) -> None:
-        found = _revision(self._engine)
+        found = self._revision()
         if found == HEAD:
             return
         from registry.migrations import REVISIONS, upgrade  # Alembic is slow to import, and rarely needed
 
         if found is not None and found not in REVISIONS:
-            raise Refusal(f"{self.path} was migrated by newer software (revision {found}); upgrade this installation")
-        upgrade(self._engine)
+            raise Refusal(f"{self.name} was migrated by newer software (revision {found}); upgrade this installation")
+        upgrade(self._engine.engine)
 
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock between processes; it ends with the process, however that ends."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _engine(path: Path) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),  # as text, a question mark in the path would begin parameters
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
-        pool_size=8,
-        max_overflow=120,
-    )
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, record: object) -> None:
-        connection.isolation_level = None  # BEGIN is ours to say, below
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            f"busy_timeout={int(BUSY_SECONDS * 1000)}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
-
-    return engine
-
-
-def _revision(engine: Engine) -> str | None:
-    with engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        return None if found is None else str(found)
+    def _revision(self) -> str | None:
+        with self._engine.reading() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            return None if found is None else str(found)

@@ -10,14 +10,27 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.exchange.change import Move, Tag
 from ratatouille.exchange.membership import Lease, Offer
-from ratatouille.exchange.signing import Sealed
+from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
-from registry import answers, chronicle, combining, definitions, membership, queries, revisions, settings, verify
+from registry import (
+    answers,
+    chronicle,
+    combining,
+    definitions,
+    membership,
+    queries,
+    releases,
+    revisions,
+    settings,
+    verify,
+)
 from registry.blobs import Blobs, open_to_send
 from registry.database import Database
+from registry.places import DATABASE, read_places
 from registry.port import Progress
 from registry.publish import Publisher, Push, is_blob
 from registry.receiving import BLOCK
@@ -31,6 +44,7 @@ from registry.records import (
     Result,
     RoundRecord,
     RoundState,
+    TagRecord,
     Verification,
 )
 
@@ -39,10 +53,11 @@ class LocalRegistry:
     """`registry.port.Registry` over a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the folder; a new one is made, readable by its owner only.
+        """Open the folder, and what its `registry.toml` names; a new folder is made, readable by its owner only.
 
         Raises:
-            Refusal: when the folder cannot be used.
+            Refusal: when the folder or the database cannot be used.
+            Unreachable: when the database's server does not answer.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -50,7 +65,7 @@ class LocalRegistry:
         except OSError as error:
             raise Refusal(f"the registry folder {folder} cannot be used: {error.strerror}") from error
         self.folder = folder
-        self._database = Database(folder / "registry.db")
+        self._database = Database(read_places(folder).database or folder / DATABASE)
         self.publisher = Publisher(self._database, self.blobs)
 
     def close(self) -> None:
@@ -207,20 +222,32 @@ class LocalRegistry:
         with self._database.read() as connection:
             return revisions.resolve(connection, revision)
 
-    def set_alias(self, name: str, version: str, message: str = "") -> None:
+    def move_alias(self, sealed: Sealed) -> AliasMove:
         """Point an alias at a version."""
+        move = unseal(sealed, Move)
         with self._database.write() as connection:
-            revisions.set_alias(connection, name, version, message)
+            return releases.move_alias(connection, sealed, move)
+
+    def tag(self, sealed: Sealed) -> TagRecord:
+        """Give a version a name for ever."""
+        tag = unseal(sealed, Tag)
+        with self._database.write() as connection:
+            return releases.add_tag(connection, sealed, tag)
+
+    def tags(self) -> list[TagRecord]:
+        """All tags, by name."""
+        with self._database.read() as connection:
+            return releases.tags(connection)
 
     def aliases(self) -> dict[str, str]:
         """Aliases and the versions they point at."""
         with self._database.read() as connection:
-            return revisions.aliases(connection)
+            return releases.aliases(connection)
 
     def alias_history(self, name: str) -> list[AliasMove]:
         """All moves of an alias, latest first."""
         with self._database.read() as connection:
-            return revisions.alias_history(connection, name)
+            return releases.alias_history(connection, name)
 
     def log(
         self, task: str | None = None, kind: str | None = None, round: str | None = None, limit: int = 50

@@ -25,6 +25,7 @@ from registry.records import (
     Result,
     RoundRecord,
     RoundState,
+    TagRecord,
     Verification,
 )
 
@@ -117,12 +118,18 @@ class Registry(Protocol):
 
     # -- history
     def resolve(self, revision: str) -> str:
-        """Full version id of an id, unique prefix (4 characters or more), alias, `alias@{2026-03-01}`, or one of these
-        with `~N` (N steps to the first parent).
+        """Full version id of an id, unique prefix (4 characters or more), alias, tag, `alias@{2026-03-01}`, or one of
+        these with `~N` (N steps to the first parent).
         """
 
-    def set_alias(self, name: str, version: str, message: str = "") -> None:
-        """Point an alias at a version; the move is kept in the log."""
+    def move_alias(self, sealed: Sealed) -> AliasMove:
+        """Point an alias at a version (a sealed `Move`), if it is where the move says; the move is kept for ever."""
+
+    def tag(self, sealed: Sealed) -> TagRecord:
+        """Give a version a name for ever (a sealed `Tag`)."""
+
+    def tags(self) -> list[TagRecord]:
+        """All tags, by name."""
 
     def aliases(self) -> dict[str, str]:
         """Aliases and the versions they point at."""

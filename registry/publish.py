@@ -250,7 +250,7 @@ def reserve(connection: Connection, blobs: Blobs, wanted: Mapping[str, int]) -> 
     now = time.time()
     connection.execute(delete(UploadRow).where(UploadRow.digest.in_(wanted)))
     if wanted:
-        rows = [{"digest": digest, "size": size, "changed": now} for digest, size in wanted.items()]
+        rows = [{"digest": digest, "claimant": digest, "size": size, "changed": now} for digest, size in wanted.items()]
         connection.execute(insert(UploadRow), rows)
 
 

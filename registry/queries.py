@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,7 +13,8 @@ from ratatouille.exchange.version import Version
 from registry.answers import CHUNK, parse_evaluation
 from registry.definitions import task
 from registry.records import Details, Entry, LineageRow, StoredEvaluation
-from registry.revisions import aliases, resolve
+from registry.releases import names
+from registry.revisions import resolve
 from registry.schema import ContributionRow, EvaluationRow, EventRow, OfferRow, ParentRow, TaskRow, VersionRow
 
 MOST_ENTRIES = 10_000
@@ -103,13 +103,11 @@ def _entries() -> EntryQuery:
 
 
 def _read(connection: Connection, query: EntryQuery) -> Iterator[Entry]:
-    names = defaultdict(list)
-    for name, target in aliases(connection).items():
-        names[target].append(name)
+    named = names(connection)
     for row in connection.execute(query).mappings():
         values = dict(row)
         version = Version.from_json(values.pop("record"))
-        yield Entry.model_validate({**values, "version": version, "aliases": tuple(names[values["id"]])})
+        yield Entry.model_validate({**values, "version": version, "aliases": tuple(named.get(values["id"], ()))})
 
 
 def _by_id(connection: Connection, ids: Sequence[str]) -> dict[str, Entry]:

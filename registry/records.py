@@ -69,6 +69,7 @@ class Entry(Record):
     """Name that the node gave itself in its last offer."""
     node: Digest | None
     aliases: tuple[str, ...] = ()
+    """Aliases that point here, and tags."""
 
 
 class Details(Record):
@@ -134,9 +135,27 @@ class Event(Record):
 
 
 class AliasMove(Record):
-    """One move of an alias."""
+    """One move of an alias: who pointed it where, from where, when and why."""
 
     name: Name
     version: Digest
-    message: str
+    before: Digest | None = None
+    undo: bool = False
+    """Whether it took an earlier move back."""
+    message: str = ""
+    author: str = ""
+    """How the signer is called."""
+    node: Digest | None = None
+    """The signer's key; None for moves by software that did not sign."""
+    at: float
+
+
+class TagRecord(Record):
+    """A name that means one version for ever, and who gave it."""
+
+    name: Name
+    version: Digest
+    message: str = ""
+    author: str = ""
+    node: Digest
     at: float

@@ -1,4 +1,4 @@
-"""Revisions: the ways in which people name a version, and the aliases that they move.
+"""Revisions: the ways in which people name a version: ids, their beginnings, aliases, tags, and steps from there.
 
 `REVISION~N` goes N steps to the first parent; `ALIAS@{2026-03-01}` is where the alias pointed at the end of that day.
 """
@@ -6,23 +6,16 @@
 from __future__ import annotations
 
 import re
-import time
 from datetime import UTC, datetime, timedelta
 
-from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, select
 
 from ratatouille.errors import Refusal
-from ratatouille.record import Name
-from registry.chronicle import record_event
-from registry.records import AliasMove
+from registry.releases import HEXADECIMAL, alias_target, tag_target
 from registry.schema import AliasRow, ParentRow, VersionRow
 
-SHORTEST_PREFIX = 4
 MOST_STEPS = 10_000
 _REVISION = re.compile(r"(?P<base>[A-Za-z0-9._-]+)(@\{(?P<moment>[^}]{1,40})\})?(~(?P<steps>[0-9]{0,5}))?")
-_HEXADECIMAL = re.compile(rf"[0-9a-f]{{{SHORTEST_PREFIX},64}}")
-_NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 def resolve(connection: Connection, revision: str) -> str:
@@ -34,64 +27,22 @@ def resolve(connection: Connection, revision: str) -> str:
     match = _REVISION.fullmatch(revision)
     if match is None:
         raise Refusal(
-            f"{revision[:100]!r} is no revision; use an id, the beginning of one, an alias, or one of them with ~1"
+            f"{revision[:100]!r} is no revision; "
+            "use an id, the beginning of one, an alias, a tag, or one of them with ~1"
         )
     found = _base(connection, match["base"], match["moment"])
     steps = match["steps"]
     return _walk(connection, found, revision, 0 if steps is None else int(steps or 1))
 
 
-def set_alias(connection: Connection, name: str, version: str, message: str) -> None:
-    """Point an alias at a version; pointing it there again changes nothing.
-
-    Raises:
-        Refusal: for a name that could be mistaken for an id, or an unknown version.
-    """
-    try:
-        _NAME.validate_python(name)
-    except ValidationError as error:
-        raise Refusal(
-            f"{name[:100]!r} is no name for an alias; use letters, digits, dots, dashes and underscores"
-        ) from error
-    if _HEXADECIMAL.fullmatch(name):
-        raise Refusal(f"{name} could be the beginning of an id; choose an alias with another letter than a to f")
-    target = resolve(connection, version)
-    before = alias_target(connection, name)
-    if before == target:
-        return
-    connection.execute(insert(AliasRow).values(name=name, version=target, message=message, at=time.time()))
-    text = f"{name}: {before[:12] if before else 'nothing'} → {target[:12]}" + (f", {message}" if message else "")
-    record_event(connection, "alias", name, text)
-
-
-def alias_target(connection: Connection, name: str) -> str | None:
-    """Where an alias points now."""
-    query = select(AliasRow.version).where(AliasRow.name == name).order_by(AliasRow.number.desc())
-    return connection.execute(query.limit(1)).scalar()
-
-
-def aliases(connection: Connection) -> dict[str, str]:
-    """Aliases and the versions they point at, by name."""
-    last = select(func.max(AliasRow.number)).group_by(AliasRow.name)
-    query = select(AliasRow.name, AliasRow.version).where(AliasRow.number.in_(last)).order_by(AliasRow.name)
-    return {row.name: row.version for row in connection.execute(query)}
-
-
-def alias_history(connection: Connection, name: str) -> list[AliasMove]:
-    """All moves of an alias, latest first."""
-    columns = (AliasRow.name, AliasRow.version, AliasRow.message, AliasRow.at)
-    query = select(*columns).where(AliasRow.name == name).order_by(AliasRow.number.desc()).limit(10_000)
-    return [AliasMove.model_validate(dict(row)) for row in connection.execute(query).mappings()]
-
-
 def _base(connection: Connection, base: str, moment: str | None) -> str:
     if moment is not None:
         return _alias_at(connection, base, moment)
-    target = alias_target(connection, base)
+    target = alias_target(connection, base) or tag_target(connection, base)
     if target is not None:
         return target
-    if not _HEXADECIMAL.fullmatch(base):
-        raise Refusal(f"there is no alias {base[:80]!r}; `ratatouille log` shows versions and aliases")
+    if not HEXADECIMAL.fullmatch(base):
+        raise Refusal(f"there is no alias or tag {base[:80]!r}; `ratatouille log` shows them")
     # a range, not LIKE: it can use the index
     in_range = (VersionRow.id >= base, VersionRow.id <= base + "f" * (64 - len(base)))
     found = connection.execute(select(VersionRow.id).where(*in_range).order_by(VersionRow.id).limit(2)).scalars().all()

@@ -7,7 +7,19 @@ compares the two. The same schema serves SQLite and PostgreSQL.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 Number = BigInteger().with_variant(Integer, "sqlite")
@@ -68,13 +80,20 @@ class BlobRow(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     part: Mapped[str] = mapped_column(String(20))
     created: Mapped[float] = mapped_column(Float)
+    collected: Mapped[float | None] = mapped_column(Float, index=True)
+    """When `gc` took the file away; the history keeps the row."""
 
 
 class UploadRow(Base):
-    """Space that is promised to a file on its way in; the file's own length says how much of it has come."""
+    """A claim on a file that somebody sends or relies on: its space is promised, and `gc` leaves it alone.
+
+    The file's own length says how much of it has come.
+    """
 
     __tablename__ = "uploads"
     digest: Mapped[str] = mapped_column(Id, primary_key=True)
+    claimant: Mapped[str] = mapped_column(Id, primary_key=True)
+    """Work id of the contribution or combination that needs it."""
     size: Mapped[int] = mapped_column(BigInteger)
     changed: Mapped[float] = mapped_column(Float)
 
@@ -115,18 +134,34 @@ class VersionRow(Base):
     number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(Id, unique=True)
     record: Mapped[str] = mapped_column(Text)
-    featurizer: Mapped[str] = mapped_column(ForeignKey("blobs.digest"), index=True)
+    featurizer: Mapped[str] = mapped_column(ForeignKey("blobs.digest"))
     head: Mapped[str | None] = mapped_column(ForeignKey("blobs.digest"), index=True)
     architecture: Mapped[str] = mapped_column(ForeignKey("architectures.digest"))
-    task: Mapped[str | None] = mapped_column(ForeignKey("tasks.digest"), index=True)
-    rule: Mapped[str] = mapped_column(String(20), index=True)
+    task: Mapped[str | None] = mapped_column(ForeignKey("tasks.digest"))
+    rule: Mapped[str] = mapped_column(String(20))
     state: Mapped[str] = mapped_column(String(20))
     work_id: Mapped[str] = mapped_column(Id, index=True)
     receipt: Mapped[str | None] = mapped_column(ForeignKey("contributions.receipt"), index=True)
-    round: Mapped[str | None] = mapped_column(String(80), index=True)
+    node: Mapped[str | None] = mapped_column(Id)
+    """Who signed the receipt; a copy, since people ask for it."""
+    round: Mapped[str | None] = mapped_column(String(80))
     message: Mapped[str] = mapped_column(Text, default="")
     seconds: Mapped[float] = mapped_column(Float)
     created: Mapped[float] = mapped_column(Float)
+    retraction: Mapped[int | None] = mapped_column(ForeignKey("changes.number"), index=True)
+    """The change that took it back."""
+    replacement: Mapped[str | None] = mapped_column(Id)
+    """Of an average that lost members: the version that was republished in its place."""
+
+    # each list of the log is read from its end, page by page
+    __table_args__ = (
+        Index(None, "task", "number"),
+        Index(None, "rule", "number"),
+        Index(None, "round", "number"),
+        Index(None, "node", "number"),
+        Index(None, "created", "number"),
+        Index(None, "featurizer", "head"),
+    )
 
 
 class ParentRow(Base):
@@ -158,6 +193,35 @@ class EvaluationRow(Base):
     __table_args__ = (
         Index(None, "featurizer", "head"),
         UniqueConstraint("receipt", "domain", "split", "slice"),
+    )
+
+
+class ScoreRow(Base):
+    """What the confusion matrices of a pair of parts add up to, for ranking; made from `evaluations`.
+
+    Counts are summed over holdings. `domain` is empty in the row that is the mean over the domains that were counted.
+    """
+
+    __tablename__ = "scores"
+    featurizer: Mapped[str] = mapped_column(Id, primary_key=True)
+    head: Mapped[str] = mapped_column(Id, primary_key=True)
+    task: Mapped[str] = mapped_column(ForeignKey("tasks.digest"), primary_key=True)
+    trial: Mapped[int] = mapped_column(Integer, primary_key=True)
+    image_size: Mapped[int] = mapped_column(Integer, primary_key=True)
+    split: Mapped[str] = mapped_column(String(20), primary_key=True)
+    slice: Mapped[str] = mapped_column(String(20), primary_key=True)
+    domain: Mapped[str] = mapped_column(String(80), primary_key=True)
+    domains: Mapped[int] = mapped_column(Integer)
+    images: Mapped[int] = mapped_column(BigInteger)
+    correct: Mapped[int] = mapped_column(BigInteger)
+    accuracy: Mapped[float] = mapped_column(Float)
+    balanced_accuracy: Mapped[float] = mapped_column(Float)
+
+    __table_args__ = (
+        Index("ix_scores_accuracy", "task", "trial", "split", "slice", "domain", "domains", "accuracy"),
+        Index(
+            "ix_scores_balanced_accuracy", "task", "trial", "split", "slice", "domain", "domains", "balanced_accuracy"
+        ),
     )
 
 
@@ -210,6 +274,28 @@ class EventRow(Base):
     __table_args__ = (Index(None, "round", "number"),)
 
 
+class ChangeRow(Base):
+    """One signed change of what people see: a move of an alias, a tag, a retraction. Never altered, never removed."""
+
+    __tablename__ = "changes"
+    number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    digest: Mapped[str] = mapped_column(Id, unique=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[str] = mapped_column(String(80), index=True)
+    node: Mapped[str] = mapped_column(Id)
+    sealed: Mapped[str] = mapped_column(Text)
+    at: Mapped[float] = mapped_column(Float)
+
+
+class TagRow(Base):
+    """A name that means one version for ever."""
+
+    __tablename__ = "tags"
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    version: Mapped[str] = mapped_column(ForeignKey("versions.id"), index=True)
+    change: Mapped[int] = mapped_column(ForeignKey("changes.number"))
+
+
 class AliasRow(Base):
     """One move of an alias; the last one says where it points, the others where it pointed before."""
 
@@ -217,7 +303,11 @@ class AliasRow(Base):
     number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
     name: Mapped[str] = mapped_column(String(80))
     version: Mapped[str] = mapped_column(ForeignKey("versions.id"), index=True)
+    before: Mapped[str | None] = mapped_column(Id)
+    undo: Mapped[bool] = mapped_column(Boolean)
     message: Mapped[str] = mapped_column(Text, default="")
+    change: Mapped[int | None] = mapped_column(ForeignKey("changes.number"))
+    """The signed change; None for moves by version 0.1, which nobody signed."""
     at: Mapped[float] = mapped_column(Float)
 
     __table_args__ = (Index(None, "name", "number"),)

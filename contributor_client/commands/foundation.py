@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ratatouille.cli.home import home, remote_in_force
+from ratatouille.cli.home import author, home, remote_in_force
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.cli.output import console, print_json, short
 
@@ -27,6 +27,7 @@ def foundation(
     """
     from contributor_client.foundation import enter_foundation
     from ratatouille.exchange.signing import Signer
+    from registry.maintain import Maintainer
     from registry.opening import open_registry
 
     registry = open_registry(remote_in_force(remote).value)
@@ -34,7 +35,7 @@ def foundation(
     with tempfile.TemporaryDirectory() as folder:
         result = enter_foundation(registry, signer, Path(folder), source, architecture, image_size)
     assert result.version is not None
-    registry.set_alias(alias, result.version, f"foundation {source}")
+    Maintainer(registry, signer, author()).release(result.version, alias, f"foundation {source}")
     if as_json:
         print_json(result)
     else:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from getpass import getuser
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
@@ -23,6 +25,8 @@ LOCAL = f"grpc://127.0.0.1:{DEFAULT_PORT}"
 class Config(Record):
     """What config.toml says."""
 
+    name: Annotated[str, Field(max_length=80)] | None = None
+    """How a person is called in the history; by default as on this machine."""
     default: str = "local"
     remotes: dict[Name, str] = Field(default_factory=dict)
 
@@ -53,6 +57,14 @@ def read_config() -> Config:
     """The configuration; an empty one when there is no file."""
     path = config_file()
     return read_settings(path, Config, "config") if path.exists() else Config()
+
+
+def author() -> str:
+    """How the person at this machine is called in the history."""
+    try:
+        return read_config().name or getuser()[:80]
+    except (OSError, KeyError):  # an account without a name, as containers have
+        return ""
 
 
 def remote_in_force(given: str | None) -> InForce:

@@ -107,7 +107,7 @@ def usable_address(url: str) -> str:
 
 def write_config(config: Config) -> None:
     """Replace config.toml as a whole, so that a crash leaves the old one or the new one."""
-    write_whole(config_file(), [tomli_w.dumps(config.model_dump()).encode()])
+    write_whole(config_file(), [tomli_w.dumps(config.model_dump(exclude_none=True)).encode()])
 
 
 def _is_name(name: str) -> bool:

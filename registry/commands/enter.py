@@ -1,4 +1,4 @@
-"""Commands that enter something into a registry: `task add`, `task list`, `release`."""
+"""Commands that define tasks: `task add`, `task list`."""
 
 from __future__ import annotations
 
@@ -41,26 +41,6 @@ def task_list(remote: Remote = None, as_json: AsJson = False) -> None:
         output.print_table(columns, map(_row, tasks))
     else:
         output.print_line("no task is defined; `ratatouille task add task.toml` defines one")
-
-
-def release(
-    revision: Annotated[str, typer.Argument(help="The version to release.", metavar="REV")],
-    name: Annotated[str, typer.Option("--as", help="The alias to move.", metavar="NAME")] = "latest",
-    message: Annotated[str, typer.Option("--message", "-m", help="Why; it is kept in the log.")] = "",
-    remote: Remote = None,
-    as_json: AsJson = False,
-) -> None:
-    """Point an alias at a version; rounds start from there."""
-    with opened(remote) as registry:
-        before, after = registry.aliases().get(name), registry.resolve(revision)
-        registry.set_alias(name, after, message)
-    if as_json:
-        output.print_json({"alias": name, "from": before, "to": after})
-    elif before == after:
-        output.print_line(f"{name} points at {output.short(after)} already")
-    else:
-        origin = output.short(before) if before else "nothing"
-        output.print_line(f"{name}: {origin} → {output.short(after)}")
 
 
 def _size(task: Task) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from ratatouille.cli.home import remote_in_force
 from ratatouille.errors import Refusal
 from registry.opening import open_registry
+from registry.places import is_registry
 from registry.port import Registry
 
 
@@ -36,7 +37,7 @@ def registry_in_force(remote: str | None, make: bool = False) -> Registry:
     """
     address = remote_in_force(remote).value
     folder = folder_of(address)
-    if folder is not None and not make and not (folder / "registry.db").exists():
+    if folder is not None and not make and not is_registry(folder):
         raise Refusal(
             f"there is no registry in '{folder}'; check the path, or start one with `ratatouille registry serve`"
         )

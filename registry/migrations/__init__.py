@@ -6,12 +6,14 @@ Alembic runs them; there is no alembic.ini, since nothing has to be configured. 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 FOLDER = Path(__file__).parent
 
@@ -32,6 +34,25 @@ REVISIONS = frozenset(script.revision for script in SCRIPTS.walk_revisions())
 def upgrade(engine: Engine) -> None:
     """Apply the missing steps, all in one transaction."""
     config = configuration()
-    with engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection, connection.begin():
+    with engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection, rebuilding(connection):
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+@contextmanager
+def rebuilding(connection: Connection) -> Iterator[None]:
+    """A transaction in which SQLite's tables may be made anew: a column with a reference is added by copying its table.
+
+    Dropping the old table would empty it first, and break what refers to it; so references are off, and checked after.
+    """
+    sqlite = connection.dialect.name == "sqlite"
+    if sqlite:
+        connection.connection.execute("PRAGMA foreign_keys=OFF")
+    try:
+        with connection.begin():
+            yield
+            if sqlite and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
+                raise RuntimeError(f"a migration broke a reference: {broken}")
+    finally:
+        if sqlite:
+            connection.connection.execute("PRAGMA foreign_keys=ON")

@@ -16,6 +16,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.tasks.synthetic import write_synthetic
 from registry.local import LocalRegistry
+from registry.maintain import Maintainer
 from registry.records import Result
 from tests.ratatouille.cli.call import Called, call
 from tests.ratatouille.cli.call import home as home
@@ -76,7 +77,7 @@ def pantry(tmp_path_factory: pytest.TempPathFactory) -> Pantry:
     parents = tuple(Parent(version=str(one.version)) for one in tuned)
     average = registry.combine(Combination(parents=parents))
     for name, result in zip(TRAINED, (probed, *tuned, average), strict=True):
-        registry.set_alias(name, str(result.version))
+        Maintainer(registry, signer).release(str(result.version), name)
     return Pantry(kitchen, registry, folder / "images")
 
 

@@ -81,6 +81,7 @@ class Ground:
         """Define the tasks and enter the foundation."""
         from contributor_client.foundation import enter_foundation
         from ratatouille.exchange.signing import Signer
+        from registry.maintain import Maintainer
 
         for task in synthetic_tasks().values():
             registry.define_task(task)
@@ -89,7 +90,7 @@ class Ground:
         work.mkdir(exist_ok=True)
         found = enter_foundation(registry, signer, work, str(self.foundation), "test_resnet", SIZE)
         assert found.version is not None
-        registry.set_alias("latest", found.version)
+        Maintainer(registry, signer).release(found.version)
 
     def _write_node(self, name: str) -> None:
         who = NODES[name]

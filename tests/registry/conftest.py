@@ -13,6 +13,7 @@ import pytest
 from ratatouille.exchange.signing import Signer
 from registry.opening import open_registry
 from registry.service import Service
+from tests.registry.postgresql_server import PostgresqlServer
 from tests.registry.world import World
 
 
@@ -61,6 +62,14 @@ def make_service(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
+    """A real server, started when a test first wants it."""
+    server = PostgresqlServer(tmp_path_factory.mktemp("postgresql"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def beginning(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A node's key and a registry with definitions, foundation and head; copying them is faster than making them."""
     folder = tmp_path_factory.mktemp("beginning")
@@ -72,11 +81,18 @@ def beginning(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["folder", "service"])
+@pytest.fixture(params=["folder", "service", "postgresql"])
 def world(request: pytest.FixtureRequest, tmp_path: Path, beginning: Path) -> Iterator[World]:
-    """A world of its own: every test runs over both implementations (the service listens in a thread)."""
+    """A world of its own: every test runs over both implementations (the service listens in a thread), and with a
+    real PostgreSQL server.
+    """
     shutil.copytree(beginning, tmp_path, dirs_exist_ok=True)
     folder = tmp_path / "registry"
+    if request.param == "postgresql":
+        server: PostgresqlServer = request.getfixturevalue("postgresql")
+        (folder / "registry.db").unlink()
+        places = f'database = "{server.begun(beginning / "registry")}"'
+        (folder / "registry.toml").write_text(places)
     service = Service(folder) if request.param == "service" else None
     if service:
         service.start()

@@ -643,7 +643,7 @@ def test_the_log_can_be_narrowed(world: World) -> None:
 def test_revisions_are_ids_prefixes_aliases_and_steps_back(world: World) -> None:
     start = world.probed()
     tuned = str(world.tuned(start, 2).version)
-    world.registry.set_alias("latest", tuned[:12], "it is good")
+    world.maintainer.release(tuned[:12], "latest", "it is good")
     resolve = world.registry.resolve
     assert {resolve(tuned), resolve(tuned[:8]), resolve("latest"), resolve("latest~0")} == {tuned}
     assert resolve("latest~") == resolve("latest~1") == resolve(f"{tuned[:10]}~1") == start.version
@@ -656,9 +656,9 @@ def test_revisions_are_ids_prefixes_aliases_and_steps_back(world: World) -> None
 def test_aliases_move_and_remember(world: World) -> None:
     start = world.probed()
     tuned = world.tuned(start, 2)
-    world.registry.set_alias("stable", str(start.version))
-    world.registry.set_alias("stable", str(tuned.version), "better")
-    world.registry.set_alias("stable", str(tuned.version), "again")
+    world.maintainer.release(str(start.version), "stable")
+    world.maintainer.release(str(tuned.version), "stable", "better")
+    world.maintainer.release(str(tuned.version), "stable", "again")
     assert world.registry.aliases() == {"stable": tuned.version}
     assert [(move.version, move.message) for move in world.registry.alias_history("stable")] == [
         (tuned.version, "better"),
@@ -667,7 +667,7 @@ def test_aliases_move_and_remember(world: World) -> None:
     assert world.registry.show("stable").entry.aliases == ("stable",)
     for wrong in ("cafe", "a b", "x~1"):
         with pytest.raises(Refusal):
-            world.registry.set_alias(wrong, "stable")
+            world.maintainer.release("stable", wrong)
 
 
 def test_lineage_walks_to_the_foundation(world: World) -> None:

@@ -23,6 +23,7 @@ from ratatouille.exchange.assignment import Import
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.weights.architecture import Architecture, Tensor
+from registry.maintain import Maintainer
 from registry.opening import open_registry
 from registry.proto.registry_pb2 import CallReply, CallRequest, FetchReply, FetchRequest
 from registry.records import Result
@@ -238,7 +239,7 @@ def test_only_the_ports_methods_can_be_called_and_only_as_they_are(tmp_path: Pat
             (1, "log", b'{"limit":"5"}', grpc.StatusCode.INVALID_ARGUMENT, "limit: input should be a valid integer"),
             (1, "log", b'{"limits":5}', grpc.StatusCode.INVALID_ARGUMENT, "limits: extra inputs are not permitted"),
             (1, "log", b"{", grpc.StatusCode.INVALID_ARGUMENT, "log cannot be called like this"),
-            (1, "resolve", b'{"revision":"x"}', grpc.StatusCode.FAILED_PRECONDITION, "there is no alias 'x'"),
+            (1, "resolve", b'{"revision":"x"}', grpc.StatusCode.FAILED_PRECONDITION, "there is no alias or tag 'x'"),
             (0, "log", b"{}", grpc.StatusCode.FAILED_PRECONDITION, "this registry protocol 1; upgrade your software"),
             (2, "log", b"{}", grpc.StatusCode.FAILED_PRECONDITION, "this registry protocol 1; upgrade the registry"),
         ):
@@ -271,7 +272,7 @@ def test_a_service_over_a_folder_that_is_in_use_sees_what_others_write(tmp_path:
     )
     version = str(beside.probed().version)
     assert through.resolve(version[:10]) == version
-    through.set_alias("latest", version)
+    Maintainer(through, beside.signer).release(version)
     assert beside.registry.aliases() == {"latest": version}
     through.close()
     beside.registry.close()

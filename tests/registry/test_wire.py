@@ -53,8 +53,8 @@ def test_results_arrive_as_they_were_returned() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b'{"name":1,"version":"x"}', b'{"name":"x"}', b"[]", b'{"name":"a","version":"b","c":1}']
+    "data", [b'{"work_id":1,"node":"x"}', b'{"node":"x"}', b"[]", b'{"work_id":"a","node":"b","c":1}']
 )
 def test_arguments_that_do_not_fit_are_refused(data: bytes) -> None:
-    with pytest.raises(Refusal, match="set_alias cannot be called like this"):
-        METHODS["set_alias"].decode(data)
+    with pytest.raises(Refusal, match="release cannot be called like this"):
+        METHODS["release"].decode(data)

@@ -16,6 +16,7 @@ from ratatouille.record import sha256
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture, Tensor
 from ratatouille.weights.canonical import Array, encode
+from registry.maintain import Maintainer
 from registry.port import Registry
 from registry.records import Result
 
@@ -63,6 +64,11 @@ class World:
     registry: Registry
     folder: Path
     signer: Signer
+
+    @property
+    def maintainer(self) -> Maintainer:
+        """The node's owner, who may also release."""
+        return Maintainer(self.registry, self.signer, "anna")
 
     def file(self, arrays: dict[str, Array]) -> tuple[str, Path]:
         """Write a part; returns its digest and where it lies."""

@@ -204,7 +204,7 @@ class Stage:
             self.registry.define_task(task)
         self.world = World(self.registry, folder, Signer.open(folder / "key"))
         self.world.define()
-        self.registry.set_alias("latest", str(self.world.foundation().version))
+        self.world.maintainer.release(str(self.world.foundation().version))
 
     def offer(self, name: str, task: str, domains: tuple[str, ...], trains: bool = True) -> None:
         """A node offers its data for a minute."""

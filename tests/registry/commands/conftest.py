@@ -33,8 +33,8 @@ def make_history(world: World) -> dict[str, str]:
     average = world.registry.combine(Combination(parents=parents), "4f2a", "uniform of 2 for round spring")
     world.work(world.evaluation(average), {})
     foundation = world.registry.show(str(probed.version)).entry.version.parents[0].version
-    world.registry.set_alias("foundation", foundation)
-    world.registry.set_alias("latest", str(average.version))
+    world.maintainer.release(foundation, "foundation")
+    world.maintainer.release(str(average.version))
     found = {"probe": probed, "first": first, "second": second, "average": average}
     return {"foundation": foundation} | {name: str(one.version) for name, one in found.items()}
 

@@ -1,0 +1,31 @@
+"""How one kind of database is opened and locked: SQLite for one machine, PostgreSQL for more. `open_engine` chooses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ratatouille.errors import Refusal
+from registry.engines.engine import DatabaseEngine
+
+
+def open_engine(url: str | Path) -> DatabaseEngine:
+    """The engine for a URL.
+
+    Args:
+        url: `postgresql://user@host:port/name`, or the path of a SQLite file.
+
+    Raises:
+        Refusal: for another address, a password in it, or a driver that is not installed.
+    """
+    text = str(url)
+    # each branch imports what it needs: nobody should need PostgreSQL's driver for a file
+    if isinstance(url, str) and "://" in text:
+        if urlsplit(text).scheme not in ("postgresql", "postgres"):
+            raise Refusal(f"{text.partition('://')[0]!r} is no database; use postgresql://user@host/name, or a folder")
+        from registry.engines.postgresql import PostgresqlEngine
+
+        return PostgresqlEngine(text)
+    from registry.engines.sqlite import SqliteEngine
+
+    return SqliteEngine(Path(url))

@@ -1,0 +1,45 @@
+"""What a kind of database must be able to do for `registry.database`."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from ratatouille.errors import Refusal
+
+BUSY_SECONDS = 60.0
+"""How long a writer waits for the lock."""
+
+
+class DatabaseEngine(Protocol):
+    """One open database."""
+
+    engine: Engine
+    name: str
+    """The database without its password, for messages."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A transaction that sees one state."""
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A transaction that holds the write lock from its beginning; committed at the end, undone when it raises."""
+
+    def migrating(self) -> AbstractContextManager[None]:
+        """A lock between all processes that migrate; it ends with the process, however that ends."""
+
+    def refusal(self, error: DBAPIError) -> Refusal:
+        """What to say when the database cannot be opened."""
+
+    def may_pass(self, error: DBAPIError) -> bool:
+        """Whether the same may work later: a lock that was not given, a server that went away."""
+
+    def close(self) -> None:
+        """Close all connections."""
+
+
+def first_line(error: DBAPIError) -> str:
+    """What the database said, without its hints."""
+    return str(error.orig).strip().partition("\n")[0]

@@ -1,0 +1,106 @@
+"""SQLite: one file on one machine, several processes.
+
+WAL mode, so that readers never wait; writers take the write lock at BEGIN (immediate), since a deferred one fails when
+two of them meet. synchronous FULL: an acknowledged push survives a power cut. Migrations run under a file lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from ratatouille.errors import Refusal, Unreachable
+from registry.engines.engine import BUSY_SECONDS
+
+
+class SqliteEngine:
+    """`registry.engines.engine.DatabaseEngine` over a file."""
+
+    def __init__(self, path: Path) -> None:
+        """Prepare the file; nothing is opened yet."""
+        self.name = str(path)
+        self.engine = _engine(path)
+        self._path = path
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one state."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that holds the write lock.
+
+        Raises:
+            Unreachable: when another process does not give the lock free.
+        """
+        with self.engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection:
+            try:
+                transaction = connection.begin()
+            except OperationalError as error:
+                raise Unreachable(f"{self.name} is locked by another process ({error.orig}); try again") from error
+            with transaction:
+                yield connection
+
+    @contextmanager
+    def migrating(self) -> Iterator[None]:
+        """A lock on a file beside the database."""
+        with locked(self._path.with_suffix(".lock")):
+            yield
+
+    def refusal(self, error: DBAPIError) -> Refusal:
+        """A file that cannot be used will not get better by itself."""
+        return Refusal(f"{self.name} cannot be used as a registry's database: {error.orig}")
+
+    def may_pass(self, error: DBAPIError) -> bool:
+        """A lock that was not given, or a full disk."""
+        return any(words in str(error.orig) for words in ("locked", "full", "disk I/O"))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock between processes; it ends with the process, however that ends."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),  # as text, a question mark in the path would begin parameters
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        pool_size=8,
+        max_overflow=120,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, record: object) -> None:
+        connection.isolation_level = None  # BEGIN is ours to say, below
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={int(BUSY_SECONDS * 1000)}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    return engine

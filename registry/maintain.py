@@ -1,0 +1,104 @@
+"""Signed changes from the side of whoever makes them: release, undo, tag; over every implementation of the port."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.change import LONGEST_MESSAGE, Move, Tag
+from ratatouille.exchange.signing import Signer
+from ratatouille.record import Name
+from registry.port import Registry
+from registry.records import AliasMove, TagRecord
+
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+
+
+@dataclass(frozen=True)
+class Maintainer:
+    """Somebody with a key who changes what others see."""
+
+    registry: Registry
+    signer: Signer
+    author: str = ""
+    """How they are called in the history."""
+
+    def release(self, revision: str, name: str = "latest", message: str = "") -> AliasMove:
+        """Point an alias at a version; pointing it where it points already changes nothing.
+
+        Raises:
+            Refusal: for an unknown version, an unusable name, or when somebody else moved the alias meanwhile.
+        """
+        version, history = self.registry.resolve(revision), self.registry.alias_history(name)
+        if history and history[0].version == version:
+            return history[0]
+        before = history[0].version if history else None
+        return self._move(name=name, version=version, before=before, message=message)
+
+    def undo(self, name: str = "latest", message: str = "") -> AliasMove:
+        """Take the last move of an alias back; again, the one before it.
+
+        Raises:
+            Refusal: when there is nothing to go back to, or somebody else moved the alias meanwhile.
+        """
+        history = self.registry.alias_history(name)
+        undone = undoing(history)
+        if undone is None:
+            raise Refusal(f"there is no move of {name} to take back; `ratatouille release --history` shows them")
+        assert undone.before is not None
+        why = message or f"undo of {undone.before[:12]} → {undone.version[:12]}"
+        return self._move(name=name, version=undone.before, before=history[0].version, message=why, undo=True)
+
+    def tag(self, revision: str, name: str, message: str = "") -> TagRecord:
+        """Give a version a name for ever.
+
+        Raises:
+            Refusal: for an unknown version, an unusable name, or one that means another version.
+        """
+        version = self.registry.resolve(revision)
+        tag = Tag(name=_usable(name), version=version, message=_short(message), author=self.author, at=time.time())
+        return self.registry.tag(self.signer.seal(tag))
+
+    def _move(self, name: str, version: str, before: str | None, message: str, undo: bool = False) -> AliasMove:
+        move = Move(
+            name=_usable(name),
+            version=version,
+            before=before,
+            undo=undo,
+            message=_short(message),
+            author=self.author,
+            at=time.time(),
+        )
+        return self.registry.move_alias(self.signer.seal(move))
+
+
+def undoing(history: Sequence[AliasMove]) -> AliasMove | None:
+    """The move that an undo takes back: the last one that was not taken back yet, if there was something before it.
+
+    Args:
+        history: the alias's moves, latest first.
+    """
+    standing: list[AliasMove] = []
+    for move in reversed(history):
+        if move.undo and standing:
+            standing.pop()
+        else:
+            standing.append(move)
+    return standing[-1] if standing and standing[-1].before is not None else None
+
+
+def _usable(name: str) -> str:
+    try:
+        return _NAME.validate_python(name)
+    except ValidationError as error:
+        raise Refusal(f"{name[:100]!r} is no name; use letters, digits, dots, dashes and underscores") from error
+
+
+def _short(message: str) -> str:
+    if len(message) > LONGEST_MESSAGE:
+        raise Refusal(f"the message has {len(message)} characters; {LONGEST_MESSAGE} are the most")
+    return message

@@ -1,0 +1,176 @@
+"""Signed changes, tags, scores for ranking, claims on files, collected files."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Go one step forward."""
+    op.create_table(
+        "changes",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("node", sa.String(length=64), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_changes")),
+        sa.UniqueConstraint("digest", name=op.f("uq_changes_digest")),
+    )
+    with op.batch_alter_table("changes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_changes_subject"), ["subject"], unique=False)
+
+    op.create_table(
+        "scores",
+        sa.Column("featurizer", sa.String(length=64), nullable=False),
+        sa.Column("head", sa.String(length=64), nullable=False),
+        sa.Column("task", sa.String(length=64), nullable=False),
+        sa.Column("trial", sa.Integer(), nullable=False),
+        sa.Column("image_size", sa.Integer(), nullable=False),
+        sa.Column("split", sa.String(length=20), nullable=False),
+        sa.Column("slice", sa.String(length=20), nullable=False),
+        sa.Column("domain", sa.String(length=80), nullable=False),
+        sa.Column("domains", sa.Integer(), nullable=False),
+        sa.Column("images", sa.BigInteger(), nullable=False),
+        sa.Column("correct", sa.BigInteger(), nullable=False),
+        sa.Column("accuracy", sa.Float(), nullable=False),
+        sa.Column("balanced_accuracy", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["task"], ["tasks.digest"], name=op.f("fk_scores_task")),
+        sa.PrimaryKeyConstraint(
+            "featurizer", "head", "task", "trial", "image_size", "split", "slice", "domain", name=op.f("pk_scores")
+        ),
+    )
+    with op.batch_alter_table("scores", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_scores_accuracy", ["task", "trial", "split", "slice", "domain", "domains", "accuracy"], unique=False
+        )
+        batch_op.create_index(
+            "ix_scores_balanced_accuracy",
+            ["task", "trial", "split", "slice", "domain", "domains", "balanced_accuracy"],
+            unique=False,
+        )
+
+    op.create_table(
+        "tags",
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("version", sa.String(length=64), nullable=False),
+        sa.Column("change", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["change"], ["changes.number"], name=op.f("fk_tags_change")),
+        sa.ForeignKeyConstraint(["version"], ["versions.id"], name=op.f("fk_tags_version")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_tags")),
+    )
+    with op.batch_alter_table("tags", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_tags_version"), ["version"], unique=False)
+
+    with op.batch_alter_table("aliases", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("before", sa.String(length=64), nullable=True))
+        batch_op.add_column(sa.Column("undo", sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.add_column(sa.Column("change", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
+        batch_op.create_foreign_key(batch_op.f("fk_aliases_change"), "changes", ["change"], ["number"])
+
+    with op.batch_alter_table("blobs", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("collected", sa.Float(), nullable=True))
+        batch_op.create_index(batch_op.f("ix_blobs_collected"), ["collected"], unique=False)
+
+    op.drop_table("uploads")  # promises of transfers that are over: nobody else has the database open now
+    op.create_table(
+        "uploads",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("claimant", sa.String(length=64), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("changed", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", "claimant", name=op.f("pk_uploads")),
+    )
+
+    with op.batch_alter_table("versions", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("node", sa.String(length=64), nullable=True))
+        batch_op.add_column(
+            sa.Column("retraction", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True)
+        )
+        batch_op.add_column(sa.Column("replacement", sa.String(length=64), nullable=True))
+        batch_op.drop_index(batch_op.f("ix_versions_featurizer"))
+        batch_op.drop_index(batch_op.f("ix_versions_round"))
+        batch_op.drop_index(batch_op.f("ix_versions_rule"))
+        batch_op.drop_index(batch_op.f("ix_versions_task"))
+        batch_op.create_index(batch_op.f("ix_versions_created_number"), ["created", "number"], unique=False)
+        batch_op.create_index(batch_op.f("ix_versions_featurizer_head"), ["featurizer", "head"], unique=False)
+        batch_op.create_index(batch_op.f("ix_versions_node_number"), ["node", "number"], unique=False)
+        batch_op.create_index(batch_op.f("ix_versions_retraction"), ["retraction"], unique=False)
+        batch_op.create_index(batch_op.f("ix_versions_round_number"), ["round", "number"], unique=False)
+        batch_op.create_index(batch_op.f("ix_versions_rule_number"), ["rule", "number"], unique=False)
+        batch_op.create_index(batch_op.f("ix_versions_task_number"), ["task", "number"], unique=False)
+        batch_op.create_foreign_key(batch_op.f("fk_versions_retraction"), "changes", ["retraction"], ["number"])
+    _fill()
+
+
+def _fill() -> None:
+    """Copy into the new columns what the old tables say."""
+    op.execute(
+        "UPDATE versions SET node = (SELECT node FROM contributions WHERE contributions.receipt = versions.receipt)"
+    )
+    op.execute(
+        "UPDATE aliases SET before = (SELECT earlier.version FROM aliases AS earlier"
+        " WHERE earlier.name = aliases.name AND earlier.number < aliases.number"
+        " ORDER BY earlier.number DESC LIMIT 1)"
+    )
+
+
+def downgrade() -> None:
+    """Go one step back."""
+    with op.batch_alter_table("versions", schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f("fk_versions_retraction"), type_="foreignkey")
+        batch_op.drop_index(batch_op.f("ix_versions_task_number"))
+        batch_op.drop_index(batch_op.f("ix_versions_rule_number"))
+        batch_op.drop_index(batch_op.f("ix_versions_round_number"))
+        batch_op.drop_index(batch_op.f("ix_versions_retraction"))
+        batch_op.drop_index(batch_op.f("ix_versions_node_number"))
+        batch_op.drop_index(batch_op.f("ix_versions_featurizer_head"))
+        batch_op.drop_index(batch_op.f("ix_versions_created_number"))
+        batch_op.create_index(batch_op.f("ix_versions_task"), ["task"], unique=False)
+        batch_op.create_index(batch_op.f("ix_versions_rule"), ["rule"], unique=False)
+        batch_op.create_index(batch_op.f("ix_versions_round"), ["round"], unique=False)
+        batch_op.create_index(batch_op.f("ix_versions_featurizer"), ["featurizer"], unique=False)
+        batch_op.drop_column("replacement")
+        batch_op.drop_column("retraction")
+        batch_op.drop_column("node")
+
+    op.drop_table("uploads")
+    op.create_table(
+        "uploads",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("changed", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_uploads")),
+    )
+
+    with op.batch_alter_table("blobs", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_blobs_collected"))
+        batch_op.drop_column("collected")
+
+    with op.batch_alter_table("aliases", schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f("fk_aliases_change"), type_="foreignkey")
+        batch_op.drop_column("change")
+        batch_op.drop_column("undo")
+        batch_op.drop_column("before")
+
+    with op.batch_alter_table("tags", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_tags_version"))
+
+    op.drop_table("tags")
+    with op.batch_alter_table("scores", schema=None) as batch_op:
+        batch_op.drop_index("ix_scores_balanced_accuracy")
+        batch_op.drop_index("ix_scores_accuracy")
+
+    op.drop_table("scores")
+    with op.batch_alter_table("changes", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_changes_subject"))
+
+    op.drop_table("changes")

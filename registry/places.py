@@ -1,0 +1,38 @@
+"""Where a registry keeps its history and its weights: in its folder, or where `registry.toml` in the folder says.
+
+    database = "postgresql://ratatouille@db.example.org/ratatouille"
+
+An address never holds a secret: PostgreSQL's password comes from ~/.pgpass, $PGPASSWORD or $PGPASSFILE.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ratatouille.record import Record
+from ratatouille.settings import read_settings
+
+FILE = "registry.toml"
+DATABASE = "registry.db"
+
+
+class Places(Record):
+    """What registry.toml says; what it leaves out is in the folder."""
+
+    database: str | None = None
+    """`postgresql://user@host:port/name`; None is `registry.db` in the folder."""
+
+
+def read_places(folder: Path) -> Places:
+    """The places of a registry folder.
+
+    Raises:
+        Refusal: for a file that says something else.
+    """
+    path = folder / FILE
+    return read_settings(path, Places, "registry") if path.exists() else Places()
+
+
+def is_registry(folder: Path) -> bool:
+    """Whether there is a registry in this folder."""
+    return (folder / DATABASE).exists() or (folder / FILE).exists()

@@ -1,0 +1,162 @@
+"""Aliases, which maintainers move, and tags, which mean one version for ever.
+
+A move is compare-and-set: it says where its signer saw the alias, and is refused when somebody else was faster. Nothing
+is overwritten, so the moves of an alias are its history, and an undo is one more move.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, func, insert, select
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.change import Move, Tag
+from ratatouille.exchange.signing import Sealed
+from registry.changes import by, enter_change, known_change
+from registry.chronicle import record_event
+from registry.records import AliasMove, TagRecord
+from registry.schema import AliasRow, ChangeRow, TagRow, VersionRow
+
+SHORTEST_PREFIX = 4
+MOST_MOVES = 10_000
+HEXADECIMAL = re.compile(rf"[0-9a-f]{{{SHORTEST_PREFIX},64}}")
+"""What could be the beginning of an id."""
+
+
+def move_alias(connection: Connection, sealed: Sealed, move: Move) -> AliasMove:
+    """Point an alias at a version.
+
+    Raises:
+        Refusal: for a name that could be mistaken, an unknown version, or an alias that was moved meanwhile.
+    """
+    if (known := known_change(connection, sealed)) is not None:
+        return _moves(connection, AliasRow.change == known)[0]
+    _check_name(move.name)
+    if tag_target(connection, move.name) is not None:
+        raise Refusal(f"{move.name} is a tag, and a tag never moves; choose another name for the alias")
+    _check_version(connection, move.version)
+    last = alias_history(connection, move.name, 1)
+    points_at = last[0].version if last else None
+    if points_at != move.before:
+        raise Refusal(_moved_meanwhile(move, last))
+    change = enter_change(connection, sealed, move)
+    row = {"name": move.name, "version": move.version, "before": move.before, "undo": move.undo}
+    connection.execute(insert(AliasRow).values(**row, message=move.message, change=change, at=time.time()))
+    text = f"{move.name}: {_short(move.before)} → {_short(move.version)} by {by(sealed, move)}"
+    record_event(connection, "alias", move.name, f"{text}: {move.message}" if move.message else text)
+    return _moves(connection, AliasRow.change == change)[0]
+
+
+def add_tag(connection: Connection, sealed: Sealed, tag: Tag) -> TagRecord:
+    """Give a version a name for ever; giving it again changes nothing.
+
+    Raises:
+        Refusal: for a name that could be mistaken or means another version, or an unknown version.
+    """
+    _check_name(tag.name)
+    if alias_history(connection, tag.name, 1):
+        raise Refusal(f"{tag.name} is an alias, which moves; choose another name for the tag")
+    target = tag_target(connection, tag.name)
+    if target is None:
+        _check_version(connection, tag.version)
+        change = enter_change(connection, sealed, tag)
+        connection.execute(insert(TagRow).values(name=tag.name, version=tag.version, change=change))
+        text = f"{tag.name}: {_short(tag.version)} by {by(sealed, tag)}"
+        record_event(connection, "tag", tag.name, f"{text}: {tag.message}" if tag.message else text)
+    elif target != tag.version:
+        raise Refusal(f"tag {tag.name} means {target[:12]}… for ever; choose another name")
+    return next(one for one in tags(connection) if one.name == tag.name)
+
+
+def alias_history(connection: Connection, name: str, limit: int = MOST_MOVES) -> list[AliasMove]:
+    """Moves of an alias, latest first."""
+    return _moves(connection, AliasRow.name == name, limit)
+
+
+def aliases(connection: Connection) -> dict[str, str]:
+    """Aliases and the versions they point at, by name."""
+    last = select(func.max(AliasRow.number)).group_by(AliasRow.name)
+    query = select(AliasRow.name, AliasRow.version).where(AliasRow.number.in_(last)).order_by(AliasRow.name)
+    return {row.name: row.version for row in connection.execute(query)}
+
+
+def tags(connection: Connection) -> list[TagRecord]:
+    """All tags, by name."""
+    query = select(TagRow, ChangeRow.sealed).join(ChangeRow, ChangeRow.number == TagRow.change).order_by(TagRow.name)
+    found = []
+    for row in connection.execute(query):
+        sealed = Sealed.from_json(row.sealed)
+        tag = Tag.from_json(sealed.body)
+        values = {"name": row.name, "version": row.version, "message": tag.message, "author": tag.author, "at": tag.at}
+        found.append(TagRecord.model_validate({**values, "node": sealed.node}))
+    return found
+
+
+def tag_target(connection: Connection, name: str) -> str | None:
+    """What a tag means."""
+    return connection.execute(select(TagRow.version).where(TagRow.name == name)).scalar()
+
+
+def alias_target(connection: Connection, name: str) -> str | None:
+    """Where an alias points now."""
+    query = select(AliasRow.version).where(AliasRow.name == name).order_by(AliasRow.number.desc())
+    return connection.execute(query.limit(1)).scalar()
+
+
+def names(connection: Connection) -> dict[str, list[str]]:
+    """The aliases and tags of each version that has some."""
+    found: dict[str, list[str]] = {}
+    tagged = connection.execute(select(TagRow.name, TagRow.version).order_by(TagRow.name))
+    for name, version in [*aliases(connection).items(), *((row.name, row.version) for row in tagged)]:
+        found.setdefault(version, []).append(name)
+    return found
+
+
+def _moves(connection: Connection, which: object, limit: int = 1) -> list[AliasMove]:
+    columns = (AliasRow.name, AliasRow.version, AliasRow.before, AliasRow.undo, AliasRow.message, AliasRow.at)
+    query = (
+        select(*columns, ChangeRow.sealed)
+        .outerjoin(ChangeRow, ChangeRow.number == AliasRow.change)
+        .where(which)  # type: ignore[arg-type]
+        .order_by(AliasRow.number.desc())
+        .limit(limit)
+    )
+    moves = []
+    for row in connection.execute(query).mappings():
+        values = dict(row)
+        text = values.pop("sealed")
+        if text is not None:
+            sealed = Sealed.from_json(text)
+            values |= {"node": sealed.node, "author": Move.from_json(sealed.body).author}
+        moves.append(AliasMove.model_validate(values))
+    return moves
+
+
+def _check_name(name: str) -> None:
+    if HEXADECIMAL.fullmatch(name):
+        raise Refusal(f"{name} could be the beginning of an id; choose a name with another letter than a to f")
+
+
+def _check_version(connection: Connection, version: str) -> None:
+    state = connection.execute(select(VersionRow.state).where(VersionRow.id == version)).scalar()
+    if state is None:
+        raise Refusal(f"there is no version {version[:12]}…; `ratatouille log` shows those that there are")
+    if state != "admitted":
+        raise Refusal(f"version {version[:12]}… is {state}; release another one")
+
+
+def _moved_meanwhile(move: Move, last: Sequence[AliasMove]) -> str:
+    if not last:
+        return f"alias {move.name} does not exist (any more); look at `ratatouille release --history {move.name}`"
+    who = last[0].author or (f"{last[0].node[:12]}…" if last[0].node else "somebody")
+    return (
+        f"{move.name} was moved by {who} to {last[0].version[:12]}… meanwhile; look at what they released, "
+        "then run this again"
+    )
+
+
+def _short(version: str | None) -> str:
+    return version[:12] if version else "nothing"

@@ -22,7 +22,7 @@ from ratatouille.tasks.sentences import listed
 from ratatouille.tasks.task import Task
 from ratatouille.training.own_data import Featurizer, Part, Tally, features, own_head, probed_head, tally
 from registry.port import Registry
-from registry.records import Details
+from registry.records import Details, LogQuery
 
 HeadWish = Literal["auto", "own", "probed"]
 """`auto`: a version's own head where it fits."""
@@ -113,7 +113,7 @@ class Scoring:
         Raises:
             Refusal: as `each`, and when there is no version.
         """
-        entries = self.registry.log(task, limit=last)
+        entries = self.registry.log(LogQuery(task=task), limit=last)
         if not entries:
             raise Refusal("there is no version to score; `ratatouille log` lists what the registry has")
         found = [self.registry.show(entry.id) for entry in entries]

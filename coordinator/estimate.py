@@ -15,7 +15,7 @@ from ratatouille.exchange.order import Order
 from ratatouille.recipes.forecast import Forecast
 from ratatouille.record import Record
 from registry.port import Registry
-from registry.records import Result
+from registry.records import LogQuery, Result
 
 _LATEST = 10
 """Earlier runs that tell how long a step takes."""
@@ -108,7 +108,9 @@ def _seconds_per_step(needed: Forecast, facts: Mapping[str, Result], registry: R
         if isinstance(order.assignment, FineTune) and work_id in facts
     ]
     if not paces:
-        receipts = [registry.show(entry.id).receipt for entry in registry.log(kind="fine_tune", limit=_LATEST)]
+        receipts = [
+            registry.show(entry.id).receipt for entry in registry.log(LogQuery(kind="fine_tune"), limit=_LATEST)
+        ]
         paces = [
             receipt.seconds / receipt.assignment.steps
             for receipt in receipts

@@ -29,7 +29,13 @@ def enter_blob(connection: Connection, digest: str, part: str, size: int) -> Non
 
 
 def enter_version(
-    connection: Connection, version: Version, work_id: str, message: str, seconds: float, round: str | None = None
+    connection: Connection,
+    version: Version,
+    work_id: str,
+    message: str,
+    seconds: float,
+    round: str | None = None,
+    node: str | None = None,
 ) -> None:
     """Write a version, its edges and its event."""
     again = connection.execute(select(VersionRow.number).where(VersionRow.id == version.id)).scalar()
@@ -48,6 +54,7 @@ def enter_version(
             state="admitted",
             work_id=work_id,
             receipt=version.receipt,
+            node=node,
             round=round,
             message=message,
             seconds=seconds,
@@ -67,7 +74,7 @@ def admit(connection: Connection, sealed: Sealed, examined: Examined) -> None:
     if version is not None:
         work = receipt.assignment
         message = receipt.note or (work.source if isinstance(work, Import) else "")
-        enter_version(connection, version, receipt.work_id, message, receipt.seconds, receipt.round)
+        enter_version(connection, version, receipt.work_id, message, receipt.seconds, receipt.round, receipt.node)
     else:
         compared = receipt.comparison
         text = f"{len(compared.networks)} networks compared" if compared else f"{len(receipt.evaluations)} cells"

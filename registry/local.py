@@ -21,6 +21,7 @@ from registry import (
     chronicle,
     combining,
     definitions,
+    log,
     membership,
     queries,
     releases,
@@ -35,12 +36,14 @@ from registry.port import Progress
 from registry.publish import Publisher, Push, is_blob
 from registry.receiving import BLOCK
 from registry.records import (
+    EVERY_VERSION,
     AliasMove,
     Details,
     Entry,
     Event,
     Info,
     LineageRow,
+    LogQuery,
     Result,
     RoundRecord,
     RoundState,
@@ -249,12 +252,10 @@ class LocalRegistry:
         with self._database.read() as connection:
             return releases.alias_history(connection, name)
 
-    def log(
-        self, task: str | None = None, kind: str | None = None, round: str | None = None, limit: int = 50
-    ) -> list[Entry]:
-        """Versions, latest first."""
+    def log(self, query: LogQuery = EVERY_VERSION, before: int | None = None, limit: int = 50) -> list[Entry]:
+        """Versions that fit, latest first."""
         with self._database.read() as connection:
-            return queries.log(connection, task, kind, round, limit)
+            return log.log(connection, query, before, limit)
 
     def show(self, revision: str) -> Details:
         """Everything about a version."""

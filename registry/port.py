@@ -16,12 +16,14 @@ from ratatouille.exchange.version import Combination
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
 from registry.records import (
+    EVERY_VERSION,
     AliasMove,
     Details,
     Entry,
     Event,
     Info,
     LineageRow,
+    LogQuery,
     Result,
     RoundRecord,
     RoundState,
@@ -137,10 +139,8 @@ class Registry(Protocol):
     def alias_history(self, name: str) -> list[AliasMove]:
         """All moves of an alias, latest first."""
 
-    def log(
-        self, task: str | None = None, kind: str | None = None, round: str | None = None, limit: int = 50
-    ) -> list[Entry]:
-        """Versions, latest first."""
+    def log(self, query: LogQuery = EVERY_VERSION, before: int | None = None, limit: int = 50) -> list[Entry]:
+        """Versions that fit, latest first; the next page is `before=entries[-1].number`."""
 
     def show(self, revision: str) -> Details:
         """Everything about a version."""

@@ -1,21 +1,20 @@
-"""The read side: history, details and lineage. Every answer is bounded."""
+"""The read side: details and lineage; `log` lists. Every answer is bounded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, or_, select
+from sqlalchemy import Connection, Select, select
 
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
 from registry.answers import CHUNK, parse_evaluation
-from registry.definitions import task
 from registry.records import Details, Entry, LineageRow, StoredEvaluation
 from registry.releases import names
 from registry.revisions import resolve
-from registry.schema import ContributionRow, EvaluationRow, EventRow, OfferRow, ParentRow, TaskRow, VersionRow
+from registry.schema import ContributionRow, EvaluationRow, OfferRow, ParentRow, TaskRow, VersionRow
 
 MOST_ENTRIES = 10_000
 MOST_EVALUATIONS = 10_000
@@ -23,30 +22,10 @@ MOST_EVALUATIONS = 10_000
 EntryQuery = Select[*tuple[Any, ...]]
 
 
-def log(connection: Connection, about: str | None, kind: str | None, round: str | None, limit: int) -> list[Entry]:
-    """Versions, latest first.
-
-    Args:
-        about: only of this task (name or digest).
-        kind: only made by this rule.
-        round: only made in this round, or named in its log.
-        limit: at most so many.
-    """
-    query = _entries().order_by(VersionRow.number.desc()).limit(max(0, min(limit, MOST_ENTRIES)))
-    if about is not None:
-        query = query.where(VersionRow.task == task(connection, about).digest)
-    if kind is not None:
-        query = query.where(VersionRow.rule == kind)
-    if round is not None:
-        named = select(EventRow.subject).where(EventRow.round == round)
-        query = query.where(or_(VersionRow.round == round, VersionRow.id.in_(named)))
-    return list(_read(connection, query))
-
-
 def show(connection: Connection, revision: str) -> Details:
     """Everything about a version."""
     id = resolve(connection, revision)
-    entry = next(_read(connection, _entries().where(VersionRow.id == id)))
+    entry = next(read(connection, entries().where(VersionRow.id == id)))
     sealed = sealed_receipt(connection, entry.version.receipt)
     children = select(ParentRow.child).where(ParentRow.parent == id).distinct().order_by(ParentRow.child)
     return Details(
@@ -82,9 +61,11 @@ def sealed_receipt(connection: Connection, receipt: str | None) -> Sealed | None
     return None if found is None else Sealed.from_json(found)
 
 
-def _entries() -> EntryQuery:
+def entries() -> EntryQuery:
+    """What an entry is made of."""
     return (
         select(
+            VersionRow.number,
             VersionRow.id,
             VersionRow.record,
             VersionRow.state,
@@ -94,15 +75,15 @@ def _entries() -> EntryQuery:
             VersionRow.work_id,
             TaskRow.name.label("task_name"),
             OfferRow.name.label("contributor"),
-            ContributionRow.node,
+            VersionRow.node,
         )
         .outerjoin(TaskRow, TaskRow.digest == VersionRow.task)
-        .outerjoin(ContributionRow, ContributionRow.receipt == VersionRow.receipt)
-        .outerjoin(OfferRow, OfferRow.node == ContributionRow.node)
+        .outerjoin(OfferRow, OfferRow.node == VersionRow.node)
     )
 
 
-def _read(connection: Connection, query: EntryQuery) -> Iterator[Entry]:
+def read(connection: Connection, query: EntryQuery) -> Iterator[Entry]:
+    """The entries that a query made of `entries` finds."""
     named = names(connection)
     for row in connection.execute(query).mappings():
         values = dict(row)
@@ -114,7 +95,7 @@ def _by_id(connection: Connection, ids: Sequence[str]) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
-        found |= {entry.id: entry for entry in _read(connection, _entries().where(VersionRow.id.in_(chunk)))}
+        found |= {entry.id: entry for entry in read(connection, entries().where(VersionRow.id.in_(chunk)))}
     return found
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat
 
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.receipt import Comparison, Evaluation, Receipt
-from ratatouille.exchange.version import Version
+from ratatouille.exchange.version import RuleName, Version
 from ratatouille.record import Digest, Name, Record
 
 State = Literal["receiving", "quarantined", "admitted", "rejected", "retracted", "duplicate"]
@@ -54,9 +56,35 @@ class StoredEvaluation(Record):
     evaluation: Evaluation
 
 
+class LogQuery(Record):
+    """Which versions a log lists: those that fit everything that is given."""
+
+    task: Annotated[str, Field(max_length=80)] | None = None
+    """Name or digest."""
+    kind: RuleName | None = None
+    contributor: Annotated[str, Field(max_length=80)] | None = None
+    """What a node is called, or the beginning of its key (4 characters or more)."""
+    nodes: Annotated[tuple[Digest, ...], Field(max_length=100)] = ()
+    """Only versions by one of these keys."""
+    round: Annotated[str, Field(max_length=80)] | None = None
+    """Id of a round, its name, or a unique prefix of its id."""
+    since: NonNegativeFloat | None = None
+    """Made at this moment or later, in seconds since 1970."""
+    until: NonNegativeFloat | None = None
+    """Made before this moment."""
+    text: Annotated[str, Field(max_length=200)] | None = None
+    """Part of the message, which is the note of a contribution or the source of an import."""
+    state: State | None = None
+
+
+EVERY_VERSION = LogQuery()
+
+
 class Entry(Record):
     """A version with what the registry knows about it."""
 
+    number: int
+    """Where the next page of a log begins, as its `before`."""
     id: Digest
     version: Version
     state: State

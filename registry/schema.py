@@ -155,10 +155,11 @@ class VersionRow(Base):
 
     # each list of the log is read from its end, page by page
     __table_args__ = (
-        Index(None, "task", "number"),
-        Index(None, "rule", "number"),
-        Index(None, "round", "number"),
-        Index(None, "node", "number"),
+        Index(None, "task", "created", "number"),
+        Index(None, "rule", "created", "number"),
+        Index(None, "round", "created", "number"),
+        Index(None, "node", "created", "number"),
+        Index(None, "state", "created", "number"),
         Index(None, "created", "number"),
         Index(None, "featurizer", "head"),
     )

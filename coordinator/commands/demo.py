@@ -20,6 +20,7 @@ from coordinator.settings import read_round_settings
 from ratatouille.cli.output import console, print_table, short
 from ratatouille.errors import Refusal
 from registry.port import Registry
+from registry.records import LogQuery
 
 
 def demo(
@@ -57,7 +58,7 @@ def demo(
 
 def _show_history(registry: Registry, round_id: str) -> None:
     kinds: dict[str, int] = {}
-    for entry in registry.log(round=round_id, limit=1000):
+    for entry in registry.log(LogQuery(round=round_id), limit=1000):
         kind = entry.version.rule.purpose or entry.version.rule.name
         kinds[kind] = kinds.get(kind, 0) + 1
     console.print("\nthe history has " + ", ".join(f"{count} × {kind}" for kind, count in sorted(kinds.items())))

@@ -25,10 +25,13 @@ class Parent(Record):
     coefficient: Coefficient = 1
 
 
+RuleName = Literal["import", "probe", "fine_tune", "combine"]
+
+
 class Rule(Record):
     """What made a version; parameters of trainings are in the receipt's assignment."""
 
-    name: Literal["import", "probe", "fine_tune", "combine"]
+    name: RuleName
     revision: PositiveInt
     purpose: Name | None = None
     """Why versions were combined: `uniform`, `greedy`, `shared_head`, `fusing` …"""

@@ -13,7 +13,7 @@ from registry.commands import history
 from registry.commands.ancestry import tree_of
 from registry.commands.opened import opened
 from registry.commands.scores import score_lines
-from registry.records import Verification
+from registry.records import LogQuery, Verification
 
 RULES = ("import", "probe", "fine_tune", "combine")
 
@@ -33,8 +33,9 @@ def log(
     """List versions, the latest first."""
     if kind is not None and kind not in RULES:
         raise Refusal(f"no version is made by '{kind}'; --kind takes {', '.join(RULES)}")
+    query = LogQuery.model_validate({"task": task, "kind": kind, "round": round})
     with opened(remote) as registry:
-        entries = registry.log(task, kind, None if round is None else registry.round(round).id, limit)
+        entries = registry.log(query, limit=limit)
         if as_json:
             output.print_json(entries)
             return

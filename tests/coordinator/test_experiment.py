@@ -10,6 +10,7 @@ from coordinator.experiment import Experiment
 from coordinator.settings import RoundSettings
 from ratatouille.errors import Refusal
 from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
+from registry.records import LogQuery
 from tests.coordinator.federation import SIZE, Ground
 
 TASK = synthetic_tasks()["shapes"]
@@ -37,7 +38,7 @@ def test_rounds_share_their_runs_and_a_second_call_does_nothing_new(tmp_path: Pa
     first = laid_out()
     vanilla, soup = first.run(settings("vanilla"), settings("soup"))
     assert [row.recipe for row in (*vanilla.rows, *soup.rows)] == ["vanilla", "soup"]
-    assert len(first.registry.log(kind="fine_tune")) == 2
+    assert len(first.registry.log(LogQuery(kind="fine_tune"))) == 2
     last = first.registry.events(limit=10_000)[-1].number
     again = laid_out()
     assert again.run(settings("vanilla"), settings("soup")) == [vanilla, soup]

@@ -17,6 +17,7 @@ from ratatouille.recipes.score import pooled_accuracy, score
 from ratatouille.tasks.node import read_node_settings
 from registry.opening import open_registry
 from registry.port import Registry
+from registry.records import LogQuery
 from tests.coordinator.federation import NODES, Ground
 
 STEPS = 12
@@ -112,7 +113,7 @@ def test_what_recipes_and_rounds_share_was_trained_once(kitchen: Kitchen) -> Non
         for work_id, order in plan.questions.items()
         if isinstance(order, Order) and isinstance(order.assignment, FineTune)
     }
-    assert len(kitchen.registry.log(kind="fine_tune", limit=1000)) == len(asked)
+    assert len(kitchen.registry.log(LogQuery(kind="fine_tune"), limit=1000)) == len(asked)
     assert kitchen.plan.shared > 0
 
 

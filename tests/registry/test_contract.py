@@ -24,7 +24,7 @@ from ratatouille.tasks.task import Task
 from ratatouille.weights.canonical import Array, encode, open_part
 from ratatouille.weights.combine import combine
 from registry.local import LocalRegistry
-from registry.records import Result, RoundRecord
+from registry.records import LogQuery, Result, RoundRecord
 from tests.registry.world import FINGERPRINT, NETWORK, PETS, World, featurizer, head
 
 BUFFERS = frozenset(tensor.name for tensor in NETWORK.featurizer if tensor.buffer)
@@ -633,10 +633,10 @@ def test_the_log_can_be_narrowed(world: World) -> None:
         "probe",
         "import",
     ]
-    assert len(world.registry.log(task="pets")) == 4
-    assert len(world.registry.log(kind="fine_tune")) == 2
-    assert [entry.id for entry in world.registry.log(round="r1")] == [mean.version]
-    assert [entry.id for entry in world.registry.log(round="r2")] == [tuned[0].version]
+    assert len(world.registry.log(LogQuery(task="pets"))) == 4
+    assert len(world.registry.log(LogQuery(kind="fine_tune"))) == 2
+    assert [entry.id for entry in world.registry.log(LogQuery(round="r1"))] == [mean.version]
+    assert [entry.id for entry in world.registry.log(LogQuery(round="r2"))] == [tuned[0].version]
     assert len(world.registry.log(limit=1)) == 1
 
 

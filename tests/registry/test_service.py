@@ -26,7 +26,7 @@ from ratatouille.weights.architecture import Architecture, Tensor
 from registry.maintain import Maintainer
 from registry.opening import open_registry
 from registry.proto.registry_pb2 import CallReply, CallRequest, FetchReply, FetchRequest
-from registry.records import Result
+from registry.records import LogQuery, Result
 from registry.service import Service
 from registry.wire import SERVICE
 from tests.registry.conftest import Start
@@ -134,7 +134,7 @@ def test_four_publishers_at_once_lose_nothing(make_service: Start, tmp_path: Pat
             answers.setdefault(result.work_id, set()).add(result.version)
     assert len(answers) == 24
     assert all(len(versions) == 1 for versions in answers.values())
-    assert len(world.registry.log(kind="fine_tune", limit=100)) == 24
+    assert len(world.registry.log(LogQuery(kind="fine_tune"), limit=100)) == 24
     assert list((service.folder / "receiving").iterdir()) == []
 
 

@@ -102,11 +102,22 @@ def upgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_versions_task"))
         batch_op.create_index(batch_op.f("ix_versions_created_number"), ["created", "number"], unique=False)
         batch_op.create_index(batch_op.f("ix_versions_featurizer_head"), ["featurizer", "head"], unique=False)
-        batch_op.create_index(batch_op.f("ix_versions_node_number"), ["node", "number"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_versions_node_created_number"), ["node", "created", "number"], unique=False
+        )
         batch_op.create_index(batch_op.f("ix_versions_retraction"), ["retraction"], unique=False)
-        batch_op.create_index(batch_op.f("ix_versions_round_number"), ["round", "number"], unique=False)
-        batch_op.create_index(batch_op.f("ix_versions_rule_number"), ["rule", "number"], unique=False)
-        batch_op.create_index(batch_op.f("ix_versions_task_number"), ["task", "number"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_versions_round_created_number"), ["round", "created", "number"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_versions_rule_created_number"), ["rule", "created", "number"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_versions_state_created_number"), ["state", "created", "number"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_versions_task_created_number"), ["task", "created", "number"], unique=False
+        )
         batch_op.create_foreign_key(batch_op.f("fk_versions_retraction"), "changes", ["retraction"], ["number"])
     _fill()
 
@@ -127,11 +138,12 @@ def downgrade() -> None:
     """Go one step back."""
     with op.batch_alter_table("versions", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("fk_versions_retraction"), type_="foreignkey")
-        batch_op.drop_index(batch_op.f("ix_versions_task_number"))
-        batch_op.drop_index(batch_op.f("ix_versions_rule_number"))
-        batch_op.drop_index(batch_op.f("ix_versions_round_number"))
+        batch_op.drop_index(batch_op.f("ix_versions_task_created_number"))
+        batch_op.drop_index(batch_op.f("ix_versions_state_created_number"))
+        batch_op.drop_index(batch_op.f("ix_versions_rule_created_number"))
+        batch_op.drop_index(batch_op.f("ix_versions_round_created_number"))
         batch_op.drop_index(batch_op.f("ix_versions_retraction"))
-        batch_op.drop_index(batch_op.f("ix_versions_node_number"))
+        batch_op.drop_index(batch_op.f("ix_versions_node_created_number"))
         batch_op.drop_index(batch_op.f("ix_versions_featurizer_head"))
         batch_op.drop_index(batch_op.f("ix_versions_created_number"))
         batch_op.create_index(batch_op.f("ix_versions_task"), ["task"], unique=False)

@@ -13,12 +13,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from coordinator.matching import speaks_our_dialect
+from coordinator.starts import given_starts
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Offer
+from ratatouille.exchange.version import Version
 from ratatouille.recipes.columns import STARTS
 from ratatouille.recipes.protocol import Protocol, resolve_protocol
 from ratatouille.recipes.recipe import FIRST, recipe_named
-from ratatouille.recipes.round import Auxiliary, Round, Share, Start
+from ratatouille.recipes.round import Auxiliary, Given, Round, Share, Start
 from ratatouille.recipes.studies import study_named
 from ratatouille.record import Name, Record
 from ratatouille.settings import read_settings
@@ -39,6 +41,8 @@ class RoundSettings(Record):
     """Auxiliary tasks, or all that nodes offer."""
     auxiliary_domains: Literal["strict", "lenient"] = "strict"
     """strict: auxiliary runs see no domain that the target holds out; lenient: they see every domain that is held."""
+    starts: tuple[str, ...] = ()
+    """Revisions of auxiliary versions that are there already, beside the tasks that the round trains."""
     recipes: Annotated[tuple[Name, ...], Field(min_length=1)] = FIRST
     foundation: str = "latest"
     """Revision whose featurizer everybody starts from."""
@@ -82,6 +86,9 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
     held_out = tuple(domain for domain in target.domains if domain in settings.held_out)
     training = tuple(domain for domain in target.domains if domain not in held_out)
     foundation = registry.show(settings.foundation).entry.version
+    auxiliaries = _auxiliaries(settings, registry, offers)
+    starts = _starts(settings, registry, foundation, target)
+    _refuse_one_name_twice(auxiliaries, starts)
     return Round(
         name=settings.name,
         target=target.name,
@@ -92,7 +99,8 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
         held_out=held_out,
         training=training_shares(target, training, offers),
         evaluation=_evaluation_shares(target, held_out, offers) if settings.evaluate_held_out else (),
-        auxiliaries=_auxiliaries(settings, registry, offers),
+        auxiliaries=auxiliaries,
+        starts=starts,
         recipes=tuple(dict.fromkeys(settings.recipes)),
         protocol=protocol,
         trial=settings.trial,
@@ -144,7 +152,7 @@ def _held(task: Task, domains: Sequence[str], offers: Sequence[Offer]) -> dict[s
 
 
 def _auxiliaries(settings: RoundSettings, registry: Registry, offers: Sequence[Offer]) -> tuple[Auxiliary, ...]:
-    if not any(STARTS[recipe_named(name).starts].auxiliaries for name in settings.recipes):
+    if not _uses_a_pool(settings):
         return ()
     offered = {holding.task_name for offer in offers if offer.trains for holding in offer.holdings}
     names = settings.auxiliaries
@@ -157,7 +165,7 @@ def _auxiliaries(settings: RoundSettings, registry: Registry, offers: Sequence[O
             raise Refusal(
                 f"'{name}' is the target; it cannot be an auxiliary task of itself, so leave it out of `auxiliaries`"
             )
-        banned = settings.held_out if settings.auxiliary_domains == "strict" else ()
+        banned = banned_domains(settings)
         domains = tuple(domain for domain in task.domains if domain not in banned)
         present = _held(task, domains, [offer for offer in offers if offer.trains])
         if not present:
@@ -168,6 +176,28 @@ def _auxiliaries(settings: RoundSettings, registry: Registry, offers: Sequence[O
         covered = tuple(domain for domain in domains if any(domain in held for held in present.values()))
         chosen.append(Auxiliary(name=name, task=task.digest, shares=_shares(present, covered)))
     return tuple(chosen)
+
+
+def _starts(settings: RoundSettings, registry: Registry, foundation: Version, target: Task) -> tuple[Given, ...]:
+    if not _uses_a_pool(settings):
+        return ()
+    return given_starts(settings.starts, registry, foundation, target, banned_domains(settings))
+
+
+def banned_domains(settings: RoundSettings) -> tuple[str, ...]:
+    """Domains that no auxiliary run may see."""
+    return settings.held_out if settings.auxiliary_domains == "strict" else ()
+
+
+def _uses_a_pool(settings: RoundSettings) -> bool:
+    return any(STARTS[recipe_named(name).starts].auxiliaries for name in settings.recipes)
+
+
+def _refuse_one_name_twice(auxiliaries: Sequence[Auxiliary], starts: Sequence[Given]) -> None:
+    twice = {one.name for one in auxiliaries} & {one.name for one in starts}
+    if twice:
+        name = min(twice)
+        raise Refusal(f"'{name}' is an auxiliary task and an alias in `starts`; name that start by its id")
 
 
 def _refuse_late_average(settings: RoundSettings, protocol: Protocol) -> None:

@@ -51,6 +51,7 @@ WORDS = {
     "protocol.evaluate_every": "Steps between two looks at the validation split; step 0 and the last always count.",
     "protocol.auxiliary_runs": "Runs of each auxiliary task.",
     "protocol.auxiliary_steps": "Updates of an auxiliary run.",
+    "protocol.auxiliary_rate_factor": "Factor on the learning rates of auxiliary runs.",
     "protocol.learning_rate": "Of run 0 (Adam, constant).",
     "protocol.weight_decay": "Of run 0 (L2, not decoupled).",
     "protocol.dropout": "Of run 0, before the head.",
@@ -207,11 +208,13 @@ def _value(value: object) -> str:
     if value is None:
         return "–"
     if isinstance(value, Record):
-        return ", ".join(f"{key} {_value(one)}" for key, one in value.model_dump().items())
+        return ", ".join(f"{key} {_value(one)}" for key, one in value.model_dump(exclude_none=True).items())
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple):
         return ", ".join(map(_value, value)) or "none"
+    if isinstance(value, dict) and any(isinstance(one, Record) for one in value.values()):
+        return "; ".join(f"`{key}`: {_value(one)}" for key, one in value.items())
     if isinstance(value, dict):
         return f"`{json.dumps(value)}`" if value else "none"
     if isinstance(value, bool):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from coordinator.benchmark.suite import Planned, Suite, Wishes
 from coordinator.settings import read_round_settings
@@ -47,7 +48,8 @@ def suite(
     resolved = resolve_protocol(
         str(protocol.get("name", "domainbed")), {key: value for key, value in protocol.items() if key != "name"}
     )
-    changes = {"recipes": wishes.recipes or settings.recipes, "foundation": "foundation", "protocol": protocol}
+    changes: dict[str, Any] = {"recipes": wishes.recipes or settings.recipes, "protocol": protocol}
+    changes |= {"foundation": "foundation", "starts": ()}  # starts are brought from elsewhere before a round begins
     rounds = tuple(
         Planned("", trial, settings.model_copy(update={**changes, "trial": trial, "name": f"{settings.name}-{trial}"}))
         for trial in range(settings.trial, settings.trial + (wishes.trials or TRIALS))
@@ -63,5 +65,7 @@ def suite(
         about=(
             f"Target {settings.target}, held out: {', '.join(settings.held_out) or 'nothing'}. Data of "
             f"{', '.join(node.name for node in opened)}."
+            + (f" Starts from another registry: {', '.join(settings.starts)}." if settings.starts else "")
         ),
+        starts=settings.starts,
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
+from coordinator.benchmark.starts import bring
 from coordinator.benchmark.suite import Planned, Suite
 from coordinator.conductor import Conductor
 from coordinator.rehearsal import Stage, lay_out, offer_all, rehearse_all, seconds_per_step
@@ -61,16 +62,30 @@ class Bench:
         return Stage(str(self.folder / "registry"), self.suite.nodes, self.folder / "work")
 
 
-def prepare(suite: Suite, folder: Path) -> Bench:
-    """Define the tasks and enter the foundation, unless an earlier call has done so.
+def prepare(suite: Suite, folder: Path, source: Registry | None = None) -> Bench:
+    """Define the tasks, enter the foundation and bring the starts, unless an earlier call has done so.
+
+    Args:
+        suite: what the benchmark consists of.
+        folder: where it is kept.
+        source: the registry that has the suite's starts; it may be left out where there are none.
 
     Raises:
-        Refusal: a foundation that cannot be entered, or tasks of another definition in this folder.
+        Refusal: a foundation that cannot be entered, tasks of another definition in this folder, or a version that is
+            not fit to be a start.
     """
     bench = Bench(suite, folder)
     lay_out(bench.stage, suite.tasks, suite.foundation, suite.image_size, suite.architecture)
+    if suite.starts:
+        assert source is not None
+        starts = bring(suite.starts, source, suite.rounds[0].settings, bench.stage)
+        bench = Bench(replace(suite, rounds=tuple(_from(planned, starts) for planned in suite.rounds)), folder)
     _write_files(bench)
     return bench
+
+
+def _from(planned: Planned, starts: tuple[str, ...]) -> Planned:
+    return replace(planned, settings=planned.settings.model_copy(update={"starts": starts}))
 
 
 def _write_files(bench: Bench) -> None:

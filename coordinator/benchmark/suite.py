@@ -38,6 +38,8 @@ class Suite:
     rounds: tuple[Planned, ...]
     about: str
     """A few sentences for the report: the data, and what is held out."""
+    starts: tuple[str, ...] = ()
+    """Revisions of auxiliary versions that another registry has; every round starts from them too."""
 
 
 @dataclass(frozen=True)

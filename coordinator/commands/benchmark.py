@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shlex
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ratatouille.cli.options import AsJson
+from ratatouille.cli.options import AsJson, Remote
 from ratatouille.cli.output import print_json, print_line, print_table
 from ratatouille.errors import Refusal
 from ratatouille.recipes.recipe import recipe_named
+from registry.commands.opened import registry_in_force
 
 if TYPE_CHECKING:
     from coordinator.benchmark.running import Cost
@@ -48,14 +50,24 @@ def benchmark(
     runs: Annotated[int | None, typer.Option(min=1, help="Runs of each recipe instead of the protocol's.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of each run instead of the protocol's.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes, one thread each.")] = 2,
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A value of the protocol, or `name=` another protocol (repeat for more).",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and stop.")] = False,
     folder: Annotated[Path | None, typer.Option(help="Where everything is kept; a second call goes on there.")] = None,
+    remote: Remote = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare recipes over many trials and write one report.
 
     It may be stopped at any moment: the next call with the same folder goes on, and with other recipes or more trials
-    it trains only what is new. The report is in FOLDER/report.
+    it trains only what is new. The report is in FOLDER/report. Where a round.toml names `starts`, they are taken from
+    the registry in force (--remote).
     """
     from coordinator.benchmark.pages import write
     from coordinator.benchmark.running import carry_out, collect, cost, prepare
@@ -64,8 +76,8 @@ def benchmark(
     chosen = tuple(name.strip() for name in (recipes or "").split(",") if name.strip())
     for name in chosen:
         recipe_named(name)
-    protocol: dict[str, Any] = {"runs": runs, "steps": steps}
-    protocol = {key: value for key, value in protocol.items() if value is not None}
+    protocol: dict[str, Any] = {key: value for key, value in (("runs", runs), ("steps", steps)) if value is not None}
+    protocol |= dict(map(_value, values or []))
     place = (folder or Path(f"benchmark-{Path(what).stem}")).resolve()
     wishes = Wishes(trials, chosen, protocol)
     if what == "emoji":
@@ -87,7 +99,7 @@ def benchmark(
         suite = domainbed.suite(place, data_dir, chosen_targets, foundation, architecture, wishes)
     else:
         raise Refusal(f"there is no benchmark '{what}'; name `emoji`, `domainbed`, or a round.toml of your own")
-    bench = prepare(suite, place)
+    bench = prepare(suite, place, registry_in_force(remote) if suite.starts else None)
     expected = cost(bench)
     if dry_run:
         print_json(expected) if as_json else print_line(_sentence(expected, workers))
@@ -110,6 +122,21 @@ def benchmark(
             if one.first.startswith("ratatouille"):
                 print_line(one.sentence)
     print_line(f"report: {place / 'report' / 'index.html'}")
+
+
+def _value(written: str) -> tuple[str, Any]:
+    """One value of the protocol, written as in a round.toml; what is no TOML is text.
+
+    Raises:
+        Refusal: for what has no name.
+    """
+    name, separator, value = (part.strip() for part in written.partition("="))
+    if not name or not separator:
+        raise Refusal(f"'{written}' sets nothing; write `--set NAME=VALUE`, as in `--set auxiliary_steps=40`")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value
 
 
 def _sentence(cost: Cost, workers: int) -> str:

@@ -43,6 +43,7 @@ class CheckedRound(Record):
                 (f"auxiliary {one.name}", "; ".join(self._held(each.fingerprint, each.domains) for each in one.shares))
                 for one in round.auxiliaries
             ),
+            *((f"start {one.name}", f"version {one.start.version[:12]} of this registry") for one in round.starts),
             ("protocol", f"{protocol.name}: {protocol.runs} runs of {protocol.steps} steps, {protocol.image_size} px"),
             *((recipe.name, recipe.summary) for recipe in recipes),
             ("work", f"{self.questions} questions, {self.known} known, {self.questions - self.known} open"),

@@ -16,7 +16,9 @@ from ratatouille.analysis.report import Report, report
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.cli.output import console, percent, print_json, print_line, print_table, short, when
 from ratatouille.errors import Refusal
+from ratatouille.recipes.columns import STARTS
 from ratatouille.recipes.forecast import forecast
+from ratatouille.recipes.recipe import recipe_named
 from registry.commands.opened import registry_in_force
 from registry.port import Registry
 from registry.records import OVER, RoundRecord
@@ -205,6 +207,9 @@ def show_report(found: Report) -> None:
         "± beside a score: half of its 95 % interval over images; beside the mean run: standard deviation over runs."
     )
     print_line("best run: the one that validation chooses.")
+    if found.starts:
+        who = [row.recipe for row in found.rows if STARTS[recipe_named(row.recipe).starts].auxiliaries]
+        print_line(f"Runs of {', '.join(who)} start from {', '.join(found.starts)}.")
     print_line(found.verdict)
     trials = max((row.trials for row in found.rows), default=1)
     if trials > 1:

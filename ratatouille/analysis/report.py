@@ -59,6 +59,8 @@ class Report(Record):
     metric: str
     rows: tuple[Row, ...]
     verdict: str
+    starts: tuple[Name, ...] = ()
+    """Where runs of recipes that use auxiliary tasks start, in turn, the foundation first; empty where none do."""
     shared: int = 0
     """How often a recipe met a training that another one had asked for; it was done once."""
     note: str = ""
@@ -75,6 +77,7 @@ def report(round: Round, outcomes: Sequence[Outcome], note: str = "", shared: in
         metric=round.metric,
         rows=rows,
         verdict=verdict(rows),
+        starts=("foundation", *(one.name for one in round.pool)) if round.pool else (),
         shared=shared,
         note=note,
     )

@@ -6,6 +6,7 @@ from ratatouille.cli import output
 from ratatouille.cli.options import AsJson
 from ratatouille.recipes.protocol import PROTOCOLS, Protocol
 from ratatouille.recipes.recipe import RECIPES
+from ratatouille.record import Record
 
 RECIPE_COLUMNS = ("recipe", "starts", "keeps", "combines", "summary")
 
@@ -29,19 +30,30 @@ def protocols(as_json: AsJson = False) -> None:
 
 def _values(shown: list[Protocol]) -> list[list[str]]:
     """A row for each value, a column for each protocol; nested values have a dot in their name."""
-    columns = [_flat(protocol.model_dump(exclude={"name"})) for protocol in shown]
-    return [[name, *(column[name] for column in columns)] for name in columns[0]]
+    columns = [_flat(protocol) for protocol in shown]
+    return [[name, *(column[name] for column in columns)] for name in columns[0] if name != "name"]
 
 
-def _flat(values: dict[str, object], prefix: str = "") -> dict[str, str]:
+def _flat(values: Record, prefix: str = "") -> dict[str, str]:
     flat: dict[str, str] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
+    for name, value in values:
+        if isinstance(value, Record):
             flat |= _flat(value, f"{name}.")
         else:
-            flat[prefix + name] = ", ".join(map(_number, value)) if isinstance(value, tuple) else _number(value)
+            flat[prefix + name] = _shown(value)
     return flat
 
 
-def _number(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "–"
+        case float():
+            return f"{value:g}"
+        case tuple():
+            return ", ".join(map(_shown, value))
+        case dict():
+            return "; ".join(f"{key}: {_shown(one)}" for key, one in value.items()) or "–"
+        case Record():
+            return ", ".join(f"{name} {_shown(one)}" for name, one in value if one is not None)
+    return str(value)

@@ -34,16 +34,16 @@ class Starts:
 
 def _auxiliary_start(walk: Walk, number: int, trial: int) -> Start | None:
     """Run s starts from initialisation s mod (A+1), 0 being the foundation, and its auxiliary run s mod R."""
-    pool = walk.round.auxiliaries
+    pool = walk.round.pool
     index = number % (len(pool) + 1)
     if index == 0:
         return walk.round.foundation
-    return walk.auxiliary(pool[index - 1], number)
+    return walk.start(pool[index - 1], number)
 
 
 def _fused_start(walk: Walk, number: int, trial: int) -> Start | None:
-    """A convex mix of the foundation and one run of each auxiliary task, drawn for each run (METHOD.md 3.7)."""
-    runs = [walk.auxiliary(auxiliary, number) for auxiliary in walk.round.auxiliaries]
+    """A convex mix of the foundation and one run of each member of the pool, drawn for each run (METHOD.md 3.7)."""
+    runs = [walk.start(one, number) for one in walk.round.pool]
     starts = [walk.round.foundation, *(run for run in runs if run is not None)]
     if len(starts) <= len(runs):
         return None

@@ -38,7 +38,7 @@ class Member:
     """A target run in a pool: where it started from, and its number."""
 
     start: str
-    """`foundation`, or the auxiliary task's name."""
+    """`foundation`, or the name of a member of the round's pool."""
     number: int
 
 
@@ -83,10 +83,10 @@ def run_of(walk: Walk, recipe: str, number: int) -> Candidate | None:
 
 
 def start_of(walk: Walk, name: str, number: int) -> Start | None:
-    """Where run `number` begins: with the auxiliary task of this name, or with the foundation."""
-    for auxiliary in walk.round.auxiliaries:
-        if auxiliary.name == name:
-            return walk.auxiliary(auxiliary, number)
+    """Where run `number` begins: with the member of the pool of this name, or with the foundation."""
+    for one in walk.round.pool:
+        if one.name == name:
+            return walk.start(one, number)
     return walk.round.foundation
 
 

@@ -20,6 +20,13 @@ from ratatouille.settings import mistake
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
+class AuxiliaryValues(Record):
+    """What the runs of one auxiliary task take instead of the protocol's own; unset: the protocol's own."""
+
+    steps: PositiveInt | None = None
+    evaluate_every: PositiveInt | None = None
+
+
 class Protocol(Record):
     """All values that a recipe needs besides its own three columns."""
 
@@ -35,6 +42,16 @@ class Protocol(Record):
     evaluate_every: PositiveInt
     auxiliary_runs: PositiveInt
     auxiliary_steps: PositiveInt
+    auxiliary_evaluate_every: Annotated[PositiveInt | None, Field(exclude_if=lambda steps: steps is None)] = None
+    """Of auxiliary runs; unset: `evaluate_every`. Auxiliary work is done once for all targets, so what one target
+    changes must not change it.
+    """
+    auxiliary_tasks: dict[Name, AuxiliaryValues] = Field(default_factory=dict, exclude_if=lambda tasks: not tasks)
+    """Auxiliary tasks, by name, whose runs take other values than the two above, as data sets do in METHOD.md 2."""
+    auxiliary_rate_factor: Annotated[PositiveFloat, Field(exclude_if=lambda factor: factor == 1.0)] = 1.0
+    """Factor on the learning rates of auxiliary runs. Left out of the record where it is 1, as in the paper, so that
+    rounds that were entered before there was a factor keep their ids.
+    """
     learning_rate: PositiveFloat
     weight_decay: NonNegativeFloat
     dropout: Dropout
@@ -58,6 +75,12 @@ class Protocol(Record):
     """How unequal the coefficients of a fused start may be: κ = exp(spread · u) (METHOD.md 3.7)."""
     augmentation: Augmentation = Augmentation()
 
+    def of_auxiliary(self, task: str) -> tuple[int, int]:
+        """Steps of a run on this auxiliary task, and the steps between its evaluations."""
+        own = self.auxiliary_tasks.get(task, AuxiliaryValues())
+        every = own.evaluate_every or self.auxiliary_evaluate_every or self.evaluate_every
+        return own.steps or self.auxiliary_steps, every
+
 
 DOMAINBED = Protocol(
     name="domainbed",
@@ -77,6 +100,10 @@ DOMAINBED = Protocol(
     dropouts=(0.0, 0.1, 0.5),
     probe_l2=0.1,
     probe_iterations=300,
+    auxiliary_tasks={
+        "domain-net": AuxiliaryValues(steps=15001, evaluate_every=500),
+        "vlcs": AuxiliaryValues(evaluate_every=50),
+    },
 )
 
 EMOJI = DOMAINBED.model_copy(
@@ -94,6 +121,7 @@ EMOJI = DOMAINBED.model_copy(
         "learning_rates": (1e-4, 2e-4, 3e-4),
         "probe_l2": 0.3,
         "average_from": 20,
+        "auxiliary_tasks": {},
     }
 )
 

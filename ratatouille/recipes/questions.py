@@ -156,6 +156,11 @@ class Questions:
         """One training run and its question's work id."""
         protocol, on_target = self.round.protocol, work.task == self.round.task
         drawn = draw(protocol, work.number, work.trial)
+        steps, evaluate_every = (work.steps or protocol.steps), protocol.evaluate_every
+        rate = drawn.learning_rate
+        if not on_target:
+            steps, evaluate_every = protocol.of_auxiliary(work.name)
+            rate *= protocol.auxiliary_rate_factor
         pretrained = weights.start == self.round.foundation
         assignment = FineTune(
             architecture=self.round.architecture,
@@ -168,13 +173,13 @@ class Questions:
             image_size=protocol.image_size,
             domains=work.share.domains,
             seed=run_seed(work.name, self.round.held_out if on_target else (), work.number, work.trial),
-            steps=work.steps or (protocol.steps if on_target else protocol.auxiliary_steps),
+            steps=steps,
             warmup=0 if pretrained else protocol.warmup,
             batch=protocol.batch,
-            learning_rate=drawn.learning_rate,
+            learning_rate=rate,
             weight_decay=drawn.weight_decay,
             dropout=drawn.dropout,
-            evaluate_every=protocol.evaluate_every,
+            evaluate_every=evaluate_every,
             keep=work.keep,
             augmentation=protocol.augmentation,
         )

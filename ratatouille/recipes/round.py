@@ -37,6 +37,13 @@ class Start(Record):
     featurizer: Digest
 
 
+class Given(Record):
+    """A start that the registry has already: a version that somebody fine-tuned on an auxiliary task before."""
+
+    name: Name
+    start: Start
+
+
 class Round(Record):
     """Everything that determines what a round computes."""
 
@@ -52,7 +59,10 @@ class Round(Record):
     evaluation: tuple[Share, ...]
     """Holdings of the held-out domains."""
     auxiliaries: tuple[Auxiliary, ...]
-    """In ascending order of names (METHOD.md 3.8: sorted folder order)."""
+    starts: Annotated[tuple[Given, ...], Field(exclude_if=lambda starts: not starts)] = ()
+    """Beside the auxiliary tasks that the round trains. Left out of the record where there are none, so that rounds
+    that were entered before there could be any keep their ids.
+    """
     recipes: Annotated[tuple[Name, ...], Field(min_length=1)]
     protocol: Protocol
     trial: NonNegativeInt = 0
@@ -72,6 +82,13 @@ class Round(Record):
     def id(self) -> str:
         """The round's id: the first 16 digits of its digest."""
         return self.digest[:16]
+
+    @property
+    def pool(self) -> tuple[Auxiliary | Given, ...]:
+        """What runs may start from besides the foundation, in ascending order of names (METHOD.md 3.8: sorted folders):
+        auxiliary tasks that the round trains, and starts that are there.
+        """
+        return tuple(sorted((*self.auxiliaries, *self.starts), key=lambda one: one.name))
 
     @property
     def training_domains(self) -> tuple[str, ...]:

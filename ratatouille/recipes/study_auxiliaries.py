@@ -29,7 +29,7 @@ class Auxiliaries:
 def auxiliaries(walk: Walk) -> Auxiliaries | None:
     """Figure 6: M runs over 1, 2 … starts; run s takes start s mod k of the k that are drawn."""
     numbers = range(walk.round.protocol.runs)
-    pool = walk.round.auxiliaries
+    pool = walk.round.pool
     drawn = _subsets(len(pool), walk.round.trial)
     wanted = sorted({(subset[number % len(subset)], number) for subset in drawn for number in numbers})
     runs = [_from(walk, start, number) for start, number in wanted]
@@ -46,7 +46,7 @@ def auxiliaries(walk: Walk) -> Auxiliaries | None:
 
 
 def _subsets(size: int, trial: int) -> list[tuple[int, ...]]:
-    """For each number of starts, draws of that many out of the foundation (0, always in) and `size` auxiliary tasks."""
+    """For each number of starts, draws of that many out of the foundation (0, always in) and a pool of `size`."""
     subsets = []
     for count in range(size + 1):
         generator = np.random.RandomState(seed_hash("starts", count, trial))
@@ -56,10 +56,10 @@ def _subsets(size: int, trial: int) -> list[tuple[int, ...]]:
 
 
 def _from(walk: Walk, start: int, number: int) -> Candidate | None:
-    """Target run `number` from a start: 0 is the foundation, i the auxiliary task i − 1."""
+    """Target run `number` from a start: 0 is the foundation, i is member i − 1 of the pool."""
     trial = walk.round.trial
     head = walk.shared_head(trial)[1]
-    pool = walk.round.auxiliaries
+    pool = walk.round.pool
     name = pool[start - 1].name if start else "foundation"
     begun = start_of(walk, name, number)
     if begun is None or head is None or head.head is None or head.version is None:

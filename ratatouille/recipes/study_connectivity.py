@@ -45,11 +45,11 @@ class Curve:
 
 def connectivity(walk: Walk) -> tuple[Curve, ...] | None:
     """Observations 1 and 2, hypotheses 1 and 2 (figure 4), and three-way mixtures."""
-    trial, protocol, pool = walk.round.trial, walk.round.protocol, walk.round.auxiliaries
+    trial, protocol, pool = walk.round.trial, walk.round.protocol, walk.round.pool
     head = walk.shared_head(trial)[1]
-    starts = [(one.name, walk.auxiliary(one, 0)) for one in pool]
+    starts = [(one.name, walk.start(one, 0)) for one in pool]
     soup = [(f"run {number + 1}", run_of(walk, "soup", number)) for number in range(protocol.runs)]
-    # Run i of ratatouille is the first that starts from auxiliary task i (METHOD.md 3.8).
+    # Run i of ratatouille is the first that starts from member i of the pool (METHOD.md 3.8).
     tuned = [
         (one.name, run_of(walk, "ratatouille", number)) for number, one in enumerate(pool, 1) if number < protocol.runs
     ]

@@ -84,7 +84,7 @@ def _drawn_pairs(size: int, trial: int) -> list[Average]:
 def _members(walk: Walk) -> tuple[tuple[Member, ...], list[Candidate] | None]:
     """The distinct runs of soup and ratatouille, and None while one is missing."""
     numbers = range(walk.round.protocol.runs)
-    names = ["foundation", *(auxiliary.name for auxiliary in walk.round.auxiliaries)]
+    names = ["foundation", *(one.name for one in walk.round.pool)]
     asked = [(Member("foundation", number), "soup") for number in numbers]
     asked += [(Member(names[number % len(names)], number), "ratatouille") for number in numbers if number % len(names)]
     found = [run_of(walk, recipe, member.number) for member, recipe in asked]

@@ -16,7 +16,7 @@ from ratatouille.recipes.columns import COMBINATIONS, KEEPS, STARTS, kept_with, 
 from ratatouille.recipes.outcome import Candidate, Fact, Outcome
 from ratatouille.recipes.questions import Comparing, Questions, Training, Weights
 from ratatouille.recipes.recipe import Recipe
-from ratatouille.recipes.round import Auxiliary, Share, Start
+from ratatouille.recipes.round import Auxiliary, Given, Share, Start
 
 
 class Walk(Questions):
@@ -46,6 +46,10 @@ class Walk(Questions):
 
     # -- runs
 
+    def start(self, one: Auxiliary | Given, number: int) -> Start | None:
+        """Where target run `number` begins if its turn is a member of the pool."""
+        return one.start if isinstance(one, Given) else self.auxiliary(one, number)
+
     def auxiliary(self, auxiliary: Auxiliary, number: int) -> Start | None:
         """The featurizer that target run `number` starts from: the last step of run `number` mod R on an auxiliary
         task, from that task's own probe (METHOD.md 3.8).
@@ -54,7 +58,7 @@ class Walk(Questions):
         the holdings in turn. Trials reshuffle the target's splits only: auxiliary work is done once for all targets.
         """
         holdings, runs = len(auxiliary.shares), self.round.protocol.auxiliary_runs
-        starts = len(self.round.auxiliaries) + 1
+        starts = len(self.round.pool) + 1
         share, number = auxiliary.shares[number // starts % holdings], number % runs
         part = f" (holding {auxiliary.shares.index(share) + 1} of {holdings})" if holdings > 1 else ""
         _, probed = self.probe(auxiliary.task, share, f"head of {auxiliary.name}{part}", 0)
@@ -97,7 +101,7 @@ class Walk(Questions):
         """The holding that run `number` trains on: the same for all recipes, so that they are paired run by run, and
         balanced over starts.
         """
-        starts = len(self.round.auxiliaries) + 1
+        starts = len(self.round.pool) + 1
         return self.round.training[(number % starts + number // starts) % len(self.round.training)]
 
     # -- counts

@@ -43,7 +43,12 @@ def test_domainbed_holds_every_domain_out_in_turn_with_the_other_sets_as_auxilia
     assert first.auxiliaries == ("pacs",)
     # The paper's auxiliary runs see all domains, and PACS has an `Art` as OfficeHome has.
     assert first.auxiliary_domains == "lenient"
-    assert first.protocol == {"name": "domainbed", "evaluate_every": 50, "swad_ratio": 0.2}
+    assert first.protocol == {
+        "name": "domainbed",
+        "evaluate_every": 50,
+        "auxiliary_evaluate_every": 100,
+        "swad_ratio": 0.2,
+    }
     assert first.recipes == tuple(RECIPES)
     assert [task.name for task in suite.tasks] == ["pacs", "vlcs"]
     assert [node.data[0].task for node in suite.nodes] == ["pacs", "vlcs"]

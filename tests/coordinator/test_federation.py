@@ -77,6 +77,18 @@ def test_a_federated_round_and_its_rehearsal_make_the_same_weights(
         assert again.id == round.id
         assert federation.registry.round(round.id).state == "done"
         assert [entry.id for entry in federation.registry.log(limit=1000)] == versions
+        # A round that starts from what an auxiliary run of the first one made needs nobody who holds that data.
+        federation.kill("anna")
+        wait_until(lambda: len(federation.registry.offers()) == len(NODES) - 1, 60, "anna's offer has ended")
+        for registry in (federation.registry, open_registry(stage.url)):
+            trained = [one.id for one in registry.log(kind="fine_tune") if one.task_name == "shapes-round"]
+            registry.set_alias("grown", trained[0])
+        file = ground.write_round("later", STEPS, recipes=["ratatouille"], starts=["grown"], auxiliaries=[])
+        later = federation.request(file)
+        record = federation.finish(later)
+        assert record.state == "done", record.reason
+        assert [one.name for one in later.pool] == ["grown"]
+        assert weights_of(federation.registry, later) == rehearsed(file, stage)
 
 
 def test_kills_of_node_coordinator_and_registry_lose_nothing_and_change_no_bit(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ratatouille.tasks.synthetic import synthetic_tasks
+from registry.opening import open_registry
 from tests.coordinator.federation import NODES, Ground
 from tests.ratatouille.cli.call import Called, call
 
@@ -98,3 +99,48 @@ def test_rounds_and_nodes_are_left_as_files_that_other_commands_take(bench: Benc
     assert call("round", "plan", rounds[0], *remote, "--json").json["rows"]
     for node in nodes:
         assert call("check", node, *remote).code == 0
+
+
+def test_a_benchmark_starts_from_versions_that_another_registry_has(bench: Bench, tmp_path: Path) -> None:
+    bench.run("--trials", 1, "--recipes", "ratatouille")
+    elsewhere = bench.folder / "registry"
+    registry = open_registry(elsewhere)
+    version = next(one.id for one in registry.log(kind="fine_tune") if str(one.task_name).startswith("shapes-"))
+    target = next(one.id for one in registry.log(kind="fine_tune") if one.task_name == "shapes")
+    registry.set_alias("pointed", version)
+    registry.close()
+    ground = Ground(tmp_path, STEPS)
+    own = ["--folder", tmp_path / "bench", "--trials", 1, "--recipes", "ratatouille", "--remote", elsewhere]
+    file = ground.write_round("later", STEPS, starts=["pointed"], auxiliaries=[])
+    done = call("benchmark", file, *bench.arguments, *own, "--json").json
+    # Two runs and no auxiliary one: the second run starts from the version that was brought, with the same result.
+    assert done["cost"]["known"] == 2
+    mine = open_registry(tmp_path / "bench" / "registry")
+    brought = mine.show("start-pointed").entry
+    assert brought.version.featurizer == open_registry(elsewhere).show("pointed").entry.version.featurizer
+    assert [parent.version for parent in brought.version.parents] == [mine.aliases()["foundation"]]
+    assert brought.version.rule.name == "import"
+    ends = [one.version.parents[0].version for one in mine.log(kind="fine_tune")]
+    assert sorted(ends) == sorted([brought.id, mine.aliases()["foundation"]])
+    assert "pointed" in (tmp_path / "bench" / "report" / "report.md").read_text()
+    # Called again, it goes on; what is not fit is refused as a round does.
+    assert call("benchmark", file, *bench.arguments, *own, "--dry-run", "--json").json["known"] == 2
+    unfit = ground.write_round("unfit", STEPS, starts=[target], auxiliaries=[])
+    called = call("benchmark", unfit, *bench.arguments, *own)
+    assert called.code == 2
+    assert "was trained on the target 'shapes'" in " ".join(called.err.split())
+
+
+def test_values_of_the_protocol_can_be_set(bench: Bench) -> None:
+    recipes = ["--trials", 1, "--recipes", "ratatouille", "--dry-run"]
+    found = bench.run(*recipes, "--set", "auxiliary_steps=2", "--set", "warmup=1", "--json").json
+    assert found["steps"] == 2 + STEPS  # the auxiliary run is another one, and so is the one that starts from it
+    for written, sentence in (
+        ("auxiliary_steps", "'auxiliary_steps' sets nothing; write `--set NAME=VALUE`"),
+        ("steps=few", "protocol emoji: steps: input should be a valid integer"),
+        ("auxiliary_step=2", "did you mean 'auxiliary_steps'?"),
+        ("name=stew", "there is no protocol 'stew'"),
+    ):
+        called = bench.run(*recipes, "--set", written)
+        assert called.code == 2
+        assert sentence in " ".join(called.err.split())

@@ -10,7 +10,7 @@ from ratatouille.exchange.receipt import Comparison, Evaluation, Pair
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.protocol import EMOJI, Protocol
 from ratatouille.recipes.questions import Plan
-from ratatouille.recipes.round import Auxiliary, Round, Share, Start
+from ratatouille.recipes.round import Auxiliary, Given, Round, Share, Start
 from ratatouille.record import sha256
 
 Correct = Callable[[Order, Cell], int]
@@ -38,6 +38,7 @@ def a_round(
     min_runs: int | None = None,
     pool_trials: int = 1,
     analyses: tuple[str, ...] = (),
+    starts: str = "",
 ) -> Round:
     return Round(
         name="test",
@@ -58,7 +59,13 @@ def a_round(
         min_runs=min_runs,
         pool_trials=pool_trials,
         analyses=analyses,
+        starts=tuple(given(one) for one in starts),
     )
+
+
+def given(one: str) -> Given:
+    """A start that is there already."""
+    return Given(name=one, start=Start(version=name(f"{one} version"), featurizer=name(f"{one} featurizer")))
 
 
 def run(round: Round, correct: Correct = lambda order, cell: 5, most: int = 100) -> tuple[Plan, dict[str, Answer]]:

@@ -16,7 +16,7 @@ from ratatouille.recipes.plan import plan
 from ratatouille.recipes.protocol import DOMAINBED, EMOJI, REFERENCE
 from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.recipe import RECIPES, recipe_named
-from ratatouille.recipes.round import Share
+from ratatouille.recipes.round import Given, Round, Share, Start
 from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, name, orders_of, run, trainings
 
 
@@ -87,6 +87,59 @@ def test_labels_stay_short_however_many_domains_are_counted() -> None:
     domains = tuple(f"hospital-of-a-long-name-{number}" for number in range(12))
     share = Share(fingerprint=name("data"), domains=domains)
     run(a_round(recipes=("soup",), training=(share, Share(fingerprint=name("other"), domains=domains))))
+
+
+def test_gentler_auxiliary_runs_are_other_questions_and_change_nothing_in_those_on_the_target() -> None:
+    round = a_round(recipes=("soup", "ratatouille"))
+    gentle = round.protocol.model_copy(update={"auxiliary_steps": 40, "auxiliary_rate_factor": 0.5})
+    before, _ = run(round)
+    after, _ = run(round.model_copy(update={"protocol": gentle}))
+    for first, second in zip(trainings(before), trainings(after), strict=True):
+        if first.task == round.task:
+            assert second == first.model_copy(update={"featurizer": second.featurizer})
+        else:
+            assert second == first.model_copy(update={"steps": 40, "learning_rate": first.learning_rate / 2})
+
+
+def test_a_start_that_is_there_is_taken_in_turn_and_trains_no_auxiliary_task() -> None:
+    round = a_round("xz", recipes=("ratatouille",), protocol=EMOJI.model_copy(update={"runs": 8}), starts="y")
+    found, _ = run(round)
+    starts = Counter(work.featurizer for work in trainings(found) if work.task == round.task)
+    assert starts[name("y featurizer")] == starts[round.foundation.featurizer] == 2
+    assert {work.task for work in trainings(found)} == {round.task, name("x"), name("z")}
+    # In ascending order of names, whether it is trained here or there already: foundation, x, y, z.
+    second = [work for work in trainings(found) if work.featurizer == name("y featurizer")]
+    sown = {work.seed: number for number, work in enumerate(runs_by_number(round))}
+    assert sorted(sown[work.seed] for work in second) == [2, 6]
+    # Warmed up as every start that is not the foundation.
+    assert {work.warmup for work in second} == {round.protocol.warmup}
+    orders = [order for order in found.questions.values() if isinstance(order, Order) and order.assignment in second]
+    assert all(order.parents[0] == name("y version") for order in orders)
+
+
+def runs_by_number(round: Round) -> list[FineTune]:
+    """The runs of soup, which has the same seeds in the order of their numbers."""
+    return trainings(run(round.model_copy(update={"recipes": ("soup",)}))[0])
+
+
+def test_a_start_asks_what_a_round_asks_that_trained_it() -> None:
+    # So the runs from a start that an earlier round made are that round's.
+    round = a_round("y", recipes=("ratatouille",))
+    found, facts = run(round)
+    trained = next(facts[work.digest] for work in trainings(found) if work.task != round.task)
+    start = Start(version=str(trained.version), featurizer=str(trained.featurizer))
+    later = a_round("", recipes=("ratatouille",)).model_copy(update={"starts": (Given(name="y", start=start),)})
+    assert not forecast(later, facts).open()
+
+
+@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe != "linear_probe"])
+def test_every_recipe_takes_starts_that_are_there(recipe: str) -> None:
+    found, _ = run(a_round("", recipes=(recipe,), starts="xy"))
+    assert found.outcomes[0].final is not None
+    assert all(work.task == name("shapes") for work in trainings(found))
+    starts = {work.featurizer for work in trainings(found)}
+    uses = recipe in ("inter_training", "ratatouille", "greedy_ratatouille", "ratatouille_ensemble")
+    assert (name("x featurizer") in starts) == uses
 
 
 def test_recipes_share_their_runs() -> None:

@@ -49,6 +49,17 @@ def test_every_study_ends_and_a_forecast_foresees_its_questions(kind: str, pool:
     assert not forecast(round, facts).open()
 
 
+@pytest.mark.parametrize("kind", STUDIES)
+def test_studies_take_starts_that_are_there_for_members_of_the_pool(kind: str) -> None:
+    round = a_round("w", STUDIES[kind].recipes, EMOJI.model_copy(update={"runs": 3}), analyses=(kind,), starts="x")
+    found, _ = run(round)
+    assert found.done
+    assert {work.task for work in trainings(found)} == {round.task, name("w")}
+    mixed = {one.part for work in comparisons(round) for network in work.networks for one in network.featurizer}
+    assert (name("x featurizer") in mixed) == (kind == "connectivity")  # hypothesis 1 is of starts themselves
+    assert name("x featurizer") in {work.featurizer for work in trainings(found)}
+
+
 def test_a_study_trains_nothing_that_its_recipes_have_trained() -> None:
     for kind in ("selection", "connectivity"):
         round = about(kind)

@@ -11,3 +11,11 @@ COMBINATION_REVISION = 1
 
 NUMERICS = "float32-deterministic-1-thread"
 """Name of the numerics profile that `ratatouille.training.numerics` applies; part of every work id."""
+
+BFLOAT16 = "bfloat16-autocast-deterministic-1-thread"
+"""The same, but the passes of a training compute in bfloat16 where torch's autocast does; weights, optimiser, probes
+and whatever is counted stay float32.
+"""
+
+PROFILES = {"float32": NUMERICS, "bfloat16": BFLOAT16}
+"""What a protocol's `precision` means for trainings; everything else is `NUMERICS`."""

@@ -73,6 +73,8 @@ class Protocol(Record):
     """The run's share in its mix with the linear probe (METHOD.md 3.3, WiSE-FT)."""
     fusing_spread: NonNegativeFloat = 4.0
     """How unequal the coefficients of a fused start may be: κ = exp(spread · u) (METHOD.md 3.7)."""
+    precision: Annotated[Literal["float32", "bfloat16"], Field(exclude_if=lambda name: name == "float32")] = "float32"
+    """What trainings compute in. `bfloat16` is meant for GPUs, other numbers come of it, and it is not measured yet."""
     augmentation: Augmentation = Augmentation()
 
     def of_auxiliary(self, task: str) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from ratatouille.exchange.assignment import (
     NodeAssignment,
     Probe,
 )
+from ratatouille.exchange.dialect import PROFILES
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Comparison, Evaluation
 from ratatouille.exchange.version import Combination, Parent
@@ -182,6 +183,7 @@ class Questions:
             evaluate_every=evaluate_every,
             keep=work.keep,
             augmentation=protocol.augmentation,
+            numerics=PROFILES[protocol.precision],
         )
         parents = [weights.start.version, weights.head_version]
         return assignment.digest, self.ask(assignment, parents, work.label, work.by)

@@ -24,7 +24,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Cell, FineTune
 from ratatouille.exchange.receipt import CurvePoint, Evaluation
 from ratatouille.tasks.data import LocalData
-from ratatouille.training import keeps
+from ratatouille.training import keeps, numerics
 from ratatouille.training.augment import Transform
 from ratatouille.training.batches import Batch, Batches
 from ratatouille.training.checkpoint import CheckpointFile
@@ -171,7 +171,9 @@ class FineTuning:
         """One step of the optimiser; returns the batch's loss."""
         if self.step == self.assignment.warmup > 0:
             self.optimiser = self._optimiser()
-        loss = functional.cross_entropy(self._logits(batch.images), batch.labels, weight=self.class_weights)
+        with numerics.passes(self.assignment.numerics, self.device):
+            logits = self._logits(batch.images)
+        loss = functional.cross_entropy(logits.float(), batch.labels, weight=self.class_weights)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()

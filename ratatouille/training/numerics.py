@@ -1,7 +1,8 @@
-"""The numerics profile: the one way in which trainings compute, named `exchange.dialect.NUMERICS` in every work id.
+"""The numerics profiles: the ways in which work computes, named in every work id (`exchange.dialect`).
 
 float32, one thread, deterministic algorithms, no TF32; so two processes on one machine train to identical bits. Another
-instruction set or another version of torch gives other last bits, which is why receipts carry `describe()`.
+instruction set or another version of torch gives other last bits, which is why receipts carry `describe()`. A round may
+ask for trainings whose passes compute in bfloat16; nothing else ever does.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib.metadata import version
+from typing import Any
 
 import torch
 
 from ratatouille.errors import Refusal
+from ratatouille.exchange.dialect import BFLOAT16
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 """Read by libraries when they load: processes that are started later inherit it."""
@@ -54,6 +57,13 @@ def _keep_memory() -> None:
     library = ctypes.CDLL(None)
     for option, value in ((_MMAP_THRESHOLD, 32 * 2**20), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 256 * 2**20)):
         library.mallopt(option, value)
+
+
+def passes(profile: str, on: torch.device) -> AbstractContextManager[Any]:
+    """The context of a training's forward pass, which its backward pass follows, under a profile."""
+    if profile == BFLOAT16:
+        return torch.autocast(on.type, dtype=torch.bfloat16)
+    return nullcontext()
 
 
 def device(wanted: str = "auto") -> torch.device:

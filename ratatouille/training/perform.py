@@ -26,7 +26,7 @@ from ratatouille.exchange.assignment import (
     NodeAssignment,
     Probe,
 )
-from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS
+from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS, PROFILES
 from ratatouille.exchange.receipt import Comparison, CurvePoint, Evaluation
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.task import Task
@@ -149,10 +149,12 @@ def clean(workspace: Path, work_id: str) -> None:
 
 def refuse_other_dialect(assignment: NodeAssignment) -> None:
     """Refuse a question about another revision of the method or other numerics: our answer would be another one."""
-    if assignment.revision != METHOD_REVISION or assignment.numerics != NUMERICS:
+    profiles = PROFILES.values() if isinstance(assignment, FineTune) else (NUMERICS,)
+    if assignment.revision != METHOD_REVISION or assignment.numerics not in profiles:
         raise Refusal(
             f"this work asks for method revision {assignment.revision} and numerics {assignment.numerics!r}; this node "
-            f"has revision {METHOD_REVISION} and {NUMERICS!r}; install the release that the federation uses"
+            f"has revision {METHOD_REVISION} and {' or '.join(map(repr, profiles))}; install the release that the "
+            "federation uses"
         )
 
 

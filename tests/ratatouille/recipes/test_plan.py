@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.assignment import Cell, Compare, Evaluate, FineTune, Probe
+from ratatouille.exchange.assignment import Cell, Compare, Evaluate, FineTune, Import, Probe
+from ratatouille.exchange.dialect import BFLOAT16, NUMERICS
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.version import Combination
 from ratatouille.recipes.forecast import forecast
@@ -99,6 +100,14 @@ def test_gentler_auxiliary_runs_are_other_questions_and_change_nothing_in_those_
             assert second == first.model_copy(update={"featurizer": second.featurizer})
         else:
             assert second == first.model_copy(update={"steps": 40, "learning_rate": first.learning_rate / 2})
+
+
+def test_a_precision_is_asked_of_trainings_only() -> None:
+    round = a_round(recipes=("soup", "ratatouille", "greedy_ratatouille"))
+    found, _ = run(round.model_copy(update={"protocol": round.protocol.model_copy(update={"precision": "bfloat16"})}))
+    asked = [one.assignment for one in found.questions.values() if isinstance(one, Order)]
+    assert {work.numerics for work in asked if isinstance(work, FineTune)} == {BFLOAT16}
+    assert {work.numerics for work in asked if not isinstance(work, FineTune | Import)} == {NUMERICS}
 
 
 def test_a_start_that_is_there_is_taken_in_turn_and_trains_no_auxiliary_task() -> None:

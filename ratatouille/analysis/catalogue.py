@@ -34,7 +34,7 @@ class Analysis:
 
 ANALYSES = {
     "connectivity": Analysis(
-        lambda round, plan: connectivity.connectivity(plan.studies["connectivity"]),
+        lambda round, plan: connectivity.connectivity(plan.studies["connectivity"], round.target),
         connectivity.table,
         draw_connectivity.draw,
     ),

@@ -20,6 +20,9 @@ from ratatouille.record import Record
 KINDS = ("observation 1", "observation 2", "hypothesis 1", "hypothesis 2", "three-way")
 _DRAWS = 20_000
 
+ORDER, ORDERS = 3, {"terra-incognita": 4, "camelyon17-wilds": 5}
+"""Of the polynomial that a figure draws through a curve's points, by target (METHOD.md 4)."""
+
 Verdict = Literal["holds", "unclear", "barrier"]
 
 
@@ -56,15 +59,17 @@ class Connectivity(Record):
 
     sentence: str
     lines: tuple[Line, ...]
+    order: int = ORDER
+    """Of the polynomials of the figure; no verdict depends on them."""
 
 
-def connectivity(curves: Sequence[Curve]) -> Connectivity:
-    """Measure all curves."""
+def connectivity(curves: Sequence[Curve], target: str = "") -> Connectivity:
+    """Measure all curves of a round on this target."""
     lines = tuple(
         Line(kind=curve.kind, ends=curve.ends, validation=side(curve, True), held_out=side(curve, False))
         for curve in curves
     )
-    return Connectivity(sentence=_sentence(lines), lines=lines)
+    return Connectivity(sentence=_sentence(lines), lines=lines, order=ORDERS.get(target, ORDER))
 
 
 def side(curve: Curve, validation: bool) -> Side | None:

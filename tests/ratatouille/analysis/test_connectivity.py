@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ratatouille.analysis.connectivity import connectivity, side, table
+from ratatouille.analysis.connectivity import ORDERS, connectivity, side, table
+from ratatouille.analysis.draw_connectivity import fit
 from ratatouille.recipes.counting import Counted
 from ratatouille.recipes.outcome import Candidate
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.study_connectivity import POINTS, Curve, shares
+from ratatouille.tasks.domainbed import DATA_SETS
 from tests.ratatouille.analysis.counting import Right, counted
 from tests.ratatouille.recipes.simulation import a_round, run
 
@@ -138,3 +140,15 @@ def test_the_table_has_every_point_in_its_csv() -> None:
     assert header.split(",")[-len(POINTS) :] == [f"accuracy at {at:g}" for at in POINTS]
     assert row.split(",")[-len(POINTS) :] == ["0.8"] * len(POINTS)
     assert found.shown()[0][:4] == ["hypothesis 2", "a to b", "held out", "10"]
+
+
+def test_the_figure_s_line_is_the_least_squares_polynomial_of_the_target_s_order() -> None:
+    cubic = [0.5 + 0.3 * at - 0.7 * at**2 + 0.2 * at**3 for at in POINTS]
+    np.testing.assert_allclose(fit(cubic, 3, POINTS), cubic, atol=1e-12)
+    # One order less: a known answer, from numpy's own normal equations.
+    design = np.vander(POINTS, 3)
+    expected = design @ np.linalg.lstsq(design, np.asarray(cubic), rcond=None)[0]
+    np.testing.assert_allclose(fit(cubic, 2, POINTS), expected, atol=1e-12)
+    orders = {target: connectivity([], target).order for target in ("pacs", "terra-incognita", "camelyon17-wilds")}
+    assert orders == {"pacs": 3, "terra-incognita": 4, "camelyon17-wilds": 5}
+    assert set(ORDERS) <= set(DATA_SETS)

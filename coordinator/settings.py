@@ -197,7 +197,7 @@ def _refuse_one_name_twice(auxiliaries: Sequence[Auxiliary], starts: Sequence[Gi
     twice = {one.name for one in auxiliaries} & {one.name for one in starts}
     if twice:
         name = min(twice)
-        raise Refusal(f"'{name}' is an auxiliary task and an alias in `starts`; name that start by its id")
+        raise Refusal(f"'{name}' is an auxiliary task and a name in `starts`; give that start by its id")
 
 
 def _refuse_late_average(settings: RoundSettings, protocol: Protocol) -> None:

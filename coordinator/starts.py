@@ -39,12 +39,12 @@ def given_starts(
     if not revisions:
         return ()
     origin = ancestors(registry, foundation.id)
-    aliases = registry.aliases()
+    called = {*registry.aliases(), *(tag.name for tag in registry.tags())}
     found: dict[str, Given] = {}
     for revision in revisions:
         entry = registry.show(revision).entry
         _refuse_unfit(revision, entry, registry, foundation, origin, target, banned)
-        name = revision if revision in aliases else f"{entry.task_name or 'version'}-{entry.id[:8]}"
+        name = revision if revision in called else f"{entry.task_name or 'version'}-{entry.id[:8]}"
         start = Start(version=entry.id, featurizer=entry.version.featurizer)
         found.setdefault(entry.id, Given(name=name, start=start))
     return tuple(sorted(found.values(), key=lambda one: one.name))

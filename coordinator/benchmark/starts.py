@@ -18,6 +18,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Version
 from ratatouille.recipes.round import Given
+from registry.maintain import Maintainer
 from registry.opening import open_registry
 from registry.port import Registry
 
@@ -68,6 +69,5 @@ def _enter(given: Given, source: Registry, here: Registry, foundation: Version, 
     result = here.push(signer.seal(receipt), {digest: source.fetch(digest)})
     assert result.version is not None
     alias = f"start-{given.name}"[:80]
-    if here.aliases().get(alias) != result.version:
-        here.set_alias(alias, result.version, question.source)
+    Maintainer(here, signer).release(result.version, alias, question.source)
     return alias

@@ -9,10 +9,13 @@ from coordinator.rehearsal import Stage, rehearse
 from coordinator.settings import read_round_settings
 from ratatouille.exchange.assignment import FineTune, KeepBest
 from ratatouille.exchange.order import Order
+from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import read_node_settings
+from registry.maintain import Maintainer
 from registry.opening import open_registry
 from registry.port import Registry
+from registry.records import LogQuery
 from tests.coordinator.federation import NODES, Federation, Ground, wait_until
 
 Weights = dict[str, tuple[str | None, str | None]]
@@ -81,8 +84,8 @@ def test_a_federated_round_and_its_rehearsal_make_the_same_weights(
         federation.kill("anna")
         wait_until(lambda: len(federation.registry.offers()) == len(NODES) - 1, 60, "anna's offer has ended")
         for registry in (federation.registry, open_registry(stage.url)):
-            trained = [one.id for one in registry.log(kind="fine_tune") if one.task_name == "shapes-round"]
-            registry.set_alias("grown", trained[0])
+            trained = registry.log(LogQuery(kind="fine_tune", task="shapes-round"))[0].id
+            Maintainer(registry, Signer.open(tmp_path / "key")).release(trained, "grown")
         file = ground.write_round("later", STEPS, recipes=["ratatouille"], starts=["grown"], auxiliaries=[])
         later = federation.request(file)
         record = federation.finish(later)

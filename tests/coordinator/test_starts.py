@@ -16,8 +16,10 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import read_node_settings
+from registry.maintain import Maintainer
 from registry.opening import open_registry
 from registry.port import Registry
+from registry.records import LogQuery
 from tests.coordinator.federation import SIZE, Ground
 
 STEPS = 4
@@ -33,7 +35,8 @@ class Kitchen:
         self.first = self.rehearsed("first", "anna", "chiara", "elena", recipes=["ratatouille"])
         self.leave()
         self.pointed, self.round_ = self.trained("shapes-pointed"), self.trained("shapes-round")
-        self.registry.set_alias("pointed", self.pointed)
+        self.maintainer = Maintainer(self.registry, Signer.open(folder / "key"))
+        self.maintainer.release(self.pointed, "pointed")
 
     def stage(self, *nodes: str) -> Stage:
         """The registry with the data of some nodes."""
@@ -65,7 +68,7 @@ class Kitchen:
 
     def trained(self, task: str) -> str:
         """The latest version that was fine-tuned on a task."""
-        return next(one.id for one in self.registry.log(kind="fine_tune") if one.task_name == task)
+        return self.registry.log(LogQuery(kind="fine_tune", task=task))[0].id
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +95,9 @@ def test_a_round_that_uses_no_auxiliary_start_is_the_same_round_with_them(kitche
 def test_a_rehearsal_starts_from_what_is_there_without_any_node_that_holds_auxiliary_data(kitchen: Kitchen) -> None:
     with pytest.raises(Refusal, match="no node that is here trains on the auxiliary task 'shapes-pointed'"):
         kitchen.resolved(auxiliaries=["shapes-pointed"])
-    before = {one.id for one in kitchen.registry.log(kind="fine_tune")}
+    before = {one.id for one in kitchen.registry.log(LogQuery(kind="fine_tune"))}
     round = kitchen.rehearsed("later", "chiara", "elena", starts=["pointed"], recipes=["soup", "ratatouille"])
-    new = [one for one in kitchen.registry.log(kind="fine_tune") if one.id not in before]
+    new = [one for one in kitchen.registry.log(LogQuery(kind="fine_tune")) if one.id not in before]
     # Of soup's three runs one is the first round's (run 1 of ratatouille, from the foundation); the run from `pointed`
     # is the first round's too, for it is the same question.
     assert len(new) == 2
@@ -161,8 +164,8 @@ def test_a_start_may_come_from_an_ancestor_of_the_foundation(kitchen: Kitchen) -
     assert [one.name for one in round.starts] == ["pointed"]
 
 
-def test_an_alias_that_is_called_as_an_auxiliary_task_of_the_round_is_refused(kitchen: Kitchen) -> None:
-    kitchen.registry.set_alias("shapes-pointed", kitchen.round_)
+def test_a_tag_that_is_called_as_an_auxiliary_task_of_the_round_is_refused(kitchen: Kitchen) -> None:
+    kitchen.maintainer.tag(kitchen.round_, "shapes-pointed")
     assert kitchen.resolved(starts=["shapes-pointed"]).starts[0].start.version == kitchen.round_
-    with kitchen.anna(), pytest.raises(Refusal, match="'shapes-pointed' is an auxiliary task and an alias in `starts`"):
+    with kitchen.anna(), pytest.raises(Refusal, match="'shapes-pointed' is an auxiliary task and a name in `starts`"):
         kitchen.resolved(starts=["shapes-pointed"])

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from ratatouille.exchange.signing import Signer
 from ratatouille.tasks.synthetic import synthetic_tasks
+from registry.maintain import Maintainer
 from registry.opening import open_registry
+from registry.records import LogQuery
 from tests.coordinator.federation import NODES, Ground
 from tests.ratatouille.cli.call import Called, call
 
@@ -105,9 +108,10 @@ def test_a_benchmark_starts_from_versions_that_another_registry_has(bench: Bench
     bench.run("--trials", 1, "--recipes", "ratatouille")
     elsewhere = bench.folder / "registry"
     registry = open_registry(elsewhere)
-    version = next(one.id for one in registry.log(kind="fine_tune") if str(one.task_name).startswith("shapes-"))
-    target = next(one.id for one in registry.log(kind="fine_tune") if one.task_name == "shapes")
-    registry.set_alias("pointed", version)
+    version, target = (
+        registry.log(LogQuery(kind="fine_tune", task=task))[0].id for task in ("shapes-pointed", "shapes")
+    )
+    Maintainer(registry, Signer.open(tmp_path / "key")).release(version, "pointed")
     registry.close()
     ground = Ground(tmp_path, STEPS)
     own = ["--folder", tmp_path / "bench", "--trials", 1, "--recipes", "ratatouille", "--remote", elsewhere]
@@ -120,7 +124,7 @@ def test_a_benchmark_starts_from_versions_that_another_registry_has(bench: Bench
     assert brought.version.featurizer == open_registry(elsewhere).show("pointed").entry.version.featurizer
     assert [parent.version for parent in brought.version.parents] == [mine.aliases()["foundation"]]
     assert brought.version.rule.name == "import"
-    ends = [one.version.parents[0].version for one in mine.log(kind="fine_tune")]
+    ends = [one.version.parents[0].version for one in mine.log(LogQuery(kind="fine_tune"))]
     assert sorted(ends) == sorted([brought.id, mine.aliases()["foundation"]])
     assert "pointed" in (tmp_path / "bench" / "report" / "report.md").read_text()
     # Called again, it goes on; what is not fit is refused as a round does.

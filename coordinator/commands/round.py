@@ -52,8 +52,9 @@ def plan_(
     if as_json:
         print_json(forecasted)
         return
+    starts = f"; starts from the registry: {', '.join(one.name for one in round.starts)}" if round.starts else ""
     console.print(
-        f"round {round.name} ({round.id}) on {round.target}, held out: {', '.join(round.held_out) or 'nothing'}"
+        f"round {round.name} ({round.id}) on {round.target}, held out: {', '.join(round.held_out) or 'nothing'}{starts}"
     )
     print_table(
         ["work", "runs", "known", "open", "steps to do", "where"],

@@ -21,6 +21,7 @@ from registry.opening import open_registry
 from registry.port import Registry
 from registry.records import LogQuery
 from tests.coordinator.federation import SIZE, Ground
+from tests.ratatouille.cli.call import call
 
 STEPS = 4
 
@@ -169,3 +170,12 @@ def test_a_tag_that_is_called_as_an_auxiliary_task_of_the_round_is_refused(kitch
     assert kitchen.resolved(starts=["shapes-pointed"]).starts[0].start.version == kitchen.round_
     with kitchen.anna(), pytest.raises(Refusal, match="'shapes-pointed' is an auxiliary task and a name in `starts`"):
         kitchen.resolved(starts=["shapes-pointed"])
+
+
+def test_commands_say_which_starts_a_round_takes_from_the_registry(kitchen: Kitchen) -> None:
+    file = kitchen.ground.write_round("said", STEPS, recipes=["ratatouille"], starts=["pointed"], auxiliaries=[])
+    remote = ["--remote", kitchen.ground.folder / "registry"]
+    assert "starts from the registry: pointed" in " ".join(call("round", "plan", file, *remote).out.split())
+    assert "start pointed" in call("check", file, *remote).out
+    reported = " ".join(call("round", "report", "later", *remote).out.split())
+    assert "Runs of ratatouille start from foundation, pointed." in reported

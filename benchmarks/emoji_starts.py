@@ -1,11 +1,13 @@
 """The search for better starts of ratatouille on the emoji benchmark, by validation images only.
 
 `python -m benchmarks.emoji_starts --node-modules DIR [--folder DIR] [--trials N] [--workers N] [--json]`
+`python -m benchmarks.emoji_starts --node-modules DIR --measure NAME … [--lenient] [--folder DIR] [--trials N]`
 
 Every candidate is a number of steps and a factor on the learning rates of auxiliary runs, and a warm-up of the runs
 that start from them. It is judged by the validation score of ratatouille's average in the strict setting, the mean over
 trials. Nothing is counted on held-out styles. The folder is that of `ratatouille benchmark emoji`: neither trains what
-the other has trained. What was chosen, and what came of it: docs/results/emoji/README.md.
+the other has trained. `--measure` counts candidates on the held-out styles afterwards and writes a report of paired
+differences to FOLDER/report-starts. What was chosen, and what came of it: docs/results/emoji/README.md.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from rich.table import Table
 
 from benchmarks.output import REFUSED, Report, told
 from coordinator.benchmark import emoji
-from coordinator.benchmark.running import Bench, prepare
+from coordinator.benchmark.pages import write
+from coordinator.benchmark.running import Bench, carry_out, collect, cost, prepare
 from coordinator.benchmark.suite import Planned, Suite, Wishes
 from coordinator.conductor import Conductor
 from coordinator.rehearsal import rehearse_all
@@ -42,7 +45,7 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """A name for its rounds."""
+        """Auxiliary steps, factor and warm-up in one word."""
         return f"{self.auxiliary_steps}-{self.auxiliary_rate_factor:g}-{self.warmup}"
 
 
@@ -53,6 +56,7 @@ CANDIDATES = (
 )
 """Gentler auxiliary runs, and shorter warm-ups: the paper's is 4 % of a run, 16 of 80 steps are 20 %."""
 FINAL, BESIDE = "ratatouille", "soup"
+MEASURED = ("vanilla", BESIDE, FINAL, "greedy_ratatouille")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=80)
     parser.add_argument("--runs", type=int, default=6)
     parser.add_argument("--workers", type=int, default=2)
+    names = [candidate.name for candidate in CANDIDATES]
+    parser.add_argument("--measure", nargs="+", choices=names, help="count these on the held-out styles")
+    parser.add_argument("--lenient", action="store_true", help="measure them in the lenient setting too")
     chosen = parser.parse_args(arguments)
+    if chosen.measure:
+        return REFUSED if told(lambda: measure(chosen), show_measured, chosen.json) is None else 0
     report = told(lambda: search(chosen), show, chosen.json)
     return REFUSED if report is None else 0
 
@@ -73,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def search(chosen: argparse.Namespace) -> Report:
     """Rehearse every candidate, a whole trial before the next one, and read the validation scores."""
     folder = chosen.folder.resolve()
-    suites = {candidate: _suite(folder, candidate, chosen) for candidate in CANDIDATES}
+    suites = {candidate: _blind(_suite(folder, candidate, (BESIDE, FINAL), chosen)) for candidate in CANDIDATES}
     bench = prepare(suites[CANDIDATES[0]], folder)
     planned = sorted((one for suite in suites.values() for one in suite.rounds), key=lambda one: one.trial)
     rehearse_all([one.settings for one in planned], bench.stage, chosen.workers)
@@ -91,16 +100,54 @@ def search(chosen: argparse.Namespace) -> Report:
     return {"trials": chosen.trials, "rows": rows, "soup": mean(soups)}
 
 
-def _suite(folder: Path, candidate: Candidate, chosen: argparse.Namespace) -> Suite:
-    """The strict rounds of one candidate, without counts on held-out styles."""
+def measure(chosen: argparse.Namespace) -> Report:
+    """Run candidates with counts on the held-out styles, write the report, and return its differences."""
+    folder = chosen.folder.resolve()
+    candidates = [candidate for candidate in CANDIDATES if candidate.name in chosen.measure]
+    suites = [_suite(folder, candidate, MEASURED, chosen) for candidate in candidates]
+    about = (
+        f"{suites[0].about} Settings are called by auxiliary steps, factor on auxiliary learning rates and steps of "
+        "warm-up; they are strict where nothing else is said."
+    )
+    planned = sorted((one for suite in suites for one in suite.rounds), key=lambda one: one.trial)
+    suite = replace(suites[0], name="emoji-starts", rounds=tuple(planned), about=about)
+    bench = prepare(suite, folder)
+    carry_out(bench, chosen.workers, lambda conductors: None)
+    command = " ".join(["python -m benchmarks.emoji_starts", *sys.argv[1:]])
+    summaries = collect(bench)
+    written = write(folder / "report-starts", bench, summaries, cost(bench), command)
+    said = [one.sentence for summary in summaries for one in summary.differences]
+    return {"sentences": said, "files": [str(path) for path in written]}
+
+
+def show_measured(report: Report, console: Console) -> None:
+    """Every difference in a sentence, and where the report is."""
+    for line in (*report["sentences"], *report["files"]):
+        console.print(line)
+
+
+def _suite(folder: Path, candidate: Candidate, recipes: tuple[str, ...], chosen: argparse.Namespace) -> Suite:
+    """The rounds of one candidate; the lenient ones only where they are asked for."""
     values = {"runs": chosen.runs, "steps": chosen.steps} | asdict(candidate)
-    suite = emoji.suite(folder, Wishes(chosen.trials, (BESIDE, FINAL), values), chosen.node_modules)
-    return replace(suite, rounds=tuple(_blind(one, candidate.name) for one in suite.rounds if one.setting == "strict"))
+    suite = emoji.suite(folder, Wishes(chosen.trials, recipes, values), chosen.node_modules)
+    wanted = ("strict", "lenient") if chosen.lenient else ("strict",)
+    rounds = [_called(one, candidate) for one in suite.rounds if one.setting in wanted]
+    return replace(suite, rounds=tuple(rounds))
 
 
-def _blind(planned: Planned, name: str) -> Planned:
-    changes = {"name": f"auxiliaries-{name}-{planned.trial}", "evaluate_held_out": False, "slices": ()}
-    return replace(planned, settings=planned.settings.model_copy(update=changes))
+def _called(planned: Planned, candidate: Candidate) -> Planned:
+    name = f"starts-{candidate.name}-{planned.setting}-{planned.trial}"
+    setting = candidate.name if planned.setting == "strict" else f"{candidate.name} {planned.setting}"
+    return replace(planned, setting=setting, settings=planned.settings.model_copy(update={"name": name}))
+
+
+def _blind(suite: Suite) -> Suite:
+    """The same rounds without counts on held-out styles."""
+    rounds = []
+    for one in suite.rounds:
+        changes = {"name": f"{one.settings.name}-blind", "evaluate_held_out": False, "slices": ()}
+        rounds.append(replace(one, settings=one.settings.model_copy(update=changes)))
+    return replace(suite, rounds=tuple(rounds))
 
 
 def _outcomes(bench: Bench, planned: Planned) -> dict[str, Outcome]:

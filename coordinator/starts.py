@@ -8,6 +8,7 @@ out. Nobody has to offer the data that such a start was trained on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import FineTune
@@ -38,12 +39,12 @@ def given_starts(
     """
     if not revisions:
         return ()
-    origin = ancestors(registry, foundation.id)
+    gate = _Gate(registry, foundation, ancestors(registry, foundation.id), target, frozenset(banned))
     called = {*registry.aliases(), *(tag.name for tag in registry.tags())}
     found: dict[str, Given] = {}
     for revision in revisions:
         entry = registry.show(revision).entry
-        _refuse_unfit(revision, entry, registry, foundation, origin, target, banned)
+        gate.refuse_unfit(revision, entry)
         name = revision if revision in called else f"{entry.task_name or 'version'}-{entry.id[:8]}"
         start = Start(version=entry.id, featurizer=entry.version.featurizer)
         found.setdefault(entry.id, Given(name=name, start=start))
@@ -55,44 +56,47 @@ def ancestors(registry: Registry, revision: str) -> dict[str, Entry]:
     return {row.entry.id: row.entry for row in registry.lineage(revision, _DEPTH)}
 
 
-def _refuse_unfit(
-    revision: str,
-    entry: Entry,
-    registry: Registry,
-    foundation: Version,
-    origin: Mapping[str, Entry],
-    target: Task,
-    banned: Sequence[str],
-) -> None:
-    version = entry.version
-    if version.architecture != foundation.architecture:
-        raise Refusal(f"start '{revision}' has another architecture than the foundation; no average of both exists")
-    if version.featurizer == foundation.featurizer:
-        raise Refusal(f"start '{revision}' has the foundation's own featurizer; leave it out of `starts`")
-    way = ancestors(registry, entry.id)
-    common = {one.version.featurizer for one in way.values()} & {one.version.featurizer for one in origin.values()}
-    if not common:
-        raise Refusal(
-            f"start '{revision}' does not come from the foundation's weights, so runs from both have no average; "
-            "leave it out of `starts`"
-        )
-    for id_ in sorted(way.keys() - origin.keys()):
-        _refuse_seen(revision, id_, registry, target, banned)
+@dataclass(frozen=True)
+class _Gate:
+    """What a round asks of a start."""
 
+    registry: Registry
+    foundation: Version
+    origin: Mapping[str, Entry]
+    """The foundation and everything that it was made from."""
+    target: Task
+    banned: frozenset[str]
 
-def _refuse_seen(revision: str, id_: str, registry: Registry, target: Task, banned: Sequence[str]) -> None:
-    """Trainings tell what they saw; weights that came from elsewhere tell nothing."""
-    receipt = registry.show(id_).receipt
-    if receipt is None or not isinstance(receipt.assignment, FineTune):
-        return
-    if receipt.assignment.task == target.digest:
-        raise Refusal(
-            f"start '{revision}' was trained on the target '{target.name}' (version {id_[:12]}); starts are trained on "
-            "auxiliary tasks, so leave it out of `starts`"
-        )
-    seen = sorted(set(receipt.assignment.domains) & set(banned))
-    if seen:
-        raise Refusal(
-            f"start '{revision}' was trained on {', '.join(seen)}, which this round holds out (version {id_[:12]}); "
-            'leave it out of `starts`, or say `auxiliary_domains = "lenient"`'
-        )
+    def refuse_unfit(self, revision: str, entry: Entry) -> None:
+        """Say why a version is no start, if it is none."""
+        version = entry.version
+        if version.architecture != self.foundation.architecture:
+            raise Refusal(f"start '{revision}' has another architecture than the foundation; no average of both exists")
+        if version.featurizer == self.foundation.featurizer:
+            raise Refusal(f"start '{revision}' has the foundation's own featurizer; leave it out of `starts`")
+        way = ancestors(self.registry, entry.id)
+        featurizers = {one.version.featurizer for one in self.origin.values()}
+        if not any(one.version.featurizer in featurizers for one in way.values()):
+            raise Refusal(
+                f"start '{revision}' does not come from the foundation's weights, so runs from both have no average; "
+                "leave it out of `starts`"
+            )
+        for id_ in sorted(way.keys() - self.origin.keys()):
+            self._refuse_seen(revision, id_)
+
+    def _refuse_seen(self, revision: str, id_: str) -> None:
+        """Trainings tell what they saw; weights that came from elsewhere tell nothing."""
+        receipt = self.registry.show(id_).receipt
+        if receipt is None or not isinstance(receipt.assignment, FineTune):
+            return
+        if receipt.assignment.task == self.target.digest:
+            raise Refusal(
+                f"start '{revision}' was trained on the target '{self.target.name}' (version {id_[:12]}); starts are "
+                "trained on auxiliary tasks, so leave it out of `starts`"
+            )
+        seen = sorted(self.banned.intersection(receipt.assignment.domains))
+        if seen:
+            raise Refusal(
+                f"start '{revision}' was trained on {', '.join(seen)}, which this round holds out (version "
+                f'{id_[:12]}); leave it out of `starts`, or say `auxiliary_domains = "lenient"`'
+            )

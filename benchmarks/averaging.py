@@ -52,7 +52,8 @@ class Inputs:
 
     folder: Path
     tensors: tuple[Tensor, ...]
-    terms: tuple[Term, ...]
+    files: tuple[tuple[str, Path], ...]
+    """Digests, and where the files with them are."""
 
 
 def vision_transformer(width: int, depth: int, patch: int, image: int, classes: int) -> tuple[Tensor, ...]:
@@ -85,7 +86,7 @@ SIZES = {
 
 def make_models(folder: Path, tensors: tuple[Tensor, ...], count: int) -> Inputs:
     """Write random canonical files."""
-    terms = []
+    files = []
     for seed in range(count):
         generator, sha, path = np.random.default_rng(seed), hashlib.sha256(), folder / f"{seed}.safetensors"
         with path.open("wb") as file:
@@ -95,15 +96,15 @@ def make_models(folder: Path, tensors: tuple[Tensor, ...], count: int) -> Inputs
                 file.write(data)
             file.flush()
             os.fsync(file.fileno())  # or the disk is still busy with it during the measurements
-        terms.append(Term(sha.hexdigest(), path))
-    return Inputs(folder, tensors, tuple(terms))
+        files.append((sha.hexdigest(), path))
+    return Inputs(folder, tensors, tuple(files))
 
 
 def read_all(inputs: Inputs) -> None:
     """Touch each byte once, through one buffer of 1 MiB."""
     buffer = bytearray(2**20)
-    for term in inputs.terms:
-        with term.path.open("rb", buffering=0) as file:
+    for _, path in inputs.files:
+        with path.open("rb", buffering=0) as file:
             while file.readinto(buffer):
                 pass
 
@@ -118,7 +119,8 @@ def ours(inputs: Inputs) -> Measured[str]:
     """The weighted mean into a file; its value is the digest."""
     read_all(inputs)
     with tempfile.TemporaryFile(dir=inputs.folder) as output:
-        return measure(lambda: combine_files(inputs.terms, inputs.tensors, output))
+        terms = [Term(digest, path) for digest, path in inputs.files]
+        return measure(lambda: combine_files(terms, inputs.tensors, output))
 
 
 def flower(inputs: Inputs) -> tuple[Measured[None], Measured[None]]:
@@ -144,8 +146,8 @@ def _records(inputs: Inputs) -> list[RecordDict]:
     from flwr.app import Array, ArrayRecord, MetricRecord, RecordDict
 
     records = []
-    for term in inputs.terms:
-        arrays = {name: Array(array) for name, array in open_part(term.path, inputs.tensors).items()}
+    for _, path in inputs.files:
+        arrays = {name: Array(array) for name, array in open_part(path, inputs.tensors).items()}
         records.append(RecordDict({"arrays": ArrayRecord(arrays), "metrics": MetricRecord({"examples": 1.0})}))
     return records
 
@@ -159,21 +161,21 @@ def _aggregate(records: list[RecordDict]) -> ArrayRecord:
 def compare(inputs: Inputs, repeats: int) -> dict[str, Any]:
     """All variants on the same files, by turns."""
     length = size(inputs.tensors)
-    needed, available = int(1.2 * length * len(inputs.terms)) + 4 * length, available_memory()
+    needed, available = int(1.2 * length * len(inputs.files)) + 4 * length, available_memory()
     room = available is None or needed < available
     reads, means, builds, aggregations = [], [], [], []
     for turn in range(repeats):
         reads.append(in_fresh_process(plain_read, inputs))
-        terms = list(inputs.terms)
-        random.Random(turn).shuffle(terms)  # noqa: S311  the order of arrival
-        means.append(in_fresh_process(ours, Inputs(inputs.folder, inputs.tensors, tuple(terms))))
+        files = list(inputs.files)
+        random.Random(turn).shuffle(files)  # noqa: S311  the order of arrival
+        means.append(in_fresh_process(ours, Inputs(inputs.folder, inputs.tensors, tuple(files))))
         if room:
             building, aggregation = in_fresh_process(flower, inputs)
             builds.append(building)
             aggregations.append(aggregation)
     skipped = f"needs {needed / 1e9:.1f} GB of memory, {(available or 0) / 1e9:.1f} GB are free"
     return {
-        "models": len(inputs.terms),
+        "models": len(inputs.files),
         "read": _summary(reads, reads),
         "ours": _summary(means, reads),
         "flower_records": _summary(builds, reads) if room else {"skipped": skipped},
@@ -209,7 +211,7 @@ def run(name: str, counts: Sequence[int], repeats: int, folder: Path | None) -> 
                 "give another one with --folder, or fewer models with --counts"
             )
         models = make_models(Path(temporary), tensors, largest)
-        subsets = {count: Inputs(models.folder, tensors, models.terms[:count]) for count in sorted(counts)}
+        subsets = {count: Inputs(models.folder, tensors, models.files[:count]) for count in sorted(counts)}
         results = [compare(subset, repeats) for subset in subsets.values()]
         fewest = min(counts)
         differing = in_fresh_process(flower_differences, subsets[fewest]) if "seconds" in results[0]["flower"] else None

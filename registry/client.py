@@ -7,10 +7,10 @@ migrations: reading must start fast.
 
 from __future__ import annotations
 
-import hashlib
 import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
@@ -21,8 +21,8 @@ from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.signing import Sealed
 from registry.ahead import ahead
-from registry.blobs import open_to_send
-from registry.cache import Cache
+from registry.blobs.cache import Cache
+from registry.blobs.sending import open_to_send
 from registry.port import Progress, Registry
 from registry.proto.registry_pb2 import (
     Begin,
@@ -75,22 +75,7 @@ class RemoteRegistry:
 
     def fetch(self, digest: str, progress: Progress | None = None) -> Path:
         """A cached file with these weights; what is missing of it is fetched."""
-        found = self._cache.get(digest)
-        if found is None:
-            with self._cache.receive(digest) as receiving:
-                found = self._cache.get(digest)  # another process may have been faster
-                if found is not None:
-                    receiving.discard()
-                else:
-                    gate = _DigestGate(digest)
-                    receiving.resume(lambda: gate)
-                    self._stream(digest, gate, receiving.write, progress)
-                    receiving.finish(sync=False)
-                    return self._cache.keep(receiving, digest)
-        if progress is not None:
-            size = found.stat().st_size
-            progress(size, size)
-        return found
+        return self._cache.fetch(digest, partial(self._arriving, digest), "the registry", progress)
 
     def push(self, sealed: Sealed, files: Mapping[str, Path], progress: Progress | None = None) -> Result:
         """Commit a signed receipt with the files of the weights it made."""
@@ -118,20 +103,13 @@ class RemoteRegistry:
                 raise
             return self.results(work_ids[:middle]) | self.results(work_ids[middle:])
 
-    def _stream(
-        self, digest: str, gate: _DigestGate, write: Callable[[bytes], None], progress: Progress | None
-    ) -> None:
-        request = FetchRequest(protocol=PROTOCOL, digest=digest, offset=gate.received)
+    @contextmanager
+    def _arriving(self, digest: str, offset: int) -> Iterator[tuple[int, Iterator[bytes]]]:
         with self._statuses("fetch"):
-            call = self._fetch(request)
+            call = self._fetch(FetchRequest(protocol=PROTOCOL, digest=digest, offset=offset))
             try:
                 with ahead(cast(Iterator[FetchReply], call)) as replies:
-                    for reply in replies:
-                        gate.size = reply.size or gate.size
-                        if data := reply.data:
-                            write(data)
-                        if progress is not None:
-                            progress(gate.received, gate.size)
+                    yield next(replies, FetchReply()).size, (reply.data for reply in replies)
             finally:
                 call.cancel()  # type: ignore[no-untyped-call]
 
@@ -171,28 +149,6 @@ def open_remote(url: str, cache: Path, cache_bytes: int) -> Registry:
 
 class _TooLarge(Refusal):
     """An answer that does not fit one message."""
-
-
-class _DigestGate:
-    """Lets through the bytes of one file, and knows at the end whether they were right."""
-
-    def __init__(self, digest: str) -> None:
-        self.size = 0
-        self.received = 0
-        self._digest = digest
-        self._sha = hashlib.sha256()
-
-    def update(self, block: bytes | memoryview) -> None:
-        self._sha.update(block)
-        self.received += len(block)
-
-    def finish(self) -> None:
-        if self.received != self.size:
-            raise Refusal(
-                f"{self.received} of {self.size} bytes of weights {self._digest[:12]}… came; fetch them again"
-            )
-        if self._sha.hexdigest() != self._digest:
-            raise Refusal(f"the registry sent other bytes than {self._digest[:12]}…; its maintainers should verify it")
 
 
 class _Upload:

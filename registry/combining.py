@@ -3,97 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, BinaryIO
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import select
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.dialect import COMBINATION_REVISION
 from ratatouille.exchange.version import Combination, Rule, Version
-from ratatouille.record import sha256
-from ratatouille.weights.architecture import Architecture, Part
-from ratatouille.weights.canonical import size
-from ratatouille.weights.combine import Term, combine_files, sole
 from registry.answers import answer
-from registry.blobs import Blobs
+from registry.blobs.access import Blobs
 from registry.chronicle import note
 from registry.database import Database
-from registry.definitions import architecture, task
-from registry.ledger import enter_blob, enter_version
-from registry.publish import is_blob, reserve
-from registry.receiving import Receiving
+from registry.ingredients import gather
+from registry.kitchen import Kitchen
+from registry.ledger import enter_version
 from registry.records import Result
-from registry.schema import EventRow, UploadRow, VersionRow
+from registry.schema import EventRow
 
 PATIENCE_SECONDS = 4 * 3600.0
 """How long a second asker waits for the first."""
-
-
-@dataclass(frozen=True)
-class Ingredients:
-    """What a combination is made from."""
-
-    architecture: Architecture
-    classes: int
-    task: str | None
-    featurizers: Sequence[Term]
-    heads: Sequence[Term]
-    """Empty when only the featurizers are combined."""
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """The parts that the result has."""
-        return ("featurizer", "head") if self.heads else ("featurizer",)
-
-    def terms(self, part: Part) -> Sequence[Term]:
-        """The files of one part."""
-        return self.featurizers if part == "featurizer" else self.heads
-
-    def size(self, part: Part) -> int:
-        """Length of the result's file."""
-        return size(self.architecture.part(part, self.classes))
-
-    def write(self, part: Part, output: BinaryIO) -> str:
-        """Compute one part; returns its digest."""
-        return combine_files(self.terms(part), self.architecture.part(part, self.classes), output)
-
-
-def gather(connection: Connection, blobs: Blobs, combination: Combination, retracted: bool = False) -> Ingredients:
-    """The files that a combination averages.
-
-    Raises:
-        Refusal: naming the parent that is missing or does not match the first one.
-    """
-    rows: list[Row[Any]] = []
-    for parent in combination.parents:
-        row = connection.execute(select(VersionRow).where(VersionRow.id == parent.version)).first()
-        if row is None or (row.state != "admitted" and not retracted):
-            raise Refusal(f"parent {parent.version[:12]}… is no version of this registry")
-        first = rows[0] if rows else row
-        if row.architecture != first.architecture:
-            raise Refusal(
-                f"versions {first.id[:12]}… and {row.id[:12]}… have different architectures; no average exists"
-            )
-        if combination.parts == "both" and row.head is None:
-            raise Refusal(f"version {row.id[:12]}… has no head; combine the featurizers only")
-        if combination.parts == "both" and row.task != first.task:
-            raise Refusal(
-                f"versions {first.id[:12]}… and {row.id[:12]}… are for different tasks; combine the featurizers only"
-            )
-        rows.append(row)
-    coefficients = [parent.coefficient for parent in combination.parents]
-    pairs = list(zip(rows, coefficients, strict=True))
-    both = combination.parts == "both"
-    about = task(connection, rows[0].task) if both else None
-    return Ingredients(
-        architecture=architecture(connection, rows[0].architecture),
-        classes=len(about.classes) if about else 0,
-        task=rows[0].task if both else None,
-        featurizers=[Term(row.featurizer, blobs.path(row.featurizer), each) for row, each in pairs],
-        heads=[Term(row.head, blobs.path(row.head), each) for row, each in pairs] if both else [],
-    )
 
 
 def combine(database: Database, blobs: Blobs, combination: Combination, round: str | None, message: str) -> Result:
@@ -101,7 +28,7 @@ def combine(database: Database, blobs: Blobs, combination: Combination, round: s
 
     Raises:
         Refusal: as `gather`, and for buffers that differ, or coefficients that sum to nothing.
-        Unreachable: when there is no room for the result.
+        Unreachable: when there is no room for the result, or the store does not answer.
     """
     if combination.revision != COMBINATION_REVISION:
         raise Refusal(
@@ -112,7 +39,7 @@ def combine(database: Database, blobs: Blobs, combination: Combination, round: s
         known = answer(connection, work_id)
     if known is None:
         # one at a time for each question; whoever comes second finds it answered
-        with blobs.receive(work_id, patience=PATIENCE_SECONDS) as question:
+        with blobs.inbox.receive(work_id, patience=PATIENCE_SECONDS) as question:
             try:
                 with database.read() as connection:
                     known = answer(connection, work_id)
@@ -128,9 +55,11 @@ def combine(database: Database, blobs: Blobs, combination: Combination, round: s
 def _make(database: Database, blobs: Blobs, combination: Combination, round: str | None, message: str) -> Result:
     begun = time.monotonic()
     with database.read() as connection:
-        ingredients = gather(connection, blobs, combination)
+        ingredients = gather(connection, combination)
     with Kitchen(database, blobs, combination.work_id) as kitchen:
+        kitchen.claim(ingredients)
         digests = {part: kitchen.cook(ingredients, part) for part in ingredients.parts}
+        kitchen.store()
         version = Version(
             featurizer=digests["featurizer"],
             head=digests.get("head"),
@@ -146,54 +75,6 @@ def _make(database: Database, blobs: Blobs, combination: Combination, round: str
             result = answer(connection, combination.work_id)
     assert result is not None
     return result
-
-
-class Kitchen:
-    """The temporary files of one combination; leaving the context removes those that were not served."""
-
-    def __init__(self, database: Database, blobs: Blobs, work_id: str) -> None:
-        self._database = database
-        self._blobs = blobs
-        self._work_id = work_id
-        self._cooked: list[tuple[Part, str, int, Receiving]] = []
-        self._promised: list[str] = []
-
-    def __enter__(self) -> Kitchen:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for _, _, _, receiving in self._cooked:
-            receiving.discard()
-            receiving.close()
-        if self._promised:
-            with self._database.write() as connection:
-                connection.execute(delete(UploadRow).where(UploadRow.digest.in_(self._promised)))
-
-    def cook(self, ingredients: Ingredients, part: Part) -> str:
-        """Compute one part into a temporary file; returns the digest. A mean of equal files is that file."""
-        same = sole(ingredients.terms(part))
-        if same is not None:
-            return same.digest
-        name, length = sha256(f"{self._work_id}/{part}".encode()), ingredients.size(part)
-        with self._database.write() as connection:
-            reserve(connection, self._blobs, {name: length})
-        self._promised.append(name)
-        receiving = self._blobs.receive(name)
-        try:
-            digest = receiving.fill(lambda output: ingredients.write(part, output))
-        except BaseException:
-            receiving.discard()
-            receiving.close()
-            raise
-        self._cooked.append((part, digest, length, receiving))
-        return digest
-
-    def serve(self, connection: Connection) -> None:
-        """Make the files visible; one that is here already is not needed twice."""
-        for part, digest, length, receiving in self._cooked:
-            if not is_blob(connection, self._blobs, digest):
-                self._blobs.place(receiving, digest)
-                enter_blob(connection, digest, part, length)
 
 
 def _mark(database: Database, round: str, version: str) -> None:

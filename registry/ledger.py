@@ -18,13 +18,13 @@ from registry.chronicle import record_event
 from registry.examine import Examined
 from registry.membership import release_lease
 from registry.records import Result
-from registry.schema import BlobRow, ContributionRow, EvaluationRow, ParentRow, UploadRow, VersionRow
+from registry.schema import BlobRow, ContributionRow, EvaluationRow, ParentRow, VersionRow
 
 
 def enter_blob(connection: Connection, digest: str, part: str, size: int) -> None:
-    """Write the row that makes a file visible, and end the promise of space."""
-    connection.execute(delete(UploadRow).where(UploadRow.digest == digest))
-    if connection.execute(select(BlobRow.digest).where(BlobRow.digest == digest)).first() is None:
+    """Write the row that makes a file visible, or visible again."""
+    again = update(BlobRow).where(BlobRow.digest == digest).values(collected=None)
+    if connection.execute(again).rowcount == 0:
         connection.execute(insert(BlobRow).values(digest=digest, part=part, size=size, created=time.time()))
 
 

@@ -5,7 +5,7 @@ The service is this class behind gRPC; tests, rehearsals and research on a lapto
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,12 +29,14 @@ from registry import (
     settings,
     verify,
 )
-from registry.blobs import Blobs, open_to_send
+from registry.blobs.access import Blobs
+from registry.blobs.sending import open_to_send
+from registry.blobs.store import BLOCK, Block, damaged, missing
+from registry.claims import live
 from registry.database import Database
 from registry.places import DATABASE, read_places
 from registry.port import Progress
-from registry.publish import Publisher, Push, is_blob
-from registry.receiving import BLOCK
+from registry.publish import Publisher, Push
 from registry.records import (
     EVERY_VERSION,
     AliasMove,
@@ -59,16 +61,17 @@ class LocalRegistry:
         """Open the folder, and what its `registry.toml` names; a new folder is made, readable by its owner only.
 
         Raises:
-            Refusal: when the folder or the database cannot be used.
+            Refusal: when the folder, the database or the store for weights cannot be used.
             Unreachable: when the database's server does not answer.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.blobs = Blobs(folder)
+            places = read_places(folder)
+            self.blobs = Blobs(folder, places.weights, places.cache_megabytes * 2**20)
         except OSError as error:
             raise Refusal(f"the registry folder {folder} cannot be used: {error.strerror}") from error
         self.folder = folder
-        self._database = Database(read_places(folder).database or folder / DATABASE)
+        self._database = Database(places.database or folder / DATABASE)
         self.publisher = Publisher(self._database, self.blobs)
 
     def close(self) -> None:
@@ -122,15 +125,18 @@ class LocalRegistry:
 
     # -- weights
     def fetch(self, digest: str, progress: Progress | None = None) -> Path:
-        """The file with these weights; its digest was checked when it came."""
-        with self._database.read() as connection:
-            if not is_blob(connection, self.blobs, digest):
-                raise Refusal(f"weights {digest[:12]}… are not known here")
-        path = self.blobs.path(digest)
-        if progress is not None:
-            size = path.stat().st_size
-            progress(size, size)
-        return path
+        """A file with these weights, its digest checked."""
+        self._known(digest)
+        return self.blobs.local(digest, progress)
+
+    def stream(self, digest: str, offset: int) -> tuple[int, Generator[Block, None, None]]:
+        """The length of these weights and their bytes from an offset on, for whoever hashes them at the other end."""
+        promised, size = self._known(digest), self.blobs.store.size(digest)
+        if size is None:
+            raise missing(digest)
+        if size != promised:
+            raise damaged(digest, f"are {size} instead of {promised}")
+        return size, self.blobs.stream(digest, offset)
 
     def push(self, sealed: Sealed, files: Mapping[str, Path], progress: Progress | None = None) -> Result:
         """Commit a signed receipt with the files of the weights it made."""
@@ -270,6 +276,14 @@ class LocalRegistry:
     def verify(self, revision: str) -> Verification:
         """Check a version."""
         return verify.verify(self._database, self.blobs, revision)
+
+    def _known(self, digest: str) -> int:
+        """The length of weights that belong to a version."""
+        with self._database.read() as connection:
+            found = live(connection, [digest])
+        if digest not in found:
+            raise Refusal(f"weights {digest[:12]}… are not known here")
+        return found[digest]
 
 
 def _copy(push: Push, digest: str, files: Mapping[str, Path]) -> Iterator[int]:

@@ -1,13 +1,18 @@
 """Where a registry keeps its history and its weights: in its folder, or where `registry.toml` in the folder says.
 
     database = "postgresql://ratatouille@db.example.org/ratatouille"
+   weights = "s3://bucket/prefix"
 
-An address never holds a secret: PostgreSQL's password comes from ~/.pgpass, $PGPASSWORD or $PGPASSFILE.
+An address never holds a secret: PostgreSQL's password comes from ~/.pgpass, $PGPASSWORD or $PGPASSFILE, and S3's keys,
+region and endpoint come from the usual AWS_ variables.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from ratatouille.record import Record
 from ratatouille.settings import read_settings
@@ -21,6 +26,10 @@ class Places(Record):
 
     database: str | None = None
     """`postgresql://user@host:port/name`; None is `registry.db` in the folder."""
+    weights: str | None = None
+    """`s3://bucket/prefix`, or a folder by its full path; None is `blobs` in the registry's folder."""
+    cache_megabytes: Annotated[int, Field(ge=0)] = 20 * 1024
+    """How much of weights that lie elsewhere is kept in the registry's folder too."""
 
 
 def read_places(folder: Path) -> Places:

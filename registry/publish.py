@@ -1,19 +1,20 @@
 """The write side: how a signed receipt and its weights become a version. The push is the commit.
 
 `Publisher.begin` says what is known already, or opens a `Push`: the files that must come and how much of each is here.
-Bytes go through it into `receiving/`; `commit` moves them and writes all rows in one transaction. What is wrong with a
-contribution is kept as its reason; what is wrong with the moment (no lease, no space, a broken line) is only said. Who
-carries the bytes, in process or over gRPC, is for `local` and `service`; the rows are written by `ledger`.
+Bytes go through it into the inbox; `commit` stores them and then writes all rows in one transaction: no lock is held
+while bytes move, and `claims` says why that is safe. What is wrong with a contribution is kept as its reason; what is
+wrong with the moment (no lease, no space, a broken line, a store that does not answer) is only said. Who carries the
+bytes, in process or over gRPC, is for `local` and `service`; the rows are written by `ledger`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, select
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Import
@@ -22,19 +23,23 @@ from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.weights.canonical import Array, open_part
 from ratatouille.weights.intake import Intake
 from registry.answers import answer
-from registry.blobs import Blobs
+from registry.blobs.access import Blobs
+from registry.blobs.receiving import Receiving
+from registry.blobs.store import Block, Lost
 from registry.chronicle import record_event
+from registry.claims import Claims, live, unowned
 from registry.database import Database
 from registry.examine import Examined, Wanted, examine
 from registry.ledger import admit, enter_blob, keep_duplicate, write_contribution
 from registry.membership import had_lease, holder
-from registry.receiving import Receiving
 from registry.records import Result
-from registry.schema import BlobRow, ContributionRow, UploadRow
+from registry.schema import ContributionRow
 from registry.settings import read_settings
 
 LARGEST_RECEIPT = 16 * 2**20
 """Characters; nearly all of them are counts, and a hundred matrices of a hundred classes have two million."""
+SWEPT_AT_ONCE = 100
+"""Blobs that are removed while the database is locked."""
 
 
 class Publisher:
@@ -98,16 +103,19 @@ class Publisher:
         return known
 
     def sweep(self) -> None:
-        """Throw away what broken transfers left long ago, files that no version came to own, and dead promises."""
+        """Throw away what broken transfers left long ago, blobs that no version came to own, and dead claims.
+
+        Raises:
+            Unreachable: when the store does not answer.
+        """
         with self.database.read() as connection:
             before = time.time() - read_settings(connection).stale_seconds
-        self.blobs.sweep(before)
-        with self.database.write() as connection:  # nobody places a file meanwhile
-            owned = set(connection.execute(select(BlobRow.digest)).scalars())
-            self.blobs.sweep_complete(owned, before)
-            for digest in connection.execute(select(UploadRow.digest)).scalars().all():
-                if not self.blobs.partial(digest).exists():
-                    connection.execute(delete(UploadRow).where(UploadRow.digest == digest))
+        self.blobs.inbox.sweep(before)
+        old = [stored.digest for stored in self.blobs.store.stored() if stored.modified < before]
+        for start in range(0, max(1, len(old)), SWEPT_AT_ONCE):
+            with self.database.write() as connection:
+                for digest in unowned(connection, self.blobs.inbox, old[start : start + SWEPT_AT_ONCE]):
+                    self.blobs.remove(digest)
 
 
 class Push:
@@ -118,6 +126,7 @@ class Push:
         self._blobs = publisher.blobs
         self._sealed = sealed
         self._examined = examined
+        self._claims = Claims(publisher.blobs.inbox, examined.receipt.digest)
         self._stack = ExitStack()
         self.receiving: dict[str, Receiving] = {}
         """The files that must come, by digest; each knows how much of it is here."""
@@ -130,30 +139,31 @@ class Push:
         self.close()
 
     def open(self) -> None:
-        """Lock the files that must come, promise them space, and check what is here of them."""
+        """Claim all weights that count, lock those that must come, and check what is here of them."""
+        if not self.wanted:
+            return
         with self._publisher.database.read() as connection:
-            missing = sorted(digest for digest in self.wanted if not is_blob(connection, self._blobs, digest))
-        for digest in missing:  # in one order everywhere, so that no two pushes wait for each other
-            self.receiving[digest] = self._stack.enter_context(self._blobs.receive(digest))
-        with self._publisher.database.write() as connection:
-            for digest in missing:
-                if is_blob(connection, self._blobs, digest):  # it came while we waited for the lock
-                    self.receiving.pop(digest).discard()
-                elif self._blobs.path(digest).exists():  # it died between file and row, and is checked again
-                    self.receiving.pop(digest).close()
-                    self._blobs.take_back(digest)
-                    self.receiving[digest] = self._stack.enter_context(self._blobs.receive(digest))
-            reserve(connection, self._blobs, {digest: self.wanted[digest].size for digest in self.receiving})
+            missing = self.wanted.keys() - live(connection, self.wanted).keys()
+        self._receive(missing)
+        lost = {digest for digest in self.wanted.keys() - missing if not self._held(digest)}
+        if lost:
+            self._receive(lost, owned=True)
         try:
             for digest in self.wanted.keys() - self.receiving.keys():
                 self._check_present(self.wanted[digest])
+        except Unreachable:
+            raise
         except Refusal as refusal:
             self.reject(str(refusal))
             raise
         for digest, receiving in self.receiving.items():
-            receiving.resume(partial(self._gate, self.wanted[digest]))
+            gate = partial(self._gate, self.wanted[digest])
+            if receiving.resume(gate) < self.wanted[digest].size and self._held(digest):
+                # it was stored by somebody who died before its row was written: it goes through the gate again
+                with closing(self._blobs.stream(digest, receiving.received)) as blocks:
+                    receiving.take_over(gate, blocks)
 
-    def write(self, digest: str, block: bytes | memoryview) -> None:
+    def write(self, digest: str, block: Block) -> None:
         """Take the next bytes of a file.
 
         Raises:
@@ -168,14 +178,15 @@ class Push:
             raise
 
     def commit(self) -> Result:
-        """Check that all is there, move the files, write the rows: from here on it is acknowledged.
+        """Check that all is there, store the files, write the rows: from here on it is acknowledged.
 
         Raises:
             Refusal: when bytes are missing, or do not hash to what was promised.
+            Unreachable: when the store does not answer, or weights were removed meanwhile: to be pushed again.
         """
         try:
             for receiving in self.receiving.values():
-                receiving.finish()
+                receiving.finish(sync=False)  # the store does
         except Unreachable:
             raise
         except Refusal as refusal:
@@ -183,16 +194,22 @@ class Push:
                 self.reject(str(refusal))
             raise
         receipt = self._examined.receipt
+        with self._publisher.database.read() as connection:
+            known = answer(connection, receipt.work_id)
+        if known is None:
+            for digest, receiving in self.receiving.items():
+                self._blobs.place(receiving, digest)
         with self._publisher.database.write() as connection:
             known = answer(connection, receipt.work_id)
             if known is not None:
                 self._discard(connection)
                 keep_duplicate(connection, self._sealed, receipt, known)
                 return known
-            for digest, receiving in self.receiving.items():
-                self._blobs.place(receiving, digest)
+            self._claims.check(connection, self.wanted)
+            for digest in self.receiving:
                 enter_blob(connection, digest, self.wanted[digest].part, self.wanted[digest].size)
             admit(connection, self._sealed, self._examined)
+            self._claims.release(connection)
             result = answer(connection, receipt.work_id)
         assert result is not None
         return result
@@ -207,21 +224,40 @@ class Push:
         """Release the files."""
         self._stack.close()
 
+    def _receive(self, digests: Collection[str], owned: bool = False) -> None:
+        """Lock the files that must come, in one order everywhere, so that no two pushes wait for each other."""
+        for digest in sorted(digests):
+            self.receiving[digest] = self._stack.enter_context(self._blobs.inbox.receive(digest))
+        with self._publisher.database.write() as connection:
+            for digest in () if owned else live(connection, digests):  # it came while we waited for the lock
+                self.receiving.pop(digest).discard()
+            ancestors = [one.ancestor for one in self.wanted.values() if one.ancestor is not None]
+            coming = {digest: self.wanted[digest].size for digest in self.receiving}
+            self._claims.take(connection, dict.fromkeys([*self.wanted, *ancestors], 0) | coming)
+
+    def _held(self, digest: str) -> bool:
+        return self._blobs.holds(digest, self.wanted[digest].size)
+
     def _discard(self, connection: Connection) -> None:
-        for digest, receiving in self.receiving.items():
+        for receiving in self.receiving.values():
             receiving.discard()
-            connection.execute(delete(UploadRow).where(UploadRow.digest == digest))
+        self._claims.release(connection)
 
     def _ancestor(self, one: Wanted) -> Mapping[str, Array] | None:
-        return None if one.ancestor is None else open_part(self._blobs.path(one.ancestor), one.tensors)
+        """The weights whose buffers a part must keep, if it has any."""
+        if one.ancestor is None or one.ancestor == one.digest or not any(tensor.buffer for tensor in one.tensors):
+            return None
+        with _not_the_contributors_fault():
+            return open_part(self._blobs.local(one.ancestor), one.tensors)
 
     def _gate(self, one: Wanted) -> Intake:
         return Intake(one.tensors, one.digest, self._ancestor(one))
 
     def _check_present(self, one: Wanted) -> None:
         """Weights that are here already were checked as some part; see that they fit this one too."""
-        present = open_part(self._blobs.path(one.digest), one.tensors)
-        ancestor = self._ancestor(one)
+        with _not_the_contributors_fault():
+            path = self._blobs.local(one.digest)
+        present, ancestor = open_part(path, one.tensors), self._ancestor(one)
         for tensor in one.tensors:
             if (
                 ancestor is not None
@@ -231,33 +267,13 @@ class Push:
                 raise Refusal(f"buffer {tensor.name} moved away from the start's; train with BatchNorm in eval mode")
 
 
-def reserve(connection: Connection, blobs: Blobs, wanted: Mapping[str, int]) -> None:
-    """Promise space to files on their way in.
-
-    Raises:
-        Unreachable: when they do not fit beside what is promised to others and the reserve.
-    """
-    settings = read_settings(connection)
-    others = connection.execute(select(UploadRow.digest, UploadRow.size)).all()
-    promised = sum(max(0, row.size - blobs.arrived_bytes(row.digest)) for row in others if row.digest not in wanted)
-    missing = sum(max(0, size - blobs.arrived_bytes(digest)) for digest, size in wanted.items())
-    free = blobs.free_bytes() - settings.reserve_bytes - promised
-    if missing > free:
-        raise Unreachable(
-            f"the registry has no room for {missing} bytes (free beside its reserve: {max(0, free)}); "
-            "its maintainers must make some"
-        )
-    now = time.time()
-    connection.execute(delete(UploadRow).where(UploadRow.digest.in_(wanted)))
-    if wanted:
-        rows = [{"digest": digest, "claimant": digest, "size": size, "changed": now} for digest, size in wanted.items()]
-        connection.execute(insert(UploadRow), rows)
-
-
-def is_blob(connection: Connection, blobs: Blobs, digest: str) -> bool:
-    """Whether these weights belong to a version, and are here."""
-    row = connection.execute(select(BlobRow.digest).where(BlobRow.digest == digest)).first()
-    return row is not None and blobs.path(digest).exists()
+@contextmanager
+def _not_the_contributors_fault() -> Iterator[None]:
+    """Weights that the registry has lost reject nobody's contribution: it may come again when they are back."""
+    try:
+        yield
+    except Lost as lost:
+        raise Unreachable(str(lost)) from lost
 
 
 def _check_lease(connection: Connection, receipt: Receipt) -> None:

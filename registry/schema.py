@@ -85,7 +85,7 @@ class BlobRow(Base):
 
 
 class UploadRow(Base):
-    """A claim on a file that somebody sends or relies on: its space is promised, and `gc` leaves it alone.
+    """A claim on a file that somebody sends or relies on: its space is promised, and `gc` leaves it alone (`claims`).
 
     The file's own length says how much of it has come.
     """
@@ -93,7 +93,7 @@ class UploadRow(Base):
     __tablename__ = "uploads"
     digest: Mapped[str] = mapped_column(Id, primary_key=True)
     claimant: Mapped[str] = mapped_column(Id, primary_key=True)
-    """Work id of the contribution or combination that needs it."""
+    """Who needs it: the receipt of a contribution, or the work id of a combination."""
     size: Mapped[int] = mapped_column(BigInteger)
     changed: Mapped[float] = mapped_column(Float)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import Refusal, Unreachable
 from registry.local import LocalRegistry
 from registry.servicer import Servicer
 from registry.wire import CHANNEL_OPTIONS, SERVICE
@@ -37,11 +37,12 @@ class Service:
         """Open the folder and listen; port 0 takes a free one.
 
         Raises:
-            Refusal: for a folder that cannot be used, an address that is not loopback, or a port that is taken.
+            Refusal: for a folder or store that cannot be used, an address that is not loopback, or a taken port.
         """
         if host not in ("127.0.0.1", "localhost", "::1"):
             raise Refusal(f"{host} is not this machine's loopback; without TLS the registry listens on 127.0.0.1 only")
         self._registry = LocalRegistry(folder)
+        _check(self._registry)
         self._server = grpc.server(
             ThreadPoolExecutor(THREADS, thread_name_prefix="registry"),
             # without this option two services share one port, and each gets some of the calls
@@ -74,6 +75,8 @@ class Service:
         """Throw away what broken transfers left long ago. That can wait, so a failure ends nobody's calls."""
         try:
             self._registry.publisher.sweep()
+        except Unreachable as error:
+            _log.warning("the folder was not swept: %s", error)
         except Exception:
             _log.exception("the folder was not swept; it is tried again in %.0f seconds", SWEEP_SECONDS)
 
@@ -82,6 +85,17 @@ class Service:
         self._health.enter_graceful_shutdown()
         self._server.stop(grace).wait()
         self._registry.close()
+
+
+def _check(registry: LocalRegistry) -> None:
+    """A store that was named wrongly ends us at once; one that is away may come back while the history is read."""
+    try:
+        registry.blobs.store.check()
+    except Unreachable as error:
+        _log.warning("%s", error)
+    except Refusal:
+        registry.close()
+        raise
 
 
 def serve(folder: Path, port: int, host: str = "127.0.0.1", ready: Callable[[str], None] = print) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import grpc
@@ -66,12 +66,12 @@ class Servicer:
         """Stream a file from an offset on."""
         with _refusals(context, "fetch"), self._transfer():
             _check_protocol(request.protocol)
-            path = self._registry.fetch(request.digest)
-            with path.open("rb", buffering=0) as file:
-                yield FetchReply(size=path.stat().st_size)
-                file.seek(request.offset)
-                while block := file.read(MESSAGE_BYTES):
-                    yield FetchReply(data=block)
+            size, blocks = self._registry.stream(request.digest, request.offset)
+            with closing(blocks):
+                yield FetchReply(size=size)
+                for block in blocks:
+                    for start in range(0, len(block), MESSAGE_BYTES):
+                        yield FetchReply(data=bytes(block[start : start + MESSAGE_BYTES]))
 
     def push(self, requests: Iterator[PushRequest], context: grpc.ServicerContext) -> Iterator[PushReply]:
         """Take a contribution: receipt, what is needed, bytes, acknowledgement."""

@@ -126,12 +126,12 @@ def _load(
     classes: int,
     start: Mapping[str, Path],
 ) -> None:
-    files = [Term(term.part, start[term.part], term.coefficient) for term in terms]
     tensors = architecture.part(part, classes)
-    only = sole(files)
+    only = sole([(term.part, term.coefficient) for term in terms])
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / part if only is None else only.path
+        path = Path(folder) / part if only is None else start[only]
         if only is None:
+            files = [Term(term.part, start[term.part], term.coefficient) for term in terms]
             with path.open("wb") as mixed:
                 combine_files(files, tensors, mixed)
         arrays = open_part(path, tensors)

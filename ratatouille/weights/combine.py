@@ -1,4 +1,4 @@
-"""Weighted means of weights: θ = Σ cᵢ·θᵢ / Σ cᵢ, element by element, over memory-mapped files.
+"""Weighted means of weights: θ = Σ cᵢ·θᵢ / Σ cᵢ, element by element, over files that are mapped or read once.
 
 The order of the sum is the ascending order of the files' digests, the accumulator is float64 and is rounded once, so
 neither the order of arrival nor the machine can change a bit, and anybody can recompute it. Memory: a few pieces, for
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import mmap
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,14 +23,15 @@ import numpy as np
 
 from ratatouille.errors import Refusal
 from ratatouille.weights.architecture import Tensor
-from ratatouille.weights.canonical import NUMPY, Array, encode, header, in_order, open_part
+from ratatouille.weights.canonical import NUMPY, Array, encode, header, in_order
+from ratatouille.weights.contents import Contents, behind_header
 
 BLOCK = 128 * 1024
 """Elements that one call of numpy takes: few enough for the cache, many enough that the calls cost nothing."""
 PIECE = 16 * BLOCK
 """Bytes of the result that one thread computes before they are hashed and written."""
-Piece = tuple[slice, str | None]
-"""A place among the bytes after the header, and the name of the buffer that it is, if it is one."""
+Piece = tuple[int, str | None]
+"""The length of the next bytes, and the name of the buffer that they are, if they are one."""
 THREADS = min(4, os.cpu_count() or 1)
 """They share the pieces, never the sum of one element, so their number cannot change a bit."""
 
@@ -41,7 +41,7 @@ class Term:
     """One file of the sum, with its coefficient: a count (≥ 0), or any finite float for mixes and extrapolations."""
 
     digest: str
-    path: Path
+    source: Path | Contents
     coefficient: int | float = 1
 
 
@@ -52,34 +52,41 @@ def combine_files(terms: Sequence[Term], tensors: Sequence[Tensor], output: Bina
         Refusal: no terms, coefficients that sum to zero, a file of another architecture, or buffers that differ.
     """
     ordered, divisor = _prepare(terms)
-    coefficients = [term.coefficient for term in ordered]
-    beginning = header(tensors)
-    files = [_contents(term.path, tensors, len(beginning)) for term in ordered]
+    opened = {term.digest: behind_header(term.source, tensors, f"{term.digest[:12]}…") for term in ordered}
+    length = min(PIECE, *(one.window for one in opened.values()))
 
-    def compute(piece: Piece) -> Array:
-        place, buffer = piece
-        views = [file[place] for file in files]
+    def taken() -> Iterator[tuple[str | None, list[Array]]]:
+        for nbytes, buffer in _pieces(tensors, length):
+            views = {digest: one.take(nbytes) for digest, one in opened.items()}
+            yield buffer, [views[term.digest] for term in ordered]
+
+    def compute(buffer: str | None, views: Sequence[Array]) -> Array:
         if buffer is not None:
             return _agreed(buffer, views)
-        return _mean([view.view(NUMPY["F32"]) for view in views], coefficients, divisor).view(np.uint8)
+        floats = [view.view(NUMPY["F32"]) for view in views]
+        return _mean(floats, [term.coefficient for term in ordered], divisor).view(np.uint8)
 
     sha = hashlib.sha256()
     with ThreadPoolExecutor(1) as hasher:
-        for done in chain([np.frombuffer(beginning, np.uint8)], _in_turn(compute, _pieces(tensors))):
+        for done in chain([np.frombuffer(header(tensors), np.uint8)], _in_turn(compute, taken())):
             hashed = hasher.submit(sha.update, done.data)
             output.write(done.data)
             hashed.result()
     return sha.hexdigest()
 
 
-def sole(terms: Sequence[Term]) -> Term | None:
-    """The one file that the mean is, when no other has a part in it: c·θ + d·θ over c + d is θ, to the bit.
+def sole(shares: Sequence[tuple[str, int | float]]) -> str | None:
+    """The digest that the mean has, when no other has a part in it: c·θ + d·θ over c + d is θ, to the bit.
+
+    Args:
+        shares: digests with their coefficients.
 
     Raises:
-        Refusal: no terms, or coefficients that sum to zero.
+        Refusal: no shares, or coefficients that sum to zero.
     """
-    ordered, _ = _prepare(terms)
-    return ordered[0] if len(ordered) == 1 else None
+    _divisor([coefficient for _, coefficient in shares])
+    digests = {digest for digest, coefficient in shares if coefficient != 0}
+    return digests.pop() if len(digests) == 1 else None
 
 
 def combine(
@@ -139,33 +146,26 @@ def _mean(arrays: Sequence[Array], coefficients: Sequence[float], divisor: float
     return mean
 
 
-def _pieces(tensors: Sequence[Tensor]) -> Iterator[Piece]:
+def _pieces(tensors: Sequence[Tensor], length: int) -> Iterator[Piece]:
     """All pieces in order: a buffer is one; weights that lie side by side are cut as if they were one tensor."""
-    offset = 0
     for fixed, group in groupby(in_order(tensors), key=lambda tensor: tensor.buffer or tensor.dtype != "F32"):
         if fixed:
-            for tensor in group:
-                yield slice(offset, offset := offset + tensor.nbytes), tensor.name
+            yield from ((tensor.nbytes, tensor.name) for tensor in group)
         else:
-            stop = offset + sum(tensor.nbytes for tensor in group)
-            while offset < stop:
-                yield slice(offset, offset := min(offset + PIECE, stop)), None
+            left = sum(tensor.nbytes for tensor in group)
+            while left:
+                yield min(length, left), None
+                left -= min(length, left)
 
 
-def _contents(path: Path, tensors: Sequence[Tensor], offset: int) -> Array:
-    """The memory-mapped bytes after the header, which has length `offset`, of a canonical file."""
-    open_part(path, tensors)  # refuses another header or length
-    with path.open("rb") as file:
-        view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    return np.frombuffer(view, np.uint8, offset=offset)
-
-
-def _in_turn(compute: Callable[[Piece], Array], pieces: Iterable[Piece]) -> Iterator[Array]:
+def _in_turn(
+    compute: Callable[[str | None, Sequence[Array]], Array], pieces: Iterable[tuple[str | None, Sequence[Array]]]
+) -> Iterator[Array]:
     """The results in the order of the pieces, computed a few ahead by threads: numpy works without Python's lock."""
     with ThreadPoolExecutor(THREADS) as pool:
         ahead: deque[Future[Array]] = deque()
-        for piece in pieces:
-            ahead.append(pool.submit(compute, piece))
+        for buffer, views in pieces:
+            ahead.append(pool.submit(compute, buffer, views))
             if len(ahead) > THREADS + 1:
                 yield ahead.popleft().result()
         while ahead:
@@ -177,7 +177,7 @@ def _prepare(terms: Sequence[Term]) -> tuple[list[Term], float]:
     # a zero coefficient must leave no trace: 0·x turns −0.0 into 0.0
     kept = sorted((term for term in terms if term.coefficient != 0), key=lambda term: (term.digest, term.coefficient))
     if kept[0].digest == kept[-1].digest:
-        return [Term(kept[0].digest, kept[0].path)], 1
+        return [Term(kept[0].digest, kept[0].source)], 1
     return kept, divisor
 
 

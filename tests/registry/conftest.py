@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from ratatouille.exchange.signing import Signer
+from registry.blobs import opening
 from registry.opening import open_registry
 from registry.service import Service
+from tests.registry.behind import to_s3
 from tests.registry.postgresql_server import PostgresqlServer
+from tests.registry.s3 import Weed
 from tests.registry.world import World
 
 
@@ -81,10 +84,37 @@ def beginning(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["folder", "service", "postgresql"])
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weed]:
+    """An S3 server for all tests, which the environment names; each test takes a prefix of its own."""
+    server = Weed(tmp_path_factory.mktemp("s3"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
+
+
+@pytest.fixture
+def own_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Weed]:
+    """A server that this test may kill."""
+    (tmp_path / "s3").mkdir()
+    server = Weed(tmp_path / "s3")
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(opening, "MOST_RETRIES", 1)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=["folder", "service", "postgresql", "service over S3"])
 def world(request: pytest.FixtureRequest, tmp_path: Path, beginning: Path) -> Iterator[World]:
-    """A world of its own: every test runs over both implementations (the service listens in a thread), and with a
-    real PostgreSQL server.
+    """A world of its own: every test runs over both implementations (the service listens in a thread), with a real
+    PostgreSQL server, and with a real S3 server.
     """
     shutil.copytree(beginning, tmp_path, dirs_exist_ok=True)
     folder = tmp_path / "registry"
@@ -93,7 +123,9 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, beginning: Path) -> It
         (folder / "registry.db").unlink()
         places = f'database = "{server.begun(beginning / "registry")}"'
         (folder / "registry.toml").write_text(places)
-    service = Service(folder) if request.param == "service" else None
+    if "S3" in request.param:
+        to_s3(folder, request.getfixturevalue("s3").url(tmp_path.name))
+    service = Service(folder) if "service" in request.param else None
     if service:
         service.start()
     registry = open_registry(service.address if service else folder, cache=tmp_path / "cache")

@@ -5,7 +5,6 @@ Every world begins with two versions: a foundation, and a head that was probed o
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -23,25 +22,16 @@ from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
 from ratatouille.weights.canonical import Array, encode, open_part
 from ratatouille.weights.combine import combine
-from registry.local import LocalRegistry
 from registry.records import LogQuery, Result, RoundRecord
+from tests.registry.behind import direct, folder_of, replace, store_of
 from tests.registry.world import FINGERPRINT, NETWORK, PETS, World, featurizer, head
 
 BUFFERS = frozenset(tensor.name for tensor in NETWORK.featurizer if tensor.buffer)
 
 
-def folder(world: World) -> Path:
-    return world.folder.parent / "registry"
-
-
-def direct(world: World) -> LocalRegistry:
-    """The folder itself, beside whatever serves it: several processes may hold it open."""
-    return LocalRegistry(folder(world))
-
-
 def nothing_admitted(world: World, versions: int) -> None:
     assert len(world.registry.log()) == versions
-    assert list((folder(world) / "receiving").iterdir()) == []
+    assert list((folder_of(world) / "receiving").iterdir()) == []
 
 
 def of(*results: Result, **settings: object) -> Combination:
@@ -363,7 +353,7 @@ def test_a_push_that_does_not_fit_the_disk_is_refused_before_its_bytes(world: Wo
     world.lease(receipt)
     with pytest.raises(Unreachable, match="no room for"):
         world.registry.push(world.seal(receipt), files)
-    assert all(path.stat().st_size == 0 for path in (folder(world) / "receiving").iterdir())
+    assert all(path.stat().st_size == 0 for path in (folder_of(world) / "receiving").iterdir())
     local.configure("reserve_bytes", None)
     local.close()
     assert world.registry.push(world.seal(receipt), files).version is not None
@@ -703,24 +693,21 @@ def test_verify_checks_bytes_id_signature_and_average(world: World) -> None:
     assert [check.what for check in report.checks] == ["id", "featurizer", "head", "parents", "receipt"]
 
 
-def test_verify_finds_a_byte_that_changed_in_the_folder(world: World) -> None:
+def test_verify_finds_a_byte_that_changed_in_the_store(world: World) -> None:
     start = world.probed()
     tuned = [world.tuned(start, 2), world.tuned(start, 3)]
     mean = world.registry.combine(of(*tuned))
     digest = str(tuned[0].head)
-    path = folder(world) / "blobs" / digest[:2] / digest
-    path.chmod(0o600)
-    data = bytearray(path.read_bytes())
+    data = bytearray(world.registry.fetch(digest).read_bytes())
     data[-1] ^= 1
-    path.write_bytes(data)
+    replace(world, digest, bytes(data))
     for version, bad in ((tuned[0], "head"), (mean, "average")):
         report = world.registry.verify(str(version.version))
         assert [check.what for check in report.checks if not check.ok] == [bad]
-    path.unlink()
+    replace(world, digest, None)
     report = world.registry.verify(str(tuned[0].version))
-    assert [(check.what, check.detail) for check in report.checks if not check.ok] == [
-        ("head", f"the file {digest[:12]}… is missing")
-    ]
+    assert [check.what for check in report.checks if not check.ok] == ["head"]
+    assert f"weights {digest[:12]}… are missing" in report.checks[2].detail
 
 
 def test_verify_reports_a_parent_whose_file_is_gone(world: World) -> None:
@@ -728,18 +715,17 @@ def test_verify_reports_a_parent_whose_file_is_gone(world: World) -> None:
     tuned = [world.tuned(start, 2), world.tuned(start, 3)]
     mean = world.registry.combine(of(*tuned))
     digest = str(tuned[0].head)
-    (folder(world) / "blobs" / digest[:2] / digest).unlink()
+    replace(world, digest, None)
     report = world.registry.verify(str(mean.version))
-    assert [(check.what, check.detail) for check in report.checks if not check.ok] == [
-        ("average", f"{digest[:12]}…: No such file or directory")
-    ]
+    assert [check.what for check in report.checks if not check.ok] == ["average"]
+    assert f"weights {digest[:12]}… are missing" in report.checks[-1].detail
 
 
 def test_an_interrupted_push_goes_on_where_it_stopped(world: World) -> None:
     start = world.probed()
     receipt, files = world.fine_tune(start, 2)
     digest = str(receipt.featurizer)
-    partial = folder(world) / "receiving" / digest
+    partial = folder_of(world) / "receiving" / digest
     partial.write_bytes(files[digest].read_bytes()[:333])
     world.lease(receipt)
     seen: list[int] = []
@@ -755,7 +741,7 @@ def test_damaged_bytes_of_an_interrupted_push_do_not_spoil_it(world: World, dama
     start = world.probed()
     receipt, files = world.fine_tune(start, 2)
     digest = str(receipt.featurizer)
-    partial = folder(world) / "receiving" / digest
+    partial = folder_of(world) / "receiving" / digest
     data = bytearray(files[digest].read_bytes()[:-4])
     data[20 if "at once" in damage else -1] ^= 1
     partial.write_bytes(data)
@@ -767,19 +753,30 @@ def test_damaged_bytes_of_an_interrupted_push_do_not_spoil_it(world: World, dama
     assert [event.kind for event in world.registry.events()].count("rejected") == 0
 
 
-def test_a_file_without_a_row_is_taken_back_and_checked(world: World) -> None:
+def test_weights_without_a_row_are_checked_anew_and_need_not_be_sent_again(world: World) -> None:
     start = world.probed()
     receipt, files = world.fine_tune(start, 2)
     digest = str(receipt.featurizer)
-    orphan = folder(world) / "blobs" / digest[:2] / digest
-    orphan.parent.mkdir(exist_ok=True)
-    orphan.write_bytes(files[digest].read_bytes())
-    os.chmod(orphan, 0o400)
+    replace(world, digest, files[digest].read_bytes())
     with pytest.raises(Refusal, match="not known here"):
         world.registry.fetch(digest)
-    result = world.work(receipt, {key: path for key, path in files.items() if key != digest} | {digest: files[digest]})
+    world.lease(receipt)
+    sent: list[int] = []
+    result = world.registry.push(world.seal(receipt), files, lambda done, total: sent.append(done))
     assert result.featurizer == digest
+    assert sent[0] > files[digest].stat().st_size
     nothing_admitted(world, versions=3)
+
+
+@pytest.mark.parametrize("left", [b"", b"something else", None], ids=["nothing", "less", "other bytes"])
+def test_what_was_stored_wrongly_without_a_row_is_replaced(world: World, left: bytes | None) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 2)
+    digest = str(receipt.featurizer)
+    replace(world, digest, bytes(files[digest].stat().st_size) if left is None else left)
+    result = world.work(receipt, files)
+    assert world.registry.fetch(digest).read_bytes() == files[digest].read_bytes()
+    assert world.registry.verify(str(result.version)).ok
 
 
 def test_sha256_of_the_receipt_is_part_of_the_version(world: World) -> None:
@@ -794,15 +791,13 @@ def test_the_sweep_removes_what_nobody_owns_and_keeps_what_versions_have(world: 
     start = world.probed()
     receipt, _ = world.fine_tune(start, 2)
     local = direct(world)
-    orphan = local.blobs.path("f" * 64)
-    orphan.parent.mkdir(exist_ok=True)
-    orphan.write_bytes(b"nobody's")
-    local.blobs.partial(str(receipt.head)).write_bytes(b"half")
+    replace(world, "f" * 64, b"nobody's")
+    local.blobs.inbox.partial(str(receipt.head)).write_bytes(b"half")
     local.publisher.sweep()
-    assert orphan.exists()
-    local.configure("stale_seconds", 0)
+    assert store_of(world).size("f" * 64) is not None
+    local.configure("stale_seconds", -2)  # S3 tells times in whole seconds
     local.publisher.sweep()
-    assert not orphan.exists()
+    assert store_of(world).size("f" * 64) is None
     nothing_admitted(world, versions=2)
     assert all(check.ok for check in world.registry.verify(str(start.version)).checks)
     local.close()

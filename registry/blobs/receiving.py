@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from ratatouille.errors import Refusal, Unreachable
-
-BLOCK = 2**20
-"""Bytes that are read or written at once."""
+from registry.blobs.disk import full, write_all
+from registry.blobs.store import BLOCK, Block
 
 
 class Gate(Protocol):
@@ -20,7 +18,7 @@ class Gate(Protocol):
     size: int
     received: int
 
-    def update(self, block: bytes | memoryview) -> None:
+    def update(self, block: Block) -> None:
         """Check the next bytes; raises Refusal."""
 
     def finish(self) -> None:
@@ -56,7 +54,7 @@ class Receiving:
         self._gate, self.resumed = checking, checking.received
         return checking.received
 
-    def write(self, block: bytes | memoryview) -> None:
+    def write(self, block: Block) -> None:
         """Check and keep the next bytes.
 
         Raises:
@@ -65,6 +63,21 @@ class Receiving:
         assert self._gate is not None, "resume comes first"
         self._gate.update(block)
         write_all(self._descriptor, block)
+
+    def take_over(self, gate: Callable[[], Gate], blocks: Iterable[Block]) -> None:
+        """Go on with bytes that lie here already; if they are not good they are forgotten, as `resume` does."""
+        assert self._gate is not None, "resume comes first"
+        try:
+            for block in blocks:
+                self.write(block)
+            self._gate.finish()
+        except Unreachable:
+            raise
+        except Refusal:
+            self.restart()
+            self._gate, self.resumed = gate(), 0
+        else:
+            self.resumed = self.received
 
     @property
     def received(self) -> int:
@@ -100,7 +113,7 @@ class Receiving:
                 result = write(output)
                 output.flush()
             except OSError as error:
-                raise _full(error) from error
+                raise full(error) from error
         os.fsync(self._descriptor)
         return result
 
@@ -118,23 +131,3 @@ class Receiving:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-def write_all(descriptor: int, block: bytes | memoryview) -> None:
-    """Write all bytes.
-
-    Raises:
-        Unreachable: when the disk is full.
-    """
-    view = memoryview(block)
-    try:
-        while view:
-            view = view[os.write(descriptor, view) :]
-    except OSError as error:
-        raise _full(error) from error
-
-
-def _full(error: OSError) -> Exception:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Unreachable("the disk is full; make room and try again")
-    return error

@@ -65,7 +65,7 @@ class Claims:
             Unreachable: when somebody may have.
         """
         owned = live(connection, digests)
-        for digest in set(digests) - owned.keys():
+        for digest in sorted(set(digests) - owned.keys()):
             row = select(UploadRow.changed).where(UploadRow.digest == digest, self._mine)
             found = connection.execute(row).scalar()
             if found is None or found != self._stamps.get(digest):

@@ -114,7 +114,7 @@ def test_a_push_that_was_too_slow_to_keep_what_it_found_here_is_told_to_push_aga
         lose_claims(local)
         assert collect(local, str(shared.head)) == {shared.head}
         send(push, files)
-        with pytest.raises(Unreachable, match=f"weights {str(shared.head)[:12]}… were removed while .* push again"):
+        with pytest.raises(Unreachable, match="were removed while they were needed; push again"):
             push.commit()
     result = local.push(world.seal(receipt), files)
     assert local.verify(str(result.version)).ok

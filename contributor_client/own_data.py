@@ -14,13 +14,13 @@ from typing import Literal
 
 from ratatouille.analysis.own_data import Difference, OwnScore, difference, lead, own_scores
 from ratatouille.errors import Refusal
-from ratatouille.exchange.assignment import NodeAssignment
 from ratatouille.recipes.protocol import DOMAINBED
 from ratatouille.record import Digest, Name, Record
 from ratatouille.tasks.own import OwnData, OwnFolder
 from ratatouille.tasks.sentences import listed
 from ratatouille.tasks.task import Task
 from ratatouille.training.own_data import Featurizer, Part, Tally, features, own_head, probed_head, tally
+from registry.ancestors import trained_size
 from registry.port import Registry
 from registry.records import Details, LogQuery
 
@@ -28,9 +28,6 @@ HeadWish = Literal["auto", "own", "probed"]
 """`auto`: a version's own head where it fits."""
 
 Counting = Callable[[str], AbstractContextManager[Callable[[int, int], None] | None]]
-
-_GENERATIONS = 100
-"""How far back a combined version's image size is looked for."""
 
 
 def silent(what: str) -> AbstractContextManager[None]:
@@ -170,7 +167,7 @@ class Scoring:
         architecture = self.registry.architecture(version.architecture)
         task = self.registry.task(version.task) if version.task else None
         own = self._open(None if reason else task)
-        size = self.image_size or _trained_size(self.registry, details) or architecture.input_size
+        size = self.image_size or trained_size(self.registry, details) or architecture.input_size
         path = self.registry.fetch(version.featurizer)
         featurizer = Featurizer(architecture, version.featurizer, path, size)
         part = self._part(bool(reason))
@@ -224,15 +221,3 @@ class Scoring:
         empty = [name for label, name in enumerate(classes) if label in held and not sum(confusion[label])]
         if empty:
             self.notes[f"of {listed(empty)} no image is counted"] = None
-
-
-def _trained_size(registry: Registry, details: Details) -> int | None:
-    """Pixels at which a version was trained, or the first of its ancestors that was; None where nobody trained."""
-    for _ in range(_GENERATIONS):
-        if details.receipt is not None:
-            assignment = details.receipt.assignment
-            return assignment.image_size if isinstance(assignment, NodeAssignment) else None
-        if not details.entry.version.parents:
-            return None
-        details = registry.show(details.entry.version.parents[0].version)
-    return None

@@ -268,6 +268,11 @@ class LocalRegistry:
         with self._database.read() as connection:
             return queries.show(connection, revision)
 
+    def receipt(self, revision: str) -> Sealed | None:
+        """A version's signed receipt."""
+        with self._database.read() as connection:
+            return queries.receipt(connection, revision)
+
     def lineage(self, revision: str, depth: int = 100) -> list[LineageRow]:
         """A version and its ancestors, breadth first."""
         with self._database.read() as connection:

@@ -145,6 +145,9 @@ class Registry(Protocol):
     def show(self, revision: str) -> Details:
         """Everything about a version."""
 
+    def receipt(self, revision: str) -> Sealed | None:
+        """A version's receipt with its signature, as it was pushed; None for what the registry made itself."""
+
     def lineage(self, revision: str, depth: int = 100) -> list[LineageRow]:
         """A version and its ancestors, breadth first; each ancestor once for each way in."""
 

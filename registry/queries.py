@@ -36,6 +36,12 @@ def show(connection: Connection, revision: str) -> Details:
     )
 
 
+def receipt(connection: Connection, revision: str) -> Sealed | None:
+    """A version's signed receipt; None where the registry made the version itself."""
+    found = connection.execute(select(VersionRow.receipt).where(VersionRow.id == resolve(connection, revision)))
+    return sealed_receipt(connection, found.scalar())
+
+
 def lineage(connection: Connection, revision: str, depth: int) -> list[LineageRow]:
     """A version and its ancestors, breadth first: one row for each edge that leads to an ancestor."""
     start = resolve(connection, revision)

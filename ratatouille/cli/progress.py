@@ -6,7 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from ratatouille.cli.output import console
 
@@ -21,14 +29,29 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
         return
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(what, total=None)
+        yield _shown(progress, what)
 
-        def show(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-            if done >= total:
-                progress.stop()
 
-        yield show
+@contextmanager
+def transferring(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback (bytes done, bytes in all) that shows how far the transfer of `what` is, and how fast."""
+    if not console.is_terminal:
+        yield _lines(f"{what}, bytes")
+        return
+    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _shown(progress, what)
+
+
+def _shown(progress: Progress, what: str) -> Callable[[int, int], None]:
+    task = progress.add_task(what, total=None)
+
+    def show(done: int, total: int) -> None:
+        progress.update(task, completed=done, total=total)
+        if done >= total:
+            progress.stop()
+
+    return show
 
 
 def _lines(what: str) -> Callable[[int, int], None]:

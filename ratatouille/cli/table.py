@@ -38,6 +38,8 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     "CONTRIBUTE": (
         _row("node join", "contributor_client.commands.node:join", "Offer data and work to a federation until stopped.", "node join node.toml"),
         _row("node status", "contributor_client.commands.node:status", "List the nodes that are here and what they do.", "node status"),
+        _row("pull", "contributor_client.commands.pull:pull", "Write a version to a folder that timm and Hugging Face load.", "pull stable leaves"),
+        _row("push", "registry.commands.push:push", "Enter a checkpoint that was trained elsewhere.", "push leaves --task leaves --from stable"),
     ),
     "MAINTAIN": (
         _row("coordinator up", "coordinator.commands.service:up", "Start registry and coordinator on this machine.", "coordinator up"),

@@ -53,8 +53,24 @@ def decode(data: bytes, size: int) -> Pixels:
     Raises:
         UnreadableError: as `check`.
     """
-    image = _rgb(_opened(data, shrink=False))
-    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC), dtype=np.uint8)
+    return _squashed(_opened(data, shrink=False), size)
+
+
+def from_image(image: Image.Image, size: int) -> Pixels:
+    """The same pixels from an image that somebody else opened.
+
+    Raises:
+        UnreadableError: damaged bytes, pixels of 32 bits.
+    """
+    try:
+        turned = ImageOps.exif_transpose(image)
+    except Exception as error:  # the bytes are read at the first use
+        raise UnreadableError(f"it is damaged ({error})") from error
+    return _squashed(_of_8_bits(turned), size)
+
+
+def _squashed(image: Image.Image, size: int) -> Pixels:
+    return np.asarray(_rgb(image).resize((size, size), Image.Resampling.BICUBIC), dtype=np.uint8)
 
 
 def _opened(data: bytes, *, shrink: bool) -> Image.Image:
@@ -75,9 +91,13 @@ def _opened(data: bytes, *, shrink: bool) -> Image.Image:
         raise UnreadableError("it is no image that can be read, whatever its name says") from error
     except Exception as error:  # damaged bytes surface in decoders as many kinds of errors
         raise UnreadableError(f"it is damaged ({error})") from error
-    if turned.mode in ("I", "F"):
+    return _of_8_bits(turned)
+
+
+def _of_8_bits(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F"):
         raise UnreadableError("its pixels have 32 bits; save it with 8 bits a channel")
-    return turned
+    return image
 
 
 def _rgb(image: Image.Image) -> Image.Image:

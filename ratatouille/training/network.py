@@ -116,7 +116,7 @@ def describe(
             int64, or whose forward pass does not give [B, d].
     """
     passed = dict(arguments or {})
-    configuration = _configuration(name)
+    configuration = timm_record(name)
     size = input_size or int(passed.get("img_size", configuration["input_size"][-1]))
     if configuration.get("fixed_input_size") and size != configuration["input_size"][-1]:
         passed["img_size"] = size
@@ -151,7 +151,7 @@ def refuse_not_finite(arrays: Mapping[str, Array], what: str) -> None:
             raise Refusal(f"{what} cannot be used: tensor {name} holds NaN or infinite values")
 
 
-def _configuration(name: str) -> dict[str, Any]:
+def timm_record(name: str) -> dict[str, Any]:
     """timm's own record of a known name: input size, normalisation."""
     base, _, tag = name.partition(".")
     known = timm.list_models()
@@ -164,7 +164,7 @@ def _configuration(name: str) -> dict[str, Any]:
 
 
 def _featurizer(name: str, arguments: Mapping[str, bool | int | float | str]) -> nn.Module:
-    _configuration(name)
+    timm_record(name)
     for argument in arguments:
         if argument not in ARGUMENTS:
             raise Refusal(f"{name}: argument {argument!r} is not accepted; use {', '.join(ARGUMENTS)}")

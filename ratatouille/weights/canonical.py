@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,13 @@ def in_order(tensors: Iterable[Tensor]) -> list[Tensor]:
     return sorted(tensors, key=lambda tensor: (-NUMPY[tensor.dtype].itemsize, tensor.name))
 
 
-def header(tensors: Iterable[Tensor]) -> bytes:
-    """The header of the canonical file, with its eight bytes of length in front."""
-    entries, offset = {}, 0
+def header(tensors: Iterable[Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
+    """The header of the canonical file, with its eight bytes of length in front.
+
+    `metadata` is for files that are read by others (`whole`); a canonical file has none.
+    """
+    entries: dict[str, Any] = {} if metadata is None else {"__metadata__": dict(metadata)}
+    offset = 0
     for tensor in in_order(tensors):
         entries[tensor.name] = {
             "dtype": tensor.dtype,
@@ -65,6 +69,15 @@ def encode(arrays: Mapping[str, Array]) -> bytes:
             raise Refusal(f"tensor {name} is {array.dtype}; only float32 weights and int64 counters are kept")
         contiguous[name] = array if array.ndim == 0 else np.ascontiguousarray(array)
     return bytes(save(contiguous))
+
+
+def stream(
+    tensors: Sequence[Tensor], arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None
+) -> Iterator[bytes]:
+    """The bytes of `encode`, a tensor at a time: `arrays` may read each one when it is asked for."""
+    yield header(tensors, metadata)
+    for tensor in in_order(tensors):
+        yield arrays[tensor.name].astype(NUMPY[tensor.dtype], copy=False).tobytes()
 
 
 def digest(arrays: Mapping[str, Array]) -> str:

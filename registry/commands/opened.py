@@ -1,4 +1,4 @@
-"""The registry that a command talks to, opened and closed."""
+"""The registry that a command talks to, opened and closed; and which of the revisions that people name are folders."""
 
 from __future__ import annotations
 
@@ -50,3 +50,8 @@ def folder_of(address: str) -> Path | None:
     if parts.scheme == "file":
         return Path(unquote(parts.path))
     return None if "://" in address else Path(address).expanduser()
+
+
+def folder_named(revision: str) -> Path | None:
+    """The folder that somebody means who could have meant a revision: revisions have no slash."""
+    return Path(revision).expanduser() if "/" in revision or revision.startswith(".") else None

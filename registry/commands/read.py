@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from ratatouille.cli.options import AsJson, Remote
 from ratatouille.errors import Refusal
 from registry.commands import history
 from registry.commands.ancestry import tree_of
-from registry.commands.opened import opened
+from registry.commands.opened import folder_named, opened
 from registry.commands.scores import score_lines
 from registry.records import LogQuery, Verification
 
@@ -83,21 +84,39 @@ def lineage(
 
 
 def verify(
-    revisions: Annotated[list[str], typer.Argument(help="Ids, beginnings of ids, or aliases.", metavar="REV...")],
+    revisions: Annotated[
+        list[str], typer.Argument(help="Ids, beginnings of ids, aliases, or pulled folders (./DIR).", metavar="REV...")
+    ],
     remote: Remote = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check bytes and signatures, and recompute averages."""
-    with opened(remote) as registry:
-        # A mistyped revision is said before the long work on the others.
-        ids = list(dict.fromkeys(registry.resolve(revision) for revision in revisions))
-        verifications = [registry.verify(id) for id in ids]
+    """Check bytes and signatures, and recompute averages.
+
+    A folder that `pull` wrote is checked where it lies, without a registry; its average cannot be computed there again.
+    """
+    folders = [folder for one in revisions if (folder := folder_named(one)) is not None]
+    named = [one for one in revisions if folder_named(one) is None]
+    verifications = _verified(folders)
+    if named:
+        with opened(remote) as registry:
+            # A mistyped revision is said before the long work on the others.
+            ids = list(dict.fromkeys(registry.resolve(revision) for revision in named))
+            verifications += [registry.verify(id) for id in ids]
     if as_json:
         output.print_json([{**output.plain(one), "ok": one.ok} for one in verifications])
     else:
         output.print_table(("version", "check", "", "detail"), _check_rows(verifications))
     if not all(one.ok for one in verifications):
         raise typer.Exit(1)
+
+
+def _verified(folders: list[Path]) -> list[Verification]:
+    if not folders:
+        return []
+    from registry.pulled import read_pulled  # numpy, which a question to a registry does without
+
+    pulled = [read_pulled(folder) for folder in folders]
+    return [one.verify() for one in pulled]
 
 
 def _check_rows(verifications: list[Verification]) -> list[tuple[str, ...]]:

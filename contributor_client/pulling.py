@@ -1,0 +1,214 @@
+"""Writing a version into a folder that timm and Hugging Face's layout load as it is, with its card and its receipt.
+
+The folder appears whole or not at all. What was fetched stays in the client's cache, so a pull that broke off goes on.
+A folder that holds the version already is left as it is; one that holds anything else is never touched.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from ratatouille.errors import Refusal
+from ratatouille.record import Digest, Record
+from ratatouille.tasks.stored import sync_folder, write_whole
+from ratatouille.weights import canonical
+from ratatouille.weights.canonical import Array, open_part
+from ratatouille.weights.whole import put_together
+from registry.ancestors import ingredients, origins, trained_size
+from registry.card import Facts, card
+from registry.commands.scores import score_lines
+from registry.port import Registry
+from registry.pulled import CONFIG, STATEMENT, WEIGHTS, Statement, read_pulled
+from registry.records import Details
+
+Progress = Callable[[int, int], None]
+NEEDS = (
+    "needs {package}, which is not installed; pip install 'model-ratatouille[node]', or take the parts as they are "
+    "kept with --parts"
+)
+
+
+class Written(Record):
+    """What a pull did."""
+
+    folder: str
+    version: Digest
+    layout: Literal["timm", "parts"]
+    new: bool
+    """False: the folder held it already."""
+    files: tuple[str, ...]
+
+
+def pull(
+    registry: Registry,
+    revision: str,
+    folder: Path | None = None,
+    *,
+    parts: bool = False,
+    address: str = "",
+    progress: Progress | None = None,
+) -> Written:
+    """Write a version into a folder.
+
+    Args:
+        registry: where the version is.
+        revision: which.
+        folder: where to write; by default a folder here, named after the task and the version's id.
+        parts: write featurizer and head as they are kept, which needs neither timm nor torch.
+        address: where the registry is, to be noted.
+        progress: told bytes done and in all.
+
+    Raises:
+        Refusal: an unknown or retracted version, a folder that holds something else, a network that timm cannot build.
+    """
+    if not parts:
+        _require_timm()
+    details = registry.show(revision)
+    entry, version = details.entry, details.entry.version
+    if entry.state != "admitted":
+        raise Refusal(
+            f"version {entry.id[:10]} is {entry.state}, so it is not given out; `ratatouille show {entry.id[:10]}` "
+            "says why"
+        )
+    layout: Literal["timm", "parts"] = "parts" if parts else "timm"
+    architecture = registry.architecture(version.architecture)
+    task = None if version.task is None else registry.task(version.task)
+    folder = folder or Path(f"{task.name if task else architecture.name}-{entry.id[:10]}")
+    if _holds(folder, entry.id, layout):
+        return _written(folder, entry.id, layout, new=False)
+    statement = Statement(
+        layout=layout,
+        version=version,
+        architecture=architecture,
+        task=task,
+        receipt=registry.receipt(entry.id),
+        image_size=trained_size(registry, details) or architecture.input_size,
+        entered=entry.created,
+        pulled=time.time(),
+        registry=_shown(address),
+    )
+    featurizer, head = _fetched(registry, statement, progress)
+    files = _parts(featurizer, head) if parts else _for_timm(statement, featurizer, head)
+    texts = {
+        "README.md": card(_facts(registry, folder.resolve().name, statement, details)).encode(),
+        STATEMENT: statement.to_json(),
+    }
+    _write(folder, files | {name: [text] for name, text in texts.items()})
+    return _written(folder, entry.id, layout, new=True)
+
+
+def _require_timm() -> None:
+    try:
+        import ratatouille.training.export  # noqa: F401 (before anything is fetched)
+    except ModuleNotFoundError as error:
+        raise Refusal(f"`ratatouille pull` {NEEDS.format(package=error.name)}") from error
+
+
+def _holds(folder: Path, id: str, layout: str) -> bool:
+    """Whether the folder has this version already.
+
+    Raises:
+        Refusal: when it has anything else.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    if not (folder / STATEMENT).is_file():
+        raise Refusal(f"'{folder}' is there and holds something else; name another folder")
+    found = read_pulled(folder)
+    said = found.statement
+    if (said.version.id, said.layout) != (id, layout):
+        raise Refusal(
+            f"'{folder}' holds version {said.version.id[:10]} ({said.layout}); name another folder, or remove it"
+        )
+    wrong = [check for check in found.verify().checks if not check.ok]
+    if wrong:
+        raise Refusal(f"'{folder}' does not hold what it says ({wrong[0].what}: {wrong[0].detail}); remove it first")
+    return True
+
+
+def _fetched(registry: Registry, statement: Statement, progress: Progress | None) -> tuple[Path, Path | None]:
+    """The files of both parts, with one progress over both."""
+    version, architecture = statement.version, statement.architecture
+    first = canonical.size(architecture.featurizer)
+    total = first + (canonical.size(architecture.head(len(statement.classes))) if version.head else 0)
+
+    def after(done: int) -> Progress | None:
+        return None if progress is None else (lambda part, _: progress(done + part, total))
+
+    featurizer = registry.fetch(version.featurizer, after(0))
+    return featurizer, None if version.head is None else registry.fetch(version.head, after(first))
+
+
+def _parts(featurizer: Path, head: Path | None) -> dict[str, Iterable[bytes]]:
+    files: dict[str, Iterable[bytes]] = {"featurizer.safetensors": _blocks(featurizer)}
+    return files if head is None else files | {"head.safetensors": _blocks(head)}
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            yield block
+
+
+def _for_timm(statement: Statement, featurizer: Path, head: Path | None) -> dict[str, Iterable[bytes]]:
+    from ratatouille.training import numerics
+    from ratatouille.training.export import export
+
+    numerics.apply()
+    architecture, classes = statement.architecture, statement.classes
+    body = open_part(featurizer, architecture.featurizer)
+    top: dict[str, Array] | None = None if head is None else open_part(head, architecture.head(len(classes)))
+    try:
+        exported = export(architecture, statement.image_size, classes, body, top)
+    except Refusal as refusal:
+        raise Refusal(f"{refusal}; --parts gives featurizer and head as they are kept") from refusal
+    config = json.dumps(exported.config, indent=2, ensure_ascii=False) + "\n"
+    return {WEIGHTS: put_together(architecture, body, exported.classifier, top), CONFIG: [config.encode()]}
+
+
+def _facts(registry: Registry, name: str, statement: Statement, details: Details) -> Facts:
+    lineage = registry.lineage(details.entry.id)
+    return Facts(
+        name=name,
+        statement=statement,
+        entry=details.entry,
+        ingredients=ingredients(lineage),
+        origins=origins(lineage),
+        scores=score_lines(details.evaluations),
+    )
+
+
+def _shown(address: str) -> str:
+    """An address that others may read: of services only, and without a name or password in it."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.scheme == "grpc" else ""
+
+
+def _write(folder: Path, files: dict[str, Iterable[bytes]]) -> None:
+    """Fill a folder beside the wanted one, and give it the wanted name when all is on the disk."""
+    folder = folder.resolve()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+        try:
+            for name, chunks in files.items():
+                write_whole(beside / name, chunks)
+            beside.chmod(0o755)
+            beside.replace(folder)  # which may be there and empty
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise Refusal(f"'{folder}' cannot be written: {error.strerror}; name another folder") from error
+
+
+def _written(folder: Path, id: str, layout: Literal["timm", "parts"], *, new: bool) -> Written:
+    files = tuple(sorted(path.name for path in folder.iterdir()))
+    return Written(folder=str(folder), version=id, layout=layout, new=new, files=files)

@@ -1,0 +1,126 @@
+"""One network as one file: what goes in comes out, and what does not fit is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from ratatouille.errors import Refusal
+from ratatouille.weights import canonical
+from ratatouille.weights.architecture import Architecture, Tensor
+from ratatouille.weights.canonical import Array
+from ratatouille.weights.whole import METADATA, Checkpoint, Classifier, put_together, take_apart
+
+NETWORK = Architecture(
+    name="tiny",
+    input_size=8,
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    padding="symmetric",
+    width=3,
+    featurizer=(
+        Tensor(name="conv.weight", shape=(3, 3, 2, 2)),
+        Tensor(name="bn.num_batches_tracked", dtype="I64", buffer=True),
+        Tensor(name="zero.bias", shape=(3,)),
+    ),
+)
+
+
+def featurizer() -> dict[str, Array]:
+    generator = np.random.default_rng(1)
+    return {
+        "conv.weight": generator.standard_normal((3, 3, 2, 2), dtype=np.float32),
+        "bn.num_batches_tracked": np.array(7, np.int64),
+        "zero.bias": generator.standard_normal(3, dtype=np.float32),
+    }
+
+
+def head(classes: int = 4) -> dict[str, Array]:
+    generator = np.random.default_rng(2)
+    weight = generator.standard_normal((classes, 3), dtype=np.float32)
+    return {"weight": weight, "bias": generator.standard_normal(classes, dtype=np.float32)}
+
+
+def saved(path: Path, classifier: Classifier | None, top: dict[str, Array] | None) -> Path:
+    path.write_bytes(b"".join(put_together(NETWORK, featurizer(), classifier, top)))
+    return path
+
+
+@pytest.mark.parametrize("classifier", [Classifier(name="head.fc"), Classifier(name="fc", convolution=True)])
+def test_parts_come_out_of_a_file_with_the_digests_that_went_in(tmp_path: Path, classifier: Classifier) -> None:
+    path = saved(tmp_path / "model.safetensors", classifier, head())
+    whole = take_apart(Checkpoint(path), NETWORK)
+    assert (whole.classifier, whole.classes) == (classifier, 4)
+    assert whole.digests() == (canonical.digest(featurizer()), canonical.digest(head()))
+    assert np.array_equal(whole.head()["weight"], head()["weight"])
+    weight = [4, 3, 1, 1] if classifier.convolution else [4, 3]
+    with safe_open(path, framework="numpy") as file:
+        assert file.metadata() == METADATA
+        assert file.get_slice(f"{classifier.name}.weight").get_shape() == weight
+
+
+def test_a_featurizer_alone_is_a_file_without_a_classifier(tmp_path: Path) -> None:
+    whole = take_apart(Checkpoint(saved(tmp_path / "model.safetensors", None, None)), NETWORK)
+    assert (whole.classifier, whole.classes, whole.head()) == (None, 0, {})
+    assert whole.digests() == (canonical.digest(featurizer()), None)
+
+
+def test_a_canonical_stream_has_the_bytes_of_the_encoding() -> None:
+    assert b"".join(canonical.stream(NETWORK.featurizer, featurizer())) == canonical.encode(featurizer())
+
+
+FC = {"fc.weight": head()["weight"], "fc.bias": head()["bias"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"zero.bias": None}, "tensor zero.bias is missing"),
+        ({"zero.bias": np.zeros(4, np.float32)}, r"tensor zero.bias has shape \[4\] instead of \[3\]"),
+        ({"zero.bias": np.zeros(3, np.float16)}, "zero.bias of 'x.safetensors' is F16: rounding .* save the float32"),
+        ({"zero.bias": np.zeros(3, np.float64)}, "zero.bias of 'x.safetensors' is F64, not F32"),
+        ({"bn.num_batches_tracked": np.array(7, np.int32)}, "num_batches_tracked of 'x.safetensors' is I32, not I64"),
+        ({"ema.rate": np.zeros(1, np.float32)}, "beside its featurizer there must be one linear layer.* ema.rate"),
+        ({"head_dist.weight": FC["fc.weight"], "head_dist.bias": FC["fc.bias"]}, "one linear layer.*fc.bias"),
+        ({"fc.bias": None}, "one linear layer, a weight and a bias, but there is fc.weight"),
+        ({"fc.weight": np.zeros((4, 5), np.float32)}, r"fc.weight has shape \[4, 5\]; .* takes 3 features"),
+        ({"fc.weight": np.zeros((4, 3, 2, 2), np.float32)}, r"fc.weight has shape \[4, 3, 2, 2\]"),
+        ({"fc.weight": np.zeros(4, np.float32)}, r"fc.weight has shape \[4\]"),
+        ({"fc.bias": np.zeros(5, np.float32)}, "fc.bias has another length than the 4 classes of fc.weight"),
+        ({"fc.weight": FC["fc.weight"].astype(np.float16)}, "fc.weight of 'x.safetensors' is F16"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(tmp_path: Path, changes: dict[str, Array | None], sentence: str) -> None:
+    arrays = {name: array for name, array in (featurizer() | FC | changes).items() if array is not None}
+    save_file(arrays, tmp_path / "x.safetensors")
+    with pytest.raises(Refusal, match=sentence):
+        take_apart(Checkpoint(tmp_path / "x.safetensors"), NETWORK)
+
+
+def test_names_that_a_training_loop_wrapped_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    save_file({f"module.{name}": array for name, array in featurizer().items()}, tmp_path / "x.safetensors")
+    with pytest.raises(Refusal, match=r"conv.weight is missing, but there is module.conv.weight: take 'module.' away"):
+        take_apart(Checkpoint(tmp_path / "x.safetensors"), NETWORK)
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "weights.PTH", "pytorch_model.bin", "last.ckpt"])
+def test_pickles_are_never_opened(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
+    with pytest.raises(Refusal, match=r"is a pickle.*save_file\(model.state_dict\(\)"):
+        Checkpoint(tmp_path / name)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04" + b"0" * 100, (10).to_bytes(8, "little") + b'{"a":1}   '])
+def test_other_bytes_are_no_safetensors_file_whatever_they_are_called(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "x.safetensors").write_bytes(data)
+    with pytest.raises(Refusal, match="cannot be read as a safetensors file"):
+        Checkpoint(tmp_path / "x.safetensors")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="there is no file"):
+        Checkpoint(tmp_path / "x.safetensors")

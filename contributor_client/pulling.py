@@ -7,8 +7,6 @@ A folder that holds the version already is left as it is; one that holds anythin
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -17,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ratatouille.errors import Refusal
 from ratatouille.record import Digest, Record
-from ratatouille.tasks.stored import sync_folder, write_whole
+from ratatouille.tasks.stored import write_folder
 from ratatouille.weights import canonical
 from ratatouille.weights.canonical import Array, open_part
 from ratatouille.weights.whole import put_together
@@ -100,7 +98,7 @@ def pull(
         "README.md": card(_facts(registry, folder.resolve().name, statement, details)).encode(),
         STATEMENT: statement.to_json(),
     }
-    _write(folder, files | {name: [text] for name, text in texts.items()})
+    write_folder(folder.resolve(), files | {name: [text] for name, text in texts.items()})
     return _written(folder, entry.id, layout, new=True)
 
 
@@ -189,24 +187,6 @@ def _shown(address: str) -> str:
     """An address that others may read: of services only, and without a name or password in it."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.scheme == "grpc" else ""
-
-
-def _write(folder: Path, files: dict[str, Iterable[bytes]]) -> None:
-    """Fill a folder beside the wanted one, and give it the wanted name when all is on the disk."""
-    folder = folder.resolve()
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-        try:
-            for name, chunks in files.items():
-                write_whole(beside / name, chunks)
-            beside.chmod(0o755)
-            beside.replace(folder)  # which may be there and empty
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-        sync_folder(folder.parent)
-    except OSError as error:
-        raise Refusal(f"'{folder}' cannot be written: {error.strerror}; name another folder") from error
 
 
 def _written(folder: Path, id: str, layout: Literal["timm", "parts"], *, new: bool) -> Written:

@@ -42,13 +42,8 @@ class Parts:
     """What whoever pushes should know."""
 
     def receipt(self, signer: Signer, message: str = "") -> Receipt:
-        """The receipt of this import.
-
-        Raises:
-            Refusal: for a message that is too long.
-        """
-        if len(message) > LONGEST_NOTE:
-            raise Refusal(f"the message has {len(message)} characters; {LONGEST_NOTE} are the most")
+        """The receipt of this import; raises as `refuse_long` does."""
+        refuse_long(message)
         return Receipt(
             assignment=self.question,
             parents=(self.parent,),
@@ -95,6 +90,12 @@ def read_checkpoint(registry: Registry, path: Path, start: str, task: Task | Non
     )
     classifier = whole.classifier.name if whole.classifier else None
     return Parts(question, entry.id, files, classifier, permuted, tuple(notes))
+
+
+def refuse_long(message: str) -> None:
+    """Refuse a message that does not fit a receipt."""
+    if len(message) > LONGEST_NOTE:
+        raise Refusal(f"the message has {len(message)} characters; {LONGEST_NOTE} are the most")
 
 
 def push_parts(

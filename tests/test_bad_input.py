@@ -302,7 +302,7 @@ ROUND_ROWS = {
         lambda scene: scene.protocol(runs=0), ("protocol emoji", "runs", "greater than or equal to 1")
     ),
     "a foundation that is no revision": Row(
-        lambda scene: scene.round(foundation="spring"), ("no alias 'spring'", "ratatouille log")
+        lambda scene: scene.round(foundation="spring"), ("no alias or tag 'spring'", "ratatouille log")
     ),
     "a misspelt key in round.toml": Row(
         lambda scene: scene.round(recipe=["soup"]), ("round.toml", "no key 'recipe'", "did you mean 'recipes'?")
@@ -436,9 +436,9 @@ FOUNDATION_ROWS = {
 READ_ROWS = {
     **{
         f"{command} of an unknown revision": Row(
-            partial(_of_nothing, command), ("no alias 'winter'", "ratatouille log")
+            partial(_of_nothing, command), ("no alias or tag 'winter'", "ratatouille log")
         )
-        for command in ("show", "lineage", "verify", "release")
+        for command in ("show", "lineage", "verify", "release", "pull")
     },
     "what is no revision": Row(lambda scene: ["show", "a b"], ("'a b' is no revision", "alias")),
     "a prefix that no id has": Row(
@@ -476,7 +476,55 @@ TASK_ROWS = {
     ),
 }
 
-ROWS = {**ROUND_ROWS, **NODE_ROWS, **FOUNDATION_ROWS, **READ_ROWS, **TASK_ROWS}
+
+def _push(path: Path, *options: object) -> Words:
+    return ["push", path, "--from", "latest", *options]
+
+
+def _folder(scene: Scene, *names: str) -> Path:
+    folder = scene.folder / "checkpoint"
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_bytes(b"\x80\x02.")
+    return folder
+
+
+PULL_ROWS = {
+    "a pull to where something else is": Row(
+        lambda scene: ["pull", "latest", scene.file("notes.txt", "x").parent],
+        ("is there and holds something else", "name another folder"),
+    ),
+    "a folder to verify that pull did not write": Row(
+        lambda scene: ["verify", f"{scene.folder}/"], ("was not written by `ratatouille pull`",)
+    ),
+    "a pickle to push": Row(
+        lambda scene: _push(scene.file("weights.pth", b"\x80\x02.")), ("weights.pth' is a pickle", "safetensors")
+    ),
+    "a folder of pickles to push": Row(
+        lambda scene: _push(_folder(scene, "pytorch_model.bin")), ("pytorch_model.bin' is a pickle", "safetensors")
+    ),
+    "a folder without weights to push": Row(
+        lambda scene: _push(_folder(scene, "notes.txt")), ("has no model.safetensors", "name the file")
+    ),
+    "a checkpoint that is not there": Row(lambda scene: _push(scene.folder / "lost"), ("there is no file", "lost")),
+    "weights of another network to push": Row(
+        lambda scene: _push(_of_another_network(scene)), ("does not hold a network test_resnet", "tensor")
+    ),
+    "weights of half precision to push": Row(
+        lambda scene: _push(scene.weights(**{"bn1.weight": np.ones(32, np.float16)})), ("is F16", "save the float32")
+    ),
+    "a featurizer that is pushed for a task": Row(
+        lambda scene: _push(scene.weights(), "--task", "shapes"), ("no classifier for task shapes", "without --task")
+    ),
+    "a checkpoint for an unknown task": Row(
+        lambda scene: _push(scene.weights(), "--task", "cars"), ("task cars is not known", "ratatouille task list")
+    ),
+    "a message that is too long": Row(
+        lambda scene: _push(scene.weights(), "-m", "x" * 501), ("the message has 501 characters", "500 are the most")
+    ),
+}
+
+ROWS = {**PULL_ROWS, **ROUND_ROWS, **NODE_ROWS, **FOUNDATION_ROWS, **READ_ROWS, **TASK_ROWS}
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -560,6 +608,8 @@ def _everything_that_asks(scene: Scene) -> dict[str, Words]:
         "task add": ["task", "add", scene.file("task.toml", task)],
         "release": ["release", "latest"],
         "show": ["show", "latest"],
+        "pull": ["pull", "latest", scene.folder / "pulled"],
+        "push": ["push", scene.weights(), "--from", "latest"],
         "round status": ["round", "status", "spring-1"],
     }
     for name in ("log", "task list", "round list", "node status", "coordinator status"):

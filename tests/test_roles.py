@@ -22,7 +22,9 @@ from tests.coordinator.federation import wait_until
 from tests.ratatouille.cli.call import Called, call
 from tests.ratatouille.cli.call import home as home
 from tests.registry.commands.conftest import make_history, make_world
+from tests.registry.checkpoint import saved
 from tests.registry.conftest import Process
+from tests.registry.world import featurizer, head
 
 LIGHT = Path(__file__).parent.parent / ".venv-light" / "bin" / "python"
 TASK = 'name = "pets"\nkind = "target"\nclasses = ["cat", "dog"]\ndomains = ["photo"]\n'
@@ -129,6 +131,7 @@ def test_a_coordinator_defines_tasks_and_answers_without_torch(coordinator: Coor
         ("check node.toml", "node"),
         ("evaluate latest --data pets", "node"),
         ("best --data pets", "node"),
+        ("pull latest", "node"),
     ],
 )
 def test_work_on_weights_or_images_names_the_extra_to_install(
@@ -205,6 +208,34 @@ def test_a_plain_install_fetches_weights_from_a_service(history: Process, home: 
     assert (fetched.code, fetched.err) == (0, "")
     (entry,) = call("log", "-n", 1, "--remote", history.url, "--json").json
     assert fetched.out.split() == [entry["version"]["featurizer"], entry["version"]["head"]]
+
+
+def test_a_plain_install_pulls_parts_verifies_them_and_pushes_a_checkpoint(
+    history: Process, home: Path, tmp_path: Path
+) -> None:
+    pulled = _read(home, "pull", "latest", tmp_path / "pets", "--parts", "--remote", history.url)
+    assert (pulled.code, pulled.err) == (0, "")
+    verified = _read(home, "verify", tmp_path / "pets", "--json")
+    assert (verified.code, [one["ok"] for one in verified.json]) == (0, [True])
+    saved(tmp_path, featurizer(9), head(9))
+    words = ("push", tmp_path / "saved", "--task", "pets", "--from", "latest", "--dry-run", "--remote", history.url)
+    pushed = _read(home, *words)
+    assert (pushed.code, pushed.err) == (0, "")
+    assert "nothing was pushed" in pushed.out
+
+
+def test_a_plain_install_says_what_pull_and_load_need(history: Process, home: Path, tmp_path: Path) -> None:
+    _read(home, "pull", "latest", tmp_path / "pets", "--remote", history.url).refused(
+        "needs t", "pip install 'model-ratatouille[node]'", "--parts"
+    )
+    assert not (tmp_path / "pets").exists()
+    assert not (home / "cache").exists() or not any((home / "cache" / "blobs").rglob("?" * 64))
+    script = READER.format(absent=ABSENT).replace("from ratatouille.cli.main import main\nmain()", "")
+    script += "import ratatouille\nfrom ratatouille.errors import Refusal\n"
+    script += "try:\n    ratatouille.load('latest', sys.argv[1])\nexcept Refusal as refusal:\n    print(refusal)\n"
+    done = _run([sys.executable, "-P", "-c", script, history.url], home)
+    assert "ratatouille.load needs" in done.out, done
+    assert "pip install 'model-ratatouille[node]'" in done.out
 
 
 def test_a_plain_install_says_which_extra_opens_a_folder(history: Process, home: Path) -> None:

@@ -1,9 +1,11 @@
-"""Writing a file so that nobody ever sees half of it: temporary file, fsync, rename, fsync of the folder."""
+"""Writing a file, or a folder of files, so that nobody ever sees half of it: temporary name, fsync, rename, fsync."""
 
 from __future__ import annotations
 
+import glob
 import os
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ratatouille.errors import Refusal
@@ -33,6 +35,48 @@ def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
         raise Refusal(
             f"'{path}' cannot be written: {error.strerror}; free some space or name another folder"
         ) from error
+
+
+def write_folder(folder: Path, files: Mapping[str, Iterable[bytes]]) -> None:
+    """Write files by name into a folder that appears whole or not at all; an empty one may be there already.
+
+    Raises:
+        Refusal: as `write_whole`.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_behind(folder)
+        beside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+        beside.mkdir()
+        try:
+            for name, chunks in files.items():
+                write_whole(beside / name, chunks)
+            beside.replace(folder)  # which may be there and empty
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise Refusal(
+            f"'{folder}' cannot be written: {error.strerror}; free some space or name another folder"
+        ) from error
+
+
+def _remove_left_behind(folder: Path) -> None:
+    """Remove what those left behind who were killed while they wrote this folder."""
+    for path in folder.parent.glob(f".{glob.escape(folder.name)}.*.tmp"):
+        number = path.name.removesuffix(".tmp").rpartition(".")[2]
+        if number.isdecimal() and (int(number) == os.getpid() or not _is_alive(int(number))):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def sync_folder(folder: Path) -> None:

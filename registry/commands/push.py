@@ -34,8 +34,9 @@ def push(
     brought into the order of the task's classes where config.json names them. Pushing again changes nothing.
     """
     from ratatouille.exchange.signing import Signer
-    from registry.importing import push_parts, read_checkpoint
+    from registry.importing import push_parts, read_checkpoint, refuse_long
 
+    refuse_long(message)
     with opened(remote) as registry, tempfile.TemporaryDirectory() as folder:
         about = None if task is None else registry.task(task)
         parts = read_checkpoint(registry, file, start, about, Path(folder))

@@ -15,7 +15,7 @@ from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Cell, Import
 from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.exchange.receipt import Evaluation, Receipt
-from ratatouille.exchange.signing import Sealed, Signer
+from ratatouille.exchange.signing import Sealed, Signer, unseal
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.record import sha256
 from ratatouille.tasks.holding import Holding
@@ -680,6 +680,20 @@ def test_lineage_walks_to_the_foundation(world: World) -> None:
 
 
 # -- verification
+
+
+def test_a_receipt_comes_with_its_signature_and_an_average_has_none(world: World) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 1)
+    trained = world.work(receipt, files)
+    sealed = world.registry.receipt(str(trained.version))
+    assert sealed is not None
+    assert unseal(sealed, Receipt) == receipt
+    assert sealed.node == world.signer.node
+    average = world.registry.combine(of(trained, world.tuned(start, 2)))
+    assert world.registry.receipt(str(average.version)) is None
+    with pytest.raises(Refusal, match="no alias or tag 'winter'"):
+        world.registry.receipt("winter")
 
 
 def test_verify_checks_bytes_id_signature_and_average(world: World) -> None:

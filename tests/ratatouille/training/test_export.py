@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_timm_loads_the_folder_and_answers_to_the_bit(tmp_path: Path, name: str,
     exported = export(architecture, size, CLASSES, body, top)
     assert exported.classifier is not None
     assert exported.classifier.name == classifier
-    theirs = timm.create_model(lay_down(tmp_path, exported, architecture, body, top), pretrained=True)
+    theirs: Any = timm.create_model(lay_down(tmp_path, exported, architecture, body, top), pretrained=True)
     wanted = logits(ours, size)
     assert torch.equal(logits(theirs, size), wanted)
     assert torch.equal(logits(exported.network, size), wanted)
@@ -92,7 +93,7 @@ def test_a_classifier_that_timm_has_as_a_convolution_gets_its_shape(tmp_path: Pa
     exported = export(architecture, 64, CLASSES, body, top)
     assert exported.classifier is not None
     assert exported.classifier.convolution
-    theirs = timm.create_model(lay_down(tmp_path, exported, architecture, body, top), pretrained=True)
+    theirs: Any = timm.create_model(lay_down(tmp_path, exported, architecture, body, top), pretrained=True)
     torch.testing.assert_close(logits(theirs, 64), logits(ours, 64))  # it adds up in another order
 
 
@@ -102,7 +103,7 @@ def test_the_real_weights_of_efficientnet_lite0_answer_to_the_bit(tmp_path: Path
     _, _, top = trained(found.architecture)
     ours = build(found.architecture, 3).load("featurizer", body).load("head", top)
     exported = export(found.architecture, 64, CLASSES, body, top)
-    theirs = timm.create_model(lay_down(tmp_path, exported, found.architecture, body, top), pretrained=True)
+    theirs: Any = timm.create_model(lay_down(tmp_path, exported, found.architecture, body, top), pretrained=True)
     assert torch.equal(logits(theirs, 64), logits(ours, 64))
     assert theirs.pretrained_cfg["mean"] == pytest.approx([127 / 255] * 3)
 
@@ -147,7 +148,8 @@ def test_timm_makes_a_networks_input_as_nodes_make_it(tmp_path: Path) -> None:
     _, body, top = trained(architecture)
     exported = export(architecture, 64, CLASSES, body, top)
     model = timm.create_model(lay_down(tmp_path, exported, architecture, body, top), pretrained=True)
-    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))
+    data: Any = timm.data
+    transform = data.create_transform(**data.resolve_model_data_config(model))
     pixels = np.random.default_rng(0).integers(0, 256, (90, 150, 3), dtype=np.uint8)
     image = Image.fromarray(pixels)
     ours = Transform(architecture, torch.device("cpu")).plain(from_image(image, 64)[None])[0]
@@ -187,9 +189,9 @@ def test_a_network_that_answers_otherwise_than_ours_is_refused(monkeypatch: pyte
     _, body, top = trained(architecture)
     create = timm.create_model
 
-    def scaled(name: str, **options: object) -> nn.Module:
+    def scaled(name: str, **options: Any) -> nn.Module:
         network: nn.Module = create(name, **options)
-        network.register_forward_hook(lambda _, __, output: output * (1 + options["num_classes"] / 100))  # type: ignore[operator]
+        network.register_forward_hook(lambda _, __, output: output * (1 + options["num_classes"] / 100))
         return network
 
     monkeypatch.setattr(timm, "create_model", scaled)

@@ -1,0 +1,76 @@
+"""A registry with real tiny weights, and the images that they know: what commands on versions are tried on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ratatouille.exchange.assignment import FineTune, Probe
+from ratatouille.exchange.membership import Lease
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.signing import Signer
+from ratatouille.exchange.version import Combination, Parent
+from registry.local import LocalRegistry
+from registry.maintain import Maintainer
+from registry.records import Result
+from tests.ratatouille.cli.call import Called, call
+from tests.ratatouille.training.kitchen import Kitchen, lay_out
+
+TRAINED = ("probed", "first", "second", "average")
+"""Aliases of the versions with a head, the oldest first; `foundation` has none."""
+
+
+@dataclass(frozen=True)
+class Pantry:
+    """A registry with a foundation, a head, two trainings and their average, and the images that they know."""
+
+    kitchen: Kitchen
+    registry: LocalRegistry
+    images: Path
+
+    def ask(self, *words: object) -> Called:
+        """A command that reads this registry; it must leave everything there as it is."""
+        before = self._written()
+        called = call(*words, "--remote", self.registry.folder)
+        assert self._written() == before
+        return called
+
+    def _written(self) -> object:
+        files = [path for path in self.registry.folder.rglob("*") if not path.name.startswith("registry.db-")]
+        return self.registry.events(limit=10_000), self.registry.aliases(), self.registry.leases(), sorted(files)
+
+
+def stock(folder: Path) -> Pantry:
+    """Fill a pantry."""
+    kitchen = lay_out(folder)
+    registry = LocalRegistry(folder / "registry")
+    foundation = kitchen.start[kitchen.digests["featurizer"]]
+    words = ("foundation", foundation, "--architecture", "test_resnet", "--image-size", 32, "--as", "foundation")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RATATOUILLE_HOME", str(folder / "home"))
+        assert call(*words, "--remote", registry.folder).code == 0
+    registry.define_task(kitchen.task)
+    signer = Signer.open(folder / "key")
+
+    def push(assignment: Probe | FineTune, *parents: str) -> Result:
+        made = kitchen.perform(assignment, folder / "work")
+        receipt = Receipt(
+            assignment=assignment,
+            parents=parents,
+            node=signer.node,
+            featurizer=made.featurizer,
+            head=made.head,
+            evaluations=made.evaluations,
+        )
+        registry.lease(Lease(work_id=receipt.work_id, node=receipt.node, seconds=60.0))
+        return registry.push(signer.seal(receipt), made.files)
+
+    probed = push(kitchen.probe(), registry.resolve("foundation"))
+    tuned = [push(kitchen.fine_tune(seed=seed), str(probed.version)) for seed in (1, 2)]
+    parents = tuple(Parent(version=str(one.version)) for one in tuned)
+    average = registry.combine(Combination(parents=parents))
+    for name, result in zip(TRAINED, (probed, *tuned, average), strict=True):
+        Maintainer(registry, signer).release(str(result.version), name)
+    return Pantry(kitchen, registry, folder / "images")

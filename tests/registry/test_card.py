@@ -1,0 +1,113 @@
+"""The model card says what is known, and other people's words in it stay words."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ratatouille.exchange.version import Combination, Parent
+from registry.ancestors import Ingredient, ingredients, origins
+from registry.card import MOST_ROWS, Facts, card, escaped
+from registry.commands.scores import score_lines
+from registry.pulled import Statement
+from tests.registry.commands.conftest import make_world
+from tests.registry.world import NETWORK, PETS
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    """The average of two trainings, counted on sketches."""
+    world = make_world(tmp_path_factory.mktemp("card"))
+    start = world.probed()
+    runs = [world.tuned(start, seed) for seed in (1, 2)]
+    average = world.registry.combine(Combination(parents=tuple(Parent(version=str(run.version)) for run in runs)))
+    world.work(world.evaluation(average), {})
+    world.maintainer.release(str(average.version), "stable")
+    details = world.registry.show("stable")
+    statement = Statement(
+        layout="timm",
+        version=details.entry.version,
+        architecture=NETWORK,
+        task=PETS,
+        receipt=None,
+        image_size=8,
+        entered=details.entry.created,
+        pulled=details.entry.created,
+        registry="grpc://127.0.0.1:9290",
+    )
+    lineage = world.registry.lineage("stable")
+    return Facts(
+        name="pets",
+        statement=statement,
+        entry=details.entry,
+        ingredients=ingredients(lineage),
+        origins=origins(lineage),
+        scores=score_lines(details.evaluations),
+    )
+
+
+def changed(facts: Facts, **changes: object) -> Facts:
+    return Facts(**{**vars(facts), **changes})
+
+
+def test_it_names_contributions_with_shares_counts_with_margins_and_digests(facts: Facts) -> None:
+    text = card(facts)
+    for one in facts.ingredients:
+        assert f"| 50 % | `{one.entry.id[:10]}` | fine_tune | pets |" in text
+    assert "the sea" in text
+    assert "| pets | sketch | test | all | 87.5 ± 24.6 | 87.5 | 8 |" in text
+    for digest in (facts.entry.id, str(facts.statement.version.featurizer), str(facts.statement.version.head)):
+        assert f"`{digest}`" in text
+    assert "released as stable" in text
+    assert "from `grpc://127.0.0.1:9290`" in text
+    assert "0. cat\n1. dog\n" in text
+
+
+def test_its_head_is_that_of_a_hub_and_leaves_the_licence_to_the_maintainers(facts: Facts) -> None:
+    _, head, _ = card(facts).split("---\n", 2)
+    assert "library_name: timm\npipeline_tag: image-classification\n# license: to be filled in" in head
+    assert not re.search(r"^license:", head, re.MULTILINE)
+
+
+def test_a_featurizer_alone_has_other_words(facts: Facts) -> None:
+    version = facts.statement.version.model_copy(update={"head": None, "task": None})
+    statement = facts.statement.model_copy(update={"version": version, "task": None})
+    text = card(changed(facts, statement=statement, scores=[]))
+    assert "pipeline_tag: image-feature-extraction" in text
+    assert "no task: a featurizer alone" in text
+    assert "## Classes" not in text
+    assert "None was made yet." in text
+
+
+HOSTILE = "<script>alert(1)</script> | `x` [here](https://evil.example) ![i](x) **b** _u_ # --- \x1b[2J"
+
+
+def test_other_peoples_words_become_no_markup(facts: Facts) -> None:
+    task = PETS.model_copy(update={"classes": ("cat", HOSTILE), "description": HOSTILE})
+    entry = facts.ingredients[0].entry.model_copy(update={"contributor": HOSTILE, "message": f"{HOSTILE}\n---\n# no"})
+    text = card(
+        changed(
+            facts,
+            statement=facts.statement.model_copy(update={"task": task}),
+            ingredients=[Ingredient(entry, 1.0)],
+            origins=[entry],
+        )
+    )
+    assert "\x1b" not in text
+    assert not re.search(r"(?<!\\)<script", text)
+    assert not re.search(r"(?<!\\)\[here", text)
+    assert "\n# no" not in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| 100 %")]
+    assert len(re.findall(r"(?<!\\)\|", row)) == 6
+
+
+def test_a_long_list_is_cut_and_says_so(facts: Facts) -> None:
+    many = [facts.ingredients[0]] * (MOST_ROWS + 7)
+    assert "… and 7 more." in card(changed(facts, ingredients=many))
+
+
+def test_words_are_kept_on_one_line() -> None:
+    assert escaped("  two\nlines \t here") == "two lines here"
+    assert escaped("- no list") == r"\- no list"
+    assert escaped("light-brown 3.5") == "light-brown 3.5"

@@ -18,7 +18,7 @@ WIDTH = 100
 
 ABOUT = {
     "START": "Try it, and write the files that the other commands read.",
-    "CONTRIBUTE": "For contributors: offer data and a machine.",
+    "CONTRIBUTE": "For contributors: offer data and a machine, take a version, give back a checkpoint.",
     "MAINTAIN": "For maintainers: run a coordinator, define what is learnt, run rounds, release.",
     "READ": "For everyone: ask for the history.",
     "RESEARCH": "For researchers: the tables of the method, and a registry on its own.",

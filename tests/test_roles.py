@@ -21,8 +21,8 @@ from ratatouille.processes import free_port
 from tests.coordinator.federation import wait_until
 from tests.ratatouille.cli.call import Called, call
 from tests.ratatouille.cli.call import home as home
-from tests.registry.commands.conftest import make_history, make_world
 from tests.registry.checkpoint import saved
+from tests.registry.commands.conftest import make_history, make_world
 from tests.registry.conftest import Process
 from tests.registry.world import featurizer, head
 

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from contributor_client.foundation import enter_foundation
 from coordinator.conductor import Conductor
@@ -16,6 +18,8 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import read_node_settings
+from ratatouille.weights.canonical import open_part
+from registry.importing import push_parts, read_checkpoint
 from registry.maintain import Maintainer
 from registry.opening import open_registry
 from registry.port import Registry
@@ -146,12 +150,12 @@ def test_a_lenient_round_takes_a_start_that_saw_a_held_out_domain_of_another_tas
 def test_a_start_from_other_weights_than_the_foundation_s_is_refused(kitchen: Kitchen, tmp_path: Path) -> None:
     import timm
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save_file as save_torch
 
     torch.manual_seed(1)
     network = timm.create_model("test_resnet", num_classes=0)
     file = tmp_path / "other.safetensors"
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, file)
+    save_torch({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, file)
     found = enter_foundation(kitchen.registry, Signer.open(tmp_path / "key"), tmp_path, str(file), "test_resnet", SIZE)
     with pytest.raises(Refusal, match="does not come from the foundation's weights"):
         kitchen.resolved(starts=[str(found.version)])
@@ -179,3 +183,16 @@ def test_commands_say_which_starts_a_round_takes_from_the_registry(kitchen: Kitc
     assert "start pointed" in call("check", file, *remote).out
     reported = " ".join(call("round", "report", "later", *remote).out.split())
     assert "Runs of ratatouille start from foundation, pointed." in reported
+
+
+def test_a_checkpoint_that_was_trained_elsewhere_and_pushed_is_a_start(kitchen: Kitchen, tmp_path: Path) -> None:
+    registry = kitchen.registry
+    version = registry.show("pointed").entry.version
+    architecture = registry.architecture(version.architecture)
+    arrays = dict(open_part(registry.fetch(version.featurizer), architecture.featurizer))
+    arrays["bn1.weight"] = arrays["bn1.weight"] * np.float32(1.01)
+    save_file(arrays, tmp_path / "mine.safetensors")
+    parts = read_checkpoint(registry, tmp_path / "mine.safetensors", "latest", None, tmp_path)
+    pushed, _ = push_parts(registry, Signer.open(tmp_path / "key"), parts)
+    (start,) = kitchen.resolved(starts=[str(pushed.version)]).starts
+    assert (start.start.version, start.start.featurizer) == (pushed.version, pushed.featurizer)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from ratatouille.tasks.stored import write_folder
 from ratatouille.weights import canonical
 from ratatouille.weights.canonical import Array, open_part
 from ratatouille.weights.whole import put_together
-from registry.ancestors import ingredients, origins, trained_size
+from registry.ancestors import members, origins, trained_size
 from registry.card import Facts, card
 from registry.commands.scores import score_lines
 from registry.port import Registry
@@ -27,10 +28,7 @@ from registry.pulled import CONFIG, STATEMENT, WEIGHTS, Statement, read_pulled
 from registry.records import Details
 
 Progress = Callable[[int, int], None]
-NEEDS = (
-    "needs {package}, which is not installed; pip install 'model-ratatouille[node]', or take the parts as they are "
-    "kept with --parts"
-)
+NEEDED = ("torch", "timm", "PIL")
 
 
 class Written(Record):
@@ -103,10 +101,17 @@ def pull(
 
 
 def _require_timm() -> None:
-    try:
-        import ratatouille.training.export  # noqa: F401 (before anything is fetched)
-    except ModuleNotFoundError as error:
-        raise Refusal(f"`ratatouille pull` {NEEDS.format(package=error.name)}") from error
+    """Refuse before anything is asked or fetched; looking is faster than importing."""
+    for package in NEEDED:
+        try:
+            found = find_spec(package)
+        except ModuleNotFoundError:
+            found = None
+        if found is None:
+            raise Refusal(
+                f"`ratatouille pull` needs {package}, which is not installed; pip install 'model-ratatouille[node]', "
+                "or take the parts as they are kept with --parts"
+            )
 
 
 def _holds(folder: Path, id: str, layout: str) -> bool:
@@ -177,7 +182,7 @@ def _facts(registry: Registry, name: str, statement: Statement, details: Details
         name=name,
         statement=statement,
         entry=details.entry,
-        ingredients=ingredients(lineage),
+        members=members(lineage),
         origins=origins(lineage),
         scores=score_lines(details.evaluations),
     )

@@ -18,7 +18,7 @@ GENERATIONS = 100
 
 
 @dataclass(frozen=True)
-class Ingredient:
+class Member:
     """A version that was not combined from others, and its share of the one that was."""
 
     entry: Entry
@@ -26,16 +26,16 @@ class Ingredient:
     """Of 1, over all ways in; shares of extrapolations may be negative."""
 
 
-def ingredients(lineage: Sequence[LineageRow]) -> list[Ingredient]:
-    """What a version is an average of, the largest share first; a version that is no average is its own ingredient.
+def members(lineage: Sequence[LineageRow]) -> list[Member]:
+    """What a version is an average of, the largest share first; a version that is no average is its own only member.
 
-    Averages of averages are followed to their members. What a training started from is no ingredient, but an ancestor.
+    Averages of averages are followed to their members. What a training started from is no member, but an ancestor.
     """
     entries = {row.entry.id: row.entry for row in lineage}
     ways: Counter[str] = Counter()  # how many averages inside this one each version is a member of
     waiting, seen = [lineage[0].entry.id], {lineage[0].entry.id}
     while waiting:
-        for parent in _members(entries, waiting.pop()):
+        for parent in _averaged(entries, waiting.pop()):
             ways[parent] += 1
             if parent not in seen:
                 seen.add(parent)
@@ -44,11 +44,11 @@ def ingredients(lineage: Sequence[LineageRow]) -> list[Ingredient]:
     found, ready = [], [lineage[0].entry.id]
     while ready:  # a version is passed on once all averages that it is in were
         id = ready.pop()
-        members = _members(entries, id)
-        if not members:
-            found.append(Ingredient(entries[id], shares[id]))
-        total = sum(members.values())
-        for parent, coefficient in members.items():
+        averaged = _averaged(entries, id)
+        if not averaged:
+            found.append(Member(entries[id], shares[id]))
+        total = sum(averaged.values())
+        for parent, coefficient in averaged.items():
             shares[parent] += shares[id] * coefficient / total if total else 0.0
             ways[parent] -= 1
             if not ways[parent]:
@@ -73,7 +73,7 @@ def trained_size(registry: Registry, details: Details) -> int | None:
     return None
 
 
-def _members(entries: dict[str, Entry], id: str) -> dict[str, int | float]:
+def _averaged(entries: dict[str, Entry], id: str) -> dict[str, int | float]:
     """What a combined version was combined from, as far as the walk went; nothing for others."""
     version = entries[id].version
     if version.rule.name != "combine":

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ratatouille.cli.output import percent, printable, short, when
-from registry.ancestors import Ingredient
+from registry.ancestors import Member
 from registry.commands.history import contributor, made_by
 from registry.commands.scores import ScoreLine
 from registry.examples import features_example, load_example, timm_example
@@ -32,7 +32,7 @@ class Facts:
     """The folder's."""
     statement: Statement
     entry: Entry
-    ingredients: Sequence[Ingredient]
+    members: Sequence[Member]
     origins: Sequence[Entry]
     scores: Sequence[ScoreLine]
 
@@ -115,7 +115,7 @@ def _lineage(facts: Facts) -> str:
             escaped(one.entry.task_name or "–"),
             escaped(contributor(one.entry)),
         )
-        for one in facts.ingredients
+        for one in facts.members
     ]
     began = "\n".join(
         f"- `{short(entry.id)}` {made_by(entry)}: {escaped(entry.message) or '–'}"

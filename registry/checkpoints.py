@@ -16,7 +16,7 @@ import numpy as np
 from ratatouille.errors import Refusal
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
-from ratatouille.weights.whole import PICKLES, pickled
+from ratatouille.weights.container import PICKLES, pickled
 from registry.pulled import CONFIG, WEIGHTS, read_json
 
 CLOSE = 2e-3

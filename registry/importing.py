@@ -19,7 +19,8 @@ from ratatouille.tasks.stored import write_whole
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Tensor
 from ratatouille.weights.canonical import Array, stream
-from ratatouille.weights.whole import Checkpoint, Whole, take_apart
+from ratatouille.weights.container import Container
+from ratatouille.weights.whole import Whole, take_apart
 from registry.checkpoints import Saved, find_checkpoint
 from registry.port import Progress, Registry
 from registry.records import Result
@@ -71,7 +72,7 @@ def read_checkpoint(registry: Registry, path: Path, start: str, task: Task | Non
     architecture = registry.architecture(entry.version.architecture)
     saved = find_checkpoint(path)
     saved.refuse_another_network(architecture)
-    whole = take_apart(Checkpoint(saved.weights), architecture)
+    whole = take_apart(Container(saved.weights), architecture)
     notes = saved.differences(architecture)
     head, permuted = None, False
     order = _order(saved, whole, task, notes)
@@ -79,7 +80,7 @@ def read_checkpoint(registry: Registry, path: Path, start: str, task: Task | Non
         permuted = order != sorted(order)
         arrays = {name: array[order] for name, array in whole.head().items()}
         head = _encode(folder, architecture.head(whole.classes), arrays)
-    featurizer = _encode(folder, architecture.featurizer, whole.checkpoint)
+    featurizer = _encode(folder, architecture.featurizer, whole.container)
     files = {digest: folder / digest for digest in (featurizer, head) if digest is not None}
     question = Import(
         architecture=architecture.digest,

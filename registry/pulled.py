@@ -22,8 +22,9 @@ from ratatouille.record import Record
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import PARTS, Architecture
 from ratatouille.weights.canonical import Array, open_part
-from ratatouille.weights.whole import Checkpoint, Whole, take_apart
-from registry.blobs import hash_file
+from ratatouille.weights.container import Container
+from ratatouille.weights.whole import Whole, take_apart
+from registry.blobs.disk import hash_file
 from registry.records import Check, Verification
 
 STATEMENT = "ratatouille.json"
@@ -87,7 +88,7 @@ class Pulled:
         _expect((version.featurizer, version.head), self.digests())
         if self.statement.layout == "timm":
             whole = self._whole()
-            featurizer = {tensor.name: whole.checkpoint[tensor.name] for tensor in architecture.featurizer}
+            featurizer = {tensor.name: whole.container[tensor.name] for tensor in architecture.featurizer}
             return featurizer, whole.head() or None
         tensors = {part: architecture.part(part, len(self.statement.classes)) for part in PARTS}
         head = None if version.head is None else open_part(self._part("head"), tensors["head"])
@@ -147,7 +148,7 @@ class Pulled:
         return f"signed by {sealed.node[:12]}…"
 
     def _whole(self) -> Whole:
-        return take_apart(Checkpoint(self.folder / WEIGHTS), self.statement.architecture)
+        return take_apart(Container(self.folder / WEIGHTS), self.statement.architecture)
 
     def _part(self, part: str) -> Path:
         return self.folder / f"{part}.safetensors"

@@ -226,7 +226,7 @@ def test_a_plain_install_pulls_parts_verifies_them_and_pushes_a_checkpoint(
 
 def test_a_plain_install_says_what_pull_and_load_need(history: Process, home: Path, tmp_path: Path) -> None:
     _read(home, "pull", "latest", tmp_path / "pets", "--remote", history.url).refused(
-        "needs t", "pip install 'model-ratatouille[node]'", "--parts"
+        "needs torch", "pip install 'model-ratatouille[node]'", "--parts"
     )
     assert not (tmp_path / "pets").exists()
     assert not (home / "cache").exists() or not any((home / "cache" / "blobs").rglob("?" * 64))

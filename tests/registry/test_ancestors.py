@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ratatouille.exchange.version import Combination, Parent
-from registry.ancestors import ingredients, origins, trained_size
+from registry.ancestors import members, origins, trained_size
 from registry.importing import push_parts, read_checkpoint
 from registry.records import Result
 from tests.registry.checkpoint import saved
@@ -21,7 +21,7 @@ def mixed(world: World, *parts: tuple[Result, int | float]) -> Result:
 
 
 def shares(world: World, result: Result) -> dict[str, float]:
-    found = ingredients(world.registry.lineage(str(result.version)))
+    found = members(world.registry.lineage(str(result.version)))
     return {one.entry.id: one.share for one in found}
 
 
@@ -56,7 +56,7 @@ def test_an_extrapolation_has_a_negative_share(world: World) -> None:
     assert shares(world, beyond) == {str(first.version): 1.5, str(second.version): -0.5}
 
 
-def test_a_training_is_its_own_ingredient_and_began_at_the_foundation(world: World) -> None:
+def test_a_training_is_its_own_only_member_and_began_at_the_foundation(world: World) -> None:
     start = world.probed()
     trained = world.tuned(start, 1)
     assert shares(world, trained) == {str(trained.version): 1.0}

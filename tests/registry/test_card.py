@@ -7,7 +7,7 @@ import re
 import pytest
 
 from ratatouille.exchange.version import Combination, Parent
-from registry.ancestors import Ingredient, ingredients, origins
+from registry.ancestors import Member, members, origins
 from registry.card import MOST_ROWS, Facts, card, escaped
 from registry.commands.scores import score_lines
 from registry.pulled import Statement
@@ -41,7 +41,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
         name="pets",
         statement=statement,
         entry=details.entry,
-        ingredients=ingredients(lineage),
+        members=members(lineage),
         origins=origins(lineage),
         scores=score_lines(details.evaluations),
     )
@@ -53,7 +53,7 @@ def changed(facts: Facts, **changes: object) -> Facts:
 
 def test_it_names_contributions_with_shares_counts_with_margins_and_digests(facts: Facts) -> None:
     text = card(facts)
-    for one in facts.ingredients:
+    for one in facts.members:
         assert f"| 50 % | `{one.entry.id[:10]}` | fine_tune | pets |" in text
     assert "the sea" in text
     assert "| pets | sketch | test | all | 87.5 ± 24.6 | 87.5 | 8 |" in text
@@ -85,12 +85,12 @@ HOSTILE = "<script>alert(1)</script> | `x` [here](https://evil.example) ![i](x) 
 
 def test_other_peoples_words_become_no_markup(facts: Facts) -> None:
     task = PETS.model_copy(update={"classes": ("cat", HOSTILE), "description": HOSTILE})
-    entry = facts.ingredients[0].entry.model_copy(update={"contributor": HOSTILE, "message": f"{HOSTILE}\n---\n# no"})
+    entry = facts.members[0].entry.model_copy(update={"contributor": HOSTILE, "message": f"{HOSTILE}\n---\n# no"})
     text = card(
         changed(
             facts,
             statement=facts.statement.model_copy(update={"task": task}),
-            ingredients=[Ingredient(entry, 1.0)],
+            members=[Member(entry, 1.0)],
             origins=[entry],
         )
     )
@@ -103,8 +103,8 @@ def test_other_peoples_words_become_no_markup(facts: Facts) -> None:
 
 
 def test_a_long_list_is_cut_and_says_so(facts: Facts) -> None:
-    many = [facts.ingredients[0]] * (MOST_ROWS + 7)
-    assert "… and 7 more." in card(changed(facts, ingredients=many))
+    many = [facts.members[0]] * (MOST_ROWS + 7)
+    assert "… and 7 more." in card(changed(facts, members=many))
 
 
 def test_words_are_kept_on_one_line() -> None:

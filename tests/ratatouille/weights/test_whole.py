@@ -13,7 +13,8 @@ from ratatouille.errors import Refusal
 from ratatouille.weights import canonical
 from ratatouille.weights.architecture import Architecture, Tensor
 from ratatouille.weights.canonical import Array
-from ratatouille.weights.whole import METADATA, Checkpoint, Classifier, put_together, take_apart
+from ratatouille.weights.container import Container
+from ratatouille.weights.whole import METADATA, Classifier, put_together, take_apart
 
 NETWORK = Architecture(
     name="tiny",
@@ -53,7 +54,7 @@ def saved(path: Path, classifier: Classifier | None, top: dict[str, Array] | Non
 @pytest.mark.parametrize("classifier", [Classifier(name="head.fc"), Classifier(name="fc", convolution=True)])
 def test_parts_come_out_of_a_file_with_the_digests_that_went_in(tmp_path: Path, classifier: Classifier) -> None:
     path = saved(tmp_path / "model.safetensors", classifier, head())
-    whole = take_apart(Checkpoint(path), NETWORK)
+    whole = take_apart(Container(path), NETWORK)
     assert (whole.classifier, whole.classes) == (classifier, 4)
     assert whole.digests() == (canonical.digest(featurizer()), canonical.digest(head()))
     assert np.array_equal(whole.head()["weight"], head()["weight"])
@@ -64,7 +65,7 @@ def test_parts_come_out_of_a_file_with_the_digests_that_went_in(tmp_path: Path, 
 
 
 def test_a_featurizer_alone_is_a_file_without_a_classifier(tmp_path: Path) -> None:
-    whole = take_apart(Checkpoint(saved(tmp_path / "model.safetensors", None, None)), NETWORK)
+    whole = take_apart(Container(saved(tmp_path / "model.safetensors", None, None)), NETWORK)
     assert (whole.classifier, whole.classes, whole.head()) == (None, 0, {})
     assert whole.digests() == (canonical.digest(featurizer()), None)
 
@@ -98,29 +99,10 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path: Path, changes: dict[str,
     arrays = {name: array for name, array in (featurizer() | FC | changes).items() if array is not None}
     save_file(arrays, tmp_path / "x.safetensors")
     with pytest.raises(Refusal, match=sentence):
-        take_apart(Checkpoint(tmp_path / "x.safetensors"), NETWORK)
+        take_apart(Container(tmp_path / "x.safetensors"), NETWORK)
 
 
 def test_names_that_a_training_loop_wrapped_are_refused_with_the_way_out(tmp_path: Path) -> None:
     save_file({f"module.{name}": array for name, array in featurizer().items()}, tmp_path / "x.safetensors")
     with pytest.raises(Refusal, match=r"conv.weight is missing, but there is module.conv.weight: take 'module.' away"):
-        take_apart(Checkpoint(tmp_path / "x.safetensors"), NETWORK)
-
-
-@pytest.mark.parametrize("name", ["weights.pt", "weights.PTH", "pytorch_model.bin", "last.ckpt"])
-def test_pickles_are_never_opened(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
-    with pytest.raises(Refusal, match=r"is a pickle.*save_file\(model.state_dict\(\)"):
-        Checkpoint(tmp_path / name)
-
-
-@pytest.mark.parametrize("data", [b"", b"PK\x03\x04" + b"0" * 100, (10).to_bytes(8, "little") + b'{"a":1}   '])
-def test_other_bytes_are_no_safetensors_file_whatever_they_are_called(tmp_path: Path, data: bytes) -> None:
-    (tmp_path / "x.safetensors").write_bytes(data)
-    with pytest.raises(Refusal, match="cannot be read as a safetensors file"):
-        Checkpoint(tmp_path / "x.safetensors")
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="there is no file"):
-        Checkpoint(tmp_path / "x.safetensors")
+        take_apart(Container(tmp_path / "x.safetensors"), NETWORK)

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoneFree
 
 from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.dialect import UPGRADE
 from registry.engines import open_engine
 from registry.engines.engine import first_line
 
@@ -32,7 +34,8 @@ class Database:
             url: `postgresql://…`, or the path of a SQLite file.
 
         Raises:
-            Refusal: for what is no database of ours, or one that newer software has migrated.
+            Refusal: for what is no database of ours, one that newer software has migrated, or one that this user may
+                not use.
             Unreachable: when a server does not answer.
         """
         self._engine = open_engine(url)
@@ -41,12 +44,10 @@ class Database:
         try:
             with self._engine.migrating():
                 self._migrate()
-        except (OperationalError, InterfaceError) as error:
+        except DBAPIError as error:
             self.close()
-            raise self._engine.refusal(error) from error
-        except DatabaseError as error:
-            self.close()
-            raise Refusal(f"{self.name} cannot be used as a registry's database: {error.orig}") from error
+            why = f"{self.name} cannot be used as a registry's database: {first_line(error)}"
+            raise (self._engine.meaning(error) or Refusal(why)) from error
         except BaseException:
             self.close()
             raise
@@ -58,7 +59,7 @@ class Database:
         Raises:
             Unreachable: when the server does not answer.
         """
-        with self._lost_connections(), self._engine.reading() as connection:
+        with self._troubles(), self._engine.reading() as connection:
             yield connection
 
     @contextmanager
@@ -66,9 +67,10 @@ class Database:
         """A transaction that holds the write lock from its beginning; it is undone when the block raises.
 
         Raises:
+            Refusal: when this user may only read.
             Unreachable: when another process does not give the lock free, or the server does not answer.
         """
-        with self._lost_connections(), self._engine.writing() as connection:
+        with self._troubles(), self._engine.writing() as connection:
             yield connection
 
     def close(self) -> None:
@@ -76,23 +78,38 @@ class Database:
         self._engine.close()
 
     @contextmanager
-    def _lost_connections(self) -> Iterator[None]:
+    def _troubles(self) -> Iterator[None]:
+        """Say what an error of the database means; what means nothing to people is a defect of ours."""
         try:
             yield
-        except (OperationalError, InterfaceError) as error:
-            if not self._engine.may_pass(error):
+        except DBAPIError as error:
+            meaning = self._engine.meaning(error)
+            if meaning is None:
                 raise
-            raise Unreachable(f"{self.name} does not answer ({first_line(error)}); try again") from error
+            raise meaning from error
+        except NoneFree as error:
+            raise Unreachable(f"all connections to {self.name} are in use; try again") from error
 
     def _migrate(self) -> None:
         found = self._revision()
         if found == HEAD:
             return
-        from registry.migrations import REVISIONS, upgrade  # Alembic is slow to import, and rarely needed
+        from registry.migrations import REVISIONS, BrokenReference, upgrade  # Alembic is slow to import
 
+        with self._engine.reading() as connection:
+            tables = set(inspect(connection).get_table_names())
+        if found is None and tables:
+            some = ", ".join(sorted(tables)[:3])
+            raise Refusal(f"{self.name} holds tables of something else ({some} …); name a database that is empty")
+        if found is not None and "contributions" not in tables:
+            raise Refusal(f"{self.name} is another program's database; name one that is empty")
         if found is not None and found not in REVISIONS:
-            raise Refusal(f"{self.name} was migrated by newer software (revision {found}); upgrade this installation")
-        upgrade(self._engine.engine)
+            raise Refusal(f"{self.name} was migrated by newer software (revision {found}); upgrade yours: {UPGRADE}")
+        self._engine.check_new()
+        try:
+            upgrade(self._engine.engine)
+        except BrokenReference as error:
+            raise Refusal(f"{self.name} was not brought up to date: {error}; restore a backup of it") from error
 
     def _revision(self) -> str | None:
         with self._engine.reading() as connection:

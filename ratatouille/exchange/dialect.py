@@ -3,6 +3,9 @@
 PROTOCOL = 1
 """Major number of the registry's service and of the orders; peers with another number are refused."""
 
+UPGRADE = "pip install --upgrade model-ratatouille"
+"""What to type on the side that is older."""
+
 METHOD_REVISION = 1
 """Raised when the same assignment would train to other weights (tests hold golden digests); part of every work id."""
 

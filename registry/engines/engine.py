@@ -30,11 +30,13 @@ class DatabaseEngine(Protocol):
     def migrating(self) -> AbstractContextManager[None]:
         """A lock between all processes that migrate; it ends with the process, however that ends."""
 
-    def refusal(self, error: DBAPIError) -> Refusal:
-        """What to say when the database cannot be opened."""
+    def check_new(self) -> None:
+        """See that new tables would keep every text; raises Refusal."""
 
-    def may_pass(self, error: DBAPIError) -> bool:
-        """Whether the same may work later: a lock that was not given, a server that went away."""
+    def meaning(self, error: DBAPIError) -> Refusal | None:
+        """What an error means for people: `Unreachable` where the same may work later (a lock that was not given, a
+        server that went away), another `Refusal` where somebody must do something first, None for a defect of ours.
+        """
 
     def close(self) -> None:
         """Close all connections."""

@@ -10,18 +10,35 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import parse_qs, urlsplit
 
-from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ratatouille.errors import Refusal, Unreachable
 from registry.engines.engine import BUSY_SECONDS, first_line
+from registry.texts import refuse_unstorable
 
 WRITING = 0x7261746174  # "ratat"
 MIGRATING = WRITING + 1
 CONNECT_SECONDS = 10
+HELD_SECONDS = 600.0
+"""A writer that says nothing for so long has lost its lock: the others need not wait for whatever became of it."""
+CONNECTIONS = 32
+"""Of one process at most; a server takes a hundred by default."""
 PASSWORDS = "put it into ~/.pgpass, $PGPASSWORD or $PGPASSFILE"
+SECRETS = frozenset({"password", "sslpassword"})
+KEEPALIVES = {"keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3}
+"""Both sides notice within a minute that the other vanished; the system's default is two hours."""
+SESSION = {
+    "lock_timeout": int(BUSY_SECONDS * 1000),
+    "synchronous_commit": "on",
+    **{f"tcp_{name}": value for name, value in KEEPALIVES.items()},
+}
+REFUSED = ("password authentication failed", "no password supplied", "no pg_hba.conf entry", "authentication failed")
+READ_ONLY = frozenset({"42501", "25006"})
+"""Missing privileges; a server or transaction that is read-only."""
+PASSING = frozenset({"08", "53", "57", "58", "55P03", "40001", "40P01", "25P03", "25P04"})
+"""Classes of errors, and some errors: connection, resources, operator's intervention, the system, locks, time."""
 
 
 class PostgresqlEngine:
@@ -33,29 +50,33 @@ class PostgresqlEngine:
         Raises:
             Refusal: for an address with a password in it, an unusable one, or without the driver.
         """
-        if urlsplit(url).password or parse_qs(urlsplit(url).query).get("password"):
-            raise Refusal(f"a database's address must not hold the password, which would be seen in lists; {PASSWORDS}")
         try:
-            self._url = make_url(url).set(drivername="postgresql+psycopg")
-            self.name = self._url.set(drivername="postgresql").render_as_string(hide_password=True)
+            address = make_url(url).set(drivername="postgresql+psycopg")
+            if address.password or SECRETS & address.query.keys():
+                raise Refusal(f"a database's address must not hold a password, which lists would show; {PASSWORDS}")
+            self.name = _shown(address)
+            options = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
             self.engine = create_engine(
-                self._url,
+                address,
                 connect_args={
                     "connect_timeout": CONNECT_SECONDS,
+                    **KEEPALIVES,
                     "application_name": f"ratatouille {os.getpid()}",
-                    "options": f"-c lock_timeout={int(BUSY_SECONDS * 1000)} -c synchronous_commit=on",
+                    "options": f"{address.query.get('options', '')} {options}",
                 },
-                pool_size=8,
-                max_overflow=72,
+                pool_size=CONNECTIONS,
+                max_overflow=0,
+                pool_timeout=BUSY_SECONDS,
                 pool_pre_ping=True,
                 isolation_level="REPEATABLE READ",
             )
-        except ArgumentError as error:
+        except (ArgumentError, ValueError) as error:
             raise Refusal(f"{url!r} is no address of a database; write postgresql://user@host:port/name") from error
         except ModuleNotFoundError as error:
             raise Refusal(
                 "PostgreSQL needs psycopg, which is not installed; pip install 'model-ratatouille[postgresql]'"
             ) from error
+        refuse_unstorable(self.engine)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -69,6 +90,7 @@ class PostgresqlEngine:
         options = {"isolation_level": "READ COMMITTED"}  # what is read after the lock came is what the last writer left
         with self.engine.connect().execution_options(**options) as connection, connection.begin():
             _lock(connection, "pg_advisory_xact_lock", WRITING)
+            connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {int(HELD_SECONDS * 1000)}"))
             yield connection
 
     @contextmanager
@@ -81,19 +103,38 @@ class PostgresqlEngine:
             finally:
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATING})
 
-    def refusal(self, error: DBAPIError) -> Refusal:
-        """A server that is not there may come back."""
-        reason = first_line(error)
-        hint = f"; {PASSWORDS}" if "password" in reason else ""
-        return Unreachable(f"no database answers at {self.name}: {reason}{hint}")
+    def check_new(self) -> None:
+        """A database in another encoding has no place for some characters."""
+        with self.reading() as connection:
+            encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+        if encoding != "UTF8":
+            raise Refusal(f"{self.name} keeps its texts as {encoding}; make one with ENCODING 'UTF8' TEMPLATE template0")
 
-    def may_pass(self, error: DBAPIError) -> bool:
-        """All of these: connections that broke, locks that were not given, a server that is full or going down."""
-        return True
+    def meaning(self, error: DBAPIError) -> Refusal | None:
+        """A server that is not there or full may pass; what its administrator must change does not."""
+        reason, code = first_line(error), getattr(error.orig, "sqlstate", None)
+        if code is None:  # no statement was refused: the connection was not made, or broke
+            if any(words in reason for words in REFUSED):
+                return Refusal(f"the database {self.name} lets nobody in like this: {reason}; {PASSWORDS}")
+            if "does not exist" in reason:
+                return Refusal(f"{reason} (of {self.name}); make it with CREATE ROLE or CREATE DATABASE")
+            return Unreachable(f"no database answers at {self.name}: {reason}")
+        if code in READ_ONLY:
+            return Refusal(f"{self.name} may only be read by this user or on this server: {reason}")
+        if code[:2] in PASSING or code in PASSING:
+            return Unreachable(f"{self.name} does not answer: {reason}; try again")
+        return None
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _shown(address: URL) -> str:
+    """An address for messages: without secrets, and without what only the driver needs to know."""
+    query = {key: value for key, value in address.query.items() if key in ("host", "port")}
+    place = {"host": address.host, "port": address.port, "database": address.database}
+    return URL.create("postgresql", address.username, **place, query=query).render_as_string()  # type: ignore[arg-type]
 
 
 def _lock(connection: Connection, function: str, key: int) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ratatouille.errors import Refusal, Unreachable
 from registry.engines.engine import BUSY_SECONDS
+from registry.texts import refuse_unstorable
 
 
 class SqliteEngine:
@@ -56,13 +57,19 @@ class SqliteEngine:
         with locked(self._path.with_suffix(".lock")):
             yield
 
-    def refusal(self, error: DBAPIError) -> Refusal:
-        """A file that cannot be used will not get better by itself."""
-        return Refusal(f"{self.name} cannot be used as a registry's database: {error.orig}")
+    def check_new(self) -> None:
+        """SQLite keeps every text."""
 
-    def may_pass(self, error: DBAPIError) -> bool:
-        """A lock that was not given, or a full disk."""
-        return any(words in str(error.orig) for words in ("locked", "full", "disk I/O"))
+    def meaning(self, error: DBAPIError) -> Refusal | None:
+        """A lock that was not given and a full disk may pass; a file that is broken or protected does not."""
+        said = str(error.orig)
+        if any(words in said for words in ("locked", "full", "disk I/O")):
+            return Unreachable(f"{self.name} does not answer ({said}); try again")
+        if "readonly" in said:
+            return Refusal(f"{self.name} may only be read by this user; write as its owner, or through its service")
+        if any(words in said for words in ("unable to open", "not a database", "malformed")):
+            return Refusal(f"{self.name} cannot be used as a registry's database: {said}")
+        return None
 
     def close(self) -> None:
         """Close all connections."""
@@ -103,4 +110,5 @@ def _engine(path: Path) -> Engine:
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
+    refuse_unstorable(engine)
     return engine

@@ -39,6 +39,10 @@ def upgrade(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
+class BrokenReference(Exception):
+    """A row refers to one that is not there; nothing was changed."""
+
+
 @contextmanager
 def rebuilding(connection: Connection) -> Iterator[None]:
     """A transaction in which SQLite's tables may be made anew: a column with a reference is added by copying its table.
@@ -52,7 +56,7 @@ def rebuilding(connection: Connection) -> Iterator[None]:
         with connection.begin():
             yield
             if sqlite and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
-                raise RuntimeError(f"a migration broke a reference: {broken}")
+                raise BrokenReference(f"row {broken[1]} of {broken[0]} refers to a row of {broken[2]} that is not there")
     finally:
         if sqlite:
             connection.connection.execute("PRAGMA foreign_keys=ON")

@@ -1,0 +1,171 @@
+"""Registries of released software, kept as text: made once at each release, migrated and read by the tests for ever.
+
+A fixture is the database as SQL, the weights, the answers to everything that can be asked, and the records that peers
+sent each other. `pytest tests/registry/test_stored.py -k this_software --basetemp FOLDER` makes one, below FOLDER.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+import tempfile
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic_core import to_json
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import Cell, Compare, Mixture, Weighted
+from ratatouille.exchange.introduction import introduce
+from ratatouille.exchange.membership import Lease, Offer
+from ratatouille.exchange.order import Hint, Order
+from ratatouille.exchange.receipt import Comparison, CurvePoint, Evaluation, Receipt
+from ratatouille.exchange.signing import Signer
+from ratatouille.exchange.version import Combination, Parent
+from ratatouille.record import sha256
+from ratatouille.tasks.holding import Holding
+from registry.local import LocalRegistry
+from registry.port import Registry
+from registry.records import Result, RoundRecord
+from tests.ratatouille.recipes.simulation import a_round
+from tests.registry.world import FINGERPRINT, NETWORK, PETS, World, featurizer
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+def restore(fixture: Path, folder: Path) -> None:
+    """Make the registry folder that a fixture was made from."""
+    (folder / "receiving").mkdir(parents=True)
+    for digest, data in json.loads((fixture / "weights.json").read_text()).items():
+        (folder / "blobs" / digest[:2]).mkdir(parents=True, exist_ok=True)
+        (folder / "blobs" / digest[:2] / digest).write_bytes(base64.b64decode(data))
+    with closing(sqlite3.connect(folder / "registry.db")) as database:
+        database.executescript((fixture / "registry.sql").read_text())
+
+
+def keep(folder: Path, fixture: Path) -> None:
+    """Write the database and the weights of a registry folder as text."""
+    fixture.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(folder / "registry.db")) as database:
+        (fixture / "registry.sql").write_text("\n".join(database.iterdump()) + "\n")
+    weights = {path.name: base64.b64encode(path.read_bytes()).decode() for path in sorted(folder.glob("blobs/*/*"))}
+    (fixture / "weights.json").write_text(json.dumps(weights, indent=1) + "\n")
+
+
+def answers(registry: Registry) -> dict[str, Any]:
+    """What a registry says of everything in it that does not depend on the time of asking, as plain values."""
+    entries = registry.log(limit=100)
+    found = {
+        "tasks": registry.tasks(),
+        "architecture": registry.architecture(NETWORK.digest),
+        "log": entries,
+        "show": [registry.show(entry.id) for entry in entries],
+        "lineage": [registry.lineage(entry.id) for entry in entries],
+        "results": registry.results(sorted({event.subject for event in registry.events()})),
+        "answers": registry.results([entry.work_id for entry in entries]),
+        "aliases": registry.aliases(),
+        "alias_history": registry.alias_history("stable"),
+        "rounds": registry.rounds(),
+        "events": registry.events(),
+        "verify": [registry.verify(entry.id) for entry in entries],
+    }
+    return {name: json.loads(to_json(value)) for name, value in found.items()}
+
+
+def make(target: Path) -> None:
+    """Write a fixture with this software."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "files").mkdir()
+        with closing(LocalRegistry(folder / "registry")) as registry:
+            world = World(registry, folder / "files", Signer.open(folder / "anna.key"))
+            records = _live(world, Signer.open(folder / "berta.key"))
+            said = answers(registry)
+        keep(folder / "registry", target)
+    (target / "answers.json").write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n")
+    (target / "records.json").write_text(json.dumps(records, indent=1, ensure_ascii=False) + "\n")
+
+
+def _live(world: World, other: Signer) -> dict[str, str]:
+    """Let a bit of everything happen; returns what peers sent, by the kind of record."""
+    registry = world.registry
+    world.define()
+    start = world.probed()
+    round = a_round("wx", ("soup", "ratatouille"))
+    asked = RoundRecord(
+        id=round.id, name=round.name, spec=round.to_json().decode(), state="requested", created=1.0, changed=1.0
+    )
+    registry.request_round(asked)
+    registry.move_round(round.id, ["requested"], "running")
+    offer = Offer(node=world.signer.node, name="anna", holdings=(_holding(),), device="GPU Ω", issued=time.time())
+    registry.offer(world.signer.seal(offer))
+    curve = (CurvePoint(step=5, loss=None, validation_loss=0.5, score=0.75),)
+    more = {"round": round.id, "note": "first try – naïve", "curve": curve, "kept_step": 5, "software": {"torch": "2"}}
+    first, files = world.fine_tune(start, 2, **more)
+    registry.lease(Lease(work_id=first.work_id, node=other.node, seconds=0))
+    one = world.work(first, files)
+    two = world.tuned(start, 3)
+    body = featurizer(4, **{"bn.num_batches_tracked": np.array(8, np.int64)})
+    refused, bad = world.fine_tune(start, 4, body=body)
+    world.lease(refused)
+    with suppress(Refusal):
+        registry.push(world.seal(refused), bad)
+    late = first.model_copy(update={"node": other.node, "seconds": 3.0})
+    registry.push(other.seal(late), files)
+    parents = (Parent(version=str(one.version)), Parent(version=str(two.version), coefficient=2))
+    combination = Combination(parents=parents, purpose="uniform")
+    mean = registry.combine(combination, round.id, "uniform of 2")
+    for result in (one, two, mean):
+        world.work(world.evaluation(result), {})
+    comparison, count = _comparison(world, one, two), world.evaluation(start)
+    world.work(comparison, {})
+    registry.note(round.id, "failure", "somewhere", "a node was away")
+    registry.move_round(round.id, ["running"], "done", "as planned")
+    for version, why in ((one.version, "the first"), (mean.version, "better"), (one.version, "back")):
+        world.maintainer.release(str(version), "stable", why)
+    lease = Lease(work_id=count.work_id, node=world.signer.node, seconds=1.0, done=3, total=10, doing="reading")
+    registry.lease(lease)
+    order = Order(round=round.id, assignment=first.assignment, parents=first.parents, label="soup run 1 of 5")
+    sent = {
+        "Order": order,
+        "Hint": Hint(work_id=first.work_id, outcome="pushed"),
+        "Offer": world.signer.seal(offer),
+        "Receipt": world.seal(first),
+        "Lease": lease,
+        "Combination": combination,
+        "RoundRecord": asked,
+        "Round": round,
+    }
+    texts = {kind: record.to_json().decode() for kind, record in sent.items()}
+    return texts | {"Introduction": introduce(world.signer, 1, 2).decode()}
+
+
+def _holding() -> Holding:
+    counts = {"photo": {"train": (3, 2), "validation": (1, 1), "test": (0, 1)}}
+    return Holding.model_validate(
+        {"task": PETS.digest, "task_name": PETS.name, "counts": counts, "fingerprint": FINGERPRINT}
+    )
+
+
+def _comparison(world: World, *results: Result) -> Receipt:
+    cell = Cell(domain="sketch", split="test")
+    networks = tuple(
+        Mixture(featurizer=(Weighted(part=str(one.featurizer)),), head=(Weighted(part=str(one.head)),))
+        for one in results
+    )
+    work = Compare(
+        architecture=NETWORK.digest,
+        task=PETS.digest,
+        fingerprint=sha256(b"other pets"),
+        image_size=8,
+        networks=networks,
+        cells=(cell,),
+    )
+    counted = Evaluation(cell=cell, confusion=((2, 1), (0, 5)))
+    return Receipt(
+        assignment=work, node=world.signer.node, comparison=Comparison(networks=tuple((counted,) for _ in networks))
+    )

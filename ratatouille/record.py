@@ -23,8 +23,17 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,7
 
 
 def canonical_json(value: Any) -> bytes:
-    """The one JSON text of a plain value: keys sorted, no spaces, UTF-8, NaN and infinities refused (ValueError)."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    """The one JSON text of a plain value: keys sorted, no spaces, UTF-8, NaN and infinities refused (ValueError).
+
+    Raises:
+        Refusal: for half a character (a lone surrogate), as a terminal gives for bytes that are not UTF-8.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        near = text[max(0, error.start - 20) : error.start]
+        raise Refusal(f"the text after {near!r} is not UTF-8; write it again") from error
 
 
 def sha256(data: bytes) -> str:

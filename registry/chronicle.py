@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 from ratatouille.errors import Refusal
 from registry.records import Event, RoundRecord, RoundState
 from registry.schema import EventRow, RoundRow, VersionRow
+from registry.texts import LONGEST_NAME, legible, storable
 
 LONGEST_TEXT = 4000
 
@@ -18,15 +19,24 @@ def record_event(connection: Connection, kind: str, subject: str, text: str, rou
     """Append a line."""
     connection.execute(
         insert(EventRow).values(
-            at=time.time(), kind=kind[:80], round=round, subject=subject[:200], text=text[:LONGEST_TEXT]
+            at=time.time(),
+            kind=legible(kind[:80]),
+            round=round,
+            subject=legible(subject[:200]),
+            text=legible(text[:LONGEST_TEXT]),
         )
     )
 
 
 def note(connection: Connection, round: str, kind: str, subject: str, text: str) -> None:
-    """Append a line about a round; a version that it is about, and that belongs to no round yet, is the round's."""
+    """Append a line about a round; a version that it is about, and that belongs to no round yet, is the round's.
+
+    Raises:
+        Refusal: for a round's id that could be none.
+    """
+    storable(round, "a round's id", LONGEST_NAME)
     record_event(connection, kind, subject, text, round)
-    unclaimed = (VersionRow.id == subject, VersionRow.round.is_(None))
+    unclaimed = (VersionRow.id == legible(subject), VersionRow.round.is_(None))
     connection.execute(update(VersionRow).where(*unclaimed).values(round=round))
 
 
@@ -86,7 +96,7 @@ def move_round(connection: Connection, id: str, expected: Sequence[RoundState], 
     if row.state not in expected:
         return False
     connection.execute(
-        update(RoundRow).where(RoundRow.id == id).values(state=state, reason=reason, changed=time.time())
+        update(RoundRow).where(RoundRow.id == id).values(state=state, reason=legible(reason), changed=time.time())
     )
     record_event(connection, "round", id, f"{row.name} {state}" + (f": {reason}" if reason else ""), id)
     return True

@@ -8,6 +8,7 @@ migrations: reading must start fast.
 from __future__ import annotations
 
 import queue
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -39,6 +40,8 @@ from registry.records import Result
 from registry.wire import CHANNEL_OPTIONS, MESSAGE_BYTES, METHODS, OURS, SERVICE, Method
 
 DEADLINE_SECONDS = 60.0
+DIGEST = re.compile("[0-9a-f]{64}")
+"""What may become the name of a file."""
 LONG_DEADLINES = {"combine": 4 * 3600.0, "verify": 4 * 3600.0}
 
 
@@ -75,6 +78,8 @@ class RemoteRegistry:
 
     def fetch(self, digest: str, progress: Progress | None = None) -> Path:
         """A cached file with these weights; what is missing of it is fetched."""
+        if not DIGEST.fullmatch(digest):
+            raise Refusal(f"{digest[:80]!r} is no digest of weights; it has 64 hexadecimal digits")
         return self._cache.fetch(digest, partial(self._arriving, digest), "the registry", progress)
 
     def push(self, sealed: Sealed, files: Mapping[str, Path], progress: Progress | None = None) -> Result:

@@ -11,6 +11,10 @@ from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
 from ratatouille.weights.canonical import LARGEST_HEADER, header
 from registry.schema import ArchitectureRow, TaskRow
+from registry.texts import storable
+
+LONGEST_ARCHITECTURE = 200
+"""Characters of its name, as the column has them."""
 
 
 def define_architecture(connection: Connection, architecture: Architecture) -> str:
@@ -27,6 +31,7 @@ def define_architecture(connection: Connection, architecture: Architecture) -> s
         raise Refusal(f"architecture {architecture.name} has no tensors")
     if len(header(architecture.featurizer)) > LARGEST_HEADER:
         raise Refusal(f"architecture {architecture.name} has too many tensors for one file ({len(names)})")
+    storable(architecture.name, "an architecture's name", LONGEST_ARCHITECTURE)
     digest = architecture.digest
     if connection.execute(select(ArchitectureRow.digest).where(ArchitectureRow.digest == digest)).first() is None:
         record = architecture.to_json().decode()

@@ -24,6 +24,7 @@ from registry.answers import CHUNK
 from registry.definitions import architecture, task
 from registry.schema import VersionRow
 from registry.settings import read_settings
+from registry.texts import LONGEST_NAME, storable
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ def examine(connection: Connection, receipt: Receipt) -> Examined:
         Refusal: naming the first thing that does not fit.
     """
     work = receipt.assignment
+    storable(receipt.note, "the receipt's note")
+    storable(receipt.round or "", "the receipt's round", LONGEST_NAME)
     network = architecture(connection, work.architecture)
     about = task(connection, work.task) if work.task is not None else None
     if about is not None and work.task != about.digest:
@@ -78,6 +81,7 @@ def examine(connection: Connection, receipt: Receipt) -> Examined:
     parents = _parents(connection, receipt)
     match work:
         case Import():
+            storable(work.source, "the import's source")
             _check_import(work, receipt, parents)
         case Evaluate():
             _refuse_weights(receipt)

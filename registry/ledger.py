@@ -19,6 +19,7 @@ from registry.examine import Examined
 from registry.membership import release_lease
 from registry.records import Result
 from registry.schema import BlobRow, ContributionRow, EvaluationRow, ParentRow, VersionRow
+from registry.texts import legible
 
 
 def enter_blob(connection: Connection, digest: str, part: str, size: int) -> None:
@@ -111,7 +112,7 @@ def write_contribution(connection: Connection, sealed: Sealed, receipt: Receipt,
         "kind": receipt.assignment.kind,
         "node": receipt.node,
         "state": state,
-        "reason": reason,
+        "reason": legible(reason),
         "sealed": sealed.to_json().decode(),
         # a rejected receipt may name a task that does not exist
         "task": receipt.assignment.task if state == "admitted" else None,

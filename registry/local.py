@@ -52,6 +52,7 @@ from registry.records import (
     TagRecord,
     Verification,
 )
+from registry.texts import LONGEST_NAME, storable
 
 
 class LocalRegistry:
@@ -155,6 +156,8 @@ class LocalRegistry:
 
     def combine(self, combination: Combination, round: str | None = None, message: str = "") -> Result:
         """Average versions and enter the result."""
+        storable(message, "the message")  # before the work, not after it
+        storable(round or "", "a round's id", LONGEST_NAME)
         return combining.combine(self._database, self.blobs, combination, round, message)
 
     def results(self, work_ids: Sequence[str]) -> dict[str, Result]:

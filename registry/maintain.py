@@ -14,6 +14,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.record import Name
 from registry.port import Registry
 from registry.records import AliasMove, TagRecord
+from registry.texts import storable
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
@@ -99,6 +100,7 @@ def _usable(name: str) -> str:
 
 
 def _short(message: str) -> str:
+    storable(message, "the message")
     if len(message) > LONGEST_MESSAGE:
         raise Refusal(f"the message has {len(message)} characters; {LONGEST_MESSAGE} are the most")
     return message

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from ratatouille.errors import Refusal
 from ratatouille.record import first_problem
@@ -48,9 +48,16 @@ class Method:
     hints: Mapping[str, Any]
 
     def encode(self, *arguments: object, **named: object) -> bytes:
-        """The arguments of a call as JSON."""
+        """The arguments of a call as JSON.
+
+        Raises:
+            Refusal: for a text that is not UTF-8.
+        """
         bound = self.signature.bind(None, *arguments, **named)
-        return to_json(dict(list(bound.arguments.items())[1:]))
+        try:
+            return to_json(dict(list(bound.arguments.items())[1:]))
+        except PydanticSerializationError as error:
+            raise Refusal(f"{self.name} cannot be called like this: {error}") from error
 
     def decode(self, data: bytes) -> dict[str, Any]:
         """The arguments of a call from outside.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ratatouille.errors import Refusal
 from registry.engines.engine import DatabaseEngine
@@ -21,8 +20,9 @@ def open_engine(url: str | Path) -> DatabaseEngine:
     text = str(url)
     # each branch imports what it needs: nobody should need PostgreSQL's driver for a file
     if isinstance(url, str) and "://" in text:
-        if urlsplit(text).scheme not in ("postgresql", "postgres"):
-            raise Refusal(f"{text.partition('://')[0]!r} is no database; use postgresql://user@host/name, or a folder")
+        kind = text.partition("://")[0]
+        if kind not in ("postgresql", "postgres"):
+            raise Refusal(f"{kind!r} is no database; use postgresql://user@host/name, or a folder")
         from registry.engines.postgresql import PostgresqlEngine
 
         return PostgresqlEngine(text)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ratatouille.errors import Refusal, Unreachable
 from registry.engines.engine import BUSY_SECONDS, first_line
-from registry.texts import refuse_unstorable
+from registry.engines.values import refuse_unstorable
 
 WRITING = 0x7261746174  # "ratat"
 MIGRATING = WRITING + 1
@@ -108,7 +108,7 @@ class PostgresqlEngine:
         with self.reading() as connection:
             encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
         if encoding != "UTF8":
-            raise Refusal(f"{self.name} keeps its texts as {encoding}; make one with ENCODING 'UTF8' TEMPLATE template0")
+            raise Refusal(f"{self.name} keeps texts as {encoding}; make one with ENCODING 'UTF8' TEMPLATE template0")
 
     def meaning(self, error: DBAPIError) -> Refusal | None:
         """A server that is not there or full may pass; what its administrator must change does not."""

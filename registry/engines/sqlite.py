@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ratatouille.errors import Refusal, Unreachable
 from registry.engines.engine import BUSY_SECONDS
-from registry.texts import refuse_unstorable
+from registry.engines.values import refuse_unstorable
 
 
 class SqliteEngine:

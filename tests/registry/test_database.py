@@ -1,26 +1,13 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import insert
 
 from ratatouille.errors import Refusal
 from registry.database import HEAD, Database
 from registry.migrations import SCRIPTS
-from registry.schema import Setting, metadata
-
-
-def test_the_migrated_schema_is_the_schema(tmp_path: Path) -> None:
-    database = Database(tmp_path / "registry.db")
-    with database.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    database.close()
 
 
 def test_the_code_expects_the_last_migration() -> None:
@@ -60,27 +47,3 @@ def test_writes_are_durable_and_foreign_keys_hold(tmp_path: Path) -> None:
         }
     assert values == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
     database.close()
-
-
-def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    database = Database(tmp_path / "registry.db")
-
-    def fail() -> None:
-        with database.write() as connection:
-            connection.execute(insert(Setting).values(name="fleet", value='"here"'))
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
-    with database.read() as connection:
-        assert connection.execute(Setting.__table__.select()).all() == []
-    database.close()
-
-
-def test_processes_that_open_a_new_folder_at_once_migrate_it_once(tmp_path: Path) -> None:
-    code = "import sys; from registry.opening import open_registry; open_registry(sys.argv[1])"
-    command = [sys.executable, "-c", code, str(tmp_path / "registry")]
-    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    for process in processes:
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors

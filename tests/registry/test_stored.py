@@ -109,7 +109,7 @@ def test_a_stored_registry_says_what_it_said_when_it_was_written(fixture: Path, 
 
 def test_new_columns_of_a_stored_registry_are_filled(opened: LocalRegistry) -> None:
     moves = opened.alias_history("stable")
-    assert [move.version for move in moves][1:] + [None] == [move.before for move in moves]
+    assert [*[move.version for move in moves][1:], None] == [move.before for move in moves]
     assert [move.message for move in moves] == ["back", "better", "the first"]
     with opened._database.read() as connection:
         rows = connection.execute(text("SELECT receipt, node FROM versions")).all()
@@ -153,7 +153,7 @@ def test_a_database_with_a_broken_reference_is_left_as_it_is(tmp_path: Path) -> 
     with closing(sqlite3.connect(folder / DATABASE)) as database, database:
         database.execute("UPDATE parents SET parent = 'nobody' WHERE position = 1")
     keep(folder, tmp_path / "before")
-    with pytest.raises(Refusal, match=r"registry\.db was not brought up to date: row \d+ of parents refers to .* versions"):
+    with pytest.raises(Refusal, match=r"was not brought up to date: row \d+ of parents refers to one of versions"):
         LocalRegistry(folder)
     keep(folder, tmp_path / "after")
     assert (tmp_path / "after" / "registry.sql").read_text() == (tmp_path / "before" / "registry.sql").read_text()
@@ -180,12 +180,18 @@ def test_a_long_history_is_migrated_with_all_its_references(tmp_path: Path) -> N
 
 MANY = """
 CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT i FROM n;
-INSERT INTO contributions SELECT sha('receipt' || i), sha('work' || i), kind, sha('node' || i % 50), state, reason, sealed,
-    task, featurizer, head, seconds, overhead, created FROM n, (SELECT * FROM contributions WHERE kind = 'probe');
-INSERT INTO versions SELECT 1000 + i, sha(i), record, featurizer, head, architecture, task, rule, state, sha('work' || i),
-    sha('receipt' || i), round, message, seconds, created FROM n, (SELECT * FROM versions WHERE rule = 'probe');
+INSERT INTO contributions
+    SELECT sha('receipt' || i), sha('work' || i), kind, sha('node' || i % 50), state, reason, sealed, task, featurizer,
+        head, seconds, overhead, created
+    FROM n, (SELECT * FROM contributions WHERE kind = 'probe');
+INSERT INTO versions
+    SELECT 1000 + i, sha(i), record, featurizer, head, architecture, task, rule, state, sha('work' || i),
+        sha('receipt' || i), round, message, seconds, created
+    FROM n, (SELECT * FROM versions WHERE rule = 'probe');
 INSERT INTO parents SELECT sha(i), 0, sha(i - 2) FROM n WHERE i > 2;
-INSERT INTO evaluations SELECT 1000 + i, sha('receipt' || i), featurizer, head, task, fingerprint, trial, image_size, domain,
-    split, slice, confusion FROM n, (SELECT * FROM evaluations WHERE number = 1);
+INSERT INTO evaluations
+    SELECT 1000 + i, sha('receipt' || i), featurizer, head, task, fingerprint, trial, image_size, domain, split, slice,
+        confusion
+    FROM n, (SELECT * FROM evaluations WHERE number = 1);
 INSERT INTO aliases SELECT 1000 + i, 'many', sha(i), '', i FROM n WHERE i <= 1000;
 """

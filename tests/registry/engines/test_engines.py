@@ -1,0 +1,187 @@
+"""What every kind of database promises."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, insert, select, text, update
+
+from ratatouille.errors import Refusal, Unreachable
+from registry.database import Database
+from registry.engines import postgresql as postgresql_engine
+from registry.schema import Setting, metadata
+
+MANY = 64
+"""Threads of a busy service."""
+
+
+def put(connection: Connection, value: str, name: str = "counter") -> None:
+    if connection.execute(update(Setting).where(Setting.name == name).values(value=value)).rowcount == 0:
+        connection.execute(insert(Setting).values(name=name, value=value))
+
+
+def get(connection: Connection, name: str = "counter") -> str | None:
+    return connection.execute(select(Setting.value).where(Setting.name == name)).scalar()
+
+
+def test_the_migrated_schema_is_the_schema(database: Database) -> None:
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_reader_sees_one_state_while_others_write(database: Database) -> None:
+    with database.write() as connection:
+        put(connection, "1")
+    with database.read() as reading:
+        assert get(reading) == "1"
+        with database.write() as writing:
+            put(writing, "2")
+            put(writing, "new", "other")
+        assert (get(reading), get(reading, "other")) == ("1", None)
+    with database.read() as connection:
+        assert (get(connection), get(connection, "other")) == ("2", "new")
+
+
+def test_what_a_writer_has_seen_holds_until_it_commits(database: Database) -> None:
+    with database.write() as connection:
+        put(connection, "0")
+
+    def count(_: int) -> None:
+        with database.write() as connection:
+            put(connection, str(int(get(connection) or 0) + 1))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(count, range(80)))
+    with database.read() as connection:
+        assert get(connection) == "80"
+
+
+def test_what_is_read_after_waiting_for_the_lock_is_what_the_last_writer_left(database: Database) -> None:
+    waits = threading.Event()
+
+    def second() -> str | None:
+        waits.set()
+        with database.write() as connection:
+            return get(connection)
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as connection:
+            found = pool.submit(second)
+            waits.wait()
+            put(connection, "first")
+        assert found.result(timeout=30) == "first"
+
+
+def test_a_lock_that_is_not_given_is_said_and_may_be_tried_again(
+    url: str | Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry.engines.sqlite.BUSY_SECONDS", 0.2)
+    monkeypatch.setitem(postgresql_engine.SESSION, "lock_timeout", 200)
+    database = Database(url)
+
+    def second() -> None:
+        with database.write():
+            pass
+
+    with database.write(), pytest.raises(Unreachable, match=r"(is locked by another process|lock timeout).*try again"):
+        second()
+    second()
+    database.close()
+
+
+def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
+    def fail() -> None:
+        with database.write() as connection:
+            put(connection, "lost")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with database.read() as connection:
+        assert get(connection) is None
+
+
+def test_more_threads_than_connections_wait_for_one_another(database: Database) -> None:
+    together = threading.Barrier(MANY)
+
+    def one(number: int) -> str | None:
+        together.wait()
+        with database.write() as connection:
+            put(connection, str(number), f"thread {number}")
+        with database.read() as connection:
+            return get(connection, f"thread {number}")
+
+    with ThreadPoolExecutor(MANY) as pool:
+        assert list(pool.map(one, range(MANY))) == [str(number) for number in range(MANY)]
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [("a\x00b", "a text holds a NUL character"), ("a\ud800b", "a text holds half a character")],
+)
+def test_a_text_that_one_kind_could_not_keep_is_refused_by_each(database: Database, value: str, sentence: str) -> None:
+    with pytest.raises(Refusal, match=sentence), database.write() as connection:
+        put(connection, value)
+    with pytest.raises(Refusal, match=sentence), database.read() as connection:
+        get(connection, value)
+    with pytest.raises(Refusal, match=sentence), database.write() as connection:
+        connection.execute(insert(Setting), [{"name": "one", "value": "1"}, {"name": "two", "value": value}])
+    with database.read() as connection:
+        assert connection.execute(select(Setting.name)).all() == []
+
+
+def test_a_number_that_no_column_holds_is_refused(database: Database) -> None:
+    with pytest.raises(Refusal, match="more than 64 bits"), database.read() as connection:
+        connection.execute(text("SELECT 1 WHERE 1 < :number"), {"number": 2**63})
+
+
+def test_every_other_text_comes_back_as_it_was(database: Database) -> None:
+    texts = ["", "Ω – 🐀", "'; DROP TABLE settings; --", "100 % :name ?", "\x01\x1f\x7f\u200b\ufffe", "a" * 100_000]
+    with database.write() as connection:
+        for number, value in enumerate(texts):
+            put(connection, value, str(number))
+    with database.read() as connection:
+        assert [get(connection, str(number)) for number in range(len(texts))] == texts
+
+
+def test_tables_of_something_else_are_left_alone(database: Database, url: str | Path) -> None:
+    with database.write() as connection:
+        connection.execute(text("DROP TABLE alembic_version"))
+    database.close()
+    with pytest.raises(Refusal, match=r"holds tables of something else \(aliases, .* name a database that is empty"):
+        Database(url)
+
+
+def test_another_programs_migrations_are_not_ours(database: Database, url: str | Path) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'ab12cd34'"))
+    with pytest.raises(Refusal, match=r"migrated by newer software \(revision ab12cd34\).*pip install --upgrade"):
+        Database(url)
+    with database.write() as connection:
+        connection.execute(text("ALTER TABLE contributions RENAME TO contributions_of_something"))
+    database.close()
+    with pytest.raises(Refusal, match=r"is another program's database; name one that is empty"):
+        Database(url)
+
+
+def test_processes_that_open_an_empty_database_at_once_migrate_it_once(url: str | Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from registry.database import Database; "
+        "Database(sys.argv[1] if '://' in sys.argv[1] else Path(sys.argv[1])).close()"
+    )
+    command = [sys.executable, "-c", code, str(url)]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    database = Database(url)
+    with database.read() as connection:
+        assert len(connection.execute(text("SELECT * FROM alembic_version")).all()) == 1
+    database.close()

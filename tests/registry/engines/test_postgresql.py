@@ -1,0 +1,233 @@
+"""A real PostgreSQL server, and what goes wrong with one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, make_url, select, text
+
+from ratatouille.errors import Refusal, Unreachable
+from registry.database import Database
+from registry.schema import Setting
+from tests.registry.postgresql_server import PostgresqlServer
+
+
+@pytest.fixture
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
+    """A server that a test may stop."""
+    server = PostgresqlServer(tmp_path_factory.mktemp("own"))
+    yield server
+    server.stop()
+
+
+def names(database: Database) -> list[str]:
+    with database.read() as connection:
+        return list(connection.execute(select(Setting.name)).scalars())
+
+
+def put(database: Database, name: str) -> None:
+    with database.write() as connection:
+        connection.execute(insert(Setting).values(name=name, value="1"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://anna:secret@127.0.0.1/db",
+        "postgresql://anna@127.0.0.1/db?password=secret",
+        "postgresql://anna@127.0.0.1/db?sslpassword=secret",
+    ],
+)
+def test_an_address_with_a_password_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(Refusal, match=r"must not hold a password.*pgpass") as caught:
+        Database(url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://a@host:port/db", "mysql://a@b/c"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(Refusal, match=r"is no address of a database|is no database"):
+        Database(url)
+
+
+def test_nobody_there_may_be_there_later() -> None:
+    with pytest.raises(Unreachable, match=r"no database answers at postgresql://anna@127\.0\.0\.1:1/db.*refused"):
+        Database("postgresql://anna@127.0.0.1:1/db")
+
+
+def test_a_wrong_password_is_said_with_where_it_belongs(
+    postgresql: PostgresqlServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    name = str(make_url(postgresql.new()).database)
+    postgresql.run(f"CREATE ROLE locked LOGIN PASSWORD 'right'; ALTER DATABASE {name} OWNER TO locked")
+    postgresql.require_password("locked")
+    url = postgresql.url(name, "locked")
+    monkeypatch.setenv("PGPASSFILE", str(tmp_path / "none"))
+    with pytest.raises(Refusal, match=r"no password supplied; put it into ~/\.pgpass, \$PGPASSWORD") as caught:
+        Database(url)
+    assert not isinstance(caught.value, Unreachable)
+    monkeypatch.setenv("PGPASSWORD", "wrong")
+    with pytest.raises(Refusal, match=r"password authentication failed .*; put it into ~/\.pgpass") as caught:
+        Database(url)
+    assert "wrong" not in str(caught.value)
+    monkeypatch.delenv("PGPASSWORD")
+    (tmp_path / "pass").write_text(f"*:*:{name}:locked:right\n")
+    (tmp_path / "pass").chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(tmp_path / "pass"))
+    Database(url).close()
+
+
+def test_a_database_or_user_that_is_not_there_is_named(postgresql: PostgresqlServer) -> None:
+    with pytest.raises(Refusal, match=r'database "nowhere" does not exist.*CREATE DATABASE') as caught:
+        Database(postgresql.url("nowhere"))
+    assert not isinstance(caught.value, Unreachable)
+    with pytest.raises(Refusal, match=r'role "nobody" does not exist.*CREATE ROLE'):
+        Database(postgresql.url("postgres", "nobody"))
+
+
+@pytest.mark.parametrize("name", ["with space", "quote'\"s", "percent%41", "a/b?c=d&e#f", "@:", "ü – 🐀", "UPPER"])
+def test_a_database_may_have_any_name(postgresql: PostgresqlServer, name: str) -> None:
+    database = Database(postgresql.new(name=name))
+    put(database, "one")
+    with database.read() as connection:
+        assert connection.execute(text("SELECT current_database()")).scalar_one() == name
+    database.close()
+
+
+def test_a_database_that_would_lose_characters_is_refused(postgresql: PostgresqlServer) -> None:
+    url = postgresql.new(options="ENCODING 'LATIN1' LOCALE 'C'")
+    with pytest.raises(Refusal, match=r"keeps texts as LATIN1; make one with ENCODING 'UTF8'"):
+        Database(url)
+
+
+def test_who_may_only_read_reads(postgresql: PostgresqlServer) -> None:
+    url = postgresql.new()
+    database = Database(url)
+    put(database, "one")
+    name = str(make_url(url).database)
+    postgresql.run("CREATE ROLE reader LOGIN; GRANT pg_read_all_data TO reader")
+    reader = Database(postgresql.url(name, "reader"))
+    assert names(reader) == ["one"]
+    with pytest.raises(Refusal, match=r"postgresql://reader@.* may only be read by this user") as caught:
+        put(reader, "two")
+    assert not isinstance(caught.value, Unreachable)
+    reader.close()
+    postgresql.run(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    frozen = Database(url)
+    assert names(frozen) == ["one"]
+    with pytest.raises(Refusal, match="may only be read"):
+        put(frozen, "two")
+    frozen.close()
+    database.close()
+
+
+def test_a_user_without_rights_cannot_make_the_tables(postgresql: PostgresqlServer) -> None:
+    postgresql.run("CREATE ROLE guest LOGIN")
+    name = str(make_url(postgresql.new()).database)
+    with pytest.raises(Refusal, match=r"may only be read by this user.*permission denied for schema public"):
+        Database(postgresql.url(name, "guest"))
+
+
+def test_a_cut_connection_is_said_and_the_next_one_is_made(postgresql: PostgresqlServer) -> None:
+    url = postgresql.new()
+    database = Database(url)
+    put(database, "one")
+    postgresql.cut(url)
+    assert names(database) == ["one"]
+
+    def cut_in_the_middle() -> None:
+        with database.write() as connection:
+            connection.execute(insert(Setting).values(name="two", value="1"))
+            postgresql.cut(url)
+
+    with pytest.raises(Unreachable, match=r"no database answers at|does not answer"):
+        cut_in_the_middle()
+    assert names(database) == ["one"]
+    put(database, "two")
+    database.close()
+
+
+def test_a_writer_whose_connection_is_cut_gives_the_lock_free(postgresql: PostgresqlServer) -> None:
+    url = postgresql.new()
+    first, second = Database(url), Database(url)
+    held = threading.Event()
+
+    def hold() -> None:
+        with first.write() as connection:
+            held.set()
+            connection.execute(text("SELECT pg_sleep(60)"))
+
+    with ThreadPoolExecutor(1) as pool:
+        holder = pool.submit(hold)
+        held.wait()
+        postgresql.cut(url)
+        put(second, "one")
+        assert isinstance(holder.exception(), Unreachable)
+    assert names(first) == ["one"]
+    first.close()
+    second.close()
+
+
+def test_a_server_that_restarts_is_missed_and_found_again(own_server: PostgresqlServer) -> None:
+    database = Database(own_server.new())
+    put(database, "one")
+    own_server.pause()
+    for ask in (lambda: names(database), lambda: put(database, "lost")):
+        with pytest.raises(Unreachable, match="no database answers at"):
+            ask()
+    own_server.resume()
+    assert names(database) == ["one"]
+    put(database, "two")
+    assert sorted(names(database)) == ["one", "two"]
+    database.close()
+
+
+def test_a_full_server_is_said_and_found_again(own_server: PostgresqlServer) -> None:
+    url = own_server.new()
+    own_server.run("ALTER SYSTEM SET max_connections = 6")
+    own_server.run("ALTER SYSTEM SET superuser_reserved_connections = 0")
+    own_server.run("CREATE ROLE one LOGIN; GRANT ALL ON DATABASE " + str(make_url(url).database) + " TO one")
+    own_server.run("ALTER SYSTEM SET autovacuum = off")
+    own_server.pause()
+    own_server.resume()
+    first = Database(url)
+    together, full = threading.Barrier(12), []
+
+    def read() -> None:
+        together.wait()
+        try:
+            with first.read() as connection:
+                connection.execute(text("SELECT pg_sleep(0.5)"))
+        except Unreachable as error:
+            full.append(str(error))
+
+    threads = [threading.Thread(target=read) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert full
+    assert all("too many clients" in one or "remaining connection slots" in one for one in full)
+    assert names(first) == []
+    first.close()
+
+
+def test_an_acknowledged_write_is_on_the_disk_and_the_servers_own_options_hold(postgresql: PostgresqlServer) -> None:
+    url = make_url(postgresql.new())
+    database = Database(url.update_query_dict({"options": "-c work_mem=8MB"}).render_as_string())
+    with database.read() as connection:
+        values = {
+            name: connection.execute(text(f"SHOW {name}")).scalar_one()
+            for name in ("synchronous_commit", "work_mem", "transaction_isolation", "transaction_read_only")
+        }
+    assert values == {
+        "synchronous_commit": "on",
+        "work_mem": "8MB",
+        "transaction_isolation": "repeatable read",
+        "transaction_read_only": "on",
+    }
+    database.close()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 
 from ratatouille.errors import Refusal
+from registry.pages import clipped, fitting
 from registry.records import Event, RoundRecord, RoundState
 from registry.schema import EventRow, RoundRow, VersionRow
 from registry.texts import LONGEST_NAME, legible, storable
 
 LONGEST_TEXT = 4000
+MOST_EVENTS = 10_000
 
 
 def record_event(connection: Connection, kind: str, subject: str, text: str, round: str | None = None) -> None:
@@ -40,12 +42,20 @@ def note(connection: Connection, round: str, kind: str, subject: str, text: str)
     connection.execute(update(VersionRow).where(*unclaimed).values(round=round))
 
 
-def events(connection: Connection, after: int, round: str | None, limit: int) -> list[Event]:
-    """Lines with a number greater than `after`, oldest first."""
-    query = select(EventRow).where(EventRow.number > after).order_by(EventRow.number).limit(max(0, min(limit, 10_000)))
+def events(connection: Connection, after: int, round: str | None, limit: int, kinds: Sequence[str] = ()) -> list[Event]:
+    """Lines with a number greater than `after`, oldest first; as many as fit a page."""
+    query = select(EventRow).where(EventRow.number > after).order_by(EventRow.number)
     if round is not None:
         query = query.where(EventRow.round == round)
-    return [Event.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+    if kinds:
+        query = query.where(EventRow.kind.in_(kinds))
+    rows = connection.execute(query.limit(clipped(limit, MOST_EVENTS))).mappings()
+    return [Event.model_validate(dict(row)) for row in fitting(rows, lambda row: len(row["text"]))]
+
+
+def last_event(connection: Connection) -> int:
+    """Number of the last line; 0 before there is one."""
+    return connection.execute(select(func.max(EventRow.number))).scalar() or 0
 
 
 def request_round(connection: Connection, round: RoundRecord) -> RoundRecord:
@@ -75,12 +85,21 @@ def round_by(connection: Connection, id_or_name: str) -> RoundRecord:
     return _record(dict(rows[0]))
 
 
-def rounds(connection: Connection, states: Sequence[RoundState] = ()) -> list[RoundRecord]:
-    """All rounds, or those in one of these states, latest first."""
-    query = select(RoundRow).order_by(RoundRow.number.desc())
+def rounds(connection: Connection, states: Sequence[RoundState], before: str | None, limit: int) -> list[RoundRecord]:
+    """Rounds, or those in one of these states, latest first; those that were asked for before another one.
+
+    Raises:
+        Refusal: when there is no such other round.
+    """
+    query = select(RoundRow).order_by(RoundRow.number.desc()).limit(clipped(limit))
     if states:
         query = query.where(RoundRow.state.in_(states))
-    rows = connection.execute(query).mappings()
+    if before is not None:
+        number = connection.execute(select(RoundRow.number).where(RoundRow.id == before)).scalar()
+        if number is None:
+            raise _unknown(before)
+        query = query.where(RoundRow.number < number)
+    rows = fitting(connection.execute(query).mappings(), lambda row: len(row["spec"]))
     return [_record(dict(row)) for row in rows]
 
 
@@ -92,7 +111,7 @@ def move_round(connection: Connection, id: str, expected: Sequence[RoundState], 
     """
     row = connection.execute(select(RoundRow.name, RoundRow.state).where(RoundRow.id == id)).first()
     if row is None:
-        raise Refusal(f"there is no round with the id {id[:80]!r}")
+        raise _unknown(id)
     if row.state not in expected:
         return False
     connection.execute(
@@ -105,3 +124,7 @@ def move_round(connection: Connection, id: str, expected: Sequence[RoundState], 
 def _record(row: dict[str, object]) -> RoundRecord:
     row.pop("number")
     return RoundRecord.model_validate(row)
+
+
+def _unknown(id: str) -> Refusal:
+    return Refusal(f"there is no round with the id {id[:80]!r}")

@@ -24,6 +24,7 @@ from ratatouille.exchange.signing import Sealed
 from registry.ahead import ahead
 from registry.blobs.cache import Cache
 from registry.blobs.sending import open_to_send
+from registry.idle import Idle
 from registry.port import Progress, Registry
 from registry.proto.registry_pb2 import (
     Begin,
@@ -35,11 +36,17 @@ from registry.proto.registry_pb2 import (
     Needed,
     PushReply,
     PushRequest,
+    WatchReply,
+    WatchRequest,
 )
-from registry.records import Result
-from registry.wire import CHANNEL_OPTIONS, MESSAGE_BYTES, METHODS, OURS, SERVICE, Method
+from registry.records import Event, Result
+from registry.wire import BEAT_SECONDS, CHANNEL_OPTIONS, MESSAGE_BYTES, METHODS, OURS, SERVICE, SOFTWARE, Method
 
 DEADLINE_SECONDS = 60.0
+IDLE_SECONDS = 900.0
+"""A transfer without a message for so long is ended, and goes on another time. Long, because a registry is silent while
+it hashes what came earlier or stores what has come; a line that is dead is noticed sooner, by pings."""
+LARGEST_NUMBER = 2**63 - 1
 DIGEST = re.compile("[0-9a-f]{64}")
 """What may become the name of a file."""
 LONG_DEADLINES = {"combine": 4 * 3600.0, "verify": 4 * 3600.0}
@@ -71,6 +78,9 @@ class RemoteRegistry:
         self._push = self._channel.stream_stream(
             f"/{SERVICE}/Push", PushRequest.SerializeToString, PushReply.FromString
         )
+        self._watch = self._channel.unary_stream(
+            f"/{SERVICE}/Watch", WatchRequest.SerializeToString, WatchReply.FromString
+        )
 
     def close(self) -> None:
         """Close the connection."""
@@ -91,7 +101,9 @@ class RemoteRegistry:
             stack.enter_context(self._statuses("push"))
             call = self._push(iter(upload))
             stack.callback(call.cancel)
+            upload.heard = stack.enter_context(Idle(IDLE_SECONDS, call.cancel)).heard
             for reply in call:
+                upload.heard()
                 if reply.WhichOneof("step") == "result":
                     return Result.from_json(reply.result)
                 upload.needed.put(_open_all(reply.needed, files, stack))
@@ -108,18 +120,34 @@ class RemoteRegistry:
                 raise
             return self.results(work_ids[:middle]) | self.results(work_ids[middle:])
 
+    def watch(self, after: int | None = None, round: str | None = None, kinds: Sequence[str] = ()) -> Iterator[Event]:
+        """Lines of the log as they happen."""
+        known = None if after is None else min(max(0, after), LARGEST_NUMBER)
+        request = WatchRequest(protocol=PROTOCOL, after=known, round=round, kinds=kinds)
+        with self._statuses("watch"):
+            call = self._watch(request)
+            try:
+                with Idle(4 * BEAT_SECONDS, call.cancel) as idle:
+                    for reply in call:
+                        if reply.WhichOneof("step") == "event":
+                            idle.away()
+                            yield Event.from_json(reply.event)
+                        idle.heard()
+            finally:
+                call.cancel()  # type: ignore[no-untyped-call]
+
     @contextmanager
     def _arriving(self, digest: str, offset: int) -> Iterator[tuple[int, Iterator[bytes]]]:
         with self._statuses("fetch"):
             call = self._fetch(FetchRequest(protocol=PROTOCOL, digest=digest, offset=offset))
             try:
-                with ahead(cast(Iterator[FetchReply], call)) as replies:
-                    yield next(replies, FetchReply()).size, (reply.data for reply in replies)
+                with Idle(IDLE_SECONDS, call.cancel) as idle, ahead(cast(Iterator[FetchReply], call)) as replies:
+                    yield next(replies, FetchReply()).size, _data(replies, idle)
             finally:
                 call.cancel()  # type: ignore[no-untyped-call]
 
     def _ask(self, method: Method, arguments: bytes) -> Any:
-        request = CallRequest(protocol=PROTOCOL, method=method.name, json=arguments)
+        request = CallRequest(protocol=PROTOCOL, method=method.name, json=arguments, software=SOFTWARE)
         with self._statuses(method.name):
             reply = self._call(request, timeout=LONG_DEADLINES.get(method.name, DEADLINE_SECONDS))
         return method.result(reply.json)
@@ -161,6 +189,8 @@ class _Upload:
 
     def __init__(self, begin: PushRequest, progress: Progress | None) -> None:
         self.needed: queue.SimpleQueue[list[tuple[str, int, int, BinaryIO]] | None] = queue.SimpleQueue()
+        self.heard: Callable[[], object] = lambda: None
+        """Is called whenever the other side took something."""
         self._begin = begin
         self._progress = progress
 
@@ -172,10 +202,17 @@ class _Upload:
         for digest, _, offset, file in files:
             while block := file.read(MESSAGE_BYTES):
                 yield PushRequest(chunk=Chunk(digest=digest, offset=offset, data=block))
+                self.heard()
                 offset += len(block)
                 done += len(block)
                 if self._progress is not None:
                     self._progress(done, total)
+
+
+def _data(replies: Iterator[FetchReply], idle: Idle) -> Iterator[bytes]:
+    for reply in replies:
+        idle.heard()
+        yield reply.data
 
 
 def _open_all(needed: Needed, files: Mapping[str, Path], stack: ExitStack) -> list[tuple[str, int, int, BinaryIO]]:
@@ -193,6 +230,8 @@ def _refusal(error: grpc.Call, url: str, what: str) -> Refusal:
     match code:
         case grpc.StatusCode.UNAVAILABLE:
             return Unreachable(f"no registry answers at {url}; start it, or name another with --remote")
+        case grpc.StatusCode.CANCELLED:
+            return Unreachable(f"{what} was ended by the registry at {url}, or was silent for too long; try again")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return Unreachable(f"the registry at {url} did not answer {what} in time; try again")
         case grpc.StatusCode.UNIMPLEMENTED:

@@ -10,6 +10,7 @@ from ratatouille.errors import Refusal
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
 from ratatouille.weights.canonical import LARGEST_HEADER, header
+from registry.pages import clipped, fitting
 from registry.schema import ArchitectureRow, TaskRow
 from registry.texts import storable
 
@@ -86,8 +87,7 @@ def task(connection: Connection, name_or_digest: str) -> Task:
     return Task.from_json(record)
 
 
-def tasks(connection: Connection) -> list[Task]:
-    """All tasks, by name."""
-    return [
-        Task.from_json(record) for record in connection.execute(select(TaskRow.record).order_by(TaskRow.name)).scalars()
-    ]
+def tasks(connection: Connection, after: str, limit: int) -> list[Task]:
+    """Tasks by name, those after a name; as many as fit a page."""
+    query = select(TaskRow.record).where(TaskRow.name > after).order_by(TaskRow.name).limit(clipped(limit))
+    return [Task.from_json(record) for record in fitting(connection.execute(query).scalars(), len)]

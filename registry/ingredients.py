@@ -13,6 +13,7 @@ from ratatouille.exchange.version import Combination
 from ratatouille.weights.architecture import Architecture, Part
 from ratatouille.weights.canonical import size
 from ratatouille.weights.combine import Term, combine_files
+from registry.asked import waited
 from registry.blobs.access import Blobs
 from registry.definitions import architecture, task
 from registry.schema import VersionRow
@@ -46,7 +47,7 @@ class Ingredients:
         return size(self.architecture.part(part, self.classes))
 
     def write(self, blobs: Blobs, part: Part, output: BinaryIO, cached: bool = True) -> str:
-        """Compute one part, from copies if they are `cached`; returns its digest.
+        """Compute one part, from copies if they are `cached`, for as long as somebody waits; returns its digest.
 
         Raises:
             Refusal: as `ratatouille.weights.combine.combine_files`, and for weights that are missing or damaged.
@@ -54,7 +55,7 @@ class Ingredients:
         shares = [(digest, coefficient) for digest, coefficient in self.shares(part) if coefficient != 0]
         with blobs.reading([digest for digest, _ in shares], cached) as sources:
             terms = [Term(digest, sources[digest], coefficient) for digest, coefficient in shares]
-            return combine_files(terms, self.architecture.part(part, self.classes), output)
+            return combine_files(terms, self.architecture.part(part, self.classes), waited(output))
 
 
 def gather(connection: Connection, combination: Combination, retracted: bool = False) -> Ingredients:

@@ -34,6 +34,7 @@ from registry.blobs.sending import open_to_send
 from registry.blobs.store import BLOCK, Block, damaged, missing
 from registry.claims import live
 from registry.database import Database
+from registry.pages import MOST_ROWS, clipped
 from registry.places import DATABASE, read_places
 from registry.port import Progress
 from registry.publish import Publisher, Push
@@ -53,6 +54,7 @@ from registry.records import (
     Verification,
 )
 from registry.texts import LONGEST_NAME, storable
+from registry.watching import Watching
 
 
 class LocalRegistry:
@@ -74,9 +76,11 @@ class LocalRegistry:
         self.folder = folder
         self._database = Database(places.database or folder / DATABASE)
         self.publisher = Publisher(self._database, self.blobs)
+        self.watching = Watching(self._database)
 
     def close(self) -> None:
-        """Close the database."""
+        """End those who watch, and close the database."""
+        self.watching.close()
         self._database.close()
 
     # -- who is there
@@ -119,10 +123,10 @@ class LocalRegistry:
         with self._database.read() as connection:
             return definitions.task(connection, name_or_digest)
 
-    def tasks(self) -> list[Task]:
-        """All tasks, by name."""
+    def tasks(self, after: str = "", limit: int = MOST_ROWS) -> list[Task]:
+        """Tasks by name."""
         with self._database.read() as connection:
-            return definitions.tasks(connection)
+            return definitions.tasks(connection, after, limit)
 
     # -- weights
     def fetch(self, digest: str, progress: Progress | None = None) -> Path:
@@ -177,10 +181,10 @@ class LocalRegistry:
         with self._database.write() as connection:
             membership.withdraw_offer(connection, node)
 
-    def offers(self) -> list[Offer]:
+    def offers(self, after: str = "") -> list[Offer]:
         """The offers that stand now."""
         with self._database.read() as connection:
-            return membership.offers(connection)
+            return membership.offers(connection, after)
 
     def lease(self, lease: Lease) -> Lease | None:
         """Take or renew a lease."""
@@ -208,10 +212,12 @@ class LocalRegistry:
         with self._database.read() as connection:
             return chronicle.round_by(connection, id_or_name)
 
-    def rounds(self, states: Sequence[RoundState] = ()) -> list[RoundRecord]:
-        """All rounds, or those in one of these states, latest first."""
+    def rounds(
+        self, states: Sequence[RoundState] = (), before: str | None = None, limit: int = MOST_ROWS
+    ) -> list[RoundRecord]:
+        """Rounds, or those in one of these states, latest first."""
         with self._database.read() as connection:
-            return chronicle.rounds(connection, states)
+            return chronicle.rounds(connection, states, before, limit)
 
     def move_round(self, id: str, expected: Sequence[RoundState], state: RoundState, reason: str = "") -> bool:
         """Compare-and-set a round's state."""
@@ -227,6 +233,12 @@ class LocalRegistry:
         """Lines of the log, oldest first."""
         with self._database.read() as connection:
             return chronicle.events(connection, after, round, limit)
+
+    def watch(self, after: int | None = None, round: str | None = None, kinds: Sequence[str] = ()) -> Iterator[Event]:
+        """Lines of the log as they happen."""
+        for step in self.watching.steps(after, round, kinds):
+            if isinstance(step, Event):
+                yield step
 
     # -- history
     def resolve(self, revision: str) -> str:
@@ -246,20 +258,20 @@ class LocalRegistry:
         with self._database.write() as connection:
             return releases.add_tag(connection, sealed, tag)
 
-    def tags(self) -> list[TagRecord]:
-        """All tags, by name."""
+    def tags(self, after: str = "", limit: int = MOST_ROWS) -> list[TagRecord]:
+        """Tags by name."""
         with self._database.read() as connection:
-            return releases.tags(connection)
+            return releases.tags(connection, after, limit)
 
-    def aliases(self) -> dict[str, str]:
+    def aliases(self, after: str = "", limit: int = MOST_ROWS) -> dict[str, str]:
         """Aliases and the versions they point at."""
         with self._database.read() as connection:
-            return releases.aliases(connection)
+            return releases.aliases(connection, after, clipped(limit))
 
-    def alias_history(self, name: str) -> list[AliasMove]:
-        """All moves of an alias, latest first."""
+    def alias_history(self, name: str, before: int | None = None, limit: int = MOST_ROWS) -> list[AliasMove]:
+        """Moves of an alias, latest first."""
         with self._database.read() as connection:
-            return releases.alias_history(connection, name)
+            return releases.alias_history(connection, name, before, limit)
 
     def log(self, query: LogQuery = EVERY_VERSION, before: int | None = None, limit: int = 50) -> list[Entry]:
         """Versions that fit, latest first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
@@ -12,6 +12,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.change import LONGEST_MESSAGE, Move, Tag
 from ratatouille.exchange.signing import Signer
 from ratatouille.record import Name
+from registry.pages import every
 from registry.port import Registry
 from registry.records import AliasMove, TagRecord
 from registry.texts import storable
@@ -34,7 +35,7 @@ class Maintainer:
         Raises:
             Refusal: for an unknown version, an unusable name, or when somebody else moved the alias meanwhile.
         """
-        version, history = self.registry.resolve(revision), self.registry.alias_history(name)
+        version, history = self.registry.resolve(revision), self.registry.alias_history(name, limit=1)
         if history and history[0].version == version:
             return history[0]
         before = history[0].version if history else None
@@ -46,13 +47,13 @@ class Maintainer:
         Raises:
             Refusal: when there is nothing to go back to, or somebody else moved the alias meanwhile.
         """
-        history = self.registry.alias_history(name)
-        undone = undoing(history)
-        if undone is None:
+        last = self.registry.alias_history(name, limit=1)
+        undone = undoing(self._moves(name))
+        if not last or undone is None:
             raise Refusal(f"there is no move of {name} to take back; `ratatouille release --history` shows them")
         assert undone.before is not None
         why = message or f"undo of {undone.before[:12]} → {undone.version[:12]}"
-        return self._move(name=name, version=undone.before, before=history[0].version, message=why, undo=True)
+        return self._move(name=name, version=undone.before, before=last[0].version, message=why, undo=True)
 
     def tag(self, revision: str, name: str, message: str = "") -> TagRecord:
         """Give a version a name for ever.
@@ -63,6 +64,9 @@ class Maintainer:
         version = self.registry.resolve(revision)
         tag = Tag(name=_usable(name), version=version, message=_short(message), author=self.author, at=time.time())
         return self.registry.tag(self.signer.seal(tag))
+
+    def _moves(self, name: str) -> Iterator[AliasMove]:
+        return every(lambda last: self.registry.alias_history(name, last.number if last else None))
 
     def _move(self, name: str, version: str, before: str | None, message: str, undo: bool = False) -> AliasMove:
         move = Move(
@@ -77,19 +81,21 @@ class Maintainer:
         return self.registry.move_alias(self.signer.seal(move))
 
 
-def undoing(history: Sequence[AliasMove]) -> AliasMove | None:
+def undoing(history: Iterable[AliasMove]) -> AliasMove | None:
     """The move that an undo takes back: the last one that was not taken back yet, if there was something before it.
 
     Args:
-        history: the alias's moves, latest first.
+        history: the alias's moves, latest first; no more of them are read than it takes.
     """
-    standing: list[AliasMove] = []
-    for move in reversed(history):
-        if move.undo and standing:
-            standing.pop()
+    undone = 0
+    for move in history:
+        if move.undo:
+            undone += 1
+        elif undone:
+            undone -= 1
         else:
-            standing.append(move)
-    return standing[-1] if standing and standing[-1].before is not None else None
+            return move if move.before is not None else None
+    return None
 
 
 def _usable(name: str) -> str:

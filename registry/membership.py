@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
-from ratatouille.errors import Refusal
-from ratatouille.exchange.dialect import PROTOCOL
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.chronicle import record_event
+from registry.pages import MOST_ROWS, fitting
 from registry.schema import ContributionRow, LeaseRow, OfferRow, VersionRow
 from registry.settings import read_settings
 
 LONGEST_OFFER_SECONDS = 24 * 3600.0
 LARGEST_OFFER = 2**20
 """Characters; whoever looks at the offers reads them all."""
+MOST_LEASES = 10_000
+"""Live ones: whoever looks at the leases reads them all."""
 FORGET_LEASES_SECONDS = 90 * 24 * 3600.0
 
 
@@ -32,8 +35,7 @@ def read_offer(sealed: Sealed) -> Offer:
     if offer.node != sealed.node:
         raise Refusal(f"the offer of node {offer.node[:12]}… is signed by another key, {sealed.node[:12]}…")
     if offer.protocol != PROTOCOL:
-        older = "node" if offer.protocol < PROTOCOL else "registry"
-        raise Refusal(f"the node speaks protocol {offer.protocol}, the registry {PROTOCOL}; upgrade the {older}")
+        raise Refusal(disagreement(offer.protocol, "the node", "the registry"))
     return offer
 
 
@@ -70,10 +72,12 @@ def withdraw_offer(connection: Connection, node: str) -> None:
         record_event(connection, "offer", node, f"{name} left")
 
 
-def offers(connection: Connection) -> list[Offer]:
-    """The offers that stand now, by name."""
-    query = select(OfferRow.sealed).where(OfferRow.expires > time.time()).order_by(OfferRow.name, OfferRow.node)
-    return [Offer.from_json(Sealed.from_json(sealed).body) for sealed in connection.execute(query).scalars()]
+def offers(connection: Connection, after: str) -> list[Offer]:
+    """The offers that stand now, by node, those after a node; as many as fit a page."""
+    standing = (OfferRow.expires > time.time(), OfferRow.node > after)
+    query = select(OfferRow.sealed).where(*standing).order_by(OfferRow.node).limit(MOST_ROWS)
+    rows = fitting(connection.execute(query).scalars(), len)
+    return [Offer.from_json(Sealed.from_json(sealed).body) for sealed in rows]
 
 
 def is_answered(connection: Connection, work_id: str) -> bool:
@@ -88,7 +92,11 @@ def is_answered(connection: Connection, work_id: str) -> bool:
 
 
 def take_lease(connection: Connection, lease: Lease) -> Lease | None:
-    """Take or renew a lease; None if another node holds a live one or the question has an answer."""
+    """Take or renew a lease; None if another node holds a live one or the question has an answer.
+
+    Raises:
+        Unreachable: when there are too many.
+    """
     now = time.time()
     if holder(connection, lease.work_id, now) not in (None, lease.node) or is_answered(connection, lease.work_id):
         return None
@@ -97,6 +105,9 @@ def take_lease(connection: Connection, lease: Lease) -> Lease | None:
     values = {"expires": granted.expires, "record": granted.to_json().decode()}
     mine = (LeaseRow.work_id == lease.work_id, LeaseRow.node == lease.node)
     if connection.execute(update(LeaseRow).where(*mine).values(**values)).rowcount == 0:
+        live = select(func.count()).select_from(LeaseRow).where(LeaseRow.expires > now)
+        if connection.execute(live).scalar_one() >= MOST_LEASES:
+            raise Unreachable(f"{MOST_LEASES} leases are held, which are the most; try again when some have ended")
         connection.execute(insert(LeaseRow).values(work_id=lease.work_id, node=lease.node, **values))
         connection.execute(delete(LeaseRow).where(LeaseRow.expires < now - FORGET_LEASES_SECONDS))
     return granted

@@ -1,12 +1,13 @@
 """The registry's one interface. `registry.opening.open_registry(url)` gives it for a folder and for a gRPC address.
 
 Methods raise `Refusal` with one clear sentence for what a caller did wrong, and `Unreachable` when the service does not
-answer. Every write is idempotent: a caller that did not hear the acknowledgement calls again.
+answer. Every write is idempotent: a caller that did not hear the acknowledgement calls again. Every answer is bounded:
+long lists come in pages (`registry.pages.every` reads them all).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Combination
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
+from registry.pages import MOST_ROWS
 from registry.records import (
     EVERY_VERSION,
     AliasMove,
@@ -58,8 +60,8 @@ class Registry(Protocol):
     def task(self, name_or_digest: str) -> Task:
         """A task by name or digest."""
 
-    def tasks(self) -> list[Task]:
-        """All tasks, by name."""
+    def tasks(self, after: str = "", limit: int = MOST_ROWS) -> list[Task]:
+        """Tasks by name; the next page begins after the last one's name."""
 
     # -- weights
     def fetch(self, digest: str, progress: Progress | None = None) -> Path:
@@ -85,8 +87,8 @@ class Registry(Protocol):
     def withdraw_offer(self, node: str) -> None:
         """The node has left."""
 
-    def offers(self) -> list[Offer]:
-        """The offers that stand now."""
+    def offers(self, after: str = "") -> list[Offer]:
+        """The offers that stand now, by node, as many as fit one message; the next page is after the last node."""
 
     def lease(self, lease: Lease) -> Lease | None:
         """Take or renew the lease on a question for `lease.seconds`; returned with the end that the registry's clock
@@ -97,7 +99,7 @@ class Registry(Protocol):
         """Give a lease back before it expires."""
 
     def leases(self) -> list[Lease]:
-        """The live leases."""
+        """The live leases; there are never more than fit one message."""
 
     # -- rounds
     def request_round(self, round: RoundRecord) -> RoundRecord:
@@ -106,8 +108,10 @@ class Registry(Protocol):
     def round(self, id_or_name: str) -> RoundRecord:
         """A round by id, unique prefix of its id, or the latest of that name."""
 
-    def rounds(self, states: Sequence[RoundState] = ()) -> list[RoundRecord]:
-        """All rounds, or those in one of these states, latest first."""
+    def rounds(
+        self, states: Sequence[RoundState] = (), before: str | None = None, limit: int = MOST_ROWS
+    ) -> list[RoundRecord]:
+        """Rounds, or those in one of these states, latest first; the next page is before the last one's id."""
 
     def move_round(self, id: str, expected: Sequence[RoundState], state: RoundState, reason: str = "") -> bool:
         """Compare-and-set a round's state; False when it was none of `expected`."""
@@ -116,7 +120,13 @@ class Registry(Protocol):
         """Append a line to the log of what happened in a round."""
 
     def events(self, after: int = 0, round: str | None = None, limit: int = 1000) -> list[Event]:
-        """Lines of the log with a number greater than `after`, oldest first."""
+        """Lines of the log with a number greater than `after`, oldest first, as many as fit one message."""
+
+    def watch(self, after: int | None = None, round: str | None = None, kinds: Sequence[str] = ()) -> Iterator[Event]:
+        """Lines of the log as they happen: those with a number greater than `after` (None: from now on), of one round
+        or all, of these kinds or all. It ends when the registry is closed or its service stops; whoever goes on passes
+        the last number. Close the iterator to stop earlier.
+        """
 
     # -- history
     def resolve(self, revision: str) -> str:
@@ -130,14 +140,14 @@ class Registry(Protocol):
     def tag(self, sealed: Sealed) -> TagRecord:
         """Give a version a name for ever (a sealed `Tag`)."""
 
-    def tags(self) -> list[TagRecord]:
-        """All tags, by name."""
+    def tags(self, after: str = "", limit: int = MOST_ROWS) -> list[TagRecord]:
+        """Tags by name; the next page begins after the last one's name."""
 
-    def aliases(self) -> dict[str, str]:
-        """Aliases and the versions they point at."""
+    def aliases(self, after: str = "", limit: int = MOST_ROWS) -> dict[str, str]:
+        """Aliases and the versions they point at, by name; the next page begins after the last name."""
 
-    def alias_history(self, name: str) -> list[AliasMove]:
-        """All moves of an alias, latest first."""
+    def alias_history(self, name: str, before: int | None = None, limit: int = MOST_ROWS) -> list[AliasMove]:
+        """Moves of an alias, latest first; the next page is before the last one's number."""
 
     def log(self, query: LogQuery = EVERY_VERSION, before: int | None = None, limit: int = 50) -> list[Entry]:
         """Versions that fit, latest first; the next page is `before=entries[-1].number`."""

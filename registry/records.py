@@ -165,6 +165,8 @@ class Event(Record):
 class AliasMove(Record):
     """One move of an alias: who pointed it where, from where, when and why."""
 
+    number: int = 0
+    """Its place among all moves."""
     name: Name
     version: Digest
     before: Digest | None = None

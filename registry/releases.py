@@ -10,18 +10,18 @@ import re
 import time
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, func, insert, select
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Move, Tag
 from ratatouille.exchange.signing import Sealed
 from registry.changes import by, enter_change, known_change
 from registry.chronicle import record_event
+from registry.pages import MOST_ROWS, clipped
 from registry.records import AliasMove, TagRecord
 from registry.schema import AliasRow, ChangeRow, TagRow, VersionRow
 
 SHORTEST_PREFIX = 4
-MOST_MOVES = 10_000
 HEXADECIMAL = re.compile(rf"[0-9a-f]{{{SHORTEST_PREFIX},64}}")
 """What could be the beginning of an id."""
 
@@ -38,7 +38,7 @@ def move_alias(connection: Connection, sealed: Sealed, move: Move) -> AliasMove:
     if tag_target(connection, move.name) is not None:
         raise Refusal(f"{move.name} is a tag, and a tag never moves; choose another name for the alias")
     _check_version(connection, move.version)
-    last = alias_history(connection, move.name, 1)
+    last = alias_history(connection, move.name, limit=1)
     points_at = last[0].version if last else None
     if points_at != move.before:
         raise Refusal(_moved_meanwhile(move, last))
@@ -57,7 +57,7 @@ def add_tag(connection: Connection, sealed: Sealed, tag: Tag) -> TagRecord:
         Refusal: for a name that could be mistaken or means another version, or an unknown version.
     """
     _check_name(tag.name)
-    if alias_history(connection, tag.name, 1):
+    if alias_target(connection, tag.name) is not None:
         raise Refusal(f"{tag.name} is an alias, which moves; choose another name for the tag")
     target = tag_target(connection, tag.name)
     if target is None:
@@ -68,24 +68,34 @@ def add_tag(connection: Connection, sealed: Sealed, tag: Tag) -> TagRecord:
         record_event(connection, "tag", tag.name, f"{text}: {tag.message}" if tag.message else text)
     elif target != tag.version:
         raise Refusal(f"tag {tag.name} means {target[:12]}… for ever; choose another name")
-    return next(one for one in tags(connection) if one.name == tag.name)
+    return _tags(connection, TagRow.name == tag.name)[0]
 
 
-def alias_history(connection: Connection, name: str, limit: int = MOST_MOVES) -> list[AliasMove]:
-    """Moves of an alias, latest first."""
-    return _moves(connection, AliasRow.name == name, limit)
+def alias_history(
+    connection: Connection, name: str, before: int | None = None, limit: int = MOST_ROWS
+) -> list[AliasMove]:
+    """Moves of an alias, latest first, those before a move's number."""
+    which = [AliasRow.name == name]
+    if before is not None:
+        which.append(AliasRow.number < before)
+    return _moves(connection, *which, limit=clipped(limit))
 
 
-def aliases(connection: Connection) -> dict[str, str]:
-    """Aliases and the versions they point at, by name."""
-    last = select(func.max(AliasRow.number)).group_by(AliasRow.name)
+def aliases(connection: Connection, after: str = "", limit: int | None = None) -> dict[str, str]:
+    """Aliases and the versions they point at, by name, those after a name."""
+    last = select(func.max(AliasRow.number)).where(AliasRow.name > after).group_by(AliasRow.name)
     query = select(AliasRow.name, AliasRow.version).where(AliasRow.number.in_(last)).order_by(AliasRow.name)
-    return {row.name: row.version for row in connection.execute(query)}
+    return {row.name: row.version for row in connection.execute(query.limit(limit))}
 
 
-def tags(connection: Connection) -> list[TagRecord]:
-    """All tags, by name."""
-    query = select(TagRow, ChangeRow.sealed).join(ChangeRow, ChangeRow.number == TagRow.change).order_by(TagRow.name)
+def tags(connection: Connection, after: str = "", limit: int = MOST_ROWS) -> list[TagRecord]:
+    """Tags by name, those after a name."""
+    return _tags(connection, TagRow.name > after, limit=clipped(limit))
+
+
+def _tags(connection: Connection, which: ColumnElement[bool], limit: int = 1) -> list[TagRecord]:
+    query = select(TagRow, ChangeRow.sealed).join(ChangeRow, ChangeRow.number == TagRow.change)
+    query = query.where(which).order_by(TagRow.name).limit(limit)
     found = []
     for row in connection.execute(query):
         sealed = Sealed.from_json(row.sealed)
@@ -115,12 +125,20 @@ def names(connection: Connection) -> dict[str, list[str]]:
     return found
 
 
-def _moves(connection: Connection, which: object, limit: int = 1) -> list[AliasMove]:
-    columns = (AliasRow.name, AliasRow.version, AliasRow.before, AliasRow.undo, AliasRow.message, AliasRow.at)
+def _moves(connection: Connection, *which: ColumnElement[bool], limit: int = 1) -> list[AliasMove]:
+    columns = (
+        AliasRow.number,
+        AliasRow.name,
+        AliasRow.version,
+        AliasRow.before,
+        AliasRow.undo,
+        AliasRow.message,
+        AliasRow.at,
+    )
     query = (
         select(*columns, ChangeRow.sealed)
         .outerjoin(ChangeRow, ChangeRow.number == AliasRow.change)
-        .where(which)  # type: ignore[arg-type]
+        .where(*which)
         .order_by(AliasRow.number.desc())
         .limit(limit)
     )

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
 from ratatouille.errors import Refusal, Unreachable
 from registry.local import LocalRegistry
-from registry.servicer import Servicer
+from registry.servicer import THREADS, Servicer
 from registry.wire import CHANNEL_OPTIONS, SERVICE
 
 _log = logging.getLogger(__name__)
-THREADS = 64
 DRAIN_SECONDS = 30.0
 SWEEP_SECONDS = 3600.0
 
@@ -55,6 +55,7 @@ class Service:
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_generic_rpc_handlers((Servicer(self._registry).handler(),))
+        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         try:
             bound = self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         except RuntimeError:
@@ -81,8 +82,9 @@ class Service:
             _log.exception("the folder was not swept; it is tried again in %.0f seconds", SWEEP_SECONDS)
 
     def stop(self, grace: float = DRAIN_SECONDS) -> None:
-        """Take no new calls, let running ones end for `grace` seconds, and close."""
+        """Take no new calls, tell those who watch that it is over, let others end for `grace` seconds, and close."""
         self._health.enter_graceful_shutdown()
+        self._registry.watching.close()
         self._server.stop(grace).wait()
         self._registry.close()
 

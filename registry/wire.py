@@ -1,7 +1,7 @@
 """How the port's methods travel: one table made from `registry.port.Registry`, so that the port is the schema.
 
 Arguments go as one JSON object and are validated strictly against the method's annotations; what is not a method of the
-port cannot be called. `fetch` and `push` carry bytes and have calls of their own.
+port cannot be called. `fetch`, `push` and `watch` are streams and have calls of their own.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_json
 
 from ratatouille.errors import Refusal
+from ratatouille.exchange.dialect import UPGRADE
 from ratatouille.record import first_problem
 from registry.port import Registry
 
 SERVICE = "ratatouille.registry.v1.Registry"
+SOFTWARE = version("model-ratatouille")
+"""What this side runs."""
 OURS = ("said-by", "registry")
 """Trailing metadata of refusals: the sentence is the registry's, not the transport's."""
 
@@ -34,9 +38,15 @@ CHANNEL_OPTIONS = (
     # a peer that vanished without a word is noticed within forty seconds
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # a service that is back is found within seconds; the default may wait for two minutes
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 
-_APART = frozenset({"fetch", "push", "close"})
+BEAT_SECONDS = 15.0
+"""Time after which whoever watches the log is sent a sign of life."""
+
+_APART = frozenset({"fetch", "push", "watch", "close"})
 
 
 @dataclass(frozen=True)
@@ -72,8 +82,18 @@ class Method:
         return {name: getattr(values, name) for name in type(values).model_fields}
 
     def result(self, data: bytes) -> Any:
-        """What the service returned."""
-        return self._returned.validate_json(data)
+        """What the service returned.
+
+        Raises:
+            Refusal: when it is nothing that this software knows.
+        """
+        try:
+            return self._returned.validate_json(data)
+        except ValidationError as error:
+            raise Refusal(
+                f"the registry answers {self.name} as other software would ({first_problem(error)}); "
+                f"upgrade the older side: {UPGRADE}"
+            ) from error
 
     @cached_property
     def _arguments(self) -> type[BaseModel]:

@@ -22,3 +22,9 @@ and whatever is counted stay float32.
 
 PROFILES = {"float32": NUMERICS, "bfloat16": BFLOAT16}
 """What a protocol's `precision` means for trainings; everything else is `NUMERICS`."""
+
+
+def disagreement(theirs: int, caller: str, here: str) -> str:
+    """What to say to a caller with another protocol number: who is older, and how to upgrade."""
+    older = caller if theirs < PROTOCOL else here
+    return f"{caller} speaks protocol {theirs}, {here} {PROTOCOL}; upgrade {older}: {UPGRADE}"

@@ -8,7 +8,7 @@ copied from another node, or from an earlier run, introduces nobody.
 from __future__ import annotations
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.dialect import PROTOCOL
+from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.signing import Sealed, Signer, unseal
 from ratatouille.record import Record
 
@@ -37,8 +37,5 @@ def introduced(data: bytes, flower_node: int, run: int) -> str:
     if (said.flower_node, said.run) != (flower_node, run):
         raise Refusal(f"node {sealed.node[:12]}… introduced itself with an answer that was meant for another occasion")
     if said.protocol != PROTOCOL:
-        raise Refusal(
-            f"node {sealed.node[:12]}… speaks protocol {said.protocol}, and this coordinator {PROTOCOL}; "
-            "install the same version of model-ratatouille on both sides"
-        )
+        raise Refusal(disagreement(said.protocol, f"node {sealed.node[:12]}…", "this coordinator"))
     return sealed.node

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dregistry/proto/registry.proto\x12\x17ratatouille.registry.v1\"=\n\x0b\x43\x61llRequest\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0c\n\x04json\x18\x03 \x01(\x0c\"\x19\n\tCallReply\x12\x0c\n\x04json\x18\x01 \x01(\x0c\"@\n\x0c\x46\x65tchRequest\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"(\n\nFetchReply\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"w\n\x0bPushRequest\x12/\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x1e.ratatouille.registry.v1.BeginH\x00\x12/\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1e.ratatouille.registry.v1.ChunkH\x00\x42\x06\n\x04step\")\n\x05\x42\x65gin\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\"5\n\x05\x43hunk\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"X\n\tPushReply\x12\x31\n\x06needed\x18\x01 \x01(\x0b\x32\x1f.ratatouille.registry.v1.NeededH\x00\x12\x10\n\x06result\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04step\"6\n\x06Needed\x12,\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1d.ratatouille.registry.v1.File\"4\n\x04\x46ile\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x32\x89\x02\n\x08Registry\x12P\n\x04\x43\x61ll\x12$.ratatouille.registry.v1.CallRequest\x1a\".ratatouille.registry.v1.CallReply\x12U\n\x05\x46\x65tch\x12%.ratatouille.registry.v1.FetchRequest\x1a#.ratatouille.registry.v1.FetchReply0\x01\x12T\n\x04Push\x12$.ratatouille.registry.v1.PushRequest\x1a\".ratatouille.registry.v1.PushReply(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dregistry/proto/registry.proto\x12\x17ratatouille.registry.v1\"O\n\x0b\x43\x61llRequest\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0c\n\x04json\x18\x03 \x01(\x0c\x12\x10\n\x08software\x18\x04 \x01(\t\"\x19\n\tCallReply\x12\x0c\n\x04json\x18\x01 \x01(\x0c\"@\n\x0c\x46\x65tchRequest\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"(\n\nFetchReply\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"w\n\x0bPushRequest\x12/\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x1e.ratatouille.registry.v1.BeginH\x00\x12/\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1e.ratatouille.registry.v1.ChunkH\x00\x42\x06\n\x04step\")\n\x05\x42\x65gin\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\"5\n\x05\x43hunk\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"X\n\tPushReply\x12\x31\n\x06needed\x18\x01 \x01(\x0b\x32\x1f.ratatouille.registry.v1.NeededH\x00\x12\x10\n\x06result\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04step\"6\n\x06Needed\x12,\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1d.ratatouille.registry.v1.File\"4\n\x04\x46ile\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"k\n\x0cWatchRequest\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x12\n\x05\x61\x66ter\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\x05round\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\r\n\x05kinds\x18\x04 \x03(\tB\x08\n\x06_afterB\x08\n\x06_round\"5\n\nWatchReply\x12\x0f\n\x05\x65vent\x18\x01 \x01(\x0cH\x00\x12\x0e\n\x04seen\x18\x02 \x01(\x04H\x00\x42\x06\n\x04step2\xe0\x02\n\x08Registry\x12P\n\x04\x43\x61ll\x12$.ratatouille.registry.v1.CallRequest\x1a\".ratatouille.registry.v1.CallReply\x12U\n\x05\x46\x65tch\x12%.ratatouille.registry.v1.FetchRequest\x1a#.ratatouille.registry.v1.FetchReply0\x01\x12T\n\x04Push\x12$.ratatouille.registry.v1.PushRequest\x1a\".ratatouille.registry.v1.PushReply(\x01\x30\x01\x12U\n\x05Watch\x12%.ratatouille.registry.v1.WatchRequest\x1a#.ratatouille.registry.v1.WatchReply0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,25 +32,29 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'registry.proto.registry_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CALLREQUEST']._serialized_start=58
-  _globals['_CALLREQUEST']._serialized_end=119
-  _globals['_CALLREPLY']._serialized_start=121
-  _globals['_CALLREPLY']._serialized_end=146
-  _globals['_FETCHREQUEST']._serialized_start=148
-  _globals['_FETCHREQUEST']._serialized_end=212
-  _globals['_FETCHREPLY']._serialized_start=214
-  _globals['_FETCHREPLY']._serialized_end=254
-  _globals['_PUSHREQUEST']._serialized_start=256
-  _globals['_PUSHREQUEST']._serialized_end=375
-  _globals['_BEGIN']._serialized_start=377
-  _globals['_BEGIN']._serialized_end=418
-  _globals['_CHUNK']._serialized_start=420
-  _globals['_CHUNK']._serialized_end=473
-  _globals['_PUSHREPLY']._serialized_start=475
-  _globals['_PUSHREPLY']._serialized_end=563
-  _globals['_NEEDED']._serialized_start=565
-  _globals['_NEEDED']._serialized_end=619
-  _globals['_FILE']._serialized_start=621
-  _globals['_FILE']._serialized_end=673
-  _globals['_REGISTRY']._serialized_start=676
-  _globals['_REGISTRY']._serialized_end=941
+  _globals['_CALLREQUEST']._serialized_end=137
+  _globals['_CALLREPLY']._serialized_start=139
+  _globals['_CALLREPLY']._serialized_end=164
+  _globals['_FETCHREQUEST']._serialized_start=166
+  _globals['_FETCHREQUEST']._serialized_end=230
+  _globals['_FETCHREPLY']._serialized_start=232
+  _globals['_FETCHREPLY']._serialized_end=272
+  _globals['_PUSHREQUEST']._serialized_start=274
+  _globals['_PUSHREQUEST']._serialized_end=393
+  _globals['_BEGIN']._serialized_start=395
+  _globals['_BEGIN']._serialized_end=436
+  _globals['_CHUNK']._serialized_start=438
+  _globals['_CHUNK']._serialized_end=491
+  _globals['_PUSHREPLY']._serialized_start=493
+  _globals['_PUSHREPLY']._serialized_end=581
+  _globals['_NEEDED']._serialized_start=583
+  _globals['_NEEDED']._serialized_end=637
+  _globals['_FILE']._serialized_start=639
+  _globals['_FILE']._serialized_end=691
+  _globals['_WATCHREQUEST']._serialized_start=693
+  _globals['_WATCHREQUEST']._serialized_end=800
+  _globals['_WATCHREPLY']._serialized_start=802
+  _globals['_WATCHREPLY']._serialized_end=855
+  _globals['_REGISTRY']._serialized_start=858
+  _globals['_REGISTRY']._serialized_end=1210
 # @@protoc_insertion_point(module_scope)

@@ -8,14 +8,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CallRequest(_message.Message):
-    __slots__ = ("protocol", "method", "json")
+    __slots__ = ("protocol", "method", "json", "software")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
     JSON_FIELD_NUMBER: _ClassVar[int]
+    SOFTWARE_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     method: str
     json: bytes
-    def __init__(self, protocol: _Optional[int] = ..., method: _Optional[str] = ..., json: _Optional[bytes] = ...) -> None: ...
+    software: str
+    def __init__(self, protocol: _Optional[int] = ..., method: _Optional[str] = ..., json: _Optional[bytes] = ..., software: _Optional[str] = ...) -> None: ...
 
 class CallReply(_message.Message):
     __slots__ = ("json",)
@@ -90,3 +92,23 @@ class File(_message.Message):
     size: int
     offset: int
     def __init__(self, digest: _Optional[str] = ..., size: _Optional[int] = ..., offset: _Optional[int] = ...) -> None: ...
+
+class WatchRequest(_message.Message):
+    __slots__ = ("protocol", "after", "round", "kinds")
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    protocol: int
+    after: int
+    round: str
+    kinds: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, protocol: _Optional[int] = ..., after: _Optional[int] = ..., round: _Optional[str] = ..., kinds: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class WatchReply(_message.Message):
+    __slots__ = ("event", "seen")
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
+    event: bytes
+    seen: int
+    def __init__(self, event: _Optional[bytes] = ..., seen: _Optional[int] = ...) -> None: ...

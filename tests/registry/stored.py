@@ -104,7 +104,8 @@ def _live(world: World, other: Signer) -> dict[str, str]:
     offer = Offer(node=world.signer.node, name="anna", holdings=(_holding(),), device="GPU Ω", issued=time.time())
     registry.offer(world.signer.seal(offer))
     curve = (CurvePoint(step=5, loss=None, validation_loss=0.5, score=0.75),)
-    more = {"round": round.id, "note": "first try – naïve", "curve": curve, "kept_step": 5, "software": {"torch": "2"}}
+    more: dict[str, Any] = {"round": round.id, "note": "first try – naïve", "curve": curve, "kept_step": 5}
+    more["software"] = {"torch": "2"}
     first, files = world.fine_tune(start, 2, **more)
     registry.lease(Lease(work_id=first.work_id, node=other.node, seconds=0))
     one = world.work(first, files)

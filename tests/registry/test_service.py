@@ -16,7 +16,9 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Import
@@ -25,10 +27,10 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.weights.architecture import Architecture, Tensor
 from registry.maintain import Maintainer
 from registry.opening import open_registry
-from registry.proto.registry_pb2 import CallReply, CallRequest, FetchReply, FetchRequest
+from registry.proto.registry_pb2 import CallReply, CallRequest
 from registry.records import LogQuery, Result
 from registry.service import Service
-from registry.wire import SERVICE
+from registry.wire import SERVICE, SOFTWARE
 from tests.registry.conftest import Start
 from tests.registry.world import World
 
@@ -232,23 +234,79 @@ def test_only_the_ports_methods_can_be_called_and_only_as_they_are(tmp_path: Pat
     service.start()
     with grpc.insecure_channel(service.address.removeprefix("grpc://")) as channel:
         call = channel.unary_unary(f"/{SERVICE}/Call", CallRequest.SerializeToString, CallReply.FromString)
-        fetch = channel.unary_stream(f"/{SERVICE}/Fetch", FetchRequest.SerializeToString, FetchReply.FromString)
-        for protocol, method, arguments, code, sentence in (
-            (1, "configure", b"{}", grpc.StatusCode.UNIMPLEMENTED, "does not know 'configure'"),
-            (1, "close", b"{}", grpc.StatusCode.UNIMPLEMENTED, "does not know 'close'"),
-            (1, "log", b'{"limit":"5"}', grpc.StatusCode.INVALID_ARGUMENT, "limit: input should be a valid integer"),
-            (1, "log", b'{"limits":5}', grpc.StatusCode.INVALID_ARGUMENT, "limits: extra inputs are not permitted"),
-            (1, "log", b"{", grpc.StatusCode.INVALID_ARGUMENT, "log cannot be called like this"),
-            (1, "resolve", b'{"revision":"x"}', grpc.StatusCode.FAILED_PRECONDITION, "there is no alias or tag 'x'"),
-            (0, "log", b"{}", grpc.StatusCode.FAILED_PRECONDITION, "this registry protocol 1; upgrade your software"),
-            (2, "log", b"{}", grpc.StatusCode.FAILED_PRECONDITION, "this registry protocol 1; upgrade the registry"),
+        for method, arguments, code, sentence in (
+            ("configure", b"{}", grpc.StatusCode.UNIMPLEMENTED, "does not know 'configure'"),
+            ("close", b"{}", grpc.StatusCode.UNIMPLEMENTED, "does not know 'close'"),
+            ("log", b'{"limit":"5"}', grpc.StatusCode.INVALID_ARGUMENT, "limit: input should be a valid integer"),
+            ("log", b'{"limits":5}', grpc.StatusCode.INVALID_ARGUMENT, "limits: extra inputs are not permitted"),
+            ("log", b"{", grpc.StatusCode.INVALID_ARGUMENT, "log cannot be called like this"),
+            ("resolve", b'{"revision":"x"}', grpc.StatusCode.FAILED_PRECONDITION, "there is no alias or tag 'x'"),
         ):
             with pytest.raises(grpc.RpcError) as caught:
-                call(CallRequest(protocol=protocol, method=method, json=arguments))
+                call(CallRequest(protocol=1, method=method, json=arguments))
             assert caught.value.code() == code
             assert sentence in str(caught.value.details())
-        with pytest.raises(grpc.RpcError, match="upgrade the registry"):
-            list(fetch(FetchRequest(protocol=2, digest="0" * 64)))
+    service.stop(grace=1)
+
+
+@pytest.mark.parametrize(("theirs", "older"), [(0, "your software"), (2, "this registry")])
+def test_another_protocol_is_refused_by_every_call_with_what_to_type(
+    tmp_path: Path, theirs: int, older: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = Service(tmp_path / "registry")
+    service.start()
+    monkeypatch.setattr("registry.client.PROTOCOL", theirs)
+    sentence = (
+        f"your software speaks protocol {theirs}, this registry 1; "
+        f"upgrade {older}: pip install --upgrade model-ratatouille"
+    )
+    signer = Signer.open(tmp_path / "key")
+    with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
+        for ask in (
+            registry.info,
+            lambda: registry.fetch("0" * 64),
+            lambda: registry.push(signer.seal(Receipt.model_construct()), {}),
+            lambda: next(registry.watch()),
+        ):
+            with pytest.raises(Refusal) as caught:
+                ask()
+            assert str(caught.value) == sentence
+    service.stop(grace=1)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "older"),
+    [
+        ("", "upgrade yours:"),
+        ("0.0.9", "upgrade yours (0.0.9):"),
+        ("99.1", "upgrade it:"),
+        (SOFTWARE, "the older side:"),
+    ],
+)
+def test_a_method_that_is_not_known_says_which_side_to_upgrade(tmp_path: Path, theirs: str, older: str) -> None:
+    service = Service(tmp_path / "registry")
+    service.start()
+    with grpc.insecure_channel(service.address.removeprefix("grpc://")) as channel:
+        call = channel.unary_unary(f"/{SERVICE}/Call", CallRequest.SerializeToString, CallReply.FromString)
+        for method, arguments in (("of_tomorrow", b"{}"), ("log", b'{"of_tomorrow":1}')):
+            with pytest.raises(grpc.RpcError) as caught:
+                call(CallRequest(protocol=1, method=method, json=arguments, software=theirs))
+            said = str(caught.value.details())
+            assert "of_tomorrow" in said
+            if method == "of_tomorrow" or theirs != SOFTWARE:
+                assert said.endswith(f"upgrade {older} pip install --upgrade model-ratatouille")
+    service.stop(grace=1)
+
+
+def test_tools_find_the_calls_and_messages_by_reflection(tmp_path: Path) -> None:
+    service = Service(tmp_path / "registry")
+    service.start()
+    with grpc.insecure_channel(service.address.removeprefix("grpc://")) as channel:
+        described = ProtoReflectionDescriptorDatabase(channel)
+        assert SERVICE in described.get_services()
+        found = DescriptorPool(described).FindServiceByName(SERVICE)
+        assert sorted(found.methods_by_name) == ["Call", "Fetch", "Push", "Watch"]
+        assert "software" in found.methods_by_name["Call"].input_type.fields_by_name
     service.stop(grace=1)
 
 

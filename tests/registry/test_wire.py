@@ -27,9 +27,9 @@ def test_the_generated_messages_are_those_of_the_proto_file(tmp_path: Path) -> N
         )
 
 
-def test_every_method_of_the_port_travels_or_carries_weights() -> None:
+def test_every_method_of_the_port_travels_or_is_a_stream() -> None:
     methods = {name for name, value in vars(Registry).items() if callable(value) and not name.startswith("_")}
-    assert methods - METHODS.keys() == {"fetch", "push", "close"}
+    assert methods - METHODS.keys() == {"fetch", "push", "watch", "close"}
     assert all(hasattr(LocalRegistry, name) for name in methods)
 
 
@@ -50,6 +50,11 @@ def test_results_arrive_as_they_were_returned() -> None:
     result = Result(work_id="a" * 64, seconds=1.5)
     assert METHODS["results"].result(to_json({"a" * 64: result})) == {"a" * 64: result}
     assert METHODS["lease"].result(to_json(None)) is None
+
+
+def test_an_answer_of_other_software_says_what_to_do() -> None:
+    with pytest.raises(Refusal, match=r"answers info as other software would \(colour: extra .*pip install --upgrade"):
+        METHODS["info"].result(b'{"software":"ratatouille 9.0.0","colour":"red"}')
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def test_an_answer_meant_for_another_node_or_run_introduces_nobody(tmp_path: Pat
 
 def test_a_node_that_speaks_another_protocol_is_told_what_to_install(tmp_path: Path) -> None:
     sealed = Signer.open(tmp_path / "key").seal(Introduction(flower_node=1, run=2, protocol=99))
-    with pytest.raises(Refusal, match=r"speaks protocol 99.*install the same version"):
+    with pytest.raises(Refusal, match=r"speaks protocol 99.*upgrade this coordinator: pip install --upgrade"):
         introduced(sealed.to_json(), 1, 2)
 
 

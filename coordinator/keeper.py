@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from coordinator.control import Control
+from registry.pages import every
 from registry.port import Registry
 from registry.records import ALIVE, RoundRecord
 
@@ -43,7 +44,8 @@ class Keeper:
             Unreachable: when registry or SuperLink does not answer.
             Refusal: when Flower does not take the run; that counts as a start.
         """
-        rounds = {round.id: round for round in self._registry.rounds(ALIVE)}
+        pages = every(lambda last: self._registry.rounds(ALIVE, last and last.id))
+        rounds = {round.id: round for round in pages}
         if self._round not in rounds:
             self._round = self._run = None
         lives = self._lives()

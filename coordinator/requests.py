@@ -6,6 +6,7 @@ import time
 
 from coordinator.settings import RoundSettings, resolve
 from ratatouille.recipes.round import Round
+from registry.pages import every
 from registry.port import Registry
 from registry.records import RoundRecord
 
@@ -22,9 +23,10 @@ def request(settings: RoundSettings, registry: Registry, fresh: bool = False) ->
         Refusal: as `resolve` does.
     """
     round = resolve(settings, registry)
-    known = {record.id for record in registry.rounds()}
-    while fresh and round.id in known:
-        round = resolve(settings, registry, round.repeat + 1)
+    if fresh:
+        known = {record.id for record in every(lambda last: registry.rounds((), last and last.id))}
+        while round.id in known:
+            round = resolve(settings, registry, round.repeat + 1)
     now = time.time()
     spec = round.to_json().decode()
     registry.request_round(

@@ -181,10 +181,10 @@ class LocalRegistry:
         with self._database.write() as connection:
             membership.withdraw_offer(connection, node)
 
-    def offers(self, after: str = "") -> list[Offer]:
+    def offers(self) -> list[Offer]:
         """The offers that stand now."""
         with self._database.read() as connection:
-            return membership.offers(connection, after)
+            return membership.offers(connection)
 
     def lease(self, lease: Lease) -> Lease | None:
         """Take or renew a lease."""

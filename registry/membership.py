@@ -11,7 +11,7 @@ from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.chronicle import record_event
-from registry.pages import MOST_ROWS, fitting
+from registry.pages import PAGE_CHARACTERS
 from registry.schema import ContributionRow, LeaseRow, OfferRow, VersionRow
 from registry.settings import read_settings
 
@@ -43,14 +43,27 @@ def enter_offer(connection: Connection, sealed: Sealed, offer: Offer) -> None:
     """Replace a node's offer, unless a later one stands.
 
     It stands for `offer.seconds` after its arrival: a node's clock may be wrong, and may be put right.
+
+    Raises:
+        Unreachable: when there are too many.
     """
-    now = time.time()
-    last = connection.execute(select(OfferRow.issued, OfferRow.expires).where(OfferRow.node == offer.node)).first()
+    now, text = time.time(), sealed.to_json().decode()
+    size = func.length(OfferRow.sealed)
+    query = select(OfferRow.issued, OfferRow.expires, size.label("size")).where(OfferRow.node == offer.node)
+    last = connection.execute(query).first()
     if last is not None and last.issued > offer.issued and last.expires > now:
         return
+    if last is None or last.expires <= now or last.size < len(text):
+        others = (OfferRow.expires > now, OfferRow.node != offer.node)
+        taken = connection.execute(select(func.coalesce(func.sum(size), 0)).where(*others)).scalar_one()
+        if taken + len(text) > PAGE_CHARACTERS:
+            raise Unreachable(
+                f"the offers that stand have {taken} characters together, and {PAGE_CHARACTERS} are the most; "
+                "try again when a node has left"
+            )
     values = {
         "name": offer.name,
-        "sealed": sealed.to_json().decode(),
+        "sealed": text,
         "issued": offer.issued,
         "expires": now + min(offer.seconds, LONGEST_OFFER_SECONDS),
     }
@@ -72,12 +85,10 @@ def withdraw_offer(connection: Connection, node: str) -> None:
         record_event(connection, "offer", node, f"{name} left")
 
 
-def offers(connection: Connection, after: str) -> list[Offer]:
-    """The offers that stand now, by node, those after a node; as many as fit a page."""
-    standing = (OfferRow.expires > time.time(), OfferRow.node > after)
-    query = select(OfferRow.sealed).where(*standing).order_by(OfferRow.node).limit(MOST_ROWS)
-    rows = fitting(connection.execute(query).scalars(), len)
-    return [Offer.from_json(Sealed.from_json(sealed).body) for sealed in rows]
+def offers(connection: Connection) -> list[Offer]:
+    """The offers that stand now, by name."""
+    query = select(OfferRow.sealed).where(OfferRow.expires > time.time()).order_by(OfferRow.name, OfferRow.node)
+    return [Offer.from_json(Sealed.from_json(sealed).body) for sealed in connection.execute(query).scalars()]
 
 
 def is_answered(connection: Connection, work_id: str) -> bool:

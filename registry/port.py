@@ -87,8 +87,8 @@ class Registry(Protocol):
     def withdraw_offer(self, node: str) -> None:
         """The node has left."""
 
-    def offers(self, after: str = "") -> list[Offer]:
-        """The offers that stand now, by node, as many as fit one message; the next page is after the last node."""
+    def offers(self) -> list[Offer]:
+        """The offers that stand now, by name; there are never more than fit one message."""
 
     def lease(self, lease: Lease) -> Lease | None:
         """Take or renew the lease on a question for `lease.seconds`; returned with the end that the registry's clock

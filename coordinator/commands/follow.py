@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Iterator
 
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -11,9 +13,11 @@ from coordinator.conductor import Conductor
 from coordinator.progress import Standing, standing
 from ratatouille.cli.output import console, print_line, safe
 from ratatouille.errors import Unreachable
+from registry.pages import every
 from registry.port import Registry
-from registry.records import OVER
+from registry.records import OVER, Event
 
+_log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
 _LINE_SECONDS = 10.0
 
@@ -36,6 +40,34 @@ def follow(registry: Registry, round_id: str, quiet: bool = False) -> None:
                     return
             except Unreachable as error:
                 shown.say(f"{error}; waiting for it")
+            time.sleep(_LOOK_SECONDS)
+
+
+def written(registry: Registry, round_id: str, after: int = 0) -> Iterator[Event]:
+    """What happened in a round, as far as it is written."""
+    return every(lambda last: registry.events(last.number if last else after, round_id))
+
+
+def told(registry: Registry, round_id: str) -> Iterator[Event]:
+    """What happened in a round and happens until it ends; goes on through an outage of the registry."""
+    last, waiting = 0, False
+    while True:
+        try:
+            over = registry.round(round_id).state in OVER  # first: what is read after it is complete
+            for event in written(registry, round_id, last):
+                last, waiting = event.number, False
+                yield event
+            if over:
+                return
+            for event in registry.watch(last, round_id):
+                last = event.number
+                yield event
+                if event.kind == "round" and registry.round(round_id).state in OVER:
+                    break
+        except Unreachable as error:
+            if not waiting:
+                _log.warning("%s; waiting for it", error)
+            waiting = True
             time.sleep(_LOOK_SECONDS)
 
 

@@ -19,9 +19,9 @@ from ratatouille.errors import Refusal
 from ratatouille.recipes.columns import STARTS
 from ratatouille.recipes.forecast import forecast
 from ratatouille.recipes.recipe import recipe_named
-from registry.commands.opened import registry_in_force
+from registry.commands.opened import opened, registry_in_force
 from registry.port import Registry
-from registry.records import OVER, RoundRecord
+from registry.records import RoundRecord
 
 RoundId = Annotated[str, typer.Argument(help="A round's name, id, or unique prefix of its id.", metavar="ROUND")]
 Recipes = Annotated[str | None, typer.Option(help="Recipes instead of the file's, separated by commas.")]
@@ -103,9 +103,13 @@ def result(registry: Registry, record: RoundRecord) -> Report:
     return report(conductor.round, plan.outcomes, record.reason, plan.shared)
 
 
-def list_(remote: Remote = None, as_json: AsJson = False) -> None:
-    """List the rounds."""
-    rounds = registry_in_force(remote).rounds()
+def list_(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    remote: Remote = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the rounds, the latest first."""
+    rounds = registry_in_force(remote).rounds(limit=limit)
     if as_json:
         print_json(rounds)
         return
@@ -136,21 +140,15 @@ def logs(
     as_json: AsJson = False,
 ) -> None:
     """Show what happened in a round."""
-    registry = registry_in_force(remote)
-    record = registry.round(round)
-    last = 0
-    while True:
-        over = registry.round(record.id).state in OVER
-        while events := registry.events(last, record.id):
-            for event in events:
-                if as_json:
-                    typer.echo(event.to_json().decode())
-                else:
-                    print_line(f"{when(event.at)}  {event.kind:<11} {short(event.subject):<11} {event.text}")
-            last = events[-1].number
-        if over or not follow_:
-            return
-        time.sleep(0.5)
+    from coordinator.commands.follow import told, written
+
+    with opened(remote) as registry:
+        record = registry.round(round)
+        for event in told(registry, record.id) if follow_ else written(registry, record.id):
+            if as_json:
+                typer.echo(event.to_json().decode())
+            else:
+                print_line(f"{when(event.at)}  {event.kind:<11} {short(event.subject):<11} {event.text}")
 
 
 def cancel(round: RoundId, remote: Remote = None) -> None:

@@ -34,7 +34,9 @@ class Rounds:
     def __init__(self, **states: RoundState) -> None:
         self.states: dict[str, RoundState] = dict(states)
 
-    def rounds(self, states: Sequence[RoundState] = ()) -> list[RoundRecord]:
+    def rounds(self, states: Sequence[RoundState] = (), before: str | None = None) -> list[RoundRecord]:
+        if before is not None:  # all came with the first page
+            return []
         return [
             RoundRecord(id=id_, name=id_, spec="", state=state, created=float(age), changed=0.0)
             for age, (id_, state) in enumerate(self.states.items())

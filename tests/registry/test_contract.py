@@ -22,6 +22,7 @@ from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
 from ratatouille.weights.canonical import Array, encode, open_part
 from ratatouille.weights.combine import combine
+from registry.pages import every
 from registry.records import LogQuery, Result, RoundRecord
 from tests.registry.behind import direct, folder_of, replace, store_of
 from tests.registry.world import FINGERPRINT, NETWORK, PETS, World, featurizer, head
@@ -824,3 +825,76 @@ def test_settings_that_do_not_exist_or_fit_are_refused(world: World, name: str, 
         local.configure(name, value)
     assert local.settings().reserve_bytes == 2**30
     local.close()
+
+
+# -- long lists
+
+
+def test_every_list_comes_in_pages_that_hold_each_row_once(world: World) -> None:
+    registry = world.registry
+    version = str(world.probed().version)
+    names = [f"name{number}" for number in range(7)]
+    for number, name in enumerate(names):
+        registry.request_round(
+            RoundRecord(id=name, name="round", spec="{}", state="requested", created=number, changed=number)
+        )
+        registry.define_task(PETS.model_copy(update={"name": name}))
+        world.maintainer.tag(version, f"tag{number}")
+        world.maintainer.release(version if number % 2 else f"{version}~1", f"alias{number % 3}")
+    rounds = list(every(lambda last: registry.rounds(["requested"], last and last.id, limit=2)))
+    assert [one.id for one in rounds] == names[::-1] == [one.id for one in registry.rounds()]
+    tasks = list(every(lambda last: registry.tasks(last.name if last else "", limit=3)))
+    assert [one.name for one in tasks] == sorted([*names, "pets"]) == [one.name for one in registry.tasks()]
+    tags = list(every(lambda last: registry.tags(last.name if last else "", limit=2)))
+    assert [one.name for one in tags] == [f"tag{number}" for number in range(7)]
+    assert tags == registry.tags()
+    first = registry.aliases(limit=2)
+    assert (
+        [*first, *registry.aliases(after=list(first)[-1])]
+        == list(registry.aliases())
+        == [f"alias{n}" for n in range(3)]
+    )
+    moves = list(every(lambda last: registry.alias_history("alias0", last and last.number, limit=1)))
+    assert moves == registry.alias_history("alias0")
+    assert len(moves) == 3
+    events = list(every(lambda last: registry.events(last.number if last else 0, limit=5)))
+    assert events == registry.events()
+    with pytest.raises(Refusal, match="there is no round with the id 'nobody'"):
+        registry.rounds(before="nobody")
+    assert registry.rounds(limit=-1) == registry.tags(limit=-1) == registry.events(limit=-1) == []
+
+
+def test_a_page_ends_before_it_is_too_large_for_a_message(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("registry.pages.PAGE_CHARACTERS", 100)
+    registry = world.registry
+    for number in range(5):
+        registry.note("one", "note", "subject", f"{number}" * (60 if number < 4 else 500))
+    first = registry.events(round="one")
+    assert [len(event.text) for event in first] == [60]
+    every_line = list(every(lambda last: registry.events(last.number if last else 0, "one")))
+    assert [event.text[0] for event in every_line] == list("01234")
+
+
+def test_offers_and_leases_are_never_more_than_one_message_holds(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer = Offer(node=world.signer.node, name="zoo", holdings=(), issued=1.0)
+    size = len(world.signer.seal(offer).to_json())
+    monkeypatch.setattr("registry.membership.PAGE_CHARACTERS", size + 10)
+    world.registry.offer(world.signer.seal(offer))
+    second = Signer.open(tmp_path / "second.key")
+    other = offer.model_copy(update={"node": second.node})
+    with pytest.raises(Unreachable, match="the offers that stand have .* try again when a node has left"):
+        world.registry.offer(second.seal(other))
+    world.registry.offer(world.signer.seal(offer.model_copy(update={"issued": 2.0})))  # it is there already
+    world.registry.withdraw_offer(world.signer.node)
+    world.registry.offer(second.seal(other))
+    assert [one.node for one in world.registry.offers()] == [second.node]
+    monkeypatch.setattr("registry.membership.MOST_LEASES", 1)
+    lease = Lease(work_id="1" * 64, node=world.signer.node)
+    assert world.registry.lease(lease) is not None
+    with pytest.raises(Unreachable, match="1 leases are held"):
+        world.registry.lease(lease.model_copy(update={"work_id": "2" * 64}))
+    assert world.registry.lease(lease) is not None
+    world.registry.release(lease.work_id, lease.node)
+    assert world.registry.lease(lease.model_copy(update={"work_id": "2" * 64})) is not None

@@ -44,7 +44,7 @@ class Keeper:
             Unreachable: when registry or SuperLink does not answer.
             Refusal: when Flower does not take the run; that counts as a start.
         """
-        pages = every(lambda last: self._registry.rounds(ALIVE, last and last.id))
+        pages = every(lambda last: self._registry.rounds(ALIVE, last.id if last else None))
         rounds = {round.id: round for round in pages}
         if self._round not in rounds:
             self._round = self._run = None

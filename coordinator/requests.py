@@ -24,7 +24,7 @@ def request(settings: RoundSettings, registry: Registry, fresh: bool = False) ->
     """
     round = resolve(settings, registry)
     if fresh:
-        known = {record.id for record in every(lambda last: registry.rounds((), last and last.id))}
+        known = {record.id for record in every(lambda last: registry.rounds((), last.id if last else None))}
         while round.id in known:
             round = resolve(settings, registry, round.repeat + 1)
     now = time.time()

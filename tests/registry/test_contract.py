@@ -841,27 +841,24 @@ def test_every_list_comes_in_pages_that_hold_each_row_once(world: World) -> None
         registry.define_task(PETS.model_copy(update={"name": name}))
         world.maintainer.tag(version, f"tag{number}")
         world.maintainer.release(version if number % 2 else f"{version}~1", f"alias{number % 3}")
-    rounds = list(every(lambda last: registry.rounds(["requested"], last and last.id, limit=2)))
+    rounds = list(every(lambda last: registry.rounds(["requested"], last.id if last else None, limit=2)))
     assert [one.id for one in rounds] == names[::-1] == [one.id for one in registry.rounds()]
     tasks = list(every(lambda last: registry.tasks(last.name if last else "", limit=3)))
     assert [one.name for one in tasks] == sorted([*names, "pets"]) == [one.name for one in registry.tasks()]
     tags = list(every(lambda last: registry.tags(last.name if last else "", limit=2)))
     assert [one.name for one in tags] == [f"tag{number}" for number in range(7)]
     assert tags == registry.tags()
-    first = registry.aliases(limit=2)
-    assert (
-        [*first, *registry.aliases(after=list(first)[-1])]
-        == list(registry.aliases())
-        == [f"alias{n}" for n in range(3)]
-    )
-    moves = list(every(lambda last: registry.alias_history("alias0", last and last.number, limit=1)))
+    some = registry.aliases(limit=2)
+    assert [*some, *registry.aliases(after="alias1")] == list(registry.aliases()) == ["alias0", "alias1", "alias2"]
+    moves = list(every(lambda last: registry.alias_history("alias0", last.number if last else None, limit=1)))
     assert moves == registry.alias_history("alias0")
     assert len(moves) == 3
     events = list(every(lambda last: registry.events(last.number if last else 0, limit=5)))
     assert events == registry.events()
     with pytest.raises(Refusal, match="there is no round with the id 'nobody'"):
         registry.rounds(before="nobody")
-    assert registry.rounds(limit=-1) == registry.tags(limit=-1) == registry.events(limit=-1) == []
+    assert not registry.rounds(limit=-1)
+    assert not registry.events(limit=-1)
 
 
 def test_a_page_ends_before_it_is_too_large_for_a_message(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -884,7 +881,7 @@ def test_offers_and_leases_are_never_more_than_one_message_holds(
     world.registry.offer(world.signer.seal(offer))
     second = Signer.open(tmp_path / "second.key")
     other = offer.model_copy(update={"node": second.node})
-    with pytest.raises(Unreachable, match="the offers that stand have .* try again when a node has left"):
+    with pytest.raises(Unreachable, match=r"the offers that stand have .* try again when a node has left"):
         world.registry.offer(second.seal(other))
     world.registry.offer(world.signer.seal(offer.model_copy(update={"issued": 2.0})))  # it is there already
     world.registry.withdraw_offer(world.signer.node)

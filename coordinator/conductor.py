@@ -33,6 +33,7 @@ class Conductor:
         self._clock = clock
         self._until = math.inf
         """Answers that came later do not count."""
+        self._foretold = False
         self._found: tuple[tuple[int, bool], Plan] | None = None
         self._foreseen: tuple[int, Forecast] | None = None
 
@@ -58,6 +59,7 @@ class Conductor:
         """The plan as of now: known answers are in it, and what the registry can do itself is done."""
         while True:
             found = self.gather()
+            self._foretell(found)
             if not found.combinations:
                 return found
             for work_id, combination in found.combinations.items():
@@ -79,6 +81,15 @@ class Conductor:
         if self._foreseen is None or self._foreseen[0] != len(self.facts):
             self._foreseen = (len(self.facts), forecast(self.round, self.facts))
         return self._foreseen[1]
+
+    def _foretell(self, found: Plan) -> None:
+        """Note once how much the round will ask, so that those who only see the registry know how far it is."""
+        if self._foretold or not (found.orders or found.combinations):
+            return
+        self._foretold = True
+        needed = self.forecast()
+        known, asked = len(needed.known), len(needed.orders) + len(needed.combinations)
+        self._registry.note(self.round.id, "plan", f"{known}/{asked}", f"{asked} questions, {known} of them answered")
 
     def _plan(self) -> Plan:
         """The plan for the facts that are here; walked again only when there are more of them, or the round closes."""

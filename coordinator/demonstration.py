@@ -92,7 +92,7 @@ def _coordinator(folder: Path) -> Iterator[str]:
     port, superlink_port = free_port(), free_port()
     place = folder / "coordinator"
     command = [*module("ratatouille.cli.main"), "coordinator", "up", "--folder", str(place)]
-    command += ["--port", str(port), "--superlink-port", str(superlink_port)]
+    command += ["--port", str(port), "--superlink-port", str(superlink_port), "--web-port", "0"]
     program = Program(
         "coordinator", tuple(command), folder / "logs" / "coordinator.log", environment_with_scripts(), grace=20.0
     )

@@ -35,6 +35,8 @@ class HouseSettings:
     folder: Path
     port: int
     superlink_port: int
+    web_port: int | None = None
+    """Port of the web page, a free one if it is taken; None for no page."""
 
     @property
     def remote(self) -> str:
@@ -52,6 +54,8 @@ class House:
 
     def __init__(self, settings: HouseSettings) -> None:
         self.settings = settings
+        self.web: str | None = None
+        """Address of the web page, once everything is ready; None for no page."""
 
     def run(self, stop: threading.Event, ready: threading.Event) -> None:
         """Start everything, set `ready`, and keep rounds alive until `stop` is set.
@@ -72,6 +76,7 @@ class House:
             stack.enter_context(link)
             registry.announce(link.settings.address)
             stack.callback(_say_goodbye, registry)
+            self.web = registry.info().web
             ready.set()
             keeper = Keeper(registry, link.control, settings.remote)
             while not stop.wait(_LOOK_SECONDS):
@@ -84,6 +89,7 @@ class House:
 def _service(settings: HouseSettings) -> Program:
     command = [*module("registry.service"), "--folder", str(settings.registry_folder)]
     command += ["--port", str(settings.port)]
+    command += [] if settings.web_port is None else ["--web-port", str(settings.web_port)]
     log = settings.folder / "logs" / "registry.log"
     return Program("registry", tuple(command), log, environment_with_scripts(), restart=True)
 

@@ -1,8 +1,7 @@
 """Rewrites the tree in README.md: every file with one line about it, taken from the file itself.
 
-A Python file says it in the first sentence of its docstring, a TOML, proto or shell file in its first comment, a page
-or notebook in its first heading. Files that cannot say it themselves have a line in `NAMED`. Tests are listed by
-folder.
+A Python file says it in the first sentence of its docstring, a page or notebook in its first heading, any other file
+in its first comment. Files that cannot say it themselves have a line in `NAMED`. Tests are listed by folder.
 
 `python -m docs.tree` writes; a test compares.
 """
@@ -62,8 +61,11 @@ def described(name: str) -> str:
     path = ROOT / name
     if path.suffix == ".py":
         return _sentence(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")
-    if path.suffix in (".toml", ".proto", ".mk") or path.name == "Makefile":
+    if path.suffix in (".toml", ".proto", ".mk", ".js") or path.name == "Makefile":
         return _sentence(_first_comment(path.read_text(encoding="utf-8")))
+    if path.suffix in (".css", ".jinja"):
+        comment = re.match(r"(?:/\*|{#) (.+?) (?:\*/|#})", path.read_text(encoding="utf-8"), re.DOTALL)
+        return _sentence(comment[1]) if comment else ""
     if path.suffix == ".ipynb":
         return _sentence(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"][0].removeprefix("# "))
     if path.suffix == ".md":

@@ -20,6 +20,7 @@ from registry import (
     answers,
     chronicle,
     combining,
+    contributors,
     definitions,
     log,
     membership,
@@ -41,6 +42,7 @@ from registry.publish import Publisher, Push
 from registry.records import (
     EVERY_VERSION,
     AliasMove,
+    Contributor,
     Details,
     Entry,
     Event,
@@ -74,6 +76,8 @@ class LocalRegistry:
         except OSError as error:
             raise Refusal(f"the registry folder {folder} cannot be used: {error.strerror}") from error
         self.folder = folder
+        self.web: str | None = None
+        """Address of the page that this process shows, which `info` passes on."""
         self._database = Database(places.database or folder / DATABASE)
         self.publisher = Publisher(self._database, self.blobs)
         self.watching = Watching(self._database)
@@ -86,7 +90,7 @@ class LocalRegistry:
     # -- who is there
     def info(self) -> Info:
         """Protocol number, software, and the fleet's address."""
-        return Info(software=f"ratatouille {version('model-ratatouille')}", fleet=self.settings().fleet)
+        return Info(software=f"ratatouille {version('model-ratatouille')}", fleet=self.settings().fleet, web=self.web)
 
     def announce(self, fleet: str | None) -> None:
         """Say where the fleet can be joined."""
@@ -292,6 +296,11 @@ class LocalRegistry:
         """A version and its ancestors, breadth first."""
         with self._database.read() as connection:
             return queries.lineage(connection, revision, depth)
+
+    def contributors(self) -> list[Contributor]:
+        """Everybody whose work is here."""
+        with self._database.read() as connection:
+            return contributors.contributors(connection)
 
     def verify(self, revision: str) -> Verification:
         """Check a version."""

@@ -20,6 +20,7 @@ from registry.pages import MOST_ROWS
 from registry.records import (
     EVERY_VERSION,
     AliasMove,
+    Contributor,
     Details,
     Entry,
     Event,
@@ -160,6 +161,9 @@ class Registry(Protocol):
 
     def lineage(self, revision: str, depth: int = 100) -> list[LineageRow]:
         """A version and its ancestors, breadth first; each ancestor once for each way in."""
+
+    def contributors(self) -> list[Contributor]:
+        """Everybody whose work is here, the most trainings first."""
 
     def verify(self, revision: str) -> Verification:
         """Check a version: bytes, id, signature; a combination is recomputed from its parents, bit for bit."""

@@ -26,6 +26,8 @@ class Info(Record):
     software: str
     fleet: str | None = None
     """Address of the Flower SuperLink that nodes of this federation join; None when no coordinator is up."""
+    web: str | None = None
+    """Address of the service's web page, for a browser on its own machine; None when it has none."""
 
 
 class Result(Record):
@@ -156,7 +158,9 @@ class Event(Record):
     number: int
     at: float
     kind: str
-    """`version`, `evaluation`, `rejected`, `duplicate`, `round`, `alias`, `offer` …"""
+    """`version`, `evaluation`, `rejected`, `duplicate`, `round`, `alias`, `offer` …; `plan` foretells how many
+    questions a round will ask, and its subject is `answered/asked`.
+    """
     round: str | None
     subject: str
     text: str
@@ -189,3 +193,26 @@ class TagRecord(Record):
     author: str = ""
     node: Digest
     at: float
+
+
+class Contributor(Record):
+    """Somebody whose signed work was taken, under one key."""
+
+    node: Digest
+    name: Name | None
+    """What the node called itself last; None for a key that never offered anything."""
+    here: bool
+    """Whether its offer stands now."""
+    trainings: int = 0
+    heads: int = 0
+    imports: int = 0
+    evaluations: int = 0
+    """Counts and comparisons, which make no version."""
+    duplicates: int = 0
+    """Answers to questions that had one."""
+    rejected: int = 0
+    retracted: int = 0
+    seconds: float = 0.0
+    """Time spent on what was taken."""
+    first: float
+    last: float

@@ -1,7 +1,7 @@
-"""The registry as a process: gRPC in front of a folder. `python -m registry.service --folder FOLDER --port PORT`.
+"""The registry as a process: gRPC in front of a folder, and the web page beside it.
 
-Loopback only for now, without TLS, and it says so. SIGTERM lets running calls end; kill -9 loses nothing that was
-acknowledged. What is answered is `servicer`'s.
+`python -m registry.service --folder FOLDER --port PORT --web-port PORT`. Loopback only for now, without TLS, and it
+says so. SIGTERM lets running calls end; kill -9 loses nothing that was acknowledged. What is answered is `servicer`'s.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -22,8 +24,12 @@ from grpc_reflection.v1alpha import reflection
 
 from ratatouille.errors import Refusal, Unreachable
 from registry.local import LocalRegistry
+from registry.page import MISSING, can_open_page, open_page
 from registry.servicer import THREADS, Servicer
 from registry.wire import CHANNEL_OPTIONS, SERVICE
+
+if TYPE_CHECKING:
+    from registry.web.server import WebServer
 
 _log = logging.getLogger(__name__)
 DRAIN_SECONDS = 30.0
@@ -43,6 +49,7 @@ class Service:
             raise Refusal(f"{host} is not this machine's loopback; without TLS the registry listens on 127.0.0.1 only")
         self._registry = LocalRegistry(folder)
         _check(self._registry)
+        self._page: WebServer | None = None
         self._server = grpc.server(
             ThreadPoolExecutor(THREADS, thread_name_prefix="registry"),
             # without this option two services share one port, and each gets some of the calls
@@ -72,6 +79,14 @@ class Service:
         self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         self._health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
 
+    def show(self, port: int) -> str:
+        """Show the web page too, beside gRPC; returns a sentence that says where, or why not."""
+        if not can_open_page():
+            return MISSING
+        self._page = open_page(self._registry, port)
+        self._registry.web = self._page.address
+        return self._page.sentence
+
     def sweep(self) -> None:
         """Throw away what broken transfers left long ago. That can wait, so a failure ends nobody's calls."""
         try:
@@ -85,6 +100,8 @@ class Service:
         """Take no new calls, tell those who watch that it is over, let others end for `grace` seconds, and close."""
         self._health.enter_graceful_shutdown()
         self._registry.watching.close()
+        if self._page is not None:
+            self._page.stop()
         self._server.stop(grace).wait()
         self._registry.close()
 
@@ -100,22 +117,28 @@ def _check(registry: LocalRegistry) -> None:
         raise
 
 
-def serve(folder: Path, port: int, host: str = "127.0.0.1", ready: Callable[[str], None] = print) -> None:
+def serve(
+    folder: Path, port: int, host: str = "127.0.0.1", ready: Callable[[str], None] = print, web: int | None = None
+) -> None:
     """Run a service until SIGTERM or SIGINT.
 
     Args:
         folder: the registry's folder.
         port: where to listen; 0 takes a free one.
         host: a loopback address.
-        ready: is told one line with the address, once calls are answered.
+        ready: is told one line with the address, once calls are answered, and one about the web page.
+        web: port of the web page, a free one if that is taken; None for no page.
     """
     _open_many_files()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     service = Service(folder, host, port)
+    about_page = None if web is None else service.show(web)  # first, so that `info` knows it from the beginning
     service.start()
     ready(f"registry {folder} at {service.address} (loopback without TLS: everybody on this machine may write)")
+    if about_page is not None:
+        ready(about_page)
     while not stop.wait(SWEEP_SECONDS):
         service.sweep()
     service.stop()
@@ -129,10 +152,12 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--port", type=int, default=9290, help="0 takes a free one")
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--web-port", type=int, help="show the web page there; 0 takes a free one")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        serve(arguments.folder, arguments.port, arguments.host, lambda line: print(line, flush=True))
+        said = partial(print, flush=True)
+        serve(arguments.folder, arguments.port, arguments.host, said, arguments.web_port)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,7 @@ class Coordinator:
         port = free_port()
         self.address = f"grpc://127.0.0.1:{port}"
         command = _command(light, "coordinator", "up", "--port", port, "--superlink-port", free_port())
+        command += ["--web-port", "0"]
         self.log = folder / "coordinator.log"
         environment = {**os.environ, "RATATOUILLE_HOME": str(self.home), "RATATOUILLE_REMOTE": self.address}
         with self.log.open("wb") as log:
@@ -121,6 +123,14 @@ def test_a_coordinator_defines_tasks_and_answers_without_torch(coordinator: Coor
     assert coordinator.call("node", "status", "--json").json == []
     status: dict[str, Any] = coordinator.call("coordinator", "status", "--json").json
     assert (status["remote"], status["nodes"], status["rounds"]) == (coordinator.address, 0, [])
+
+
+def test_a_coordinator_without_torch_shows_the_web_page(coordinator: Coordinator) -> None:
+    address: str = coordinator.call("coordinator", "status", "--json").json["info"]["web"]
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{address}live", timeout=20) as answer:
+        assert b"No node is here." in answer.read()
+    assert f"web page: {address}" in coordinator.log.read_text()
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,8 @@ def demo(
     data = write_images(folder)
     with joined(folder, data) as registry:
         console.print(f"{len(NODES)} nodes have joined after {time.monotonic() - began:.0f} s: {', '.join(NODES)}")
+        if page := registry.info().web:
+            console.print(f"watch it: {page}live")
         file = write_settings(folder / "round.toml", ROUND)
         id_ = request(read_round_settings(file), registry).id
         follow(registry, id_)

@@ -11,10 +11,11 @@ from typing import Annotated
 
 import typer
 
-from ratatouille.cli.home import DEFAULT_PORT, home, remote_in_force
-from ratatouille.cli.options import AsJson, Home, Remote
+from ratatouille.cli.home import DEFAULT_PORT, DEFAULT_WEB_PORT, home, remote_in_force
+from ratatouille.cli.options import AsJson, Home, NoWeb, Remote, WebPort
 from ratatouille.cli.output import console, print_json, say_what_happens
 from ratatouille.errors import Refusal
+from registry.page import MISSING
 from registry.records import ALIVE
 
 
@@ -24,6 +25,8 @@ def up(
     superlink_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Flower's SuperLink.")] = (
         DEFAULT_PORT + 1
     ),
+    web_port: WebPort = DEFAULT_WEB_PORT,
+    no_web: NoWeb = False,
 ) -> None:
     """Start registry and coordinator on this machine.
 
@@ -33,7 +36,8 @@ def up(
     from coordinator.house import House, HouseSettings
 
     say_what_happens()
-    settings = HouseSettings(_folder(folder), port, superlink_port)
+    settings = HouseSettings(_folder(folder), port, superlink_port, None if no_web else web_port)
+    house = House(settings)
     stop, ready = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -42,13 +46,22 @@ def up(
         if ready.wait() and not stop.is_set():
             console.print(
                 f"the coordinator is up: registry {settings.remote}, state in {settings.folder}\n"
+                f"{_page(house.web, settings.web_port)}\n"
                 "(loopback only, without encryption) contributors: `ratatouille node join node.toml`",
                 soft_wrap=True,
             )
 
     threading.Thread(target=say_when_ready, daemon=True).start()
-    House(settings).run(stop, ready)
+    house.run(stop, ready)
     console.print("the coordinator has stopped")
+
+
+def _page(address: str | None, wanted: int | None) -> str:
+    """What is said of the web page."""
+    if address is None:
+        return "no web page is shown" if wanted is None else MISSING
+    instead = "" if f":{wanted}/" in address or not wanted else f" (port {wanted} is taken)"
+    return f"web page: {address}{instead}"
 
 
 def status(remote: Remote = None, as_json: AsJson = False) -> None:
@@ -65,6 +78,8 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
         return
     fleet = f"up, fleet at {info.fleet}" if info.fleet else "not up"
     console.print(f"registry {force.value} answers ({info.software}); coordinator: {fleet}")
+    if info.web:
+        console.print(f"web page: {info.web} (on the machine of the registry)")
     console.print(f"nodes that are here: {len(nodes)}; rounds that run or wait: {len(running)}")
 
 

@@ -19,6 +19,7 @@ from ratatouille.record import Name, Record
 from ratatouille.settings import read_settings
 
 DEFAULT_PORT = 9290
+DEFAULT_WEB_PORT = 9280
 LOCAL = f"grpc://127.0.0.1:{DEFAULT_PORT}"
 
 

@@ -15,3 +15,7 @@ Remote = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts.")]
 Home = Annotated[Path | None, typer.Option("--folder", help="Where its state is kept.")]
+WebPort = Annotated[
+    int, typer.Option("--web-port", min=0, max=65535, help="Port of the web page; a free one if it is taken, or 0.")
+]
+NoWeb = Annotated[bool, typer.Option("--no-web", help="Show no web page.")]

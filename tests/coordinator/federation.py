@@ -136,7 +136,7 @@ class Federation:
 
     def start_coordinator(self) -> None:
         """Start `coordinator up` and wait for it."""
-        ports = ["--port", str(self.port), "--superlink-port", str(self.superlink_port)]
+        ports = ["--port", str(self.port), "--superlink-port", str(self.superlink_port), "--no-web"]
         self._start("coordinator", "coordinator", "up", "--folder", str(self.home / "coordinator"), *ports)
         wait_until(self._fleet_is_up, 90, "the coordinator is up")
 

@@ -24,6 +24,10 @@ class Memory:
     def __init__(self) -> None:
         self.now = 0.0
         self._known: dict[str, Result] = {}
+        self.foretold: list[tuple[str, str]] = []
+
+    def note(self, round: str, kind: str, subject: str, text: str) -> None:
+        self.foretold.append((kind, subject))
 
     def results(self, work_ids: Sequence[str]) -> dict[str, Result]:
         return {work_id: self._known[work_id] for work_id in work_ids if work_id in self._known}
@@ -127,3 +131,27 @@ def test_the_plan_is_not_walked_again_until_there_is_news(monkeypatch: pytest.Mo
     assert len(walks) == 1
     memory.answer(found.orders)
     assert conductor.advance() is not found
+
+
+def test_a_round_foretells_once_how_much_it_will_ask_and_what_of_it_is_known() -> None:
+    memory, round = Memory(), soup(deadline=None)
+    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
+    first = conductor.advance()
+    conductor.advance()
+    asked = len(conductor.forecast().orders) + len(conductor.forecast().combinations)
+    assert asked > len(first.orders)
+    assert memory.foretold == [("plan", f"0/{asked}")]
+    memory.answer(first.orders)
+    later = conduct(round, memory, "running", 1000.0, 1001.0)
+    assert not later.advance().done
+    assert memory.foretold[1:] == [("plan", f"{len(first.orders)}/{asked}")]
+
+
+def test_a_round_that_is_done_foretells_nothing() -> None:
+    memory, round = Memory(), soup(deadline=None)
+    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
+    while not (found := conductor.advance()).done:
+        memory.answer(found.orders)
+    before = len(memory.foretold)
+    conduct(round, memory, "done", 2000.0, 2001.0).advance()
+    assert len(memory.foretold) == before

@@ -46,7 +46,9 @@ class Books(Memory):
         return []
 
     def note(self, round: str, kind: str, subject: str, text: str) -> None:
-        self.notes.append(text)
+        super().note(round, kind, subject, text)
+        if kind != "plan":
+            self.notes.append(text)
 
 
 class Lane:

@@ -5,13 +5,16 @@ import resource
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import registry.page
 from ratatouille.processes import free_port
 from registry.opening import open_registry
+from registry.service import Service
 from tests.ratatouille.cli.call import call, loaded_by
 from tests.registry.commands.conftest import make_history, make_world
 
@@ -33,9 +36,11 @@ def service(folder: Path) -> Iterator[str]:
     """`ratatouille registry serve`, until the tests of this file have run."""
     command = [sys.executable, "-m", "ratatouille.cli.main", "registry", "serve", "--folder", str(folder)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True, env=environment)
+    ports = ["--port", "0", "--web-port", "0"]
+    process = subprocess.Popen([*command, *ports], stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
-    said = process.stdout.readline()
+    said = process.stdout.readline() + process.stdout.readline()
+    assert "web page at http://127.0.0.1:" in said
     yield next(word for word in said.split() if word.startswith("grpc://"))
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
@@ -88,3 +93,49 @@ def test_a_service_that_is_not_there_is_said_in_one_sentence() -> None:
 def test_a_port_that_is_taken_is_said_in_one_sentence(service: str, tmp_path: Path) -> None:
     port = service.rpartition(":")[2]
     call("registry", "serve", "--folder", tmp_path / "other", "--port", port).refused(port)
+
+
+def test_the_service_says_where_its_web_page_is_and_shows_it(service: str) -> None:
+    info = call("coordinator", "status", "--json", "--remote", service).json["info"]
+    assert "spring" in page(info["web"])
+    called = call("coordinator", "status", "--remote", service)
+    assert f"web page: {info['web']}" in called.out
+
+
+def test_the_page_alone_shows_a_service_and_a_folder_alike_and_ends_with_a_signal(service: str, folder: Path) -> None:
+    texts = []
+    for remote in (service, str(folder)):
+        command = [sys.executable, "-m", "ratatouille.cli.main", "registry", "web", "--remote", remote]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        process = subprocess.Popen([*command, "--web-port", "0"], stdout=subprocess.PIPE, text=True, env=environment)
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        assert "read-only, for this machine only" in said
+        texts.append(page(next(word for word in said.split() if word.startswith("http://"))))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        process.stdout.close()
+    assert "spring" in texts[0]
+    assert texts[0] == texts[1]
+
+
+def test_a_page_of_a_registry_that_is_not_there_is_refused_at_once(tmp_path: Path) -> None:
+    address = f"grpc://127.0.0.1:{free_port()}"
+    call("registry", "web", "--remote", address, "--web-port", "0").refused(address)
+    call("registry", "web", "--remote", tmp_path / "nothing", "--web-port", "0").refused("there is no registry")
+
+
+def test_without_its_packages_the_service_runs_and_says_what_the_page_needs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry.page, "NEEDED", ("jinja2", "a_package_that_is_nowhere"))
+    service = Service(folder)
+    assert service.show(0) == "there is no web page: it needs `pip install 'model-ratatouille[web]'`"
+    service.stop(grace=0)
+    call("registry", "web", "--remote", folder).refused("model-ratatouille[web]")
+
+
+def page(address: str) -> str:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(address, timeout=20) as answer:
+        return str(answer.read().decode())

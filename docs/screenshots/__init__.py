@@ -1,0 +1,1 @@
+"""Pictures of the web page for docs/web.md, from a real history: `python -m docs.screenshots FOLDER`."""

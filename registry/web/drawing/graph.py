@@ -1,0 +1,182 @@
+"""From versions to a graph that stays readable: columns by distance, and trainings of a kind as one group that opens.
+
+A round may have hundreds of trainings. Those of one column, rule and purpose are one group when they are more than a
+few; it opens into a list, and a very large one into dots. Edges between groups are one edge with a count.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from registry.web.brief import KINDS, Brief
+
+FEW = 6
+"""So many versions of a kind are shown one by one."""
+LISTED = 24
+"""So many members of an open group are lines with a name; more are dots."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One version, or a group of them."""
+
+    key: str
+    column: int
+    members: tuple[Brief, ...]
+    form: str
+    """`single`, `closed` (a group), `lines` or `dots` (an open group)."""
+    outside: bool = False
+    """Whether it was made elsewhere: in another round, or in none."""
+    target: bool = False
+    """Whether it is a training on a target task."""
+
+    @property
+    def first(self) -> Brief:
+        """The oldest member."""
+        return self.members[0]
+
+    @property
+    def kind(self) -> str:
+        """The rule that made it; shapes go by it."""
+        return self.first.rule
+
+    @property
+    def colour(self) -> str:
+        """As the rule, but trainings on targets and on auxiliary tasks differ."""
+        return "target" if self.target else self.kind
+
+    @property
+    def title(self) -> str:
+        """What it is, in a few words; shape and colour say what made it."""
+        one = self.first
+        if self.form != "single":
+            return f"{len(self.members)} {KINDS.get(self.kind, self.kind)}s"
+        return f"average of {len(one.parents)}" if self.kind == "combine" else one.task or one.made
+
+    @property
+    def about(self) -> str:
+        """What distinguishes it: the tasks of a group, the purpose of an average, who made a version."""
+        if self.form == "single":
+            return (self.first.purpose or "").replace("_", " ") or self.first.by
+        tasks = list(dict.fromkeys(member.task for member in self.members if member.task))
+        return f"{len(tasks)} tasks" if len(tasks) > 1 else "".join(tasks)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Aliases and tags of the members."""
+        return tuple(name for member in self.members for name in member.names)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """From a parent to what was made from it; between groups, several at once."""
+
+    source: str
+    target: str
+    role: str
+    """`weight` (a member of an average), `start` (where a training began) or `head` (only the head was taken)."""
+    count: int
+    share: str
+    """Part of the average: `1/4`, for each of a group, or that they differ; empty for trainings."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in their columns, and edges."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+
+    @property
+    def columns(self) -> list[list[Node]]:
+        """Nodes by column."""
+        found: dict[int, list[Node]] = defaultdict(list)
+        for node in self.nodes:
+            found[node.column].append(node)
+        return [found[column] for column in sorted(found)]
+
+
+def gathered(
+    versions: Sequence[Brief],
+    outside: Sequence[Brief] = (),
+    targets: Collection[str] = (),
+    opened: Collection[str] = (),
+    few: int = FEW,
+    listed: int = LISTED,
+) -> Graph:
+    """The graph of some versions.
+
+    Args:
+        versions: what the graph is about.
+        outside: versions from elsewhere that they were made from.
+        targets: tasks whose trainings are groups of their own, apart from those of auxiliary tasks.
+        opened: keys of groups that are open.
+        few: so many of a kind are shown one by one.
+        listed: so many members of an open group are lines.
+    """
+    everything = {one.id: one for one in (*outside, *versions)}
+    elsewhere = {one.id for one in outside}
+    columns = _columns(everything)
+    groups: dict[tuple[int, str, str, bool, bool], list[Brief]] = defaultdict(list)
+    for one in sorted(everything.values(), key=lambda one: (one.created, one.id)):
+        target = one.rule == "fine_tune" and one.task in targets
+        groups[columns[one.id], one.rule, one.purpose or "", one.id in elsewhere, target].append(one)
+    nodes: list[Node] = []
+    anchors: dict[str, str] = {}
+    for (column, rule, purpose, foreign, target), members in groups.items():
+        if len(members) <= few:
+            nodes += [Node(one.id, column, (one,), "single", foreign, target) for one in members]
+            anchors |= {one.id: one.id for one in members}
+            continue
+        words = (str(column), rule, purpose, "outside" if foreign else "", "target" if target else "")
+        key = ".".join(word for word in words if word)
+        form = "closed" if key not in opened else "lines" if len(members) <= listed else "dots"
+        nodes.append(Node(key, column, tuple(members), form, foreign, target))
+        anchors |= {one.id: one.id if form == "lines" else key for one in members}
+    return Graph(tuple(nodes), tuple(_edges(everything, anchors)))
+
+
+def _columns(everything: Mapping[str, Brief]) -> dict[str, int]:
+    """The longest way from a version without parents here; averages that nothing was made from stand at the end."""
+    columns: dict[str, int] = {}
+    waiting = list(everything)
+    while waiting:
+        one = everything[waiting[-1]]
+        parents = [parent.version for parent in one.parents if parent.version in everything]
+        missing = [parent for parent in parents if parent not in columns]
+        if missing:
+            waiting += missing
+            continue
+        columns[one.id] = 1 + max((columns[parent] for parent in parents), default=-1)
+        waiting.pop()
+    last = max(columns.values(), default=0)
+    used = {parent.version for one in everything.values() for parent in one.parents}
+    ends = (id for id, one in everything.items() if one.rule == "combine" and id not in used)
+    return columns | dict.fromkeys(ends, last)
+
+
+def _edges(everything: Mapping[str, Brief], anchors: Mapping[str, str]) -> list[Edge]:
+    found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for one in everything.values():
+        total = sum(parent.coefficient for parent in one.parents)
+        averaged = one.rule == "combine"
+        known = [parent for parent in one.parents if parent.version in everything]
+        for place, parent in enumerate(known if averaged else dict.fromkeys(known)):
+            if anchors[parent.version] != anchors[one.id]:
+                role = "weight" if averaged else "head" if place else "start"
+                share = share_of(parent.coefficient, total) if averaged else ""
+                found[anchors[parent.version], anchors[one.id], role].append(share)
+    return [Edge(*way, count=len(shares), share=_together(shares)) for way, shares in found.items()]
+
+
+def share_of(coefficient: float, total: float) -> str:
+    """A coefficient's part of the whole: exact for counts, three digits for factors."""
+    if isinstance(coefficient, int) and isinstance(total, int):
+        return f"{coefficient}/{total}"
+    return f"{coefficient / total:.3g}" if total else f"{coefficient:g}"
+
+
+def _together(shares: Sequence[str]) -> str:
+    return shares[0] if len(set(shares)) == 1 else f"{len(shares)} shares"

@@ -1,0 +1,46 @@
+"""Which versions a page asks the registry for: those of a round, the newest, and those that others were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from registry.port import Registry
+from registry.records import AliasMove, LogQuery
+from registry.web.brief import Brief, brief
+
+MOST_IN_ROUND = 600
+"""Versions of one round that are drawn; the round's own page lists all."""
+MOST_OUTSIDE = 12
+
+
+def of_round(registry: Registry, id: str, most: int = MOST_IN_ROUND) -> list[Brief]:
+    """The versions of a round, the latest first."""
+    return [brief(entry) for entry in registry.log(LogQuery(round=id), limit=most)]
+
+
+def newest(registry: Registry, most: int) -> list[Brief]:
+    """The latest versions of all."""
+    return [brief(entry) for entry in registry.log(limit=most)]
+
+
+def sources(registry: Registry, versions: Sequence[Brief]) -> list[Brief]:
+    """Versions from elsewhere that these were made from, at most a few."""
+    here = {one.id for one in versions}
+    wanted = dict.fromkeys(parent.version for one in versions for parent in one.parents if parent.version not in here)
+    return [one for id in list(wanted)[:MOST_OUTSIDE] for one in alone(registry, id)]
+
+
+def alone(registry: Registry, revision: str) -> Iterable[Brief]:
+    """One version, without its evaluations."""
+    return [brief(row.entry) for row in registry.lineage(revision, depth=0)[:1]]
+
+
+def targets_of(registry: Registry) -> frozenset[str]:
+    """Names of the tasks that rounds are about; trainings on others are auxiliary."""
+    return frozenset(task.name for task in registry.tasks() if task.kind == "target")
+
+
+def suggested(registry: Registry) -> list[AliasMove]:
+    """The last moves of the aliases, the latest first."""
+    moves = [move for name in registry.aliases() for move in registry.alias_history(name)[:4]]
+    return sorted(moves, key=lambda move: -move.at)

@@ -1,0 +1,57 @@
+"""Contributors: who gave what, and whose work the released versions are made of."""
+
+from __future__ import annotations
+
+from ratatouille.record import Digest, Record
+from registry.port import Registry
+from registry.records import Contributor
+from registry.web.asked import Asked
+from registry.web.brief import brief
+from registry.web.page import Page
+from registry.web.shares import Part, shares
+
+PAGE = 100
+DEPTH = 8
+MOST_ALIASES = 8
+
+
+class Released(Record):
+    """An alias, and whose work it points at."""
+
+    alias: str
+    version: Digest
+    parts: tuple[Part, ...]
+
+
+class Contributors(Record):
+    """What the page says."""
+
+    contributors: tuple[Contributor, ...]
+    in_all: int
+    page: int
+    pages: int
+    released: tuple[Released, ...]
+
+
+def page(registry: Registry, asked: Asked) -> Page:
+    """Everybody whose work is here."""
+    everybody = registry.contributors()
+    pages = max(1, -(-len(everybody) // PAGE))
+    number = asked.number("page", 1, 1, pages)
+    view = Contributors(
+        contributors=tuple(everybody[PAGE * (number - 1) : PAGE * number]),
+        in_all=len(everybody),
+        page=number,
+        pages=pages,
+        released=tuple(_released(registry)) if number == 1 else (),
+    )
+    return Page("contributors.html.jinja", view)
+
+
+def _released(registry: Registry) -> list[Released]:
+    found = []
+    for alias, id in list(registry.aliases().items())[:MOST_ALIASES]:
+        versions = {row.entry.id: brief(row.entry) for row in registry.lineage(id, DEPTH)}
+        if versions[id].rule != "import":
+            found.append(Released(alias=alias, version=id, parts=shares(id, versions).contributors))
+    return found

@@ -1,0 +1,96 @@
+"""Search: by revision or its beginning, by names of aliases, tags, rounds, tasks and contributors, and by messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.record import Digest, Record
+from registry.port import Registry
+from registry.records import LogQuery
+from registry.web.asked import Asked
+from registry.web.brief import Brief, brief
+from registry.web.listing import alone
+from registry.web.page import Page
+
+MOST = 50
+
+
+class Named(Record):
+    """An alias or a tag."""
+
+    name: str
+    version: Digest
+
+
+class FoundRound(Record):
+    """A round with that name or id."""
+
+    id: str
+    name: str
+    state: str
+
+
+class Found(Record):
+    """What the page says."""
+
+    q: str
+    exact: Brief | None
+    """The version that the words name."""
+    names: tuple[Named, ...]
+    rounds: tuple[FoundRound, ...]
+    tasks: tuple[str, ...]
+    versions: tuple[Brief, ...]
+    """Versions of that task, contributor or with that message, latest first."""
+    more: bool
+    """Whether there are more versions than are listed."""
+
+    @property
+    def count(self) -> int:
+        """How much was found."""
+        return (self.exact is not None) + len(self.names) + len(self.rounds) + len(self.tasks) + len(self.versions)
+
+
+def page(registry: Registry, asked: Asked) -> Page:
+    """What fits some words; nothing for no words."""
+    q = asked.text("q")
+    if not q:
+        empty = Found(q="", exact=None, names=(), rounds=(), tasks=(), versions=(), more=False)
+        return Page("search.html.jinja", empty, {"q": ""})
+    small = q.casefold()
+    named = {**registry.aliases(), **{tag.name: tag.version for tag in registry.tags()}}
+    rounds = [one for one in registry.rounds() if small in one.name.casefold() or one.id.startswith(small)]
+    tasks = [task.name for task in registry.tasks() if small in task.name.casefold()]
+    queries = [LogQuery(text=q), LogQuery(contributor=q[:80]), *(LogQuery(task=task) for task in tasks if task == q)]
+    versions = _versions(registry, queries)
+    view = Found(
+        q=q,
+        exact=_exact(registry, q),
+        names=tuple(Named(name=name, version=id) for name, id in named.items() if small in name.casefold())[:MOST],
+        rounds=tuple(FoundRound(id=one.id, name=one.name, state=one.state) for one in rounds[:MOST]),
+        tasks=tuple(tasks[:MOST]),
+        versions=tuple(versions[:MOST]),
+        more=len(versions) > MOST,
+    )
+    return Page("search.html.jinja", view, {"q": q})
+
+
+def _exact(registry: Registry, q: str) -> Brief | None:
+    try:
+        return next(iter(alone(registry, q)), None)
+    except Unreachable:
+        raise
+    except Refusal:  # the words name no version, or several
+        return None
+
+
+def _versions(registry: Registry, queries: Sequence[LogQuery]) -> list[Brief]:
+    found: dict[str, Brief] = {}
+    for query in queries:
+        try:
+            found |= {entry.id: brief(entry) for entry in registry.log(query, limit=MOST + 1)}
+        except Unreachable:
+            raise
+        except Refusal:  # nobody is called so
+            continue
+    return sorted(found.values(), key=lambda one: -one.created)

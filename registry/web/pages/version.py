@@ -1,0 +1,157 @@
+"""A version: what it is, how well it does, whose work it is made of, how it was made, and how to get it."""
+
+from __future__ import annotations
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.version import Version
+from ratatouille.record import Digest, Record
+from registry.commands.history import receipt_facts
+from registry.port import Registry
+from registry.records import Details, LineageRow
+from registry.web.ancestry import tree
+from registry.web.asked import Asked, NotThere
+from registry.web.brief import Brief, brief
+from registry.web.cells import Cell, ClassLine, Mistake, cells, class_lines, heat, mistakes
+from registry.web.drawing.both import both_ways
+from registry.web.drawing.curve import curves
+from registry.web.listing import targets_of
+from registry.web.page import Page
+from registry.web.shares import Shares, shares
+from registry.web.why import why
+
+DEPTH = 8
+DEEPEST = 50
+DRAWN_DEPTH = 3
+"""Steps back that the graph shows; the tree below it goes on."""
+MOST_CLASSES = 40
+"""A larger confusion matrix is told as its most frequent mistakes."""
+MOST_MISTAKES = 40
+MOST_CHILDREN = 12
+MOST_OPEN = 50
+
+
+class Ancestor(Record):
+    """One way from a version to an ancestor."""
+
+    version: Brief
+    depth: int
+    through: Digest | None
+    coefficient: int | float | None
+
+
+class Network(Record):
+    """The architecture, in brief."""
+
+    record: Digest
+    name: str
+    input_size: int
+
+
+class VersionView(Record):
+    """What the page says."""
+
+    version: Brief
+    record: Version
+    work_id: Digest
+    architecture: Network
+    why: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    shown: str | None
+    """Key of the cell whose classes are shown."""
+    classes: tuple[str, ...]
+    class_lines: tuple[ClassLine, ...]
+    mistakes: tuple[Mistake, ...]
+    shares: Shares
+    lineage: tuple[Ancestor, ...]
+    depth: int
+    children: tuple[Brief, ...]
+    children_in_all: int
+    receipt: Receipt | None
+
+
+def page(registry: Registry, asked: Asked) -> Page:
+    """Everything about a version.
+
+    Raises:
+        NotThere: for a revision that names none.
+    """
+    depth = asked.number("depth", DEPTH, 1, DEEPEST)
+    details = found(registry, asked.path["revision"])
+    rows = registry.lineage(details.entry.id, depth)
+    counted = cells(details.evaluations)
+    chosen = next((cell for cell in counted if cell.key == asked.text("cell")), counted[0] if counted else None)
+    classes = registry.task(_task_of(details, chosen)).classes if chosen else ()
+    view = _view(registry, details, rows, counted, chosen, classes, depth)
+    opened = asked.all("open", MOST_OPEN)
+    near = {row.entry.id: brief(row.entry) for row in rows if row.depth <= DRAWN_DEPTH}
+    branches, left_out = tree(rows)
+    drawn = {
+        "facts": [] if details.receipt is None else receipt_facts(details.receipt),
+        "curves": () if details.receipt is None else curves(details.receipt.curve, details.receipt.kept_step),
+        "chosen": chosen,
+        "heat": heat,
+        "matrix_shown": chosen is not None and len(classes) <= MOST_CLASSES,
+        "drawings": both_ways(tuple(near.values()), (), targets_of(registry), opened),
+        "opened": opened,
+        "tree": branches,
+        "left_out": left_out,
+        "name": asked.path["revision"] if asked.path["revision"] in details.entry.aliases else details.entry.id[:12],
+    }
+    return Page("version.html.jinja", view, drawn)
+
+
+def found(registry: Registry, revision: str) -> Details:
+    """A version by any of its names.
+
+    Raises:
+        NotThere: in the registry's words.
+    """
+    try:
+        return registry.show(revision)
+    except Unreachable:
+        raise
+    except Refusal as refusal:
+        raise NotThere(str(refusal)) from refusal
+
+
+def _view(
+    registry: Registry,
+    details: Details,
+    rows: list[LineageRow],
+    counted: tuple[Cell, ...],
+    chosen: Cell | None,
+    classes: tuple[str, ...],
+    depth: int,
+) -> VersionView:
+    entry = details.entry
+    architecture = registry.architecture(entry.version.architecture)
+    versions = {row.entry.id: brief(row.entry) for row in rows}
+    children = [row for id in details.children[:MOST_CHILDREN] for row in registry.lineage(id, depth=0)]
+    return VersionView(
+        version=versions[entry.id],
+        record=entry.version,
+        work_id=entry.work_id,
+        architecture=Network(
+            record=entry.version.architecture, name=architecture.name, input_size=architecture.input_size
+        ),
+        why=why(details),
+        cells=counted,
+        shown=chosen.key if chosen else None,
+        classes=classes,
+        class_lines=tuple(class_lines(chosen, classes)) if chosen else (),
+        mistakes=tuple(mistakes(chosen, classes, MOST_MISTAKES)) if chosen else (),
+        shares=shares(entry.id, versions),
+        lineage=tuple(
+            Ancestor(version=versions[row.entry.id], depth=row.depth, through=row.through, coefficient=row.coefficient)
+            for row in rows
+        ),
+        depth=depth,
+        children=tuple(brief(row.entry) for row in children),
+        children_in_all=len(details.children),
+        receipt=details.receipt,
+    )
+
+
+def _task_of(details: Details, cell: Cell) -> str:
+    return next(one.task for one in details.evaluations if one.task_name == cell.task)

@@ -1,0 +1,45 @@
+"""Who contributed what, over every implementation of the port."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from ratatouille.exchange.membership import Offer
+from ratatouille.exchange.signing import Signer
+from tests.registry.world import World, featurizer
+
+
+def test_contributions_are_added_up_by_key(world: World) -> None:
+    probed = world.probed()
+    first, _ = world.tuned(probed, 1), world.tuned(probed, 2)
+    world.work(world.evaluation(first), {})
+    (one,) = world.registry.contributors()
+    assert (one.node, one.name, one.here) == (world.signer.node, None, False)
+    assert (one.imports, one.heads, one.trainings, one.evaluations) == (1, 1, 2, 1)
+    assert (one.duplicates, one.rejected, one.retracted) == (0, 0, 0)
+    assert one.seconds == 4.0
+    assert one.first <= one.last <= time.time()
+
+
+def test_a_contributor_has_the_name_of_their_last_offer_and_is_here_while_it_stands(world: World) -> None:
+    offer = Offer(node=world.signer.node, name="anna", holdings=(), issued=time.time(), seconds=600.0)
+    world.registry.offer(world.signer.seal(offer))
+    (one,) = world.registry.contributors()
+    assert (one.name, one.here) == ("anna", True)
+    world.registry.withdraw_offer(world.signer.node)
+    (one,) = world.registry.contributors()
+    assert (one.name, one.here) == ("anna", False)
+
+
+def test_a_second_answer_counts_as_a_duplicate_and_its_time_does_not(world: World, tmp_path: Path) -> None:
+    probed = world.probed()
+    receipt, files = world.fine_tune(probed, 2)
+    late = World(world.registry, world.folder, Signer.open(tmp_path / "late.key"))
+    other, other_files = late.fine_tune(probed, 2, body=featurizer(77), seconds=100.0)
+    assert late.lease(other, seconds=0) is not None
+    world.work(receipt, files)
+    late.registry.push(late.seal(other), other_files)
+    first, second = world.registry.contributors()
+    assert (first.node, first.trainings, first.duplicates) == (world.signer.node, 1, 0)
+    assert (second.node, second.trainings, second.duplicates, second.seconds) == (late.signer.node, 0, 1, 0.0)

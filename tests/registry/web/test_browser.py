@@ -1,0 +1,214 @@
+"""The pages in a real Chromium: opened, walked by keyboard, read in both schemes and on a phone, followed live."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from registry.web.server import WebServer
+from tests.registry.web.conftest import Tab
+from tests.registry.web.scene import Scene, make_scene
+
+PAGES = (
+    "/",
+    "/?open=77aa:1.fine_tune.target",
+    "/rounds/summer",
+    "/versions/stable",
+    "/versions/latest?cell=pets/sketch/test/all/0/8",
+    "/releases",
+    "/compare",
+    "/compare?a=spring-2026&b=stable",
+    "/live",
+    "/contributors",
+    "/search?q=anna",
+)
+LOOKING = (Path(__file__).parent / "looking.js").read_text(encoding="utf-8")
+
+
+def ask(page: Page, question: str) -> Any:
+    """A function of `looking.js`, called on the page."""
+    return page.evaluate(f"() => {{ {LOOKING} return {question}(); }}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_words_have_the_contrast_of_wcag_aa_in_both_schemes(tab: Tab, path: str, scheme: str) -> None:
+    tab.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+    found = ask(tab.open(path), "contrasts")
+    assert len(found) > 10
+    assert [one for one in found if one["ratio"] < one["needed"]] == []
+
+
+def test_the_schemes_differ(tab: Tab) -> None:
+    papers = set()
+    for scheme in ("light", "dark"):
+        tab.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        papers.add(tab.open("/").evaluate("getComputedStyle(document.documentElement).backgroundColor"))
+    assert len(papers) == 2
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_landmarks_headings_labels_and_captions_are_there(tab: Tab, path: str) -> None:
+    assert ask(tab.open(path), "obstacles") == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_phone_of_320_pixels_never_scrolls_sideways(tab: Tab, path: str) -> None:
+    tab.page.set_viewport_size({"width": 320, "height": 640})
+    page = tab.open(path)
+    assert page.evaluate("[document.documentElement.scrollWidth, innerWidth]") == [320, 320]
+    assert ask(page, "wide") == []
+    picture = page.screenshot(full_page=True)
+    assert int.from_bytes(picture[16:20], "big") == 320  # the width in a PNG's header
+
+
+def test_the_history_opens_and_a_group_opens_by_mouse(tab: Tab) -> None:
+    page = tab.open("/")
+    expect(page).to_have_title("History · Ratatouille")
+    expect(page.locator("section.round h2")).to_have_text(["summer", "spring"])
+    group = page.get_by_role("link", name="open 9 trainings")
+    expect(group).to_have_count(1)
+    group.click()
+    expect(page.get_by_role("link", name="close 9 trainings")).to_be_visible()
+    rows = page.locator("#round-77aa .graph.wide a.row")
+    expect(rows).to_have_count(9)
+    rows.first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Training of pets")
+
+
+def test_the_keyboard_reaches_everything_and_the_focus_is_seen(tab: Tab) -> None:
+    page = tab.open("/")
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_text("Skip to the content")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    seen: list[str] = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus")
+        seen.append(focused.get_attribute("aria-label") or focused.inner_text())
+        ring = focused.evaluate(
+            "(one) => [getComputedStyle(one), ...[...one.children].map((part) => getComputedStyle(part))]"
+            ".some((style) => style.outlineStyle !== 'none' || style.strokeWidth === '3px')"
+        )
+        assert ring, seen[-1]
+        if seen[-1] == "open 9 trainings, pets":
+            break
+    assert seen[-1] == "open 9 trainings, pets"
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("open=77aa"))
+    expect(page.get_by_role("link", name="close 9 trainings")).to_be_visible()
+
+
+def test_a_version_shows_scores_classes_lineage_and_how_to_get_it(tab: Tab, scene: Scene) -> None:
+    page = tab.open("/versions/stable")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Average of 9")
+    expect(page.get_by_role("table", name=re.compile("Confusion matrix, 8 images")).locator("tbody tr")).to_have_count(
+        2
+    )
+    expect(page.get_by_role("table", name=re.compile("Effective shares")).locator("tbody tr")).to_contain_text(
+        "100.0 %"
+    )
+    expect(page.locator("#get ~ .copied").first).to_contain_text("ratatouille pull stable")
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="head", exact=True).click()
+    file = waiting.value.path()
+    digest = scene.world.registry.show(scene.second).entry.version.head
+    assert digest is not None
+    assert file.read_bytes() == scene.world.registry.fetch(digest).read_bytes()
+
+
+def test_a_training_shows_its_curve(tab: Tab, scene: Scene) -> None:
+    page = tab.open(f"/versions/{scene.runs[0]}")
+    expect(page.get_by_role("img", name=re.compile("Validation score in %"))).to_be_visible()
+    expect(page.locator("figure.curve polyline")).to_have_count(3)
+
+
+def test_two_versions_are_compared_through_the_form(tab: Tab) -> None:
+    page = tab.open("/compare")
+    page.get_by_label("first version").fill("spring-2026")
+    page.get_by_label("second version").fill("stable")
+    page.get_by_role("button", name="Compare").click()
+    row = page.get_by_role("table", name="pets").get_by_role("row", name=re.compile("sketch"))
+    expect(row).to_contain_text("87.5")
+    expect(row).to_contain_text("+0.0")
+
+
+def test_the_plot_has_a_point_for_each_release_that_leads_to_it(tab: Tab, scene: Scene) -> None:
+    page = tab.open("/releases")
+    points = page.locator(".plot.wide a")
+    expect(points).to_have_count(2)
+    points.first.click()
+    page.wait_for_url(re.compile(scene.first))
+
+
+def test_a_search_from_the_top_of_a_page_finds(tab: Tab, scene: Scene) -> None:
+    page = tab.open("/live")
+    page.get_by_role("searchbox").fill(scene.probe[:8])
+    page.keyboard.press("Enter")
+    page.get_by_role("region", name="The version of this name").get_by_role("link").click()
+    page.wait_for_url(re.compile(scene.probe))
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> Iterator[tuple[Scene, WebServer]]:
+    """A history of this test's own, with a server."""
+    scene = make_scene(tmp_path)
+    server = WebServer(scene.world.registry, 0)
+    server.start()
+    yield scene, server
+    server.stop()
+    scene.world.registry.close()
+
+
+def test_the_live_page_follows_a_round_without_being_loaded_again(
+    chromium: Browser, busy: tuple[Scene, WebServer]
+) -> None:
+    scene, server = busy
+    page = chromium.new_page()
+    page.goto(f"{server.address}live")
+    page.evaluate("window.here = true")
+    card = page.get_by_role("article", name="summer")
+    expect(card.locator(".state")).to_have_text("running")
+    expect(card.get_by_role("progressbar")).to_have_attribute("value", "4")
+    scene.world.registry.note("77aa", "version", "1" * 64, "one more")
+    expect(card.get_by_role("progressbar")).to_have_attribute("value", "5")
+    focused = page.get_by_role("link", name="spring")
+    focused.focus()
+    scene.world.registry.move_round("77aa", ["running"], "done")
+    expect(card.locator(".state")).to_have_text("done")
+    expect(page.get_by_role("status")).to_have_text(re.compile("no round runs; round summer is done"))
+    expect(focused).to_be_focused()
+    assert page.evaluate("window.here") is True
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    server.stop()
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("The registry does not answer; trying again.")).to_be_visible()
+    page.close()
+
+
+def test_without_scripts_every_page_works_and_the_live_page_reloads_itself(chromium: Browser, site: str) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site)
+    page.get_by_role("link", name="open 9 trainings").click()
+    expect(page.get_by_role("link", name="close 9 trainings")).to_be_visible()
+    page.goto(f"{site}/live")
+    expect(page.locator("noscript meta[http-equiv=refresh], meta[http-equiv=refresh]")).to_have_count(1)
+    context.close()
+
+
+def test_hostile_words_do_nothing(tab: Tab, scene: Scene) -> None:
+    dialogs: list[str] = []
+    tab.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    for path in (f"/versions/{scene.hostile}", "/live", "/releases?alias=latest", "/rounds/summer", "/search?q=run"):
+        page = tab.open(path)
+        assert page.locator("main img").count() == 0
+        assert page.locator("main script").count() == 0
+    assert dialogs == []

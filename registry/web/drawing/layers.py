@@ -81,21 +81,28 @@ class Measured:
     spots: tuple[Spot, ...] = ()
     flags: tuple[Flag, ...] = ()
 
+    @property
+    def below(self) -> float:
+        """What the flags add to its height."""
+        return self.flags[-1].y + FLAG - BOX if self.flags else 0.0
+
 
 def across(graph: Graph) -> Drawing:
     """Columns from left to right."""
     columns = [[_measured(node, WIDE_BOX) for node in column] for column in _ordered(graph)]
-    heights = [sum(one.height + GAP for one in column) - GAP for column in columns]
-    total = max(heights, default=0.0)
-    boxes, x = [], 0.0
+    # boxes of all columns have one middle; what hangs below the last box of a column does not move it
+    heights = [sum(one.height + GAP for one in column) - GAP - column[-1].below for column in columns]
+    tallest = max(heights, default=0.0)
+    boxes, x, bottom = [], 0.0, 0.0
     for column, height in zip(columns, heights, strict=True):
-        y = (total - height) / 2
+        y = (tallest - height) / 2
         for one in column:
             boxes.append(_placed(one, x, y))
+            bottom = max(bottom, y + one.height)
             y += one.height + GAP
         x += max(one.width for one in column) + COLUMN_GAP
     width = max(x - COLUMN_GAP, 0.0)
-    return Drawing("across", width, total, tuple(boxes), tuple(_wires(graph.edges, boxes, _sideways)))
+    return Drawing("across", width, bottom, tuple(boxes), tuple(_wires(graph.edges, boxes, _sideways)))
 
 
 def down(graph: Graph) -> Drawing:
@@ -150,8 +157,7 @@ def _measured(node: Node, width: float) -> Measured:
         )
         return Measured(node, NARROW, HEAD + DOT * -(-len(dots) // row) + EDGE, dots)
     flags = _flags(node.names, width)
-    below = flags[-1].y + FLAG - BOX if flags else 0
-    return Measured(node, width, BOX + below, (), flags)
+    return Measured(node, width, flags[-1].y + FLAG if flags else BOX, (), flags)
 
 
 def _flags(names: Sequence[str], width: float) -> tuple[Flag, ...]:

@@ -9,7 +9,7 @@ import pytest
 from ratatouille.errors import Refusal
 from ratatouille.exchange.version import Combination, Parent
 from registry.port import Registry
-from registry.records import RoundRecord
+from registry.records import LogQuery, RoundRecord
 from registry.texts import legible, storable
 from tests.registry.world import NETWORK, World
 
@@ -29,7 +29,7 @@ ASKED: dict[str, Callable[[Registry, str], object]] = {
     "events": lambda registry, bad: registry.events(round=bad),
     "resolve": lambda registry, bad: registry.resolve(bad),
     "alias_history": lambda registry, bad: registry.alias_history(bad),
-    "log": lambda registry, bad: registry.log(round=bad),
+    "log": lambda registry, bad: registry.log(LogQuery(round=bad)),
     "show": lambda registry, bad: registry.show(bad),
     "lineage": lambda registry, bad: registry.lineage(bad),
     "verify": lambda registry, bad: registry.verify(bad),

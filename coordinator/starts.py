@@ -19,7 +19,7 @@ from registry.port import Registry
 from registry.records import Entry
 
 _DEPTH = 10_000
-"""Generations that are looked at; the registry bounds the number of ancestors too."""
+"""Generations that one answer may have; the registry bounds its rows too."""
 
 
 def given_starts(
@@ -40,20 +40,30 @@ def given_starts(
     if not revisions:
         return ()
     gate = _Gate(registry, foundation, ancestors(registry, foundation.id), target, frozenset(banned))
-    called = {*registry.aliases(), *(tag.name for tag in registry.tags())}
     found: dict[str, Given] = {}
     for revision in revisions:
         entry = registry.show(revision).entry
         gate.refuse_unfit(revision, entry)
-        name = revision if revision in called else f"{entry.task_name or 'version'}-{entry.id[:8]}"
+        name = revision if _is_called(revision, entry) else f"{entry.task_name or 'version'}-{entry.id[:8]}"
         start = Start(version=entry.id, featurizer=entry.version.featurizer)
         found.setdefault(entry.id, Given(name=name, start=start))
     return tuple(sorted(found.values(), key=lambda one: one.name))
 
 
 def ancestors(registry: Registry, revision: str) -> dict[str, Entry]:
-    """A version and everything that it was made from, by id."""
-    return {row.entry.id: row.entry for row in registry.lineage(revision, _DEPTH)}
+    """A version and everything that it was made from, by id; a long history comes in several answers."""
+    found: dict[str, Entry] = {}
+    missing = {revision}
+    while missing:
+        found |= {row.entry.id: row.entry for row in registry.lineage(missing.pop(), _DEPTH)}
+        if not missing:
+            missing = {one.version for entry in found.values() for one in entry.version.parents} - found.keys()
+    return found
+
+
+def _is_called(revision: str, entry: Entry) -> bool:
+    """Whether a revision is an alias or a tag: no part of the version's id, and no way to it such as `latest~1`."""
+    return not entry.id.startswith(revision) and not set(revision) & set("~@")
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from contributor_client.foundation import enter_foundation
+from coordinator import starts
 from coordinator.conductor import Conductor
 from coordinator.rehearsal import Stage, offer_all, rehearse
 from coordinator.settings import RoundSettings, read_round_settings, resolve
+from coordinator.starts import ancestors
 from ratatouille.analysis.report import report
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
@@ -88,6 +90,17 @@ def test_starts_are_named_by_alias_or_by_task_and_id_and_each_counts_once(kitche
     assert [one.name for one in round.starts] == ["pointed", f"shapes-round-{kitchen.round_[:8]}"]
     assert [one.start.version for one in round.starts] == [kitchen.pointed, kitchen.round_]
     assert kitchen.resolved(starts=["pointed", kitchen.round_]) == round
+    # A way to a version is no name of it.
+    assert kitchen.resolved(starts=["pointed~0"]).starts[0].name == f"shapes-pointed-{kitchen.pointed[:8]}"
+
+
+def test_all_ancestors_are_found_however_few_one_answer_has(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
+    final = Conductor(kitchen.first, kitchen.registry, 0.0).gather().outcomes[0].final
+    assert final is not None
+    whole = ancestors(kitchen.registry, str(final.version))
+    assert {kitchen.pointed, kitchen.round_, kitchen.first.foundation.version} < whole.keys()
+    monkeypatch.setattr(starts, "_DEPTH", 1)
+    assert ancestors(kitchen.registry, str(final.version)) == whole
 
 
 def test_a_round_that_uses_no_auxiliary_start_is_the_same_round_with_them(kitchen: Kitchen) -> None:

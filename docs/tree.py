@@ -29,6 +29,7 @@ NAMED = {
     "coordinator/benchmark/templates/page.html.jinja": "The report of a benchmark as one page.",
     "coordinator/benchmark/templates/report.md.jinja": "The report of a benchmark in Markdown.",
     "pyproject.toml": "Packaging, what each role installs, the rules of style and types, and who may import whom.",
+    "ratatouille/py.typed": "Says to type checkers that the package has types.",
     "registry/migrations/script.py.mako": "Alembic's template for a new migration.",
     "registry/proto/registry_pb2.py": "Generated from registry.proto.",
     "registry/proto/registry_pb2.pyi": "Types of the generated messages.",

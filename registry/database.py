@@ -52,6 +52,13 @@ class Database:
             self.close()
             raise
 
+    @property
+    def kind(self) -> str:
+        """Kind and version, such as `SQLite 3.45.1`."""
+        dialect = self._engine.engine.dialect
+        names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+        return f"{names[dialect.name]} {'.'.join(map(str, dialect.server_version_info or ()))}".rstrip()
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database, whatever is written meanwhile.

@@ -17,6 +17,7 @@ from ratatouille.record import canonical_json
 from registry.chronicle import record_event
 from registry.examine import Examined
 from registry.membership import release_lease
+from registry.quotas import end
 from registry.records import Result
 from registry.schema import BlobRow, ContributionRow, EvaluationRow, ParentRow, VersionRow
 from registry.texts import legible
@@ -106,7 +107,8 @@ def _write_evaluations(connection: Connection, examined: Examined) -> None:
 
 
 def write_contribution(connection: Connection, sealed: Sealed, receipt: Receipt, state: str, reason: str) -> None:
-    """Write what became of a receipt."""
+    """Write what became of a receipt; its transfer is over."""
+    end(connection, receipt.digest)
     values = {
         "work_id": receipt.work_id,
         "kind": receipt.assignment.kind,

@@ -89,8 +89,15 @@ class LocalRegistry:
 
     # -- who is there
     def info(self) -> Info:
-        """Protocol number, software, and the fleet's address."""
-        return Info(software=f"ratatouille {version('model-ratatouille')}", fleet=self.settings().fleet, web=self.web)
+        """Protocol, software, addresses of fleet and page, and the kinds of database and store."""
+        scheme, elsewhere, _ = self.blobs.store.name.partition("://")
+        return Info(
+            software=f"ratatouille {version('model-ratatouille')}",
+            fleet=self.settings().fleet,
+            web=self.web,
+            database=self._database.kind,
+            weights=scheme if elsewhere else "folder",
+        )
 
     def announce(self, fleet: str | None) -> None:
         """Say where the fleet can be joined."""

@@ -43,7 +43,7 @@ class Registry(Protocol):
 
     # -- who is there
     def info(self) -> Info:
-        """Protocol number, software, and the fleet's address."""
+        """Protocol, software, the fleet's address, and the kinds of database and store."""
 
     def announce(self, fleet: str | None) -> None:
         """Say where the fleet can be joined (the coordinator does, at start and stop)."""

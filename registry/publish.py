@@ -32,6 +32,7 @@ from registry.database import Database
 from registry.examine import Examined, Wanted, examine
 from registry.ledger import admit, enter_blob, keep_duplicate, write_contribution
 from registry.membership import had_lease, holder
+from registry.quotas import check_contributions, end, let_in
 from registry.records import Result
 from registry.schema import ContributionRow
 from registry.settings import read_settings
@@ -54,7 +55,7 @@ class Publisher:
 
         Raises:
             Refusal: signature, lease, inputs, shapes, counts: what does not fit.
-            Unreachable: when there is no room, or while another node is at work on the question.
+            Unreachable: when there is no room, the node is over a quota, or another one is at work on the question.
         """
         if len(sealed.body) > LARGEST_RECEIPT:
             raise Refusal(f"the receipt has {len(sealed.body)} characters; this registry takes {LARGEST_RECEIPT}")
@@ -65,6 +66,7 @@ class Publisher:
             known = answer(connection, receipt.work_id)
             if known is None:
                 _check_lease(connection, receipt)
+                check_contributions(connection, receipt)
         if known is not None:
             return self._known(sealed, receipt, known)
         try:
@@ -96,6 +98,7 @@ class Publisher:
         """The first answer stands; another one by a node that was asked is kept as a duplicate."""
         with self.database.write() as connection:
             row = select(ContributionRow.state).where(ContributionRow.receipt == receipt.digest)
+            end(connection, receipt.digest)
             if connection.execute(row).scalar() in ("admitted", "retracted", "duplicate"):
                 return known
             if had_lease(connection, receipt.work_id, receipt.node):
@@ -233,6 +236,7 @@ class Push:
                 self.receiving.pop(digest).discard()
             ancestors = [one.ancestor for one in self.wanted.values() if one.ancestor is not None]
             coming = {digest: self.wanted[digest].size for digest in self.receiving}
+            let_in(connection, self._examined.receipt, sum(coming.values()))
             self._claims.take(connection, dict.fromkeys([*self.wanted, *ancestors], 0) | coming)
 
     def _held(self, digest: str) -> bool:

@@ -20,7 +20,7 @@ ALIVE: tuple[RoundState, ...] = ("requested", "running", "cancelling")
 
 
 class Info(Record):
-    """Who answers: the service's protocol number and where its coordinator's fleet can be reached."""
+    """Who answers: protocol and software, where its fleet can be reached, what it keeps its state in."""
 
     protocol: int = PROTOCOL
     software: str
@@ -28,6 +28,10 @@ class Info(Record):
     """Address of the Flower SuperLink that nodes of this federation join; None when no coordinator is up."""
     web: str | None = None
     """Address of the service's web page, for a browser on its own machine; None when it has none."""
+    database: str = ""
+    """Kind and version of the database, never where it is."""
+    weights: str = ""
+    """Kind of the store for weights: `folder`, `s3` …"""
 
 
 class Result(Record):
@@ -85,7 +89,7 @@ EVERY_VERSION = LogQuery()
 class Entry(Record):
     """A version with what the registry knows about it."""
 
-    number: int
+    number: int = 0
     """Where the next page of a log begins, as its `before`."""
     id: Digest
     version: Version

@@ -98,6 +98,21 @@ class UploadRow(Base):
     changed: Mapped[float] = mapped_column(Float)
 
 
+class TransferRow(Base):
+    """A push of weights that was let in, by the digest of its receipt: what it takes of its node's quota."""
+
+    __tablename__ = "transfers"
+    receipt: Mapped[str] = mapped_column(Id, primary_key=True)
+    node: Mapped[str] = mapped_column(Id)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    begun: Mapped[float] = mapped_column(Float)
+    """When it was let in first; it may break off and go on."""
+    changed: Mapped[float] = mapped_column(Float)
+    ended: Mapped[bool] = mapped_column(Boolean)
+
+    __table_args__ = (Index(None, "node", "begun"),)
+
+
 class ContributionRow(Base):
     """A signed receipt that was pushed, whatever became of it. At most one is the answer to a question."""
 
@@ -105,7 +120,7 @@ class ContributionRow(Base):
     receipt: Mapped[str] = mapped_column(Id, primary_key=True)
     work_id: Mapped[str] = mapped_column(Id, index=True)
     kind: Mapped[str] = mapped_column(String(20))
-    node: Mapped[str] = mapped_column(Id, index=True)
+    node: Mapped[str] = mapped_column(Id)
     state: Mapped[str] = mapped_column(String(20))
     reason: Mapped[str] = mapped_column(Text, default="")
     sealed: Mapped[str] = mapped_column(Text)
@@ -117,6 +132,7 @@ class ContributionRow(Base):
     created: Mapped[float] = mapped_column(Float)
 
     __table_args__ = (
+        Index(None, "node", "created"),
         Index(
             "uq_contributions_answer",
             "work_id",

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
 from sqlalchemy import Connection, delete, insert, select
 
 from ratatouille.errors import Refusal
 from ratatouille.record import Record, canonical_json
 from registry.schema import Setting
 
+Size = Annotated[int, Field(ge=0, lt=2**63)]
+
 
 class Settings(Record):
     """What can be set."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     fleet: str | None = None
     """Address where nodes join the coordinator's fleet; set by the coordinator while it is up."""
-    reserve_bytes: int = 2**30
+    reserve_bytes: Size = 2**30
     """Space on the disk that uploads must leave free."""
-    largest_part_bytes: int = 16 * 2**30
+    largest_part_bytes: Size = 16 * 2**30
     """The largest head or featurizer that is taken."""
+    node_bytes_per_day: Size = 256 * 2**30
+    """How much one node may push in 24 hours."""
+    node_contributions_per_hour: Size = 10_000
+    """How many receipts one node may push in an hour, of evaluations too."""
+    node_transfers: Size = 16
+    """How many of one node's pushes may be under way or broken off at a time."""
     stale_seconds: float = 24 * 3600.0
     """When what has come of a broken upload is thrown away."""
     longest_lease_seconds: float = 7 * 24 * 3600.0

@@ -80,6 +80,8 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
     console.print(f"registry {force.value} answers ({info.software}); coordinator: {fleet}")
     if info.web:
         console.print(f"web page: {info.web} (on the machine of the registry)")
+    if info.database:
+        console.print(f"its history is in {info.database}, its weights: {info.weights}")
     console.print(f"nodes that are here: {len(nodes)}; rounds that run or wait: {len(running)}")
 
 

@@ -74,6 +74,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("benchmark", "coordinator.commands.benchmark:benchmark", "Compare recipes over many trials and write one report.", "benchmark emoji --dry-run"),
         _row("registry serve", "registry.commands.serve:serve", "Serve a registry without a coordinator.", "registry serve"),
         _row("registry web", "registry.commands.serve:web", "Show a registry's history as a web page.", "registry web --remote ours"),
+        _row("registry settings", "registry.commands.settings:settings", "Show or change what a registry allows: quotas, reserves.", "registry settings node_transfers 4"),
     ),
 }
 # fmt: on

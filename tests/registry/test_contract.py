@@ -895,3 +895,12 @@ def test_offers_and_leases_are_never_more_than_one_message_holds(
     assert world.registry.lease(lease) is not None
     world.registry.release(lease.work_id, lease.node)
     assert world.registry.lease(lease.model_copy(update={"work_id": "2" * 64})) is not None
+
+
+def test_who_answers_says_what_it_runs_on_and_never_where(world: World) -> None:
+    info = world.registry.info()
+    kind, _, number = info.database.partition(" ")
+    assert kind in ("SQLite", "PostgreSQL")
+    assert number[0].isdigit()
+    assert info.weights in ("folder", "s3")
+    assert str(folder_of(world)) not in info.to_json().decode()

@@ -294,7 +294,7 @@ def test_a_method_that_is_not_known_says_which_side_to_upgrade(tmp_path: Path, t
             said = str(caught.value.details())
             assert "of_tomorrow" in said
             if method == "of_tomorrow" or theirs != SOFTWARE:
-                assert said.endswith(f"upgrade {older} pip install --upgrade model-ratatouille")
+                assert said.endswith(f"{older} pip install --upgrade model-ratatouille")
     service.stop(grace=1)
 
 

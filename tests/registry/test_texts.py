@@ -29,7 +29,7 @@ ASKED: dict[str, Callable[[Registry, str], object]] = {
     "events": lambda registry, bad: registry.events(round=bad),
     "resolve": lambda registry, bad: registry.resolve(bad),
     "alias_history": lambda registry, bad: registry.alias_history(bad),
-    "log": lambda registry, bad: registry.log(LogQuery(round=bad)),
+    "log": lambda registry, bad: registry.log(LogQuery.model_construct(round=bad)),
     "show": lambda registry, bad: registry.show(bad),
     "lineage": lambda registry, bad: registry.lineage(bad),
     "verify": lambda registry, bad: registry.verify(bad),

@@ -1,4 +1,4 @@
-"""Signed changes, tags, scores for ranking, claims on files, collected files."""
+"""Signed changes, tags, scores for ranking, claims on files, collected files, quotas."""
 
 from __future__ import annotations
 
@@ -69,6 +69,23 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("tags", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_tags_version"), ["version"], unique=False)
+
+    op.create_table(
+        "transfers",
+        sa.Column("receipt", sa.String(length=64), nullable=False),
+        sa.Column("node", sa.String(length=64), nullable=False),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.Column("begun", sa.Float(), nullable=False),
+        sa.Column("changed", sa.Float(), nullable=False),
+        sa.Column("ended", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("receipt", name=op.f("pk_transfers")),
+    )
+    with op.batch_alter_table("transfers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_transfers_node_begun"), ["node", "begun"], unique=False)
+
+    with op.batch_alter_table("contributions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_contributions_node"))
+        batch_op.create_index(batch_op.f("ix_contributions_node_created"), ["node", "created"], unique=False)
 
     with op.batch_alter_table("aliases", schema=None) as batch_op:
         batch_op.add_column(sa.Column("before", sa.String(length=64), nullable=True))
@@ -173,6 +190,14 @@ def downgrade() -> None:
         batch_op.drop_column("undo")
         batch_op.drop_column("before")
 
+    with op.batch_alter_table("contributions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_contributions_node_created"))
+        batch_op.create_index(batch_op.f("ix_contributions_node"), ["node"], unique=False)
+
+    with op.batch_alter_table("transfers", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_transfers_node_begun"))
+
+    op.drop_table("transfers")
     with op.batch_alter_table("tags", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_tags_version"))
 

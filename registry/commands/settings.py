@@ -1,0 +1,65 @@
+"""`ratatouille registry settings`: what a registry allows, shown and changed by whoever has its folder."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ratatouille.cli import output
+from ratatouille.cli.home import home
+from ratatouille.cli.options import AsJson, Home
+from ratatouille.errors import Refusal
+from registry.places import is_registry
+
+OURS = "fleet"
+"""Set by the coordinator, not by people."""
+
+
+def settings(
+    name: Annotated[str | None, typer.Argument(help="The setting to change.", metavar="[NAME]")] = None,
+    value: Annotated[str | None, typer.Argument(help="What it becomes.", metavar="[VALUE]")] = None,
+    default: Annotated[bool, typer.Option("--default", help="Return the setting to its default.")] = False,
+    folder: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a registry allows, or change it; a running service follows at once.
+
+    It is for whoever has the registry's folder: nobody can do it over the network.
+    """
+    from registry.local import LocalRegistry
+    from registry.settings import Settings
+
+    if (name is None and default) or (name is not None and (value is None) != default):
+        raise Refusal("to change a setting, give its name and either its new value or --default")
+    place = folder or home() / "coordinator" / "registry"
+    if not is_registry(place):
+        raise Refusal(f"there is no registry in '{place}'; name its folder with --folder")
+    with closing(LocalRegistry(Path(place))) as registry:
+        if name is not None:
+            if name == OURS:
+                raise Refusal("the fleet's address is set by the coordinator while it is up")
+            registry.configure(name, None if value is None else _number(value))
+        now = output.plain(registry.settings())
+    if as_json:
+        output.print_json(now)
+        return
+    rows = [
+        (key, str(now[key]), "" if now[key] == field.default else f"not {field.default}", field.description or "")
+        for key, field in Settings.model_fields.items()
+        if key != OURS and name in (None, key)
+    ]
+    output.print_table(("setting", "value", "default", ""), rows)
+
+
+def _number(text: str) -> int | float:
+    try:
+        number = json.loads(text)
+    except json.JSONDecodeError:
+        number = None
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise Refusal(f"{text[:40]!r} is no number; sizes are in bytes, times in seconds")
+    return number

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from registry.local import LocalRegistry
+from tests.ratatouille.cli.call import call
+
+
+@pytest.fixture
+def folder(home: Path) -> Path:
+    folder = home / "coordinator" / "registry"
+    LocalRegistry(folder).close()
+    return folder
+
+
+def test_settings_are_shown_with_what_they_mean(folder: Path) -> None:
+    out = call("registry", "settings").out
+    assert "node_transfers" in out
+    assert "How many of one node's pushes" in " ".join(out.split())
+    assert "fleet" not in out
+    assert json.loads(call("registry", "settings", "--json").out)["node_transfers"] == 16
+
+
+def test_a_setting_is_changed_and_returned(folder: Path) -> None:
+    assert "not 16" in call("registry", "settings", "node_transfers", "4").out
+    assert json.loads(call("registry", "settings", "--json").out)["node_transfers"] == 4
+    assert "not 16" not in call("registry", "settings", "node_transfers", "--default").out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["node_transfers"], "give its name and either"),
+        (["--default"], "give its name and either"),
+        (["node_transfers", "4", "--default"], "give its name and either"),
+        (["colour", "4"], "a registry has no setting 'colour'"),
+        (["node_transfers", "many"], "'many' is no number"),
+        (["node_transfers", "true"], "'true' is no number"),
+        (["node_transfers", "4.5"], "node_transfers: input should be a valid integer"),
+        (["node_transfers", "--", "-1"], "greater than or equal to 0"),
+        (["fleet", "4"], "is set by the coordinator"),
+        (["--folder", "/nowhere"], "there is no registry in '/nowhere'"),
+    ],
+)
+def test_what_cannot_be_set_is_refused(folder: Path, words: list[str], sentence: str) -> None:
+    done = call("registry", "settings", *words)
+    assert done.code == 2
+    assert sentence in done.err

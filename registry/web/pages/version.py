@@ -7,6 +7,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.version import Version
 from ratatouille.record import Digest, Record
 from registry.commands.history import receipt_facts
+from registry.examples import load_example
 from registry.port import Registry
 from registry.records import Details, LineageRow
 from registry.web.ancestry import tree
@@ -86,6 +87,8 @@ def page(registry: Registry, asked: Asked) -> Page:
     opened = asked.all("open", MOST_OPEN)
     near = {row.entry.id: brief(row.entry) for row in rows if row.depth <= DRAWN_DEPTH}
     branches, left_out = tree(rows)
+    asked_as = asked.path["revision"]
+    name = asked_as if asked_as in details.entry.aliases else details.entry.id[:12]
     drawn = {
         "facts": [] if details.receipt is None else receipt_facts(details.receipt),
         "curves": () if details.receipt is None else curves(details.receipt.curve, details.receipt.kept_step),
@@ -96,7 +99,8 @@ def page(registry: Registry, asked: Asked) -> Page:
         "opened": opened,
         "tree": branches,
         "left_out": left_out,
-        "name": asked.path["revision"] if asked.path["revision"] in details.entry.aliases else details.entry.id[:12],
+        "name": name,
+        "example": load_example(name),
     }
     return Page("version.html.jinja", view, drawn)
 

@@ -19,8 +19,8 @@ from registry.records import Result, RoundRecord
 from tests.registry.world import FINGERPRINT, NETWORK, PETS, World, featurizer, head
 
 SCRIPT = "<script>alert(1)</script>"
-HOSTILE = f"{SCRIPT}'\"><img src=x onerror=alert(2)>\u202e\u2066\x1b[31m\x00{{{{ 7*7 }}}}"
-"""Markup, quotes, marks that turn the writing around, a terminal's escape, a zero, a template's braces."""
+HOSTILE = f"{SCRIPT}'\"><img src=x onerror=alert(2)>\u202e\u2066\x1b[31m\x07{{{{ 7*7 }}}}"
+"""Markup, quotes, marks that turn the writing around, a terminal's escape and bell, a template's braces."""
 CLASSES = (f"{SCRIPT}", "\u202ekcab")
 WEIRD = Task(name="weird", kind="target", classes=CLASSES, domains=("photo", "sketch"))
 COUNTS = {"photo": {"train": (3, 4), "validation": (1, 1), "test": (0, 0)}}

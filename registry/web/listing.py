@@ -11,6 +11,9 @@ from registry.web.brief import Brief, brief
 MOST_IN_ROUND = 600
 """Versions of one round that are drawn; the round's own page lists all."""
 MOST_OUTSIDE = 12
+MOST_ALIASES = 50
+MOST_MOVES = 100
+"""Moves of one alias that are looked through for a round's releases."""
 
 
 def of_round(registry: Registry, id: str, most: int = MOST_IN_ROUND) -> list[Brief]:
@@ -40,7 +43,8 @@ def targets_of(registry: Registry) -> frozenset[str]:
     return frozenset(task.name for task in registry.tasks() if task.kind == "target")
 
 
-def suggested(registry: Registry) -> list[AliasMove]:
+def recent_moves(registry: Registry, each: int = MOST_MOVES) -> list[AliasMove]:
     """The last moves of the aliases, the latest first."""
-    moves = [move for name in registry.aliases() for move in registry.alias_history(name)[:4]]
-    return sorted(moves, key=lambda move: -move.at)
+    names = registry.aliases(limit=MOST_ALIASES)
+    moves = [move for name in names for move in registry.alias_history(name, limit=each)]
+    return sorted(moves, key=lambda move: -move.number)

@@ -11,13 +11,14 @@ from registry.records import Details
 from registry.web.asked import Asked
 from registry.web.brief import Brief, brief
 from registry.web.cells import Cell, cells
-from registry.web.listing import suggested
+from registry.web.listing import MOST_ALIASES, recent_moves
 from registry.web.page import Page
 from registry.web.pages.version import found
 
 FAR = 50
 """Steps back that are looked through for the one among the other's ancestors."""
 MOST_SUGGESTIONS = 8
+MOST_TAGS = 150
 
 
 class Side(Record):
@@ -97,7 +98,7 @@ def page(registry: Registry, asked: Asked) -> Page:
         related=_related(registry, first, second) if first and second else "",
         rows=tuple(rows(cells(first.evaluations), cells(second.evaluations))) if first and second else (),
         facts=tuple(_facts(registry, first, second)) if first and second else (),
-        names=tuple(dict.fromkeys([*registry.aliases(), *(tag.name for tag in registry.tags())])),
+        names=(*registry.aliases(limit=MOST_ALIASES), *(tag.name for tag in registry.tags(limit=MOST_TAGS))),
         suggestions=() if both else tuple(_suggestions(registry)),
     )
     return Page("comparison.html.jinja", view)
@@ -165,6 +166,6 @@ def _said(registry: Registry, details: Details) -> dict[str, str]:
 def _suggestions(registry: Registry) -> list[Suggestion]:
     return [
         Suggestion(name=move.name, first=move.before[:16], second=move.version[:16])
-        for move in suggested(registry)
+        for move in recent_moves(registry, each=4)
         if move.before
     ][:MOST_SUGGESTIONS]

@@ -50,7 +50,7 @@ def page(registry: Registry, asked: Asked) -> Page:
 
 def _released(registry: Registry) -> list[Released]:
     found = []
-    for alias, id in list(registry.aliases().items())[:MOST_ALIASES]:
+    for alias, id in registry.aliases(limit=MOST_ALIASES).items():
         versions = {row.entry.id: brief(row.entry) for row in registry.lineage(id, DEPTH)}
         if versions[id].rule != "import":
             found.append(Released(alias=alias, version=id, parts=shares(id, versions).contributors))

@@ -12,7 +12,7 @@ from registry.web.asked import Asked
 from registry.web.brief import Brief
 from registry.web.drawing.both import both_ways
 from registry.web.drawing.layers import Drawing
-from registry.web.listing import MOST_IN_ROUND, newest, of_round, sources, targets_of
+from registry.web.listing import MOST_ALIASES, MOST_IN_ROUND, newest, of_round, recent_moves, sources, targets_of
 from registry.web.page import Page
 
 PAGE = 4
@@ -46,9 +46,11 @@ class RoundView(Record):
 class History(Record):
     """What the page says."""
 
-    page: int
-    pages: int
     rounds: tuple[RoundView, ...]
+    continued: bool
+    """False: these are the latest rounds."""
+    earlier: str | None
+    """Id of the round that the next page is `before`; None on the last page."""
     outside: tuple[Brief, ...]
     """Of the latest versions those that were made outside of rounds; on the first page only."""
     aliases: dict[str, Digest]
@@ -56,20 +58,22 @@ class History(Record):
 
 def page(registry: Registry, asked: Asked) -> Page:
     """The history, some rounds at a time."""
-    records = registry.rounds()
-    pages = max(1, -(-len(records) // PAGE))
-    number = asked.number("page", 1, 1, pages)
+    before = asked.text("before") or None
     opened = asked.all("open", MOST_OPEN)
-    aliases = registry.aliases()
-    moves = [move for name in aliases for move in registry.alias_history(name)]
-    rounds = tuple(view(registry, record, moves) for record in records[PAGE * (number - 1) : PAGE * number])
-    outside = [one for one in newest(registry, NEWEST) if one.round is None] if number == 1 else []
+    records = registry.rounds(before=before, limit=PAGE + 1)
+    moves = recent_moves(registry)
+    rounds = tuple(view(registry, record, moves) for record in records[:PAGE])
+    outside = [one for one in newest(registry, NEWEST) if one.round is None] if before is None else []
     shown = History(
-        page=number, pages=pages, rounds=rounds, outside=tuple(outside[:SHOWN_OUTSIDE]), aliases=dict(aliases)
+        rounds=rounds,
+        continued=before is not None,
+        earlier=rounds[-1].id if len(records) > PAGE else None,
+        outside=tuple(outside[:SHOWN_OUTSIDE]),
+        aliases=registry.aliases(limit=MOST_ALIASES),
     )
     targets = targets_of(registry)
     drawings = {one.id: drawn(one, targets, opened) for one in rounds}
-    return Page("history.html.jinja", shown, {"drawings": drawings, "opened": opened})
+    return Page("history.html.jinja", shown, {"drawings": drawings, "opened": opened, "asked_before": before})
 
 
 def view(registry: Registry, record: RoundRecord, moves: list[AliasMove]) -> RoundView:

@@ -91,11 +91,10 @@ class Live(Record):
 def page(feed: Feed, registry: Registry, asked: Asked) -> Page:
     """The state of things now."""
     info = registry.info()
-    records = registry.rounds()
     offers, leases = registry.offers(), registry.leases()
     names = {offer.node: offer.name for offer in offers}
-    alive = [one for one in records if one.state in ALIVE][:MOST_ROUNDS]
-    over = sorted((one for one in records if one.state in OVER), key=lambda one: -one.changed)[:RECENT]
+    alive = registry.rounds(ALIVE, limit=MOST_ROUNDS)
+    over = sorted(registry.rounds(sorted(OVER), limit=RECENT), key=lambda one: -one.changed)
     view = Live(
         fleet=info.fleet,
         software=info.software,

@@ -11,12 +11,14 @@ from registry.web.asked import Asked, NotThere
 from registry.web.brief import Brief, brief
 from registry.web.cells import Cell, cells
 from registry.web.drawing.plot import Plot, Value, plot
+from registry.web.listing import MOST_ALIASES
 from registry.web.page import Page
 from registry.web.templating import short, version_path
 
 PAGE = 24
 """Releases in one plot."""
 METRICS = ("accuracy", "balanced_accuracy")
+MOST_TAGS = 200
 PREFERRED = ("stable", "latest")
 
 
@@ -37,11 +39,10 @@ class Release(Record):
     """By series."""
 
 
-class Releases(Record):
-    """What the page says."""
+class Choices(Record):
+    """Which counts are shown, and which could be."""
 
-    alias: str | None
-    aliases: tuple[str, ...]
+    metric: str
     task: str | None
     tasks: tuple[str, ...]
     domain: str | None
@@ -49,13 +50,22 @@ class Releases(Record):
     domains: tuple[str, ...]
     slice: str
     slices: tuple[str, ...]
-    metric: str
+
+
+class Releases(Record):
+    """What the page says."""
+
+    alias: str | None
+    aliases: tuple[str, ...]
+    choices: Choices
     series: tuple[str, ...]
     """Domains and splits that were counted, those on held-out images first."""
     releases: tuple[Release, ...]
     """Latest first."""
-    page: int
-    pages: int
+    continued: bool
+    """False: these are the latest."""
+    earlier: int | None
+    """Number of the move that the next page is `before`."""
     tags: tuple[TagRecord, ...]
 
 
@@ -65,43 +75,47 @@ def page(registry: Registry, asked: Asked) -> Page:
     Raises:
         NotThere: for an alias that never pointed anywhere.
     """
-    aliases = tuple(registry.aliases())
+    aliases = tuple(registry.aliases(limit=MOST_ALIASES))
     alias = asked.text("alias") or next((name for name in PREFERRED if name in aliases), next(iter(aliases), None))
-    metric = asked.choice("metric", METRICS, METRICS[0])
-    if alias is not None and alias not in aliases:
+    before = asked.number("before", 0, 0, 10**9 - 1) or None
+    moves = registry.alias_history(alias, before, PAGE + 1) if alias else []
+    if alias is not None and not moves and before is None:
         raise NotThere(f"there is no alias {alias!r}; the aliases are {', '.join(aliases) or 'none yet'}")
-    moves = registry.alias_history(alias) if alias else []
-    pages = max(1, -(-len(moves) // PAGE))
-    number = asked.number("page", 1, 1, pages)
-    counted = [_counted(registry, move) for move in moves[PAGE * (number - 1) : PAGE * number]]
-    tasks = tuple(dict.fromkeys(cell.task for _, _, each in counted for cell in each))
-    task = asked.choice("task", tasks, tasks[0]) if tasks else None
-    domains = tuple(dict.fromkeys(cell.domain for _, _, each in counted for cell in each if cell.task == task))
-    domain = asked.choice("domain", ("", *domains), "") or None
-    slices = tuple(dict.fromkeys(cell.slice for _, _, each in counted for cell in each if cell.task == task))
-    slice_ = asked.choice("slice", slices, "all" if "all" in slices else slices[0]) if slices else "all"
-    chosen = [_chosen(each, task, domain, slice_) for _, _, each in counted]
-    series = tuple(dict.fromkeys(_name(cell) for each in chosen for cell in each))
+    counted = [_counted(registry, move) for move in moves[:PAGE]]
+    choices = _choices(asked, [cell for _, _, each in counted for cell in each])
+    chosen = [_chosen(each, choices) for _, _, each in counted]
     view = Releases(
         alias=alias,
         aliases=aliases,
-        task=task,
-        tasks=tasks,
-        domain=domain,
-        domains=domains,
-        slice=slice_,
-        slices=slices,
-        metric=metric,
-        series=series,
+        choices=choices,
+        series=tuple(dict.fromkeys(_name(cell) for each in chosen for cell in each)),
         releases=tuple(
-            Release(move=move, version=version, scores=_scores(each, metric))
+            Release(move=move, version=version, scores=_scores(each, choices.metric))
             for (move, version, _), each in zip(counted, chosen, strict=True)
         ),
-        page=number,
-        pages=pages,
-        tags=tuple(registry.tags()),
+        continued=before is not None,
+        earlier=moves[PAGE - 1].number if len(moves) > PAGE else None,
+        tags=tuple(registry.tags(limit=MOST_TAGS)),
     )
-    return Page("releases.html.jinja", view, {"plots": plots(view) if series else ()})
+    return Page("releases.html.jinja", view, {"plots": plots(view) if view.series else ()})
+
+
+def _choices(asked: Asked, cells: Sequence[Cell]) -> Choices:
+    """What is asked of what was counted; the first task, all domains and all images if nothing is."""
+    metric = asked.choice("metric", METRICS, METRICS[0])
+    tasks = tuple(dict.fromkeys(cell.task for cell in cells))
+    task = asked.choice("task", tasks, tasks[0]) if tasks else None
+    domains = tuple(dict.fromkeys(cell.domain for cell in cells if cell.task == task))
+    slices = tuple(dict.fromkeys(cell.slice for cell in cells if cell.task == task))
+    return Choices(
+        metric=metric,
+        task=task,
+        tasks=tasks,
+        domain=asked.choice("domain", ("", *domains), "") or None,
+        domains=domains,
+        slice=asked.choice("slice", slices, "all" if "all" in slices else slices[0]) if slices else "all",
+        slices=slices,
+    )
 
 
 def plots(view: Releases) -> tuple[Plot, Plot]:
@@ -131,13 +145,10 @@ def _counted(registry: Registry, move: AliasMove) -> tuple[AliasMove, Brief, tup
     return move, brief(details.entry), cells(details.evaluations)
 
 
-def _chosen(counted: Sequence[Cell], task: str | None, domain: str | None, slice_: str) -> list[Cell]:
+def _chosen(counted: Sequence[Cell], choices: Choices) -> list[Cell]:
     """Cells of the split for life; those of other trials count other images."""
-    return [
-        cell
-        for cell in counted
-        if cell.task == task and cell.domain == (domain or cell.domain) and cell.slice == slice_ and not cell.trial
-    ]
+    ours = [cell for cell in counted if cell.task == choices.task and cell.slice == choices.slice and not cell.trial]
+    return [cell for cell in ours if choices.domain in (None, cell.domain)]
 
 
 def _name(cell: Cell) -> str:

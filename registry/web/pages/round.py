@@ -12,7 +12,7 @@ from registry.web.asked import Asked, NotThere
 from registry.web.brief import Brief, brief
 from registry.web.cells import cells
 from registry.web.feed import Feed
-from registry.web.listing import targets_of
+from registry.web.listing import recent_moves, targets_of
 from registry.web.page import Page
 from registry.web.pages.history import MOST_OPEN, RoundView, drawn, view
 from registry.web.pages.live import Progress, progress
@@ -61,8 +61,7 @@ def page(feed: Feed, registry: Registry, asked: Asked) -> Page:
         NotThere: for a name or id that is no round's.
     """
     record = _round(registry, asked.path["round"])
-    moves = [move for name in registry.aliases() for move in registry.alias_history(name)]
-    whole = view(registry, record, moves)
+    whole = view(registry, record, recent_moves(registry))
     opened = asked.all("open", MOST_OPEN)
     before = asked.number("before", 0, 0, 10**9 - 1) or None
     entries = registry.log(LogQuery(round=record.id), before, PAGE + 1)

@@ -114,9 +114,10 @@ def test_browsers_which_accept_anything_get_html(reader: TestClient) -> None:
         ("/versions/stable/body.safetensors", 404, "body"),
         ("/versions/foundation/head.safetensors", 404, "featurizer alone"),
         ("/static/secret", 404, "secret"),
-        ("/?page=0", 400, "page takes a whole number"),
-        ("/?page=99", 400, "page takes a whole number"),
-        ("/?page=%D9%A3", 400, "page takes a whole number"),
+        ("/?before=nothing", 422, "nothing"),
+        ("/contributors?page=0", 400, "page takes a whole number"),
+        ("/contributors?page=99", 400, "page takes a whole number"),
+        ("/contributors?page=%D9%A3", 400, "page takes a whole number"),
         ("/releases?metric=luck", 400, "accuracy, balanced_accuracy"),
         ("/releases?task=cars", 400, "task takes"),
         ("/versions/stable?depth=1000000", 400, "depth takes"),
@@ -149,7 +150,7 @@ def test_a_name_in_an_error_is_text_too(reader: TestClient) -> None:
 
 
 def test_every_answer_has_the_headers_that_close_it(reader: TestClient) -> None:
-    for path in ("/", "/nothing", "/static/style.css", "/versions/stable/head.safetensors", "/?page=0"):
+    for path in ("/", "/nothing", "/static/style.css", "/versions/stable/head.safetensors", "/?before=x"):
         headers = reader.get(path).headers
         assert {name: headers[name] for name in HEADERS} == HEADERS, path
         assert "set-cookie" not in headers

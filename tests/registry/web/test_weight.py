@@ -29,13 +29,13 @@ def test_a_history_of_rounds_with_hundreds_of_versions_weighs_less_than_150_kilo
         )
         for number in range(PAGE)
     )
-    view = History(page=1, pages=9, rounds=rounds, outside=(), aliases={})
+    view = History(rounds=rounds, continued=False, earlier=rounds[-1].id, outside=(), aliases={})
     opened = (f"{rounds[0].id}:2.fine_tune.target",)
     drawings = {
         one.id: both_ways(one.versions, (), {"pets"}, {"2.fine_tune.target"} if one is rounds[0] else ())
         for one in rounds
     }
-    values = {"view": view, "drawings": drawings, "opened": opened}
+    values = {"view": view, "drawings": drawings, "opened": opened, "asked_before": None}
     page = environment().get_template("history.html.jinja").render(values)
     assert page.count('class="node dot') == 1000
     files = sum(len(static(name)) for name in STATIC)

@@ -1,0 +1,31 @@
+"""The history page by page: every round once, in its order, however many there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from registry.local import LocalRegistry
+from registry.records import RoundRecord
+from registry.web.asked import Asked
+from registry.web.pages import history
+from registry.web.pages.history import PAGE, History
+
+
+def page(registry: LocalRegistry, **query: str) -> History:
+    view = history.page(registry, Asked({}, query, {})).view
+    assert isinstance(view, History)
+    return view
+
+
+def test_pages_have_every_round_once_the_latest_first(tmp_path: Path) -> None:
+    registry = LocalRegistry(tmp_path / "registry")
+    names = [f"round-{number}" for number in range(2 * PAGE + 1)]
+    for name in names:
+        record = RoundRecord(id=f"id-{name}", name=name, spec="{}", state="done", created=1.0, changed=1.0)
+        registry.request_round(record)
+    pages = [page(registry)]
+    while earlier := pages[-1].earlier:
+        pages.append(page(registry, before=earlier))
+    assert [one.name for view in pages for one in view.rounds] == names[::-1]
+    assert [view.continued for view in pages] == [False, True, True]
+    registry.close()

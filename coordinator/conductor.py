@@ -34,6 +34,8 @@ class Conductor:
         self._until = math.inf
         """Answers that came later do not count."""
         self._foretold = False
+        self._retractions = 0
+        """How many retractions there were when the facts were read."""
         self._found: tuple[tuple[int, bool], Plan] | None = None
         self._foreseen: tuple[int, Forecast] | None = None
 
@@ -62,12 +64,17 @@ class Conductor:
             self._foretell(found)
             if not found.combinations:
                 return found
-            for work_id, combination in found.combinations.items():
-                message = f"{combination.purpose} of {len(combination.parents)} for round {self.round.name}"
-                self.facts[work_id] = self._registry.combine(combination, self.round.id, message)
+            try:
+                for work_id, combination in found.combinations.items():
+                    message = f"{combination.purpose} of {len(combination.parents)} for round {self.round.name}"
+                    self.facts[work_id] = self._registry.combine(combination, self.round.id, message)
+            except Refusal:
+                if not self._forget_retracted():  # a member that was retracted a moment ago is asked for again
+                    raise
 
     def gather(self) -> Plan:
         """The plan as of now, from what the registry knows; nothing is changed."""
+        self._forget_retracted()
         while True:
             found = self._plan()
             news = self._registry.results([work_id for work_id in found.questions if work_id not in self.facts])
@@ -75,6 +82,16 @@ class Conductor:
             if not news:
                 return found
             self.facts.update(news)
+
+    def _forget_retracted(self) -> bool:
+        """After a retraction all facts are read again: answers that were taken back are open questions now."""
+        retractions = self._registry.info().retractions
+        if retractions == self._retractions:
+            return False
+        self._retractions = retractions
+        self.facts.clear()
+        self._found = self._foreseen = None
+        return True
 
     def forecast(self) -> Forecast:
         """What the round needs to its end, as far as the facts so far tell."""

@@ -85,7 +85,13 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
     # In the task's order, each once: the order goes into seeds and questions, and means nothing in a file.
     held_out = tuple(domain for domain in target.domains if domain in settings.held_out)
     training = tuple(domain for domain in target.domains if domain not in held_out)
-    foundation = registry.show(settings.foundation).entry.version
+    start = registry.show(settings.foundation).entry
+    if start.state != "admitted":
+        raise Refusal(
+            f"{settings.foundation} is version {start.id[:12]}…, which is {start.state}; nothing starts from it, so "
+            "release another version or name one as `foundation`"
+        )
+    foundation = start.version
     auxiliaries = _auxiliaries(settings, registry, offers)
     starts = _starts(settings, registry, foundation, target)
     _refuse_one_name_twice(auxiliaries, starts)

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import time
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
-from ratatouille.exchange.change import Change, Retract
+from ratatouille.exchange.change import Change, Move, Retract, Tag
 from ratatouille.exchange.signing import Sealed
+from ratatouille.record import Record
 from registry.schema import ChangeRow
+
+KINDS: dict[str, type[Change]] = {"move": Move, "tag": Tag, "retract": Retract}
+"""What each kind of change is, by the name in its row."""
 
 
 def known_change(connection: Connection, sealed: Sealed) -> int | None:
@@ -31,6 +35,17 @@ def enter_change(connection: Connection, sealed: Sealed, change: Change) -> int:
         at=time.time(),
     )
     return int(connection.execute(row.returning(ChangeRow.number)).scalar_one())
+
+
+def keep_outcome(connection: Connection, number: int, outcome: Record) -> None:
+    """Keep what a change did, so that it is answered the same whenever it comes again."""
+    row = update(ChangeRow).where(ChangeRow.number == number)
+    connection.execute(row.values(outcome=outcome.to_json().decode()))
+
+
+def author_of(kind: str, sealed: Sealed) -> str:
+    """How the signer of a change is called."""
+    return KINDS[kind].from_json(sealed.body).author
 
 
 def by(sealed: Sealed, change: Change) -> str:

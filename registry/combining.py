@@ -15,7 +15,7 @@ from registry.chronicle import note
 from registry.database import Database
 from registry.ingredients import gather
 from registry.kitchen import Kitchen
-from registry.ledger import enter_version
+from registry.ledger import check_parents, enter_version
 from registry.records import Result
 from registry.schema import EventRow
 
@@ -70,6 +70,7 @@ def _make(database: Database, blobs: Blobs, combination: Combination, round: str
             receipt=None,
         )
         with database.write() as connection:
+            check_parents(connection, version)
             kitchen.serve(connection)
             enter_version(connection, version, combination.work_id, message, time.monotonic() - begun, round)
             result = answer(connection, combination.work_id)

@@ -9,6 +9,7 @@ import time
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Compare, Import
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
@@ -18,6 +19,7 @@ from registry.chronicle import record_event
 from registry.examine import Examined
 from registry.membership import release_lease
 from registry.quotas import end
+from registry.reach import fallen
 from registry.records import Result
 from registry.schema import BlobRow, ContributionRow, EvaluationRow, ParentRow, VersionRow
 from registry.texts import legible
@@ -42,7 +44,9 @@ def enter_version(
     """Write a version, its edges and its event."""
     again = connection.execute(select(VersionRow.number).where(VersionRow.id == version.id)).scalar()
     if again is not None:  # it was retracted, and the same answer was admitted anew
-        connection.execute(update(VersionRow).where(VersionRow.number == again).values(state="admitted"))
+        values = {"state": "admitted", "retraction": None, "replacement": None}
+        connection.execute(update(VersionRow).where(VersionRow.number == again).values(**values))
+        record_event(connection, "version", version.id, "admitted again after its retraction", round)
         return
     connection.execute(
         insert(VersionRow).values(
@@ -69,11 +73,23 @@ def enter_version(
     record_event(connection, "version", version.id, f"{text}: {message}" if message else text, round)
 
 
+def check_parents(connection: Connection, version: Version) -> None:
+    """See, in the transaction that enters a version, that none of its parents was retracted since they were looked at.
+
+    Raises:
+        Refusal: naming the first that was.
+    """
+    retracted = fallen(connection, {parent.version for parent in version.parents})
+    if retracted:
+        raise Refusal(f"parent {retracted[0][:12]}… was retracted a moment ago")
+
+
 def admit(connection: Connection, sealed: Sealed, examined: Examined) -> None:
     """Make a contribution the answer to its question."""
     receipt, version = examined.receipt, examined.version
     write_contribution(connection, sealed, receipt, "admitted", "")
     if version is not None:
+        check_parents(connection, version)
         work = receipt.assignment
         message = receipt.note or (work.source if isinstance(work, Import) else "")
         enter_version(connection, version, receipt.work_id, message, receipt.seconds, receipt.round, receipt.node)

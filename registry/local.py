@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.change import Move, Tag
+from ratatouille.exchange.change import Move, Retract, Tag
 from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination
@@ -26,6 +26,7 @@ from registry import (
     membership,
     queries,
     releases,
+    retraction,
     revisions,
     settings,
     verify,
@@ -50,6 +51,7 @@ from registry.records import (
     LineageRow,
     LogQuery,
     Result,
+    Retraction,
     RoundRecord,
     RoundState,
     TagRecord,
@@ -91,13 +93,15 @@ class LocalRegistry:
     def info(self) -> Info:
         """Protocol, software, addresses of fleet and page, and the kinds of database and store."""
         scheme, elsewhere, _ = self.blobs.store.name.partition("://")
-        return Info(
-            software=f"ratatouille {version('model-ratatouille')}",
-            fleet=self.settings().fleet,
-            web=self.web,
-            database=self._database.kind,
-            weights=scheme if elsewhere else "folder",
-        )
+        with self._database.read() as connection:
+            return Info(
+                software=f"ratatouille {version('model-ratatouille')}",
+                fleet=settings.read_settings(connection).fleet,
+                web=self.web,
+                database=self._database.kind,
+                weights=scheme if elsewhere else "folder",
+                retractions=retraction.count_retractions(connection),
+            )
 
     def announce(self, fleet: str | None) -> None:
         """Say where the fleet can be joined."""
@@ -283,6 +287,15 @@ class LocalRegistry:
         """Moves of an alias, latest first."""
         with self._database.read() as connection:
             return releases.alias_history(connection, name, before, limit)
+
+    def retract(self, sealed: Sealed, dry_run: bool = False) -> Retraction:
+        """Take a version back."""
+        return retraction.retract(self._database, self.blobs, sealed, unseal(sealed, Retract), dry_run)
+
+    def retractions(self, before: int | None = None, limit: int = 50) -> list[Retraction]:
+        """What was taken back, latest first."""
+        with self._database.read() as connection:
+            return retraction.retractions(connection, before, clipped(limit))
 
     def log(self, query: LogQuery = EVERY_VERSION, before: int | None = None, limit: int = 50) -> list[Entry]:
         """Versions that fit, latest first."""

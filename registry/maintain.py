@@ -1,4 +1,4 @@
-"""Signed changes from the side of whoever makes them: release, undo, tag; over every implementation of the port."""
+"""Signed changes from the side of whoever makes them (release, undo, tag, retract), over the port."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.change import LONGEST_MESSAGE, Move, Tag
+from ratatouille.exchange.change import LONGEST_MESSAGE, Move, Retract, Tag
 from ratatouille.exchange.signing import Signer
 from ratatouille.record import Name
 from registry.pages import every
 from registry.port import Registry
-from registry.records import AliasMove, TagRecord
+from registry.records import AliasMove, Entry, Retraction, TagRecord
 from registry.texts import storable
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
@@ -68,6 +68,38 @@ class Maintainer:
     def _moves(self, name: str) -> Iterator[AliasMove]:
         return every(lambda last: self.registry.alias_history(name, last.number if last else None))
 
+    def retract(self, revision: str, message: str, dry_run: bool = False) -> Retraction:
+        """Take a version back; one that was taken back already stays as it is.
+
+        Args:
+            revision: which.
+            message: why; it is kept in the history.
+            dry_run: only say what would happen.
+
+        Raises:
+            Refusal: for an unknown version, or without a reason.
+        """
+        version = self.registry.resolve(revision)
+        if not message.strip():
+            raise Refusal("say why with -m: those who built on this version will ask")
+        change = Retract(version=version, message=_short(message), author=self.author, at=time.time())
+        return self.registry.retract(self.signer.seal(change), dry_run)
+
+    def withdraw(self, revision: str, message: str, dry_run: bool = False) -> Retraction:
+        """Take back what this very key contributed.
+
+        Raises:
+            Refusal: for a version that somebody else contributed, or nobody, and as `retract`.
+        """
+        entry = self.registry.show(revision).entry
+        contributor = contributor_of(entry)
+        if contributor != self.signer.node:
+            raise Refusal(
+                f"version {entry.id[:12]}… was contributed by another key, {contributor[:12]}…; "
+                "whoever has that key withdraws it, and a maintainer may retract it"
+            )
+        return self.retract(entry.id, message, dry_run)
+
     def _move(self, name: str, version: str, before: str | None, message: str, undo: bool = False) -> AliasMove:
         move = Move(
             name=_usable(name),
@@ -79,6 +111,17 @@ class Maintainer:
             at=time.time(),
         )
         return self.registry.move_alias(self.signer.seal(move))
+
+
+def contributor_of(entry: Entry) -> str:
+    """The key that signed a version's receipt.
+
+    Raises:
+        Refusal: for an average, which nobody signed.
+    """
+    if entry.node is None:
+        raise Refusal(f"version {entry.id[:12]}… is an average, which nobody contributed; withdraw one of its members")
+    return entry.node
 
 
 def undoing(history: Iterable[AliasMove]) -> AliasMove | None:

@@ -28,6 +28,7 @@ from registry.records import (
     LineageRow,
     LogQuery,
     Result,
+    Retraction,
     RoundRecord,
     RoundState,
     TagRecord,
@@ -149,6 +150,14 @@ class Registry(Protocol):
 
     def alias_history(self, name: str, before: int | None = None, limit: int = MOST_ROWS) -> list[AliasMove]:
         """Moves of an alias, latest first; the next page is before the last one's number."""
+
+    def retract(self, sealed: Sealed, dry_run: bool = False) -> Retraction:
+        """Take a version back (a sealed `Retract`): its question is open again, every average that it is in is made
+        again without it, and aliases follow. A dry run only says what would happen.
+        """
+
+    def retractions(self, before: int | None = None, limit: int = 50) -> list[Retraction]:
+        """What was taken back, latest first; the next page is `before=retractions[-1].number`."""
 
     def log(self, query: LogQuery = EVERY_VERSION, before: int | None = None, limit: int = 50) -> list[Entry]:
         """Versions that fit, latest first; the next page is `before=entries[-1].number`."""

@@ -32,6 +32,8 @@ class Info(Record):
     """Kind and version of the database, never where it is."""
     weights: str = ""
     """Kind of the store for weights: `folder`, `s3` …"""
+    retractions: int = 0
+    """Grows with each retraction: what was read before the last one may not stand any more."""
 
 
 class Result(Record):
@@ -220,3 +222,55 @@ class Contributor(Record):
     """Time spent on what was taken."""
     first: float
     last: float
+
+
+class Touched(Record):
+    """An average that lost members with a retraction."""
+
+    version: Digest
+    members: int
+    """How many remain."""
+    replacement: Digest | None = None
+    """The average of those; None where there is none, and while it is only asked what would happen."""
+    reason: str = ""
+    """Why nothing takes its place."""
+
+
+class Naming(Record):
+    """A name that means a version that was taken back."""
+
+    name: Name
+    version: Digest
+    replacement: Digest | None = None
+    """Where the name points now, if it moved; tags never do."""
+
+
+class Retraction(Record):
+    """A version that was taken back, and what else that changed."""
+
+    version: Digest
+    number: int | None = None
+    """Place among all changes; None while it is only asked what would happen."""
+    standing: Literal["contributor", "maintainer"]
+    """Whether it was taken back by who contributed it."""
+    message: str
+    author: str = ""
+    """How the signer is called."""
+    node: Digest
+    """The signer's key."""
+    at: float
+    averages: tuple[Touched, ...] = ()
+    """Averages that had it as a member, through other averages too; retracted with it."""
+    aliases: tuple[Naming, ...] = ()
+    tags: tuple[Naming, ...] = ()
+    influenced: tuple[Digest, ...] = ()
+    """Versions that were trained from these, or made of such: they stand, and the influence remains. The oldest of them
+    where there are very many.
+    """
+    influenced_in_all: int = 0
+
+    @property
+    def left_behind(self) -> tuple[Naming, ...]:
+        """Aliases that point at what was taken back, since nothing took its place."""
+        replaced = {one.version for one in self.averages if not one.reason}
+        return tuple(one for one in self.aliases if one.version not in replaced)

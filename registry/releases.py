@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Move, Tag
 from ratatouille.exchange.signing import Sealed
-from registry.changes import by, enter_change, known_change
+from registry.changes import author_of, by, enter_change, known_change
 from registry.chronicle import record_event
 from registry.pages import MOST_ROWS, clipped
 from registry.records import AliasMove, TagRecord
@@ -48,6 +48,13 @@ def move_alias(connection: Connection, sealed: Sealed, move: Move) -> AliasMove:
     text = f"{move.name}: {_short(move.before)} → {_short(move.version)} by {by(sealed, move)}"
     record_event(connection, "alias", move.name, f"{text}: {move.message}" if move.message else text)
     return _moves(connection, AliasRow.change == change)[0]
+
+
+def follow(connection: Connection, name: str, before: str, version: str, message: str, change: int) -> None:
+    """Point an alias at what took the place of the version that it pointed at: a move by a retraction."""
+    row = {"name": name, "version": version, "before": before, "undo": False}
+    connection.execute(insert(AliasRow).values(**row, message=message, change=change, at=time.time()))
+    record_event(connection, "alias", name, f"{name}: {_short(before)} → {_short(version)}: {message}")
 
 
 def add_tag(connection: Connection, sealed: Sealed, tag: Tag) -> TagRecord:
@@ -136,7 +143,7 @@ def _moves(connection: Connection, *which: ColumnElement[bool], limit: int = 1) 
         AliasRow.at,
     )
     query = (
-        select(*columns, ChangeRow.sealed)
+        select(*columns, ChangeRow.kind, ChangeRow.sealed)
         .outerjoin(ChangeRow, ChangeRow.number == AliasRow.change)
         .where(*which)
         .order_by(AliasRow.number.desc())
@@ -145,10 +152,10 @@ def _moves(connection: Connection, *which: ColumnElement[bool], limit: int = 1) 
     moves = []
     for row in connection.execute(query).mappings():
         values = dict(row)
-        text = values.pop("sealed")
+        kind, text = values.pop("kind"), values.pop("sealed")
         if text is not None:
             sealed = Sealed.from_json(text)
-            values |= {"node": sealed.node, "author": Move.from_json(sealed.body).author}
+            values |= {"node": sealed.node, "author": author_of(kind, sealed)}
         moves.append(AliasMove.model_validate(values))
     return moves
 

@@ -301,6 +301,8 @@ class ChangeRow(Base):
     subject: Mapped[str] = mapped_column(String(80), index=True)
     node: Mapped[str] = mapped_column(Id)
     sealed: Mapped[str] = mapped_column(Text)
+    outcome: Mapped[str | None] = mapped_column(Text)
+    """What a retraction did, as it was answered."""
     at: Mapped[float] = mapped_column(Float)
 
 

@@ -40,6 +40,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("node status", "contributor_client.commands.node:status", "List the nodes that are here and what they do.", "node status"),
         _row("pull", "contributor_client.commands.pull:pull", "Write a version to a folder that timm and Hugging Face load.", "pull stable leaves"),
         _row("push", "registry.commands.push:push", "Enter a checkpoint that was trained elsewhere.", "push leaves --task leaves --from stable"),
+        _row("withdraw", "registry.commands.retract:withdraw", "Take back what a node of this machine contributed.", "withdraw 3f2a -m 'wrong labels'"),
     ),
     "MAINTAIN": (
         _row("coordinator up", "coordinator.commands.service:up", "Start registry and coordinator on this machine.", "coordinator up"),
@@ -58,6 +59,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("round report", "coordinator.commands.round:report_", "Show the result of a round as a table.", "round report emoji"),
         _row("release", "registry.commands.release:release", "Point an alias at a version; rounds start from there.", "release 3f2a --as stable"),
         _row("tag", "registry.commands.release:tag", "Give a version a name for ever, or list the names.", "tag 3f2a spring-2026"),
+        _row("retract", "registry.commands.retract:retract", "Take a version back, and make its averages again without it.", "retract 3f2a -m 'wrong labels' --dry-run"),
     ),
     "READ": (
         _row("log", "registry.commands.read:log", "List versions, the latest first.", "log --task emoji-things"),

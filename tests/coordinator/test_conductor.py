@@ -14,7 +14,7 @@ from ratatouille.recipes.plan import plan
 from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.round import Round
 from registry.port import Registry
-from registry.records import Result, RoundRecord, RoundState
+from registry.records import Info, Result, RoundRecord, RoundState
 from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, name
 
 
@@ -25,15 +25,27 @@ class Memory:
         self.now = 0.0
         self._known: dict[str, Result] = {}
         self.foretold: list[tuple[str, str]] = []
+        self._retractions = 0
 
     def note(self, round: str, kind: str, subject: str, text: str) -> None:
         self.foretold.append((kind, subject))
+
+    def info(self) -> Info:
+        return Info(software="memory", retractions=self._retractions)
+
+    def retract(self, *work_ids: str) -> None:
+        for work_id in work_ids:
+            del self._known[work_id]
+        self._retractions += 1
 
     def results(self, work_ids: Sequence[str]) -> dict[str, Result]:
         return {work_id: self._known[work_id] for work_id in work_ids if work_id in self._known}
 
     def combine(self, combination: Combination, round: str | None = None, message: str = "") -> Result:
         work_id = combination.work_id
+        known = {one.version for one in self._known.values()}
+        if strange := [parent.version for parent in combination.parents if parent.version not in known]:
+            raise Refusal(f"parent {strange[0]} is no version of this registry")
         return self._enter(work_id, Answer(name(work_id + "v"), name(work_id + "f"), name(work_id + "h")))
 
     def answer(self, orders: dict[str, Order]) -> None:
@@ -155,3 +167,42 @@ def test_a_round_that_is_done_foretells_nothing() -> None:
     before = len(memory.foretold)
     conduct(round, memory, "done", 2000.0, 2001.0).advance()
     assert len(memory.foretold) == before
+def test_a_run_that_is_retracted_while_the_round_goes_on_is_asked_for_again() -> None:
+    memory, round = Memory(), soup(deadline=None)
+    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
+    while not (orders := trainings(conductor.advance())):
+        memory.answer(conductor.advance().orders)
+    bad, *good = orders
+    memory.answer(orders)
+    assert conductor.advance().orders.keys() & orders.keys() == set()
+    memory.retract(bad)
+    again = conductor.advance()
+    assert trainings(again).keys() == {bad}
+    assert conductor.forecast().known >= set(good)
+    assert bad not in conductor.forecast().known
+    memory.answer(trainings(again))
+    assert bad not in conductor.advance().orders
+
+
+def test_a_run_that_is_retracted_just_before_the_average_is_asked_for_again() -> None:
+    class Moment(Memory):
+        """Somebody retracts a run just when the round begins to average."""
+
+        bad = ""
+
+        def combine(self, combination: Combination, round: str | None = None, message: str = "") -> Result:
+            if combination.purpose == "uniform" and self.bad:
+                self.retract(self.bad)
+                self.bad = ""
+            return super().combine(combination, round, message)
+
+    memory, round = Moment(), soup(deadline=None)
+    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
+    while not (orders := trainings(conductor.advance())):
+        memory.answer(conductor.advance().orders)
+    memory.answer(orders)
+    memory.bad = next(iter(orders))
+    again = trainings(conductor.advance())
+    assert list(again) == [next(iter(orders))]
+    memory.answer(again)
+    assert conductor.advance().outcomes[0].final is not None

@@ -31,7 +31,8 @@ class Offered:
 
     def show(self, revision: str) -> object:
         version = SimpleNamespace(architecture=sha256(b"a"), id=sha256(b"v"), featurizer=sha256(b"f"))
-        return SimpleNamespace(entry=SimpleNamespace(version=version))
+        state = "retracted" if revision == "withdrawn" else "admitted"
+        return SimpleNamespace(entry=SimpleNamespace(id=version.id, version=version, state=state))
 
     def offers(self) -> list[Offer]:
         holdings = tuple(
@@ -68,6 +69,11 @@ def test_the_order_of_slices_and_auxiliaries_changes_nothing_and_each_counts_onc
 
 def test_a_recipe_that_is_named_twice_is_followed_once() -> None:
     assert resolved(recipes=["soup", "vanilla", "soup"]).recipes == ("soup", "vanilla")
+
+
+def test_nothing_starts_from_a_retracted_version() -> None:
+    with pytest.raises(Refusal, match="which is retracted"):
+        resolved(foundation="withdrawn")
 
 
 def held(node: str, data: str, *domains: str) -> Offer:

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.String(length=80), nullable=False),
         sa.Column("node", sa.String(length=64), nullable=False),
         sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_changes")),
         sa.UniqueConstraint("digest", name=op.f("uq_changes_digest")),

@@ -1,0 +1,62 @@
+import shutil
+from pathlib import Path
+
+from tests.ratatouille.cli.call import call
+from tests.registry.world import World
+
+
+def test_retract_says_what_it_would_do_then_does_it_then_says_that_it_was_done(
+    history: dict[str, str], world: World
+) -> None:
+    world.maintainer.tag(history["average"], "spring")
+    average, first = history["average"][:10], history["first"][:10]
+    asked = call("retract", history["first"], "-m", "wrong labels", "--dry-run").out
+    assert f"{first} would be retracted: wrong labels" in asked
+    assert "a new average" in asked
+    assert f"alias latest would move from {average} to its replacement" in asked
+    done = call("retract", history["first"], "-m", "wrong labels").out
+    replacement = world.registry.resolve("latest")[:10]
+    assert replacement != average
+    assert f"{first} was retracted by" in done
+    assert f"alias latest moved from {average} to {replacement}" in done
+    assert f"tag spring means {average} for ever, and stays" in done
+    assert call("retract", history["first"], "-m", "once more").out == done
+    (line,) = call("retract").out.splitlines()[1:]
+    assert first in line
+    assert "(maintainer)" in line
+    assert line.endswith("wrong labels")
+
+
+def test_retract_names_what_was_trained_from_it_and_aliases_that_stay(history: dict[str, str]) -> None:
+    out = call("retract", history["probe"], "-m", "its license").out
+    assert "3 versions come from trainings on these, and stand" in out
+    assert history["first"][:10] in out
+    found = call("retract", history["foundation"], "-m", "its license", "--json").json
+    assert found["influenced_in_all"] == 3  # the probe was retracted itself
+    assert [one["name"] for one in found["left_behind"]] == ["foundation"]
+    assert "alias foundation still points at" in call("retract", "foundation", "-m", "again").out
+
+
+def test_retract_wants_a_reason_and_a_version(history: dict[str, str]) -> None:
+    call("retract", history["first"]).refused("say why")
+    call("retract", "nothing", "-m", "why").refused("nothing")
+
+
+def test_nothing_was_taken_back_is_said(history: dict[str, str]) -> None:
+    assert "nothing was ever taken back" in call("retract").out
+    assert call("retract", "--json").json == []
+
+
+def test_withdraw_finds_the_key_that_signed_among_the_nodes_of_this_machine(
+    history: dict[str, str], world: World, home: Path, tmp_path: Path
+) -> None:
+    call("withdraw", history["first"], "-m", "mine").refused("is not below", "--folder")
+    call("withdraw", history["average"], "-m", "mine").refused("is an average, which nobody contributed")
+    for name in ("anna", "ben"):
+        (home / "nodes" / name).mkdir(parents=True)
+    shutil.copy(tmp_path / "node.key", home / "nodes" / "ben" / "key")
+    assert "would be withdrawn: mine" in call("withdraw", history["first"], "-m", "mine", "--dry-run").out
+    found = call("withdraw", history["first"], "-m", "mine", "--json").json
+    assert (found["standing"], found["node"]) == ("contributor", world.signer.node)
+    call("withdraw", history["second"], "-m", "mine", "--folder", home / "nodes" / "anna").refused("is not in", "anna")
+    assert call("withdraw", history["second"], "-m", "mine", "--folder", home / "nodes" / "ben").code == 0

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 
+from coordinator.disk import removed
 from ratatouille.errors import Refusal
 from ratatouille.recipes.forecast import Forecast, forecast
 from ratatouille.recipes.plan import plan
@@ -36,6 +37,8 @@ class Conductor:
         self._foretold = False
         self._retractions = 0
         """How many retractions there were when the facts were read."""
+        self._used: set[str] = set()
+        """Versions that the registry knows this round to build on."""
         self._found: tuple[tuple[int, bool], Plan] | None = None
         self._foreseen: tuple[int, Forecast] | None = None
 
@@ -58,10 +61,16 @@ class Conductor:
         return self.round.deadline is not None and self._clock() > self._started + self.round.deadline
 
     def advance(self) -> Plan:
-        """The plan as of now: known answers are in it, and what the registry can do itself is done."""
+        """The plan as of now: known answers are in it, and what the registry can do itself is done.
+
+        Raises:
+            Refusal: when gc has removed weights that the rest of the round reads, or versions have no average.
+        """
         while True:
             found = self.gather()
             self._foretell(found)
+            self._say_what_is_used()
+            self._refuse_removed()
             if not found.combinations:
                 return found
             try:
@@ -69,7 +78,7 @@ class Conductor:
                     message = f"{combination.purpose} of {len(combination.parents)} for round {self.round.name}"
                     self.facts[work_id] = self._registry.combine(combination, self.round.id, message)
             except Refusal:
-                if not self._forget_retracted():  # a member that was retracted a moment ago is asked for again
+                if not self._forget_retracted():  # a parent that was retracted a moment ago is asked for again
                     raise
 
     def gather(self) -> Plan:
@@ -82,6 +91,24 @@ class Conductor:
             if not news:
                 return found
             self.facts.update(news)
+
+    def _say_what_is_used(self) -> None:
+        """Answers of earlier rounds, and the starts, are kept by the registry as long as this round is."""
+        starts = (self.round.foundation, *(given.start for given in self.round.starts))
+        versions = {start.version for start in starts} | {fact.version for fact in self.facts.values() if fact.version}
+        if new := versions - self._used:
+            self._registry.use(self.round.id, sorted(new))
+            self._used |= new
+
+    def _refuse_removed(self) -> None:
+        """Known answers may have no weights any more: better to say so before anything is trained."""
+        if not any(fact.collected for fact in self.facts.values()):
+            return
+        if gone := removed(self.forecast(), self.facts):
+            raise Refusal(
+                f"gc has removed the weights of {len(gone)} versions that this round builds on, such as "
+                f"{str(gone[0].version)[:12]}…; `ratatouille round run --fresh` makes them anew"
+            )
 
     def _forget_retracted(self) -> bool:
         """After a retraction all facts are read again: answers that were taken back are open questions now."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import median
 
+from coordinator.disk import new_bytes, removed
 from coordinator.matching import can_do
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.exchange.order import Order
@@ -42,8 +43,28 @@ class Estimate(Record):
     open_steps: int
     bytes_stored: int
     """Bytes that new weights will take in the registry at most."""
+    bytes_free: int
+    """Room for new weights in the registry, beside its reserve and what is promised to others."""
+    removed: int
+    """Known versions that this round would read, but gc has removed their weights."""
     seconds: float | None
     """Training time of one node doing everything; None when no earlier run says how long a step takes."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What would keep the round from its end."""
+        found = []
+        if self.bytes_stored > self.bytes_free:
+            found.append(
+                f"the registry has room for {self.bytes_free / 2**20:.0f} MiB, and this round may need "
+                f"{self.bytes_stored / 2**20:.0f} MiB: make room with `ratatouille registry gc`, or the round will wait"
+            )
+        if self.removed:
+            found.append(
+                f"gc has removed the weights of {self.removed} versions that this round builds on: "
+                "`ratatouille round run --fresh` makes them anew"
+            )
+        return found
 
     @property
     def sentence(self) -> str:
@@ -83,7 +104,9 @@ def estimate(needed: Forecast, facts: Mapping[str, Result], registry: Registry) 
         rows=tuple(rows),
         shared=needed.shared,
         open_steps=open_steps,
-        bytes_stored=_new_weights(needed) * _bytes_of_network(needed, registry),
+        bytes_stored=new_bytes(needed, facts, registry),
+        bytes_free=registry.usage().room,
+        removed=len(removed(needed, facts)),
         seconds=None if pace is None else pace * open_steps,
     )
 
@@ -117,15 +140,3 @@ def _seconds_per_step(needed: Forecast, facts: Mapping[str, Result], registry: R
             if receipt is not None and isinstance(receipt.assignment, FineTune)
         ]
     return median(paces) if paces else None
-
-
-def _new_weights(needed: Forecast) -> int:
-    trainings = sum(isinstance(order.assignment, FineTune) for order in needed.open())
-    return trainings + sum(work_id not in needed.known for work_id in needed.combinations)
-
-
-def _bytes_of_network(needed: Forecast, registry: Registry) -> int:
-    first = next(iter(needed.orders.values()), None)
-    if first is None:
-        return 0
-    return sum(tensor.nbytes for tensor in registry.architecture(first.assignment.architecture).featurizer)

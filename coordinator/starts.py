@@ -80,6 +80,8 @@ class _Gate:
     def refuse_unfit(self, revision: str, entry: Entry) -> None:
         """Say why a version is no start, if it is none."""
         version = entry.version
+        if entry.state != "admitted":
+            raise Refusal(f"start '{revision}' is {entry.state}; leave it out of `starts`")
         if version.architecture != self.foundation.architecture:
             raise Refusal(f"start '{revision}' has another architecture than the foundation; no average of both exists")
         if version.featurizer == self.foundation.featurizer:

@@ -1,7 +1,7 @@
 """What a retraction does to averages: which are touched, in which order, and what remains of each. No database here.
 
-An average that lost members is made again from the others; subtracting would not give the same bits (decision 7). A mix
-(float coefficients: an interpolation, a random convex mix) is no mean of equals, so nothing takes its place.
+An average that lost a parent is made again from the others; subtracting would not give the same bits (decision 7). A
+mix (float coefficients: an interpolation, a random convex mix) is no mean of equals, so nothing takes its place.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ratatouille.exchange.version import Combination, Parent, Version
 from registry.records import Touched
 
 MIX = "it is a mix with chosen coefficients, which means nothing without one of its parts"
-NOBODY_LEFT = "none of its members is left"
+NONE_LEFT = "none of its parents is left"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Average:
     """A combined version that stands."""
 
     id: str
-    members: tuple[Parent, ...]
+    parents: tuple[Parent, ...]
     parts: Literal["both", "featurizer"]
     purpose: str
     round: str | None
@@ -38,11 +38,11 @@ class Average:
     @property
     def mixed(self) -> bool:
         """Whether it is a mix: coefficients of means are counts."""
-        return any(isinstance(member.coefficient, float) for member in self.members)
+        return any(isinstance(parent.coefficient, float) for parent in self.parents)
 
     def without(self, gone: Mapping[str, str | None]) -> tuple[Parent, ...]:
-        """Its members, where those that are gone give way to what replaces them, or to nothing (None)."""
-        pairs = [(gone.get(member.version, member.version), member.coefficient) for member in self.members]
+        """Its parents, where those that are gone give way to what replaces them, or to nothing (None)."""
+        pairs = [(gone.get(parent.version, parent.version), parent.coefficient) for parent in self.parents]
         return tuple(Parent(version=version, coefficient=coefficient) for version, coefficient in pairs if version)
 
 
@@ -53,7 +53,7 @@ Make = Callable[[Combination, Average], str]
 def in_order(averages: Sequence[Average]) -> tuple[Average, ...]:
     """Averages before those that are made of them, in one order whatever order they come in."""
     by_id = {one.id: one for one in sorted(averages, key=lambda one: one.id)}
-    edges = {id: [member.version for member in one.members if member.version in by_id] for id, one in by_id.items()}
+    edges = {id: [parent.version for parent in one.parents if parent.version in by_id] for id, one in by_id.items()}
     return tuple(by_id[id] for id in TopologicalSorter(edges).static_order())
 
 
@@ -62,7 +62,7 @@ def make_again(averages: Sequence[Average], gone: Sequence[str], make: Make) -> 
 
     Args:
         averages: in the order of `in_order`.
-        gone: versions that no average may have as a member any more.
+        gone: versions that no average may have as a parent any more.
         make: what makes one.
 
     Raises:
@@ -75,7 +75,7 @@ def make_again(averages: Sequence[Average], gone: Sequence[str], make: Make) -> 
         if average.mixed:
             reason = MIX
         elif not left:
-            reason = NOBODY_LEFT
+            reason = NONE_LEFT
         else:
             try:
                 replacement = make(Combination(parents=left, parts=average.parts, purpose=average.purpose), average)
@@ -84,5 +84,5 @@ def make_again(averages: Sequence[Average], gone: Sequence[str], make: Make) -> 
             except Refusal as refusal:
                 reason = str(refusal)
         replacements[average.id] = replacement
-        touched.append(Touched(version=average.id, members=len(left), replacement=replacement, reason=reason))
+        touched.append(Touched(version=average.id, parents=len(left), replacement=replacement, reason=reason))
     return tuple(touched)

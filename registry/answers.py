@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.receipt import Comparison, Evaluation, Receipt
 from ratatouille.exchange.signing import Sealed
+from registry.chunks import CHUNK as CHUNK
+from registry.chunks import chunks
 from registry.records import Result
+from registry.removed import removed
 from registry.schema import ContributionRow, EvaluationRow, VersionRow
-
-CHUNK = 500
-"""Ids in one query; databases limit the number of bound values."""
 
 
 def answer(connection: Connection, work_id: str) -> Result | None:
@@ -26,9 +25,14 @@ def answer(connection: Connection, work_id: str) -> Result | None:
 def answers(connection: Connection, work_ids: Sequence[str]) -> dict[str, Result]:
     """The admitted answers to those of these questions that have one, in the order asked."""
     found: dict[str, Result] = {}
-    for chunk in _chunks(list(dict.fromkeys(work_ids))):
+    for chunk in chunks(list(dict.fromkeys(work_ids))):
         found |= _combined(connection, chunk)
         found |= _contributed(connection, chunk)
+    gone = removed(connection, {part for one in found.values() for part in (one.featurizer, one.head) if part})
+    for one in found.values() if gone else ():
+        times = [gone[part] for part in (one.featurizer, one.head) if part in gone]
+        if times:
+            found[one.work_id] = one.model_copy(update={"collected": min(times)})
     return {work_id: found[work_id] for work_id in dict.fromkeys(work_ids) if work_id in found}
 
 
@@ -93,9 +97,3 @@ def _evaluations(connection: Connection, receipts: Sequence[str]) -> dict[str, l
     for row in connection.execute(query):
         found[row.receipt].append(parse_evaluation(row.domain, row.split, row.slice, row.confusion))
     return found
-
-
-def _chunks(ids: Sequence[str]) -> Iterator[list[str]]:
-    rest = iter(ids)
-    while chunk := list(islice(rest, CHUNK)):
-        yield chunk

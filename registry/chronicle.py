@@ -15,6 +15,8 @@ from registry.texts import LONGEST_NAME, legible, storable
 
 LONGEST_TEXT = 4000
 MOST_EVENTS = 10_000
+USED = "used"
+"""Kind of the event that names a version of another round, or of none, on which a round builds."""
 
 
 def record_event(connection: Connection, kind: str, subject: str, text: str, round: str | None = None) -> None:
@@ -40,6 +42,18 @@ def note(connection: Connection, round: str, kind: str, subject: str, text: str)
     record_event(connection, kind, subject, text, round)
     unclaimed = (VersionRow.id == legible(subject), VersionRow.round.is_(None))
     connection.execute(update(VersionRow).where(*unclaimed).values(round=round))
+
+
+def use(connection: Connection, round: str, versions: Sequence[str]) -> None:
+    """Name versions of others that a round builds on, each once."""
+    storable(round, "a round's id", LONGEST_NAME)
+    for version in dict.fromkeys(versions):
+        row = connection.execute(select(VersionRow.round).where(VersionRow.id == version)).first()
+        named = (EventRow.round == round, EventRow.subject == version, EventRow.kind == USED)
+        if row is None:
+            raise Refusal(f"there is no version {version[:12]}… that round {round[:80]} could build on")
+        if row.round != round and connection.execute(select(EventRow.number).where(*named).limit(1)).first() is None:
+            record_event(connection, USED, version, "was there before, and the round builds on it", round)
 
 
 def events(connection: Connection, after: int, round: str | None, limit: int, kinds: Sequence[str] = ()) -> list[Event]:

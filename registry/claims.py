@@ -93,11 +93,13 @@ def live(connection: Connection, digests: Collection[str]) -> dict[str, int]:
 
 def claimed(connection: Connection, inbox: Inbox, digests: Collection[str]) -> set[str]:
     """Those of these digests that somebody is about to need; asked by whoever holds the write lock."""
-    _forget(connection, inbox)
-    found: set[str] = set()
-    for some in _slices(digests):
-        found |= set(connection.execute(select(UploadRow.digest).where(UploadRow.digest.in_(some))).scalars())
-    return found
+    forget_dead(connection, inbox)
+    return set(digests) & spoken_for(connection)
+
+
+def spoken_for(connection: Connection) -> set[str]:
+    """All digests with a claim, be it of somebody who died; there are as many as transfers and averages under way."""
+    return set(connection.execute(select(UploadRow.digest)).scalars())
 
 
 def unowned(connection: Connection, inbox: Inbox, digests: Collection[str]) -> set[str]:
@@ -105,7 +107,7 @@ def unowned(connection: Connection, inbox: Inbox, digests: Collection[str]) -> s
     return set(digests) - claimed(connection, inbox, digests) - live(connection, digests).keys()
 
 
-def _forget(connection: Connection, inbox: Inbox) -> None:
+def forget_dead(connection: Connection, inbox: Inbox) -> None:
     """End the claims of those who died long ago."""
     before = time.time() - read_settings(connection).stale_seconds
     for digest in connection.execute(select(UploadRow.digest).where(UploadRow.changed < before)).scalars().all():

@@ -17,6 +17,7 @@ from registry.ingredients import gather
 from registry.kitchen import Kitchen
 from registry.ledger import check_parents, enter_version
 from registry.records import Result
+from registry.removed import Removed
 from registry.schema import EventRow
 
 PATIENCE_SECONDS = 4 * 3600.0
@@ -37,14 +38,17 @@ def combine(database: Database, blobs: Blobs, combination: Combination, round: s
     work_id = combination.work_id
     with database.read() as connection:
         known = answer(connection, work_id)
-    if known is None:
+    if known is None or known.collected is not None:
         # one at a time for each question; whoever comes second finds it answered
         with blobs.inbox.receive(work_id, patience=PATIENCE_SECONDS) as question:
             try:
                 with database.read() as connection:
                     known = answer(connection, work_id)
-                if known is None:
+                if known is None or known.collected is not None:
                     return _make(database, blobs, combination, round, message)
+            except Removed:
+                if known is None:
+                    raise  # else it is known, and stays without weights since its parents have none
             finally:
                 question.discard()
     if round is not None and known.version is not None:

@@ -16,6 +16,7 @@ from ratatouille.weights.combine import Term, combine_files
 from registry.asked import waited
 from registry.blobs.access import Blobs
 from registry.definitions import architecture, task
+from registry.removed import Removed, removed
 from registry.schema import VersionRow
 
 Share = tuple[str, int | float]
@@ -81,6 +82,12 @@ def gather(connection: Connection, combination: Combination, retracted: bool = F
                 f"versions {first.id[:12]}… and {row.id[:12]}… are for different tasks; combine the featurizers only"
             )
         rows.append(row)
+    read = {part for row in rows for part in (row.featurizer, row.head) if part is not None}
+    gone = removed(connection, read)
+    for row in rows if gone else ():
+        for part in (row.featurizer, row.head) if combination.parts == "both" else (row.featurizer,):
+            if part in gone:
+                raise Removed(f"of version {row.id[:12]}…", gone[part])
     coefficients = [parent.coefficient for parent in combination.parents]
     pairs = list(zip(rows, coefficients, strict=True))
     both = combination.parts == "both"

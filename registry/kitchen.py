@@ -19,6 +19,7 @@ from registry.claims import Claims, live
 from registry.database import Database
 from registry.ingredients import Ingredients
 from registry.ledger import enter_blob
+from registry.removed import refuse_removed
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Kitchen:
                 sizes[self._temporary(part)] = ingredients.size(part)
         with self._database.write() as connection:
             self._claims.take(connection, sizes)
+            refuse_removed(connection, sizes)
 
     def cook(self, ingredients: Ingredients, part: Part) -> str:
         """Compute one part into a temporary file; returns the digest. A mean of equal files is that file."""

@@ -42,11 +42,12 @@ def enter_version(
     node: str | None = None,
 ) -> None:
     """Write a version, its edges and its event."""
-    again = connection.execute(select(VersionRow.number).where(VersionRow.id == version.id)).scalar()
-    if again is not None:  # it was retracted, and the same answer was admitted anew
-        values = {"state": "admitted", "retraction": None, "replacement": None}
-        connection.execute(update(VersionRow).where(VersionRow.number == again).values(**values))
-        record_event(connection, "version", version.id, "admitted again after its retraction", round)
+    before = connection.execute(select(VersionRow.state).where(VersionRow.id == version.id)).scalar()
+    if before is not None:
+        if before != "admitted":  # it was retracted, and the same answer was admitted anew
+            values = {"state": "admitted", "retraction": None, "replacement": None}
+            connection.execute(update(VersionRow).where(VersionRow.id == version.id).values(**values))
+            record_event(connection, "version", version.id, "admitted again after its retraction", round)
         return
     connection.execute(
         insert(VersionRow).values(

@@ -19,6 +19,7 @@ from ratatouille.weights.architecture import Architecture
 from registry import (
     answers,
     chronicle,
+    collecting,
     combining,
     contributors,
     definitions,
@@ -29,6 +30,7 @@ from registry import (
     retraction,
     revisions,
     settings,
+    usage,
     verify,
 )
 from registry.blobs.access import Blobs
@@ -43,6 +45,7 @@ from registry.publish import Publisher, Push
 from registry.records import (
     EVERY_VERSION,
     AliasMove,
+    Collected,
     Contributor,
     Details,
     Entry,
@@ -55,8 +58,10 @@ from registry.records import (
     RoundRecord,
     RoundState,
     TagRecord,
+    Usage,
     Verification,
 )
+from registry.removed import refuse_removed
 from registry.texts import LONGEST_NAME, storable
 from registry.watching import Watching
 
@@ -244,6 +249,11 @@ class LocalRegistry:
         with self._database.write() as connection:
             chronicle.note(connection, round, kind, subject, text)
 
+    def use(self, round: str, versions: Sequence[str]) -> None:
+        """Say that a round builds on versions that were there before."""
+        with self._database.write() as connection:
+            chronicle.use(connection, round, versions)
+
     def events(self, after: int = 0, round: str | None = None, limit: int = 1000) -> list[Event]:
         """Lines of the log, oldest first."""
         with self._database.read() as connection:
@@ -326,9 +336,20 @@ class LocalRegistry:
         """Check a version."""
         return verify.verify(self._database, self.blobs, revision)
 
-    def _known(self, digest: str) -> int:
-        """The length of weights that belong to a version."""
+    # -- room
+    def usage(self) -> Usage:
+        """What the registry holds, and how much room it has."""
         with self._database.read() as connection:
+            return usage.usage(connection, self.blobs)
+
+    def collect(self, dry_run: bool = True) -> Collected:
+        """Remove the weights that the policy does not keep."""
+        return collecting.collect(self._database, self.blobs, dry_run)
+
+    def _known(self, digest: str) -> int:
+        """The length of weights that belong to a version and are here."""
+        with self._database.read() as connection:
+            refuse_removed(connection, [digest])
             found = live(connection, [digest])
         if digest not in found:
             raise Refusal(f"weights {digest[:12]}… are not known here")

@@ -120,7 +120,7 @@ def contributor_of(entry: Entry) -> str:
         Refusal: for an average, which nobody signed.
     """
     if entry.node is None:
-        raise Refusal(f"version {entry.id[:12]}… is an average, which nobody contributed; withdraw one of its members")
+        raise Refusal(f"version {entry.id[:12]}… is an average, which nobody contributed; withdraw one of its parents")
     return entry.node
 
 

@@ -20,6 +20,7 @@ from registry.pages import MOST_ROWS
 from registry.records import (
     EVERY_VERSION,
     AliasMove,
+    Collected,
     Contributor,
     Details,
     Entry,
@@ -32,6 +33,7 @@ from registry.records import (
     RoundRecord,
     RoundState,
     TagRecord,
+    Usage,
     Verification,
 )
 
@@ -121,6 +123,9 @@ class Registry(Protocol):
     def note(self, round: str, kind: str, subject: str, text: str) -> None:
         """Append a line to the log of what happened in a round."""
 
+    def use(self, round: str, versions: Sequence[str]) -> None:
+        """Say that a round builds on versions that were there before; gc leaves them alone as if they were its own."""
+
     def events(self, after: int = 0, round: str | None = None, limit: int = 1000) -> list[Event]:
         """Lines of the log with a number greater than `after`, oldest first, as many as fit one message."""
 
@@ -176,6 +181,13 @@ class Registry(Protocol):
 
     def verify(self, revision: str) -> Verification:
         """Check a version: bytes, id, signature; a combination is recomputed from its parents, bit for bit."""
+
+    # -- room
+    def usage(self) -> Usage:
+        """What the registry holds, and how much room it has."""
+
+    def collect(self, dry_run: bool = True) -> Collected:
+        """Remove the weights that the policy does not keep, and files that no version has; a dry run only looks."""
 
     def close(self) -> None:
         """Release files and connections."""

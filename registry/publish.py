@@ -34,6 +34,7 @@ from registry.ledger import admit, enter_blob, keep_duplicate, write_contributio
 from registry.membership import had_lease, holder
 from registry.quotas import check_contributions, end, let_in
 from registry.records import Result
+from registry.removed import refuse_removed
 from registry.schema import ContributionRow
 from registry.settings import read_settings
 
@@ -67,7 +68,7 @@ class Publisher:
             if known is None:
                 _check_lease(connection, receipt)
                 check_contributions(connection, receipt)
-        if known is not None:
+        if known is not None and not brings_back(receipt, known):
             return self._known(sealed, receipt, known)
         try:
             with self.database.read() as connection:
@@ -199,19 +200,22 @@ class Push:
         receipt = self._examined.receipt
         with self._publisher.database.read() as connection:
             known = answer(connection, receipt.work_id)
-        if known is None:
+        if known is None or brings_back(receipt, known):
             for digest, receiving in self.receiving.items():
                 self._blobs.place(receiving, digest)
         with self._publisher.database.write() as connection:
             known = answer(connection, receipt.work_id)
-            if known is not None:
+            if known is not None and not brings_back(receipt, known):
                 self._discard(connection)
                 keep_duplicate(connection, self._sealed, receipt, known)
                 return known
             self._claims.check(connection, self.wanted)
-            for digest in self.receiving:
-                enter_blob(connection, digest, self.wanted[digest].part, self.wanted[digest].size)
-            admit(connection, self._sealed, self._examined)
+            for digest, one in self.wanted.items():  # also those that gc marked just before we claimed them
+                enter_blob(connection, digest, one.part, one.size)
+            if known is None:
+                admit(connection, self._sealed, self._examined)
+            else:
+                keep_duplicate(connection, self._sealed, receipt, known)
             self._claims.release(connection)
             result = answer(connection, receipt.work_id)
         assert result is not None
@@ -234,10 +238,11 @@ class Push:
         with self._publisher.database.write() as connection:
             for digest in () if owned else live(connection, digests):  # it came while we waited for the lock
                 self.receiving.pop(digest).discard()
-            ancestors = [one.ancestor for one in self.wanted.values() if one.ancestor is not None]
+            ancestors = [one.ancestor for one in self.wanted.values() if one.ancestor is not None and _compared(one)]
             coming = {digest: self.wanted[digest].size for digest in self.receiving}
             let_in(connection, self._examined.receipt, sum(coming.values()))
             self._claims.take(connection, dict.fromkeys([*self.wanted, *ancestors], 0) | coming)
+            refuse_removed(connection, ancestors, "that this work started from")
 
     def _held(self, digest: str) -> bool:
         return self._blobs.holds(digest, self.wanted[digest].size)
@@ -249,7 +254,7 @@ class Push:
 
     def _ancestor(self, one: Wanted) -> Mapping[str, Array] | None:
         """The weights whose buffers a part must keep, if it has any."""
-        if one.ancestor is None or one.ancestor == one.digest or not any(tensor.buffer for tensor in one.tensors):
+        if one.ancestor is None or not _compared(one):
             return None
         with _not_the_contributors_fault():
             return open_part(self._blobs.local(one.ancestor), one.tensors)
@@ -269,6 +274,16 @@ class Push:
                 and ancestor[tensor.name].tobytes() != present[tensor.name].tobytes()
             ):
                 raise Refusal(f"buffer {tensor.name} moved away from the start's; train with BatchNorm in eval mode")
+
+
+def _compared(one: Wanted) -> bool:
+    """Whether a part has buffers that may differ from its start's."""
+    return one.ancestor not in (None, one.digest) and any(tensor.buffer for tensor in one.tensors)
+
+
+def brings_back(receipt: Receipt, known: Result) -> bool:
+    """Whether a receipt, whose question is answered, comes with the very weights that gc removed."""
+    return known.collected is not None and (receipt.featurizer, receipt.head) == (known.featurizer, known.head)
 
 
 @contextmanager

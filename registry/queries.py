@@ -13,6 +13,7 @@ from ratatouille.exchange.version import Version
 from registry.answers import CHUNK, parse_evaluation
 from registry.records import Details, Entry, LineageRow, StoredEvaluation
 from registry.releases import names
+from registry.removed import removed
 from registry.revisions import resolve
 from registry.schema import ContributionRow, EvaluationRow, OfferRow, ParentRow, TaskRow, VersionRow
 
@@ -33,6 +34,7 @@ def show(connection: Connection, revision: str) -> Details:
         receipt=None if sealed is None else Receipt.from_json(sealed.body),
         evaluations=tuple(_evaluations(connection, entry.version)),
         children=tuple(connection.execute(children.limit(MOST_ENTRIES)).scalars()),
+        collected=min(removed(connection, _parts(entry.version)).values(), default=None),
     )
 
 
@@ -58,6 +60,10 @@ def lineage(connection: Connection, revision: str, depth: int) -> list[LineageRo
         LineageRow(entry=entries[id], depth=far, through=through, coefficient=coefficient)
         for far, id, through, coefficient in ways[:MOST_ENTRIES]
     ]
+
+
+def _parts(version: Version) -> list[str]:
+    return [part for part in (version.featurizer, version.head) if part is not None]
 
 
 def sealed_receipt(connection: Connection, receipt: str | None) -> Sealed | None:

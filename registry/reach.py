@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 
 from sqlalchemy import CTE, ColumnElement, Connection, Select, or_, select
 
 from ratatouille.exchange.version import Version
 from registry.affected import Average
-from registry.answers import CHUNK
+from registry.chunks import chunks
 from registry.schema import BlobRow, ParentRow, VersionRow
 
 
@@ -30,7 +30,7 @@ def come_from(connection: Connection, version: str, leaving_out: Collection[str]
 def fallen(connection: Connection, versions: Collection[str]) -> tuple[str, ...]:
     """Those of these versions that do not stand."""
     found: list[str] = []
-    for some in _slices(versions):
+    for some in chunks(versions):
         query = select(VersionRow.id).where(VersionRow.id.in_(some), VersionRow.state != "admitted")
         found += connection.execute(query).scalars()
     return tuple(sorted(found))
@@ -40,7 +40,7 @@ def without_weights(connection: Connection, versions: Collection[str]) -> tuple[
     """Those of these versions whose weights gc has removed."""
     found: set[str] = set()
     part = or_(BlobRow.digest == VersionRow.featurizer, BlobRow.digest == VersionRow.head)
-    for some in _slices(versions):
+    for some in chunks(versions):
         query = select(VersionRow.id).join(BlobRow, part).where(VersionRow.id.in_(some), BlobRow.collected.is_not(None))
         found.update(connection.execute(query).scalars())
     return tuple(sorted(found))
@@ -55,9 +55,3 @@ def _descendants(version: str, *conditions: ColumnElement[bool]) -> CTE:
 
     walk = fitting(children.where(ParentRow.parent == version)).cte(recursive=True)
     return walk.union(fitting(children.join(walk, walk.c.id == ParentRow.parent)))
-
-
-def _slices(versions: Collection[str]) -> Iterator[Sequence[str]]:
-    ordered = sorted(versions)
-    for start in range(0, len(ordered), CHUNK):
-        yield ordered[start : start + CHUNK]

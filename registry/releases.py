@@ -132,6 +132,14 @@ def names(connection: Connection) -> dict[str, list[str]]:
     return found
 
 
+def ever_named(connection: Connection) -> set[str]:
+    """Versions that an alias ever pointed at, or that are tagged."""
+    found: set[str] = set()
+    for column in (AliasRow.version, AliasRow.before, TagRow.version):
+        found.update(id for id in connection.execute(select(column).distinct()).scalars() if id is not None)
+    return found
+
+
 def _moves(connection: Connection, *which: ColumnElement[bool], limit: int = 1) -> list[AliasMove]:
     columns = (
         AliasRow.number,

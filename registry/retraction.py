@@ -19,14 +19,16 @@ from ratatouille.exchange.change import Retract
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Combination
 from registry.affected import Average, Make, in_order, make_again
-from registry.blobs import Blobs
+from registry.blobs.access import Blobs
 from registry.changes import by, enter_change, keep_outcome, known_change
 from registry.chronicle import record_event
 from registry.combining import combine
 from registry.database import Database
+from registry.pages import fitting
 from registry.reach import averages_with, come_from, fallen, without_weights
 from registry.records import Naming, Retraction, Touched
 from registry.releases import aliases, follow
+from registry.removed import Removed
 from registry.schema import ChangeRow, ContributionRow, TagRow, VersionRow
 
 ATTEMPTS = 20
@@ -46,9 +48,9 @@ class Found:
     averages: tuple[Average, ...]
     """In the order in which they can be made again."""
     absent: tuple[str, ...]
-    """Members of these that do not stand."""
+    """Parents of these that do not stand."""
     collected: tuple[str, ...]
-    """Members of these whose weights were removed by gc."""
+    """Parents of these whose weights were removed by gc."""
 
 
 def retract(database: Database, blobs: Blobs, sealed: Sealed, change: Retract, dry_run: bool = False) -> Retraction:
@@ -98,11 +100,12 @@ def retract(database: Database, blobs: Blobs, sealed: Sealed, change: Retract, d
 
 def retractions(connection: Connection, before: int | None, limit: int) -> list[Retraction]:
     """What was taken back, latest first."""
-    query = select(ChangeRow.outcome).where(ChangeRow.kind == "retract", ChangeRow.outcome.is_not(None))
+    query = select(ChangeRow.number).where(ChangeRow.kind == "retract")
     if before is not None:
         query = query.where(ChangeRow.number < before)
-    latest = query.order_by(ChangeRow.number.desc()).limit(limit)
-    return [Retraction.from_json(outcome) for outcome in connection.execute(latest).scalars()]
+    numbers = connection.execute(query.order_by(ChangeRow.number.desc()).limit(limit)).scalars()
+    found = (_answered(connection, number) for number in numbers.all())
+    return list(fitting(found, lambda one: 200 + 70 * len(one.influenced) + 200 * len(one.averages)))
 
 
 def count_retractions(connection: Connection) -> int:
@@ -126,16 +129,31 @@ def _look(connection: Connection, sealed: Sealed, change: Retract) -> Found | Re
         raise Refusal(f"there is no version {change.version[:12]}…; `ratatouille log` shows those that there are")
     number = known_change(connection, sealed) or (row.retraction if row.state == "retracted" else None)
     if number is not None:
-        outcome = connection.execute(select(ChangeRow.outcome).where(ChangeRow.number == number)).scalar_one()
-        assert outcome is not None, "it was written with the change"
-        return Retraction.from_json(outcome)
+        return _answered(connection, number)
     averages = in_order(averages_with(connection, change.version))
-    members = {member.version for average in averages for member in average.members}
-    members -= {change.version, *(average.id for average in averages)}
-    absent, collected = fallen(connection, members), without_weights(connection, members)
-    signed = select(ContributionRow.node).where(ContributionRow.receipt == row.receipt)
-    stands = standing(sealed, connection.execute(signed).scalar())
-    return Found(row.id, row.round, row.receipt, stands, averages, absent, collected)
+    others = {parent.version for average in averages for parent in average.parents}
+    others -= {change.version, *(average.id for average in averages)}
+    absent, collected = fallen(connection, others), without_weights(connection, others)
+    return Found(row.id, row.round, row.receipt, standing(sealed, row.node), averages, absent, collected)
+
+
+def _answered(connection: Connection, number: int) -> Retraction:
+    """What a retraction did; of one that was made in another registry only the change itself is known."""
+    row = connection.execute(select(ChangeRow).where(ChangeRow.number == number)).one()
+    if row.outcome is not None:
+        return Retraction.from_json(row.outcome)
+    sealed = Sealed.from_json(row.sealed)
+    change = Retract.from_json(sealed.body)
+    signed = select(VersionRow.node).where(VersionRow.id == change.version)
+    return Retraction(
+        version=change.version,
+        number=number,
+        standing=standing(sealed, connection.execute(signed).scalar()),
+        message=change.message,
+        author=change.author,
+        node=sealed.node,
+        at=change.at,
+    )
 
 
 def _combined(database: Database, blobs: Blobs, found: Found) -> Make:
@@ -148,6 +166,8 @@ def _combined(database: Database, blobs: Blobs, found: Found) -> Make:
         message = f"{combination.purpose} of {count}, made again without {without}…"
         made = combine(database, blobs, combination, average.round, message)
         assert made.version is not None
+        if made.collected is not None:
+            raise Removed(f"of the average of what remains, {made.version[:12]}…,", made.collected)
         return made.version
 
     return make
@@ -157,7 +177,7 @@ def _imagined(found: Found) -> Make:
     """Nothing is made: an average stands in for what would replace it."""
 
     def make(combination: Combination, average: Average) -> str:
-        gone = [member.version[:12] for member in combination.parents if member.version in found.collected]
+        gone = [parent.version[:12] for parent in combination.parents if parent.version in found.collected]
         if gone:
             raise Refusal(f"gc removed the weights of {', '.join(gone)}")
         return average.id
@@ -189,7 +209,7 @@ def _enter(connection: Connection, sealed: Sealed, change: Retract, found: Found
     number = enter_change(connection, sealed, change)
     done = _named(connection, draft.model_copy(update={"number": number}))
     who, short = by(sealed, change), found.version[:12]
-    for one in (Touched(version=found.version, members=0), *done.averages):
+    for one in (Touched(version=found.version, parents=0), *done.averages):
         values = {"state": "retracted", "retraction": number, "replacement": one.replacement}
         connection.execute(update(VersionRow).where(VersionRow.id == one.version).values(**values))
     if found.receipt is not None:

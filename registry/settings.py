@@ -35,6 +35,8 @@ class Settings(Record):
     """When what has come of a broken upload is thrown away."""
     longest_lease_seconds: float = 7 * 24 * 3600.0
     """Leases that claim more are cut to this."""
+    retention_rounds: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    """How many of the newest rounds keep all their weights; of older ones gc takes what nothing released needs."""
 
 
 def read_settings(connection: Connection) -> Settings:

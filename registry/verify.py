@@ -21,6 +21,7 @@ from registry.database import Database
 from registry.ingredients import gather
 from registry.queries import sealed_receipt
 from registry.records import Check, Verification
+from registry.removed import Removed, refuse_removed
 from registry.revisions import resolve
 from registry.schema import VersionRow
 
@@ -36,10 +37,10 @@ def verify(database: Database, blobs: Blobs, revision: str) -> Verification:
 def _checks(connection: Connection, blobs: Blobs, id: str, record: str) -> Iterator[Check]:
     yield _check("id", lambda: _expect(id, hashlib.sha256(record.encode()).hexdigest(), "the record"))
     version = Version.from_json(record)
-    yield _check("featurizer", lambda: _expect(version.featurizer, blobs.hash(version.featurizer), "the file"))
+    yield _check("featurizer", lambda: _bytes(connection, blobs, version.featurizer))
     if version.head is not None:
         head = version.head
-        yield _check("head", lambda: _expect(head, blobs.hash(head), "the file"))
+        yield _check("head", lambda: _bytes(connection, blobs, head))
     yield _check("parents", lambda: _parents(connection, version))
     if version.receipt is not None:
         yield _check("receipt", lambda: _receipt(connection, version))
@@ -52,6 +53,8 @@ def _check(what: str, look: Callable[[], str]) -> Check:
         return Check(what=what, ok=True, detail=look())
     except Unreachable:  # a store that is away says nothing about its bytes
         raise
+    except Removed as gone:
+        return Check(what=what, ok=True, checkable=False, detail=str(gone))
     except Refusal as refusal:
         return Check(what=what, ok=False, detail=str(refusal))
     except OSError as error:  # a file that is gone or cannot be read is what we are here to find
@@ -62,6 +65,11 @@ def _expect(promised: str, found: str, what: str) -> str:
     if promised != found:
         raise Refusal(f"{what} hashes to {found[:12]}…, not to {promised[:12]}…")
     return promised
+
+
+def _bytes(connection: Connection, blobs: Blobs, digest: str) -> str:
+    refuse_removed(connection, [digest])
+    return _expect(digest, blobs.hash(digest), "the file")
 
 
 def _parents(connection: Connection, version: Version) -> str:

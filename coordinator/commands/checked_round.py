@@ -53,6 +53,8 @@ class CheckedRound(Record):
         work = [(row.what, str(row.all), str(row.known), str(row.steps), row.where) for row in self.estimate.rows]
         output.print_table(("work", "runs", "known", "steps to do", "where"), work, title="Work for nodes")
         output.print_line(self.estimate.sentence)
+        for warning in self.estimate.warnings:
+            output.print_line(f"warning: {warning}", "yellow")
 
     def _held(self, fingerprint: str, domains: tuple[str, ...]) -> str:
         return f"{', '.join(domains)} of {' or '.join(self.holders[fingerprint])}"

@@ -64,6 +64,8 @@ def plan_(
         ],
     )
     console.print(forecasted.sentence)
+    for warning in forecasted.warnings:
+        print_line(f"warning: {warning}", "yellow")
 
 
 def run(

@@ -74,6 +74,8 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("recipes", "ratatouille.cli.tables:recipes", "List the recipes and their three columns.", "recipes"),
         _row("protocols", "ratatouille.cli.tables:protocols", "List the protocols and their values.", "protocols"),
         _row("benchmark", "coordinator.commands.benchmark:benchmark", "Compare recipes over many trials and write one report.", "benchmark emoji --dry-run"),
+        _row("registry usage", "registry.commands.space:usage", "Show what a registry holds, and how much room it has.", "registry usage"),
+        _row("registry gc", "registry.commands.space:gc", "Remove the weights that the retention policy does not keep.", "registry gc"),
         _row("registry serve", "registry.commands.serve:serve", "Serve a registry without a coordinator.", "registry serve"),
         _row("registry web", "registry.commands.serve:web", "Show a registry's history as a web page.", "registry web --remote ours"),
         _row("registry settings", "registry.commands.settings:settings", "Show or change what a registry allows: quotas, reserves.", "registry settings node_transfers 4"),

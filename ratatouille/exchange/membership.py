@@ -14,6 +14,9 @@ from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS, PROTOCOL
 from ratatouille.record import Digest, Name, Record
 from ratatouille.tasks.holding import Holding
 
+MOST_INPUTS = 1000
+"""Weights that a lease names; work that reads more of them names the first."""
+
 
 class Offer(Record):
     """What a node has and can do."""
@@ -46,3 +49,5 @@ class Lease(Record):
     total: Annotated[int, Field(ge=0, lt=2**53)] = 0
     """Steps done and steps in all; 0 of 0 where work has no steps."""
     doing: Annotated[str, Field(max_length=100)] = ""
+    inputs: Annotated[tuple[Digest, ...], Field(max_length=MOST_INPUTS)] = ()
+    """Weights that the work starts from: the registry keeps them while somebody is at it."""

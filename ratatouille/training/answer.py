@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Compare, Import, NodeAssignment, Probe
 from ratatouille.exchange.dialect import PROTOCOL
-from ratatouille.exchange.membership import Lease
+from ratatouille.exchange.membership import MOST_INPUTS, Lease
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, Signer
@@ -115,7 +115,7 @@ def _answer(
     if patiently(lambda: store.results([work_id]), timing.patience):
         clean(workspace, work_id)  # a checkpoint of ours, if another node was faster
         return Hint(work_id=work_id, outcome="known")
-    standing = Standing(store, work_id, signer.node, timing)
+    standing = Standing(store, work_id, signer.node, inputs(assignment), timing)
     if not patiently(standing.renew, timing.patience):
         known = patiently(lambda: store.results([work_id]), timing.patience)
         return Hint(work_id=work_id, outcome="known" if known else "taken")
@@ -174,9 +174,9 @@ def patiently(attempt: Callable[[], T], patience: float) -> T:
 class Standing:
     """A lease and what it says of our progress."""
 
-    def __init__(self, store: Store, work_id: str, node: str, timing: Timing) -> None:
+    def __init__(self, store: Store, work_id: str, node: str, needed: tuple[str, ...], timing: Timing) -> None:
         self._store, self._timing = store, timing
-        self._lease = Lease(work_id=work_id, node=node, seconds=timing.lease)
+        self._lease = Lease(work_id=work_id, node=node, seconds=timing.lease, inputs=needed[:MOST_INPUTS])
 
     def say(self, done: int, total: int, doing: str) -> None:
         """What the next renewal will say."""

@@ -61,6 +61,7 @@ def facts(details: Details, architecture: Architecture) -> list[Row]:
         ("architecture", f"{architecture.name}, {architecture.input_size} px (record {short(version.architecture)})"),
         ("featurizer", version.featurizer),
         ("head", version.head or "none: a featurizer alone"),
+        ("weights", f"removed by gc on {when(details.collected)} (UTC)" if details.collected else ""),
         ("work id", entry.work_id),
         ("children", _several(details.children)),
     ]

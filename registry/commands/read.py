@@ -14,7 +14,7 @@ from registry.commands import history
 from registry.commands.ancestry import tree_of
 from registry.commands.opened import folder_named, opened
 from registry.commands.scores import score_lines
-from registry.records import LogQuery, Verification
+from registry.records import Check, LogQuery, Verification
 
 RULES = ("import", "probe", "fine_tune", "combine")
 
@@ -119,9 +119,15 @@ def _verified(folders: list[Path]) -> list[Verification]:
     return [one.verify() for one in pulled]
 
 
+def _verdict(check: Check) -> str:
+    if not check.checkable:
+        return "–"
+    return "ok" if check.ok else "FAILED"
+
+
 def _check_rows(verifications: list[Verification]) -> list[tuple[str, ...]]:
     return [
-        (output.short(one.id), check.what, "ok" if check.ok else "FAILED", check.detail)
+        (output.short(one.id), check.what, _verdict(check), check.detail)
         for one in verifications
         for check in one.checks
     ]

@@ -33,7 +33,7 @@ def retract(
 ) -> None:
     """Take a version back, and make its averages again without it.
 
-    Its question is open again. Every average that it is in is made again from the other members, and aliases move
+    Its question is open again. Every average that it is in is made again from its other parents, and aliases move
     there. Versions that were trained from it are listed and stand: that influence cannot be taken back. Without REV it
     lists what was taken back.
     """
@@ -103,10 +103,10 @@ def _show(done: Retraction, as_json: bool) -> None:
     output.print_line(f"{output.short(done.version)} {said or 'was '}{verb}{when}: {done.message}")
     if done.averages:
         rows = [
-            (output.short(one.version), str(one.members), _fate(one.replacement, done.number is None), one.reason)
+            (output.short(one.version), str(one.parents), _fate(one.replacement, done.number is None), one.reason)
             for one in done.averages
         ]
-        output.print_table(("average", "members left", "replaced by", "why not"), rows, title="Averages it was in")
+        output.print_table(("average", "parents left", "replaced by", "why not"), rows, title="Averages it was in")
     for name, namings in (("alias", done.aliases), ("tag", done.tags)):
         for one in namings:
             output.print_line(_naming(name, one, one in done.left_behind, done.number is None))

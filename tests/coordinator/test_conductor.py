@@ -26,6 +26,10 @@ class Memory:
         self._known: dict[str, Result] = {}
         self.foretold: list[tuple[str, str]] = []
         self._retractions = 0
+        self.used: set[str] = set()
+
+    def use(self, round: str, versions: Sequence[str]) -> None:
+        self.used |= set(versions)
 
     def note(self, round: str, kind: str, subject: str, text: str) -> None:
         self.foretold.append((kind, subject))
@@ -47,6 +51,10 @@ class Memory:
         if strange := [parent.version for parent in combination.parents if parent.version not in known]:
             raise Refusal(f"parent {strange[0]} is no version of this registry")
         return self._enter(work_id, Answer(name(work_id + "v"), name(work_id + "f"), name(work_id + "h")))
+
+    def collect(self, *work_ids: str) -> None:
+        for work_id in work_ids:
+            self._known[work_id] = self._known[work_id].model_copy(update={"collected": self.now})
 
     def answer(self, orders: dict[str, Order]) -> None:
         answers: dict[str, Answer] = {}
@@ -167,6 +175,8 @@ def test_a_round_that_is_done_foretells_nothing() -> None:
     before = len(memory.foretold)
     conduct(round, memory, "done", 2000.0, 2001.0).advance()
     assert len(memory.foretold) == before
+
+
 def test_a_run_that_is_retracted_while_the_round_goes_on_is_asked_for_again() -> None:
     memory, round = Memory(), soup(deadline=None)
     conductor = conduct(round, memory, "running", 1000.0, 1001.0)
@@ -206,3 +216,50 @@ def test_a_run_that_is_retracted_just_before_the_average_is_asked_for_again() ->
     assert list(again) == [next(iter(orders))]
     memory.answer(again)
     assert conductor.advance().outcomes[0].final is not None
+
+
+def test_the_registry_is_told_what_a_round_builds_on_when_it_goes_on_and_not_when_it_is_only_read() -> None:
+    memory, round = Memory(), soup(deadline=None)
+    probes = conduct(round, memory, "running", 1000.0, 1001.0).gather().orders
+    memory.answer(probes)
+    heads = {result.version for result in memory.results(list(probes)).values()}
+    assert heads
+    conduct(round, memory, "running", 1000.0, 1001.0).gather()
+    assert memory.used == set()
+    conduct(round, memory, "running", 1000.0, 1001.0).advance()
+    assert memory.used == {round.foundation.version, *heads}
+
+
+def test_a_round_whose_weights_gc_removed_is_refused_before_anything_is_trained_unless_it_needs_none() -> None:
+    memory, round = Memory(), soup(deadline=None)
+    memory.now = 1.0
+    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
+    while not (orders := trainings(conductor.advance())):
+        memory.answer(conductor.advance().orders)
+    first, *_ = orders
+    memory.answer({first: orders[first]})
+    memory.collect(first)
+    with pytest.raises(Refusal, match=r"weights of 1 versions .* --fresh"):
+        conduct(round, memory, "running", 1000.0, 1001.0).advance()
+    memory.answer(orders)
+    while (found := conductor.advance()).orders:
+        memory.answer(found.orders)
+    memory.collect(*orders)
+    assert conduct(round, memory, "running", 1000.0, 1001.0).advance().done
+
+
+def test_a_finished_round_lacks_a_retracted_run_and_the_same_settings_under_another_name_train_only_that() -> None:
+    memory, round = Memory(), soup(deadline=None)
+    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
+    while not (found := conductor.advance()).done:
+        memory.answer(found.orders)
+    bad = next(iter(trainings(Plan(orders=all_of(found)))))
+    memory.retract(bad)
+    outcome = conduct(round, memory, "done", 1000.0, 2000.0).gather().outcomes[0]
+    assert (len(outcome.members), outcome.wanted, outcome.final) == (4, 5, None)
+    again = conduct(round.model_copy(update={"name": "again"}), memory, "running", 3000.0, 3001.0)
+    assert trainings(again.advance()).keys() == {bad}
+
+
+def all_of(plan: Plan) -> dict[str, Order]:
+    return {work_id: asked for work_id, asked in plan.questions.items() if isinstance(asked, Order)}

@@ -28,7 +28,12 @@ def retract(registry: LocalRegistry, sealed: str) -> str:
     return registry.retract(Sealed.from_json(Path(sealed).read_bytes())).to_json().decode()
 
 
-ACTIONS: dict[str, Callable[..., str]] = {"retract": retract}
+def collect(registry: LocalRegistry) -> str:
+    """Remove what the policy does not keep."""
+    return registry.collect(dry_run=False).to_json().decode()
+
+
+ACTIONS: dict[str, Callable[..., str]] = {"retract": retract, "collect": collect}
 
 
 def arm(point: str) -> None:

@@ -12,7 +12,7 @@ from ratatouille.exchange.version import Combination, Parent
 from ratatouille.record import sha256
 from ratatouille.weights.canonical import encode
 from ratatouille.weights.combine import combine
-from registry.affected import MIX, NOBODY_LEFT
+from registry.affected import MIX, NONE_LEFT
 from registry.maintain import Maintainer
 from registry.records import Naming, Result, Retraction
 from tests.registry.world import NETWORK, World, featurizer, head
@@ -149,7 +149,7 @@ def test_an_average_is_made_again_from_the_others_with_the_bits_of_a_fresh_one(w
     mean = mean_of(world, *members)
     done = world.maintainer.retract(str(members[1].version), "wrong labels")
     (touched,) = done.averages
-    assert (touched.version, touched.members, touched.reason) == (mean.version, 2, "")
+    assert (touched.version, touched.parents, touched.reason) == (mean.version, 2, "")
     details = world.registry.show(str(touched.replacement))
     version = details.entry.version
     assert (version.featurizer, version.head) == digests_of_mean(2, 4)
@@ -193,7 +193,7 @@ def test_a_member_that_is_in_twice_leaves_twice(world: World) -> None:
     bad, good = world.tuned(start, 2), world.tuned(start, 3)
     mean_of(world, bad, good, bad, counts=(1, 1, 3))
     (touched,) = world.maintainer.retract(str(bad.version), "wrong labels").averages
-    assert touched.members == 1
+    assert touched.parents == 1
     assert world.registry.show(str(touched.replacement)).entry.version.featurizer == good.featurizer
 
 
@@ -224,7 +224,7 @@ def test_an_average_without_members_falls_and_its_alias_is_named(world: World) -
     mean = mean_of(world, bad)
     world.maintainer.release(str(mean.version), "stable")
     done = world.maintainer.retract(str(bad.version), "wrong labels")
-    assert [(one.version, one.replacement, one.reason) for one in done.averages] == [(mean.version, None, NOBODY_LEFT)]
+    assert [(one.version, one.replacement, one.reason) for one in done.averages] == [(mean.version, None, NONE_LEFT)]
     assert done.left_behind == done.aliases == (Naming(name="stable", version=str(mean.version)),)
     assert world.registry.aliases() == {"stable": mean.version}
 
@@ -338,7 +338,7 @@ def test_a_contributor_withdraws_their_own_and_nothing_else(world: World, tmp_pa
     with pytest.raises(Refusal, match="is an average, which nobody contributed"):
         world.maintainer.withdraw(str(mean.version), "a misunderstanding")
     done = world.maintainer.withdraw(str(mine.version), "my images were private")
-    assert (done.standing, done.averages[0].members) == ("contributor", 1)
+    assert (done.standing, done.averages[0].parents) == ("contributor", 1)
     assert any(event.text.startswith("withdrawn by anna") for event in world.registry.events())
     assert stranger.retract(str(other.version), "as a maintainer").standing == "maintainer"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,7 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
+    multiple,
     rule,
     run_state_machine_as_test,
 )
@@ -24,6 +26,9 @@ from ratatouille.exchange.version import Combination, Parent
 from registry.local import LocalRegistry
 from registry.records import Result
 from tests.registry.world import World
+
+Tree = Any
+"""A run's id, or the coefficients and trees of an average's parents."""
 
 
 class Base(RuleBasedStateMachine):
@@ -152,7 +157,94 @@ class Names(Base):
             assert self.registry.resolve(name) == target
 
 
-@pytest.mark.parametrize("machine", [History, Names])
+class Retractions(Base):
+    """Runs, averages of runs and of averages, and an alias; what is retracted leaves every tree, and nothing else."""
+
+    runs = Bundle("runs")
+    averages = Bundle("averages")
+
+    @initialize(target=runs)
+    def first(self) -> Any:
+        self.start = self.begin()
+        self.takes = 0
+        self.retracted: set[str] = set()
+        self.released: Tree | None = None
+        made = [self.run(seed) for seed in (2, 3, 4)]
+        self.release(self.average([self.average(made[:2]), made[2]]))
+        return multiple(*made)
+
+    @rule(target=runs, seed=st.integers(2, 6))
+    def train(self, seed: int) -> str:
+        return self.run(seed)
+
+    def run(self, seed: int) -> str:
+        self.takes += 1  # a question that is open again gets another answer
+        receipt, files = self.world.fine_tune(self.start, seed, note=f"take {self.takes}")
+        self.world.lease(receipt)
+        return str(self.registry.push(self.world.seal(receipt), files).version)
+
+    @rule(target=averages, parents=st.lists(runs | averages, min_size=1, max_size=3, unique=True))
+    def combine(self, parents: list[str]) -> str:
+        return self.average(parents)
+
+    def average(self, parents: list[str]) -> str:
+        ordered = tuple(Parent(version=id, coefficient=1 + place) for place, id in enumerate(parents))
+        if any(self.state(id) != "admitted" for id in parents):
+            with pytest.raises(Refusal, match="no version of this registry"):
+                self.registry.combine(Combination(parents=ordered))
+            return parents[0]
+        version = str(self.registry.combine(Combination(parents=ordered)).version)
+        assert self.tree(version) == tuple((one.coefficient, self.tree(one.version)) for one in ordered)
+        return version
+
+    @rule(version=averages)
+    def publish(self, version: str) -> None:
+        self.release(version)
+
+    def release(self, version: str) -> None:
+        if self.state(version) == "admitted":
+            self.world.maintainer.release(version, "stable")
+            self.released = self.tree(version)
+
+    @rule(version=runs)
+    def retract(self, version: str) -> None:
+        self.world.maintainer.retract(version, "wrong labels")
+        self.retracted.add(version)
+        if self.released is not None and (left := self.without_retracted(self.released)) is not None:
+            self.released = left
+            assert self.state(self.registry.resolve("stable")) == "admitted"
+
+    @invariant()
+    def no_average_that_stands_has_a_parent_that_does_not(self) -> None:
+        states = {entry.id: entry for entry in self.registry.log(limit=1000)}
+        for entry in states.values():
+            if entry.state == "admitted" and entry.version.rule.name == "combine":
+                assert all(states[parent.version].state == "admitted" for parent in entry.version.parents)
+
+    @invariant()
+    def the_release_is_made_of_what_is_left(self) -> None:
+        if self.released is not None:
+            assert self.tree(self.registry.resolve("stable")) == self.released
+
+    def state(self, version: str) -> str:
+        return self.registry.show(version).entry.state
+
+    def tree(self, version: str) -> Tree:
+        """What a version is made of, as the registry has it."""
+        made = self.registry.show(version).entry.version
+        if made.rule.name != "combine":
+            return version
+        return tuple((parent.coefficient, self.tree(parent.version)) for parent in made.parents)
+
+    def without_retracted(self, tree: Tree) -> Tree | None:
+        """The tree without retracted leaves and without what is empty then; None when nothing is left."""
+        if isinstance(tree, str):
+            return None if tree in self.retracted else tree
+        kept = [(coefficient, self.without_retracted(inner)) for coefficient, inner in tree]
+        return tuple((coefficient, inner) for coefficient, inner in kept if inner is not None) or None
+
+
+@pytest.mark.parametrize("machine", [History, Names, Retractions])
 def test_the_registry_is_what_a_dictionary_says(machine: type[Base], beginning: Path) -> None:
     here = type(machine.__name__, (machine,), {"beginning": beginning})
     many = settings(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +23,12 @@ from ratatouille.record import Record
 from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
 from ratatouille.tasks.synthetic import STYLES, synthetic_tasks, write_synthetic
 from ratatouille.tasks.task import Task
+from ratatouille.weights.canonical import size
+from registry.local import LocalRegistry
 from registry.opening import open_registry
+from registry.records import RoundRecord
 from tests.ratatouille.cli.call import call, loaded_by
-from tests.registry.world import World, featurizer, head
+from tests.registry.world import NETWORK, World, featurizer, head
 
 RECORDS: dict[Kind, type[Record]] = {"task": Task, "node": NodeSettings, "round": RoundSettings}
 SHAPES = synthetic_tasks()["shapes"]
@@ -280,6 +284,46 @@ def test_what_is_known_is_not_counted_as_open_and_tells_the_time(crowd: Stage) -
     found = call("check", file, "--json", *crowd.remote).json
     assert found["known"] == 2 + answered
     assert found["estimate"]["seconds"] > 0
+
+
+def test_a_round_says_how_much_room_it_needs_and_warns_when_there_is_less(crowd: Stage) -> None:
+    file = crowd.round()
+    body = size(NETWORK.featurizer)
+    top = size(NETWORK.head(3))  # the auxiliary task has three classes too
+    needed = 2 * top + 5 * (body + top) + 2 * (body + top)  # two probes, five runs, two means
+    plan = call("round", "plan", file, "--json", *crowd.remote).json
+    assert plan["bytes_stored"] == needed
+    assert plan["bytes_free"] > needed
+    assert "warning" not in call("round", "plan", file, *crowd.remote).out
+    local = LocalRegistry(crowd.folder / "registry")
+    local.configure("reserve_bytes", 2**62)
+    for command in (("round", "plan"), ("check",)):
+        shown = call(*command, file, *crowd.remote).out
+        assert "warning: the registry has room for 0 MiB" in shown
+    local.configure("reserve_bytes", None)
+    local.close()
+    crowd.answer(file, "probe", seconds=1.0)
+    assert call("round", "plan", file, "--json", *crowd.remote).json["bytes_stored"] == needed - 2 * top
+
+
+def test_a_round_warns_when_gc_has_removed_what_it_builds_on(crowd: Stage) -> None:
+    file = crowd.round()
+    crowd.answer(file, "probe", seconds=1.0)
+    answered = crowd.answer(file, "fine_tune", seconds=1.0)  # the auxiliary run, and soup's three
+    assert call("round", "plan", file, "--json", *crowd.remote).json["removed"] == 0
+    later = time.time() + 60
+    crowd.registry.request_round(
+        RoundRecord(id="later", name="later", spec="{}", state="done", created=later, changed=later)
+    )
+    local = LocalRegistry(crowd.folder / "registry")
+    local.configure("retention_rounds", 1)
+    local.close()
+    assert crowd.registry.collect(dry_run=False).versions_in_all == answered + 2
+    plan = call("round", "plan", file, "--json", *crowd.remote).json
+    needed = answered + 1  # of the two heads only the target's: the auxiliary run is done
+    assert plan["removed"] == needed
+    shown = call("round", "plan", file, *crowd.remote).out
+    assert f"warning: gc has removed the weights of {needed} versions" in shown
 
 
 def test_checking_a_round_enters_nothing(crowd: Stage) -> None:

@@ -17,7 +17,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, Signer, unseal
 from ratatouille.record import sha256
 from ratatouille.tasks.task import Task
-from ratatouille.training.answer import Timing, answer, patiently
+from ratatouille.training.answer import Timing, answer, inputs, patiently
 from ratatouille.weights.architecture import Architecture
 from tests.ratatouille.training.kitchen import Kitchen
 
@@ -108,14 +108,17 @@ def test_an_order_ends_with_a_signed_receipt_and_its_files(kitchen: Kitchen, sig
     assert not list((tmp_path / "results").iterdir())
 
 
-def test_the_lease_is_renewed_with_the_progress(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
-    shelf, order = Shelf(kitchen), order_of(kitchen.fine_tune(steps=24))
-    assert answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
+def test_the_lease_is_renewed_with_the_progress_and_its_inputs(
+    kitchen: Kitchen, signer: Signer, tmp_path: Path
+) -> None:
+    shelf, assignment = Shelf(kitchen), kitchen.fine_tune(steps=24)
+    assert answer(order_of(assignment), kitchen.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
     training = [lease for lease in shelf.seen if lease.doing.startswith("training")]
     assert training
     assert all(lease.total == 24 and lease.node == signer.node for lease in training)
     assert [lease.done for lease in training] == sorted(lease.done for lease in training)
     assert {lease.seconds for lease in shelf.seen} == {QUICK.lease}
+    assert {lease.inputs for lease in shelf.seen} == {inputs(assignment)}
 
 
 @pytest.mark.parametrize("kind", ["probe", "evaluate"])

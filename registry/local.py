@@ -33,6 +33,7 @@ from registry import (
     usage,
     verify,
 )
+from registry.belonging import check_belonging
 from registry.blobs.access import Blobs
 from registry.blobs.sending import open_to_send
 from registry.blobs.store import BLOCK, Block, damaged, missing
@@ -88,6 +89,16 @@ class LocalRegistry:
         self._database = Database(places.database or folder / DATABASE)
         self.publisher = Publisher(self._database, self.blobs)
         self.watching = Watching(self._database)
+
+    def check(self) -> None:
+        """See whether the store for weights can be used, and is this database's.
+
+        Raises:
+            Refusal: when not.
+            Unreachable: when it does not answer.
+        """
+        self.blobs.store.check()
+        check_belonging(self._database, self.blobs)
 
     def close(self) -> None:
         """End those who watch, and close the database."""

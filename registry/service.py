@@ -109,7 +109,7 @@ class Service:
 def _check(registry: LocalRegistry) -> None:
     """A store that was named wrongly ends us at once; one that is away may come back while the history is read."""
     try:
-        registry.blobs.store.check()
+        registry.check()
     except Unreachable as error:
         _log.warning("%s", error)
     except Refusal:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from sqlalchemy import insert, make_url, select, text
 
 from ratatouille.errors import Refusal, Unreachable
 from registry.database import Database
+from registry.opening import open_registry
 from registry.schema import Setting
+from registry.service import Service
 from tests.registry.postgresql_server import PostgresqlServer
 
 
@@ -184,6 +188,34 @@ def test_a_server_that_restarts_is_missed_and_found_again(own_server: Postgresql
     put(database, "two")
     assert sorted(names(database)) == ["one", "two"]
     database.close()
+
+
+def test_a_service_says_that_its_database_is_away_and_goes_on_when_it_is_back(
+    own_server: PostgresqlServer, tmp_path: Path
+) -> None:
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "registry" / "registry.toml").write_text(f'database = "{own_server.new()}"')
+    service = Service(tmp_path / "registry")
+    service.start()
+    with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
+        registry.note("one", "note", "subject", "before")
+        watched = registry.watch(0)
+        assert next(watched).text == "before"
+        own_server.pause()
+        for ask in (
+            registry.info,
+            registry.rounds,
+            lambda: registry.note("one", "note", "", ""),
+            lambda: next(watched),
+        ):
+            with pytest.raises(Unreachable, match=r"no database answers at postgresql://|does not answer"):
+                ask()
+        with pytest.raises(Unreachable, match="no database answers at postgresql://"):
+            Service(tmp_path / "registry")
+        own_server.resume()
+        registry.note("one", "note", "subject", "after")
+        assert [event.text for event in islice(registry.watch(0), 2)] == ["before", "after"]
+    service.stop(grace=1)
 
 
 def test_a_full_server_is_said_and_found_again(own_server: PostgresqlServer) -> None:

@@ -17,6 +17,8 @@ from registry.opening import open_registry
 from registry.port import Registry
 from registry.records import LogQuery
 from tests.coordinator.federation import NODES, Federation, Ground, wait_until
+from tests.registry.conftest import own_server as own_server
+from tests.registry.postgresql_server import PostgresqlServer
 
 Weights = dict[str, tuple[str | None, str | None]]
 STEPS, LONG = 40, 450
@@ -177,3 +179,23 @@ def test_the_work_id_names_the_question() -> None:
     ]
     digests = {question.model_copy(update=change).digest for change in others}
     assert len(digests | {question.digest}) == len(others) + 1
+
+
+def test_a_round_on_postgresql_outlives_a_restart_of_its_database(
+    ground: Ground, tmp_path: Path, own_server: PostgresqlServer
+) -> None:
+    file = ground.write_round("server", 8, recipes=["soup"])
+    folder = tmp_path / "coordinator" / "registry"
+    folder.mkdir(parents=True)
+    (folder / "registry.toml").write_text(f'database = "{own_server.new()}"')
+    with Federation(ground, tmp_path) as federation:
+        assert federation.registry.info().database.startswith("PostgreSQL")
+        assert not (folder / "registry.db").exists()
+        round = federation.request(file)
+        wait_until(lambda: len(federation.registry.log()) > 1, 120, "a first answer is there")
+        own_server.pause()
+        own_server.resume()
+        record = federation.finish(round)
+        assert record.state == "done", record.reason
+        for entry in federation.registry.log(limit=1000):
+            assert federation.registry.verify(entry.id).ok

@@ -72,6 +72,14 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlS
     server.stop()
 
 
+@pytest.fixture
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
+    """A server that a test may stop."""
+    server = PostgresqlServer(tmp_path_factory.mktemp("own"))
+    yield server
+    server.stop()
+
+
 @pytest.fixture(scope="session")
 def beginning(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A node's key and a registry with definitions, foundation and head; copying them is faster than making them."""

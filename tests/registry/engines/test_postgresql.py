@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
@@ -18,14 +17,6 @@ from registry.opening import open_registry
 from registry.schema import Setting
 from registry.service import Service
 from tests.registry.postgresql_server import PostgresqlServer
-
-
-@pytest.fixture
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
-    """A server that a test may stop."""
-    server = PostgresqlServer(tmp_path_factory.mktemp("own"))
-    yield server
-    server.stop()
 
 
 def names(database: Database) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from docs import cli, files, tree
+from docs import calls, cli, files, tree
 
 
 def main() -> None:
-    """Commands and settings files first: the tree lists their pages."""
+    """The tree last: it lists the other pages."""
     cli.main()
     files.main()
+    calls.main()
     tree.main()
 
 

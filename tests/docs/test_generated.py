@@ -5,10 +5,11 @@ import subprocess
 
 import pytest
 
-from docs import cli, files, tree
+from docs import calls, cli, files, tree
 from ratatouille.cli.table import COMMANDS
 from ratatouille.exchange.assignment import Augmentation
 from ratatouille.recipes.protocol import Protocol
+from registry.port import Registry
 from tests.docs.pages import ROOT, text_of
 
 AGAIN = "write it anew with `python -m docs`"
@@ -49,6 +50,14 @@ def test_every_command_has_its_help_and_its_example_on_the_page() -> None:
         _, heading, rest = page.partition(f"### ratatouille {' '.join(row.path)}\n")
         assert heading, row.path
         assert f"Example: {row.example}" in rest.partition("### ")[0]
+
+
+def test_the_page_of_calls_is_fresh_and_has_every_method_of_the_port() -> None:
+    page = text_of(calls.PAGE)
+    assert page == calls.page(), AGAIN
+    for name, value in vars(Registry).items():
+        if callable(value) and not name.startswith("_"):
+            assert f"\n### {name}\n" in page or f"\n### {name} *stream*\n" in page
 
 
 def test_the_page_of_settings_files_is_fresh() -> None:

@@ -28,7 +28,7 @@ def enter_once(
     Raises:
         Refusal: weights that cannot be entered, in the command's words.
     """
-    if ALIAS in registry.aliases():
+    if registry.alias_history(ALIAS, limit=1):
         return
     command = [*module("ratatouille.cli.main"), "foundation", source, "--as", ALIAS]
     command += ["--image-size", str(image_size), "--remote", url]

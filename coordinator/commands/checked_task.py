@@ -8,6 +8,7 @@ from ratatouille.cli import output
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.record import Digest, Record
 from ratatouille.tasks.task import Task, load_task
+from registry.commands.enter import all_tasks
 from registry.commands.opened import opened
 
 
@@ -51,7 +52,7 @@ def checked_task(file: Path, remote: str | None) -> CheckedTask:
     task = load_task(file)
     try:
         with opened(remote, make=False) as registry:
-            known = {one.name: one for one in registry.tasks()}.get(task.name)
+            known = next((one for one in all_tasks(registry) if one.name == task.name), None)
     except Unreachable:
         return CheckedTask(task=task, id=task.digest, registry="unreachable")
     if known is not None and known != task:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.tasks.task import Task, load_task
 from registry.commands.opened import opened
+from registry.pages import every
+from registry.port import Registry
 
 
 def task_add(
@@ -21,7 +24,7 @@ def task_add(
     """Define a task from a task.toml, once for all."""
     task = load_task(file)
     with opened(remote, make=True) as registry:
-        known = any(one.name == task.name for one in registry.tasks())
+        known = any(one.name == task.name for one in all_tasks(registry))
         digest = registry.define_task(task)
     if as_json:
         output.print_json({"name": task.name, "digest": digest, "new": not known})
@@ -33,7 +36,7 @@ def task_add(
 def task_list(remote: Remote = None, as_json: AsJson = False) -> None:
     """List the tasks that are defined."""
     with opened(remote) as registry:
-        tasks = registry.tasks()
+        tasks = list(all_tasks(registry))
     if as_json:
         output.print_json([{**output.plain(task), "digest": task.digest} for task in tasks])
     elif tasks:
@@ -41,6 +44,11 @@ def task_list(remote: Remote = None, as_json: AsJson = False) -> None:
         output.print_table(columns, map(_row, tasks))
     else:
         output.print_line("no task is defined; `ratatouille task add task.toml` defines one")
+
+
+def all_tasks(registry: Registry) -> Iterator[Task]:
+    """Every task that is defined, by name."""
+    return every(lambda last: registry.tasks(last.name if last else ""))
 
 
 def _size(task: Task) -> str:

@@ -13,6 +13,7 @@ from ratatouille.cli.options import AsJson, Remote
 from ratatouille.errors import Refusal
 from registry.commands.opened import opened
 from registry.maintain import Maintainer
+from registry.pages import every
 from registry.port import Registry
 from registry.records import AliasMove
 
@@ -42,7 +43,7 @@ def release(
             else:
                 _show_history(moves, name)
             return
-        before = registry.aliases().get(name)
+        before = next((move.version for move in registry.alias_history(name, limit=1)), None)
         maintainer = signing(registry)
         move = maintainer.undo(name, message) if revision is None else maintainer.release(revision, name, message)
     if as_json:
@@ -66,7 +67,7 @@ def tag(
     """
     with opened(remote) as registry:
         if revision is None:
-            tags = registry.tags()
+            tags = list(every(lambda last: registry.tags(last.name if last else "")))
         elif name is None:
             raise Refusal(f"a tag needs a name: `ratatouille tag {revision} NAME`")
         else:

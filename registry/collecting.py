@@ -65,7 +65,7 @@ def _choose(connection: Connection, dry_run: bool) -> tuple[frozenset[str], Coll
     going = frozenset(here.keys() - needed)
     losing = [id for id, digests in past.parts.items() if not going.isdisjoint(digests)]
     unprovable = _unprovable(past, here.keys() - going)
-    named = names(connection)
+    named = names(connection, unprovable)
     return going, Collected(
         dry_run=dry_run,
         keep_rounds=rounds,

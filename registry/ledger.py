@@ -22,6 +22,7 @@ from registry.quotas import end
 from registry.reach import fallen
 from registry.records import Result
 from registry.schema import BlobRow, ContributionRow, EvaluationRow, ParentRow, VersionRow
+from registry.scores import count_again
 from registry.texts import legible
 
 
@@ -107,20 +108,22 @@ def _write_evaluations(connection: Connection, examined: Examined) -> None:
     if isinstance(work, Import | Compare) or examined.evaluated is None:
         return
     connection.execute(delete(EvaluationRow).where(EvaluationRow.receipt == receipt.digest))
-    for evaluation in receipt.evaluations:
-        connection.execute(
-            insert(EvaluationRow).values(
-                receipt=receipt.digest,
-                featurizer=examined.evaluated[0],
-                head=examined.evaluated[1],
-                task=work.task,
-                fingerprint=work.fingerprint,
-                trial=work.trial,
-                image_size=work.image_size,
-                **evaluation.cell.model_dump(),
-                confusion=canonical_json(evaluation.confusion).decode(),
-            )
-        )
+    shared = {
+        "receipt": receipt.digest,
+        "featurizer": examined.evaluated[0],
+        "head": examined.evaluated[1],
+        "task": work.task,
+        "fingerprint": work.fingerprint,
+        "trial": work.trial,
+        "image_size": work.image_size,
+    }
+    rows = [
+        {**shared, **evaluation.cell.model_dump(), "confusion": canonical_json(evaluation.confusion).decode()}
+        for evaluation in receipt.evaluations
+    ]
+    if rows:
+        connection.execute(insert(EvaluationRow), rows)
+        count_again(connection, receipt.digest)
 
 
 def write_contribution(connection: Connection, sealed: Sealed, receipt: Receipt, state: str, reason: str) -> None:

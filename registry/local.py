@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import Slice, Split
 from ratatouille.exchange.change import Move, Retract, Tag
 from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.exchange.signing import Sealed, unseal
@@ -21,11 +22,15 @@ from registry import (
     chronicle,
     collecting,
     combining,
+    composition,
     contributors,
     definitions,
+    diff,
+    lineage,
     log,
     membership,
     queries,
+    ranking,
     releases,
     retraction,
     revisions,
@@ -47,13 +52,17 @@ from registry.records import (
     EVERY_VERSION,
     AliasMove,
     Collected,
+    Contribution,
     Contributor,
     Details,
+    Difference,
     Entry,
     Event,
     Info,
     LineageRow,
     LogQuery,
+    Metric,
+    Ranking,
     Result,
     Retraction,
     RoundRecord,
@@ -63,7 +72,7 @@ from registry.records import (
     Verification,
 )
 from registry.removed import refuse_removed
-from registry.texts import LONGEST_NAME, storable
+from registry.texts import LONGEST_NAME, LONGEST_NOTE, storable
 from registry.watching import Watching
 
 
@@ -191,7 +200,7 @@ class LocalRegistry:
 
     def combine(self, combination: Combination, round: str | None = None, message: str = "") -> Result:
         """Average versions and enter the result."""
-        storable(message, "the message")  # before the work, not after it
+        storable(message, "the message", LONGEST_NOTE)  # before the work, not after it
         storable(round or "", "a round's id", LONGEST_NAME)
         return combining.combine(self._database, self.blobs, combination, round, message)
 
@@ -333,15 +342,38 @@ class LocalRegistry:
         with self._database.read() as connection:
             return queries.receipt(connection, revision)
 
-    def lineage(self, revision: str, depth: int = 100) -> list[LineageRow]:
-        """A version and its ancestors, breadth first."""
+    def lineage(self, revision: str, depth: int = 100, descendants: bool = False) -> list[LineageRow]:
+        """A version and its ancestors or descendants, breadth first."""
         with self._database.read() as connection:
-            return queries.lineage(connection, revision, depth)
+            return lineage.lineage(connection, revision, depth, descendants)
+
+    def contributions(self, revision: str) -> list[Contribution]:
+        """What an average of averages is made of."""
+        with self._database.read() as connection:
+            return composition.contributions(connection, revision)
+
+    def best(
+        self,
+        task: str,
+        domain: str | None = None,
+        split: Split | None = None,
+        metric: Metric | None = None,
+        slice: Slice = "all",
+        trial: int = 0,
+        limit: int = 10,
+    ) -> Ranking:
+        """The best versions for a task by what was counted."""
+        with self._database.read() as connection:
+            return ranking.best(connection, task, domain, split, metric, slice, trial, limit)
 
     def contributors(self) -> list[Contributor]:
         """Everybody whose work is here."""
         with self._database.read() as connection:
             return contributors.contributors(connection)
+
+    def diff(self, first: str, second: str) -> Difference:
+        """Two versions side by side."""
+        return diff.diff(self._database, self.blobs, first, second)
 
     def verify(self, revision: str) -> Verification:
         """Check a version."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from ratatouille.exchange.assignment import Slice, Split
 from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Combination
@@ -21,13 +22,17 @@ from registry.records import (
     EVERY_VERSION,
     AliasMove,
     Collected,
+    Contribution,
     Contributor,
     Details,
+    Difference,
     Entry,
     Event,
     Info,
     LineageRow,
     LogQuery,
+    Metric,
+    Ranking,
     Result,
     Retraction,
     RoundRecord,
@@ -173,11 +178,31 @@ class Registry(Protocol):
     def receipt(self, revision: str) -> Sealed | None:
         """A version's receipt with its signature, as it was pushed; None for what the registry made itself."""
 
-    def lineage(self, revision: str, depth: int = 100) -> list[LineageRow]:
-        """A version and its ancestors, breadth first; each ancestor once for each way in."""
+    def lineage(self, revision: str, depth: int = 100, descendants: bool = False) -> list[LineageRow]:
+        """A version and its ancestors (or descendants), breadth first; each of them once for each way to it."""
+
+    def contributions(self, revision: str) -> list[Contribution]:
+        """What an average of averages is made of: each contribution with its share, the largest first."""
+
+    def best(
+        self,
+        task: str,
+        domain: str | None = None,
+        split: Split | None = None,
+        metric: Metric | None = None,
+        slice: Slice = "all",
+        trial: int = 0,
+        limit: int = 10,
+    ) -> Ranking:
+        """The best versions for a task by what was counted, all on the same domains; None for `domain` is the mean over
+        them, for `split` the first of test, all, validation and train that has counts, for `metric` the task's own.
+        """
 
     def contributors(self) -> list[Contributor]:
         """Everybody whose work is here, the most trainings first."""
+
+    def diff(self, first: str, second: str) -> Difference:
+        """Two versions side by side: how far each tensor moved, what both were counted on, where they part."""
 
     def verify(self, revision: str) -> Verification:
         """Check a version: bytes, id, signature; a combination is recomputed from its parents, bit for bit."""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
+from ratatouille.exchange.change import Retract
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
-from registry.answers import CHUNK, parse_evaluation
-from registry.records import Details, Entry, LineageRow, StoredEvaluation
-from registry.releases import names
+from registry.admission import admission
+from registry.answers import parse_evaluation
+from registry.records import Details, Entry, StoredEvaluation, TakenBack
+from registry.releases import names, tags_of
 from registry.removed import removed
 from registry.revisions import resolve
-from registry.schema import ContributionRow, EvaluationRow, OfferRow, ParentRow, TaskRow, VersionRow
+from registry.schema import ChangeRow, ContributionRow, EvaluationRow, OfferRow, ParentRow, TaskRow, VersionRow
 
 MOST_ENTRIES = 10_000
 MOST_EVALUATIONS = 10_000
+MOST_CHILDREN = 1000
 
 EntryQuery = Select[*tuple[Any, ...]]
 
@@ -26,14 +29,18 @@ EntryQuery = Select[*tuple[Any, ...]]
 def show(connection: Connection, revision: str) -> Details:
     """Everything about a version."""
     id = resolve(connection, revision)
-    entry = next(read(connection, entries().where(VersionRow.id == id)))
+    entry = entry_of(connection, id)
     sealed = sealed_receipt(connection, entry.version.receipt)
     children = select(ParentRow.child).where(ParentRow.parent == id).distinct().order_by(ParentRow.child)
+    receipt = None if sealed is None else Receipt.from_json(sealed.body)
     return Details(
         entry=entry,
-        receipt=None if sealed is None else Receipt.from_json(sealed.body),
-        evaluations=tuple(_evaluations(connection, entry.version)),
-        children=tuple(connection.execute(children.limit(MOST_ENTRIES)).scalars()),
+        receipt=receipt,
+        admission=tuple(admission(connection, entry.version, receipt)),
+        evaluations=tuple(evaluations_of(connection, entry.version)),
+        children=tuple(connection.execute(children.limit(MOST_CHILDREN)).scalars()),
+        tags=tuple(tags_of(connection, id)),
+        taken_back=_taken_back(connection, id),
         collected=min(removed(connection, _parts(entry.version)).values(), default=None),
     )
 
@@ -44,22 +51,9 @@ def receipt(connection: Connection, revision: str) -> Sealed | None:
     return sealed_receipt(connection, found.scalar())
 
 
-def lineage(connection: Connection, revision: str, depth: int) -> list[LineageRow]:
-    """A version and its ancestors, breadth first: one row for each edge that leads to an ancestor."""
-    start = resolve(connection, revision)
-    ways: list[tuple[int, str, str | None, int | float | None]] = [(0, start, None, None)]
-    entries = _by_id(connection, [start])
-    level, distance = [start], 0
-    while level and distance < depth and len(ways) < MOST_ENTRIES:
-        distance += 1
-        edges = [(child, parent) for child in level for parent in entries[child].version.parents]
-        ways += [(distance, parent.version, child, parent.coefficient) for child, parent in edges]
-        level = [id for id in dict.fromkeys(parent.version for _, parent in edges) if id not in entries]
-        entries |= _by_id(connection, level)
-    return [
-        LineageRow(entry=entries[id], depth=far, through=through, coefficient=coefficient)
-        for far, id, through, coefficient in ways[:MOST_ENTRIES]
-    ]
+def entry_of(connection: Connection, id: str) -> Entry:
+    """The version with this full id, which there is."""
+    return next(read(connection, entries().where(VersionRow.id == id)))
 
 
 def _parts(version: Version) -> list[str]:
@@ -96,22 +90,32 @@ def entries() -> EntryQuery:
 
 def read(connection: Connection, query: EntryQuery) -> Iterator[Entry]:
     """The entries that a query made of `entries` finds."""
-    named = names(connection)
-    for row in connection.execute(query).mappings():
-        values = dict(row)
-        version = Version.from_json(values.pop("record"))
-        yield Entry.model_validate({**values, "version": version, "aliases": tuple(named.get(values["id"], ()))})
+    rows = connection.execute(query).all()
+    named = names(connection, [row.id for row in rows])
+    for row in rows:
+        values = row._asdict()
+        values["version"] = Version.from_json(values.pop("record"))
+        values["aliases"] = tuple(named.get(row.id, ()))
+        yield Entry.model_validate(values)
 
 
-def _by_id(connection: Connection, ids: Sequence[str]) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
-    for start in range(0, len(ids), CHUNK):
-        chunk = ids[start : start + CHUNK]
-        found |= {entry.id: entry for entry in read(connection, entries().where(VersionRow.id.in_(chunk)))}
-    return found
+def _taken_back(connection: Connection, id: str) -> TakenBack | None:
+    """The retraction that a version fell to."""
+    query = (
+        select(ChangeRow.sealed, VersionRow.replacement)
+        .join(ChangeRow, ChangeRow.number == VersionRow.retraction)
+        .where(VersionRow.id == id, VersionRow.state == "retracted")
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    sealed = Sealed.from_json(row.sealed)
+    change = Retract.from_json(sealed.body)
+    values = {"version": change.version, "message": change.message, "author": change.author, "at": change.at}
+    return TakenBack.model_validate({**values, "node": sealed.node, "replacement": row.replacement})
 
 
-def _evaluations(connection: Connection, version: Version) -> Iterator[StoredEvaluation]:
+def evaluations_of(connection: Connection, version: Version) -> Iterator[StoredEvaluation]:
     """The counts of every version with these parts; of a cell that was counted twice the first."""
     if version.head is None:
         return

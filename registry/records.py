@@ -6,12 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat
 
+from ratatouille.exchange.assignment import Slice, Split
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.receipt import Comparison, Evaluation, Receipt
 from ratatouille.exchange.version import RuleName, Version
 from ratatouille.record import Digest, Name, Record
+from ratatouille.weights.architecture import Part
 
 State = Literal["receiving", "quarantined", "admitted", "rejected", "retracted", "duplicate"]
+Metric = Literal["accuracy", "balanced_accuracy"]
 RoundState = Literal["requested", "running", "done", "failed", "cancelling", "cancelled"]
 OVER: frozenset[RoundState] = frozenset({"done", "failed", "cancelled"})
 """States of a round that nothing is done for any more."""
@@ -110,17 +113,6 @@ class Entry(Record):
     """Aliases that point here, and tags."""
 
 
-class Details(Record):
-    """Everything about one version."""
-
-    entry: Entry
-    receipt: Receipt | None
-    evaluations: tuple[StoredEvaluation, ...]
-    children: tuple[Digest, ...]
-    collected: float | None = None
-    """When gc removed its weights, or some of them."""
-
-
 class LineageRow(Record):
     """One ancestor (or descendant) in a walk from a version: `depth` steps away, reached through `through`."""
 
@@ -130,8 +122,152 @@ class LineageRow(Record):
     coefficient: int | float | None
 
 
+class Contribution(Record):
+    """A version that is part of an average, through other averages too, and how much of it it is."""
+
+    entry: Entry
+    share: float
+    """Of 1; mixes may have negative ones."""
+    exact: str | None = None
+    """The share as a fraction, such as `1/6`; None where it has too many digits to be read."""
+
+
+class TagRecord(Record):
+    """A name that means one version for ever, and who gave it."""
+
+    name: Name
+    version: Digest
+    message: str = ""
+    author: str = ""
+    node: Digest
+    at: float
+
+
+class TakenBack(Record):
+    """Why a version is retracted: who took it back, or one that it was made of, when and why."""
+
+    version: Digest
+    """What was taken back: the version itself, or a member of it."""
+    message: str
+    author: str = ""
+    """How the signer is called."""
+    node: Digest
+    at: float
+    replacement: Digest | None = None
+    """The average that was made again from the members that remain."""
+
+
+class DomainScore(Record):
+    """A version's score on one domain, with the half-width of its 95 % interval over images."""
+
+    domain: Name
+    value: float
+    margin: float
+    images: int
+
+
+class Ranked(Record):
+    """A version in a ranking, with its score and the half-width of that score's 95 % interval over images."""
+
+    entry: Entry
+    value: float
+    margin: float
+    images: int
+    image_size: int
+    domains: tuple[DomainScore, ...] = ()
+    """What the value is the mean of; empty for a ranking on one domain."""
+
+
+class Ranking(Record):
+    """The best versions for a task by what was counted of them, the best first; all on the same domains."""
+
+    task: Name
+    metric: Metric
+    split: Split
+    slice: Slice
+    trial: int
+    domains: tuple[Name, ...]
+    """What every version in it was counted on."""
+    versions: tuple[Ranked, ...]
+
+
+class TensorDifference(Record):
+    """How far one tensor moved from the first version to the second."""
+
+    name: str
+    elements: int
+    buffer: bool
+    distance: float | None
+    """‖second − first‖ / ‖first‖; None where the first is zero and the second is not."""
+    largest: float
+    """The largest change of one element."""
+    changed: float
+    """Share of the elements that have another value."""
+
+
+class PartDifference(Record):
+    """How far one part moved, all its floating-point tensors together, and each of them."""
+
+    part: Part
+    same: bool = False
+    """Whether both versions have the same file."""
+    reason: str = ""
+    """Why nothing is compared."""
+    elements: int = 0
+    distance: float | None = None
+    largest: float = 0.0
+    changed: float = 0.0
+    tensors: tuple[TensorDifference, ...] = ()
+
+
+class Gap(Record):
+    """One metric of both versions, how far the second is ahead, and that difference's 95 % interval over images."""
+
+    first: float | None = None
+    second: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class CellDifference(Record):
+    """Both versions on one cell, or (without a domain) their means over the domains that both were counted on."""
+
+    task: Name
+    domain: Name | None
+    split: Split
+    slice: Slice
+    trial: int
+    image_size: int
+    images: tuple[int, int]
+    """How many images each was counted on."""
+    same_images: bool
+    """Whether these are the same ones."""
+    paired: bool
+    """Whether it is known which of them both classify correctly: the accuracy's interval is narrower then."""
+    accuracy: Gap
+    balanced_accuracy: Gap
+
+
+class Relation(Record):
+    """The nearest version that both come from, and how many steps each is away from it."""
+
+    ancestor: Entry | None
+    steps: tuple[int, int]
+
+
+class Difference(Record):
+    """Two versions side by side."""
+
+    first: Entry
+    second: Entry
+    relation: Relation
+    parts: tuple[PartDifference, ...]
+    evaluations: tuple[CellDifference, ...]
+
+
 class Check(Record):
-    """One thing that `verify` looked at."""
+    """One thing that was looked at, at admission or by `verify`."""
 
     what: str
     ok: bool
@@ -139,6 +275,22 @@ class Check(Record):
     detail: str = ""
     checkable: bool = True
     """False where weights would be needed that `gc` has collected, or a record is by software of another release."""
+
+
+class Details(Record):
+    """Everything about one version."""
+
+    entry: Entry
+    receipt: Receipt | None
+    admission: tuple[Check, ...]
+    """What was checked before it was admitted."""
+    evaluations: tuple[StoredEvaluation, ...]
+    children: tuple[Digest, ...]
+    """What was made from it directly; the first thousand by their ids."""
+    tags: tuple[TagRecord, ...] = ()
+    taken_back: TakenBack | None = None
+    collected: float | None = None
+    """When gc removed its weights, or some of them."""
 
 
 class Verification(Record):
@@ -194,17 +346,6 @@ class AliasMove(Record):
     """How the signer is called."""
     node: Digest | None = None
     """The signer's key; None for moves by software that did not sign."""
-    at: float
-
-
-class TagRecord(Record):
-    """A name that means one version for ever, and who gave it."""
-
-    name: Name
-    version: Digest
-    message: str = ""
-    author: str = ""
-    node: Digest
     at: float
 
 

@@ -10,11 +10,13 @@ import re
 import time
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, select
+from sqlalchemy.orm import aliased
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Move, Tag
 from ratatouille.exchange.signing import Sealed
+from registry.answers import CHUNK
 from registry.changes import author_of, by, enter_change, known_change
 from registry.chronicle import record_event
 from registry.pages import MOST_ROWS, clipped
@@ -100,6 +102,11 @@ def tags(connection: Connection, after: str = "", limit: int = MOST_ROWS) -> lis
     return _tags(connection, TagRow.name > after, limit=clipped(limit))
 
 
+def tags_of(connection: Connection, version: str) -> list[TagRecord]:
+    """The tags of a version, by name."""
+    return _tags(connection, TagRow.version == version, limit=MOST_ROWS)
+
+
 def _tags(connection: Connection, which: ColumnElement[bool], limit: int = 1) -> list[TagRecord]:
     query = select(TagRow, ChangeRow.sealed).join(ChangeRow, ChangeRow.number == TagRow.change)
     query = query.where(which).order_by(TagRow.name).limit(limit)
@@ -123,11 +130,16 @@ def alias_target(connection: Connection, name: str) -> str | None:
     return connection.execute(query.limit(1)).scalar()
 
 
-def names(connection: Connection) -> dict[str, list[str]]:
-    """The aliases and tags of each version that has some."""
+def names(connection: Connection, versions: Sequence[str]) -> dict[str, list[str]]:
+    """The aliases and tags of each of these versions that has some, aliases first; for very many, of others too."""
+    later = aliased(AliasRow)
+    moved_on = exists().where(later.name == AliasRow.name, later.number > AliasRow.number)
+    pointing = select(AliasRow.name, AliasRow.version).where(~moved_on).order_by(AliasRow.name)
+    tagged = select(TagRow.name, TagRow.version).order_by(TagRow.name)
+    if len(versions) <= CHUNK:
+        pointing, tagged = pointing.where(AliasRow.version.in_(versions)), tagged.where(TagRow.version.in_(versions))
     found: dict[str, list[str]] = {}
-    tagged = connection.execute(select(TagRow.name, TagRow.version).order_by(TagRow.name))
-    for name, version in [*aliases(connection).items(), *((row.name, row.version) for row in tagged)]:
+    for name, version in [*connection.execute(pointing), *connection.execute(tagged)]:
         found.setdefault(version, []).append(name)
     return found
 

@@ -30,6 +30,7 @@ from registry.records import Naming, Retraction, Touched
 from registry.releases import aliases, follow
 from registry.removed import Removed
 from registry.schema import ChangeRow, ContributionRow, TagRow, VersionRow
+from registry.scores import count_again
 
 ATTEMPTS = 20
 """How often it is looked again when others change the same part of the history meanwhile."""
@@ -215,6 +216,7 @@ def _enter(connection: Connection, sealed: Sealed, change: Retract, found: Found
     if found.receipt is not None:
         row = update(ContributionRow).where(ContributionRow.receipt == found.receipt)
         connection.execute(row.values(state="retracted", reason=change.message))
+        count_again(connection, found.receipt)
     verb = "withdrawn" if found.standing == "contributor" else "retracted"
     record_event(connection, "retraction", found.version, f"{verb} by {who}: {change.message}", found.round)
     rounds = {average.id: average.round for average in found.averages}

@@ -133,6 +133,7 @@ class ContributionRow(Base):
 
     __table_args__ = (
         Index(None, "node", "created"),
+        Index(None, "kind", "task"),
         Index(
             "uq_contributions_answer",
             "work_id",
@@ -175,8 +176,16 @@ class VersionRow(Base):
         Index(None, "rule", "created", "number"),
         Index(None, "round", "created", "number"),
         Index(None, "node", "created", "number"),
-        Index(None, "state", "created", "number"),
-        Index(None, "created", "number"),
+        Index(
+            "ix_versions_taken_back",
+            "state",
+            "created",
+            "number",
+            sqlite_where=text("state <> 'admitted'"),
+            postgresql_where=text("state <> 'admitted'"),
+        ),
+        # with the message, so that looking for words does not read the records
+        Index(None, "created", "number", "message"),
         Index(None, "featurizer", "head"),
     )
 
@@ -187,7 +196,9 @@ class ParentRow(Base):
     __tablename__ = "parents"
     child: Mapped[str] = mapped_column(ForeignKey("versions.id"), primary_key=True)
     position: Mapped[int] = mapped_column(Integer, primary_key=True)
-    parent: Mapped[str] = mapped_column(ForeignKey("versions.id"), index=True)
+    parent: Mapped[str] = mapped_column(ForeignKey("versions.id"))
+
+    __table_args__ = (Index(None, "parent", "child"),)
 
 
 class EvaluationRow(Base):
@@ -213,6 +224,9 @@ class EvaluationRow(Base):
     )
 
 
+_RANKED = ("task", "trial", "split", "slice", "domain", "domains", "counted")
+
+
 class ScoreRow(Base):
     """What the confusion matrices of a pair of parts add up to, for ranking; made from `evaluations`.
 
@@ -229,16 +243,18 @@ class ScoreRow(Base):
     slice: Mapped[str] = mapped_column(String(20), primary_key=True)
     domain: Mapped[str] = mapped_column(String(80), primary_key=True)
     domains: Mapped[int] = mapped_column(Integer)
+    counted: Mapped[str] = mapped_column(String(16))
+    """Short name of the set of domains that this is about: means over other sets do not compare."""
     images: Mapped[int] = mapped_column(BigInteger)
     correct: Mapped[int] = mapped_column(BigInteger)
     accuracy: Mapped[float] = mapped_column(Float)
+    accuracy_margin: Mapped[float] = mapped_column(Float)
     balanced_accuracy: Mapped[float] = mapped_column(Float)
+    balanced_accuracy_margin: Mapped[float] = mapped_column(Float)
 
     __table_args__ = (
-        Index("ix_scores_accuracy", "task", "trial", "split", "slice", "domain", "domains", "accuracy"),
-        Index(
-            "ix_scores_balanced_accuracy", "task", "trial", "split", "slice", "domain", "domains", "balanced_accuracy"
-        ),
+        Index("ix_scores_accuracy", *_RANKED, "accuracy"),
+        Index("ix_scores_balanced_accuracy", *_RANKED, "balanced_accuracy"),
     )
 
 

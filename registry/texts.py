@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from ratatouille.errors import Refusal
 
+LONGEST_NOTE = 500
+"""Characters of a version's message: it is part of an index, whose entries have a largest size."""
 LONGEST_NAME = 80
 """Characters of a round's id, as the columns have them."""
 

@@ -1,8 +1,10 @@
-"""`ratatouille evaluate` and `ratatouille best`: how versions do on images of one's own, which stay here."""
+"""`ratatouille evaluate`, and `ratatouille best --data`: how versions do on images of one's own, which stay here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,7 +19,7 @@ from ratatouille.recipes.protocol import DOMAINBED
 from registry.commands.opened import opened
 
 if TYPE_CHECKING:
-    from contributor_client.own_data import Scored
+    from contributor_client.own_data import Scored, Scoring
 
 Data = Annotated[
     Path, typer.Option("--data", help="Folder class/* or domain/class/*, or a CSV manifest.", metavar="FOLDER")
@@ -34,8 +36,9 @@ Head = Annotated[
     Literal["auto", "own", "probed"],
     typer.Option(help="A version's own head, or one that is probed here; auto: its own where it fits."),
 ]
+OwnSplit = Literal["all", "rest", "train", "validation", "test"] | None
 Split = Annotated[
-    Literal["all", "rest", "train", "validation", "test"] | None,
+    OwnSplit,
     typer.Option(
         help="Which images are counted (default: all; with a probed head the rest, which it was not fitted on)."
     ),
@@ -49,6 +52,36 @@ L2 = Annotated[float, typer.Option(min=1e-9, help="How strongly a probed head is
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
 
 COLUMNS = ("version", "made by", "task", "head", "domain", "accuracy", "±", "balanced", "±", "images")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A folder of one's own images, and how versions are to be counted on it."""
+
+    data: Path
+    map: Sequence[str]
+    head: Literal["auto", "own", "probed"]
+    split: OwnSplit
+    group: str
+    corrupt: Literal["refuse", "skip"]
+    image_size: int | None
+    l2: float
+    device: Literal["auto", "cpu", "cuda"]
+
+    @contextmanager
+    def scoring(self, remote: str | None, as_json: bool) -> Iterator[Scoring]:
+        """What counts there, with the registry open until the block ends."""
+        # imported first: whoever lacks torch hears of it before anything else
+        from contributor_client.own_data import Scoring, silent
+        from ratatouille.tasks.own import look_at
+
+        with opened(remote) as registry:
+            folder = look_at(self.data, _labels(self.map), self.group, self.corrupt)
+            progress = silent if as_json else counting
+            cache = home() / "own-data"
+            yield Scoring(
+                registry, folder, cache, self.head, self.split, self.image_size, self.device, self.l2, progress
+            )
 
 
 def evaluate(
@@ -70,14 +103,8 @@ def evaluate(
     Nothing is published. A version's own head is used where the folder has no other classes than the version's task;
     otherwise a head is probed on a part of the folder, and the rest is counted.
     """
-    # imported first: whoever lacks torch hears of it before anything else
-    from contributor_client.own_data import Scoring, silent
-    from ratatouille.tasks.own import look_at
-
-    with opened(remote) as registry:
-        folder = look_at(data, _labels(map_ or []), group, corrupt)
-        progress = silent if as_json else counting
-        scoring = Scoring(registry, folder, home() / "own-data", head, split, image_size, device, l2, progress)
+    asked = Asked(data, map_ or (), head, split, group, corrupt, image_size, l2, device)
+    with asked.scoring(remote, as_json) as scoring:
         scored = scoring.each(revisions)
     if as_json:
         print_json({"versions": scored, "notes": list(scoring.notes)})
@@ -86,36 +113,20 @@ def evaluate(
     _say(_heads(scored), scoring.notes)
 
 
-def best(
-    data: Data,
-    last: Annotated[int, typer.Option(min=1, max=1000, help="How many of the newest versions.")] = 10,
-    task: Annotated[str | None, typer.Option(help="Only versions for this task.")] = None,
-    metric: Annotated[
-        Literal["accuracy", "balanced_accuracy"] | None, typer.Option(help="What counts (default: as the task says).")
-    ] = None,
-    map_: Map = None,
-    head: Head = "auto",
-    split: Split = None,
-    group: Group = "file",
-    corrupt: Corrupt = "refuse",
-    image_size: ImageSize = None,
-    l2: L2 = DOMAINBED.probe_l2,
-    device: Device = "auto",
-    remote: Remote = None,
-    as_json: AsJson = False,
+def best_of_own(
+    asked: Asked,
+    last: int,
+    task: str | None,
+    metric: Literal["accuracy", "balanced_accuracy"] | None,
+    remote: str | None,
+    as_json: bool,
 ) -> None:
-    """Rank the newest versions on images of your own.
+    """Rank the newest versions on a folder.
 
     All are counted on the same images, so all use their own heads or, where one of them cannot, all a probed one.
     Nothing is published.
     """
-    from contributor_client.own_data import Scoring, silent
-    from ratatouille.tasks.own import look_at
-
-    with opened(remote) as registry:
-        folder = look_at(data, _labels(map_ or []), group, corrupt)
-        progress = silent if as_json else counting
-        scoring = Scoring(registry, folder, home() / "own-data", head, split, image_size, device, l2, progress)
+    with asked.scoring(remote, as_json) as scoring:
         ranked = scoring.best(last, task, metric)
     if as_json:
         print_json({**plain(ranked), "notes": list(scoring.notes)})

@@ -40,6 +40,11 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
+def print_text(text: str) -> None:
+    """Text for another program, line by line as it is."""
+    sys.stdout.write(f"{text}\n")
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
     """A table that keeps its full width when the output is not a terminal; without names it has no header line."""
     if title is not None:  # a line of its own: as rich's title it would be wrapped to the width of the table

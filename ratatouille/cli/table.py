@@ -62,12 +62,13 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("retract", "registry.commands.retract:retract", "Take a version back, and make its averages again without it.", "retract 3f2a -m 'wrong labels' --dry-run"),
     ),
     "READ": (
-        _row("log", "registry.commands.read:log", "List versions, the latest first.", "log --task emoji-things"),
+        _row("log", "registry.commands.log:log", "List versions, the latest first.", "log --task emoji-things --since 2w --graph"),
         _row("show", "registry.commands.read:show", "Show everything about a version.", "show latest"),
-        _row("lineage", "registry.commands.read:lineage", "Show what a version was made from.", "lineage latest"),
+        _row("diff", "registry.commands.diff:diff", "Compare two versions: their weights, tensor by tensor, and their evaluations.", "diff stable latest"),
+        _row("lineage", "registry.commands.lineage:lineage", "Show what a version was made from.", "lineage latest --contributions"),
         _row("verify", "registry.commands.read:verify", "Check bytes and signatures, and recompute averages.", "verify latest"),
         _row("evaluate", "contributor_client.commands.own_data:evaluate", "Score versions on images of your own, which stay here.", "evaluate latest --data images"),
-        _row("best", "contributor_client.commands.own_data:best", "Rank the newest versions on images of your own.", "best --data images --last 10"),
+        _row("best", "contributor_client.commands.best:best", "Rank versions by their evaluations, or on images of your own.", "best --task emoji-things"),
     ),
     "RESEARCH": (
         _row("analyse", "coordinator.commands.analyse:analyse", "Answer a question about a round's runs, with a figure and a table.", "analyse connectivity round.toml"),

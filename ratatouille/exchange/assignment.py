@@ -131,12 +131,16 @@ class FineTune(_DataAssignment):
     augmentation: Augmentation = Augmentation()
 
 
+Split = Literal["train", "validation", "test", "all"]
+Slice = Literal["all", "seen", "new"]
+
+
 class Cell(Record):
     """One confusion matrix to fill: a domain, which split of it, and which slice (`seen`/`new` groups, or `all`)."""
 
     domain: Name
-    split: Literal["train", "validation", "test", "all"]
-    slice: Literal["all", "seen", "new"] = "all"
+    split: Split
+    slice: Slice = "all"
 
 
 class Evaluate(_DataAssignment):

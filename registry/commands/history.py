@@ -8,8 +8,8 @@ from ratatouille.cli.output import percent, short, when
 from ratatouille.exchange.assignment import FineTune, Import, Keep, Probe
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.weights.architecture import Architecture
-from registry.commands.scores import ScoreLine, sparkline
-from registry.records import Details, Entry, LineageRow
+from registry.commands.scores import ClassLines, ScoreLine, sparkline
+from registry.records import Details, Entry, LineageRow, TagRecord
 
 Row = tuple[str, ...]
 
@@ -49,9 +49,12 @@ def facts(details: Details, architecture: Architecture) -> list[Row]:
     """What is said of a version, as pairs of name and value."""
     entry, version = details.entry, details.entry.version
     signed = f"{entry.contributor or 'a node'} (key {short(entry.node)})" if entry.node else "the registry"
+    tagged = {tag.name for tag in details.tags}
     pairs = [
         ("version", entry.id),
-        ("aliases", ", ".join(entry.aliases)),
+        ("aliases", ", ".join(name for name in entry.aliases if name not in tagged)),
+        ("tags", "; ".join(map(_tag, details.tags))),
+        ("state", _state(details)),
         ("made by", f"{made_by(entry)}, revision {version.rule.revision}"),
         ("contributor", signed),
         ("when (UTC)", when(entry.created)),
@@ -147,12 +150,53 @@ def score_rows(lines: Iterable[ScoreLine]) -> list[Row]:
     ]
 
 
+def recall_table(lines: ClassLines) -> tuple[Row, list[Row]]:
+    """Columns and rows of the table of classes: recall in percent and number of images on each domain."""
+    domains = list(lines.classes[0].recall)
+    columns = ("class", *(word for domain in domains for word in (domain, "±", "images")))
+    rows = [
+        (
+            line.name,
+            *(
+                word
+                for one in line.recall.values()
+                for word in (percent(one.recall), percent(one.margin), str(one.images))
+            ),
+        )
+        for line in lines.classes
+    ]
+    return columns, rows
+
+
+def recall_title(lines: ClassLines) -> str:
+    """What a table of classes is about."""
+    where = f"{lines.task}, {lines.split}" + ("" if lines.slice == "all" else f", {lines.slice}")
+    trial = f", trial {lines.trial}" if lines.trial else ""
+    return f"Classes of {where}{trial} at {lines.image_size} px (recall in percent)"
+
+
 def duration(seconds: float) -> str:
     """A length of time as people say it."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _tag(tag: TagRecord) -> str:
+    why = f": {tag.message}" if tag.message else ""
+    return f"{tag.name} (by {tag.author or short(tag.node)}, {when(tag.at)}{why})"
+
+
+def _state(details: Details) -> str:
+    """The state with its reason, where it is not the usual one."""
+    taken, entry = details.taken_back, details.entry
+    if taken is None:
+        return "" if entry.state == "admitted" else entry.state
+    what = "" if taken.version == entry.id else f", since {short(taken.version)} was taken back"
+    why = f": {taken.message}" if taken.message else ""
+    instead = f"; {short(taken.replacement)} takes its place" if taken.replacement else ""
+    return f"{entry.state}{what} by {taken.author or short(taken.node)}, {when(taken.at)}{why}{instead}"
 
 
 def _several(ids: Sequence[str], most: int = 6) -> str:

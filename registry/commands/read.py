@@ -1,4 +1,4 @@
-"""Commands that ask: `log`, `show`, `lineage`, `verify`."""
+"""Commands about single versions: `show` and `verify`."""
 
 from __future__ import annotations
 
@@ -9,51 +9,32 @@ import typer
 
 from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, Remote
-from ratatouille.errors import Refusal
 from registry.commands import history
-from registry.commands.ancestry import tree_of
 from registry.commands.opened import folder_named, opened
-from registry.commands.scores import score_lines
-from registry.records import Check, LogQuery, Verification
-
-RULES = ("import", "probe", "fine_tune", "combine")
+from registry.commands.scores import class_lines, score_lines
+from registry.port import Registry
+from registry.records import Check, Details, Verification
 
 Revision = Annotated[
     str, typer.Argument(help="An id, the beginning of one, an alias, or one of them with ~1.", metavar="REV")
 ]
 
 
-def log(
-    task: Annotated[str | None, typer.Option(help="Only versions for this task.")] = None,
-    kind: Annotated[str | None, typer.Option(help=f"Only versions made by this rule: {', '.join(RULES)}.")] = None,
-    round: Annotated[str | None, typer.Option(help="Only versions of this round (name or id).")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+def show(
+    revision: Revision,
+    classes: Annotated[bool, typer.Option("--classes", help="Show how each class is recognised, too.")] = False,
     remote: Remote = None,
     as_json: AsJson = False,
 ) -> None:
-    """List versions, the latest first."""
-    if kind is not None and kind not in RULES:
-        raise Refusal(f"no version is made by '{kind}'; --kind takes {', '.join(RULES)}")
-    query = LogQuery.model_validate({"task": task, "kind": kind, "round": round})
-    with opened(remote) as registry:
-        entries = registry.log(query, limit=limit)
-        if as_json:
-            output.print_json(entries)
-            return
-        names = {one.id: one.name for one in registry.rounds()} if any(entry.round for entry in entries) else {}
-    if entries:
-        output.print_table(history.LOG_COLUMNS, history.log_rows(entries, names))
-    else:
-        output.print_line("no version fits; `ratatouille log` without options lists all")
-
-
-def show(revision: Revision, remote: Remote = None, as_json: AsJson = False) -> None:
     """Show everything about a version."""
     with opened(remote) as registry:
         details = registry.show(revision)
         scores = score_lines(details.evaluations)
+        recall = class_lines(details.evaluations, _classes(registry, details)) if classes else None
         if as_json:
-            output.print_json({**output.plain(details), "scores": scores})
+            output.print_json(
+                {**output.plain(details), "scores": scores, **({} if recall is None else {"classes": recall})}
+            )
             return
         architecture = registry.architecture(details.entry.version.architecture)
         parents = history.parent_rows(registry.lineage(details.entry.id, depth=1))
@@ -64,23 +45,17 @@ def show(revision: Revision, remote: Remote = None, as_json: AsJson = False) -> 
         output.print_table(("", ""), history.receipt_facts(details.receipt), title="Receipt")
         if curve := history.curve_rows(details.receipt):
             output.print_table(("", "", ""), curve, title="Curve")
+    checks = [(check.what, check.detail) for check in details.admission]
+    output.print_table(("", ""), checks, title="Checked at admission")
     if scores:
         output.print_table(history.SCORE_COLUMNS, history.score_rows(scores), title="Evaluations (in percent)")
+    for line in recall or ():
+        output.print_table(*history.recall_table(line), title=history.recall_title(line))
 
 
-def lineage(
-    revision: Revision,
-    depth: Annotated[int, typer.Option(min=1, max=10_000, help="How many steps back.")] = 100,
-    remote: Remote = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show what a version was made from."""
-    with opened(remote) as registry:
-        rows = registry.lineage(revision, depth)
-    if as_json:
-        output.print_json(rows)
-    else:
-        output.display(tree_of(rows))
+def _classes(registry: Registry, details: Details) -> dict[str, tuple[str, ...]]:
+    """The classes of each task that a version was counted on, by the task's name."""
+    return {name: registry.task(name).classes for name in {one.task_name for one in details.evaluations}}
 
 
 def verify(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.record import Name, Record
 from registry.records import StoredEvaluation
+from registry.statistics import Counts, add, by_class, margin
 
-_Z = 1.96
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -31,6 +31,33 @@ class ScoreLine(Record):
     balanced_accuracy: float | None
 
 
+class Recall(Record):
+    """How many images of a class a domain has, and which share is recognised (None of none)."""
+
+    images: int
+    recall: float | None
+    margin: float | None
+    """Half-width of its 95 % interval over images."""
+
+
+class ClassLine(Record):
+    """How one class is recognised, by domain."""
+
+    name: str
+    recall: dict[str, Recall]
+
+
+class ClassLines(Record):
+    """How the classes of a task are recognised on one split and slice."""
+
+    task: Name
+    split: str
+    slice: str
+    trial: int
+    image_size: int
+    classes: tuple[ClassLine, ...]
+
+
 def score_lines(stored: Iterable[StoredEvaluation]) -> list[ScoreLine]:
     """A line for each cell, in the order of their names."""
     cells: dict[tuple[str, str, str, str, int, int], list[Evaluation]] = {}
@@ -41,11 +68,37 @@ def score_lines(stored: Iterable[StoredEvaluation]) -> list[ScoreLine]:
     return [_line(key, parts) for key, parts in sorted(cells.items())]
 
 
-def margin(correct: int, count: int) -> float:
-    """Half-width of the 95 % interval of a share: z·√(p(1−p)/n) with n = count + z², p = (correct + z²/2)/n."""
-    images = count + _Z**2
-    share = (correct + _Z**2 / 2) / images
-    return _Z * math.sqrt(share * (1 - share) / images)
+def class_lines(stored: Iterable[StoredEvaluation], classes: Mapping[str, Sequence[str]]) -> list[ClassLines]:
+    """How each class is recognised on the domains of each task, split and slice, holdings summed.
+
+    Args:
+        stored: a version's evaluations.
+        classes: the classes of each task, in the order of its matrices.
+    """
+    groups: dict[tuple[str, str, str, int, int], dict[str, list[Counts]]] = defaultdict(lambda: defaultdict(list))
+    for one in stored:
+        cell = one.evaluation.cell
+        group = (one.task_name, cell.split, cell.slice, one.trial, one.image_size)
+        groups[group][cell.domain].append(one.evaluation.confusion)
+    found = []
+    for (task, split, slice_, trial, image_size), domains in sorted(groups.items()):
+        counts = {domain: by_class(add(matrices)) for domain, matrices in sorted(domains.items())}
+        lines = tuple(
+            ClassLine(name=name, recall={domain: _recall(*column[place]) for domain, column in counts.items()})
+            for place, name in enumerate(classes[task])
+        )
+        found.append(
+            ClassLines(task=task, split=split, slice=slice_, trial=trial, image_size=image_size, classes=lines)
+        )
+    return found
+
+
+def _recall(correct: int, images: int) -> Recall:
+    return Recall(
+        images=images,
+        recall=correct / images if images else None,
+        margin=margin(correct, images) if images else None,
+    )
 
 
 def sparkline(values: Sequence[float], width: int = 60) -> str:
@@ -62,8 +115,8 @@ def sparkline(values: Sequence[float], width: int = 60) -> str:
 
 def _line(key: tuple[str, str, str, str, int, int], parts: Sequence[Evaluation]) -> ScoreLine:
     task, domain, split, slice_, trial, image_size = key
-    rows = zip(*(part.confusion for part in parts), strict=True)
-    total = Evaluation(cell=parts[0].cell, confusion=tuple(tuple(map(sum, zip(*row, strict=True))) for row in rows))
+    summed = tuple(tuple(row) for row in add([part.confusion for part in parts]))
+    total = Evaluation(cell=parts[0].cell, confusion=summed)
     return ScoreLine(
         task=task,
         domain=domain,

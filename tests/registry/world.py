@@ -34,6 +34,7 @@ NETWORK = Architecture(
     ),
 )
 PETS = Task(name="pets", kind="target", classes=("cat", "dog"), domains=("photo", "sketch"))
+SKETCHES = Cell(domain="sketch", split="test")
 FINGERPRINT = sha256(b"the pets that we hold")
 
 
@@ -166,17 +167,21 @@ class World:
             keep=KeepBest(),
         )
 
-    def evaluation(self, result: Result, confusion: tuple[tuple[int, ...], ...] = ((3, 1), (0, 4))) -> Receipt:
-        """Counts of a version on the sketches."""
-        cell = Cell(domain="sketch", split="test")
+    def evaluation(
+        self,
+        result: Result,
+        confusion: tuple[tuple[int, ...], ...] = ((3, 1), (0, 4)),
+        cell: Cell = SKETCHES,
+        **question: Any,
+    ) -> Receipt:
+        """Counts of a version on the sketches, or on another cell."""
         work = Evaluate(
             architecture=NETWORK.digest,
             featurizer=str(result.featurizer),
             head=str(result.head),
             task=PETS.digest,
-            fingerprint=FINGERPRINT,
-            image_size=8,
             cells=(cell,),
+            **{"fingerprint": FINGERPRINT, "image_size": 8, **question},
         )
         return Receipt(
             assignment=work, node=self.signer.node, evaluations=(Evaluation(cell=cell, confusion=confusion),)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import sqlalchemy as sa
 from alembic import op
+
+from registry.scores import score_rows
 
 revision = "0002"
 down_revision = "0001"
@@ -40,10 +44,13 @@ def upgrade() -> None:
         sa.Column("slice", sa.String(length=20), nullable=False),
         sa.Column("domain", sa.String(length=80), nullable=False),
         sa.Column("domains", sa.Integer(), nullable=False),
+        sa.Column("counted", sa.String(length=16), nullable=False),
         sa.Column("images", sa.BigInteger(), nullable=False),
         sa.Column("correct", sa.BigInteger(), nullable=False),
         sa.Column("accuracy", sa.Float(), nullable=False),
+        sa.Column("accuracy_margin", sa.Float(), nullable=False),
         sa.Column("balanced_accuracy", sa.Float(), nullable=False),
+        sa.Column("balanced_accuracy_margin", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(["task"], ["tasks.digest"], name=op.f("fk_scores_task")),
         sa.PrimaryKeyConstraint(
             "featurizer", "head", "task", "trial", "image_size", "split", "slice", "domain", name=op.f("pk_scores")
@@ -51,11 +58,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("scores", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_scores_accuracy", ["task", "trial", "split", "slice", "domain", "domains", "accuracy"], unique=False
+            "ix_scores_accuracy",
+            ["task", "trial", "split", "slice", "domain", "domains", "counted", "accuracy"],
+            unique=False,
         )
         batch_op.create_index(
             "ix_scores_balanced_accuracy",
-            ["task", "trial", "split", "slice", "domain", "domains", "balanced_accuracy"],
+            ["task", "trial", "split", "slice", "domain", "domains", "counted", "balanced_accuracy"],
             unique=False,
         )
 
@@ -94,6 +103,13 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("change", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
         batch_op.create_foreign_key(batch_op.f("fk_aliases_change"), "changes", ["change"], ["number"])
 
+    with op.batch_alter_table("contributions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_contributions_kind_task"), ["kind", "task"], unique=False)
+
+    with op.batch_alter_table("parents", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_parents_parent"))
+        batch_op.create_index(batch_op.f("ix_parents_parent_child"), ["parent", "child"], unique=False)
+
     with op.batch_alter_table("blobs", schema=None) as batch_op:
         batch_op.add_column(sa.Column("collected", sa.Float(), nullable=True))
         batch_op.create_index(batch_op.f("ix_blobs_collected"), ["collected"], unique=False)
@@ -118,7 +134,9 @@ def upgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_versions_round"))
         batch_op.drop_index(batch_op.f("ix_versions_rule"))
         batch_op.drop_index(batch_op.f("ix_versions_task"))
-        batch_op.create_index(batch_op.f("ix_versions_created_number"), ["created", "number"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_versions_created_number_message"), ["created", "number", "message"], unique=False
+        )
         batch_op.create_index(batch_op.f("ix_versions_featurizer_head"), ["featurizer", "head"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_versions_node_created_number"), ["node", "created", "number"], unique=False
@@ -131,7 +149,11 @@ def upgrade() -> None:
             batch_op.f("ix_versions_rule_created_number"), ["rule", "created", "number"], unique=False
         )
         batch_op.create_index(
-            batch_op.f("ix_versions_state_created_number"), ["state", "created", "number"], unique=False
+            "ix_versions_taken_back",
+            ["state", "created", "number"],
+            unique=False,
+            sqlite_where=sa.text("state <> 'admitted'"),
+            postgresql_where=sa.text("state <> 'admitted'"),
         )
         batch_op.create_index(
             batch_op.f("ix_versions_task_created_number"), ["task", "created", "number"], unique=False
@@ -150,6 +172,29 @@ def _fill() -> None:
         " WHERE earlier.name = aliases.name AND earlier.number < aliases.number"
         " ORDER BY earlier.number DESC LIMIT 1)"
     )
+    _fill_scores()
+
+
+def _fill_scores() -> None:
+    """Rank what was evaluated so far; a few pairs of parts at a time, since matrices are large."""
+    connection, last = op.get_bind(), ("", "")
+    pairs = sa.text(
+        "SELECT DISTINCT featurizer, head FROM evaluations WHERE (featurizer, head) > (:featurizer, :head)"
+        " ORDER BY featurizer, head LIMIT 100"
+    )
+    evaluations = sa.text(
+        "SELECT evaluations.* FROM evaluations JOIN contributions ON contributions.receipt = evaluations.receipt"
+        " WHERE contributions.state = 'admitted' AND evaluations.featurizer = :featurizer AND evaluations.head = :head"
+        " ORDER BY task, trial, image_size, number"
+    )
+    table = sa.Table("scores", sa.MetaData(), autoload_with=connection)
+    while found := connection.execute(pairs, {"featurizer": last[0], "head": last[1]}).all():
+        for featurizer, head in found:
+            rows = connection.execute(evaluations, {"featurizer": featurizer, "head": head}).mappings()
+            for _, group in groupby(rows, key=lambda row: (row["task"], row["trial"], row["image_size"])):
+                if scores := list(score_rows(group)):
+                    connection.execute(table.insert(), scores)
+            last = (featurizer, head)
 
 
 def downgrade() -> None:
@@ -157,13 +202,17 @@ def downgrade() -> None:
     with op.batch_alter_table("versions", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("fk_versions_retraction"), type_="foreignkey")
         batch_op.drop_index(batch_op.f("ix_versions_task_created_number"))
-        batch_op.drop_index(batch_op.f("ix_versions_state_created_number"))
+        batch_op.drop_index(
+            "ix_versions_taken_back",
+            sqlite_where=sa.text("state <> 'admitted'"),
+            postgresql_where=sa.text("state <> 'admitted'"),
+        )
         batch_op.drop_index(batch_op.f("ix_versions_rule_created_number"))
         batch_op.drop_index(batch_op.f("ix_versions_round_created_number"))
         batch_op.drop_index(batch_op.f("ix_versions_retraction"))
         batch_op.drop_index(batch_op.f("ix_versions_node_created_number"))
         batch_op.drop_index(batch_op.f("ix_versions_featurizer_head"))
-        batch_op.drop_index(batch_op.f("ix_versions_created_number"))
+        batch_op.drop_index(batch_op.f("ix_versions_created_number_message"))
         batch_op.create_index(batch_op.f("ix_versions_task"), ["task"], unique=False)
         batch_op.create_index(batch_op.f("ix_versions_rule"), ["rule"], unique=False)
         batch_op.create_index(batch_op.f("ix_versions_round"), ["round"], unique=False)
@@ -184,6 +233,13 @@ def downgrade() -> None:
     with op.batch_alter_table("blobs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_blobs_collected"))
         batch_op.drop_column("collected")
+
+    with op.batch_alter_table("contributions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_contributions_kind_task"))
+
+    with op.batch_alter_table("parents", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_parents_parent_child"))
+        batch_op.create_index(batch_op.f("ix_parents_parent"), ["parent"], unique=False)
 
     with op.batch_alter_table("aliases", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("fk_aliases_change"), type_="foreignkey")

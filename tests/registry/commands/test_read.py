@@ -10,28 +10,6 @@ from tests.ratatouille.cli.call import call
 from tests.registry.world import World
 
 
-def test_log_lists_versions_latest_first_with_who_made_them_and_what_they_are_called(history: dict[str, str]) -> None:
-    lines = call("log").out.splitlines()
-    assert lines[0].split("  ")[0] == "id"
-    assert [line[:10] for line in lines[1:]] == [
-        history[name][:10] for name in ("average", "second", "first", "probe", "foundation")
-    ]
-    average, foundation = lines[1].split(), lines[-1].split()
-    assert average[3:] == ["combine", "uniform", "pets", "–", "spring", "latest"]
-    assert foundation[3:] == ["import", "–", foundation[5], "–", "foundation"]
-
-
-def test_log_chooses_by_kind_task_and_round_and_stops_at_its_limit(history: dict[str, str]) -> None:
-    def ids(*options: object) -> list[str]:
-        return [entry["id"] for entry in call("log", "--json", *options).json]
-
-    assert ids("--kind", "fine_tune") == [history["second"], history["first"]]
-    assert ids("--kind", "fine_tune", "--limit", 1) == [history["second"]]
-    assert ids("--round", "spring") == ids("--round", "4f2a") == [history["average"]]
-    assert history["foundation"] not in ids("--task", "pets")
-    assert "no version fits" in call("log", "--kind", "import", "--task", "pets").out
-
-
 def test_show_tells_version_parents_receipt_and_curve(world: World) -> None:
     curve = tuple(
         CurvePoint(step=5 * i, loss=None, validation_loss=2.0 - i, score=score) for i, score in enumerate((0.25, 0.75))
@@ -58,28 +36,6 @@ def test_show_gives_each_cell_with_its_margin_and_count(history: dict[str, str])
     assert found["evaluations"][0]["evaluation"]["confusion"] == [[3, 1], [0, 4]]
     assert found["scores"][0]["images"] == 8
     assert found["scores"][0]["margin"] == pytest.approx(0.2456, abs=1e-4)
-
-
-def test_lineage_draws_a_repeated_subtree_once(history: dict[str, str]) -> None:
-    lines = call("lineage", "latest").out.splitlines()
-    short = {name: id[:10] for name, id in history.items()}
-    assert [next(name for name in short if short[name] in line) for line in lines] == [
-        "average",
-        "first",
-        "probe",
-        "foundation",
-        "second",
-        "probe",
-    ]
-    assert ["shown above" in line for line in lines] == [False] * 5 + [True]
-    assert "1/2" in lines[1]
-    assert "1/2" in lines[4]
-    assert "1/" not in lines[2]
-
-
-def test_lineage_stops_at_a_depth(history: dict[str, str]) -> None:
-    rows = call("lineage", "latest", "--depth", 1, "--json").json
-    assert [row["depth"] for row in rows] == [0, 1, 1]
 
 
 def test_verify_passes_and_fails_with_code_1_when_a_byte_changed(history: dict[str, str], world: World) -> None:

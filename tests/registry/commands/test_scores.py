@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import pytest
-
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.receipt import Evaluation
-from registry.commands.scores import margin, score_lines, sparkline
+from registry.commands.scores import score_lines, sparkline
 from registry.records import StoredEvaluation
 
 
@@ -33,12 +31,6 @@ def test_counts_of_a_cell_are_summed_over_holdings() -> None:
 def test_a_cell_without_images_has_no_share() -> None:
     (line,) = score_lines([_stored("a", ((0, 0), (0, 0)))])
     assert (line.images, line.accuracy, line.margin, line.balanced_accuracy) == (0, None, None, None)
-
-
-def test_the_margin_is_never_zero_and_shrinks_with_the_root_of_the_count() -> None:
-    assert margin(50, 100) == pytest.approx(0.0962, abs=1e-4)
-    assert margin(100, 100) > 0
-    assert margin(5000, 10000) == pytest.approx(margin(50, 100) / 10, rel=0.02)
 
 
 def test_a_sparkline_goes_from_lowest_to_highest_and_keeps_both_ends() -> None:

@@ -1,0 +1,110 @@
+"""`ratatouille log`: versions, the latest first, as a table, a graph or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic import ValidationError
+
+from ratatouille.cli import output
+from ratatouille.cli.options import AsJson, Remote
+from ratatouille.errors import Refusal
+from ratatouille.record import first_problem
+from registry.commands import history
+from registry.commands.graph import Group, draw, grouped
+from registry.commands.mine import my_nodes
+from registry.commands.moments import moment
+from registry.commands.opened import opened
+from registry.port import Registry
+from registry.records import Entry, LogQuery
+
+RULES = ("import", "probe", "fine_tune", "combine")
+
+
+def log(
+    task: Annotated[str | None, typer.Option(help="Only versions for this task.")] = None,
+    kind: Annotated[str | None, typer.Option(help=f"Only versions made by this rule: {', '.join(RULES)}.")] = None,
+    contributor: Annotated[
+        str | None, typer.Option(help="Only versions by this node: its name, or the beginning of its key.")
+    ] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="Only versions by this machine's person and nodes.")] = False,
+    round: Annotated[str | None, typer.Option(help="Only versions of this round (name or id).")] = None,
+    since: Annotated[str | None, typer.Option(help="Only later ones: 2026-03-01, or 12h, 3d, 2w ago.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only earlier ones; a date includes its day.")] = None,
+    text: Annotated[str | None, typer.Option(help="Only versions with these words in their message or note.")] = None,
+    state: Annotated[Literal["admitted", "retracted"] | None, typer.Option(help="Only versions in this state.")] = None,
+    graph: Annotated[bool, typer.Option("--graph", help="Draw what was made from what.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="At most so many.")] = 50,
+    before: Annotated[
+        int | None, typer.Option(min=1, help="Only what comes after this number: the next page.", metavar="NUMBER")
+    ] = None,
+    remote: Remote = None,
+    as_json: AsJson = False,
+) -> None:
+    """List versions, the latest first.
+
+    All filters that are given must fit. With --graph, runs of one purpose are one line, and lines lead down to what a
+    version was made from (○: to versions that are not listed).
+    """
+    if kind is not None and kind not in RULES:
+        raise Refusal(f"no version is made by '{kind}'; --kind takes {', '.join(RULES)}")
+    now = datetime.now(UTC)
+    query = _query(
+        task=task,
+        kind=kind,
+        contributor=contributor,
+        nodes=my_nodes() if mine else (),
+        round=round,
+        since=None if since is None else moment(since, now),
+        until=None if until is None else moment(until, now, end=True),
+        text=text,
+        state=state,
+    )
+    with opened(remote) as registry:
+        entries = registry.log(query, before, limit)
+        if as_json:
+            output.print_json(entries)
+            return
+        names = _names(registry, entries)
+    if not entries:
+        output.print_line("no version fits; `ratatouille log` without options lists all")
+    elif graph:
+        for row in draw(grouped(entries)):
+            words = "" if row.group is None else _words(row.group, names)
+            output.print_line(f"{row.rails}  {words}".rstrip())
+    else:
+        output.print_table(history.LOG_COLUMNS, history.log_rows(entries, names))
+    if len(entries) == limit:
+        output.print_line(f"(there may be more: --before {entries[-1].number} goes on)", "dim")
+
+
+def _query(**fields: Any) -> LogQuery:
+    try:
+        return LogQuery.model_validate(fields)
+    except ValidationError as error:
+        raise Refusal(f"versions cannot be listed like this: {first_problem(error)}") from error
+
+
+def _names(registry: Registry, entries: Sequence[Entry]) -> dict[str, str]:
+    """Names of rounds by id; asked for only where a version has one."""
+    return {one.id: one.name for one in registry.rounds()} if any(entry.round for entry in entries) else {}
+
+
+def _words(group: Group, rounds: Mapping[str, str]) -> str:
+    """What is said of one line of the graph."""
+    first = group.entries[0]
+    several = len(group.entries) > 1
+    who = list(dict.fromkeys(history.contributor(entry) for entry in group.entries if entry.node))
+    by = f"by {', '.join(who[:3])}{f' and {len(who) - 3} more' if len(who) > 3 else ''}" if who else ""
+    words = [
+        f"{len(group.entries)} ×" if several else output.short(first.id),
+        history.made_by(first),
+        first.task_name or "",
+        by,
+        f"round {rounds.get(first.round, first.round)}" if first.round else "",
+        f"({', '.join(first.aliases)})" if first.aliases else "",
+    ]
+    return "  ".join(word for word in words if word)

@@ -1,0 +1,135 @@
+"""What counts say, and how surely: shares of images with the half-width of their 95 % interval, and differences.
+
+Counts are summed over holdings within a domain, a task's score is the mean over its domains (as the plan has it).
+Intervals are over images, as if others of the same kind had been drawn. Pure functions of confusion matrices, without
+numpy: whoever reads a history should not wait for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+Z = 1.96
+"""Half of a 95 % interval, in standard deviations."""
+
+Counts = Sequence[Sequence[int]]
+"""A confusion matrix [classes, classes]: rows are the true classes, columns the predicted ones."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A share with its variance, of so many images."""
+
+    value: float
+    variance: float
+    images: int
+    correct: int
+
+    @property
+    def margin(self) -> float:
+        """Half-width of the 95 % interval."""
+        return Z * math.sqrt(self.variance)
+
+
+def margin(correct: int, count: int) -> float:
+    """Half-width of the 95 % interval of a share: z·√(p(1−p)/n) with n = count + z², p = (correct + z²/2)/n."""
+    return Z * math.sqrt(_variance(correct, count))
+
+
+def by_class(counts: Counts) -> list[tuple[int, int]]:
+    """For each class how many of its images are recognised, and how many there are."""
+    return [(row[place], sum(row)) for place, row in enumerate(counts)]
+
+
+def add(matrices: Sequence[Counts]) -> Counts:
+    """One matrix of all counts."""
+    return [[sum(cells) for cells in zip(*rows, strict=True)] for rows in zip(*matrices, strict=True)]
+
+
+def accuracy(counts: Counts) -> Counted:
+    """Share of the images that are classified correctly, of one image or more (Agresti and Coull)."""
+    classes = by_class(counts)
+    correct, images = sum(one for one, _ in classes), sum(of for _, of in classes)
+    return Counted(correct / images, _variance(correct, images), images, correct)
+
+
+def balanced_accuracy(counts: Counts) -> Counted:
+    """Mean, over the classes that occur, of the share that is classified correctly; the variances add."""
+    classes = [(correct, images) for correct, images in by_class(counts) if images]
+    return Counted(
+        sum(correct / images for correct, images in classes) / len(classes),
+        sum(_variance(correct, images) for correct, images in classes) / len(classes) ** 2,
+        sum(images for _, images in classes),
+        sum(correct for correct, _ in classes),
+    )
+
+
+METRICS: Mapping[str, Callable[[Counts], Counted]] = {"accuracy": accuracy, "balanced_accuracy": balanced_accuracy}
+
+
+def mean_of(domains: Sequence[Counted]) -> Counted:
+    """The mean over domains; they have different images, so the variance is the sum over the number squared."""
+    return Counted(
+        sum(one.value for one in domains) / len(domains),
+        sum(one.variance for one in domains) / len(domains) ** 2,
+        sum(one.images for one in domains),
+        sum(one.correct for one in domains),
+    )
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """How far the second of two networks is ahead of the first."""
+
+    value: float
+    centre: float
+    """The middle of the interval, which is drawn towards zero."""
+    variance: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval over images."""
+        half = Z * math.sqrt(self.variance)
+        return self.centre - half, self.centre + half
+
+
+def ahead_on_others(first: tuple[int, int], second: tuple[int, int]) -> Ahead:
+    """Of two shares (correct, images) that nothing is known to join: Agresti and Caffo (2000), p = (x + 1)/(n + 2).
+
+    On the same images this interval is too wide, as far as the two networks are right on the same ones.
+    """
+    (p, p_variance), (q, q_variance) = _agresti_caffo(*first), _agresti_caffo(*second)
+    return Ahead(second[0] / second[1] - first[0] / first[1], q - p, p_variance + q_variance)
+
+
+def ahead_on_same(only_first: int, only_second: int, images: int) -> Ahead:
+    """Of the same images, where it is known how many only one of the two recognises: Agresti and Min (2005).
+
+    As if one more image of each kind had spoken for half: (c − b)/n ± z·√(b + c − (c − b)²/n)/n with b + 1/2, c + 1/2
+    and n + 2.
+    """
+    b, c, n = only_first + 0.5, only_second + 0.5, images + 2
+    return Ahead((c - b) / images, (c - b) / n, (b + c - (c - b) ** 2 / n) / n**2)
+
+
+def mean_ahead(strata: Sequence[Ahead]) -> Ahead:
+    """The mean over classes or domains, which have different images."""
+    return Ahead(
+        sum(one.value for one in strata) / len(strata),
+        sum(one.centre for one in strata) / len(strata),
+        sum(one.variance for one in strata) / len(strata) ** 2,
+    )
+
+
+def _agresti_caffo(correct: int, images: int) -> tuple[float, float]:
+    share = (correct + 1) / (images + 2)
+    return share, share * (1 - share) / (images + 2)
+
+
+def _variance(correct: int, count: int) -> float:
+    """As if z² more images had been seen, half of them classified correctly."""
+    seen = count + Z**2
+    share = (correct + Z**2 / 2) / seen
+    return share * (1 - share) / seen

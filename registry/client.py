@@ -46,7 +46,7 @@ IDLE_SECONDS = 900.0
 """A transfer without a message for so long is ended, and goes on another time. Long, because a registry is silent while
 it hashes what came earlier or stores what has come; a line that is dead is noticed sooner, by pings."""
 LARGEST_NUMBER = 2**63 - 1
-LONG_DEADLINES = dict.fromkeys(("combine", "retract", "collect", "verify", "diff"), 4 * 3600.0)
+LONG_DEADLINES = dict.fromkeys(("combine", "retract", "collect", "verify", "audit", "diff"), 4 * 3600.0)
 
 
 class RemoteRegistry:

@@ -22,6 +22,7 @@ from ratatouille.weights.architecture import Architecture, Part, Tensor
 from ratatouille.weights.canonical import size
 from registry.answers import CHUNK
 from registry.definitions import architecture, task
+from registry.records import State
 from registry.schema import VersionRow
 from registry.settings import read_settings
 from registry.texts import LONGEST_NAME, storable
@@ -65,8 +66,13 @@ class Examined:
     """The featurizer and head that its evaluations are about."""
 
 
-def examine(connection: Connection, receipt: Receipt) -> Examined:
+def examine(connection: Connection, receipt: Receipt, retracted: bool = False) -> Examined:
     """Compare a receipt with what is known.
+
+    Args:
+        connection: a transaction.
+        receipt: what a node says.
+        retracted: whether parents may have been taken back since, as happens to what comes from elsewhere.
 
     Raises:
         Refusal: naming the first thing that does not fit.
@@ -78,7 +84,7 @@ def examine(connection: Connection, receipt: Receipt) -> Examined:
     about = task(connection, work.task) if work.task is not None else None
     if about is not None and work.task != about.digest:
         raise Refusal(f"the assignment names its task as {work.task}; it takes the digest {about.digest[:12]}…")
-    parents = _parents(connection, receipt)
+    parents = _parents(connection, receipt, ("admitted", "retracted") if retracted else ("admitted",))
     match work:
         case Import():
             storable(work.source, "the import's source")
@@ -131,11 +137,11 @@ def _wanted(
     return tuple(wanted)
 
 
-def _parents(connection: Connection, receipt: Receipt) -> list[Start]:
+def _parents(connection: Connection, receipt: Receipt, states: Sequence[State]) -> list[Start]:
     columns = (VersionRow.id, VersionRow.featurizer, VersionRow.head, VersionRow.architecture, VersionRow.task)
     starts = []
     for id in receipt.parents:
-        row = connection.execute(select(*columns).where(VersionRow.id == id, VersionRow.state == "admitted")).first()
+        row = connection.execute(select(*columns).where(VersionRow.id == id, VersionRow.state.in_(states))).first()
         if row is None:
             raise Refusal(f"parent {id[:12]}… is no version of this registry")
         if row.architecture != receipt.assignment.architecture:

@@ -92,8 +92,7 @@ def admit(connection: Connection, sealed: Sealed, examined: Examined) -> None:
     write_contribution(connection, sealed, receipt, "admitted", "")
     if version is not None:
         check_parents(connection, version)
-        work = receipt.assignment
-        message = receipt.note or (work.source if isinstance(work, Import) else "")
+        message = message_of(receipt)
         enter_version(connection, version, receipt.work_id, message, receipt.seconds, receipt.round, receipt.node)
     else:
         compared = receipt.comparison
@@ -101,6 +100,22 @@ def admit(connection: Connection, sealed: Sealed, examined: Examined) -> None:
         record_event(connection, "evaluation", receipt.work_id, f"{text} by {receipt.node[:12]}…", receipt.round)
     _write_evaluations(connection, examined)
     release_lease(connection, receipt.work_id, receipt.node)
+
+
+def admit_beside(connection: Connection, sealed: Sealed, examined: Examined) -> None:
+    """Enter the version of a contribution from elsewhere whose question has another answer here: that one stays it."""
+    receipt, version = examined.receipt, examined.version
+    assert version is not None, "without a version nothing would be beside the answer"
+    write_contribution(connection, sealed, receipt, "duplicate", "")
+    message = message_of(receipt)
+    enter_version(connection, version, receipt.work_id, message, receipt.seconds, receipt.round, receipt.node)
+    _write_evaluations(connection, examined)
+
+
+def message_of(receipt: Receipt) -> str:
+    """What people read about a contribution."""
+    work = receipt.assignment
+    return receipt.note or (work.source if isinstance(work, Import) else "")
 
 
 def _write_evaluations(connection: Connection, examined: Examined) -> None:

@@ -29,6 +29,7 @@ from registry import (
     lineage,
     log,
     membership,
+    portable,
     queries,
     ranking,
     releases,
@@ -38,6 +39,8 @@ from registry import (
     usage,
     verify,
 )
+from registry.audit.look import Ground
+from registry.audit.pages import page
 from registry.belonging import check_belonging
 from registry.blobs.access import Blobs
 from registry.blobs.sending import open_to_send
@@ -51,6 +54,8 @@ from registry.publish import Publisher, Push
 from registry.records import (
     EVERY_VERSION,
     AliasMove,
+    AuditPage,
+    AuditPlace,
     Collected,
     Contribution,
     Contributor,
@@ -62,6 +67,7 @@ from registry.records import (
     LineageRow,
     LogQuery,
     Metric,
+    Portable,
     Ranking,
     Result,
     Retraction,
@@ -98,6 +104,7 @@ class LocalRegistry:
         self._database = Database(places.database or folder / DATABASE)
         self.publisher = Publisher(self._database, self.blobs)
         self.watching = Watching(self._database)
+        self.ground = Ground(self._database, self.blobs)
 
     def check(self) -> None:
         """See whether the store for weights can be used, and is this database's.
@@ -377,7 +384,11 @@ class LocalRegistry:
 
     def verify(self, revision: str) -> Verification:
         """Check a version."""
-        return verify.verify(self._database, self.blobs, revision)
+        return verify.verify(self.ground, revision)
+
+    def audit(self, place: AuditPlace | None = None) -> AuditPage:
+        """Check the next things of everything."""
+        return page(self.ground, place)
 
     # -- room
     def usage(self) -> Usage:
@@ -397,6 +408,22 @@ class LocalRegistry:
         if digest not in found:
             raise Refusal(f"weights {digest[:12]}… are not known here")
         return found[digest]
+
+    # -- what leaves with versions
+    def ancestry(self, revisions: Sequence[str], depth: int = 10_000) -> list[str]:
+        """Ids of versions and their ancestors, parents before children."""
+        with self._database.read() as connection:
+            return portable.ancestry(connection, revisions, depth)
+
+    def portables(self, ids: Sequence[str]) -> list[Portable]:
+        """What leaves with each of these versions."""
+        with self._database.read() as connection:
+            return portable.portables(connection, ids)
+
+    def receipts(self, digests: Sequence[str]) -> list[Sealed]:
+        """Signed receipts: the first of them, as many as fit an answer."""
+        with self._database.read() as connection:
+            return portable.receipts(connection, digests)
 
 
 def _copy(push: Push, digest: str, files: Mapping[str, Path]) -> Iterator[int]:

@@ -21,6 +21,8 @@ from registry.pages import MOST_ROWS
 from registry.records import (
     EVERY_VERSION,
     AliasMove,
+    AuditPage,
+    AuditPlace,
     Collected,
     Contribution,
     Contributor,
@@ -32,6 +34,7 @@ from registry.records import (
     LineageRow,
     LogQuery,
     Metric,
+    Portable,
     Ranking,
     Result,
     Retraction,
@@ -213,6 +216,23 @@ class Registry(Protocol):
 
     def collect(self, dry_run: bool = True) -> Collected:
         """Remove the weights that the policy does not keep, and files that no version has; a dry run only looks."""
+
+    def audit(self, place: AuditPlace | None = None) -> AuditPage:
+        """Check the next things of all that is kept, for about a second; `registry.audit.walk` asks for all pages.
+
+        Args:
+            place: where the last page says that the next one begins; None begins.
+        """
+
+    # -- what leaves with versions
+    def ancestry(self, revisions: Sequence[str], depth: int = 10_000) -> list[str]:
+        """Ids of versions and their ancestors, so many steps back, parents before children."""
+
+    def portables(self, ids: Sequence[str]) -> list[Portable]:
+        """What leaves with each of these versions (100 at most), in the order asked."""
+
+    def receipts(self, digests: Sequence[str]) -> list[Sealed]:
+        """Signed receipts, in the order asked: the first of them, as many as fit an answer."""
 
     def close(self) -> None:
         """Release files and connections."""

@@ -154,7 +154,7 @@ class Push:
             self._receive(lost, owned=True)
         try:
             for digest in self.wanted.keys() - self.receiving.keys():
-                self._check_present(self.wanted[digest])
+                check_present(self._blobs, self.wanted[digest])
         except Unreachable:
             raise
         except Refusal as refusal:
@@ -252,28 +252,31 @@ class Push:
             receiving.discard()
         self._claims.release(connection)
 
-    def _ancestor(self, one: Wanted) -> Mapping[str, Array] | None:
-        """The weights whose buffers a part must keep, if it has any."""
-        if one.ancestor is None or not _compared(one):
-            return None
-        with _not_the_contributors_fault():
-            return open_part(self._blobs.local(one.ancestor), one.tensors)
-
     def _gate(self, one: Wanted) -> Intake:
-        return Intake(one.tensors, one.digest, self._ancestor(one))
+        return gate(self._blobs, one)
 
-    def _check_present(self, one: Wanted) -> None:
-        """Weights that are here already were checked as some part; see that they fit this one too."""
-        with _not_the_contributors_fault():
-            path = self._blobs.local(one.digest)
-        present, ancestor = open_part(path, one.tensors), self._ancestor(one)
-        for tensor in one.tensors:
-            if (
-                ancestor is not None
-                and tensor.buffer
-                and ancestor[tensor.name].tobytes() != present[tensor.name].tobytes()
-            ):
-                raise Refusal(f"buffer {tensor.name} moved away from the start's; train with BatchNorm in eval mode")
+
+def gate(blobs: Blobs, one: Wanted) -> Intake:
+    """What checks the bytes of a part while they come."""
+    return Intake(one.tensors, one.digest, _ancestor(blobs, one))
+
+
+def check_present(blobs: Blobs, one: Wanted) -> None:
+    """Weights that are here already were checked as some part; see that they fit this one too."""
+    with _not_the_contributors_fault():
+        path = blobs.local(one.digest)
+    present, ancestor = open_part(path, one.tensors), _ancestor(blobs, one)
+    for tensor in one.tensors:
+        if ancestor is not None and tensor.buffer and ancestor[tensor.name].tobytes() != present[tensor.name].tobytes():
+            raise Refusal(f"buffer {tensor.name} moved away from the start's; train with BatchNorm in eval mode")
+
+
+def _ancestor(blobs: Blobs, one: Wanted) -> Mapping[str, Array] | None:
+    """The weights whose buffers a part must keep, if it has any."""
+    if one.ancestor is None or not _compared(one):
+        return None
+    with _not_the_contributors_fault():
+        return open_part(blobs.local(one.ancestor), one.tensors)
 
 
 def _compared(one: Wanted) -> bool:

@@ -18,6 +18,7 @@ from registry.releases import names, tags_of
 from registry.removed import removed
 from registry.revisions import resolve
 from registry.schema import ChangeRow, ContributionRow, EvaluationRow, OfferRow, ParentRow, TaskRow, VersionRow
+from registry.scores import COUNTING
 
 MOST_ENTRIES = 10_000
 MOST_EVALUATIONS = 10_000
@@ -126,7 +127,7 @@ def evaluations_of(connection: Connection, version: Version) -> Iterator[StoredE
         .where(
             EvaluationRow.featurizer == version.featurizer,
             EvaluationRow.head == version.head,
-            ContributionRow.state == "admitted",
+            ContributionRow.state.in_(COUNTING),
         )
         .order_by(EvaluationRow.number)
         .limit(MOST_EVALUATIONS)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat
+from pydantic import Field, NonNegativeFloat, StringConstraints
 
 from ratatouille.exchange.assignment import Slice, Split
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.receipt import Comparison, Evaluation, Receipt
+from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import RuleName, Version
 from ratatouille.record import Digest, Name, Record
 from ratatouille.weights.architecture import Part
@@ -301,8 +302,69 @@ class Verification(Record):
 
     @property
     def ok(self) -> bool:
-        """Whether all checks passed."""
+        """Whether nothing is wrong."""
         return all(check.ok for check in self.checks)
+
+
+class Portable(Record):
+    """What leaves a registry with one version; the receipts that it names are fetched apart."""
+
+    version: Version
+    message: Annotated[str, Field(max_length=4000)] = ""
+    """This and the next two of averages only: of other versions the receipt says it, signed."""
+    round: Annotated[str, Field(max_length=80)] | None = None
+    seconds: Annotated[float, Field(ge=0)] = 0.0
+    retraction: Sealed | None = None
+    """The signed change that took it back."""
+    collected: Annotated[tuple[Digest, ...], Field(max_length=2)] = ()
+    """Those of its weights that gc has collected."""
+    evaluations: Annotated[tuple[Digest, ...], Field(max_length=10_000)] = ()
+    """Receipts of the evaluations of its pair of parts, oldest first."""
+    tags: Annotated[tuple[Sealed, ...], Field(max_length=1000)] = ()
+    """The signed changes that named it."""
+
+
+Stage = Literal[
+    "references", "definitions", "receipts", "versions", "changes", "aliases", "scores", "weights", "averages", "files"
+]
+"""What an audit looks at, one kind of thing after the other."""
+
+
+class Finding(Record):
+    """One thing that an audit found."""
+
+    kind: Literal["wrong", "not checkable", "unreferenced"]
+    """Only what is wrong needs somebody; an unreferenced file costs space and nothing else."""
+    stage: Stage
+    subject: str
+    """Id, digest or name of the thing."""
+    detail: str
+    versions: tuple[Digest, ...] = ()
+    """The versions that it is about, oldest first; the first hundred of them."""
+    affected: int = 0
+    """How many versions it is about."""
+
+
+class AuditPlace(Record):
+    """Where an audit goes on: in a stage, after the thing with this key."""
+
+    stage: Stage
+    after: Annotated[str, StringConstraints(pattern=r"^[ -~]*$", max_length=200)] = ""
+
+
+class AuditPage(Record):
+    """A piece of an audit: what was found, and how far it is."""
+
+    stage: Stage
+    findings: tuple[Finding, ...]
+    looked: int
+    """Things that were looked at on this page."""
+    bytes: int = 0
+    """Weights that were read."""
+    total: int
+    """Things of this stage in all; more may come while it runs."""
+    following: AuditPlace | None
+    """Where the next page begins; None when this was the last one."""
 
 
 class RoundRecord(Record):

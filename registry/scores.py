@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
@@ -20,6 +21,10 @@ from registry.statistics import METRICS, Counted, Counts, add, mean_of
 MEAN = ""
 """In place of a domain: the mean over domains."""
 _GROUP = ("featurizer", "head", "task", "trial", "image_size")
+COUNTING = ("admitted", "duplicate")
+"""States of contributions whose evaluations count; those of a duplicate are there only where its version came beside
+another answer.
+"""
 _CELL = ("fingerprint", "domain", "split", "slice")
 
 
@@ -31,16 +36,23 @@ def count_again(connection: Connection, receipt: str) -> None:
         return
     old = [getattr(ScoreRow, name) == row[name] for name in _GROUP]
     connection.execute(delete(ScoreRow).where(*old))
+    rows = counted(connection, {name: row[name] for name in _GROUP})
+    if rows:
+        connection.execute(insert(ScoreRow), rows)
+
+
+def counted(connection: Connection, group: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows that the evaluations make of one pair of parts, task, trial and image size (or fewer of these)."""
     columns = [getattr(EvaluationRow, name) for name in (*_GROUP, *_CELL, "confusion")]
     query = (
         select(*columns)
         .join(ContributionRow, ContributionRow.receipt == EvaluationRow.receipt)
-        .where(*(getattr(EvaluationRow, name) == row[name] for name in _GROUP), ContributionRow.state == "admitted")
-        .order_by(EvaluationRow.number)
+        .where(*(getattr(EvaluationRow, name) == value for name, value in group.items()))
+        .where(ContributionRow.state.in_(COUNTING))
+        .order_by(*(getattr(EvaluationRow, name) for name in _GROUP), EvaluationRow.number)
     )
-    rows = list(score_rows(connection.execute(query).mappings()))
-    if rows:
-        connection.execute(insert(ScoreRow), rows)
+    groups = groupby(connection.execute(query).mappings(), key=lambda row: tuple(row[name] for name in _GROUP))
+    return [made for _, rows in groups for made in score_rows(rows)]
 
 
 def score_rows(evaluations: Iterable[Mapping[Any, Any]]) -> Iterator[dict[str, Any]]:

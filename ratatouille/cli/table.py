@@ -66,7 +66,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("show", "registry.commands.read:show", "Show everything about a version.", "show latest"),
         _row("diff", "registry.commands.diff:diff", "Compare two versions: their weights, tensor by tensor, and their evaluations.", "diff stable latest"),
         _row("lineage", "registry.commands.lineage:lineage", "Show what a version was made from.", "lineage latest --contributions"),
-        _row("verify", "registry.commands.read:verify", "Check bytes and signatures, and recompute averages.", "verify latest"),
+        _row("verify", "registry.commands.verify:verify", "Check bytes and signatures, and recompute averages.", "verify latest"),
         _row("evaluate", "contributor_client.commands.own_data:evaluate", "Score versions on images of your own, which stay here.", "evaluate latest --data images"),
         _row("best", "contributor_client.commands.best:best", "Rank versions by their evaluations, or on images of your own.", "best --task emoji-things"),
     ),
@@ -80,6 +80,10 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("registry serve", "registry.commands.serve:serve", "Serve a registry without a coordinator.", "registry serve"),
         _row("registry web", "registry.commands.serve:web", "Show a registry's history as a web page.", "registry web --remote ours"),
         _row("registry settings", "registry.commands.settings:settings", "Show or change what a registry allows: quotas, reserves.", "registry settings node_transfers 4"),
+        _row("registry backup", "registry.commands.backup:backup", "Copy history and weights to a folder, while the registry is in use.", "registry backup backups/ours"),
+        _row("registry restore", "registry.commands.backup:restore", "Make a registry from a backup, with any database and any store.", "registry restore backups/ours --to registry"),
+        _row("registry export", "registry.commands.parcel:export", "Write versions with all that vouches for them to one file.", "registry export stable stable.tar"),
+        _row("registry import", "registry.commands.parcel:import_", "Check versions from a file, and enter them with their history.", "registry import stable.tar --remote ./registry"),
     ),
 }
 # fmt: on

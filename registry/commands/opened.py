@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from ratatouille.cli.home import remote_in_force
+from ratatouille.cli.home import home, remote_in_force
 from ratatouille.errors import Refusal
 from registry.opening import open_registry
 from registry.places import is_registry
@@ -42,6 +42,25 @@ def registry_in_force(remote: str | None, make: bool = False) -> Registry:
             f"there is no registry in '{folder}'; check the path, or start one with `ratatouille registry serve`"
         )
     return open_registry(address)
+
+
+def own_folder(remote: str | None, command: str) -> Path:
+    """The registry folder that a command works in, for what a service is not asked to do.
+
+    Raises:
+        Refusal: for a service, or a folder without a registry.
+    """
+    address = remote_in_force(remote).value
+    folder, usual = folder_of(address), home() / "coordinator" / "registry"
+    if folder is None:
+        example = f", such as --remote {usual}" if is_registry(usual) else ""
+        raise Refusal(
+            f"`ratatouille {command}` works in a registry's own folder, and {address} is a service; "
+            f"run it on the service's machine with --remote FOLDER{example}"
+        )
+    if not is_registry(folder):
+        raise Refusal(f"there is no registry in '{folder}'; check the path")
+    return folder
 
 
 def folder_of(address: str) -> Path | None:

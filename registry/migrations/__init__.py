@@ -31,12 +31,12 @@ SCRIPTS = ScriptDirectory.from_config(configuration())
 REVISIONS = frozenset(script.revision for script in SCRIPTS.walk_revisions())
 
 
-def upgrade(engine: Engine) -> None:
-    """Apply the missing steps, all in one transaction."""
+def upgrade(engine: Engine, to: str = "head") -> None:
+    """Apply the missing steps, up to a revision, all in one transaction."""
     config = configuration()
     with engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection, rebuilding(connection):
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 class BrokenReference(Exception):

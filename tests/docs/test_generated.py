@@ -1,11 +1,12 @@
 """Pages that scripts write are as the scripts would write them now; `python -m docs` mends a failure."""
 
+import re
 import shutil
 import subprocess
 
 import pytest
 
-from docs import calls, cli, files, tree
+from docs import calls, cli, files, schema, tree
 from ratatouille.cli.table import COMMANDS
 from ratatouille.exchange.assignment import Augmentation
 from ratatouille.recipes.protocol import Protocol
@@ -77,3 +78,18 @@ def test_no_word_is_for_a_key_that_is_gone() -> None:
     for word in files.WORDS:
         table, _, key = word.partition(".")
         assert key in tables[table].model_fields, word
+
+
+def test_the_page_of_the_schema_is_fresh() -> None:
+    assert text_of(schema.PAGE) == schema.page(), AGAIN
+
+
+def test_every_table_says_what_it_is_for_and_every_reference_is_an_edge() -> None:
+    page = schema.page()
+    for table in schema.tables():
+        assert len(schema.about(table)) > 10, table.name
+        assert f"| `{table.name}` | {schema.about(table)} |" in page
+        for key in table.foreign_keys:
+            (edge,) = re.findall(rf"^    {key.column.table.name} .*--.* {table.name} : {key.parent.name}$", page, re.M)
+            assert edge
+    assert page.count("--o") == sum(len(table.foreign_keys) for table in schema.tables())

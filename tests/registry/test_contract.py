@@ -702,10 +702,11 @@ def test_verify_checks_bytes_id_signature_and_average(world: World) -> None:
     mean = world.registry.combine(of(world.tuned(start, 2), world.tuned(start, 3)))
     report = world.registry.verify(str(mean.version))
     assert report.ok
-    assert [check.what for check in report.checks] == ["id", "featurizer", "head", "parents", "average"]
+    rows = ["id", "columns", "parents", "state"]
+    assert [check.what for check in report.checks] == [*rows, "featurizer", "head", "average"]
     report = world.registry.verify(str(start.version))
     assert report.ok
-    assert [check.what for check in report.checks] == ["id", "featurizer", "head", "parents", "receipt"]
+    assert [check.what for check in report.checks] == [*rows, "receipt", "featurizer", "head"]
 
 
 def test_verify_finds_a_byte_that_changed_in_the_store(world: World) -> None:

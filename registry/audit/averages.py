@@ -1,0 +1,124 @@
+"""Averages: each combined version is computed again from its parents' bytes, and must be equal to the bit.
+
+Where it is not, the parents' bytes are hashed to say whose fault it is.
+"""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.version import Combination, Version
+from registry.audit.look import Batch, Ground, NotCheckable, checks, findings, rows_after
+from registry.audit.weights import is_collected
+from registry.blobs.access import Blobs
+from registry.blobs.store import Lost
+from registry.ingredients import Ingredients, gather
+from registry.schema import BlobRow, ParentRow, VersionRow
+
+
+def look(ground: Ground, after: str) -> Batch:
+    """The next average."""
+    batch = Batch(after)
+    with ground.database.read() as connection:
+        query = select(VersionRow).where(VersionRow.rule == "combine")
+        rows = rows_after(connection, query, VersionRow.number, after, limit=1)
+    for row in rows:
+        batch.last, batch.looked = str(row.number), 1
+        found = checks([("average", partial(recomputed, ground, row))])
+        batch.findings += findings("averages", row.id, found, [row.id])
+        batch.bytes = 0 if batch.findings else _read(ground, row)
+    return batch
+
+
+def recomputed(ground: Ground, row: Row[Any]) -> str:
+    """Compute a combined version again.
+
+    Raises:
+        Refusal: when other bytes come out, or a parent's are missing or damaged.
+        NotCheckable: when weights of a parent were collected.
+        Unreachable: when the store does not answer.
+    """
+    try:
+        version = Version.from_json(row.record)
+    except Refusal as refusal:
+        raise NotCheckable(f"the record cannot be read: {refusal}") from refusal
+    ingredients = _gathered(ground, version)
+    try:
+        check_average(ground.blobs, version, ingredients)
+    except Unreachable:
+        raise
+    except Lost:
+        _collected(ground, ingredients)  # meanwhile
+        raise
+    except Refusal as refusal:
+        if lost := _damaged(ground, ingredients):
+            raise Refusal(f"it cannot be computed again: weights {lost[:12]}… are missing or damaged") from refusal
+        raise
+    return f"computed again from {len(version.parents)} parents, equal to the bit"
+
+
+def check_average(blobs: Blobs, version: Version, ingredients: Ingredients) -> None:
+    """Compute the parts of a combined version again.
+
+    Raises:
+        Refusal: when other bytes come out.
+        Lost: when a parent's are missing or damaged.
+    """
+    for part in ingredients.parts:
+        promised, found = getattr(version, part), ingredients.write(blobs, part, Discard())
+        if found != promised:
+            raise Refusal(f"the {part} that was computed again hashes to {found[:12]}…, not to {promised[:12]}…")
+
+
+class Discard(io.BytesIO):
+    """A file that keeps nothing."""
+
+    def write(self, data: object) -> int:
+        """Throw the bytes away."""
+        return memoryview(data).nbytes  # type: ignore[arg-type]
+
+
+def _gathered(ground: Ground, version: Version) -> Ingredients:
+    question = Combination(parents=version.parents, parts="featurizer" if version.head is None else "both")
+    with ground.database.read() as connection:
+        ingredients = gather(connection, question, retracted=True)
+    _collected(ground, ingredients)
+    return ingredients
+
+
+def _digests(ingredients: Ingredients) -> list[str]:
+    return sorted({digest for part in ingredients.parts for digest, _ in ingredients.shares(part)})
+
+
+def _collected(ground: Ground, ingredients: Ingredients) -> None:
+    with ground.database.read() as connection:
+        for digest in _digests(ingredients):
+            if is_collected(connection, [digest]):
+                raise NotCheckable(f"weights {digest[:12]}… of a parent were collected by gc")
+
+
+def _damaged(ground: Ground, ingredients: Ingredients) -> str | None:
+    """The first of a combination's weights that is not what it should be."""
+    for digest in _digests(ingredients):
+        try:
+            if ground.blobs.hash(digest) != digest:
+                return digest
+        except Unreachable:
+            raise
+        except Refusal:
+            return digest
+    return None
+
+
+def _read(ground: Ground, row: Row[Any]) -> int:
+    """How many bytes it took: those of one parent for each."""
+    with ground.database.read() as connection:
+        digests = [digest for digest in (row.featurizer, row.head) if digest is not None]
+        sizes = connection.execute(select(BlobRow.size).where(BlobRow.digest.in_(digests))).scalars()
+        parents = connection.execute(select(ParentRow.child).where(ParentRow.child == row.id)).all()
+        return sum(sizes) * len(parents)

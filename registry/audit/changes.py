@@ -1,0 +1,101 @@
+"""Signed changes and what they did: who moved an alias, set a tag or took a version back, and whether that stands.
+
+An alias's moves are a chain: each says where the alias pointed before. Version 0.1 did not sign; once a registry has
+signed moves, an unsigned one is the work of other hands.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.change import Change, Move, Retract, Tag
+from ratatouille.exchange.signing import Sealed, unseal
+from registry.audit.look import Batch, Ground, checks, expect, findings, rows_after
+from registry.schema import AliasRow, ChangeRow, TagRow, VersionRow
+
+KINDS: dict[str, type[Move] | type[Tag] | type[Retract]] = {"move": Move, "tag": Tag, "retract": Retract}
+
+
+def look(ground: Ground, after: str) -> Batch:
+    """The next changes."""
+    batch = Batch(after)
+    with ground.database.read() as connection:
+        rows = rows_after(connection, select(ChangeRow), ChangeRow.number, after)
+        for row in rows:
+            found = checks([("change", partial(_change, row)), ("effect", partial(_effect, connection, row))])
+            batch.findings += findings("changes", f"{row.kind} {row.subject} ({row.number})", found)
+            batch.last = str(row.number)
+    batch.looked = len(rows)
+    return batch
+
+
+def look_at_aliases(ground: Ground, after: str) -> Batch:
+    """The next moves of aliases."""
+    batch = Batch(after)
+    with ground.database.read() as connection:
+        rows = rows_after(connection, select(AliasRow), AliasRow.number, after)
+        signed = select(func.min(AliasRow.number)).where(AliasRow.change.is_not(None))
+        first = connection.execute(signed).scalar()
+        for row in rows:
+            rules = [("before", partial(_before, connection, row)), ("signature", partial(_signature, row, first))]
+            batch.findings += findings("aliases", f"{row.name} ({row.number})", checks(rules), [row.version])
+            batch.last = str(row.number)
+    batch.looked = len(rows)
+    return batch
+
+
+def _change(row: Row[Any]) -> str:
+    sealed, change = _unseal(row)
+    expect(sealed.digest, row.digest, "digest")
+    expect(sealed.node, row.node, "node")
+    expect(change.version if isinstance(change, Retract) else change.name, row.subject, "subject")
+    return f"signed by {row.node[:12]}…"
+
+
+def _unseal(row: Row[Any]) -> tuple[Sealed, Change]:
+    if row.kind not in KINDS:
+        raise Refusal(f"{row.kind!r} is no kind of change")
+    sealed = Sealed.from_json(row.sealed)
+    return sealed, unseal(sealed, KINDS[row.kind])
+
+
+def _effect(connection: Connection, row: Row[Any]) -> str:
+    """What the change did is there, and says the same."""
+    try:
+        change = _unseal(row)[1]
+    except Refusal:  # it was said above
+        return "unknown"
+    if isinstance(change, Move):
+        moves = connection.execute(select(AliasRow).where(AliasRow.change == row.number)).all()
+        said = (change.name, change.version, change.before, change.undo, change.message)
+        _only([(one.name, one.version, one.before, one.undo, one.message) for one in moves], said, "move of the alias")
+    elif isinstance(change, Tag):
+        tags = connection.execute(select(TagRow).where(TagRow.change == row.number)).all()
+        _only([(one.name, one.version) for one in tags], (change.name, change.version), "tag")
+    elif connection.execute(select(VersionRow.id).where(VersionRow.id == change.version)).first() is None:
+        raise Refusal("the version that it takes back is missing")
+    return "it stands"
+
+
+def _only(done: list[tuple[Any, ...]], said: tuple[Any, ...], what: str) -> None:
+    if not done:
+        raise Refusal(f"the {what} that it signs is missing")
+    if done != [said]:
+        raise Refusal(f"the {what} is not what was signed")
+
+
+def _before(connection: Connection, row: Row[Any]) -> str:
+    query = select(AliasRow.version).where(AliasRow.name == row.name, AliasRow.number < row.number)
+    last = connection.execute(query.order_by(AliasRow.number.desc()).limit(1)).scalar()
+    expect(last, row.before, "where it pointed before")
+    return "as it was"
+
+
+def _signature(row: Row[Any], first: int | None) -> str:
+    if row.change is None and first is not None and row.number > first:
+        raise Refusal("nobody signed this move")
+    return "signed" if row.change is not None else "by version 0.1, which did not sign"

@@ -1,0 +1,123 @@
+"""What all stages of an audit share: the result of one look, a batch of things, and rows in the order of their key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from ratatouille.errors import Refusal, Unreachable
+from registry.blobs.access import Blobs
+from registry.database import Database
+from registry.records import Check, Finding, Stage
+
+ROWS = 100
+"""Rows that one batch looks at."""
+MOST_VERSIONS = 100
+"""Versions that a finding names; it counts all of them."""
+
+
+class NotCheckable(Refusal):
+    """Something that cannot be looked at, and is not wrong for that."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The registry that is looked at."""
+
+    database: Database
+    blobs: Blobs
+
+
+@dataclass
+class Batch:
+    """Some things of a stage; none when there are no more."""
+
+    last: str = ""
+    """Key of the last one: the next batch begins after it."""
+    looked: int = 0
+    bytes: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a thing, before it is known which stage says so."""
+
+    subject: str
+    detail: str
+    versions: Sequence[str] = ()
+
+
+Rules = Iterable[tuple[str, Callable[[], str]]]
+"""What to look at, and how: the function says what it saw, or raises a Refusal for what is wrong."""
+
+
+def checks(rules: Rules) -> list[Check]:
+    """Look at everything, whatever is wrong with the things before."""
+    return [_check(what, look) for what, look in rules]
+
+
+def findings(stage: Stage, subject: str, found: Iterable[Check], versions: Sequence[str] = ()) -> list[Finding]:
+    """What an audit says of checks: those that passed are not worth a word."""
+    return [
+        finding(stage, subject, f"{check.what}: {check.detail}", versions, checkable=check.checkable)
+        for check in found
+        if not (check.ok and check.checkable)
+    ]
+
+
+def finding(
+    stage: Stage, subject: str, detail: str, versions: Sequence[str] = (), affected: int = 0, checkable: bool = True
+) -> Finding:
+    """Something wrong, or not checkable."""
+    return Finding(
+        kind="wrong" if checkable else "not checkable",
+        stage=stage,
+        subject=subject,
+        detail=detail,
+        versions=tuple(versions[:MOST_VERSIONS]),
+        affected=affected or len(versions),
+    )
+
+
+def rows_after(
+    connection: Connection, query: Select[Any], key: InstrumentedAttribute[Any], after: str, limit: int = ROWS
+) -> Sequence[Row[Any]]:
+    """The next rows in the order of a key, which is a number or a text."""
+    start: int | str = after
+    if key.type.python_type is int:
+        start = int(after) if after.isdecimal() and len(after) < 20 else -1
+    return connection.execute(query.where(key > start).order_by(key).limit(limit)).all()
+
+
+def expect(said: object, found: object, what: str) -> None:
+    """Two things that must be equal.
+
+    Raises:
+        Refusal: when they are not.
+    """
+    if said != found:
+        raise Refusal(f"{what} is {_short(found)}, not {_short(said)}")
+
+
+def _check(what: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(what=what, ok=True, detail=look())
+    except NotCheckable as refusal:
+        return Check(what=what, ok=True, checkable=False, detail=str(refusal))
+    except Unreachable:
+        raise
+    except Refusal as refusal:
+        return Check(what=what, ok=False, detail=str(refusal))
+    except OSError as error:  # a file that cannot be read is what we are here to find
+        return Check(what=what, ok=False, detail=f"{Path(str(error.filename)).name[:12]}…: {error.strerror}")
+
+
+def _short(value: object) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"

@@ -1,0 +1,116 @@
+"""Weights: each blob that versions have is read and hashed once, and what is wrong names the versions that have it.
+
+Blobs that `gc` collected cannot be looked at, and files that no version has cost space; neither is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, or_, select
+
+from ratatouille.errors import Refusal, Unreachable
+from registry.audit.look import MOST_VERSIONS, Batch, Ground, NotCheckable, checks, finding, rows_after
+from registry.blobs.store import missing
+from registry.records import Check, Finding
+from registry.schema import BlobRow, VersionRow
+
+MOST_FILES = 1000
+"""Unreferenced files that are listed; all are counted."""
+LISTED = 500
+"""Files of one question to the database."""
+
+
+def look(ground: Ground, after: str) -> Batch:
+    """The next blob."""
+    batch = Batch(after)
+    with ground.database.read() as connection:
+        rows = rows_after(connection, select(BlobRow), BlobRow.digest, after, limit=1)
+    for row in rows:
+        batch.last, batch.looked = row.digest, 1
+        (check,) = checks([("weights", partial(bytes_of_row, ground, row, row.digest))])
+        if check.ok and check.checkable:
+            batch.bytes = row.size
+            continue
+        with ground.database.read() as connection:
+            batch.findings.append(_affected(connection, row.digest, check))
+    return batch
+
+
+def look_at_files(ground: Ground, after: str) -> Batch:
+    """All files of the store; they come in no order, so they are one batch."""
+    if after:
+        return Batch(after)
+    stored = ground.blobs.store.stored()
+    batch, names, size = Batch("all"), list[str](), 0
+    while some := list(islice(stored, LISTED)):
+        batch.looked += len(some)
+        with ground.database.read() as connection:
+            query = select(BlobRow.digest).where(BlobRow.collected.is_(None))
+            owned = set(connection.execute(query.where(BlobRow.digest.in_([one.digest for one in some]))).scalars())
+        for one in some:
+            if one.digest not in owned:
+                names.append(one.digest)
+                size += one.size
+                batch.findings += [_unreferenced(one.digest, f"{one.size} bytes")] if len(names) <= MOST_FILES else []
+    if len(names) > MOST_FILES:
+        batch.findings.append(_unreferenced("all", f"{len(names)} files with {size} bytes"))
+    return batch
+
+
+def _unreferenced(subject: str, detail: str) -> Finding:
+    return Finding(kind="unreferenced", stage="files", subject=subject, detail=f"{detail} that no version has")
+
+
+def bytes_of_row(ground: Ground, row: Row[Any] | None, digest: str) -> str:
+    """Read and hash the blob that a row promises.
+
+    Raises:
+        Refusal: when it is missing, has another length, or holds other bytes.
+        NotCheckable: when gc collected it.
+        Unreachable: when the store does not answer.
+    """
+    if row is None:
+        raise Refusal(f"weights {digest[:12]}… are in no list")
+    if row.collected is not None:
+        raise NotCheckable("collected by gc; the history keeps what they were")
+    try:
+        return _read(ground, digest, row.size)
+    except Unreachable:
+        raise
+    except Refusal as refusal:
+        with ground.database.read() as connection:
+            if is_collected(connection, [digest]):
+                raise NotCheckable("collected by gc meanwhile") from refusal
+        raise
+
+
+def _read(ground: Ground, digest: str, size: int) -> str:
+    length = ground.blobs.store.size(digest)
+    if length is None:
+        raise missing(digest)
+    if length != size:
+        raise Refusal(f"the file {digest[:12]}… has {length} bytes instead of {size}")
+    found = ground.blobs.hash(digest)
+    if found == digest:
+        return digest
+    with ground.database.read() as connection:
+        known = connection.execute(select(BlobRow.digest).where(BlobRow.digest == found)).first() is not None
+    whose = "the bytes of other weights" if known else "damaged bytes"
+    raise Refusal(f"the file holds {whose}: it hashes to {found[:12]}…, not to {digest[:12]}…")
+
+
+def is_collected(connection: Connection, digests: Sequence[str]) -> bool:
+    """Whether gc has taken one of these away."""
+    query = select(BlobRow.digest).where(BlobRow.digest.in_(digests), BlobRow.collected.is_not(None))
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _affected(connection: Connection, digest: str, check: Check) -> Finding:
+    has_it = or_(VersionRow.featurizer == digest, VersionRow.head == digest)
+    versions = connection.execute(select(VersionRow.id).where(has_it).order_by(VersionRow.number).limit(MOST_VERSIONS))
+    count = connection.execute(select(func.count()).select_from(VersionRow).where(has_it)).scalar_one()
+    return finding("weights", digest, check.detail, versions.scalars().all(), count, check.checkable)

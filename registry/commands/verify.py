@@ -1,0 +1,135 @@
+"""`verify`: single versions, or with `--all` everything that a registry keeps; exit code 1 when something is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ratatouille.cli import output
+from ratatouille.cli.options import AsJson, Remote
+from ratatouille.errors import Refusal
+from registry.audit.walk import Audit, Said, audit
+from registry.commands.opened import folder_named, opened
+from registry.port import Registry
+from registry.records import Check, Finding, Verification
+
+MOST_NAMED = 5
+"""Affected versions that a line names."""
+
+
+def verify(
+    revisions: Annotated[
+        list[str] | None,
+        typer.Argument(help="Ids, their beginnings, aliases, or pulled folders (./DIR).", metavar="[REV]..."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that the registry keeps.")] = False,
+    remote: Remote = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check bytes and signatures, and recompute averages.
+
+    A folder that `pull` wrote is checked where it lies, without a registry; its average cannot be computed there again.
+    The command ends with code 1 when something is wrong, and names it. What would need weights that gc collected is not
+    checkable, and files that no version has are harmless: neither is wrong.
+    """
+    if everything == bool(revisions):
+        raise Refusal("say what to verify: versions, or --all")
+    if everything:
+        with opened(remote) as registry:
+            ok = _everything(registry, as_json)
+    else:
+        ok = _single(revisions or [], remote, as_json)
+    if not ok:
+        raise typer.Exit(1)
+
+
+def say_audit(whole: Audit) -> None:
+    """What an audit found, for people."""
+    for kind in ("wrong", "not checkable", "unreferenced"):
+        if found := whole.of(kind):
+            title = f"{kind[0].upper()}{kind[1:]}" + (" (harmless)" if kind == "unreferenced" else "")
+            rows = [(one.stage, output.short(one.subject), one.detail, _versions(one)) for one in found]
+            output.print_table(("where", "what", "", "versions"), rows, title=title)
+    looked = ", ".join(f"{count} {stage}" for stage, count in whole.looked.items())
+    output.print_line(f"looked at {looked}; {whole.bytes / 1e6:.1f} MB of weights")
+    wrong = len(whole.of("wrong"))
+    output.print_line("nothing is wrong" if whole.ok else f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong")
+
+
+@contextmanager
+def following() -> Iterator[Said]:
+    """A callback that shows how far an audit is; on a terminal only, since stages pass quickly."""
+    if not output.console.is_terminal:
+        yield lambda stage, done, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=output.console, transient=True) as progress:
+        bars: dict[str, Callable[[int, int], None]] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in bars:
+                task = progress.add_task(stage)
+                bars[stage] = lambda done, total: progress.update(task, completed=done, total=max(done, total))
+            bars[stage](done, total)
+
+        yield show
+
+
+def _everything(registry: Registry, as_json: bool) -> bool:
+    with following() as said:
+        whole = audit(registry, said)
+    if as_json:
+        output.print_json({"ok": whole.ok, "looked": whole.looked, "bytes": whole.bytes, "findings": whole.findings})
+    else:
+        say_audit(whole)
+    return whole.ok
+
+
+def _single(revisions: Sequence[str], remote: str | None, as_json: bool) -> bool:
+    folders = [folder for one in revisions if (folder := folder_named(one)) is not None]
+    named = [one for one in revisions if folder_named(one) is None]
+    verifications = _pulled(folders)
+    if named:
+        with opened(remote) as registry:
+            # A mistyped revision is said before the long work on the others.
+            ids = list(dict.fromkeys(registry.resolve(revision) for revision in named))
+            verifications += [registry.verify(id) for id in ids]
+    if as_json:
+        output.print_json([{**output.plain(one), "ok": one.ok} for one in verifications])
+    else:
+        output.print_table(("version", "check", "", "detail"), _check_rows(verifications))
+    return all(one.ok for one in verifications)
+
+
+def _pulled(folders: Sequence[Path]) -> list[Verification]:
+    if not folders:
+        return []
+    from registry.pulled import read_pulled  # numpy, which a question to a registry does without
+
+    pulled = [read_pulled(folder) for folder in folders]
+    return [one.verify() for one in pulled]
+
+
+def _check_rows(verifications: list[Verification]) -> list[tuple[str, ...]]:
+    return [
+        (output.short(one.id), check.what, _verdict(check), check.detail)
+        for one in verifications
+        for check in one.checks
+    ]
+
+
+def _verdict(check: Check) -> str:
+    if not check.checkable:
+        return "not checkable"
+    return "ok" if check.ok else "FAILED"
+
+
+def _versions(finding: Finding) -> str:
+    named = ", ".join(output.short(id) for id in finding.versions[:MOST_NAMED])
+    more = finding.affected - min(len(finding.versions), MOST_NAMED)
+    return f"{named} and {more} more" if more > 0 else named

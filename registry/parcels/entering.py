@@ -1,0 +1,130 @@
+"""Putting a parcel into a registry: every receipt, definition and byte goes through the gates that a push passes.
+
+First all rows are written in a transaction that is undone again, which finds whatever does not fit. Then the weights
+are taken and averages computed again, and only then everything is entered at once. So nothing of a parcel that is
+refused can be seen, one that was broken off is taken again and goes on, and one that is known changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from ratatouille.errors import Refusal, Unreachable
+from registry.audit.averages import check_average
+from registry.audit.look import Ground
+from registry.blobs.receiving import Receiving
+from registry.carrying import carry
+from registry.chronicle import record_event
+from registry.claims import Claims, live
+from registry.examine import Wanted
+from registry.parcels.plan import Plan, enter_rows
+from registry.parcels.reading import Opened, opened
+from registry.publish import check_present, gate
+
+Said = Callable[[int, int], None]
+"""Called with bytes of weights done and in all."""
+
+
+class _Undone(Exception):
+    """Ends the transaction that was only a rehearsal."""
+
+
+def enter(ground: Ground, path: Path, unproved: bool = False, said: Said = lambda done, total: None) -> Plan:
+    """Enter what is new in a parcel.
+
+    Args:
+        ground: the registry.
+        path: the parcel.
+        unproved: whether to take what cannot be checked, since weights of its parents were collected.
+        said: is told how far it is.
+
+    Raises:
+        Refusal: naming the first thing that is wrong or does not fit; nothing of the parcel is visible then.
+        Unreachable: when there is no room, or the store does not answer; the same may be run again.
+    """
+    with opened(path) as parcel, _named(path):
+        plan = _rehearsed(ground, parcel)
+        if plan.unproved and not unproved:
+            raise Refusal(f"{plan.unproved[0]}; --unproved takes it nevertheless")
+        with _claimed(ground, parcel, plan) as claims:
+            _take(ground, parcel, plan, said)
+            for version, ingredients in plan.averages:
+                check_average(ground.blobs, version, ingredients)
+            with ground.database.write() as connection:
+                claims.check(connection, plan.needed)
+                done = enter_rows(connection, parcel)
+                if done.versions:
+                    text = f"{done.versions} versions with their receipts from a parcel"
+                    record_event(connection, "import", parcel.parcel.digest, text)
+        return done
+
+
+def _rehearsed(ground: Ground, parcel: Opened) -> Plan:
+    plan: Plan | None = None
+    try:
+        with ground.database.write() as connection:
+            here = set(live(connection, list(parcel.weights)))
+            plan = enter_rows(connection, parcel)
+            plan.here |= here
+            raise _Undone
+    except _Undone:
+        assert plan is not None
+        return plan
+
+
+@contextmanager
+def _claimed(ground: Ground, parcel: Opened, plan: Plan) -> Iterator[Claims]:
+    """Keep everything that is needed from being collected, and promise room to what must come."""
+    claims = Claims(ground.blobs.inbox, parcel.parcel.digest)
+    sizes = {one.digest: 0 if one.digest in plan.here else one.size for one in plan.wanted}
+    with ground.database.write() as connection:
+        claims.take(connection, dict.fromkeys(plan.relied, 0) | sizes)
+    try:
+        yield claims
+    finally:
+        with ground.database.write() as connection:
+            claims.release(connection)
+
+
+def _take(ground: Ground, parcel: Opened, plan: Plan, said: Said) -> None:
+    """Take the weights that are not here, in the order of the versions: parents have theirs first."""
+    seen: set[Wanted] = set()
+    taken: set[str] = set()
+    done, total = 0, sum({one.digest: one.size for one in plan.wanted}.values())
+    for one in plan.wanted:
+        if one in seen:
+            continue
+        seen.add(one)
+        if one.digest in taken or (one.digest in plan.here and ground.blobs.holds(one.digest, one.size)):
+            check_present(ground.blobs, one)
+        else:
+            place = partial(_place, ground, one.digest)
+            carry(
+                ground.blobs.inbox,
+                one.digest,
+                partial(gate, ground.blobs, one),
+                partial(parcel.blocks, one.digest),
+                place,
+            )
+        if one.digest not in taken:
+            taken.add(one.digest)
+            done += one.size
+            said(done, total)
+
+
+def _place(ground: Ground, digest: str, receiving: Receiving) -> None:
+    ground.blobs.place(receiving, digest)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Say of which parcel a refusal is."""
+    try:
+        yield
+    except Unreachable:
+        raise
+    except Refusal as refusal:
+        raise Refusal(f"'{path}' is not taken: {refusal}") from refusal

@@ -44,6 +44,18 @@ def test_words_have_the_contrast_of_wcag_aa_in_both_schemes(tab: Tab, path: str,
     assert [one for one in found if one["ratio"] < one["needed"]] == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_counts_can_be_read_on_every_heat(tab: Tab, scheme: str) -> None:
+    tab.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page = tab.open("/versions/stable")
+    for heat in range(11):
+        page.eval_on_selector_all(".matrix td", f"(all) => all.forEach((one) => {{ one.className = 'h{heat}'; }})")
+        page.eval_on_selector_all(".matrix td", "(all) => all.forEach((one) => { one.textContent = 'counted'; })")
+        found = [one for one in ask(page, "contrasts") if one["words"] == "counted"]
+        assert len(found) == 4
+        assert [one for one in found if one["ratio"] < one["needed"]] == [], heat
+
+
 def test_the_schemes_differ(tab: Tab) -> None:
     papers = set()
     for scheme in ("light", "dark"):

@@ -14,10 +14,10 @@ from sqlalchemy import Row, select
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.version import Combination, Version
 from registry.audit.look import Batch, Ground, NotCheckable, checks, findings, rows_after
-from registry.audit.weights import is_collected
 from registry.blobs.access import Blobs
 from registry.blobs.store import Lost
 from registry.ingredients import Ingredients, gather
+from registry.removed import refuse_removed
 from registry.schema import BlobRow, ParentRow, VersionRow
 
 
@@ -40,7 +40,8 @@ def recomputed(ground: Ground, row: Row[Any]) -> str:
 
     Raises:
         Refusal: when other bytes come out, or a parent's are missing or damaged.
-        NotCheckable: when weights of a parent were collected.
+        Removed: when gc took weights of a parent.
+        NotCheckable: when the record is by software of another release.
         Unreachable: when the store does not answer.
     """
     try:
@@ -97,9 +98,7 @@ def _digests(ingredients: Ingredients) -> list[str]:
 
 def _collected(ground: Ground, ingredients: Ingredients) -> None:
     with ground.database.read() as connection:
-        for digest in _digests(ingredients):
-            if is_collected(connection, [digest]):
-                raise NotCheckable(f"weights {digest[:12]}… of a parent were collected by gc")
+        refuse_removed(connection, _digests(ingredients), "of a parent")
 
 
 def _damaged(ground: Ground, ingredients: Ingredients) -> str | None:

@@ -14,6 +14,7 @@ from ratatouille.errors import Refusal, Unreachable
 from registry.blobs.access import Blobs
 from registry.database import Database
 from registry.records import Check, Finding, Stage
+from registry.removed import Removed
 
 ROWS = 100
 """Rows that one batch looks at."""
@@ -108,7 +109,7 @@ def expect(said: object, found: object, what: str) -> None:
 def _check(what: str, look: Callable[[], str]) -> Check:
     try:
         return Check(what=what, ok=True, detail=look())
-    except NotCheckable as refusal:
+    except (NotCheckable, Removed) as refusal:
         return Check(what=what, ok=True, checkable=False, detail=str(refusal))
     except Unreachable:
         raise

@@ -5,7 +5,6 @@ Blobs that `gc` collected cannot be looked at, and files that no version has cos
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -13,9 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, or_, select
 
 from ratatouille.errors import Refusal, Unreachable
-from registry.audit.look import MOST_VERSIONS, Batch, Ground, NotCheckable, checks, finding, rows_after
+from registry.audit.look import MOST_VERSIONS, Batch, Ground, checks, finding, rows_after
 from registry.blobs.store import missing
 from registry.records import Check, Finding
+from registry.removed import Removed, refuse_removed
 from registry.schema import BlobRow, VersionRow
 
 MOST_FILES = 1000
@@ -70,21 +70,20 @@ def bytes_of_row(ground: Ground, row: Row[Any] | None, digest: str) -> str:
 
     Raises:
         Refusal: when it is missing, has another length, or holds other bytes.
-        NotCheckable: when gc collected it.
+        Removed: when gc took it.
         Unreachable: when the store does not answer.
     """
     if row is None:
         raise Refusal(f"weights {digest[:12]}… are in no list")
     if row.collected is not None:
-        raise NotCheckable("collected by gc; the history keeps what they were")
+        raise Removed(f"{digest[:12]}…", row.collected)
     try:
         return _read(ground, digest, row.size)
     except Unreachable:
         raise
-    except Refusal as refusal:
+    except Refusal:
         with ground.database.read() as connection:
-            if is_collected(connection, [digest]):
-                raise NotCheckable("collected by gc meanwhile") from refusal
+            refuse_removed(connection, [digest])  # meanwhile
         raise
 
 
@@ -101,12 +100,6 @@ def _read(ground: Ground, digest: str, size: int) -> str:
         known = connection.execute(select(BlobRow.digest).where(BlobRow.digest == found)).first() is not None
     whose = "the bytes of other weights" if known else "damaged bytes"
     raise Refusal(f"the file holds {whose}: it hashes to {found[:12]}…, not to {digest[:12]}…")
-
-
-def is_collected(connection: Connection, digests: Sequence[str]) -> bool:
-    """Whether gc has taken one of these away."""
-    query = select(BlobRow.digest).where(BlobRow.digest.in_(digests), BlobRow.collected.is_not(None))
-    return connection.execute(query.limit(1)).first() is not None
 
 
 def _affected(connection: Connection, digest: str, check: Check) -> Finding:

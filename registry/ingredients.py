@@ -59,8 +59,13 @@ class Ingredients:
             return combine_files(terms, self.architecture.part(part, self.classes), waited(output))
 
 
-def gather(connection: Connection, combination: Combination, retracted: bool = False) -> Ingredients:
+def gather(connection: Connection, combination: Combination, past: bool = False) -> Ingredients:
     """The weights that a combination averages.
+
+    Args:
+        connection: a transaction.
+        combination: the question.
+        past: whether versions that were retracted, and weights that gc removed, are named too: what was made once.
 
     Raises:
         Refusal: naming the parent that is missing or does not match the first one.
@@ -68,7 +73,7 @@ def gather(connection: Connection, combination: Combination, retracted: bool = F
     rows: list[Row[Any]] = []
     for parent in combination.parents:
         row = connection.execute(select(VersionRow).where(VersionRow.id == parent.version)).first()
-        if row is None or (row.state != "admitted" and not retracted):
+        if row is None or (row.state != "admitted" and not past):
             raise Refusal(f"parent {parent.version[:12]}… is no version of this registry")
         first = rows[0] if rows else row
         if row.architecture != first.architecture:
@@ -82,7 +87,7 @@ def gather(connection: Connection, combination: Combination, retracted: bool = F
                 f"versions {first.id[:12]}… and {row.id[:12]}… are for different tasks; combine the featurizers only"
             )
         rows.append(row)
-    read = {part for row in rows for part in (row.featurizer, row.head) if part is not None}
+    read = {part for row in (() if past else rows) for part in (row.featurizer, row.head) if part is not None}
     gone = removed(connection, read)
     for row in rows if gone else ():
         for part in (row.featurizer, row.head) if combination.parts == "both" else (row.featurizer,):

@@ -87,7 +87,7 @@ class Discard(io.BytesIO):
 def _gathered(ground: Ground, version: Version) -> Ingredients:
     question = Combination(parents=version.parents, parts="featurizer" if version.head is None else "both")
     with ground.database.read() as connection:
-        ingredients = gather(connection, question, retracted=True)
+        ingredients = gather(connection, question, past=True)
     _collected(ground, ingredients)
     return ingredients
 

@@ -187,7 +187,7 @@ class _Entering:
         parts = "featurizer" if version.head is None else "both"
         asked = {"parents": version.model_dump()["parents"], "parts": parts}
         question = Combination.from_json(canonical_json({**asked, "purpose": rule.purpose, "revision": rule.revision}))
-        ingredients = gather(self._connection, question, retracted=True)
+        ingredients = gather(self._connection, question, past=True)
         made = Version(
             featurizer=version.featurizer,
             head=version.head,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 import pytest
 
@@ -19,17 +20,14 @@ def direct(world: World) -> LocalRegistry:
 
 def keep_rounds(world: World, count: int | None) -> None:
     """Set the policy, as whoever has the folder does."""
-    local = direct(world)
-    local.configure("retention_rounds", count)
-    local.close()
+    with closing(direct(world)) as local:
+        local.configure("retention_rounds", count)
 
 
 def files(world: World) -> dict[str, int]:
     """What the store has, by digest, with sizes."""
-    local = direct(world)
-    found = {stored.digest: stored.size for stored in local.blobs.store.stored()}
-    local.close()
-    return found
+    with closing(direct(world)) as local:
+        return {stored.digest: stored.size for stored in local.blobs.store.stored()}
 
 
 def enter_round(world: World, name: str, state: str = "done") -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ratatouille.exchange.signing import Sealed
+from ratatouille.exchange.version import Combination
 from registry.local import LocalRegistry
 
 DIED = -signal.SIGKILL
@@ -33,7 +34,29 @@ def collect(registry: LocalRegistry) -> str:
     return registry.collect(dry_run=False).to_json().decode()
 
 
-ACTIONS: dict[str, Callable[..., str]] = {"retract": retract, "collect": collect}
+def push(registry: LocalRegistry, sealed: str, files: str) -> str:
+    """Commit a contribution."""
+    paths = {path.stem: path for path in Path(files).glob("*.safetensors")}
+    return registry.push(Sealed.from_json(Path(sealed).read_bytes()), paths).to_json().decode()
+
+
+def combine(registry: LocalRegistry, combination: str) -> str:
+    """Make an average."""
+    return registry.combine(Combination.from_json(Path(combination).read_bytes())).to_json().decode()
+
+
+def release(registry: LocalRegistry, sealed: str) -> str:
+    """Move an alias."""
+    return registry.move_alias(Sealed.from_json(Path(sealed).read_bytes())).to_json().decode()
+
+
+ACTIONS: dict[str, Callable[..., str]] = {
+    "push": push,
+    "combine": combine,
+    "release": release,
+    "retract": retract,
+    "collect": collect,
+}
 
 
 def arm(point: str) -> None:

@@ -31,6 +31,7 @@ bench: $(VENV)/.dev          ## benchmarks, against peers or limits in the same 
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.probe
+	$(BIN)/python -m benchmarks.registry
 
 install: $(VENV)/.dev        ## everything for development
 

@@ -1,0 +1,124 @@
+"""The registry against its limits, on SQLite and PostgreSQL: questions at 100,000 versions, publications, transfers."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.output import REFUSED, told
+from benchmarks.registry import publishing, transfers
+from benchmarks.registry.filling import fill, postgresql, settle
+from benchmarks.registry.questions import questions, timed
+from registry.database import Database
+from registry.local import LocalRegistry
+
+PARTS = ("questions", "publications", "transfers")
+VIT_B16 = 86_500_000
+"""Numbers of a large model: 346 MB."""
+
+
+def run(parts: Sequence[str], versions: int, repeats: int, each: int, numbers: int) -> dict[str, Any]:
+    """All that was asked for."""
+    report: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as root, postgresql(Path(root) / "server") as url:
+        folder = Path(root)
+        if "questions" in parts:
+            report["versions"] = versions
+            report["questions"] = _questions(folder, url, versions, repeats)
+        if "publications" in parts:
+            report["publications"] = {
+                "SQLite": publishing.compared(lambda folder: None, 4, each),
+                "PostgreSQL": publishing.compared(_on(url), 4, each),
+            }
+    if "transfers" in parts:
+        report["transfers"] = transfers.compared(numbers, 3)
+    rows = [row for each_kind in report.get("questions", {}).values() for row in each_kind]
+    rows += [*report.get("publications", {}).values(), *([report["transfers"]] if "transfers" in report else [])]
+    return {**report, "limits_met": all(row["met"] for row in rows)}
+
+
+def _questions(folder: Path, url: str, versions: int, repeats: int) -> dict[str, list[dict[str, Any]]]:
+    homes = {"SQLite": folder / "sqlite", "PostgreSQL": folder / "postgresql"}
+    for home in homes.values():
+        home.mkdir(mode=0o700)
+    _on(url)(homes["PostgreSQL"])
+    databases = [Database(homes["SQLite"] / "registry.db"), Database(url)]
+    marks = fill(databases, versions)
+    for database in databases:
+        database.close()
+    settle(url)
+    found = {}
+    for kind, home in homes.items():
+        registry = LocalRegistry(home)
+        found[kind] = [timed(registry, question, repeats) for question in questions(marks)]
+        registry.close()
+    return found
+
+
+def _on(url: str) -> Callable[[Path], None]:
+    """Prepares a folder whose history is in this database."""
+
+    def write(folder: Path) -> None:
+        (folder / "registry.toml").write_text(f'database = "{url}"\n')
+
+    return write
+
+
+def show(report: dict[str, Any], console: Console) -> None:
+    """The report as tables."""
+    for kind, rows in report.get("questions", {}).items():
+        title = f"{report['versions']:,} versions, 5 evaluations each, {kind}: milliseconds in process"
+        _table(console, title, ("question", "rows", "milliseconds", "slowest", "limit"), rows)
+    if "publications" in report:
+        rows = [{"database": kind, **row} for kind, row in report["publications"].items()]
+        columns = ("database", "published_per_second", "bare_per_second", "share", "limit", "syncs", "transactions")
+        _table(console, "Publications of small weights from four processes, and the same syncs bare", columns, rows)
+    if "transfers" in report:
+        found = report["transfers"]
+        title = f"A model of {found['megabytes']} MB through the service; hashing it takes {found['hash_seconds']} s"
+        _table(console, title, ("transfer", "seconds", "megabytes_per_second", "share", "limit"), found["transfers"])
+        console.print(
+            f"memory grew by {found['client_megabytes']} MB in the client, by {found['service_megabytes']} MB "
+            f"in the service (limit {found['limit_megabytes']})"
+        )
+    console.print("The limits are met." if report["limits_met"] else "A LIMIT IS MISSED.")
+
+
+def _table(console: Console, title: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    table = Table(title=title)
+    for number, column in enumerate(columns):
+        table.add_column(column.replace("_", " "), justify="right" if number else "left")
+    table.add_column("")
+    for row in rows:
+        table.add_row(*(str(row[column]) for column in columns), "" if row["met"] else "MISSED")
+    console.print(table)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run, print, and return the exit code: 1 for a missed limit, 2 for a refusal."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.registry", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="some parts only")
+    parser.add_argument("--versions", type=int, default=100_000)
+    parser.add_argument("--repeats", type=int, default=20, help="how often each question is asked")
+    parser.add_argument("--each", type=int, default=100, help="publications of each process")
+    parser.add_argument("--numbers", type=int, default=VIT_B16, help="numbers of the large model")
+    options = parser.parse_args(arguments)
+    if options.versions < 3000 or min(options.repeats, options.each) < 1:
+        parser.error("at least 3,000 versions, one repeat and one publication")
+    report = told(
+        lambda: run(options.only, options.versions, options.repeats, options.each, options.numbers), show, options.json
+    )
+    if report is None:
+        return REFUSED
+    return 0 if report["limits_met"] else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,211 @@
+"""Versions and what is known about them: entries of the log, details, lineage, contributions, names."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat
+
+from ratatouille.exchange.receipt import Evaluation, Receipt
+from ratatouille.exchange.signing import Sealed
+from ratatouille.exchange.version import RuleName, Version
+from ratatouille.record import Digest, Name, Record
+from registry.records.work import State
+
+
+class StoredEvaluation(Record):
+    """A confusion matrix of a version, with where it was counted."""
+
+    task: Digest
+    task_name: Name
+    fingerprint: Digest
+    node: Digest
+    trial: int
+    image_size: int
+    evaluation: Evaluation
+
+
+class LogQuery(Record):
+    """Which versions a log lists: those that fit everything that is given."""
+
+    task: Annotated[str, Field(max_length=80)] | None = None
+    """Name or digest."""
+    kind: RuleName | None = None
+    contributor: Annotated[str, Field(max_length=80)] | None = None
+    """What a node is called, or the beginning of its key (4 characters or more)."""
+    nodes: Annotated[tuple[Digest, ...], Field(max_length=100)] = ()
+    """Only versions by one of these keys."""
+    round: Annotated[str, Field(max_length=80)] | None = None
+    """Id of a round, its name, or a unique prefix of its id."""
+    since: NonNegativeFloat | None = None
+    """Made at this moment or later, in seconds since 1970."""
+    until: NonNegativeFloat | None = None
+    """Made before this moment."""
+    text: Annotated[str, Field(max_length=200)] | None = None
+    """Part of the message, which is the note of a contribution or the source of an import."""
+    state: State | None = None
+
+
+EVERY_VERSION = LogQuery()
+
+
+class Entry(Record):
+    """A version with what the registry knows about it."""
+
+    number: int = 0
+    """Where the next page of a log begins, as its `before`."""
+    id: Digest
+    version: Version
+    state: State
+    created: float
+    message: str
+    round: str | None
+    work_id: Digest
+    task_name: Name | None
+    contributor: str | None
+    """Name that the node gave itself in its last offer."""
+    node: Digest | None
+    aliases: tuple[str, ...] = ()
+    """Aliases that point here, and tags."""
+
+
+class LineageRow(Record):
+    """One ancestor (or descendant) in a walk from a version: `depth` steps away, reached through `through`."""
+
+    entry: Entry
+    depth: int
+    through: Digest | None
+    coefficient: int | float | None
+
+
+class Contribution(Record):
+    """A version that is part of an average, through other averages too, and how much of it it is."""
+
+    entry: Entry
+    share: float
+    """Of 1; mixes may have negative ones."""
+    exact: str | None = None
+    """The share as a fraction, such as `1/6`; None where it has too many digits to be read."""
+
+
+class TagRecord(Record):
+    """A name that means one version for ever, and who gave it."""
+
+    name: Name
+    version: Digest
+    message: str = ""
+    author: str = ""
+    node: Digest
+    at: float
+
+
+class TakenBack(Record):
+    """Why a version is retracted: who took it back, or one that it was made of, when and why."""
+
+    version: Digest
+    """What was taken back: the version itself, or a member of it."""
+    message: str
+    author: str = ""
+    """How the signer is called."""
+    node: Digest
+    at: float
+    replacement: Digest | None = None
+    """The average that was made again from the members that remain."""
+
+
+class Check(Record):
+    """One thing that was looked at, at admission or by `verify`."""
+
+    what: str
+    ok: bool
+    """False for what is wrong; what cannot be looked at is not wrong."""
+    detail: str = ""
+    checkable: bool = True
+    """False where weights would be needed that `gc` has collected, or a record is by software of another release."""
+
+
+class Details(Record):
+    """Everything about one version."""
+
+    entry: Entry
+    receipt: Receipt | None
+    admission: tuple[Check, ...]
+    """What was checked before it was admitted."""
+    evaluations: tuple[StoredEvaluation, ...]
+    children: tuple[Digest, ...]
+    """What was made from it directly; the first thousand by their ids."""
+    tags: tuple[TagRecord, ...] = ()
+    taken_back: TakenBack | None = None
+    collected: float | None = None
+    """When gc removed its weights, or some of them."""
+
+
+class Verification(Record):
+    """Checks of one version: its blobs' bytes, its id, its receipt's signature, and its recomputed average."""
+
+    id: Digest
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return all(check.ok for check in self.checks)
+
+
+class Portable(Record):
+    """What leaves a registry with one version; the receipts that it names are fetched apart."""
+
+    version: Version
+    message: Annotated[str, Field(max_length=4000)] = ""
+    """This and the next two of averages only: of other versions the receipt says it, signed."""
+    round: Annotated[str, Field(max_length=80)] | None = None
+    seconds: Annotated[float, Field(ge=0)] = 0.0
+    retraction: Sealed | None = None
+    """The signed change that took it back."""
+    collected: Annotated[tuple[Digest, ...], Field(max_length=2)] = ()
+    """Those of its weights that gc has collected."""
+    evaluations: Annotated[tuple[Digest, ...], Field(max_length=10_000)] = ()
+    """Receipts of the evaluations of its pair of parts, oldest first."""
+    tags: Annotated[tuple[Sealed, ...], Field(max_length=1000)] = ()
+    """The signed changes that named it."""
+
+
+class AliasMove(Record):
+    """One move of an alias: who pointed it where, from where, when and why."""
+
+    number: int = 0
+    """Its place among all moves."""
+    name: Name
+    version: Digest
+    before: Digest | None = None
+    undo: bool = False
+    """Whether it took an earlier move back."""
+    message: str = ""
+    author: str = ""
+    """How the signer is called."""
+    node: Digest | None = None
+    """The signer's key; None for moves by software that did not sign."""
+    at: float
+
+
+class Contributor(Record):
+    """Somebody whose signed work was taken, under one key."""
+
+    node: Digest
+    name: Name | None
+    """What the node called itself last; None for a key that never offered anything."""
+    here: bool
+    """Whether its offer stands now."""
+    trainings: int = 0
+    heads: int = 0
+    imports: int = 0
+    evaluations: int = 0
+    """Counts and comparisons, which make no version."""
+    duplicates: int = 0
+    """Answers to questions that had one."""
+    rejected: int = 0
+    retracted: int = 0
+    seconds: float = 0.0
+    """Time spent on what was taken."""
+    first: float
+    last: float

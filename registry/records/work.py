@@ -1,0 +1,80 @@
+"""What there is to work on and what came of it: who answers, results of questions, rounds, the log of events."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ratatouille.exchange.dialect import PROTOCOL
+from ratatouille.exchange.receipt import Comparison, Evaluation
+from ratatouille.record import Digest, Name, Record
+
+State = Literal["receiving", "quarantined", "admitted", "rejected", "retracted", "duplicate"]
+
+RoundState = Literal["requested", "running", "done", "failed", "cancelling", "cancelled"]
+
+OVER: frozenset[RoundState] = frozenset({"done", "failed", "cancelled"})
+"""States of a round that nothing is done for any more."""
+
+ALIVE: tuple[RoundState, ...] = ("requested", "running", "cancelling")
+"""States of a round that runs, waits to, or is being ended."""
+
+
+class Info(Record):
+    """Who answers: protocol and software, where its fleet can be reached, what it keeps its state in."""
+
+    protocol: int = PROTOCOL
+    software: str
+    fleet: str | None = None
+    """Address of the Flower SuperLink that nodes of this federation join; None when no coordinator is up."""
+    web: str | None = None
+    """Address of the service's web page, for a browser on its own machine; None when it has none."""
+    database: str = ""
+    """Kind and version of the database, never where it is."""
+    weights: str = ""
+    """Kind of the store for weights: `folder`, `s3` …"""
+    retractions: int = 0
+    """Grows with each retraction: what was read before the last one may not stand any more."""
+
+
+class Result(Record):
+    """The answer to a question (assignment or combination) that the registry knows."""
+
+    work_id: Digest
+    version: Digest | None = None
+    featurizer: Digest | None = None
+    head: Digest | None = None
+    task: Digest | None = None
+    node: Digest | None = None
+    evaluations: tuple[Evaluation, ...] = ()
+    comparison: Comparison | None = None
+    seconds: float = 0.0
+    overhead: float = 0.0
+    created: float = 0.0
+    collected: float | None = None
+    """When gc removed its weights, or some of them; the answer and its counts stand."""
+
+
+class RoundRecord(Record):
+    """A round: its resolved settings as JSON text (opaque here), and its state."""
+
+    id: Name
+    name: Name
+    spec: str
+    state: RoundState
+    reason: str = ""
+    created: float
+    changed: float
+
+
+class Event(Record):
+    """One line of the append-only log of what happened."""
+
+    number: int
+    at: float
+    kind: str
+    """`version`, `evaluation`, `rejected`, `duplicate`, `round`, `alias`, `offer` …; `plan` foretells how many
+    questions a round will ask, and its subject is `answered/asked`.
+    """
+    round: str | None
+    subject: str
+    text: str

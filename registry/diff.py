@@ -50,8 +50,8 @@ class Side:
         return f"{self.entry.id[:12]}…"
 
 
-def diff(database: Database, blobs: Blobs, first: str, second: str) -> Difference:
-    """Compare two versions.
+def diff(database: Database, blobs: Blobs, first: str, second: str, weights: bool = True) -> Difference:
+    """Compare two versions; without their weights if these are not wanted.
 
     Raises:
         Refusal: for a revision that is none.
@@ -65,7 +65,7 @@ def diff(database: Database, blobs: Blobs, first: str, second: str) -> Differenc
         first=one.entry,
         second=two.entry,
         relation=related,
-        parts=tuple(_part(blobs, one, two, part) for part in PARTS),
+        parts=tuple(_part(blobs, one, two, part) for part in PARTS) if weights else (),
         evaluations=rows,
     )
 

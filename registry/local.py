@@ -378,9 +378,9 @@ class LocalRegistry:
         with self._database.read() as connection:
             return contributors.contributors(connection)
 
-    def diff(self, first: str, second: str) -> Difference:
+    def diff(self, first: str, second: str, weights: bool = True) -> Difference:
         """Two versions side by side."""
-        return diff.diff(self._database, self.blobs, first, second)
+        return diff.diff(self._database, self.blobs, first, second, weights)
 
     def verify(self, revision: str) -> Verification:
         """Check a version."""

@@ -204,8 +204,10 @@ class Registry(Protocol):
     def contributors(self) -> list[Contributor]:
         """Everybody whose work is here, the most trainings first."""
 
-    def diff(self, first: str, second: str) -> Difference:
-        """Two versions side by side: how far each tensor moved, what both were counted on, where they part."""
+    def diff(self, first: str, second: str, weights: bool = True) -> Difference:
+        """Two versions side by side: what both were counted on, where they part, and how far each tensor moved (unless
+        `weights` is false: they are read to the end for it).
+        """
 
     def verify(self, revision: str) -> Verification:
         """Check a version: bytes, id, signature; a combination is recomputed from its parents, bit for bit."""

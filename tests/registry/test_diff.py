@@ -144,6 +144,14 @@ def test_other_architectures_and_heads_are_said_and_the_rest_is_compared(world: 
     assert [(row.domain, row.accuracy.second) for row in found.evaluations] == []
 
 
+def test_weights_are_left_alone_where_nobody_asks_for_them(world: World) -> None:
+    start = world.probed()
+    one, two = (str(world.tuned(start, seed).version) for seed in (2, 3))
+    whole, without = world.registry.diff(one, two), world.registry.diff(one, two, weights=False)
+    assert [found.part for found in whole.parts] == ["featurizer", "head"]
+    assert without == whole.model_copy(update={"parts": ()})
+
+
 def test_a_revision_that_is_none_is_refused(world: World) -> None:
     start = world.probed()
     with pytest.raises(Refusal, match="nobody"):

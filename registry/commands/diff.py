@@ -11,7 +11,8 @@ from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, Remote
 from registry.commands.ancestry import label
 from registry.commands.opened import opened
-from registry.records import CellDifference, Difference, Gap, Metric, PartDifference, TensorDifference
+from registry.commands.sentences import related
+from registry.records import CellDifference, Gap, Metric, PartDifference, TensorDifference
 
 TOP = 10
 """Tensors that are shown of each part."""
@@ -37,30 +38,13 @@ def diff(
         return
     output.console.print(output.safe("first   ").append_text(label(found.first)), soft_wrap=True)
     output.console.print(output.safe("second  ").append_text(label(found.second)), soft_wrap=True)
-    output.print_line(_relation(found))
+    output.print_line(related(found))
     for part in found.parts:
         _show_part(part, every)
     if found.evaluations:
         columns = ("task", "domain", "split", "slice", "first", "second", "difference", "[95 %]", "images", "")
         title = f"Evaluations ({metric.replace('_', ' ')} in percent)"
         output.print_table(columns, [_cell(row, metric) for row in found.evaluations], title=title)
-
-
-def _relation(found: Difference) -> str:
-    ancestor, (one, two) = found.relation.ancestor, found.relation.steps
-    if ancestor is None:
-        return "they have no version in common"
-    if found.first.id == found.second.id:
-        return "they are the same version"
-    if not one:
-        return f"the second comes from the first, {_steps(two)} later"
-    if not two:
-        return f"the first comes from the second, {_steps(one)} later"
-    return f"both come from {output.short(ancestor.id)}: the first {_steps(one)} later, the second {_steps(two)}"
-
-
-def _steps(count: int) -> str:
-    return f"{count} step" if count == 1 else f"{count} steps"
 
 
 def _show_part(part: PartDifference, every: bool) -> None:

@@ -8,7 +8,8 @@ from ratatouille.cli import output
 from ratatouille.exchange.assignment import Slice, Split
 from registry.commands import history
 from registry.commands.opened import opened
-from registry.records import Metric, Ranked, Ranking
+from registry.commands.sentences import about
+from registry.records import Metric, Ranked
 
 MOST_DOMAINS = 4
 """Domains that have a column of their own."""
@@ -36,15 +37,6 @@ def rank(
     rows = [_row(place, one, domains) for place, one in enumerate(found.versions, 1)]
     output.print_table((*columns, *domains, "images", "aliases"), rows)
     output.print_line(about(found))
-
-
-def about(found: Ranking) -> str:
-    """What a ranking is by, in one sentence."""
-    many = len(found.domains)
-    over = f"the mean over {many} domains ({', '.join(found.domains)})" if many > 1 else f"domain {found.domains[0]}"
-    images = f"split {found.split}" + ("" if found.slice == "all" else f", slice {found.slice}")
-    images += f", trial {found.trial}" if found.trial else ""
-    return f"Versions for {found.task} by {found.metric.replace('_', ' ')} in percent: {over}, {images}."
 
 
 def _row(place: int, one: Ranked, domains: Sequence[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from registry.web.answering import Make, endpoint, failure, wants_json
 from registry.web.downloads import download
 from registry.web.feed import Feed
 from registry.web.guard import Guard
-from registry.web.pages import comparison, contributors, history, live, releases, round, search, version
+from registry.web.pages import best, comparison, contributors, history, live, releases, round, search, version
 from registry.web.templating import STATIC, static
 
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -30,6 +30,7 @@ def application(registry: Registry) -> Starlette:
         "/rounds/{round}": partial(round.page, feed),
         "/versions/{revision}": version.page,
         "/releases": releases.page,
+        "/best": best.page,
         "/compare": comparison.page,
         "/live": partial(live.page, feed),
         "/contributors": contributors.page,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.record import Record
 from registry.records import StoredEvaluation
-from registry.statistics import margin
+from registry.statistics import add, margin
 
 _ORDER = {"test": 0, "all": 1, "validation": 2, "train": 3}
 """What was held out comes first: it says more than what was trained or chosen on."""
@@ -120,8 +120,7 @@ def heat(count: int, row: Sequence[int]) -> int:
 
 def _cell(same: Sequence[StoredEvaluation]) -> Cell:
     first = same[0]
-    rows = zip(*(one.evaluation.confusion for one in same), strict=True)
-    confusion = tuple(tuple(map(sum, zip(*row, strict=True))) for row in rows)
+    confusion = tuple(tuple(row) for row in add([one.evaluation.confusion for one in same]))
     total = Evaluation(cell=first.evaluation.cell, confusion=confusion)
     return Cell(
         task=first.task_name,

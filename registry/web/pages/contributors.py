@@ -53,5 +53,7 @@ def _released(registry: Registry) -> list[Released]:
     for alias, id in registry.aliases(limit=MOST_ALIASES).items():
         versions = {row.entry.id: brief(row.entry) for row in registry.lineage(id, DEPTH)}
         if versions[id].rule != "import":
-            found.append(Released(alias=alias, version=id, parts=shares(id, versions).contributors))
+            found.append(
+                Released(alias=alias, version=id, parts=shares(registry.contributions(id), versions).contributors)
+            )
     return found

@@ -9,7 +9,7 @@ from ratatouille.record import Digest, Record
 from registry.commands.history import receipt_facts
 from registry.examples import load_example
 from registry.port import Registry
-from registry.records import Details, LineageRow
+from registry.records import Check, Details, LineageRow, TagRecord, TakenBack
 from registry.web.ancestry import tree
 from registry.web.asked import Asked, NotThere
 from registry.web.brief import Brief, brief
@@ -19,7 +19,6 @@ from registry.web.drawing.curve import curves
 from registry.web.listing import targets_of
 from registry.web.page import Page
 from registry.web.shares import Shares, shares
-from registry.web.why import why
 
 DEPTH = 8
 DEEPEST = 50
@@ -56,7 +55,12 @@ class VersionView(Record):
     record: Version
     work_id: Digest
     architecture: Network
-    why: tuple[str, ...]
+    admission: tuple[Check, ...]
+    """What was checked before it was admitted."""
+    taken_back: TakenBack | None
+    tags: tuple[TagRecord, ...]
+    collected: float | None
+    """When gc removed its weights, or some of them."""
     cells: tuple[Cell, ...]
     shown: str | None
     """Key of the cell whose classes are shown."""
@@ -139,13 +143,16 @@ def _view(
         architecture=Network(
             record=entry.version.architecture, name=architecture.name, input_size=architecture.input_size
         ),
-        why=why(details),
+        admission=details.admission,
+        taken_back=details.taken_back,
+        tags=details.tags,
+        collected=details.collected,
         cells=counted,
         shown=chosen.key if chosen else None,
         classes=classes,
         class_lines=tuple(class_lines(chosen, classes)) if chosen else (),
         mistakes=tuple(mistakes(chosen, classes, MOST_MISTAKES)) if chosen else (),
-        shares=shares(entry.id, versions),
+        shares=shares(registry.contributions(entry.id), versions),
         lineage=tuple(
             Ancestor(version=versions[row.entry.id], depth=row.depth, through=row.through, coefficient=row.coefficient)
             for row in rows

@@ -23,6 +23,9 @@ PAGES = (
     "/releases",
     "/compare",
     "/compare?a=spring-2026&b=stable",
+    "/compare?a=spring-2026&b=stable&metric=balanced_accuracy&weights=1",
+    "/best",
+    "/best?task=weird&metric=balanced_accuracy",
     "/live",
     "/contributors",
     "/search?q=anna",
@@ -149,6 +152,21 @@ def test_two_versions_are_compared_through_the_form(tab: Tab) -> None:
     row = page.get_by_role("table", name="pets").get_by_role("row", name=re.compile("sketch"))
     expect(row).to_contain_text("87.5")
     expect(row).to_contain_text("+0.0")
+    page.get_by_role("link", name="How far each tensor moved").click()
+    table = page.get_by_role("table", name=re.compile("Featurizer: all weights"))
+    expect(table.get_by_role("row", name=re.compile("conv.weight"))).to_have_count(1)
+
+
+def test_the_best_versions_of_a_task_are_reached_from_the_navigation(tab: Tab, scene: Scene) -> None:
+    page = tab.open("/")
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Best").click()
+    rows = page.get_by_role("table", name=re.compile("The best 2: accuracy")).locator("tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("87.5")
+    page.locator("select[name=task]").select_option("weird")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("table", name=re.compile("The best 1")).get_by_role("link", name=scene.hostile[:10]).click()
+    page.wait_for_url(re.compile(scene.hostile))
 
 
 def test_the_plot_has_a_point_for_each_release_that_leads_to_it(tab: Tab, scene: Scene) -> None:

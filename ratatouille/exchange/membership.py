@@ -49,5 +49,5 @@ class Lease(Record):
     total: Annotated[int, Field(ge=0, lt=2**53)] = 0
     """Steps done and steps in all; 0 of 0 where work has no steps."""
     doing: Annotated[str, Field(max_length=100)] = ""
-    inputs: Annotated[tuple[Digest, ...], Field(max_length=MOST_INPUTS)] = ()
+    inputs: Annotated[tuple[Digest, ...], Field(max_length=MOST_INPUTS, exclude_if=lambda inputs: not inputs)] = ()
     """Weights that the work starts from: the registry keeps them while somebody is at it."""

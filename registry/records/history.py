@@ -129,7 +129,7 @@ class Details(Record):
 
     entry: Entry
     receipt: Receipt | None
-    admission: tuple[Check, ...]
+    admission: tuple[Check, ...] = ()
     """What was checked before it was admitted."""
     evaluations: tuple[StoredEvaluation, ...]
     children: tuple[Digest, ...]

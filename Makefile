@@ -11,7 +11,7 @@ demo: $(VENV)/.demo          ## a whole federation on this machine
 	$(BIN)/ratatouille demo
 
 test: $(VENV)/.dev $(LIGHT)/.done  ## all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev           ## style, types, import contracts
 	$(BIN)/ruff check .

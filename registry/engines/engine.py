@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from ratatouille.errors import Refusal
 
@@ -39,7 +40,17 @@ class DatabaseEngine(Protocol):
         """
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, those in use when they come back."""
+
+
+def close_all(engine: Engine) -> None:
+    """Close the connections that nobody uses; from now on, one that comes back is closed too."""
+
+    @event.listens_for(engine, "checkin")
+    def _close(connection: object, record: ConnectionPoolEntry) -> None:
+        record.invalidate()
+
+    engine.dispose()
 
 
 def first_line(error: DBAPIError) -> str:

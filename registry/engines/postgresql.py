@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ratatouille.errors import Refusal, Unreachable
-from registry.engines.engine import BUSY_SECONDS, first_line
+from registry.engines.engine import BUSY_SECONDS, close_all, first_line
 from registry.engines.values import refuse_unstorable
 
 WRITING = 0x7261746174  # "ratat"
@@ -126,8 +126,8 @@ class PostgresqlEngine:
         return None
 
     def close(self) -> None:
-        """Close all connections."""
-        self.engine.dispose()
+        """Close all connections, those in use when they come back."""
+        close_all(self.engine)
 
 
 def _shown(address: URL) -> str:

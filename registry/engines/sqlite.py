@@ -17,7 +17,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ratatouille.errors import Refusal, Unreachable
-from registry.engines.engine import BUSY_SECONDS
+from registry.engines.engine import BUSY_SECONDS, close_all
 from registry.engines.values import refuse_unstorable
 
 
@@ -72,8 +72,8 @@ class SqliteEngine:
         return None
 
     def close(self) -> None:
-        """Close all connections."""
-        self.engine.dispose()
+        """Close all connections, those in use when they come back."""
+        close_all(self.engine)
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -94,6 +96,16 @@ def test_a_lock_that_is_not_given_is_said_and_may_be_tried_again(
         second()
     second()
     database.close()
+
+
+def test_a_connection_that_is_in_use_while_the_database_closes_is_closed_when_it_comes_back(database: Database) -> None:
+    with database.read() as connection:
+        used = connection.connection.dbapi_connection
+        assert used is not None
+        database.close()
+        assert get(connection) is None  # whoever reads may end
+    with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError), match=r"closed"):
+        used.cursor().execute("SELECT 1")
 
 
 def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:

@@ -20,7 +20,7 @@ from ratatouille.tasks.own import OwnData, OwnFolder
 from ratatouille.tasks.sentences import listed
 from ratatouille.tasks.task import Task
 from ratatouille.training.own_data import Featurizer, Part, Tally, features, own_head, probed_head, tally
-from registry.ancestors import trained_size
+from registry.history.ancestors import trained_size
 from registry.port import Registry
 from registry.records import Details, LogQuery
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from registry import port
-from registry.wire import METHODS
+from registry.service.wire import METHODS
 
 PAGE = Path(__file__).parent / "calls.md"
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ratatouille.errors import Refusal
 from ratatouille.record import Record
+from registry.history.statistics import margin
 from registry.records import Contribution, Details, Difference, Entry, LineageRow, Ranking
-from registry.statistics import margin
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -17,40 +17,36 @@ from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
-from registry import (
-    answers,
+from registry import settings
+from registry.audit.look import Ground
+from registry.audit.pages import page
+from registry.averages import combining
+from registry.blobs.access import Blobs
+from registry.blobs.belonging import check_belonging
+from registry.blobs.sending import open_to_send
+from registry.blobs.store import BLOCK, Block, damaged, missing
+from registry.changes import releases, retraction
+from registry.contributions import answers, definitions, membership
+from registry.contributions.claims import live
+from registry.contributions.publish import Publisher, Push
+from registry.database import Database
+from registry.history import (
     chronicle,
-    collecting,
-    combining,
     composition,
     contributors,
-    definitions,
     diff,
     lineage,
     log,
-    membership,
-    portable,
     queries,
     ranking,
-    releases,
-    retraction,
     revisions,
-    settings,
-    usage,
     verify,
 )
-from registry.audit.look import Ground
-from registry.audit.pages import page
-from registry.belonging import check_belonging
-from registry.blobs.access import Blobs
-from registry.blobs.sending import open_to_send
-from registry.blobs.store import BLOCK, Block, damaged, missing
-from registry.claims import live
-from registry.database import Database
+from registry.history.watching import Watching
 from registry.pages import MOST_ROWS, clipped
+from registry.parcels import portable
 from registry.places import DATABASE, read_places
 from registry.port import Progress
-from registry.publish import Publisher, Push
 from registry.records import (
     EVERY_VERSION,
     AliasMove,
@@ -77,9 +73,9 @@ from registry.records import (
     Usage,
     Verification,
 )
-from registry.removed import refuse_removed
+from registry.retention import collecting, usage
+from registry.retention.removed import refuse_removed
 from registry.texts import LONGEST_NAME, LONGEST_NOTE, storable
-from registry.watching import Watching
 
 
 class LocalRegistry:

@@ -27,7 +27,7 @@ def open_registry(url: str | Path, cache: Path | None = None, cache_bytes: int =
     text = str(url)
     parts = urlsplit(text)
     if parts.scheme == "grpc":
-        from registry.client import open_remote
+        from registry.service.client import open_remote
 
         return open_remote(text, cache or home() / "cache", cache_bytes)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):

@@ -27,7 +27,7 @@ def foundation(
     """
     from contributor_client.foundation import enter_foundation
     from ratatouille.exchange.signing import Signer
-    from registry.maintain import Maintainer
+    from registry.changes.maintain import Maintainer
     from registry.opening import open_registry
 
     registry = open_registry(remote_in_force(remote).value)

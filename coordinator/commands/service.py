@@ -15,8 +15,8 @@ from ratatouille.cli.home import DEFAULT_PORT, DEFAULT_WEB_PORT, home, remote_in
 from ratatouille.cli.options import AsJson, Home, NoWeb, Remote, WebPort
 from ratatouille.cli.output import console, print_json, say_what_happens
 from ratatouille.errors import Refusal
-from registry.page import MISSING
 from registry.records import ALIVE
+from registry.service.page import MISSING
 
 
 def up(

@@ -14,7 +14,7 @@ from coordinator.settings import RoundSettings
 from ratatouille.exchange.signing import Signer
 from ratatouille.tasks.emoji import emoji_tasks
 from ratatouille.tasks.node import read_node_settings
-from registry.maintain import Maintainer
+from registry.changes.maintain import Maintainer
 from registry.opening import open_registry
 from registry.port import Registry
 from registry.records import LogQuery

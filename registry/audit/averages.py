@@ -14,10 +14,10 @@ from sqlalchemy import Row, select
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.version import Combination, Version
 from registry.audit.look import Batch, Ground, NotCheckable, checks, findings, rows_after
+from registry.averages.ingredients import Ingredients, gather
 from registry.blobs.access import Blobs
 from registry.blobs.store import Lost
-from registry.ingredients import Ingredients, gather
-from registry.removed import refuse_removed
+from registry.retention.removed import refuse_removed
 from registry.schema import BlobRow, ParentRow, VersionRow
 
 

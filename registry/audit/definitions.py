@@ -11,8 +11,8 @@ from ratatouille.errors import Refusal
 from ratatouille.record import sha256
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
-from registry import chronicle
 from registry.audit.look import Batch, Ground, NotCheckable, checks, expect, findings
+from registry.history import chronicle
 from registry.pages import MOST_ROWS, every
 from registry.records import RoundRecord
 from registry.schema import ArchitectureRow, TaskRow

@@ -14,7 +14,7 @@ from ratatouille.errors import Refusal, Unreachable
 from registry.blobs.access import Blobs
 from registry.database import Database
 from registry.records import Check, Finding, Stage
-from registry.removed import Removed
+from registry.retention.removed import Removed
 
 ROWS = 100
 """Rows that one batch looks at."""

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, select, tuple_
 
 from registry.audit.look import Batch, Ground, finding
+from registry.history.scores import counted
 from registry.schema import EvaluationRow, ScoreRow
-from registry.scores import counted
 
 PAIRS = 50
 """Pairs of parts that one batch looks at."""

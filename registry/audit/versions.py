@@ -20,7 +20,7 @@ from ratatouille.weights.architecture import Part
 from ratatouille.weights.canonical import size
 from registry.audit.look import Batch, Ground, Rules, checks, expect, findings, rows_after
 from registry.audit.receipts import receipt_of
-from registry.definitions import architecture, task
+from registry.contributions.definitions import architecture, task
 from registry.schema import BlobRow, ChangeRow, ContributionRow, ParentRow, VersionRow
 
 

@@ -15,7 +15,7 @@ from ratatouille.errors import Refusal, Unreachable
 from registry.audit.look import MOST_VERSIONS, Batch, Ground, checks, finding, rows_after
 from registry.blobs.store import missing
 from registry.records import Check, Finding
-from registry.removed import Removed, refuse_removed
+from registry.retention.removed import Removed, refuse_removed
 from registry.schema import BlobRow, VersionRow
 
 MOST_FILES = 1000

@@ -13,11 +13,11 @@ from ratatouille.errors import Refusal, Unreachable
 from registry.backup.manifest import BLOBS, INCOMING
 from registry.blobs.access import Blobs
 from registry.blobs.cache import DigestGate
+from registry.blobs.carrying import carry
 from registry.blobs.disk import hash_file
 from registry.blobs.folder import FolderStore
 from registry.blobs.inbox import Inbox
 from registry.blobs.receiving import Receiving
-from registry.carrying import carry
 
 Copied = Callable[[int, int], None]
 """Called with bytes done and bytes in all."""

@@ -22,7 +22,7 @@ from registry.audit.look import Ground
 from registry.backup.copying import Copied, copy_out, lacking, prune, store_of
 from registry.backup.manifest import Manifest, TableFile, alone, read_manifest, write_manifest
 from registry.backup.rows import remove_others, write_tables
-from registry.claims import Claims
+from registry.contributions.claims import Claims
 from registry.database import HEAD
 from registry.schema import BlobRow, EventRow
 

@@ -68,7 +68,10 @@ class BlobStore(Protocol):
         """A local path to memory-map, where this store has such a thing; whether a file is there is not looked at."""
 
     def remove(self, digest: str) -> None:
-        """Remove a blob, if it is here. Whoever is reading may fail. `registry.claims` says when this is safe."""
+        """Remove a blob, if it is here; whoever is reading may fail.
+
+        `registry.contributions.claims` says when this is safe.
+        """
 
     def stored(self) -> Iterator[Stored]:
         """All blobs, in no order."""

@@ -34,7 +34,7 @@ def push(
     brought into the order of the task's classes where config.json names them. Pushing again changes nothing.
     """
     from ratatouille.exchange.signing import Signer
-    from registry.importing import push_parts, read_checkpoint, refuse_long
+    from registry.folders.importing import push_parts, read_checkpoint, refuse_long
 
     refuse_long(message)
     with opened(remote) as registry, tempfile.TemporaryDirectory() as folder:

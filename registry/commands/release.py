@@ -11,8 +11,8 @@ from ratatouille.cli import output
 from ratatouille.cli.home import author, home
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.errors import Refusal
+from registry.changes.maintain import Maintainer
 from registry.commands.opened import opened
-from registry.maintain import Maintainer
 from registry.pages import every
 from registry.port import Registry
 from registry.records import AliasMove

@@ -13,9 +13,9 @@ from ratatouille.cli.home import author, home
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
+from registry.changes.maintain import Maintainer, contributor_of
 from registry.commands.opened import opened
 from registry.commands.release import signing
-from registry.maintain import Maintainer, contributor_of
 from registry.records import Naming, Retraction
 
 Why = Annotated[str, typer.Option("--message", "-m", help="Why; it is kept in the history.")]

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.record import Name, Record
+from registry.history.statistics import Counts, add, by_class, margin
 from registry.records import StoredEvaluation
-from registry.statistics import Counts, add, by_class, margin
 
 _BARS = "▁▂▃▄▅▆▇█"
 

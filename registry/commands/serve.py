@@ -26,7 +26,7 @@ def serve(
     It runs until Ctrl-C, on loopback, without encryption, and shows the history as a web page beside it. Without
     --folder it is the registry of this machine's coordinator.
     """
-    from registry.service import serve as serve_folder
+    from registry.service.process import serve as serve_folder
 
     output.say_what_happens()
     if port:
@@ -43,7 +43,7 @@ def web(remote: Remote = None, web_port: WebPort = DEFAULT_WEB_PORT) -> None:
     show the same page of their own registry.
     """
     from registry.commands.opened import opened
-    from registry.page import MISSING, can_open_page, open_page
+    from registry.service.page import MISSING, can_open_page, open_page
 
     if not can_open_page():
         raise Refusal(MISSING)

@@ -109,7 +109,7 @@ def _single(revisions: Sequence[str], remote: str | None, as_json: bool) -> bool
 def _pulled(folders: Sequence[Path]) -> list[Verification]:
     if not folders:
         return []
-    from registry.pulled import read_pulled  # numpy, which a question to a registry does without
+    from registry.folders.pulled import read_pulled  # numpy, which a question to a registry does without
 
     pulled = [read_pulled(folder) for folder in folders]
     return [one.verify() for one in pulled]

@@ -15,14 +15,14 @@ from pathlib import Path
 from ratatouille.errors import Refusal, Unreachable
 from registry.audit.averages import check_average
 from registry.audit.look import Ground
+from registry.blobs.carrying import carry
 from registry.blobs.receiving import Receiving
-from registry.carrying import carry
-from registry.chronicle import record_event
-from registry.claims import Claims, live
-from registry.examine import Wanted
+from registry.contributions.claims import Claims, live
+from registry.contributions.examine import Wanted
+from registry.contributions.publish import check_present, gate
+from registry.history.chronicle import record_event
 from registry.parcels.plan import Plan, enter_rows
 from registry.parcels.reading import Opened, opened
-from registry.publish import check_present, gate
 
 Said = Callable[[int, int], None]
 """Called with bytes of weights done and in all."""

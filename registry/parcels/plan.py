@@ -17,16 +17,16 @@ from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination, Rule, Version
 from ratatouille.record import canonical_json
 from ratatouille.weights.architecture import PARTS, Part
-from registry.answers import answer
-from registry.changes import enter_change, known_change
-from registry.claims import live
-from registry.definitions import architecture, define_architecture, define_task, task
-from registry.examine import Examined, Wanted, examine
-from registry.ingredients import Ingredients, gather
-from registry.ledger import admit, admit_beside, enter_blob, enter_version, keep_duplicate
+from registry.averages.ingredients import Ingredients, gather
+from registry.changes.releases import add_tag
+from registry.changes.signed import enter_change, known_change
+from registry.contributions.answers import answer
+from registry.contributions.claims import live
+from registry.contributions.definitions import architecture, define_architecture, define_task, task
+from registry.contributions.examine import Examined, Wanted, examine
+from registry.contributions.ledger import admit, admit_beside, enter_blob, enter_version, keep_duplicate
 from registry.parcels.reading import Opened
 from registry.records import Portable
-from registry.releases import add_tag
 from registry.schema import BlobRow, ContributionRow, VersionRow
 from registry.settings import read_settings
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.record import Record
+from registry.history.statistics import add, margin
 from registry.records import StoredEvaluation
-from registry.statistics import add, margin
 
 _ORDER = {"test": 0, "all": 1, "validation": 2, "train": 3}
 """What was held out comes first: it says more than what was trained or chosen on."""

@@ -12,8 +12,8 @@ from ratatouille.exchange.membership import Lease
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
+from registry.changes.maintain import Maintainer
 from registry.local import LocalRegistry
-from registry.maintain import Maintainer
 from registry.records import Result
 from tests.ratatouille.cli.call import Called, call
 from tests.ratatouille.training.kitchen import Kitchen, lay_out

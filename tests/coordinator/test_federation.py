@@ -12,7 +12,7 @@ from ratatouille.exchange.order import Order
 from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import read_node_settings
-from registry.maintain import Maintainer
+from registry.changes.maintain import Maintainer
 from registry.opening import open_registry
 from registry.port import Registry
 from registry.records import LogQuery

@@ -21,8 +21,8 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import read_node_settings
 from ratatouille.weights.canonical import open_part
-from registry.importing import push_parts, read_checkpoint
-from registry.maintain import Maintainer
+from registry.changes.maintain import Maintainer
+from registry.folders.importing import push_parts, read_checkpoint
 from registry.opening import open_registry
 from registry.port import Registry
 from registry.records import LogQuery

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from registry import client, servicer, wire
 from registry.engines import postgresql
 from registry.opening import open_registry
-from registry.service import Service
+from registry.service import client, servicer, wire
+from registry.service.process import Service
 from tests.docs.pages import ROOT, blocks, text_of
 
 PAGE = "docs/service.md"

@@ -17,8 +17,8 @@ from ratatouille.tasks.task import Task, load_task
 from ratatouille.training import numerics
 from ratatouille.training.foundation import untrained
 from ratatouille.training.network import save_part
+from registry.changes.maintain import Maintainer
 from registry.local import LocalRegistry
-from registry.maintain import Maintainer
 from tests.docs.pages import ROOT, blocks, text_of
 from tests.docs.test_snippets import the
 from tests.ratatouille.cli.call import call

@@ -13,7 +13,7 @@ import pytest
 from ratatouille.exchange.signing import Signer
 from registry.blobs import opening
 from registry.opening import open_registry
-from registry.service import Service
+from registry.service.process import Service
 from tests.registry.behind import to_s3
 from tests.registry.postgresql_server import PostgresqlServer
 from tests.registry.s3 import Weed

@@ -15,9 +15,9 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination
 from registry.blobs.folder import FolderStore
-from registry.claims import claimed, unowned
+from registry.contributions.claims import claimed, unowned
+from registry.contributions.publish import Push
 from registry.local import LocalRegistry
-from registry.publish import Push
 from registry.schema import BlobRow, UploadRow
 from tests.registry.world import World, head
 

@@ -879,7 +879,7 @@ def test_offers_and_leases_are_never_more_than_one_message_holds(
 ) -> None:
     offer = Offer(node=world.signer.node, name="zoo", holdings=(), issued=1.0)
     size = len(world.signer.seal(offer).to_json())
-    monkeypatch.setattr("registry.membership.PAGE_CHARACTERS", size + 10)
+    monkeypatch.setattr("registry.contributions.membership.PAGE_CHARACTERS", size + 10)
     world.registry.offer(world.signer.seal(offer))
     second = Signer.open(tmp_path / "second.key")
     other = offer.model_copy(update={"node": second.node})
@@ -889,7 +889,7 @@ def test_offers_and_leases_are_never_more_than_one_message_holds(
     world.registry.withdraw_offer(world.signer.node)
     world.registry.offer(second.seal(other))
     assert [one.node for one in world.registry.offers()] == [second.node]
-    monkeypatch.setattr("registry.membership.MOST_LEASES", 1)
+    monkeypatch.setattr("registry.contributions.membership.MOST_LEASES", 1)
     lease = Lease(work_id="1" * 64, node=world.signer.node)
     assert world.registry.lease(lease) is not None
     with pytest.raises(Unreachable, match="1 leases are held"):

@@ -12,24 +12,24 @@ from registry.audit.walk import audit
 from tests.registry.killed import DIED, run
 from tests.registry.world import World
 
-CLAIMED = {"after the claims": "registry.claims:Claims.take:after"}
+CLAIMED = {"after the claims": "registry.contributions.claims:Claims.take:after"}
 PUSH = {
     "when all bytes are here": "registry.blobs.receiving:Receiving.finish:after:2",
     "before the first file is stored": "registry.blobs.access:Blobs.place:before",
     "between two files": "registry.blobs.access:Blobs.place:after",
-    "between files and rows": "registry.publish:admit:before",
-    "between two rows": "registry.ledger:enter_version:after",
-    "after the rows, before the transaction ends": "registry.publish:admit:after",
+    "between files and rows": "registry.contributions.publish:admit:before",
+    "between two rows": "registry.contributions.ledger:enter_version:after",
+    "after the rows, before the transaction ends": "registry.contributions.publish:admit:after",
 }
 COMBINE = {
-    "between two parts": "registry.kitchen:Kitchen.cook:after",
+    "between two parts": "registry.averages.kitchen:Kitchen.cook:after",
     "before the first file is stored": "registry.blobs.access:Blobs.place:before",
-    "between files and rows": "registry.combining:enter_version:before",
-    "after the rows, before the transaction ends": "registry.combining:enter_version:after",
+    "between files and rows": "registry.averages.combining:enter_version:before",
+    "after the rows, before the transaction ends": "registry.averages.combining:enter_version:after",
 }
 RELEASE = {
-    "after the change, before the move": "registry.releases:enter_change:after",
-    "after the rows, before the transaction ends": "registry.releases:record_event:after",
+    "after the change, before the move": "registry.changes.releases:enter_change:after",
+    "after the rows, before the transaction ends": "registry.changes.releases:record_event:after",
 }
 ACKNOWLEDGED = {"push": "push", "combine": "combine", "release": "move_alias"}
 POINTS = [

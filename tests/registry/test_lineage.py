@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ratatouille.exchange.version import Combination, Parent
-from registry.lineage import SHALLOW
+from registry.history.lineage import SHALLOW
 from registry.records import LineageRow, Result
 from tests.registry.world import World
 

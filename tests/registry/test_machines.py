@@ -15,10 +15,10 @@ import pytest
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
-from registry.maintain import Maintainer
+from registry.changes.maintain import Maintainer
 from registry.opening import open_registry
 from registry.records import LogQuery, Result
-from registry.service import Service
+from registry.service.process import Service
 from tests.registry.behind import to_s3
 from tests.registry.conftest import Start
 from tests.registry.postgresql_server import PostgresqlServer

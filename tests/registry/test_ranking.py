@@ -8,8 +8,8 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.record import sha256
+from registry.history.statistics import margin
 from registry.records import Ranking, Result
-from registry.statistics import margin
 from tests.registry.world import SKETCHES, World
 
 SKETCH, PHOTO = SKETCHES, Cell(domain="photo", split="test")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry.retention import History, Node, kept
+from registry.retention.policy import History, Node, kept
 
 OLD, NEW = 100.0, 200.0
 

@@ -25,12 +25,12 @@ from ratatouille.exchange.assignment import Import
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.weights.architecture import Architecture, Tensor
-from registry.maintain import Maintainer
+from registry.changes.maintain import Maintainer
 from registry.opening import open_registry
 from registry.proto.registry_pb2 import CallReply, CallRequest
 from registry.records import LogQuery, Result
-from registry.service import Service
-from registry.wire import SERVICE, SOFTWARE
+from registry.service.process import Service
+from registry.service.wire import SERVICE, SOFTWARE
 from tests.registry.conftest import Start
 from tests.registry.world import World
 
@@ -198,7 +198,7 @@ def test_answers_that_do_not_fit_one_message_come_in_several(
         asked = [entry.work_id for entry in local.log()]
         expected = local.results(asked)
     assert len(expected) == 2
-    monkeypatch.setattr("registry.client.CHANNEL_OPTIONS", (("grpc.max_receive_message_length", 900),))
+    monkeypatch.setattr("registry.service.client.CHANNEL_OPTIONS", (("grpc.max_receive_message_length", 900),))
     service = Service(tmp_path / "registry")
     service.start()
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
@@ -255,7 +255,7 @@ def test_another_protocol_is_refused_by_every_call_with_what_to_type(
 ) -> None:
     service = Service(tmp_path / "registry")
     service.start()
-    monkeypatch.setattr("registry.client.PROTOCOL", theirs)
+    monkeypatch.setattr("registry.service.client.PROTOCOL", theirs)
     sentence = (
         f"your software speaks protocol {theirs}, this registry 1; "
         f"upgrade {older}: pip install --upgrade model-ratatouille"

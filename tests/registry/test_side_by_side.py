@@ -4,9 +4,9 @@ import pytest
 
 from ratatouille.exchange import assignment
 from ratatouille.exchange.receipt import Evaluation
-from registry.joint import Cell
+from registry.history.joint import Cell
+from registry.history.side_by_side import side_by_side
 from registry.records import StoredEvaluation
-from registry.side_by_side import side_by_side
 
 HERE, THERE = "1" * 64, "2" * 64
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from registry.statistics import accuracy, add, balanced_accuracy, by_class, margin, mean_of
+from registry.history.statistics import accuracy, add, balanced_accuracy, by_class, margin, mean_of
 
 RARE = ((90, 0), (5, 5))
 """Ninety images of one class, ten of the other."""

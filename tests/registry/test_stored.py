@@ -27,7 +27,7 @@ from registry.local import LocalRegistry
 from registry.migrations import configuration
 from registry.places import DATABASE, FILE
 from registry.records import RoundRecord
-from registry.wire import METHODS
+from registry.service.wire import METHODS
 from tests.registry.postgresql_server import PostgresqlServer
 from tests.registry.stored import FIXTURES, answers, keep, make, restore
 

@@ -22,7 +22,7 @@ from registry.blobs import windows
 from registry.blobs.opening import open_store
 from registry.local import LocalRegistry
 from registry.records import Result
-from registry.service import Service
+from registry.service.process import Service
 from tests.registry.behind import direct, replace
 from tests.registry.conftest import Start
 from tests.registry.s3 import Weed

@@ -14,10 +14,10 @@ import pytest
 from ratatouille.errors import Unreachable
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
-from registry import client, servicer
 from registry.opening import open_registry
 from registry.port import Registry
-from registry.service import Service
+from registry.service import client, servicer
+from registry.service.process import Service
 from tests.registry.proxy import Proxy
 from tests.registry.test_service import a_large_import, a_world
 from tests.registry.test_watching import once_reachable

@@ -17,7 +17,7 @@ from registry.local import LocalRegistry
 from registry.opening import open_registry
 from registry.port import Registry
 from registry.records import Event, RoundRecord
-from registry.service import Service
+from registry.service.process import Service
 from tests.registry.conftest import Start
 from tests.registry.world import World
 
@@ -146,7 +146,7 @@ def test_a_watcher_ends_with_the_service_and_goes_on_after_a_restart(
 def test_signs_of_life_come_when_nothing_happens_and_silence_ends_the_stream(
     beginning: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("registry.watching.BEAT_SECONDS", 0.05)
+    monkeypatch.setattr("registry.history.watching.BEAT_SECONDS", 0.05)
     shutil.copytree(beginning / "registry", tmp_path / "registry")
     service = Service(tmp_path / "registry")
     service.start()
@@ -156,7 +156,7 @@ def test_signs_of_life_come_when_nothing_happens_and_silence_ends_the_stream(
         assert list(islice(steps, 4)) == [last] * 4
         steps.close()  # type: ignore[attr-defined]
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
-        monkeypatch.setattr("registry.client.BEAT_SECONDS", 0.5)
+        monkeypatch.setattr("registry.service.client.BEAT_SECONDS", 0.5)
         watched = registry.watch(last)
         with ThreadPoolExecutor(1) as pool:
             event = pool.submit(next, watched)
@@ -164,8 +164,8 @@ def test_signs_of_life_come_when_nothing_happens_and_silence_ends_the_stream(
             registry.note("one", "note", "subject", "text")
             assert event.result().text == "text"
         watched.close()  # type: ignore[attr-defined]
-        monkeypatch.setattr("registry.watching.BEAT_SECONDS", 60.0)
-        monkeypatch.setattr("registry.client.BEAT_SECONDS", 0.05)
+        monkeypatch.setattr("registry.history.watching.BEAT_SECONDS", 60.0)
+        monkeypatch.setattr("registry.service.client.BEAT_SECONDS", 0.05)
         with pytest.raises(Unreachable, match=r"watch was ended by the registry at .*, or was silent for too long"):
             list(registry.watch())
     service.stop(grace=5)
@@ -174,7 +174,7 @@ def test_signs_of_life_come_when_nothing_happens_and_silence_ends_the_stream(
 def test_a_watcher_that_hangs_up_frees_its_place(
     beginning: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("registry.servicer.MOST_WATCHERS", 2)
+    monkeypatch.setattr("registry.service.servicer.MOST_WATCHERS", 2)
     shutil.copytree(beginning / "registry", tmp_path / "registry")
     service = Service(tmp_path / "registry")
     service.start()

@@ -13,7 +13,7 @@ from registry.local import LocalRegistry
 from registry.port import Registry
 from registry.proto.generate import GENERATED, HERE, generate
 from registry.records import Result
-from registry.wire import METHODS
+from registry.service.wire import METHODS
 
 CALM = settings(deadline=None, max_examples=40)
 """No deadline: tests share the machine."""

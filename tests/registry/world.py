@@ -16,7 +16,7 @@ from ratatouille.record import sha256
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture, Tensor
 from ratatouille.weights.canonical import Array, encode
-from registry.maintain import Maintainer
+from registry.changes.maintain import Maintainer
 from registry.port import Registry
 from registry.records import Result
 

@@ -7,7 +7,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.version import Version
 from ratatouille.record import Digest, Record
 from registry.commands.history import receipt_facts
-from registry.examples import load_example
+from registry.folders.examples import load_example
 from registry.port import Registry
 from registry.records import Check, Details, LineageRow, TagRecord, TakenBack
 from registry.web.ancestry import tree

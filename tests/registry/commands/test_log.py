@@ -8,7 +8,7 @@ import pytest
 from ratatouille.cli.home import home as home_folder
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.signing import Signer
-from registry.maintain import Maintainer
+from registry.changes.maintain import Maintainer
 from tests.ratatouille.cli.call import call
 from tests.registry.world import World
 

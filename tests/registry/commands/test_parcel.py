@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from registry.local import LocalRegistry
-from registry.service import Service
+from registry.service.process import Service
 from tests.ratatouille.cli.call import call
 from tests.registry.world import World
 

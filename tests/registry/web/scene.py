@@ -13,7 +13,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
-from registry.maintain import Maintainer
+from registry.changes.maintain import Maintainer
 from registry.opening import open_registry
 from registry.records import Result, RoundRecord
 from tests.registry.world import FINGERPRINT, NETWORK, PETS, World, featurizer, head

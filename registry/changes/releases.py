@@ -1,0 +1,207 @@
+"""Aliases, which maintainers move, and tags, which mean one version for ever.
+
+A move is compare-and-set: it says where its signer saw the alias, and is refused when somebody else was faster. Nothing
+is overwritten, so the moves of an alias are its history, and an undo is one more move.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, select
+from sqlalchemy.orm import aliased
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.change import Move, Tag
+from ratatouille.exchange.signing import Sealed
+from registry.changes.signed import author_of, by, enter_change, known_change
+from registry.contributions.answers import CHUNK
+from registry.history.chronicle import record_event
+from registry.pages import MOST_ROWS, clipped
+from registry.records import AliasMove, TagRecord
+from registry.schema import AliasRow, ChangeRow, TagRow, VersionRow
+
+SHORTEST_PREFIX = 4
+HEXADECIMAL = re.compile(rf"[0-9a-f]{{{SHORTEST_PREFIX},64}}")
+"""What could be the beginning of an id."""
+
+
+def move_alias(connection: Connection, sealed: Sealed, move: Move) -> AliasMove:
+    """Point an alias at a version.
+
+    Raises:
+        Refusal: for a name that could be mistaken, an unknown version, or an alias that was moved meanwhile.
+    """
+    if (known := known_change(connection, sealed)) is not None:
+        return _moves(connection, AliasRow.change == known)[0]
+    _check_name(move.name)
+    if tag_target(connection, move.name) is not None:
+        raise Refusal(f"{move.name} is a tag, and a tag never moves; choose another name for the alias")
+    _check_version(connection, move.version)
+    last = alias_history(connection, move.name, limit=1)
+    points_at = last[0].version if last else None
+    if points_at != move.before:
+        raise Refusal(_moved_meanwhile(move, last))
+    change = enter_change(connection, sealed, move)
+    row = {"name": move.name, "version": move.version, "before": move.before, "undo": move.undo}
+    connection.execute(insert(AliasRow).values(**row, message=move.message, change=change, at=time.time()))
+    text = f"{move.name}: {_short(move.before)} → {_short(move.version)} by {by(sealed, move)}"
+    record_event(connection, "alias", move.name, f"{text}: {move.message}" if move.message else text)
+    return _moves(connection, AliasRow.change == change)[0]
+
+
+def follow(connection: Connection, name: str, before: str, version: str, message: str, change: int) -> None:
+    """Point an alias at what took the place of the version that it pointed at: a move by a retraction."""
+    row = {"name": name, "version": version, "before": before, "undo": False}
+    connection.execute(insert(AliasRow).values(**row, message=message, change=change, at=time.time()))
+    record_event(connection, "alias", name, f"{name}: {_short(before)} → {_short(version)}: {message}")
+
+
+def add_tag(connection: Connection, sealed: Sealed, tag: Tag) -> TagRecord:
+    """Give a version a name for ever; giving it again changes nothing.
+
+    Raises:
+        Refusal: for a name that could be mistaken or means another version, or an unknown version.
+    """
+    _check_name(tag.name)
+    if alias_target(connection, tag.name) is not None:
+        raise Refusal(f"{tag.name} is an alias, which moves; choose another name for the tag")
+    target = tag_target(connection, tag.name)
+    if target is None:
+        _check_version(connection, tag.version)
+        change = enter_change(connection, sealed, tag)
+        connection.execute(insert(TagRow).values(name=tag.name, version=tag.version, change=change))
+        text = f"{tag.name}: {_short(tag.version)} by {by(sealed, tag)}"
+        record_event(connection, "tag", tag.name, f"{text}: {tag.message}" if tag.message else text)
+    elif target != tag.version:
+        raise Refusal(f"tag {tag.name} means {target[:12]}… for ever; choose another name")
+    return _tags(connection, TagRow.name == tag.name)[0]
+
+
+def alias_history(
+    connection: Connection, name: str, before: int | None = None, limit: int = MOST_ROWS
+) -> list[AliasMove]:
+    """Moves of an alias, latest first, those before a move's number."""
+    which = [AliasRow.name == name]
+    if before is not None:
+        which.append(AliasRow.number < before)
+    return _moves(connection, *which, limit=clipped(limit))
+
+
+def aliases(connection: Connection, after: str = "", limit: int | None = None) -> dict[str, str]:
+    """Aliases and the versions they point at, by name, those after a name."""
+    last = select(func.max(AliasRow.number)).where(AliasRow.name > after).group_by(AliasRow.name)
+    query = select(AliasRow.name, AliasRow.version).where(AliasRow.number.in_(last)).order_by(AliasRow.name)
+    return {row.name: row.version for row in connection.execute(query.limit(limit))}
+
+
+def tags(connection: Connection, after: str = "", limit: int = MOST_ROWS) -> list[TagRecord]:
+    """Tags by name, those after a name."""
+    return _tags(connection, TagRow.name > after, limit=clipped(limit))
+
+
+def tags_of(connection: Connection, version: str) -> list[TagRecord]:
+    """The tags of a version, by name."""
+    return _tags(connection, TagRow.version == version, limit=MOST_ROWS)
+
+
+def _tags(connection: Connection, which: ColumnElement[bool], limit: int = 1) -> list[TagRecord]:
+    query = select(TagRow, ChangeRow.sealed).join(ChangeRow, ChangeRow.number == TagRow.change)
+    query = query.where(which).order_by(TagRow.name).limit(limit)
+    found = []
+    for row in connection.execute(query):
+        sealed = Sealed.from_json(row.sealed)
+        tag = Tag.from_json(sealed.body)
+        values = {"name": row.name, "version": row.version, "message": tag.message, "author": tag.author, "at": tag.at}
+        found.append(TagRecord.model_validate({**values, "node": sealed.node}))
+    return found
+
+
+def tag_target(connection: Connection, name: str) -> str | None:
+    """What a tag means."""
+    return connection.execute(select(TagRow.version).where(TagRow.name == name)).scalar()
+
+
+def alias_target(connection: Connection, name: str) -> str | None:
+    """Where an alias points now."""
+    query = select(AliasRow.version).where(AliasRow.name == name).order_by(AliasRow.number.desc())
+    return connection.execute(query.limit(1)).scalar()
+
+
+def names(connection: Connection, versions: Sequence[str]) -> dict[str, list[str]]:
+    """The aliases and tags of each of these versions that has some, aliases first; for very many, of others too."""
+    later = aliased(AliasRow)
+    moved_on = exists().where(later.name == AliasRow.name, later.number > AliasRow.number)
+    pointing = select(AliasRow.name, AliasRow.version).where(~moved_on).order_by(AliasRow.name)
+    tagged = select(TagRow.name, TagRow.version).order_by(TagRow.name)
+    if len(versions) <= CHUNK:
+        pointing, tagged = pointing.where(AliasRow.version.in_(versions)), tagged.where(TagRow.version.in_(versions))
+    found: dict[str, list[str]] = {}
+    for name, version in [*connection.execute(pointing), *connection.execute(tagged)]:
+        found.setdefault(version, []).append(name)
+    return found
+
+
+def ever_named(connection: Connection) -> set[str]:
+    """Versions that an alias ever pointed at, or that are tagged."""
+    found: set[str] = set()
+    for column in (AliasRow.version, AliasRow.before, TagRow.version):
+        found.update(id for id in connection.execute(select(column).distinct()).scalars() if id is not None)
+    return found
+
+
+def _moves(connection: Connection, *which: ColumnElement[bool], limit: int = 1) -> list[AliasMove]:
+    columns = (
+        AliasRow.number,
+        AliasRow.name,
+        AliasRow.version,
+        AliasRow.before,
+        AliasRow.undo,
+        AliasRow.message,
+        AliasRow.at,
+    )
+    query = (
+        select(*columns, ChangeRow.kind, ChangeRow.sealed)
+        .outerjoin(ChangeRow, ChangeRow.number == AliasRow.change)
+        .where(*which)
+        .order_by(AliasRow.number.desc())
+        .limit(limit)
+    )
+    moves = []
+    for row in connection.execute(query).mappings():
+        values = dict(row)
+        kind, text = values.pop("kind"), values.pop("sealed")
+        if text is not None:
+            sealed = Sealed.from_json(text)
+            values |= {"node": sealed.node, "author": author_of(kind, sealed)}
+        moves.append(AliasMove.model_validate(values))
+    return moves
+
+
+def _check_name(name: str) -> None:
+    if HEXADECIMAL.fullmatch(name):
+        raise Refusal(f"{name} could be the beginning of an id; choose a name with another letter than a to f")
+
+
+def _check_version(connection: Connection, version: str) -> None:
+    state = connection.execute(select(VersionRow.state).where(VersionRow.id == version)).scalar()
+    if state is None:
+        raise Refusal(f"there is no version {version[:12]}…; `ratatouille log` shows those that there are")
+    if state != "admitted":
+        raise Refusal(f"version {version[:12]}… is {state}; release another one")
+
+
+def _moved_meanwhile(move: Move, last: Sequence[AliasMove]) -> str:
+    if not last:
+        return f"alias {move.name} does not exist (any more); look at `ratatouille release --history {move.name}`"
+    who = last[0].author or (f"{last[0].node[:12]}…" if last[0].node else "somebody")
+    return (
+        f"{move.name} was moved by {who} to {last[0].version[:12]}… meanwhile; look at what they released, "
+        "then run this again"
+    )
+
+
+def _short(version: str | None) -> str:
+    return version[:12] if version else "nothing"

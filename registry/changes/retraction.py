@@ -1,0 +1,245 @@
+"""Taking a version back: its question is open again, and the averages that it was in are made again without it.
+
+The averaging comes first, outside of any transaction, and makes ordinary versions; whoever dies there leaves a correct
+average that nobody asked for, and finds it when they repeat. Then one transaction looks again, changes every state,
+moves the aliases and keeps the answer. What was trained from the version stands: nothing can take that influence back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, func, select, update
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.change import Retract
+from ratatouille.exchange.signing import Sealed
+from ratatouille.exchange.version import Combination
+from registry.averages.combining import combine
+from registry.blobs.access import Blobs
+from registry.changes.affected import Average, Make, in_order, make_again
+from registry.changes.reach import averages_with, come_from, fallen, without_weights
+from registry.changes.releases import aliases, follow
+from registry.changes.signed import by, enter_change, keep_outcome, known_change
+from registry.database import Database
+from registry.history.chronicle import record_event
+from registry.history.scores import count_again
+from registry.pages import fitting
+from registry.records import Naming, Retraction, Touched
+from registry.retention.removed import Removed
+from registry.schema import ChangeRow, ContributionRow, TagRow, VersionRow
+
+ATTEMPTS = 20
+"""How often it is looked again when others change the same part of the history meanwhile."""
+MOST_INFLUENCED = 10_000
+"""Versions that one answer names."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a retraction would touch; equal as long as nobody changed that part of the history."""
+
+    version: str
+    round: str | None
+    receipt: str | None
+    standing: Literal["contributor", "maintainer"]
+    averages: tuple[Average, ...]
+    """In the order in which they can be made again."""
+    absent: tuple[str, ...]
+    """Parents of these that do not stand."""
+    collected: tuple[str, ...]
+    """Parents of these whose weights were removed by gc."""
+
+
+def retract(database: Database, blobs: Blobs, sealed: Sealed, change: Retract, dry_run: bool = False) -> Retraction:
+    """Take a version back; once more it is answered as the first time.
+
+    Args:
+        database: the registry's.
+        blobs: the registry's.
+        sealed: the change as it was signed.
+        change: what is in it.
+        dry_run: say what would happen, and change nothing.
+
+    Raises:
+        Refusal: for an unknown version.
+        Unreachable: when there is no room for an average, or others change the same versions all the time.
+    """
+    for _ in range(ATTEMPTS):
+        with database.read() as connection:
+            found = _look(connection, sealed, change)
+            if isinstance(found, Retraction):
+                return found
+            influenced = come_from(connection, found.version, [average.id for average in found.averages])
+        make = _imagined(found) if dry_run else _combined(database, blobs, found)
+        touched = make_again(found.averages, (found.version, *found.absent), make)
+        draft = Retraction(
+            version=found.version,
+            standing=found.standing,
+            message=change.message,
+            author=change.author,
+            node=sealed.node,
+            at=time.time(),
+            averages=tuple(one.model_copy(update={"replacement": None}) for one in touched) if dry_run else touched,
+            influenced=tuple(influenced[:MOST_INFLUENCED]),
+            influenced_in_all=len(influenced),
+        )
+        if dry_run:
+            with database.read() as connection:
+                return _named(connection, draft)
+        with database.write() as connection:
+            now = _look(connection, sealed, change)
+            if isinstance(now, Retraction):
+                return now
+            if now == found and _stand(connection, touched):
+                return _enter(connection, sealed, change, found, draft)
+    raise Unreachable(f"the averages with {change.version[:12]}… are changed by others all the time; try again")
+
+
+def retractions(connection: Connection, before: int | None, limit: int) -> list[Retraction]:
+    """What was taken back, latest first."""
+    query = select(ChangeRow.number).where(ChangeRow.kind == "retract")
+    if before is not None:
+        query = query.where(ChangeRow.number < before)
+    numbers = connection.execute(query.order_by(ChangeRow.number.desc()).limit(limit)).scalars()
+    found = (_answered(connection, number) for number in numbers.all())
+    return list(fitting(found, lambda one: 200 + 70 * len(one.influenced) + 200 * len(one.averages)))
+
+
+def count_retractions(connection: Connection) -> int:
+    """A number that grows with each retraction."""
+    query = select(func.count()).where(ChangeRow.kind == "retract")
+    return int(connection.execute(query).scalar_one())
+
+
+def standing(sealed: Sealed, contributor: str | None) -> Literal["contributor", "maintainer"]:
+    """As what a signer may take a version back: this is the place to ask for roles once there are some.
+
+    Today whoever reaches the registry may maintain it; the change says for ever who it was.
+    """
+    return "contributor" if sealed.node == contributor else "maintainer"
+
+
+def _look(connection: Connection, sealed: Sealed, change: Retract) -> Found | Retraction:
+    """What would be touched now, or what was done when the version was taken back."""
+    row = connection.execute(select(VersionRow).where(VersionRow.id == change.version)).first()
+    if row is None:
+        raise Refusal(f"there is no version {change.version[:12]}…; `ratatouille log` shows those that there are")
+    number = known_change(connection, sealed) or (row.retraction if row.state == "retracted" else None)
+    if number is not None:
+        return _answered(connection, number)
+    averages = in_order(averages_with(connection, change.version))
+    others = {parent.version for average in averages for parent in average.parents}
+    others -= {change.version, *(average.id for average in averages)}
+    absent, collected = fallen(connection, others), without_weights(connection, others)
+    return Found(row.id, row.round, row.receipt, standing(sealed, row.node), averages, absent, collected)
+
+
+def _answered(connection: Connection, number: int) -> Retraction:
+    """What a retraction did; of one that was made in another registry only the change itself is known."""
+    row = connection.execute(select(ChangeRow).where(ChangeRow.number == number)).one()
+    if row.outcome is not None:
+        return Retraction.from_json(row.outcome)
+    sealed = Sealed.from_json(row.sealed)
+    change = Retract.from_json(sealed.body)
+    signed = select(VersionRow.node).where(VersionRow.id == change.version)
+    return Retraction(
+        version=change.version,
+        number=number,
+        standing=standing(sealed, connection.execute(signed).scalar()),
+        message=change.message,
+        author=change.author,
+        node=sealed.node,
+        at=change.at,
+    )
+
+
+def _combined(database: Database, blobs: Blobs, found: Found) -> Make:
+    """Averages are made again as versions of their own, in the round of the one that they replace."""
+
+    def make(combination: Combination, average: Average) -> str:
+        with database.read() as connection:
+            _refuse_retracted(connection, combination)
+        count, without = len(combination.parents), found.version[:12]
+        message = f"{combination.purpose} of {count}, made again without {without}…"
+        made = combine(database, blobs, combination, average.round, message)
+        assert made.version is not None
+        if made.collected is not None:
+            raise Removed(f"of the average of what remains, {made.version[:12]}…,", made.collected)
+        return made.version
+
+    return make
+
+
+def _imagined(found: Found) -> Make:
+    """Nothing is made: an average stands in for what would replace it."""
+
+    def make(combination: Combination, average: Average) -> str:
+        gone = [parent.version[:12] for parent in combination.parents if parent.version in found.collected]
+        if gone:
+            raise Refusal(f"gc removed the weights of {', '.join(gone)}")
+        return average.id
+
+    return make
+
+
+def _refuse_retracted(connection: Connection, combination: Combination) -> None:
+    """What somebody took back as such does not come again by itself."""
+    query = (
+        select(VersionRow.id)
+        .join(ChangeRow, ChangeRow.number == VersionRow.retraction)
+        .where(VersionRow.work_id == combination.work_id, VersionRow.state == "retracted")
+        .where(ChangeRow.subject == VersionRow.id)
+    )
+    retracted = connection.execute(query).scalar()
+    if retracted is not None:
+        raise Refusal(f"the average of what remains, {retracted[:12]}…, was retracted itself")
+
+
+def _stand(connection: Connection, touched: Sequence[Touched]) -> bool:
+    """Whether all replacements are there still, with their weights."""
+    ids = {one.replacement for one in touched if one.replacement is not None}
+    return not fallen(connection, ids) and not without_weights(connection, ids)
+
+
+def _enter(connection: Connection, sealed: Sealed, change: Retract, found: Found, draft: Retraction) -> Retraction:
+    """Everything at once: the change, all states, the aliases, the events, and the answer."""
+    number = enter_change(connection, sealed, change)
+    done = _named(connection, draft.model_copy(update={"number": number}))
+    who, short = by(sealed, change), found.version[:12]
+    for one in (Touched(version=found.version, parents=0), *done.averages):
+        values = {"state": "retracted", "retraction": number, "replacement": one.replacement}
+        connection.execute(update(VersionRow).where(VersionRow.id == one.version).values(**values))
+    if found.receipt is not None:
+        row = update(ContributionRow).where(ContributionRow.receipt == found.receipt)
+        connection.execute(row.values(state="retracted", reason=change.message))
+        count_again(connection, found.receipt)
+    verb = "withdrawn" if found.standing == "contributor" else "retracted"
+    record_event(connection, "retraction", found.version, f"{verb} by {who}: {change.message}", found.round)
+    rounds = {average.id: average.round for average in found.averages}
+    for one in done.averages:
+        fate = f"replaced by {one.replacement[:12]}…" if one.replacement else f"not replaced: {one.reason}"
+        record_event(connection, "retraction", one.version, f"lost {short}…, {fate}", rounds[one.version])
+    for alias in done.aliases:
+        if alias.replacement is not None:
+            why = f"{short}… was {verb} by {who}: {change.message}"
+            follow(connection, alias.name, alias.version, alias.replacement, why, number)
+    keep_outcome(connection, number, done)
+    return done
+
+
+def _named(connection: Connection, draft: Retraction) -> Retraction:
+    """The answer with the names that point at what is taken back."""
+    now: Mapping[str, str | None] = {draft.version: None} | {one.version: one.replacement for one in draft.averages}
+    moved = [(name, version) for name, version in aliases(connection).items() if version in now]
+    query = select(TagRow.name, TagRow.version).where(TagRow.version.in_(now)).order_by(TagRow.name)
+    tagged = [(row.name, row.version) for row in connection.execute(query)]
+    return draft.model_copy(
+        update={
+            "aliases": tuple(Naming(name=name, version=id, replacement=now[id]) for name, id in moved),
+            "tags": tuple(Naming(name=name, version=id) for name, id in tagged),
+        }
+    )

@@ -1,0 +1,6 @@
+"""The write side: how a signed receipt and its weights become a version.
+
+In the order of a contribution's life: `definitions` (tasks and architectures), `membership` (offers and leases),
+`answers` (is the question answered?), `quotas`, `examine` (what must hold of a receipt), `claims` (weights that nobody
+may remove meanwhile), `publish` (the push), `ledger` (the rows). `admission` says afterwards what was checked.
+"""

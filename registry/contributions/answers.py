@@ -1,0 +1,99 @@
+"""The answers to questions: which contribution or combination was admitted for a work id."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, select
+
+from ratatouille.exchange.assignment import Cell
+from ratatouille.exchange.receipt import Comparison, Evaluation, Receipt
+from ratatouille.exchange.signing import Sealed
+from registry.chunks import CHUNK as CHUNK
+from registry.chunks import chunks
+from registry.records import Result
+from registry.retention.removed import removed
+from registry.schema import ContributionRow, EvaluationRow, VersionRow
+
+
+def answer(connection: Connection, work_id: str) -> Result | None:
+    """The admitted answer to a question."""
+    return answers(connection, [work_id]).get(work_id)
+
+
+def answers(connection: Connection, work_ids: Sequence[str]) -> dict[str, Result]:
+    """The admitted answers to those of these questions that have one, in the order asked."""
+    found: dict[str, Result] = {}
+    for chunk in chunks(list(dict.fromkeys(work_ids))):
+        found |= _combined(connection, chunk)
+        found |= _contributed(connection, chunk)
+    gone = removed(connection, {part for one in found.values() for part in (one.featurizer, one.head) if part})
+    for one in found.values() if gone else ():
+        times = [gone[part] for part in (one.featurizer, one.head) if part in gone]
+        if times:
+            found[one.work_id] = one.model_copy(update={"collected": min(times)})
+    return {work_id: found[work_id] for work_id in dict.fromkeys(work_ids) if work_id in found}
+
+
+def parse_evaluation(domain: str, split: str, slice: str, confusion: str) -> Evaluation:
+    """An evaluation from its columns."""
+    cell = Cell.model_validate({"domain": domain, "split": split, "slice": slice})
+    return Evaluation.model_validate_json('{"cell":' + cell.model_dump_json() + ',"confusion":' + confusion + "}")
+
+
+def _combined(connection: Connection, work_ids: Sequence[str]) -> dict[str, Result]:
+    query = select(VersionRow).where(
+        VersionRow.work_id.in_(work_ids), VersionRow.state == "admitted", VersionRow.receipt.is_(None)
+    )
+    return {
+        row.work_id: Result(
+            work_id=row.work_id,
+            version=row.id,
+            featurizer=row.featurizer,
+            head=row.head,
+            task=row.task,
+            seconds=row.seconds,
+            created=row.created,
+        )
+        for row in connection.execute(query)
+    }
+
+
+def _contributed(connection: Connection, work_ids: Sequence[str]) -> dict[str, Result]:
+    query = (
+        select(ContributionRow, VersionRow.id.label("version"))
+        .outerjoin(VersionRow, VersionRow.receipt == ContributionRow.receipt)
+        .where(ContributionRow.work_id.in_(work_ids), ContributionRow.state == "admitted")
+    )
+    rows = connection.execute(query).all()
+    evaluations = _evaluations(connection, [row.receipt for row in rows])
+    return {
+        row.work_id: Result(
+            work_id=row.work_id,
+            version=row.version,
+            featurizer=row.featurizer,
+            head=row.head,
+            task=row.task,
+            node=row.node,
+            evaluations=tuple(evaluations[row.receipt]),
+            comparison=_comparison(row.sealed) if row.kind == "compare" else None,
+            seconds=row.seconds,
+            overhead=row.overhead,
+            created=row.created,
+        )
+        for row in rows
+    }
+
+
+def _comparison(sealed: str) -> Comparison | None:
+    """The counts of a comparison are about mixtures that are no versions, so they stay in its receipt."""
+    return Receipt.from_json(Sealed.from_json(sealed).body).comparison
+
+
+def _evaluations(connection: Connection, receipts: Sequence[str]) -> dict[str, list[Evaluation]]:
+    query = select(EvaluationRow).where(EvaluationRow.receipt.in_(receipts)).order_by(EvaluationRow.number)
+    found = defaultdict(list)
+    for row in connection.execute(query):
+        found[row.receipt].append(parse_evaluation(row.domain, row.split, row.slice, row.confusion))
+    return found

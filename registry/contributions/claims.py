@@ -1,0 +1,136 @@
+"""Which weights are spoken for, so that none is removed while somebody is about to make it part of a version.
+
+The protocol between whoever needs weights (pushes, combinations) and whoever removes them (sweep, gc):
+
+1. A row of `uploads` is somebody's claim on a digest; with a size, it also promises that much room on the disk of the
+   inbox. Whoever relies on weights claims all of them *before* looking whether they are in the store.
+2. Who removes a blob holds the write lock of the database from looking until it is gone from the store, and takes only
+   blobs that no live row owns and nobody claims (`unowned`). A row is live until it is marked as collected.
+3. Uploads come before the transaction that needs them: the lock is never held while bytes move. That transaction checks
+   with `Claims.check` that each digest has a live row or still carries our own claim; if not, it is pushed again.
+
+The claim of somebody who died ends when its time has passed and nothing is in the inbox under its name. Who was only
+slow may lose a claim that way, and finds out in step 3: it carries the moment when it was made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
+
+from ratatouille.errors import Unreachable
+from registry.blobs.inbox import Inbox
+from registry.contributions.answers import CHUNK
+from registry.schema import BlobRow, UploadRow
+from registry.settings import read_settings
+
+
+class Claims:
+    """What one push or combination relies on."""
+
+    def __init__(self, inbox: Inbox, claimant: str) -> None:
+        """Claim nothing yet.
+
+        Args:
+            inbox: where files come in.
+            claimant: digest of the receipt, or work id of the combination.
+        """
+        self._inbox = inbox
+        self._claimant = claimant
+        self._stamps: dict[str, float] = {}
+
+    def take(self, connection: Connection, sizes: Mapping[str, int]) -> None:
+        """Claim digests, with the room that their files need in the inbox (0 for what need not come).
+
+        Raises:
+            Unreachable: when they do not fit beside what is promised to others and the reserve.
+        """
+        _check_room(connection, self._inbox, sizes)
+        now = time.time()
+        for digests in _slices(sizes):
+            connection.execute(delete(UploadRow).where(UploadRow.digest.in_(digests), self._mine))
+            rows = [
+                {"digest": digest, "claimant": self._claimant, "size": sizes[digest], "changed": now}
+                for digest in digests
+            ]
+            connection.execute(insert(UploadRow), rows)
+        self._stamps |= dict.fromkeys(sizes, now)
+
+    def check(self, connection: Connection, digests: Collection[str]) -> None:
+        """See that nobody can have removed these; called in the transaction that makes them part of a version.
+
+        Raises:
+            Unreachable: when somebody may have.
+        """
+        owned = live(connection, digests)
+        for digest in sorted(set(digests) - owned.keys()):
+            row = select(UploadRow.changed).where(UploadRow.digest == digest, self._mine)
+            found = connection.execute(row).scalar()
+            if found is None or found != self._stamps.get(digest):
+                raise Unreachable(f"weights {digest[:12]}… were removed while they were needed; push again")
+
+    def release(self, connection: Connection) -> None:
+        """Give the claims back."""
+        for digests in _slices(self._stamps):
+            connection.execute(delete(UploadRow).where(UploadRow.digest.in_(digests), self._mine))
+
+    @property
+    def _mine(self) -> ColumnElement[bool]:
+        return UploadRow.claimant == self._claimant
+
+
+def live(connection: Connection, digests: Collection[str]) -> dict[str, int]:
+    """Those of these digests that belong to versions, so that their blobs stay, and the lengths of these."""
+    found: dict[str, int] = {}
+    for some in _slices(digests):
+        query = select(BlobRow.digest, BlobRow.size).where(BlobRow.digest.in_(some), BlobRow.collected.is_(None))
+        rows = connection.execute(query)
+        found |= {row.digest: row.size for row in rows}
+    return found
+
+
+def claimed(connection: Connection, inbox: Inbox, digests: Collection[str]) -> set[str]:
+    """Those of these digests that somebody is about to need; asked by whoever holds the write lock."""
+    forget_dead(connection, inbox)
+    return set(digests) & spoken_for(connection)
+
+
+def spoken_for(connection: Connection) -> set[str]:
+    """All digests with a claim, be it of somebody who died; there are as many as transfers and averages under way."""
+    return set(connection.execute(select(UploadRow.digest)).scalars())
+
+
+def unowned(connection: Connection, inbox: Inbox, digests: Collection[str]) -> set[str]:
+    """Those of these digests whose blobs may be removed now, by whoever holds the write lock."""
+    return set(digests) - claimed(connection, inbox, digests) - live(connection, digests).keys()
+
+
+def forget_dead(connection: Connection, inbox: Inbox) -> None:
+    """End the claims of those who died long ago."""
+    before = time.time() - read_settings(connection).stale_seconds
+    for digest in connection.execute(select(UploadRow.digest).where(UploadRow.changed < before)).scalars().all():
+        if not inbox.partial(digest).exists():
+            connection.execute(delete(UploadRow).where(UploadRow.digest == digest))
+
+
+def _check_room(connection: Connection, inbox: Inbox, sizes: Mapping[str, int]) -> None:
+    missing = sum(max(0, size - inbox.arrived_bytes(digest)) for digest, size in sizes.items() if size)
+    if not missing:
+        return
+    promise = func.max(UploadRow.size).label("size")
+    others = connection.execute(select(UploadRow.digest, promise).group_by(UploadRow.digest)).all()
+    promised = sum(max(0, row.size - inbox.arrived_bytes(row.digest)) for row in others if row.digest not in sizes)
+    free = inbox.free_bytes() - read_settings(connection).reserve_bytes - promised
+    if missing > free:
+        raise Unreachable(
+            f"the registry has no room for {missing} bytes (free beside its reserve: {max(0, free)}); "
+            "its maintainers must make some"
+        )
+
+
+def _slices(digests: Collection[str]) -> Iterator[Sequence[str]]:
+    ordered = sorted(digests)
+    for start in range(0, len(ordered), CHUNK):
+        yield ordered[start : start + CHUNK]

@@ -1,0 +1,176 @@
+"""The rows that the write side writes: contributions, versions with their edges, evaluations, blobs, and their events.
+
+Each function works inside the caller's transaction and checks nothing: `examine` and `publish` did.
+"""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import Compare, Import
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.signing import Sealed
+from ratatouille.exchange.version import Version
+from ratatouille.record import canonical_json
+from registry.changes.reach import fallen
+from registry.contributions.examine import Examined
+from registry.contributions.membership import release_lease
+from registry.contributions.quotas import end
+from registry.history.chronicle import record_event
+from registry.history.scores import count_again
+from registry.records import Result
+from registry.schema import BlobRow, ContributionRow, EvaluationRow, ParentRow, VersionRow
+from registry.texts import legible
+
+
+def enter_blob(connection: Connection, digest: str, part: str, size: int) -> None:
+    """Write the row that makes a file visible, or visible again."""
+    again = update(BlobRow).where(BlobRow.digest == digest).values(collected=None)
+    if connection.execute(again).rowcount == 0:
+        connection.execute(insert(BlobRow).values(digest=digest, part=part, size=size, created=time.time()))
+
+
+def enter_version(
+    connection: Connection,
+    version: Version,
+    work_id: str,
+    message: str,
+    seconds: float,
+    round: str | None = None,
+    node: str | None = None,
+) -> None:
+    """Write a version, its edges and its event."""
+    before = connection.execute(select(VersionRow.state).where(VersionRow.id == version.id)).scalar()
+    if before is not None:
+        if before != "admitted":  # it was retracted, and the same answer was admitted anew
+            values = {"state": "admitted", "retraction": None, "replacement": None}
+            connection.execute(update(VersionRow).where(VersionRow.id == version.id).values(**values))
+            record_event(connection, "version", version.id, "admitted again after its retraction", round)
+        return
+    connection.execute(
+        insert(VersionRow).values(
+            id=version.id,
+            record=version.to_json().decode(),
+            featurizer=version.featurizer,
+            head=version.head,
+            architecture=version.architecture,
+            task=version.task,
+            rule=version.rule.name,
+            state="admitted",
+            work_id=work_id,
+            receipt=version.receipt,
+            node=node,
+            round=round,
+            message=message,
+            seconds=seconds,
+            created=time.time(),
+        )
+    )
+    for position, parent in enumerate(version.parents):
+        connection.execute(insert(ParentRow).values(child=version.id, position=position, parent=parent.version))
+    text = f"{version.rule.name} of {len(version.parents)} parents" if version.parents else version.rule.name
+    record_event(connection, "version", version.id, f"{text}: {message}" if message else text, round)
+
+
+def check_parents(connection: Connection, version: Version) -> None:
+    """See, in the transaction that enters a version, that none of its parents was retracted since they were looked at.
+
+    Raises:
+        Refusal: naming the first that was.
+    """
+    retracted = fallen(connection, {parent.version for parent in version.parents})
+    if retracted:
+        raise Refusal(f"parent {retracted[0][:12]}… was retracted a moment ago")
+
+
+def admit(connection: Connection, sealed: Sealed, examined: Examined) -> None:
+    """Make a contribution the answer to its question."""
+    receipt, version = examined.receipt, examined.version
+    write_contribution(connection, sealed, receipt, "admitted", "")
+    if version is not None:
+        check_parents(connection, version)
+        message = message_of(receipt)
+        enter_version(connection, version, receipt.work_id, message, receipt.seconds, receipt.round, receipt.node)
+    else:
+        compared = receipt.comparison
+        text = f"{len(compared.networks)} networks compared" if compared else f"{len(receipt.evaluations)} cells"
+        record_event(connection, "evaluation", receipt.work_id, f"{text} by {receipt.node[:12]}…", receipt.round)
+    _write_evaluations(connection, examined)
+    release_lease(connection, receipt.work_id, receipt.node)
+
+
+def admit_beside(connection: Connection, sealed: Sealed, examined: Examined) -> None:
+    """Enter the version of a contribution from elsewhere whose question has another answer here: that one stays it."""
+    receipt, version = examined.receipt, examined.version
+    assert version is not None, "without a version nothing would be beside the answer"
+    write_contribution(connection, sealed, receipt, "duplicate", "")
+    message = message_of(receipt)
+    enter_version(connection, version, receipt.work_id, message, receipt.seconds, receipt.round, receipt.node)
+    _write_evaluations(connection, examined)
+
+
+def message_of(receipt: Receipt) -> str:
+    """What people read about a contribution."""
+    work = receipt.assignment
+    return receipt.note or (work.source if isinstance(work, Import) else "")
+
+
+def _write_evaluations(connection: Connection, examined: Examined) -> None:
+    receipt, work = examined.receipt, examined.receipt.assignment
+    if isinstance(work, Import | Compare) or examined.evaluated is None:
+        return
+    connection.execute(delete(EvaluationRow).where(EvaluationRow.receipt == receipt.digest))
+    shared = {
+        "receipt": receipt.digest,
+        "featurizer": examined.evaluated[0],
+        "head": examined.evaluated[1],
+        "task": work.task,
+        "fingerprint": work.fingerprint,
+        "trial": work.trial,
+        "image_size": work.image_size,
+    }
+    rows = [
+        {**shared, **evaluation.cell.model_dump(), "confusion": canonical_json(evaluation.confusion).decode()}
+        for evaluation in receipt.evaluations
+    ]
+    if rows:
+        connection.execute(insert(EvaluationRow), rows)
+        count_again(connection, receipt.digest)
+
+
+def write_contribution(connection: Connection, sealed: Sealed, receipt: Receipt, state: str, reason: str) -> None:
+    """Write what became of a receipt; its transfer is over."""
+    end(connection, receipt.digest)
+    values = {
+        "work_id": receipt.work_id,
+        "kind": receipt.assignment.kind,
+        "node": receipt.node,
+        "state": state,
+        "reason": legible(reason),
+        "sealed": sealed.to_json().decode(),
+        # a rejected receipt may name a task that does not exist
+        "task": receipt.assignment.task if state == "admitted" else None,
+        "featurizer": receipt.featurizer,
+        "head": receipt.head,
+        "seconds": receipt.seconds,
+        "overhead": receipt.overhead,
+        "created": time.time(),
+    }
+    before = update(ContributionRow).where(ContributionRow.receipt == receipt.digest).values(**values)
+    if connection.execute(before).rowcount == 0:
+        connection.execute(insert(ContributionRow).values(receipt=receipt.digest, **values))
+
+
+def keep_duplicate(connection: Connection, sealed: Sealed, receipt: Receipt, known: Result) -> None:
+    """Keep a later answer to an answered question, and say whether the bits are the same."""
+    row = select(ContributionRow.state).where(ContributionRow.receipt == receipt.digest)
+    if connection.execute(row).scalar() in ("admitted", "duplicate"):
+        return
+    write_contribution(connection, sealed, receipt, "duplicate", "")
+    bits = "the same" if (receipt.featurizer, receipt.head) == (known.featurizer, known.head) else "other"
+    text = f"{receipt.assignment.kind} by {receipt.node[:12]}… was answered before, with {bits} bits"
+    record_event(connection, "duplicate", receipt.work_id, text)
+    release_lease(connection, receipt.work_id, receipt.node)

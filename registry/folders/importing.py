@@ -1,0 +1,149 @@
+"""Entering a checkpoint that was trained elsewhere: taken apart, encoded anew, and pushed as a signed import.
+
+The registry checks what it checks of every push: names, shapes, finite values, and buffers equal to the ancestor's.
+Where the checkpoint came from is stated by whoever signs, not proved. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import Import
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.signing import Signer
+from ratatouille.tasks.stored import write_whole
+from ratatouille.tasks.task import Task
+from ratatouille.weights.architecture import Tensor
+from ratatouille.weights.canonical import Array, stream
+from ratatouille.weights.container import Container
+from ratatouille.weights.whole import Whole, take_apart
+from registry.folders.checkpoints import Saved, find_checkpoint
+from registry.port import Progress, Registry
+from registry.records import Result
+
+LONGEST_NOTE = 500
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A checkpoint in the registry's form, encoded into files by digest, and the question that its import answers."""
+
+    question: Import
+    parent: str
+    files: Mapping[str, Path]
+    classifier: str | None
+    """What the head was called in the checkpoint; None for a featurizer alone."""
+    permuted: bool
+    """Whether its outputs were brought into the task's order."""
+    notes: tuple[str, ...]
+    """What whoever pushes should know."""
+
+    def receipt(self, signer: Signer, message: str = "") -> Receipt:
+        """The receipt of this import; raises as `refuse_long` does."""
+        refuse_long(message)
+        return Receipt(
+            assignment=self.question,
+            parents=(self.parent,),
+            node=signer.node,
+            featurizer=self.question.featurizer,
+            head=self.question.head,
+            note=message,
+        )
+
+
+def read_checkpoint(registry: Registry, path: Path, start: str, task: Task | None, folder: Path) -> Parts:
+    """Read a checkpoint and encode its parts.
+
+    Args:
+        registry: knows the start.
+        path: a safetensors file with timm's names, or a folder with `model.safetensors` and `config.json`.
+        start: the revision that it was trained from; it says which architecture the weights are of.
+        task: what its head answers; None for a featurizer alone.
+        folder: where the encoded parts go.
+
+    Raises:
+        Refusal: pickles, weights of another network, other classes or another number of them, other types of numbers.
+    """
+    entry = registry.show(start).entry
+    architecture = registry.architecture(entry.version.architecture)
+    saved = find_checkpoint(path)
+    saved.refuse_another_network(architecture)
+    whole = take_apart(Container(saved.weights), architecture)
+    notes = saved.differences(architecture)
+    head, permuted = None, False
+    order = _order(saved, whole, task, notes)
+    if order is not None:
+        permuted = order != sorted(order)
+        arrays = {name: array[order] for name, array in whole.head().items()}
+        head = _encode(folder, architecture.head(whole.classes), arrays)
+    featurizer = _encode(folder, architecture.featurizer, whole.container)
+    files = {digest: folder / digest for digest in (featurizer, head) if digest is not None}
+    question = Import(
+        architecture=architecture.digest,
+        featurizer=featurizer,
+        task=task.digest if task else None,
+        head=head,
+        source=f"trained elsewhere from version {entry.id}",
+    )
+    classifier = whole.classifier.name if whole.classifier else None
+    return Parts(question, entry.id, files, classifier, permuted, tuple(notes))
+
+
+def refuse_long(message: str) -> None:
+    """Refuse a message that does not fit a receipt."""
+    if len(message) > LONGEST_NOTE:
+        raise Refusal(f"the message has {len(message)} characters; {LONGEST_NOTE} are the most")
+
+
+def push_parts(
+    registry: Registry, signer: Signer, parts: Parts, message: str = "", progress: Progress | None = None
+) -> tuple[Result, bool]:
+    """Sign and push; returns the result, and whether it is new. Pushing again changes nothing.
+
+    Raises:
+        Refusal: what the registry refuses.
+    """
+    receipt = parts.receipt(signer, message)
+    known = registry.results([receipt.work_id])
+    return registry.push(signer.seal(receipt), parts.files, progress), receipt.work_id not in known
+
+
+def _order(saved: Saved, whole: Whole, task: Task | None, notes: list[str]) -> list[int] | None:
+    """Which output is each of the task's classes; None for a featurizer alone. What is only assumed is noted."""
+    name = saved.weights.name
+    if whole.classifier is None:
+        if task is not None:
+            raise Refusal(f"'{name}' has no classifier for task {task.name}; without --task it is a featurizer alone")
+        return None
+    if task is None:
+        raise Refusal(f"'{name}' has a classifier for {whole.classes} classes; say with --task of which task")
+    if whole.classes != len(task.classes):
+        raise Refusal(
+            f"{whole.classifier.name} of '{name}' tells {whole.classes} classes apart, and task {task.name} has "
+            f"{len(task.classes)}; train it for the task's classes"
+        )
+    order = saved.order(task)
+    if order is None:
+        order = list(range(whole.classes))
+        first = ", ".join(task.classes[:5]) + (" …" if whole.classes > 5 else "")
+        notes.append(f"the checkpoint does not name its outputs; they are taken to be in the task's order: {first}")
+    return order
+
+
+def _encode(folder: Path, tensors: Sequence[Tensor], arrays: Mapping[str, Array]) -> str:
+    """Write the canonical file of a part under its digest, a tensor at a time; returns the digest."""
+    sha = hashlib.sha256()
+
+    def hashed() -> Iterator[bytes]:
+        for chunk in stream(tensors, arrays):
+            sha.update(chunk)
+            yield chunk
+
+    unnamed = folder / "part"
+    write_whole(unnamed, hashed())
+    unnamed.rename(folder / sha.hexdigest())
+    return sha.hexdigest()

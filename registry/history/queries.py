@@ -1,0 +1,149 @@
+"""The read side: details and lineage; `log` lists. Every answer is bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, Select, select
+
+from ratatouille.exchange.change import Retract
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.signing import Sealed
+from ratatouille.exchange.version import Version
+from registry.changes.releases import names, tags_of
+from registry.contributions.admission import admission
+from registry.contributions.answers import parse_evaluation
+from registry.history.revisions import resolve
+from registry.history.scores import COUNTING
+from registry.records import Details, Entry, StoredEvaluation, TakenBack
+from registry.retention.removed import removed
+from registry.schema import ChangeRow, ContributionRow, EvaluationRow, OfferRow, ParentRow, TaskRow, VersionRow
+
+MOST_ENTRIES = 10_000
+MOST_EVALUATIONS = 10_000
+MOST_CHILDREN = 1000
+
+EntryQuery = Select[*tuple[Any, ...]]
+
+
+def show(connection: Connection, revision: str) -> Details:
+    """Everything about a version."""
+    id = resolve(connection, revision)
+    entry = entry_of(connection, id)
+    sealed = sealed_receipt(connection, entry.version.receipt)
+    children = select(ParentRow.child).where(ParentRow.parent == id).distinct().order_by(ParentRow.child)
+    receipt = None if sealed is None else Receipt.from_json(sealed.body)
+    return Details(
+        entry=entry,
+        receipt=receipt,
+        admission=tuple(admission(connection, entry.version, receipt)),
+        evaluations=tuple(evaluations_of(connection, entry.version)),
+        children=tuple(connection.execute(children.limit(MOST_CHILDREN)).scalars()),
+        tags=tuple(tags_of(connection, id)),
+        taken_back=_taken_back(connection, id),
+        collected=min(removed(connection, _parts(entry.version)).values(), default=None),
+    )
+
+
+def receipt(connection: Connection, revision: str) -> Sealed | None:
+    """A version's signed receipt; None where the registry made the version itself."""
+    found = connection.execute(select(VersionRow.receipt).where(VersionRow.id == resolve(connection, revision)))
+    return sealed_receipt(connection, found.scalar())
+
+
+def entry_of(connection: Connection, id: str) -> Entry:
+    """The version with this full id, which there is."""
+    return next(read(connection, entries().where(VersionRow.id == id)))
+
+
+def _parts(version: Version) -> list[str]:
+    return [part for part in (version.featurizer, version.head) if part is not None]
+
+
+def sealed_receipt(connection: Connection, receipt: str | None) -> Sealed | None:
+    """The signed receipt with this digest, as it was pushed."""
+    query = select(ContributionRow.sealed).where(ContributionRow.receipt == receipt)
+    found = connection.execute(query).scalar() if receipt is not None else None
+    return None if found is None else Sealed.from_json(found)
+
+
+def entries() -> EntryQuery:
+    """What an entry is made of."""
+    return (
+        select(
+            VersionRow.number,
+            VersionRow.id,
+            VersionRow.record,
+            VersionRow.state,
+            VersionRow.created,
+            VersionRow.message,
+            VersionRow.round,
+            VersionRow.work_id,
+            TaskRow.name.label("task_name"),
+            OfferRow.name.label("contributor"),
+            VersionRow.node,
+        )
+        .outerjoin(TaskRow, TaskRow.digest == VersionRow.task)
+        .outerjoin(OfferRow, OfferRow.node == VersionRow.node)
+    )
+
+
+def read(connection: Connection, query: EntryQuery) -> Iterator[Entry]:
+    """The entries that a query made of `entries` finds."""
+    rows = connection.execute(query).all()
+    named = names(connection, [row.id for row in rows])
+    for row in rows:
+        values = row._asdict()
+        values["version"] = Version.from_json(values.pop("record"))
+        values["aliases"] = tuple(named.get(row.id, ()))
+        yield Entry.model_validate(values)
+
+
+def _taken_back(connection: Connection, id: str) -> TakenBack | None:
+    """The retraction that a version fell to."""
+    query = (
+        select(ChangeRow.sealed, VersionRow.replacement)
+        .join(ChangeRow, ChangeRow.number == VersionRow.retraction)
+        .where(VersionRow.id == id, VersionRow.state == "retracted")
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    sealed = Sealed.from_json(row.sealed)
+    change = Retract.from_json(sealed.body)
+    values = {"version": change.version, "message": change.message, "author": change.author, "at": change.at}
+    return TakenBack.model_validate({**values, "node": sealed.node, "replacement": row.replacement})
+
+
+def evaluations_of(connection: Connection, version: Version) -> Iterator[StoredEvaluation]:
+    """The counts of every version with these parts; of a cell that was counted twice the first."""
+    if version.head is None:
+        return
+    query = (
+        select(EvaluationRow, TaskRow.name.label("task_name"), ContributionRow.node)
+        .join(TaskRow, TaskRow.digest == EvaluationRow.task)
+        .join(ContributionRow, ContributionRow.receipt == EvaluationRow.receipt)
+        .where(
+            EvaluationRow.featurizer == version.featurizer,
+            EvaluationRow.head == version.head,
+            ContributionRow.state.in_(COUNTING),
+        )
+        .order_by(EvaluationRow.number)
+        .limit(MOST_EVALUATIONS)
+    )
+    seen = set()
+    for row in connection.execute(query):
+        cell = (row.task, row.fingerprint, row.trial, row.image_size, row.domain, row.split, row.slice)
+        if cell in seen:
+            continue
+        seen.add(cell)
+        yield StoredEvaluation(
+            task=row.task,
+            task_name=row.task_name,
+            fingerprint=row.fingerprint,
+            node=row.node,
+            trial=row.trial,
+            image_size=row.image_size,
+            evaluation=parse_evaluation(row.domain, row.split, row.slice, row.confusion),
+        )

@@ -1,0 +1,43 @@
+"""Where two versions part: the nearest version that both come from."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, select
+
+from registry.history.lineage import reached
+from registry.history.queries import MOST_ENTRIES, entries, read
+from registry.records import Relation
+from registry.schema import ParentRow, VersionRow
+
+
+def relation(connection: Connection, first: str, second: str) -> Relation:
+    """The common ancestor with the fewest steps to both together; a version may be its own.
+
+    Of several that are equally near, the one that is nearest to the farther of the two.
+    """
+    ones, twos = _steps(connection, first), _steps(connection, second)
+    common = ones.keys() & twos.keys()
+    if not common:
+        return Relation(ancestor=None, steps=(0, 0))
+    near = min(common, key=lambda id: (ones[id] + twos[id], max(ones[id], twos[id]), id))
+    entry = next(read(connection, entries().where(VersionRow.id == near)))
+    return Relation(ancestor=entry, steps=(ones[near], twos[near]))
+
+
+def _steps(connection: Connection, start: str) -> Mapping[str, int]:
+    """How many steps each ancestor is away."""
+    edges = select(ParentRow.child, ParentRow.parent).where(ParentRow.child.in_(reached(start, MOST_ENTRIES)))
+    parents: dict[str, list[str]] = defaultdict(list)
+    for child, parent in connection.execute(edges):
+        parents[child].append(parent)
+    far, waiting = {start: 0}, deque([start])
+    while waiting:
+        child = waiting.popleft()
+        for parent in parents[child]:
+            if parent not in far:
+                far[parent] = far[child] + 1
+                waiting.append(parent)
+    return far

@@ -1,0 +1,146 @@
+"""The evaluations of two versions side by side: a pure function of their counts.
+
+Where both were counted on the same holdings, those are compared, image for image; otherwise whatever each was counted
+on. Which images both networks recognise is known only where a node compared the two (`registry.history.joint`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from registry.history.joint import Cell, Joint
+from registry.history.statistics import (
+    METRICS,
+    Ahead,
+    Counted,
+    Counts,
+    accuracy,
+    add,
+    ahead_on_others,
+    ahead_on_same,
+    by_class,
+    mean_ahead,
+    mean_of,
+)
+from registry.records import CellDifference, Gap, StoredEvaluation
+
+Group = tuple[str, str, str, int, int]
+"""Task, split, slice, trial, image size: what a mean over domains shares."""
+
+
+@dataclass(frozen=True)
+class Both:
+    """Both versions on one cell."""
+
+    first: Counts
+    second: Counts
+    same_images: bool
+    joint: tuple[int, int] | None
+    """Images that only the first and only the second recognises, where that is known."""
+
+    def ahead(self) -> dict[str, Ahead | None]:
+        """How far the second is ahead, by metric; of balanced accuracy None where the two saw different classes."""
+        one, two = accuracy(self.first), accuracy(self.second)
+        if self.joint is not None:
+            plain = ahead_on_same(*self.joint, one.images)
+        else:
+            plain = ahead_on_others((one.correct, one.images), (two.correct, two.images))
+        classes = list(zip(by_class(self.first), by_class(self.second), strict=True))
+        alike = all(bool(a[1]) == bool(b[1]) for a, b in classes)
+        balanced = mean_ahead([ahead_on_others(a, b) for a, b in classes if a[1]]) if alike else None
+        return {"accuracy": plain, "balanced_accuracy": balanced}
+
+
+def side_by_side(
+    first: Iterable[StoredEvaluation], second: Iterable[StoredEvaluation], joint: Joint
+) -> tuple[CellDifference, ...]:
+    """A row for each cell that either was counted on, and one for the mean over the domains of both where there are
+    several.
+
+    Args:
+        first: the first version's evaluations.
+        second: the second's.
+        joint: by cell and holding, how many images only one of them recognises.
+    """
+    ones, twos = _by_cell(first), _by_cell(second)
+    rows: dict[Group, list[CellDifference]] = defaultdict(list)
+    compared: dict[Group, list[Both]] = defaultdict(list)
+    for group, domain in sorted(ones.keys() | twos.keys()):
+        one, two = ones.get((group, domain), {}), twos.get((group, domain), {})
+        if one and two:
+            compared[group].append(_both(group, domain, one, two, joint))
+            rows[group].append(_row(group, domain, compared[group][-1:]))
+        else:
+            rows[group].append(_alone(group, domain, one, two))
+    for group, cells in compared.items():
+        if len(cells) > 1:
+            rows[group].append(_row(group, None, cells))
+    return tuple(row for group in sorted(rows) for row in rows[group])
+
+
+def _by_cell(stored: Iterable[StoredEvaluation]) -> dict[tuple[Group, str], dict[str, Counts]]:
+    """Counts by cell and holding; without images there is nothing to compare."""
+    found: dict[tuple[Group, str], dict[str, Counts]] = defaultdict(dict)
+    for one in stored:
+        if one.evaluation.count:
+            cell = one.evaluation.cell
+            group = (one.task_name, cell.split, cell.slice, one.trial, one.image_size)
+            found[group, cell.domain][one.fingerprint] = one.evaluation.confusion
+    return found
+
+
+def _both(group: Group, domain: str, one: Mapping[str, Counts], two: Mapping[str, Counts], joint: Joint) -> Both:
+    common = sorted(one.keys() & two.keys())
+    if not common:
+        return Both(add(list(one.values())), add(list(two.values())), same_images=False, joint=None)
+    _, split, slice_, trial, image_size = group
+    found = [joint.get(Cell(each, trial, image_size, domain, split, slice_)) for each in common]
+    known = [pair for pair in found if pair is not None]
+    complete = len(known) == len(common)
+    return Both(
+        add([one[each] for each in common]),
+        add([two[each] for each in common]),
+        same_images=True,
+        joint=(sum(a for a, _ in known), sum(b for _, b in known)) if complete else None,
+    )
+
+
+def _row(group: Group, domain: str | None, cells: Sequence[Both]) -> CellDifference:
+    """One cell, or the mean over the cells of several domains."""
+    aheads = [cell.ahead() for cell in cells]
+    gaps = {}
+    for name, metric in METRICS.items():
+        one, two = mean_of([metric(cell.first) for cell in cells]), mean_of([metric(cell.second) for cell in cells])
+        known = [found for ahead in aheads if (found := ahead[name]) is not None]
+        gaps[name] = _gap(one, two, mean_ahead(known) if len(known) == len(cells) else None)
+        images = one.images, two.images
+    same = all(cell.same_images for cell in cells)
+    return _difference(group, domain, images, gaps, same, all(cell.joint is not None for cell in cells))
+
+
+def _alone(group: Group, domain: str, one: Mapping[str, Counts], two: Mapping[str, Counts]) -> CellDifference:
+    """A cell that only one of the two was counted on."""
+    gaps, images = {}, [0, 0]
+    for name, metric in METRICS.items():
+        found = [metric(add(list(side.values()))) if side else None for side in (one, two)]
+        images = [counted.images if counted else 0 for counted in found]
+        first, second = (counted.value if counted else None for counted in found)
+        gaps[name] = Gap(first=first, second=second)
+    return _difference(group, domain, (images[0], images[1]), gaps, False, False)
+
+
+def _gap(first: Counted, second: Counted, ahead: Ahead | None) -> Gap:
+    low, high = ahead.interval if ahead is not None else (None, None)
+    return Gap(first=first.value, second=second.value, difference=second.value - first.value, low=low, high=high)
+
+
+def _difference(
+    group: Group, domain: str | None, images: tuple[int, int], gaps: Mapping[str, Gap], same_images: bool, paired: bool
+) -> CellDifference:
+    task, split, slice_, trial, image_size = group
+    where = {"task": task, "domain": domain, "split": split, "slice": slice_, "trial": trial, "image_size": image_size}
+    return CellDifference.model_validate(
+        {**where, "images": images, "same_images": same_images, "paired": paired, **gaps}
+    )

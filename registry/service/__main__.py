@@ -1,0 +1,36 @@
+"""`python -m registry.service --folder FOLDER`: the process that a coordinator starts."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from functools import partial
+from pathlib import Path
+
+from ratatouille.errors import Refusal
+from registry.service.process import serve
+
+
+def main() -> int:
+    """The process's entry."""
+    parser = argparse.ArgumentParser(
+        prog="python -m registry.service", description="Serve a registry folder over gRPC."
+    )
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--port", type=int, default=9290, help="0 takes a free one")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--web-port", type=int, help="show the web page there; 0 takes a free one")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        said = partial(print, flush=True)
+        serve(arguments.folder, arguments.port, arguments.host, said, arguments.web_port)
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

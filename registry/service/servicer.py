@@ -1,0 +1,219 @@
+"""What the service answers: the four calls of `registry.proto`, on top of a `LocalRegistry`.
+
+Arguments are checked by `wire`; refusals become statuses with their sentence; anything else that is raised is a defect
+of ours, which is logged and not shown. Nothing is begun for a caller that has hung up, and long work stops then.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import grpc
+from pydantic_core import to_json
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.dialect import PROTOCOL, UPGRADE, disagreement
+from ratatouille.exchange.signing import Sealed
+from registry.asked import Abandoned, asked
+from registry.contributions.publish import Push
+from registry.local import LocalRegistry
+from registry.proto.registry_pb2 import (
+    Begin,
+    CallReply,
+    CallRequest,
+    FetchReply,
+    FetchRequest,
+    File,
+    Needed,
+    PushReply,
+    PushRequest,
+    WatchReply,
+    WatchRequest,
+)
+from registry.records import Event, Result
+from registry.service.ahead import ahead
+from registry.service.idle import Idle
+from registry.service.wire import MESSAGE_BYTES, METHODS, OURS, SERVICE, SOFTWARE
+
+MOST_TRANSFERS = 48
+MOST_WATCHERS = 96
+THREADS = MOST_TRANSFERS + MOST_WATCHERS + 16
+"""So many stay free for short calls, whatever streams there are."""
+IDLE_SECONDS = 120.0
+"""A transfer whose other side does nothing for so long is ended; it may go on where it stopped."""
+LONGEST_SENTENCE = 1500
+"""Characters of a refusal; gRPC limits the size of a status."""
+
+_log = logging.getLogger("registry")
+
+
+class Servicer:
+    """Answers the four calls."""
+
+    def __init__(self, registry: LocalRegistry) -> None:
+        self._registry = registry
+        self._transfers = threading.BoundedSemaphore(MOST_TRANSFERS)
+        self._watchers = threading.BoundedSemaphore(MOST_WATCHERS)
+
+    def call(self, request: CallRequest, context: grpc.ServicerContext) -> CallReply:
+        """Any method of the port that is no stream."""
+        with _refusals(context, f"call {request.method[:80]}"), asked(context.is_active):
+            _check_protocol(request.protocol)
+            if request.method not in METHODS:
+                raise _Unknown(
+                    f"this registry (ratatouille {SOFTWARE}) does not know {request.method[:80]!r}; "
+                    f"{_upgrade(request.software)}"
+                )
+            try:
+                arguments = METHODS[request.method].decode(request.json)
+            except Refusal as refusal:
+                hint = "" if request.software == SOFTWARE else f"; {_upgrade(request.software)}"
+                raise _Misused(f"{refusal}{hint}") from refusal
+            return CallReply(json=to_json(getattr(self._registry, request.method)(**arguments)))
+
+    def fetch(self, request: FetchRequest, context: grpc.ServicerContext) -> Iterator[FetchReply]:
+        """Stream a file from an offset on."""
+        with _refusals(context, "fetch"), _one_of(self._transfers, "transfers", MOST_TRANSFERS):
+            _check_protocol(request.protocol)
+            size, blocks = self._registry.stream(request.digest, request.offset)
+            with closing(blocks), Idle(IDLE_SECONDS, context.cancel) as idle:
+                yield FetchReply(size=size)
+                for block in blocks:
+                    for start in range(0, len(block), MESSAGE_BYTES):
+                        yield FetchReply(data=bytes(block[start : start + MESSAGE_BYTES]))
+                        idle.heard()
+
+    def push(self, requests: Iterator[PushRequest], context: grpc.ServicerContext) -> Iterator[PushReply]:
+        """Take a contribution: receipt, what is needed, bytes, acknowledgement."""
+        with _refusals(context, "push"), _one_of(self._transfers, "transfers", MOST_TRANSFERS):
+            with Idle(IDLE_SECONDS, context.cancel):
+                begin = next(requests, PushRequest()).begin
+            push = self._registry.publisher.begin(_sealed(begin))
+            if isinstance(push, Result):
+                yield PushReply(result=push.to_json())
+                return
+            with push, ahead(requests) as following:
+                with Idle(IDLE_SECONDS, context.cancel) as idle:
+                    yield PushReply(needed=_needed(push))
+                    for request in following:
+                        _take(push, request)
+                        idle.heard()
+                yield PushReply(result=push.commit().to_json())
+
+    def watch(self, request: WatchRequest, context: grpc.ServicerContext) -> Iterator[WatchReply]:
+        """Tell lines of the log as they happen."""
+        with _refusals(context, "watch"), _one_of(self._watchers, "watchers", MOST_WATCHERS):
+            _check_protocol(request.protocol)
+            after = request.after if request.HasField("after") else None
+            round = request.round if request.HasField("round") else None
+            for step in self._registry.watching.steps(after, round, tuple(request.kinds), context.is_active):
+                yield WatchReply(event=step.to_json()) if isinstance(step, Event) else WatchReply(seen=step)
+
+    def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
+        """The four calls under their names."""
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                "Call": grpc.unary_unary_rpc_method_handler(
+                    self.call, CallRequest.FromString, CallReply.SerializeToString
+                ),
+                "Fetch": grpc.unary_stream_rpc_method_handler(
+                    self.fetch, FetchRequest.FromString, FetchReply.SerializeToString
+                ),
+                "Push": grpc.stream_stream_rpc_method_handler(
+                    self.push, PushRequest.FromString, PushReply.SerializeToString
+                ),
+                "Watch": grpc.unary_stream_rpc_method_handler(
+                    self.watch, WatchRequest.FromString, WatchReply.SerializeToString
+                ),
+            },
+        )
+
+
+@contextmanager
+def _one_of(places: threading.BoundedSemaphore, what: str, most: int) -> Iterator[None]:
+    if not places.acquire(blocking=False):
+        raise Unreachable(f"the registry has {most} {what} already, which are the most; try again in a minute")
+    try:
+        yield
+    finally:
+        places.release()
+
+
+def _sealed(begin: Begin) -> Sealed:
+    _check_protocol(begin.protocol)
+    return Sealed.from_json(begin.sealed)
+
+
+def _needed(push: Push) -> Needed:
+    files = [
+        File(digest=digest, size=push.wanted[digest].size, offset=receiving.received)
+        for digest, receiving in push.receiving.items()
+    ]
+    return Needed(files=files)
+
+
+def _take(push: Push, request: PushRequest) -> None:
+    chunk = request.chunk
+    receiving = push.receiving.get(chunk.digest)
+    if receiving is None:
+        raise Refusal(f"weights {chunk.digest[:12]}… were not asked for")
+    if chunk.offset != receiving.received:
+        raise Refusal(f"bytes from {chunk.offset} on came; those from {receiving.received} on were next")
+    push.write(chunk.digest, chunk.data)
+
+
+def _check_protocol(theirs: int) -> None:
+    if theirs != PROTOCOL:
+        raise Refusal(disagreement(theirs, "your software", "this registry"))
+
+
+def _upgrade(theirs: str) -> str:
+    """Which side is older, as far as their version says."""
+    numbers, ours = _numbers(theirs), _numbers(SOFTWARE)
+    older = "yours" if numbers < ours else "it" if numbers > ours else "the older side"
+    return f"upgrade {older}{f' ({theirs[:40]})' if numbers < ours and theirs else ''}: {UPGRADE}"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """What orders versions; nothing for one that says nothing, as the oldest software did."""
+    return tuple(int(part) for part in re.findall(r"\d{1,9}", version[:40])[:3])
+
+
+class _Unknown(Refusal):
+    """A method that the port does not have."""
+
+
+class _Misused(Refusal):
+    """Arguments that a method does not take."""
+
+
+_CODES = {
+    _Unknown: grpc.StatusCode.UNIMPLEMENTED,
+    _Misused: grpc.StatusCode.INVALID_ARGUMENT,
+    Unreachable: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+@contextmanager
+def _refusals(context: grpc.ServicerContext, what: str) -> Iterator[None]:
+    """Send a refusal as a status; log anything else, since it is a defect of ours."""
+    try:
+        yield
+        return
+    except Abandoned:
+        code, sentence = grpc.StatusCode.CANCELLED, f"nobody waits for {what} any more"
+    except Refusal as refusal:
+        code, sentence = _CODES.get(type(refusal), grpc.StatusCode.FAILED_PRECONDITION), str(refusal)
+    except Exception:
+        if not context.is_active():  # the caller is gone
+            return
+        _log.exception("%s failed", what)
+        code, sentence = grpc.StatusCode.INTERNAL, f"the registry failed at this {what}; its log says why"
+    context.set_trailing_metadata((OURS,))
+    context.abort(code, sentence[:LONGEST_SENTENCE])

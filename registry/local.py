@@ -28,7 +28,8 @@ from registry.blobs.store import BLOCK, Block, damaged, missing
 from registry.changes import releases, retraction
 from registry.contributions import answers, definitions, membership
 from registry.contributions.claims import live
-from registry.contributions.publish import Publisher, Push
+from registry.contributions.publish import Publisher
+from registry.contributions.push import Push
 from registry.database import Database
 from registry.history import (
     chronicle,

@@ -39,9 +39,12 @@ class Settings(Record):
     """How many of the newest rounds keep all their weights; of older ones gc takes what nothing released needs."""
 
 
+_SETTINGS = select(Setting.name, Setting.value)
+
+
 def read_settings(connection: Connection) -> Settings:
     """The values that hold now."""
-    rows = connection.execute(select(Setting.name, Setting.value)).all()
+    rows = connection.execute(_SETTINGS).all()
     fields = ",".join(f'"{row.name}":{row.value}' for row in rows)
     return Settings.from_json("{" + fields + "}")
 

@@ -3,6 +3,9 @@
 What one publication syncs is counted while it runs: `os.fsync` of files and folders, and the database's transactions,
 each of which is one sync of its log. Bare processes make new files of the same size, sync them and their folder, and
 append to one common file under a lock, as transactions of one database do.
+
+Where a sync costs nothing (a virtual machine's disk that only remembers), this compares the work of a publication with
+none. So both are also run with some milliseconds added to each sync, as a disk takes that keeps its word.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -32,26 +37,29 @@ SHARE = 0.5
 """Of the bare rate: the limit."""
 
 
-def compared(places: Callable[[Path], None], processes: int, each: int) -> dict[str, Any]:
+def compared(places: Callable[[Path], None], processes: int, each: int, added: float = 0.0) -> dict[str, Any]:
     """Both rates.
 
     Args:
         places: prepares the folder of a new registry (its registry.toml, if it has one).
         processes: how many publish at once.
         each: publications of each.
+        added: seconds that each sync takes longer, on both sides.
     """
+    seeds = int(1e6 * added) * 10**9  # a server may have the weights of the run before
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root)
         (folder / "registry").mkdir(mode=0o700)
         places(folder / "registry")
         registry = LocalRegistry(folder / "registry")
         registry.define_architecture(architecture(NUMBERS))
-        syncs, transactions = _counted(registry, folder)
+        syncs, transactions = _counted(registry, folder, seeds)
         registry.close()
-        ours = _rate(_publish, folder, processes, each)
-        bare = _rate(_bare, folder, processes, each, syncs, transactions)
+        ours = _rate(_publish, folder, processes, each, added, seeds)
+        bare = _rate(_bare, folder, processes, each, added, syncs, transactions)
     return {
         "processes": processes,
+        "sync_milliseconds_added": round(1000 * added, 1),
         "syncs": syncs,
         "transactions": transactions,
         "published_per_second": round(ours, 1),
@@ -62,76 +70,111 @@ def compared(places: Callable[[Path], None], processes: int, each: int) -> dict[
     }
 
 
-def _counted(registry: LocalRegistry, folder: Path) -> tuple[int, int]:
+def _counted(registry: LocalRegistry, folder: Path, seeds: int) -> tuple[int, int]:
     """What the second publication of a process syncs."""
     signer = Signer.open(folder / "key")
-    for seed in (-1, -2):
+    for seed in (10**8, 10**8 + 1):
         with _counting(registry) as counts:
-            registry.push(*model(signer, architecture(NUMBERS), seed + 10**9, folder))
+            registry.push(*model(signer, architecture(NUMBERS), seeds + seed, folder))
     return counts["syncs"], counts["transactions"]
 
 
 @contextmanager
 def _counting(registry: LocalRegistry) -> Iterator[dict[str, int]]:
-    counts, sync = {"syncs": 0, "transactions": 0}, os.fsync
-    engine = registry.publisher.database._engine.engine
+    counts = {"syncs": 0, "transactions": 0}
 
-    def counted(descriptor: int) -> None:
-        counts["syncs"] += 1
+    def count(what: str) -> None:
+        counts[what] += 1
+
+    with _syncing(registry, partial(count, "syncs"), partial(count, "transactions")):
+        yield counts
+
+
+@contextmanager
+def _syncing(registry: LocalRegistry, synced: Callable[[], None], committing: Callable[[], None]) -> Iterator[None]:
+    """Call one function before each sync of a file or folder, the other before each commit, which holds the lock."""
+    sync, engine = os.fsync, registry.publisher.database._engine.engine
+
+    def before_sync(descriptor: int) -> None:
+        synced()
         sync(descriptor)
 
-    def committed(connection: object) -> None:
-        counts["transactions"] += 1
+    def before_commit(connection: object) -> None:
+        committing()
 
-    os.fsync = counted  # type: ignore[assignment]
-    event.listen(engine, "commit", committed)
+    os.fsync = before_sync  # type: ignore[assignment]
+    event.listen(engine, "commit", before_commit)
     try:
-        yield counts
+        yield
     finally:
         os.fsync = sync
-        event.remove(engine, "commit", committed)
+        event.remove(engine, "commit", before_commit)
 
 
-def _rate(work: Callable[..., float], folder: Path, processes: int, each: int, *more: int) -> float:
-    """Publications a second of all processes, from the first one's start to the last one's end."""
+def _rate(
+    work: Callable[..., tuple[float, float]], folder: Path, processes: int, each: int, added: float, *more: int
+) -> float:
+    """Publications a second of all processes, which begin together, until the last one ends."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        ready = time.time() + 5.0  # interpreters start one after another
-        running = [pool.submit(work, folder, number, each, ready, *more) for number in range(processes)]
-        ended = max(one.result() for one in running)
-    return processes * each / (ended - ready)
+    with ProcessPoolExecutor(processes, context, _meet, (context.Barrier(processes),)) as pool:
+        running = [pool.submit(work, folder, number, each, added, *more) for number in range(processes)]
+        times = [one.result() for one in running]
+    return processes * each / (max(ended for _, ended in times) - min(begun for begun, _ in times))
 
 
-def _publish(folder: Path, number: int, each: int, ready: float) -> float:
+def _meet(barrier: Barrier) -> None:
+    """Called in each process as it starts: where it waits for the others when it is ready."""
+    global _others
+    _others = barrier
+
+
+_others: Barrier
+
+
+def _publish(folder: Path, number: int, each: int, added: float, seeds: int) -> tuple[float, float]:
     registry, signer = LocalRegistry(folder / "registry"), Signer.open(folder / f"key-{number}")
     mine = folder / f"files-{number}"
     mine.mkdir()
     network = architecture(NUMBERS)
-    models = [model(signer, network, number * 10**6 + seed, mine) for seed in range(each)]
-    time.sleep(max(0.0, ready - time.time()))
-    for sealed, files in models:
-        registry.push(sealed, files)
+    models = [model(signer, network, seeds + number * 10**6 + seed, mine) for seed in range(each)]
+    _others.wait()
+    begun = time.time()
+    longer = partial(time.sleep, added) if added else _at_once
+    with _syncing(registry, longer, longer):
+        for sealed, files in models:
+            registry.push(sealed, files)
     ended = time.time()
     registry.close()
-    return ended
+    return begun, ended
 
 
-def _bare(folder: Path, number: int, each: int, ready: float, syncs: int, transactions: int) -> float:
+def _at_once() -> None:
+    pass
+
+
+def _bare(folder: Path, number: int, each: int, added: float, syncs: int, transactions: int) -> tuple[float, float]:
     mine, data = folder / f"bare-{number}", os.urandom(4 * NUMBERS + 100)
     mine.mkdir()
     descriptor = os.open(mine, os.O_RDONLY)
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    time.sleep(max(0.0, ready - time.time()))
+
+    def sync(descriptor: int) -> None:
+        if added:
+            time.sleep(added)
+        os.fsync(descriptor)
+
+    _others.wait()
+    begun = time.time()
     for seed in range(each):
         file = os.open(mine / str(seed), os.O_WRONLY | os.O_CREAT)
         os.write(file, data)
-        os.fsync(file)
+        sync(file)
         os.close(file)
         for _ in range(syncs - 1):
-            os.fsync(descriptor)
+            sync(descriptor)
         for _ in range(transactions):
             fcntl.flock(log, fcntl.LOCK_EX)
             os.write(log, bytes(LOG_BYTES))
-            os.fsync(log)
+            sync(log)
             fcntl.flock(log, fcntl.LOCK_UN)
-    return time.time()
+    return begun, time.time()

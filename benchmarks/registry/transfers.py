@@ -1,4 +1,4 @@
-"""A large model through the service: push and fetch beside hashing the same bytes, and the memory of both sides."""
+"""A large model through the service: push and fetch beside hashing the same bytes and beside bare gRPC; memory too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -16,8 +17,9 @@ from typing import Any
 import psutil
 
 from benchmarks.measure import in_fresh_process, measure
+from benchmarks.registry import bare
 from benchmarks.registry.weights import architecture, model
-from ratatouille.exchange.signing import Signer
+from ratatouille.exchange.signing import Sealed, Signer
 from registry.blobs.disk import hash_file
 from registry.opening import open_registry
 
@@ -30,35 +32,28 @@ SAMPLE_SECONDS = 0.01
 
 def compared(numbers: int, turns: int) -> dict[str, Any]:
     """Medians of some turns, each with a model of its own; pushes and fetches are as people's, with empty caches."""
-    with tempfile.TemporaryDirectory() as root, _service(Path(root)) as (url, process):
+    seconds: dict[str, list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as root, _service(Path(root)) as (url, process), _peer(Path(root)) as port:
         folder = Path(root)
-        hashing: list[float] = []
-        pushing: list[float] = []
-        fetching: list[float] = []
-        grown, service = [0], 0
-        network = architecture(numbers)
-        signer = Signer.open(folder / "key")
+        signer, network = Signer.open(folder / "key"), architecture(numbers)
         registry = open_registry(url, cache=folder / "cache")
         registry.define_architecture(network)
         registry.close()
+        memory = _memory(folder, url, process, *model(signer, network, turns, folder))
         for turn in range(turns):
             sealed, files = model(signer, network, turn, folder)
             ((digest, path),) = files.items()
-            begun = time.perf_counter()
-            hash_file(path)
-            hashing.append(time.perf_counter() - begun)
-            for call, seconds in ((_push, pushing), (_fetch, fetching)):
-                with _watched(process) as peak:
-                    took, growth = in_fresh_process(call, url, folder / f"{call.__name__}-{turn}", sealed, digest, path)
-                service = max(service, peak[0])
-                seconds.append(took)
-                grown.append(growth or 0)
-            size = path.stat().st_size
-    rows = [_row(name, size, median(hashing), median(took)) for name, took in (("push", pushing), ("fetch", fetching))]
-    memory = {"client_megabytes": round(max(grown) / 1e6), "service_megabytes": round(service / 1e6)}
+            cache, size = folder / f"cache-{turn}", path.stat().st_size
+            seconds["hash"].append(_seconds(hash_file, path))
+            seconds["push"].append(in_fresh_process(_timed, url, cache, "push", sealed, files))
+            seconds["fetch"].append(in_fresh_process(_timed, url, cache, "fetch", digest))
+            seconds["bare push"].append(in_fresh_process(_seconds, bare.push, port, path))
+            seconds["bare fetch"].append(in_fresh_process(_seconds, bare.fetch, port, path, folder / "fetched"))
+    took = {name: median(each) for name, each in seconds.items()}
+    rows = [_row(name, size, took["hash"], took[name], took[f"bare {name}"]) for name in ("push", "fetch")]
     return {
         "megabytes": round(size / 1e6),
-        "hash_seconds": round(median(hashing), 3),
+        "hash_seconds": round(took["hash"], 3),
         "transfers": rows,
         **memory,
         "limit_megabytes": MEGABYTES,
@@ -66,31 +61,58 @@ def compared(numbers: int, turns: int) -> dict[str, Any]:
     }
 
 
-def _row(name: str, size: int, hashing: float, took: float) -> dict[str, Any]:
+def _row(name: str, size: int, hashing: float, took: float, bare: float) -> dict[str, Any]:
     share = hashing / took
-    speed = round(size / took / 1e6)
     return {
         "transfer": name,
         "seconds": round(took, 3),
-        "megabytes_per_second": speed,
+        "megabytes_per_second": round(size / took / 1e6),
+        "bare_grpc_seconds": round(bare, 3),
         "share": round(share, 2),
         "limit": SHARE,
         "met": share >= SHARE,
     }
 
 
-def _push(url: str, cache: Path, sealed: Any, digest: str, path: Path) -> tuple[float, int | None]:
-    registry = open_registry(url, cache=cache)
-    registry.info()
-    taken = measure(lambda: registry.push(sealed, {digest: path}))
-    return taken.seconds, taken.growth
+def _memory(folder: Path, url: str, process: psutil.Process, sealed: Sealed, files: dict[str, Path]) -> dict[str, int]:
+    """How far both sides grow, in megabytes; apart from the timed turns, since looking costs time."""
+    grown = {"client_megabytes": 0, "service_megabytes": 0}
+    (digest,) = files
+    for call, arguments in (("push", (sealed, files)), ("fetch", (digest,))):
+        with _watched(process) as peak:
+            growth = in_fresh_process(_grown, url, folder / "cache-memory", call, *arguments)
+        grown["client_megabytes"] = max(grown["client_megabytes"], round(growth / 1e6))
+        grown["service_megabytes"] = max(grown["service_megabytes"], round(peak[0] / 1e6))
+    return grown
 
 
-def _fetch(url: str, cache: Path, sealed: Any, digest: str, path: Path) -> tuple[float, int | None]:
+def _seconds(call: Callable[..., Any], *arguments: Any) -> float:
+    begun = time.perf_counter()
+    call(*arguments)
+    return time.perf_counter() - begun
+
+
+def _timed(url: str, cache: Path, call: str, *arguments: Any) -> float:
     registry = open_registry(url, cache=cache)
     registry.info()
-    taken = measure(lambda: registry.fetch(digest))
-    return taken.seconds, taken.growth
+    return _seconds(getattr(registry, call), *arguments)
+
+
+def _grown(url: str, cache: Path, call: str, *arguments: Any) -> int:
+    registry = open_registry(url, cache=cache)
+    registry.info()
+    return measure(lambda: getattr(registry, call)(*arguments)).growth or 0
+
+
+@contextmanager
+def _peer(folder: Path) -> Iterator[int]:
+    command = [sys.executable, "-m", "benchmarks.registry.bare", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
 
 
 @contextmanager

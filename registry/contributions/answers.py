@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BindParameter, Connection, bindparam, literal, select, union_all
 
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.receipt import Comparison, Evaluation, Receipt
@@ -16,10 +17,45 @@ from registry.records import Result
 from registry.retention.removed import removed
 from registry.schema import ContributionRow, EvaluationRow, VersionRow
 
+_WORK_ID: BindParameter[Any] = bindparam("work_id")
+_WORK_IDS: BindParameter[Any] = bindparam("work_ids", expanding=True)
+_IS_ANSWERED = union_all(
+    select(literal(1)).where(ContributionRow.work_id == _WORK_ID, ContributionRow.state == "admitted"),
+    select(literal(1)).where(VersionRow.work_id == _WORK_ID, VersionRow.state == "admitted"),
+).limit(1)
+_COMBINED = select(VersionRow).where(
+    VersionRow.work_id.in_(_WORK_IDS), VersionRow.state == "admitted", VersionRow.receipt.is_(None)
+)
+_CONTRIBUTED = (
+    select(ContributionRow, VersionRow.id.label("version"))
+    .outerjoin(VersionRow, VersionRow.receipt == ContributionRow.receipt)
+    .where(ContributionRow.work_id.in_(_WORK_IDS), ContributionRow.state == "admitted")
+)
+_EVALUATIONS = (
+    select(EvaluationRow)
+    .where(EvaluationRow.receipt.in_(bindparam("receipts", expanding=True)))
+    .order_by(EvaluationRow.number)
+)
+
 
 def answer(connection: Connection, work_id: str) -> Result | None:
     """The admitted answer to a question."""
     return answers(connection, [work_id]).get(work_id)
+
+
+def contributed(connection: Connection, work_id: str) -> Result:
+    """The answer that a contribution gave a moment ago, with its weights."""
+    return _contributed(connection, [work_id])[work_id]
+
+
+def is_answered(connection: Connection, work_id: str) -> bool:
+    """Whether a question has an admitted answer."""
+    return connection.execute(_IS_ANSWERED, {"work_id": work_id}).first() is not None
+
+
+def brings_back(receipt: Receipt, known: Result) -> bool:
+    """Whether a receipt, whose question is answered, comes with the very weights that gc removed."""
+    return known.collected is not None and (receipt.featurizer, receipt.head) == (known.featurizer, known.head)
 
 
 def answers(connection: Connection, work_ids: Sequence[str]) -> dict[str, Result]:
@@ -43,9 +79,6 @@ def parse_evaluation(domain: str, split: str, slice: str, confusion: str) -> Eva
 
 
 def _combined(connection: Connection, work_ids: Sequence[str]) -> dict[str, Result]:
-    query = select(VersionRow).where(
-        VersionRow.work_id.in_(work_ids), VersionRow.state == "admitted", VersionRow.receipt.is_(None)
-    )
     return {
         row.work_id: Result(
             work_id=row.work_id,
@@ -56,18 +89,13 @@ def _combined(connection: Connection, work_ids: Sequence[str]) -> dict[str, Resu
             seconds=row.seconds,
             created=row.created,
         )
-        for row in connection.execute(query)
+        for row in connection.execute(_COMBINED, {"work_ids": work_ids})
     }
 
 
 def _contributed(connection: Connection, work_ids: Sequence[str]) -> dict[str, Result]:
-    query = (
-        select(ContributionRow, VersionRow.id.label("version"))
-        .outerjoin(VersionRow, VersionRow.receipt == ContributionRow.receipt)
-        .where(ContributionRow.work_id.in_(work_ids), ContributionRow.state == "admitted")
-    )
-    rows = connection.execute(query).all()
-    evaluations = _evaluations(connection, [row.receipt for row in rows])
+    rows = connection.execute(_CONTRIBUTED, {"work_ids": work_ids}).all()
+    evaluations = _evaluations(connection, [row.receipt for row in rows]) if rows else {}
     return {
         row.work_id: Result(
             work_id=row.work_id,
@@ -92,8 +120,7 @@ def _comparison(sealed: str) -> Comparison | None:
 
 
 def _evaluations(connection: Connection, receipts: Sequence[str]) -> dict[str, list[Evaluation]]:
-    query = select(EvaluationRow).where(EvaluationRow.receipt.in_(receipts)).order_by(EvaluationRow.number)
     found = defaultdict(list)
-    for row in connection.execute(query):
+    for row in connection.execute(_EVALUATIONS, {"receipts": receipts}):
         found[row.receipt].append(parse_evaluation(row.domain, row.split, row.slice, row.confusion))
     return found

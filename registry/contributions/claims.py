@@ -17,14 +17,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
+from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select
 
 from ratatouille.errors import Unreachable
 from registry.blobs.inbox import Inbox
 from registry.contributions.answers import CHUNK
 from registry.schema import BlobRow, UploadRow
 from registry.settings import read_settings
+from registry.upsert import upsert
+
+_DIGESTS: BindParameter[Any] = bindparam("digests", expanding=True)
+_MINE = UploadRow.claimant == bindparam("who")
+_LIVE = select(BlobRow.digest, BlobRow.size).where(BlobRow.digest.in_(_DIGESTS), BlobRow.collected.is_(None))
+_CLAIM = select(UploadRow.changed).where(UploadRow.digest == bindparam("one"), _MINE)
+_RELEASE = delete(UploadRow).where(UploadRow.digest.in_(_DIGESTS), _MINE)
+_PROMISED = select(UploadRow.digest, func.max(UploadRow.size).label("size")).group_by(UploadRow.digest)
 
 
 class Claims:
@@ -50,12 +59,11 @@ class Claims:
         _check_room(connection, self._inbox, sizes)
         now = time.time()
         for digests in _slices(sizes):
-            connection.execute(delete(UploadRow).where(UploadRow.digest.in_(digests), self._mine))
             rows = [
                 {"digest": digest, "claimant": self._claimant, "size": sizes[digest], "changed": now}
                 for digest in digests
             ]
-            connection.execute(insert(UploadRow), rows)
+            upsert(connection, UploadRow, rows)
         self._stamps |= dict.fromkeys(sizes, now)
 
     def check(self, connection: Connection, digests: Collection[str]) -> None:
@@ -66,28 +74,21 @@ class Claims:
         """
         owned = live(connection, digests)
         for digest in sorted(set(digests) - owned.keys()):
-            row = select(UploadRow.changed).where(UploadRow.digest == digest, self._mine)
-            found = connection.execute(row).scalar()
+            found = connection.execute(_CLAIM, {"one": digest, "who": self._claimant}).scalar()
             if found is None or found != self._stamps.get(digest):
                 raise Unreachable(f"weights {digest[:12]}… were removed while they were needed; push again")
 
     def release(self, connection: Connection) -> None:
         """Give the claims back."""
         for digests in _slices(self._stamps):
-            connection.execute(delete(UploadRow).where(UploadRow.digest.in_(digests), self._mine))
-
-    @property
-    def _mine(self) -> ColumnElement[bool]:
-        return UploadRow.claimant == self._claimant
+            connection.execute(_RELEASE, {"digests": digests, "who": self._claimant})
 
 
 def live(connection: Connection, digests: Collection[str]) -> dict[str, int]:
     """Those of these digests that belong to versions, so that their blobs stay, and the lengths of these."""
     found: dict[str, int] = {}
     for some in _slices(digests):
-        query = select(BlobRow.digest, BlobRow.size).where(BlobRow.digest.in_(some), BlobRow.collected.is_(None))
-        rows = connection.execute(query)
-        found |= {row.digest: row.size for row in rows}
+        found |= {row.digest: row.size for row in connection.execute(_LIVE, {"digests": some})}
     return found
 
 
@@ -119,8 +120,7 @@ def _check_room(connection: Connection, inbox: Inbox, sizes: Mapping[str, int]) 
     missing = sum(max(0, size - inbox.arrived_bytes(digest)) for digest, size in sizes.items() if size)
     if not missing:
         return
-    promise = func.max(UploadRow.size).label("size")
-    others = connection.execute(select(UploadRow.digest, promise).group_by(UploadRow.digest)).all()
+    others = connection.execute(_PROMISED).all()
     promised = sum(max(0, row.size - inbox.arrived_bytes(row.digest)) for row in others if row.digest not in sizes)
     free = inbox.free_bytes() - read_settings(connection).reserve_bytes - promised
     if missing > free:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from sqlalchemy import Connection, insert, or_, select
+from sqlalchemy import Connection, String, bindparam, insert, or_, select
 
 from ratatouille.errors import Refusal
 from ratatouille.tasks.task import Task
@@ -16,6 +16,17 @@ from registry.texts import storable
 
 LONGEST_ARCHITECTURE = 200
 """Characters of its name, as the column has them."""
+
+
+_WANTED = bindparam("wanted", type_=String)
+_ARCHITECTURE = select(ArchitectureRow.record).where(ArchitectureRow.digest == _WANTED)
+# the digest first: another task may have been given it as its name
+_TASK = (
+    select(TaskRow.record)
+    .where(or_(TaskRow.digest == _WANTED, TaskRow.name == _WANTED))
+    .order_by((TaskRow.digest == _WANTED).desc())
+    .limit(1)
+)
 
 
 def define_architecture(connection: Connection, architecture: Architecture) -> str:
@@ -48,7 +59,7 @@ def architecture(connection: Connection, digest: str) -> Architecture:
     Raises:
         Refusal: when there is none.
     """
-    record = connection.execute(select(ArchitectureRow.record).where(ArchitectureRow.digest == digest)).scalar()
+    record = connection.execute(_ARCHITECTURE, {"wanted": digest}).scalar()
     if record is None:
         raise Refusal(f"architecture {digest[:12]}… is not known here; define it first")
     return Architecture.from_json(record)
@@ -78,10 +89,7 @@ def task(connection: Connection, name_or_digest: str) -> Task:
     Raises:
         Refusal: when there is none.
     """
-    matches = or_(TaskRow.digest == name_or_digest, TaskRow.name == name_or_digest)
-    # the digest first: another task may have been given it as its name
-    query = select(TaskRow.record).where(matches).order_by((TaskRow.digest == name_or_digest).desc())
-    record = connection.execute(query.limit(1)).scalar()
+    record = connection.execute(_TASK, {"wanted": name_or_digest}).scalar()
     if record is None:
         raise Refusal(f"task {name_or_digest[:80]} is not known here; `ratatouille task list` shows those that are")
     return Task.from_json(record)

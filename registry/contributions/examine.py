@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, bindparam, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ratatouille.errors import Refusal
@@ -26,6 +26,10 @@ from registry.records import State
 from registry.schema import VersionRow
 from registry.settings import read_settings
 from registry.texts import LONGEST_NAME, storable
+
+_PARENT = select(VersionRow.id, VersionRow.featurizer, VersionRow.head, VersionRow.architecture, VersionRow.task).where(
+    VersionRow.id == bindparam("parent"), VersionRow.state.in_(bindparam("states", expanding=True))
+)
 
 
 @dataclass(frozen=True)
@@ -138,10 +142,9 @@ def _wanted(
 
 
 def _parents(connection: Connection, receipt: Receipt, states: Sequence[State]) -> list[Start]:
-    columns = (VersionRow.id, VersionRow.featurizer, VersionRow.head, VersionRow.architecture, VersionRow.task)
     starts = []
     for id in receipt.parents:
-        row = connection.execute(select(*columns).where(VersionRow.id == id, VersionRow.state.in_(states))).first()
+        row = connection.execute(_PARENT, {"parent": id, "states": states}).first()
         if row is None:
             raise Refusal(f"parent {id[:12]}… is no version of this registry")
         if row.architecture != receipt.assignment.architecture:

@@ -6,8 +6,9 @@ Each function works inside the caller's transaction and checks nothing: `examine
 from __future__ import annotations
 
 import time
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Compare, Import
@@ -24,13 +25,18 @@ from registry.history.scores import count_again
 from registry.records import Result
 from registry.schema import BlobRow, ContributionRow, EvaluationRow, ParentRow, VersionRow
 from registry.texts import legible
+from registry.upsert import upsert
+
+_ONE: BindParameter[Any] = bindparam("one")
+_STATE = select(VersionRow.state).where(VersionRow.id == _ONE)
+_NEW_VERSION, _NEW_EDGES, _NEW_EVALUATIONS = insert(VersionRow), insert(ParentRow), insert(EvaluationRow)
+_NO_EVALUATIONS = delete(EvaluationRow).where(EvaluationRow.receipt == _ONE)
 
 
 def enter_blob(connection: Connection, digest: str, part: str, size: int) -> None:
     """Write the row that makes a file visible, or visible again."""
-    again = update(BlobRow).where(BlobRow.digest == digest).values(collected=None)
-    if connection.execute(again).rowcount == 0:
-        connection.execute(insert(BlobRow).values(digest=digest, part=part, size=size, created=time.time()))
+    row = {"digest": digest, "part": part, "size": size, "created": time.time(), "collected": None}
+    upsert(connection, BlobRow, row, changing=("collected",))
 
 
 def enter_version(
@@ -43,34 +49,37 @@ def enter_version(
     node: str | None = None,
 ) -> None:
     """Write a version, its edges and its event."""
-    before = connection.execute(select(VersionRow.state).where(VersionRow.id == version.id)).scalar()
+    before = connection.execute(_STATE, {"one": version.id}).scalar()
     if before is not None:
         if before != "admitted":  # it was retracted, and the same answer was admitted anew
             values = {"state": "admitted", "retraction": None, "replacement": None}
             connection.execute(update(VersionRow).where(VersionRow.id == version.id).values(**values))
             record_event(connection, "version", version.id, "admitted again after its retraction", round)
         return
-    connection.execute(
-        insert(VersionRow).values(
-            id=version.id,
-            record=version.to_json().decode(),
-            featurizer=version.featurizer,
-            head=version.head,
-            architecture=version.architecture,
-            task=version.task,
-            rule=version.rule.name,
-            state="admitted",
-            work_id=work_id,
-            receipt=version.receipt,
-            node=node,
-            round=round,
-            message=message,
-            seconds=seconds,
-            created=time.time(),
-        )
-    )
-    for position, parent in enumerate(version.parents):
-        connection.execute(insert(ParentRow).values(child=version.id, position=position, parent=parent.version))
+    row = {
+        "id": version.id,
+        "record": version.to_json().decode(),
+        "featurizer": version.featurizer,
+        "head": version.head,
+        "architecture": version.architecture,
+        "task": version.task,
+        "rule": version.rule.name,
+        "state": "admitted",
+        "work_id": work_id,
+        "receipt": version.receipt,
+        "node": node,
+        "round": round,
+        "message": message,
+        "seconds": seconds,
+        "created": time.time(),
+    }
+    connection.execute(_NEW_VERSION, row)
+    edges = [
+        {"child": version.id, "position": position, "parent": parent.version}
+        for position, parent in enumerate(version.parents)
+    ]
+    if edges:
+        connection.execute(_NEW_EDGES, edges)
     text = f"{version.rule.name} of {len(version.parents)} parents" if version.parents else version.rule.name
     record_event(connection, "version", version.id, f"{text}: {message}" if message else text, round)
 
@@ -112,6 +121,17 @@ def admit_beside(connection: Connection, sealed: Sealed, examined: Examined) -> 
     _write_evaluations(connection, examined)
 
 
+def keep_rejected(connection: Connection, sealed: Sealed, receipt: Receipt, reason: str) -> None:
+    """Keep a refused contribution with its reason, unless something else became of it before."""
+    row = ContributionRow.receipt == receipt.digest
+    before = connection.execute(select(ContributionRow.state, ContributionRow.reason).where(row)).first()
+    if before is not None and (before.state != "rejected" or before.reason == reason):
+        return
+    write_contribution(connection, sealed, receipt, "rejected", reason)
+    text = f"{receipt.assignment.kind} by {receipt.node[:12]}… rejected: {reason}"
+    record_event(connection, "rejected", receipt.work_id, text)
+
+
 def message_of(receipt: Receipt) -> str:
     """What people read about a contribution."""
     work = receipt.assignment
@@ -122,7 +142,7 @@ def _write_evaluations(connection: Connection, examined: Examined) -> None:
     receipt, work = examined.receipt, examined.receipt.assignment
     if isinstance(work, Import | Compare) or examined.evaluated is None:
         return
-    connection.execute(delete(EvaluationRow).where(EvaluationRow.receipt == receipt.digest))
+    connection.execute(_NO_EVALUATIONS, {"one": receipt.digest})
     shared = {
         "receipt": receipt.digest,
         "featurizer": examined.evaluated[0],
@@ -137,7 +157,7 @@ def _write_evaluations(connection: Connection, examined: Examined) -> None:
         for evaluation in receipt.evaluations
     ]
     if rows:
-        connection.execute(insert(EvaluationRow), rows)
+        connection.execute(_NEW_EVALUATIONS, rows)
         count_again(connection, receipt.digest)
 
 
@@ -145,6 +165,7 @@ def write_contribution(connection: Connection, sealed: Sealed, receipt: Receipt,
     """Write what became of a receipt; its transfer is over."""
     end(connection, receipt.digest)
     values = {
+        "receipt": receipt.digest,
         "work_id": receipt.work_id,
         "kind": receipt.assignment.kind,
         "node": receipt.node,
@@ -159,9 +180,7 @@ def write_contribution(connection: Connection, sealed: Sealed, receipt: Receipt,
         "overhead": receipt.overhead,
         "created": time.time(),
     }
-    before = update(ContributionRow).where(ContributionRow.receipt == receipt.digest).values(**values)
-    if connection.execute(before).rowcount == 0:
-        connection.execute(insert(ContributionRow).values(receipt=receipt.digest, **values))
+    upsert(connection, ContributionRow, values)
 
 
 def keep_duplicate(connection: Connection, sealed: Sealed, receipt: Receipt, known: Result) -> None:

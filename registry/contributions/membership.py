@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.exchange.signing import Sealed, unseal
+from registry.contributions.answers import is_answered
 from registry.history.chronicle import record_event
 from registry.pages import PAGE_CHARACTERS
-from registry.schema import ContributionRow, LeaseRow, OfferRow, VersionRow
+from registry.schema import LeaseRow, OfferRow
 from registry.settings import read_settings
 
 LONGEST_OFFER_SECONDS = 24 * 3600.0
@@ -21,6 +22,12 @@ LARGEST_OFFER = 2**20
 MOST_LEASES = 10_000
 """Live ones: whoever looks at the leases reads them all."""
 FORGET_LEASES_SECONDS = 90 * 24 * 3600.0
+
+_QUESTION = LeaseRow.work_id == bindparam("question")
+_OF_NODE = LeaseRow.node == bindparam("who")
+_HOLDER = select(LeaseRow.node).where(_QUESTION, LeaseRow.expires > bindparam("now")).limit(1)
+_LEASE = select(LeaseRow.node).where(_QUESTION, _OF_NODE)
+_GIVE_BACK = delete(LeaseRow).where(_QUESTION, _OF_NODE)
 
 
 def read_offer(sealed: Sealed) -> Offer:
@@ -91,17 +98,6 @@ def offers(connection: Connection) -> list[Offer]:
     return [Offer.from_json(Sealed.from_json(sealed).body) for sealed in connection.execute(query).scalars()]
 
 
-def is_answered(connection: Connection, work_id: str) -> bool:
-    """Whether a question has an admitted answer."""
-    contribution = select(ContributionRow.receipt).where(
-        ContributionRow.work_id == work_id, ContributionRow.state == "admitted"
-    )
-    version = select(VersionRow.id).where(VersionRow.work_id == work_id, VersionRow.state == "admitted")
-    return connection.execute(contribution.limit(1)).first() is not None or (
-        connection.execute(version.limit(1)).first() is not None
-    )
-
-
 def take_lease(connection: Connection, lease: Lease) -> Lease | None:
     """Take or renew a lease; None if another node holds a live one or the question has an answer.
 
@@ -126,19 +122,17 @@ def take_lease(connection: Connection, lease: Lease) -> Lease | None:
 
 def holder(connection: Connection, work_id: str, now: float) -> str | None:
     """The node with the live lease on a question."""
-    query = select(LeaseRow.node).where(LeaseRow.work_id == work_id, LeaseRow.expires > now)
-    return connection.execute(query.limit(1)).scalar()
+    return connection.execute(_HOLDER, {"question": work_id, "now": now}).scalar()
 
 
 def had_lease(connection: Connection, work_id: str, node: str) -> bool:
     """Whether this node holds a lease on the question, or held one that expired and was not given back."""
-    query = select(LeaseRow.node).where(LeaseRow.work_id == work_id, LeaseRow.node == node)
-    return connection.execute(query).first() is not None
+    return connection.execute(_LEASE, {"question": work_id, "who": node}).first() is not None
 
 
 def release_lease(connection: Connection, work_id: str, node: str) -> None:
     """Give a lease back."""
-    connection.execute(delete(LeaseRow).where(LeaseRow.work_id == work_id, LeaseRow.node == node))
+    connection.execute(_GIVE_BACK, {"question": work_id, "who": node})
 
 
 def leases(connection: Connection) -> list[Lease]:

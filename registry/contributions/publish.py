@@ -1,18 +1,13 @@
-"""The write side: how a signed receipt and its weights become a version. The push is the commit.
+"""How a signed receipt becomes a version: what is known of it, whether it may come in, and the push that brings it.
 
-`Publisher.begin` says what is known already, or opens a `Push`: the files that must come and how much of each is here.
-Bytes go through it into the inbox; `commit` stores them and then writes all rows in one transaction: no lock is held
-while bytes move, and `claims` says why that is safe. What is wrong with a contribution is kept as its reason; what is
-wrong with the moment (no lease, no space, a broken line, a store that does not answer) is only said. Who carries the
-bytes, in process or over gRPC, is for `local` and `service`; the rows are written by `ledger`.
+`Publisher.begin` says what is known already, or opens a `push.Push`: the files that must come and how much of each is
+here. Who carries the bytes, in process or over gRPC, is for `local` and `service`. A receipt that does not fit is kept
+with the reason; one that only comes at the wrong moment (no lease, over a quota) is told so.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
-from functools import partial
 
 from sqlalchemy import Connection, select
 
@@ -20,21 +15,16 @@ from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Import
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, unseal
-from ratatouille.weights.canonical import Array, open_part
-from ratatouille.weights.intake import Intake
 from registry.blobs.access import Blobs
-from registry.blobs.receiving import Receiving
-from registry.blobs.store import Block, Lost
-from registry.contributions.answers import answer
-from registry.contributions.claims import Claims, live, unowned
-from registry.contributions.examine import Examined, Wanted, examine
-from registry.contributions.ledger import admit, enter_blob, keep_duplicate, write_contribution
+from registry.contributions.answers import answer, brings_back
+from registry.contributions.claims import live, unowned
+from registry.contributions.examine import Examined, examine
+from registry.contributions.ledger import keep_duplicate, keep_rejected
 from registry.contributions.membership import had_lease, holder
-from registry.contributions.quotas import check_contributions, end, let_in
+from registry.contributions.push import Push
+from registry.contributions.quotas import check_contributions, end, forget_transfers
 from registry.database import Database
-from registry.history.chronicle import record_event
 from registry.records import Result
-from registry.retention.removed import refuse_removed
 from registry.schema import ContributionRow
 from registry.settings import read_settings
 
@@ -68,32 +58,22 @@ class Publisher:
             if known is None:
                 _check_lease(connection, receipt)
                 check_contributions(connection, receipt)
+            if known is None or brings_back(receipt, known):
+                found = _examined(connection, receipt)
+                here = live(connection, [one.digest for one in found.wanted]) if isinstance(found, Examined) else {}
         if known is not None and not brings_back(receipt, known):
             return self._known(sealed, receipt, known)
+        if isinstance(found, Refusal):
+            with self.database.write() as connection:
+                keep_rejected(connection, sealed, receipt, str(found))
+            raise found
+        push = Push(self.database, self.blobs, sealed, found)
         try:
-            with self.database.read() as connection:
-                examined = examine(connection, receipt)
-        except Refusal as refusal:
-            self.reject(sealed, receipt, str(refusal))
-            raise
-        push = Push(self, sealed, examined)
-        try:
-            push.open()
+            push.open(here.keys())
         except BaseException:
             push.close()
             raise
         return push
-
-    def reject(self, sealed: Sealed, receipt: Receipt, reason: str) -> None:
-        """Keep a refused contribution with its reason."""
-        with self.database.write() as connection:
-            row = ContributionRow.receipt == receipt.digest
-            before = connection.execute(select(ContributionRow.state, ContributionRow.reason).where(row)).first()
-            if before is not None and (before.state != "rejected" or before.reason == reason):
-                return
-            write_contribution(connection, sealed, receipt, "rejected", reason)
-            text = f"{receipt.assignment.kind} by {receipt.node[:12]}… rejected: {reason}"
-            record_event(connection, "rejected", receipt.work_id, text)
 
     def _known(self, sealed: Sealed, receipt: Receipt, known: Result) -> Result:
         """The first answer stands; another one by a node that was asked is kept as a duplicate."""
@@ -112,8 +92,9 @@ class Publisher:
         Raises:
             Unreachable: when the store does not answer.
         """
-        with self.database.read() as connection:
+        with self.database.write() as connection:
             before = time.time() - read_settings(connection).stale_seconds
+            forget_transfers(connection)
         self.blobs.inbox.sweep(before)
         old = [stored.digest for stored in self.blobs.store.stored() if stored.modified < before]
         for start in range(0, max(1, len(old)), SWEPT_AT_ONCE):
@@ -122,180 +103,12 @@ class Publisher:
                     self.blobs.remove(digest)
 
 
-class Push:
-    """One contribution on its way in; `close` in any case, and what has come is kept unless it was bad."""
-
-    def __init__(self, publisher: Publisher, sealed: Sealed, examined: Examined) -> None:
-        self._publisher = publisher
-        self._blobs = publisher.blobs
-        self._sealed = sealed
-        self._examined = examined
-        self._claims = Claims(publisher.blobs.inbox, examined.receipt.digest)
-        self._stack = ExitStack()
-        self.receiving: dict[str, Receiving] = {}
-        """The files that must come, by digest; each knows how much of it is here."""
-        self.wanted = {one.digest: one for one in examined.wanted}
-
-    def __enter__(self) -> Push:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def open(self) -> None:
-        """Claim all weights that count, lock those that must come, and check what is here of them."""
-        if not self.wanted:
-            return
-        with self._publisher.database.read() as connection:
-            missing = self.wanted.keys() - live(connection, self.wanted).keys()
-        self._receive(missing)
-        lost = {digest for digest in self.wanted.keys() - missing if not self._held(digest)}
-        if lost:
-            self._receive(lost, owned=True)
-        try:
-            for digest in self.wanted.keys() - self.receiving.keys():
-                check_present(self._blobs, self.wanted[digest])
-        except Unreachable:
-            raise
-        except Refusal as refusal:
-            self.reject(str(refusal))
-            raise
-        for digest, receiving in self.receiving.items():
-            gate = partial(self._gate, self.wanted[digest])
-            if receiving.resume(gate) < self.wanted[digest].size and self._held(digest):
-                # it was stored by somebody who died before its row was written: it goes through the gate again
-                with closing(self._blobs.stream(digest, receiving.received)) as blocks:
-                    receiving.take_over(gate, blocks)
-
-    def write(self, digest: str, block: Block) -> None:
-        """Take the next bytes of a file.
-
-        Raises:
-            Refusal: naming what is wrong with them; the contribution is rejected then.
-        """
-        try:
-            self.receiving[digest].write(block)
-        except Unreachable:
-            raise
-        except Refusal as refusal:
-            self.reject(str(refusal))
-            raise
-
-    def commit(self) -> Result:
-        """Check that all is there, store the files, write the rows: from here on it is acknowledged.
-
-        Raises:
-            Refusal: when bytes are missing, or do not hash to what was promised.
-            Unreachable: when the store does not answer, or weights were removed meanwhile: to be pushed again.
-        """
-        try:
-            for receiving in self.receiving.values():
-                receiving.finish(sync=False)  # the store does
-        except Unreachable:
-            raise
-        except Refusal as refusal:
-            if all(receiving.received == self.wanted[digest].size for digest, receiving in self.receiving.items()):
-                self.reject(str(refusal))
-            raise
-        receipt = self._examined.receipt
-        with self._publisher.database.read() as connection:
-            known = answer(connection, receipt.work_id)
-        if known is None or brings_back(receipt, known):
-            for digest, receiving in self.receiving.items():
-                self._blobs.place(receiving, digest)
-        with self._publisher.database.write() as connection:
-            known = answer(connection, receipt.work_id)
-            if known is not None and not brings_back(receipt, known):
-                self._discard(connection)
-                keep_duplicate(connection, self._sealed, receipt, known)
-                return known
-            self._claims.check(connection, self.wanted)
-            for digest, one in self.wanted.items():  # also those that gc marked just before we claimed them
-                enter_blob(connection, digest, one.part, one.size)
-            if known is None:
-                admit(connection, self._sealed, self._examined)
-            else:
-                keep_duplicate(connection, self._sealed, receipt, known)
-            self._claims.release(connection)
-            result = answer(connection, receipt.work_id)
-        assert result is not None
-        return result
-
-    def reject(self, reason: str) -> None:
-        """Throw away what has come, and keep the reason."""
-        with self._publisher.database.write() as connection:
-            self._discard(connection)
-        self._publisher.reject(self._sealed, self._examined.receipt, reason)
-
-    def close(self) -> None:
-        """Release the files."""
-        self._stack.close()
-
-    def _receive(self, digests: Collection[str], owned: bool = False) -> None:
-        """Lock the files that must come, in one order everywhere, so that no two pushes wait for each other."""
-        for digest in sorted(digests):
-            self.receiving[digest] = self._stack.enter_context(self._blobs.inbox.receive(digest))
-        with self._publisher.database.write() as connection:
-            for digest in () if owned else live(connection, digests):  # it came while we waited for the lock
-                self.receiving.pop(digest).discard()
-            ancestors = [one.ancestor for one in self.wanted.values() if one.ancestor is not None and _compared(one)]
-            coming = {digest: self.wanted[digest].size for digest in self.receiving}
-            let_in(connection, self._examined.receipt, sum(coming.values()))
-            self._claims.take(connection, dict.fromkeys([*self.wanted, *ancestors], 0) | coming)
-            refuse_removed(connection, ancestors, "that this work started from")
-
-    def _held(self, digest: str) -> bool:
-        return self._blobs.holds(digest, self.wanted[digest].size)
-
-    def _discard(self, connection: Connection) -> None:
-        for receiving in self.receiving.values():
-            receiving.discard()
-        self._claims.release(connection)
-
-    def _gate(self, one: Wanted) -> Intake:
-        return gate(self._blobs, one)
-
-
-def gate(blobs: Blobs, one: Wanted) -> Intake:
-    """What checks the bytes of a part while they come."""
-    return Intake(one.tensors, one.digest, _ancestor(blobs, one))
-
-
-def check_present(blobs: Blobs, one: Wanted) -> None:
-    """Weights that are here already were checked as some part; see that they fit this one too."""
-    with _not_the_contributors_fault():
-        path = blobs.local(one.digest)
-    present, ancestor = open_part(path, one.tensors), _ancestor(blobs, one)
-    for tensor in one.tensors:
-        if ancestor is not None and tensor.buffer and ancestor[tensor.name].tobytes() != present[tensor.name].tobytes():
-            raise Refusal(f"buffer {tensor.name} moved away from the start's; train with BatchNorm in eval mode")
-
-
-def _ancestor(blobs: Blobs, one: Wanted) -> Mapping[str, Array] | None:
-    """The weights whose buffers a part must keep, if it has any."""
-    if one.ancestor is None or not _compared(one):
-        return None
-    with _not_the_contributors_fault():
-        return open_part(blobs.local(one.ancestor), one.tensors)
-
-
-def _compared(one: Wanted) -> bool:
-    """Whether a part has buffers that may differ from its start's."""
-    return one.ancestor not in (None, one.digest) and any(tensor.buffer for tensor in one.tensors)
-
-
-def brings_back(receipt: Receipt, known: Result) -> bool:
-    """Whether a receipt, whose question is answered, comes with the very weights that gc removed."""
-    return known.collected is not None and (receipt.featurizer, receipt.head) == (known.featurizer, known.head)
-
-
-@contextmanager
-def _not_the_contributors_fault() -> Iterator[None]:
-    """Weights that the registry has lost reject nobody's contribution: it may come again when they are back."""
+def _examined(connection: Connection, receipt: Receipt) -> Examined | Refusal:
+    """What a receipt will become, or why nothing; the reason is kept in another transaction than this one."""
     try:
-        yield
-    except Lost as lost:
-        raise Unreachable(str(lost)) from lost
+        return examine(connection, receipt)
+    except Refusal as refusal:
+        return refusal
 
 
 def _check_lease(connection: Connection, receipt: Receipt) -> None:

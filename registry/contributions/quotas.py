@@ -8,15 +8,38 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, case, delete, func, select, update
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.receipt import Receipt
 from registry.schema import ContributionRow, TransferRow
 from registry.settings import Settings, read_settings
+from registry.upsert import upsert
 
 HOUR, DAY = 3600.0, 24 * 3600.0
+
+_WHO: BindParameter[Any] = bindparam("who")
+_THIS: BindParameter[Any] = bindparam("this")
+_SINCE: BindParameter[Any] = bindparam("since")
+_CONTRIBUTIONS = select(func.count(), func.min(ContributionRow.created)).where(
+    ContributionRow.node == _WHO, ContributionRow.created > _SINCE, ContributionRow.receipt != _THIS
+)
+_TRANSFER = select(TransferRow).where(TransferRow.receipt == _THIS)
+_END = update(TransferRow).where(TransferRow.receipt == _THIS).values(ended=True)
+_UNDER_WAY = and_(TransferRow.ended.is_(False), TransferRow.changed > bindparam("stale"), TransferRow.receipt != _THIS)
+_TRANSFERS = select(
+    func.coalesce(func.sum(case((_UNDER_WAY, 1), else_=0)), 0).label("under_way"),
+    func.min(case((_UNDER_WAY, TransferRow.changed))).label("first"),
+    func.coalesce(func.sum(case((TransferRow.begun > _SINCE, TransferRow.bytes), else_=0)), 0).label("bytes"),
+).where(TransferRow.node == _WHO)
+"""How many other pushes of a node are under way, since when the oldest, and the bytes of a day."""
+_OF_DAY = (
+    select(TransferRow.begun, TransferRow.bytes)
+    .where(TransferRow.node == _WHO, TransferRow.begun > _SINCE)
+    .order_by(TransferRow.begun)
+)
 
 
 def check_contributions(connection: Connection, receipt: Receipt) -> None:
@@ -26,12 +49,8 @@ def check_contributions(connection: Connection, receipt: Receipt) -> None:
         Unreachable: when it has, and when it may push again.
     """
     now, most = time.time(), read_settings(connection).node_contributions_per_hour
-    lately = (
-        ContributionRow.node == receipt.node,
-        ContributionRow.created > now - HOUR,
-        ContributionRow.receipt != receipt.digest,
-    )
-    count, first = connection.execute(select(func.count(), func.min(ContributionRow.created)).where(*lately)).one()
+    of_hour = {"who": receipt.node, "since": now - HOUR, "this": receipt.digest}
+    count, first = connection.execute(_CONTRIBUTIONS, of_hour).one()
     if count >= most:
         raise Unreachable(
             f"node {receipt.node[:12]}… has pushed {count} contributions within an hour, and {most} are the most "
@@ -49,50 +68,47 @@ def let_in(connection: Connection, receipt: Receipt, size: int) -> None:
     if not size:
         return
     now, settings = time.time(), read_settings(connection)
-    connection.execute(delete(TransferRow).where(TransferRow.node == receipt.node, TransferRow.begun < now - DAY))
-    row = connection.execute(select(TransferRow).where(TransferRow.receipt == receipt.digest)).first()
+    row = connection.execute(_TRANSFER, {"this": receipt.digest}).first()
     # of a push that goes on, nothing is new; one that comes again after its end is another one
     before, again = (row.bytes, not row.ended) if row is not None else (0, False)
-    _check_transfers(connection, receipt, settings, now)
-    _check_bytes(connection, receipt, settings, now, max(0, size - before) if again else size)
+    times = {"since": now - DAY, "stale": now - settings.stale_seconds}
+    lately = connection.execute(_TRANSFERS, {"who": receipt.node, "this": receipt.digest, **times}).one()
+    _check_transfers(receipt, settings, lately)
+    _check_bytes(connection, receipt, settings, now, lately, max(0, size - before) if again else size)
+    transfer = {"receipt": receipt.digest, "node": receipt.node, "begun": now}
     values = {"bytes": max(size, before) if again else before + size, "changed": now, "ended": False}
-    if row is not None:
-        connection.execute(update(TransferRow).where(TransferRow.receipt == receipt.digest).values(**values))
-    else:
-        connection.execute(insert(TransferRow).values(receipt=receipt.digest, node=receipt.node, begun=now, **values))
+    upsert(connection, TransferRow, transfer | values, changing=tuple(values))
 
 
 def end(connection: Connection, receipt: str) -> None:
     """A push was admitted, rejected or not needed: it is under way no more."""
-    connection.execute(update(TransferRow).where(TransferRow.receipt == receipt).values(ended=True))
+    connection.execute(_END, {"this": receipt})
 
 
-def _check_transfers(connection: Connection, receipt: Receipt, settings: Settings, now: float) -> None:
-    under_way = (
-        TransferRow.node == receipt.node,
-        TransferRow.ended.is_(False),
-        TransferRow.changed > now - settings.stale_seconds,
-        TransferRow.receipt != receipt.digest,
-    )
-    count, first = connection.execute(select(func.count(), func.min(TransferRow.changed)).where(*under_way)).one()
-    if count >= settings.node_transfers:
+def forget_transfers(connection: Connection) -> None:
+    """Remove what counts no more."""
+    connection.execute(delete(TransferRow).where(TransferRow.begun < time.time() - DAY))
+
+
+def _check_transfers(receipt: Receipt, settings: Settings, lately: Row[Any, Any, Any]) -> None:
+    if lately.under_way >= settings.node_transfers:
         raise Unreachable(
-            f"node {receipt.node[:12]}… has {count} pushes under way, and {settings.node_transfers} are the most "
-            "(node_transfers); push again when one of them has ended, or the oldest is given up "
-            f"{_when(now, first and first + settings.stale_seconds)}"
+            f"node {receipt.node[:12]}… has {lately.under_way} pushes under way, and {settings.node_transfers} are the "
+            "most (node_transfers); push again when one of them has ended, or the oldest is given up "
+            f"{_when(time.time(), lately.first and lately.first + settings.stale_seconds)}"
         )
 
 
-def _check_bytes(connection: Connection, receipt: Receipt, settings: Settings, now: float, more: int) -> None:
-    most = settings.node_bytes_per_day
+def _check_bytes(
+    connection: Connection, receipt: Receipt, settings: Settings, now: float, lately: Row[Any, Any, Any], more: int
+) -> None:
+    most, used = settings.node_bytes_per_day, int(lately.bytes)
     if more > most:
         raise Refusal(f"these weights have {more} bytes, and a node may push {most} in a day (node_bytes_per_day)")
-    lately = (TransferRow.node == receipt.node, TransferRow.begun > now - DAY)
-    used = connection.execute(select(func.coalesce(func.sum(TransferRow.bytes), 0)).where(*lately)).scalar_one()
     if used + more <= most:
         return
     over = used + more - most
-    for row in connection.execute(select(TransferRow.begun, TransferRow.bytes).where(*lately).order_by("begun")):
+    for row in connection.execute(_OF_DAY, {"who": receipt.node, "since": now - DAY}):
         over -= row.bytes
         if over <= 0:
             break

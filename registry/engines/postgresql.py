@@ -40,6 +40,8 @@ READ_ONLY = frozenset({"42501", "25006"})
 PASSING = frozenset({"08", "53", "57", "58", "55P03", "40001", "40P01", "25P03", "25P04"})
 """Classes of errors, and some errors: connection, resources, operator's intervention, the system, locks, time."""
 
+_TAKE_LOCK = text("SELECT set_config('idle_in_transaction_session_timeout', :held, true), pg_advisory_xact_lock(:key)")
+
 
 class PostgresqlEngine:
     """`registry.engines.engine.DatabaseEngine` over a server."""
@@ -89,8 +91,7 @@ class PostgresqlEngine:
         """A transaction that holds the write lock."""
         options = {"isolation_level": "READ COMMITTED"}  # what is read after the lock came is what the last writer left
         with self.engine.connect().execution_options(**options) as connection, connection.begin():
-            _lock(connection, "pg_advisory_xact_lock", WRITING)
-            connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {int(HELD_SECONDS * 1000)}"))
+            connection.execute(_TAKE_LOCK, {"key": WRITING, "held": str(int(HELD_SECONDS * 1000))})
             yield connection
 
     @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from ratatouille.errors import Refusal, Unreachable
 from registry.engines.engine import BUSY_SECONDS, close_all
 from registry.engines.values import refuse_unstorable
+
+LOOK_SECONDS = 0.001
+"""How often a writer looks whether the lock is free."""
 
 
 class SqliteEngine:
@@ -43,7 +47,7 @@ class SqliteEngine:
         Raises:
             Unreachable: when another process does not give the lock free.
         """
-        with self.engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection:
+        with self.engine.connect().execution_options(writing=True) as connection:
             try:
                 transaction = connection.begin()
             except OperationalError as error:
@@ -102,13 +106,37 @@ def _engine(path: Path) -> Engine:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
-            f"busy_timeout={int(BUSY_SECONDS * 1000)}",
+            _waiting(),
         ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+        if connection.get_execution_options().get("writing"):
+            _begin_to_write(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     refuse_unstorable(engine)
     return engine
+
+
+def _begin_to_write(connection: Connection) -> None:
+    """Take the write lock. SQLite's own waiting looks every 100 ms in the end, while others come and go."""
+    until = time.monotonic() + BUSY_SECONDS
+    connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return
+            except OperationalError as error:
+                if "locked" not in str(error.orig) or time.monotonic() > until:
+                    raise
+                time.sleep(LOOK_SECONDS)
+    finally:
+        connection.exec_driver_sql(f"PRAGMA {_waiting()}")
+
+
+def _waiting() -> str:
+    return f"busy_timeout={int(BUSY_SECONDS * 1000)}"

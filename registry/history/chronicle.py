@@ -19,17 +19,19 @@ USED = "used"
 """Kind of the event that names a version of another round, or of none, on which a round builds."""
 
 
+_NEW_EVENT = insert(EventRow)
+
+
 def record_event(connection: Connection, kind: str, subject: str, text: str, round: str | None = None) -> None:
     """Append a line."""
-    connection.execute(
-        insert(EventRow).values(
-            at=time.time(),
-            kind=legible(kind[:80]),
-            round=round,
-            subject=legible(subject[:200]),
-            text=legible(text[:LONGEST_TEXT]),
-        )
-    )
+    row = {
+        "at": time.time(),
+        "kind": legible(kind[:80]),
+        "round": round,
+        "subject": legible(subject[:200]),
+        "text": legible(text[:LONGEST_TEXT]),
+    }
+    connection.execute(_NEW_EVENT, row)
 
 
 def note(connection: Connection, round: str, kind: str, subject: str, text: str) -> None:

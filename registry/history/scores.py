@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Select, bindparam, delete, insert, select
 
 from ratatouille.record import canonical_json, sha256
 from registry.history.statistics import METRICS, Counted, Counts, add, mean_of
@@ -27,32 +28,44 @@ another answer.
 """
 _CELL = ("fingerprint", "domain", "split", "slice")
 
+_GROUP_OF = (
+    select(*(getattr(EvaluationRow, name) for name in _GROUP))
+    .where(EvaluationRow.receipt == bindparam("this"))
+    .limit(1)
+)
+_FORGET = delete(ScoreRow).where(*(getattr(ScoreRow, name) == bindparam(name) for name in _GROUP))
+_SCORES = insert(ScoreRow)
+
 
 def count_again(connection: Connection, receipt: str) -> None:
     """Make the rows anew that the evaluations of a receipt have a part in, whatever became of it."""
-    group = [getattr(EvaluationRow, name) for name in _GROUP]
-    row = connection.execute(select(*group).where(EvaluationRow.receipt == receipt).limit(1)).mappings().first()
-    if row is None:
+    group = connection.execute(_GROUP_OF, {"this": receipt}).mappings().first()
+    if group is None:
         return
-    old = [getattr(ScoreRow, name) == row[name] for name in _GROUP]
-    connection.execute(delete(ScoreRow).where(*old))
-    rows = counted(connection, {name: row[name] for name in _GROUP})
+    connection.execute(_FORGET, dict(group))
+    rows = counted(connection, dict(group))
     if rows:
-        connection.execute(insert(ScoreRow), rows)
+        connection.execute(_SCORES, rows)
 
 
 def counted(connection: Connection, group: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rows that the evaluations make of one pair of parts, task, trial and image size (or fewer of these)."""
+    rows = connection.execute(_counting(tuple(group)), group).mappings()
+    groups = groupby(rows, key=lambda row: tuple(row[name] for name in _GROUP))
+    return [made for _, rows in groups for made in score_rows(rows)]
+
+
+@cache
+def _counting(names: tuple[str, ...]) -> Select[Any]:
+    """The evaluations that count where these columns have the values that are given by their names."""
     columns = [getattr(EvaluationRow, name) for name in (*_GROUP, *_CELL, "confusion")]
-    query = (
+    return (
         select(*columns)
         .join(ContributionRow, ContributionRow.receipt == EvaluationRow.receipt)
-        .where(*(getattr(EvaluationRow, name) == value for name, value in group.items()))
+        .where(*(getattr(EvaluationRow, name) == bindparam(name) for name in names))
         .where(ContributionRow.state.in_(COUNTING))
         .order_by(*(getattr(EvaluationRow, name) for name in _GROUP), EvaluationRow.number)
     )
-    groups = groupby(connection.execute(query).mappings(), key=lambda row: tuple(row[name] for name in _GROUP))
-    return [made for _, rows in groups for made in score_rows(rows)]
 
 
 def score_rows(evaluations: Iterable[Mapping[Any, Any]]) -> Iterator[dict[str, Any]]:

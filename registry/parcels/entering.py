@@ -19,7 +19,7 @@ from registry.blobs.carrying import carry
 from registry.blobs.receiving import Receiving
 from registry.contributions.claims import Claims, live
 from registry.contributions.examine import Wanted
-from registry.contributions.publish import check_present, gate
+from registry.contributions.push import check_present, gate
 from registry.history.chronicle import record_event
 from registry.parcels.plan import Plan, enter_rows
 from registry.parcels.reading import Opened, opened

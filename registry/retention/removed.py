@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from ratatouille.errors import Refusal
 from registry.chunks import chunks
 from registry.schema import BlobRow
+
+_REMOVED = select(BlobRow.digest, BlobRow.collected).where(
+    BlobRow.digest.in_(bindparam("digests", expanding=True)), BlobRow.collected.is_not(None)
+)
 
 
 class Removed(Refusal):
@@ -26,9 +30,7 @@ def removed(connection: Connection, digests: Collection[str]) -> dict[str, float
     """Those of these weights that gc removed, with when."""
     found: dict[str, float] = {}
     for some in chunks(digests):
-        query = select(BlobRow.digest, BlobRow.collected)
-        rows = connection.execute(query.where(BlobRow.digest.in_(some), BlobRow.collected.is_not(None)))
-        found |= {row.digest: row.collected for row in rows}
+        found |= {row.digest: row.collected for row in connection.execute(_REMOVED, {"digests": some})}
     return found
 
 

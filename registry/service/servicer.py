@@ -20,7 +20,7 @@ from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL, UPGRADE, disagreement
 from ratatouille.exchange.signing import Sealed
 from registry.asked import Abandoned, asked
-from registry.contributions.publish import Push
+from registry.contributions.push import Push
 from registry.local import LocalRegistry
 from registry.proto.registry_pb2 import (
     Begin,

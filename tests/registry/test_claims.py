@@ -16,7 +16,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination
 from registry.blobs.folder import FolderStore
 from registry.contributions.claims import claimed, unowned
-from registry.contributions.publish import Push
+from registry.contributions.push import Push
 from registry.local import LocalRegistry
 from registry.schema import BlobRow, UploadRow
 from tests.registry.world import World, head

@@ -17,9 +17,9 @@ PUSH = {
     "when all bytes are here": "registry.blobs.receiving:Receiving.finish:after:2",
     "before the first file is stored": "registry.blobs.access:Blobs.place:before",
     "between two files": "registry.blobs.access:Blobs.place:after",
-    "between files and rows": "registry.contributions.publish:admit:before",
+    "between files and rows": "registry.contributions.push:admit:before",
     "between two rows": "registry.contributions.ledger:enter_version:after",
-    "after the rows, before the transaction ends": "registry.contributions.publish:admit:after",
+    "after the rows, before the transaction ends": "registry.contributions.push:admit:after",
 }
 COMBINE = {
     "between two parts": "registry.averages.kitchen:Kitchen.cook:after",

@@ -1,0 +1,208 @@
+"""One contribution on its way in: its files go through the inbox into the store, then all its rows are written at once.
+
+No lock is held while bytes move, and `claims` says why that is safe. What is wrong with a contribution is kept as its
+reason; what is wrong with the moment (no space, a broken line, a store that does not answer) is only said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+
+from sqlalchemy import Connection
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.signing import Sealed
+from ratatouille.weights.canonical import Array, open_part
+from ratatouille.weights.intake import Intake
+from registry.blobs.access import Blobs
+from registry.blobs.receiving import Receiving
+from registry.blobs.store import Block, Lost
+from registry.contributions.answers import answer, brings_back, contributed, is_answered
+from registry.contributions.claims import Claims, live
+from registry.contributions.examine import Examined, Wanted
+from registry.contributions.ledger import admit, enter_blob, keep_duplicate, keep_rejected
+from registry.contributions.quotas import let_in
+from registry.database import Database
+from registry.records import Result
+from registry.retention.removed import refuse_removed
+
+
+class Push:
+    """One contribution on its way in; `close` in any case, and what has come is kept unless it was bad."""
+
+    def __init__(self, database: Database, blobs: Blobs, sealed: Sealed, examined: Examined) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._sealed = sealed
+        self._examined = examined
+        self._claims = Claims(blobs.inbox, examined.receipt.digest)
+        self._stack = ExitStack()
+        self.receiving: dict[str, Receiving] = {}
+        """The files that must come, by digest; each knows how much of it is here."""
+        self.wanted = {one.digest: one for one in examined.wanted}
+
+    def __enter__(self) -> Push:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def open(self, here: Collection[str]) -> None:
+        """Claim all weights that count, lock those that must come, and check what is here of them.
+
+        Args:
+            here: those that belong to versions, as far as was known a moment ago.
+        """
+        if not self.wanted:
+            return
+        missing = self.wanted.keys() - set(here)
+        self._receive(missing)
+        lost = {digest for digest in self.wanted.keys() - missing if not self._held(digest)}
+        if lost:
+            self._receive(lost, owned=True)
+        try:
+            for digest in self.wanted.keys() - self.receiving.keys():
+                check_present(self._blobs, self.wanted[digest])
+        except Unreachable:
+            raise
+        except Refusal as refusal:
+            self.reject(str(refusal))
+            raise
+        for digest, receiving in self.receiving.items():
+            gate = partial(self._gate, self.wanted[digest])
+            if receiving.resume(gate) < self.wanted[digest].size and self._held(digest):
+                # it was stored by somebody who died before its row was written: it goes through the gate again
+                with closing(self._blobs.stream(digest, receiving.received)) as blocks:
+                    receiving.take_over(gate, blocks)
+
+    def write(self, digest: str, block: Block) -> None:
+        """Take the next bytes of a file.
+
+        Raises:
+            Refusal: naming what is wrong with them; the contribution is rejected then.
+        """
+        try:
+            self.receiving[digest].write(block)
+        except Unreachable:
+            raise
+        except Refusal as refusal:
+            self.reject(str(refusal))
+            raise
+
+    def commit(self) -> Result:
+        """Check that all is there, store the files, write the rows: from here on it is acknowledged.
+
+        Raises:
+            Refusal: when bytes are missing, or do not hash to what was promised.
+            Unreachable: when the store does not answer, or weights were removed meanwhile: to be pushed again.
+        """
+        try:
+            for receiving in self.receiving.values():
+                receiving.finish(sync=False)  # the store does
+        except Unreachable:
+            raise
+        except Refusal as refusal:
+            if all(receiving.received == self.wanted[digest].size for digest, receiving in self.receiving.items()):
+                self.reject(str(refusal))
+            raise
+        receipt = self._examined.receipt
+        if not self._is_late():
+            for digest, receiving in self.receiving.items():
+                self._blobs.place(receiving, digest)
+        with self._database.write() as connection:
+            known = answer(connection, receipt.work_id) if is_answered(connection, receipt.work_id) else None
+            if known is not None and not brings_back(receipt, known):
+                self._discard(connection)
+                keep_duplicate(connection, self._sealed, receipt, known)
+                return known
+            self._claims.check(connection, self.wanted)
+            for digest, one in self.wanted.items():  # also those that gc marked just before we claimed them
+                enter_blob(connection, digest, one.part, one.size)
+            if known is None:
+                admit(connection, self._sealed, self._examined)
+            else:
+                keep_duplicate(connection, self._sealed, receipt, known)
+            self._claims.release(connection)
+            return contributed(connection, receipt.work_id)
+
+    def reject(self, reason: str) -> None:
+        """Throw away what has come, and keep the reason."""
+        with self._database.write() as connection:
+            self._discard(connection)
+            keep_rejected(connection, self._sealed, self._examined.receipt, reason)
+
+    def close(self) -> None:
+        """Release the files."""
+        self._stack.close()
+
+    def _receive(self, digests: Collection[str], owned: bool = False) -> None:
+        """Lock the files that must come, in one order everywhere, so that no two pushes wait for each other."""
+        for digest in sorted(digests):
+            self.receiving[digest] = self._stack.enter_context(self._blobs.inbox.receive(digest))
+        with self._database.write() as connection:
+            for digest in () if owned else live(connection, digests):  # it came while we waited for the lock
+                self.receiving.pop(digest).discard()
+            ancestors = [one.ancestor for one in self.wanted.values() if one.ancestor is not None and _compared(one)]
+            coming = {digest: self.wanted[digest].size for digest in self.receiving}
+            let_in(connection, self._examined.receipt, sum(coming.values()))
+            self._claims.take(connection, dict.fromkeys([*self.wanted, *ancestors], 0) | coming)
+            refuse_removed(connection, ancestors, "that this work started from")
+
+    def _is_late(self) -> bool:
+        """Whether another answer was admitted while these weights came."""
+        receipt = self._examined.receipt
+        with self._database.read() as connection:
+            if not is_answered(connection, receipt.work_id):
+                return False
+            known = answer(connection, receipt.work_id)
+        return known is not None and not brings_back(receipt, known)
+
+    def _held(self, digest: str) -> bool:
+        return self._blobs.holds(digest, self.wanted[digest].size)
+
+    def _discard(self, connection: Connection) -> None:
+        for receiving in self.receiving.values():
+            receiving.discard()
+        self._claims.release(connection)
+
+    def _gate(self, one: Wanted) -> Intake:
+        return gate(self._blobs, one)
+
+
+def gate(blobs: Blobs, one: Wanted) -> Intake:
+    """What checks the bytes of a part while they come."""
+    return Intake(one.tensors, one.digest, _ancestor(blobs, one))
+
+
+def check_present(blobs: Blobs, one: Wanted) -> None:
+    """Weights that are here already were checked as some part; see that they fit this one too."""
+    with _not_the_contributors_fault():
+        path = blobs.local(one.digest)
+    present, ancestor = open_part(path, one.tensors), _ancestor(blobs, one)
+    for tensor in one.tensors:
+        if ancestor is not None and tensor.buffer and ancestor[tensor.name].tobytes() != present[tensor.name].tobytes():
+            raise Refusal(f"buffer {tensor.name} moved away from the start's; train with BatchNorm in eval mode")
+
+
+def _ancestor(blobs: Blobs, one: Wanted) -> Mapping[str, Array] | None:
+    """The weights whose buffers a part must keep, if it has any."""
+    if one.ancestor is None or not _compared(one):
+        return None
+    with _not_the_contributors_fault():
+        return open_part(blobs.local(one.ancestor), one.tensors)
+
+
+def _compared(one: Wanted) -> bool:
+    """Whether a part has buffers that may differ from its start's."""
+    return one.ancestor not in (None, one.digest) and any(tensor.buffer for tensor in one.tensors)
+
+
+@contextmanager
+def _not_the_contributors_fault() -> Iterator[None]:
+    """Weights that the registry has lost reject nobody's contribution: it may come again when they are back."""
+    try:
+        yield
+    except Lost as lost:
+        raise Unreachable(str(lost)) from lost

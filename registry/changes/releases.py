@@ -9,8 +9,20 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, insert, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.orm import aliased
 
 from ratatouille.errors import Refusal
@@ -26,6 +38,31 @@ from registry.schema import AliasRow, ChangeRow, TagRow, VersionRow
 SHORTEST_PREFIX = 4
 HEXADECIMAL = re.compile(rf"[0-9a-f]{{{SHORTEST_PREFIX},64}}")
 """What could be the beginning of an id."""
+
+
+_later = aliased(AliasRow)
+_POINTING = (
+    select(AliasRow.name, AliasRow.version)
+    .where(~exists().where(_later.name == AliasRow.name, _later.number > AliasRow.number))
+    .order_by(AliasRow.name)
+)
+_TAGGED = select(TagRow.name, TagRow.version).order_by(TagRow.name)
+_VERSIONS: BindParameter[Any] = bindparam("versions", expanding=True)
+_POINTING_AT = _POINTING.where(AliasRow.version.in_(_VERSIONS))
+_TAGGED_AS = _TAGGED.where(TagRow.version.in_(_VERSIONS))
+
+_WANTED: BindParameter[Any] = bindparam("wanted")
+_ALIAS_TARGET = select(AliasRow.version).where(AliasRow.name == _WANTED).order_by(AliasRow.number.desc()).limit(1)
+_TAG_TARGET = select(TagRow.version).where(TagRow.name == _WANTED)
+_TAGS = (
+    select(TagRow, ChangeRow.sealed)
+    .join(ChangeRow, ChangeRow.number == TagRow.change)
+    .order_by(TagRow.name)
+    .limit(bindparam("most", type_=Integer))
+)
+_TAG_NAMED = _TAGS.where(TagRow.name == _WANTED)
+_TAGS_OF = _TAGS.where(TagRow.version == _WANTED)
+_TAGS_AFTER = _TAGS.where(TagRow.name > bindparam("after"))
 
 
 def move_alias(connection: Connection, sealed: Sealed, move: Move) -> AliasMove:
@@ -77,7 +114,7 @@ def add_tag(connection: Connection, sealed: Sealed, tag: Tag) -> TagRecord:
         record_event(connection, "tag", tag.name, f"{text}: {tag.message}" if tag.message else text)
     elif target != tag.version:
         raise Refusal(f"tag {tag.name} means {target[:12]}… for ever; choose another name")
-    return _tags(connection, TagRow.name == tag.name)[0]
+    return _tag_records(connection, _TAG_NAMED, {"wanted": tag.name, "most": 1})[0]
 
 
 def alias_history(
@@ -99,19 +136,17 @@ def aliases(connection: Connection, after: str = "", limit: int | None = None) -
 
 def tags(connection: Connection, after: str = "", limit: int = MOST_ROWS) -> list[TagRecord]:
     """Tags by name, those after a name."""
-    return _tags(connection, TagRow.name > after, limit=clipped(limit))
+    return _tag_records(connection, _TAGS_AFTER, {"after": after, "most": clipped(limit)})
 
 
 def tags_of(connection: Connection, version: str) -> list[TagRecord]:
     """The tags of a version, by name."""
-    return _tags(connection, TagRow.version == version, limit=MOST_ROWS)
+    return _tag_records(connection, _TAGS_OF, {"wanted": version, "most": MOST_ROWS})
 
 
-def _tags(connection: Connection, which: ColumnElement[bool], limit: int = 1) -> list[TagRecord]:
-    query = select(TagRow, ChangeRow.sealed).join(ChangeRow, ChangeRow.number == TagRow.change)
-    query = query.where(which).order_by(TagRow.name).limit(limit)
+def _tag_records(connection: Connection, query: Select[TagRow, str], values: dict[str, Any]) -> list[TagRecord]:
     found = []
-    for row in connection.execute(query):
+    for row in connection.execute(query, values):
         sealed = Sealed.from_json(row.sealed)
         tag = Tag.from_json(sealed.body)
         values = {"name": row.name, "version": row.version, "message": tag.message, "author": tag.author, "at": tag.at}
@@ -121,25 +156,21 @@ def _tags(connection: Connection, which: ColumnElement[bool], limit: int = 1) ->
 
 def tag_target(connection: Connection, name: str) -> str | None:
     """What a tag means."""
-    return connection.execute(select(TagRow.version).where(TagRow.name == name)).scalar()
+    return connection.execute(_TAG_TARGET, {"wanted": name}).scalar()
 
 
 def alias_target(connection: Connection, name: str) -> str | None:
     """Where an alias points now."""
-    query = select(AliasRow.version).where(AliasRow.name == name).order_by(AliasRow.number.desc())
-    return connection.execute(query.limit(1)).scalar()
+    return connection.execute(_ALIAS_TARGET, {"wanted": name}).scalar()
 
 
 def names(connection: Connection, versions: Sequence[str]) -> dict[str, list[str]]:
     """The aliases and tags of each of these versions that has some, aliases first; for very many, of others too."""
-    later = aliased(AliasRow)
-    moved_on = exists().where(later.name == AliasRow.name, later.number > AliasRow.number)
-    pointing = select(AliasRow.name, AliasRow.version).where(~moved_on).order_by(AliasRow.name)
-    tagged = select(TagRow.name, TagRow.version).order_by(TagRow.name)
-    if len(versions) <= CHUNK:
-        pointing, tagged = pointing.where(AliasRow.version.in_(versions)), tagged.where(TagRow.version.in_(versions))
+    few = len(versions) <= CHUNK
+    pointing, tagged = (_POINTING_AT, _TAGGED_AS) if few else (_POINTING, _TAGGED)
+    some = {"versions": versions} if few else {}
     found: dict[str, list[str]] = {}
-    for name, version in [*connection.execute(pointing), *connection.execute(tagged)]:
+    for name, version in [*connection.execute(pointing, some), *connection.execute(tagged, some)]:
         found.setdefault(version, []).append(name)
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from ratatouille.exchange.assignment import Import
 from ratatouille.exchange.receipt import Receipt
@@ -17,6 +17,10 @@ from ratatouille.weights.architecture import Architecture
 from registry.contributions.definitions import architecture, task
 from registry.records import Check
 from registry.schema import ContributionRow
+
+_LATER = select(func.count()).where(
+    ContributionRow.work_id == bindparam("question"), ContributionRow.state == "duplicate"
+)
 
 
 def admission(connection: Connection, version: Version, receipt: Receipt | None) -> Iterator[Check]:
@@ -65,8 +69,7 @@ def _buffers(version: Version, network: Architecture) -> str:
 
 
 def _answers(connection: Connection, receipt: Receipt) -> str:
-    later = select(func.count()).where(ContributionRow.work_id == receipt.work_id, ContributionRow.state == "duplicate")
-    count = connection.execute(later).scalar_one()
+    count = connection.execute(_LATER, {"question": receipt.work_id}).scalar_one()
     return f"the first answer to question {receipt.work_id[:12]}…" + (f"; {count} came later" if count else "")
 
 

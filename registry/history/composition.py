@@ -6,12 +6,11 @@ one sum over versions that nobody combined: trainings, probes, imports. What tho
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Connection, Select, literal, select
+from sqlalchemy import BindParameter, Connection, Select, String, bindparam, select
 
 from ratatouille.errors import Refusal
 from registry.history.queries import entries, read
@@ -34,7 +33,7 @@ def contributions(connection: Connection, revision: str) -> list[Contribution]:
         Refusal: when they are too many.
     """
     start = resolve(connection, revision)
-    found = {entry.id: entry for entry in read(connection, entries().where(VersionRow.id.in_(_reached(start))))}
+    found = {entry.id: entry for entry in read(connection, _ENTRIES, {"start": start})}
     if len(found) > MOST_VERSIONS:
         raise Refusal(f"version {start[:12]}… is made of more than {MOST_VERSIONS} versions")
     shares, exact = shares_of(start, found.values())
@@ -56,7 +55,7 @@ def shares_of(start: str, found: Iterable[Entry]) -> tuple[Mapping[str, Fraction
         start: the version that is taken apart.
         found: it and everything that it is combined from.
     """
-    shares: dict[str, Fraction] = defaultdict(Fraction, {start: Fraction(1)})
+    shares = {start: Fraction(1)}
     exact = True
     # children have higher numbers than their parents, so a share is complete before it is handed on
     for entry in sorted(found, key=lambda entry: -entry.number):
@@ -65,16 +64,26 @@ def shares_of(start: str, found: Iterable[Entry]) -> tuple[Mapping[str, Fraction
         share = shares.pop(entry.id)
         if share.denominator.bit_length() > LONGEST:
             share, exact = Fraction(round(share * 2**LONGEST), 2**LONGEST), False
-        share /= sum(Fraction(parent.coefficient) for parent in entry.version.parents)
+        share /= sum(_exact(parent.coefficient) for parent in entry.version.parents)
         for parent in entry.version.parents:
-            shares[parent.version] += share * Fraction(parent.coefficient)
+            part = share if parent.coefficient == 1 else share * _exact(parent.coefficient)
+            before = shares.get(parent.version)
+            shares[parent.version] = part if before is None else before + part
     return {id: share for id, share in shares.items() if share}, exact
 
 
-def _reached(start: str) -> Select[Any]:
-    """A query for the ids of a version and all that it is combined from, through other averages too."""
-    walk = select(literal(start).label("id")).cte("walk", recursive=True)
+def _exact(coefficient: int | float) -> int | Fraction:
+    return coefficient if isinstance(coefficient, int) else Fraction(coefficient)
+
+
+def _reached() -> Select[Any]:
+    """A query for the ids of a version (`start`) and all that it is combined from, through other averages too."""
+    start: BindParameter[str] = bindparam("start", type_=String)
+    walk = select(start.label("id")).cte("walk", recursive=True)
     averages = (VersionRow.id == ParentRow.child, VersionRow.rule == "combine")
     step = select(ParentRow.parent).where(ParentRow.child == walk.c.id, *averages)
     walk = walk.union(step)
     return select(select(walk.c.id).limit(MOST_VERSIONS + 1).subquery().c.id)
+
+
+_ENTRIES = entries().where(VersionRow.id.in_(_reached()))

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, literal, select
+from sqlalchemy import BindParameter, Connection, Integer, Select, String, bindparam, literal, select
 
-from registry.history.queries import MOST_ENTRIES, entries, read
+from registry.history.queries import MOST_ENTRIES, EntryQuery, entries, read
 from registry.history.revisions import resolve
 from registry.records import Entry, LineageRow
 from registry.schema import ParentRow, VersionRow
@@ -28,8 +29,8 @@ Way = tuple[str, str, int | float]
 def lineage(connection: Connection, revision: str, depth: int, descendants: bool) -> list[LineageRow]:
     """A version and its ancestors or descendants, breadth first: one row for each way that leads to one."""
     start = resolve(connection, revision)
-    query = entries().where(VersionRow.id.in_(reached(start, depth, descendants)))
-    found = {entry.id: entry for entry in read(connection, query)}
+    query = _entries(depth <= SHALLOW, descendants)
+    found = {entry.id: entry for entry in read(connection, query, {"start": start, "depth": depth})}
     ways = _ways(found.values(), descendants)
     rows = [LineageRow(entry=found[start], depth=0, through=None, coefficient=None)]
     level, far, seen = [start], 0, {start}
@@ -47,16 +48,26 @@ def lineage(connection: Connection, revision: str, depth: int, descendants: bool
     return rows
 
 
-def reached(start: str, depth: int, descendants: bool = False) -> Select[Any]:
-    """A query for the ids of a version and all that the walk reaches, `MOST_ENTRIES` at most and the nearest first."""
+def reached(shallow: bool = False, descendants: bool = False) -> Select[Any]:
+    """A query for the ids of a version and all that the walk reaches, `MOST_ENTRIES` at most and the nearest first.
+
+    Its parameters are `start`, the version's id, and for a shallow walk `depth`.
+    """
+    start: BindParameter[str] = bindparam("start", type_=String)
     here, there = (ParentRow.parent, ParentRow.child) if descendants else (ParentRow.child, ParentRow.parent)
-    if depth > SHALLOW:
-        walk = select(literal(start).label("id")).cte("walk", recursive=True)
-        walk = walk.union(select(there).where(here == walk.c.id))
+    if shallow:
+        walk = select(start.label("id"), literal(0).label("far")).cte("walk", recursive=True)
+        farther = walk.c.far < bindparam("depth", type_=Integer)
+        walk = walk.union(select(there, walk.c.far + 1).where(here == walk.c.id, farther))
     else:
-        walk = select(literal(start).label("id"), literal(0).label("far")).cte("walk", recursive=True)
-        walk = walk.union(select(there, walk.c.far + 1).where(here == walk.c.id, walk.c.far < depth))
+        walk = select(start.label("id")).cte("walk", recursive=True)
+        walk = walk.union(select(there).where(here == walk.c.id))
     return select(select(walk.c.id).limit(MOST_ENTRIES).subquery().c.id)
+
+
+@cache
+def _entries(shallow: bool, descendants: bool) -> EntryQuery:
+    return entries().where(VersionRow.id.in_(reached(shallow, descendants)))
 
 
 def _ways(found: Iterable[Entry], descendants: bool) -> Mapping[str, list[Way]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import BindParameter, Connection, Select, bindparam, select
 
 from ratatouille.exchange.change import Retract
 from ratatouille.exchange.receipt import Receipt
@@ -32,14 +32,13 @@ def show(connection: Connection, revision: str) -> Details:
     id = resolve(connection, revision)
     entry = entry_of(connection, id)
     sealed = sealed_receipt(connection, entry.version.receipt)
-    children = select(ParentRow.child).where(ParentRow.parent == id).distinct().order_by(ParentRow.child)
     receipt = None if sealed is None else Receipt.from_json(sealed.body)
     return Details(
         entry=entry,
         receipt=receipt,
         admission=tuple(admission(connection, entry.version, receipt)),
         evaluations=tuple(evaluations_of(connection, entry.version)),
-        children=tuple(connection.execute(children.limit(MOST_CHILDREN)).scalars()),
+        children=tuple(connection.execute(_CHILDREN, {"of": id}).scalars()),
         tags=tuple(tags_of(connection, id)),
         taken_back=_taken_back(connection, id),
         collected=min(removed(connection, _parts(entry.version)).values(), default=None),
@@ -54,7 +53,7 @@ def receipt(connection: Connection, revision: str) -> Sealed | None:
 
 def entry_of(connection: Connection, id: str) -> Entry:
     """The version with this full id, which there is."""
-    return next(read(connection, entries().where(VersionRow.id == id)))
+    return next(read(connection, _ENTRY, {"wanted": id}))
 
 
 def _parts(version: Version) -> list[str]:
@@ -63,8 +62,7 @@ def _parts(version: Version) -> list[str]:
 
 def sealed_receipt(connection: Connection, receipt: str | None) -> Sealed | None:
     """The signed receipt with this digest, as it was pushed."""
-    query = select(ContributionRow.sealed).where(ContributionRow.receipt == receipt)
-    found = connection.execute(query).scalar() if receipt is not None else None
+    found = connection.execute(_SEALED, {"wanted": receipt}).scalar() if receipt is not None else None
     return None if found is None else Sealed.from_json(found)
 
 
@@ -89,25 +87,50 @@ def entries() -> EntryQuery:
     )
 
 
-def read(connection: Connection, query: EntryQuery) -> Iterator[Entry]:
-    """The entries that a query made of `entries` finds."""
-    rows = connection.execute(query).all()
+def read(connection: Connection, query: EntryQuery, values: Mapping[str, Any] | None = None) -> Iterator[Entry]:
+    """The entries that a query made of `entries` finds, with these values of its parameters."""
+    found = connection.execute(query, values)
+    columns, rows = tuple(found.keys()), found.all()
     named = names(connection, [row.id for row in rows])
     for row in rows:
-        values = row._asdict()
-        values["version"] = Version.from_json(values.pop("record"))
-        values["aliases"] = tuple(named.get(row.id, ()))
-        yield Entry.model_validate(values)
+        entry = dict(zip(columns, row, strict=True))
+        entry["version"] = Version.from_json(entry.pop("record"))
+        entry["aliases"] = tuple(named.get(row.id, ()))
+        yield Entry.model_validate(entry)
+
+
+_WANTED: BindParameter[Any] = bindparam("wanted")
+_ENTRY = entries().where(VersionRow.id == _WANTED)
+_SEALED = select(ContributionRow.sealed).where(ContributionRow.receipt == _WANTED)
+_CHILDREN = (
+    select(ParentRow.child)
+    .where(ParentRow.parent == bindparam("of"))
+    .distinct()
+    .order_by(ParentRow.child)
+    .limit(MOST_CHILDREN)
+)
+_TAKEN_BACK = (
+    select(ChangeRow.sealed, VersionRow.replacement)
+    .join(ChangeRow, ChangeRow.number == VersionRow.retraction)
+    .where(VersionRow.id == _WANTED, VersionRow.state == "retracted")
+)
+_EVALUATIONS = (
+    select(EvaluationRow, TaskRow.name.label("task_name"), ContributionRow.node)
+    .join(TaskRow, TaskRow.digest == EvaluationRow.task)
+    .join(ContributionRow, ContributionRow.receipt == EvaluationRow.receipt)
+    .where(
+        EvaluationRow.featurizer == bindparam("its_featurizer"),
+        EvaluationRow.head == bindparam("its_head"),
+        ContributionRow.state.in_(COUNTING),
+    )
+    .order_by(EvaluationRow.number)
+    .limit(MOST_EVALUATIONS)
+)
 
 
 def _taken_back(connection: Connection, id: str) -> TakenBack | None:
     """The retraction that a version fell to."""
-    query = (
-        select(ChangeRow.sealed, VersionRow.replacement)
-        .join(ChangeRow, ChangeRow.number == VersionRow.retraction)
-        .where(VersionRow.id == id, VersionRow.state == "retracted")
-    )
-    row = connection.execute(query).first()
+    row = connection.execute(_TAKEN_BACK, {"wanted": id}).first()
     if row is None:
         return None
     sealed = Sealed.from_json(row.sealed)
@@ -120,20 +143,9 @@ def evaluations_of(connection: Connection, version: Version) -> Iterator[StoredE
     """The counts of every version with these parts; of a cell that was counted twice the first."""
     if version.head is None:
         return
-    query = (
-        select(EvaluationRow, TaskRow.name.label("task_name"), ContributionRow.node)
-        .join(TaskRow, TaskRow.digest == EvaluationRow.task)
-        .join(ContributionRow, ContributionRow.receipt == EvaluationRow.receipt)
-        .where(
-            EvaluationRow.featurizer == version.featurizer,
-            EvaluationRow.head == version.head,
-            ContributionRow.state.in_(COUNTING),
-        )
-        .order_by(EvaluationRow.number)
-        .limit(MOST_EVALUATIONS)
-    )
+    parts = {"its_featurizer": version.featurizer, "its_head": version.head}
     seen = set()
-    for row in connection.execute(query):
+    for row in connection.execute(_EVALUATIONS, parts):
         cell = (row.task, row.fingerprint, row.trial, row.image_size, row.domain, row.split, row.slice)
         if cell in seen:
             continue

@@ -8,16 +8,17 @@ are equally large, nobody but the asker can say which one is meant.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select
+from sqlalchemy import Connection, Integer, Row, Select, and_, bindparam, exists, func, or_, select
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Slice, Split
 from registry.contributions.definitions import task
 from registry.history.queries import entries, read
 from registry.history.scores import MEAN
-from registry.records import DomainScore, Metric, Ranked, Ranking
+from registry.records import DomainScore, Entry, Metric, Ranked, Ranking
 from registry.schema import ScoreRow, VersionRow
 
 MOST_RANKED = 1000
@@ -25,6 +26,23 @@ MOST_SETS = 5
 """Sets of domains that a refusal names."""
 SPLITS: tuple[Split, ...] = ("test", "all", "validation", "train")
 """The order in which they are looked for, where none is named."""
+
+Asked = dict[str, Any]
+"""Values of the parameters below: `of` which task, `trial`, `slice`, `place` (a domain or the mean) and so on."""
+
+_PAIR = ("featurizer", "head", "image_size")
+_ASKED = tuple(
+    column == bindparam(name)
+    for column, name in ((ScoreRow.task, "of"), (ScoreRow.trial, "trial"), (ScoreRow.slice, "slice"))
+)
+_SPLIT = ScoreRow.split == bindparam("split")
+_CELL = (*_ASKED, ScoreRow.domain == bindparam("place"), _SPLIT)
+_OF_SIZE = (*_CELL, ScoreRow.domains == bindparam("size"))
+_SET = (*_OF_SIZE, ScoreRow.counted == bindparam("counted"))
+_ANY = select(ScoreRow.domain).where(*_CELL).limit(1)
+_SIZE = select(func.max(ScoreRow.domains)).where(*_CELL)
+_NEXT_SET = select(func.min(ScoreRow.counted)).where(*_OF_SIZE, ScoreRow.counted > bindparam("last"))
+_ENTRIES = entries().where(VersionRow.number.in_(bindparam("numbers", expanding=True)))
 
 
 def best(
@@ -53,16 +71,15 @@ def best(
     """
     of = task(connection, about)
     metric = metric or of.metric
-    asked = (ScoreRow.task == of.digest, ScoreRow.trial == trial, ScoreRow.slice == slice)
-    place = MEAN if domain is None else domain
-    found = _split(connection, (*asked, ScoreRow.domain == place), split)
+    asked: Asked = {"of": of.digest, "trial": trial, "slice": slice, "place": MEAN if domain is None else domain}
+    found = _split(connection, asked, split)
     if found is None:
         raise Refusal(_nothing(connection, of.name, asked, domain, split))
-    cell = (*asked, ScoreRow.domain == place, ScoreRow.split == found)
-    counted = _largest_set(connection, cell, of.name)
-    rows = _top(connection, (*cell, *counted), metric, max(0, min(limit, MOST_RANKED)))
+    asked |= {"split": found}
+    asked |= _largest_set(connection, asked, of.name)
+    rows = _top(connection, asked, metric, max(0, min(limit, MOST_RANKED)))
     known = {entry.number: entry for entry in _entries(connection, [row.version for row in rows])}
-    domains = _domains(connection, rows, (*asked, ScoreRow.split == found), metric)
+    domains = _domains(connection, rows, asked, metric)
     versions = tuple(
         Ranked(
             entry=known[row.version],
@@ -79,58 +96,47 @@ def best(
     return Ranking(task=of.name, metric=metric, split=found, slice=slice, trial=trial, domains=over, versions=versions)
 
 
-def _split(connection: Connection, cell: Sequence[ColumnElement[bool]], split: Split | None) -> Split | None:
+def _split(connection: Connection, asked: Asked, split: Split | None) -> Split | None:
     for one in SPLITS if split is None else (split,):
-        if connection.execute(select(ScoreRow.domain).where(*cell, ScoreRow.split == one).limit(1)).first():
+        if connection.execute(_ANY, {**asked, "split": one}).first():
             return one
     return None
 
 
-def _largest_set(
-    connection: Connection, cell: Sequence[ColumnElement[bool]], name: str
-) -> tuple[ColumnElement[bool], ...]:
-    """The condition that rows are about the largest set of domains."""
-    size = connection.execute(select(func.max(ScoreRow.domains)).where(*cell)).scalar_one()
-    of_size = (*cell, ScoreRow.domains == size)
+def _largest_set(connection: Connection, asked: Asked, name: str) -> Asked:
+    """The largest set of domains: how many it has, and its short name."""
+    size = connection.execute(_SIZE, asked).scalar_one()
+    of_size = {**asked, "size": size}
     sets: list[str] = []
     while len(sets) < MOST_SETS:  # one step of the index for each set, however many versions it has
-        query = select(func.min(ScoreRow.counted)).where(*of_size, ScoreRow.counted > (sets[-1] if sets else ""))
-        following = connection.execute(query).scalar()
+        following = connection.execute(_NEXT_SET, {**of_size, "last": sets[-1] if sets else ""}).scalar()
         if following is None:
             break
         sets.append(following)
     if len(sets) > 1:
-        names = "; ".join(_names(connection, (*of_size, ScoreRow.counted == one)) for one in sets)
+        names = "; ".join(_names(connection, {**of_size, "counted": one}) for one in sets)
         raise Refusal(
             f"versions for {name} were counted on different domains ({names}), and their means do not compare; "
             "name one with --domain"
         )
-    return (ScoreRow.domains == size, ScoreRow.counted == sets[0])
+    return {"size": size, "counted": sets[0]}
 
 
-def _names(connection: Connection, of_set: Sequence[ColumnElement[bool]]) -> str:
+def _names(connection: Connection, of_set: Asked) -> str:
     """The domains of a set, as one version's rows name them."""
-    row = connection.execute(select(ScoreRow).where(*of_set).limit(1)).one()
+    row = connection.execute(select(ScoreRow).where(*_SET).limit(1), of_set).one()
     same = [getattr(ScoreRow, name) == getattr(row, name) for name in ("featurizer", "head", "task", "trial")]
     same += [getattr(ScoreRow, name) == getattr(row, name) for name in ("image_size", "split", "slice")]
     query = select(ScoreRow.domain).where(*same, ScoreRow.domain != MEAN).order_by(ScoreRow.domain)
     return " + ".join(connection.execute(query).scalars())
 
 
-def _top(connection: Connection, conditions: Sequence[ColumnElement[bool]], metric: str, limit: int) -> list[Row[Any]]:
+def _top(connection: Connection, asked: Asked, metric: Metric, limit: int) -> list[Row[Any]]:
     """The best rows, one for each version; parts that several versions have are the oldest one's."""
-    same_parts = (VersionRow.featurizer == ScoreRow.featurizer, VersionRow.head == ScoreRow.head)
-    oldest = select(func.min(VersionRow.number)).where(*same_parts, VersionRow.state == "admitted")
-    version = oldest.correlate(ScoreRow).scalar_subquery()
-    query = (
-        select(ScoreRow, version.label("version"))
-        .where(*conditions, exists().where(*same_parts, VersionRow.state == "admitted"))
-        .order_by(getattr(ScoreRow, metric).desc(), version)
-    )
     best: dict[int, Row[Any]] = {}
     wanted = limit
     while True:  # a second round only where versions were counted in several image sizes
-        rows = connection.execute(query.limit(wanted)).all()
+        rows = connection.execute(_best_first(metric), {**asked, "wanted": wanted}).all()
         for row in rows:
             best.setdefault(row.version, row)
         if len(best) >= limit or len(rows) < wanted:
@@ -138,12 +144,25 @@ def _top(connection: Connection, conditions: Sequence[ColumnElement[bool]], metr
         best, wanted = {}, wanted * 4
 
 
-def _entries(connection: Connection, numbers: Sequence[int]) -> list[Any]:
-    return list(read(connection, entries().where(VersionRow.number.in_(numbers)))) if numbers else []
+@cache
+def _best_first(metric: Metric) -> Select[*tuple[Any, ...]]:
+    same_parts = (VersionRow.featurizer == ScoreRow.featurizer, VersionRow.head == ScoreRow.head)
+    oldest = select(func.min(VersionRow.number)).where(*same_parts, VersionRow.state == "admitted")
+    version = oldest.correlate(ScoreRow).scalar_subquery()
+    return (
+        select(ScoreRow, version.label("version"))
+        .where(*_SET, exists().where(*same_parts, VersionRow.state == "admitted"))
+        .order_by(getattr(ScoreRow, metric).desc(), version)
+        .limit(bindparam("wanted", type_=Integer))
+    )
+
+
+def _entries(connection: Connection, numbers: Sequence[int]) -> list[Entry]:
+    return list(read(connection, _ENTRIES, {"numbers": numbers})) if numbers else []
 
 
 def _domains(
-    connection: Connection, rows: Sequence[Row[Any]], asked: Sequence[ColumnElement[bool]], metric: str
+    connection: Connection, rows: Sequence[Row[Any]], asked: Asked, metric: Metric
 ) -> dict[tuple[str, str, int], list[DomainScore]]:
     """What each of these means is a mean of, by parts and image size."""
     found: dict[tuple[str, str, int], list[DomainScore]] = {}
@@ -151,13 +170,10 @@ def _domains(
         found[row.featurizer, row.head, row.image_size] = []
     if not found:
         return found
-    pairs = [
-        # all columns of the primary key in each, or one index for all of them would look better than it is
-        and_(ScoreRow.featurizer == featurizer, ScoreRow.head == head, ScoreRow.image_size == size, *asked)
-        for featurizer, head, size in found
-    ]
-    query = select(ScoreRow).where(or_(*pairs), ScoreRow.domain != MEAN).order_by(ScoreRow.domain)
-    for row in connection.execute(query):
+    parts = {
+        f"{name}_{number}": value for number, pair in enumerate(found) for name, value in zip(_PAIR, pair, strict=True)
+    }
+    for row in connection.execute(_domains_of(len(found)), {**asked, **parts}):
         score = DomainScore(
             domain=row.domain,
             value=getattr(row, metric),
@@ -168,16 +184,27 @@ def _domains(
     return found
 
 
+@lru_cache(maxsize=8)
+def _domains_of(count: int) -> Select[ScoreRow]:
+    """The rows by domain of so many pairs of parts and image size."""
+    pairs = [
+        # all columns of the primary key in each, or one index for all of them would look better than it is
+        and_(*(getattr(ScoreRow, name) == bindparam(f"{name}_{number}") for name in _PAIR), *_ASKED, _SPLIT)
+        for number in range(count)
+    ]
+    return select(ScoreRow).where(or_(*pairs), ScoreRow.domain != MEAN).order_by(ScoreRow.domain)
+
+
 def _nothing(
     connection: Connection,
     name: str,
-    asked: Sequence[ColumnElement[bool]],
+    asked: Asked,
     domain: str | None,
     split: Split | None,
 ) -> str:
     """Why there is nothing to rank, and what there is instead."""
     where = f" on domain {domain}" if domain is not None else ""
     where += f" on split {split}" if split is not None else ""
-    counted = [one for one in SPLITS if _split(connection, (*asked, ScoreRow.domain == MEAN), one)]
+    counted = [one for one in SPLITS if _split(connection, {**asked, "place": MEAN}, one)]
     hint = f"there are counts on {', '.join(counted)}" if counted else "`ratatouille show` lists what was counted"
     return f"no version for {name} was counted{where} in this trial and slice; {hint}"

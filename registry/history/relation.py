@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, select
 
 from registry.history.lineage import reached
-from registry.history.queries import MOST_ENTRIES, entries, read
+from registry.history.queries import entry_of
 from registry.records import Relation
-from registry.schema import ParentRow, VersionRow
+from registry.schema import ParentRow
+
+_EDGES = select(ParentRow.child, ParentRow.parent).where(ParentRow.child.in_(reached()))
 
 
 def relation(connection: Connection, first: str, second: str) -> Relation:
@@ -23,15 +25,13 @@ def relation(connection: Connection, first: str, second: str) -> Relation:
     if not common:
         return Relation(ancestor=None, steps=(0, 0))
     near = min(common, key=lambda id: (ones[id] + twos[id], max(ones[id], twos[id]), id))
-    entry = next(read(connection, entries().where(VersionRow.id == near)))
-    return Relation(ancestor=entry, steps=(ones[near], twos[near]))
+    return Relation(ancestor=entry_of(connection, near), steps=(ones[near], twos[near]))
 
 
 def _steps(connection: Connection, start: str) -> Mapping[str, int]:
     """How many steps each ancestor is away."""
-    edges = select(ParentRow.child, ParentRow.parent).where(ParentRow.child.in_(reached(start, MOST_ENTRIES)))
     parents: dict[str, list[str]] = defaultdict(list)
-    for child, parent in connection.execute(edges):
+    for child, parent in connection.execute(_EDGES, {"start": start}):
         parents[child].append(parent)
     far, waiting = {start: 0}, deque([start])
     while waiting:

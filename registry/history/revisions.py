@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from ratatouille.errors import Refusal
 from registry.changes.releases import HEXADECIMAL, alias_target, tag_target
@@ -16,6 +16,16 @@ from registry.schema import AliasRow, ParentRow, VersionRow
 
 MOST_STEPS = 10_000
 _REVISION = re.compile(r"(?P<base>[A-Za-z0-9._-]+)(@\{(?P<moment>[^}]{1,40})\})?(~(?P<steps>[0-9]{0,5}))?")
+
+
+# a range, not LIKE: it can use the index
+_IN_RANGE = (
+    select(VersionRow.id)
+    .where(VersionRow.id >= bindparam("low"), VersionRow.id <= bindparam("high"))
+    .order_by(VersionRow.id)
+    .limit(2)
+)
+_FIRST_PARENT = select(ParentRow.parent).where(ParentRow.child == bindparam("of"), ParentRow.position == 0)
 
 
 def resolve(connection: Connection, revision: str) -> str:
@@ -43,9 +53,7 @@ def _base(connection: Connection, base: str, moment: str | None) -> str:
         return target
     if not HEXADECIMAL.fullmatch(base):
         raise Refusal(f"there is no alias or tag {base[:80]!r}; `ratatouille log` shows them")
-    # a range, not LIKE: it can use the index
-    in_range = (VersionRow.id >= base, VersionRow.id <= base + "f" * (64 - len(base)))
-    found = connection.execute(select(VersionRow.id).where(*in_range).order_by(VersionRow.id).limit(2)).scalars().all()
+    found = connection.execute(_IN_RANGE, {"low": base, "high": base + "f" * (64 - len(base))}).scalars().all()
     if not found:
         raise Refusal(f"no version's id begins with {base}; `ratatouille log` shows versions and aliases")
     if len(found) > 1:
@@ -72,8 +80,7 @@ def _walk(connection: Connection, id: str, revision: str, steps: int) -> str:
     if steps > MOST_STEPS:
         raise Refusal(f"{revision} goes too far back; {MOST_STEPS} steps are the most")
     for done in range(steps):
-        query = select(ParentRow.parent).where(ParentRow.child == id, ParentRow.position == 0)
-        parent = connection.execute(query).scalar()
+        parent = connection.execute(_FIRST_PARENT, {"of": id}).scalar()
         if parent is None:
             raise Refusal(f"{revision} does not exist: {id[:12]}…, {done} steps back, has no parent")
         id = parent

@@ -39,7 +39,6 @@ _SPLIT = ScoreRow.split == bindparam("split")
 _CELL = (*_ASKED, ScoreRow.domain == bindparam("place"), _SPLIT)
 _OF_SIZE = (*_CELL, ScoreRow.domains == bindparam("size"))
 _SET = (*_OF_SIZE, ScoreRow.counted == bindparam("counted"))
-_ANY = select(ScoreRow.domain).where(*_CELL).limit(1)
 _SIZE = select(func.max(ScoreRow.domains)).where(*_CELL)
 _NEXT_SET = select(func.min(ScoreRow.counted)).where(*_OF_SIZE, ScoreRow.counted > bindparam("last"))
 _ENTRIES = entries().where(VersionRow.number.in_(bindparam("numbers", expanding=True)))
@@ -75,8 +74,8 @@ def best(
     found = _split(connection, asked, split)
     if found is None:
         raise Refusal(_nothing(connection, of.name, asked, domain, split))
-    asked |= {"split": found}
-    asked |= _largest_set(connection, asked, of.name)
+    asked |= found
+    asked["counted"] = _only_set(connection, asked, of.name)
     rows = _top(connection, asked, metric, max(0, min(limit, MOST_RANKED)))
     known = {entry.number: entry for entry in _entries(connection, [row.version for row in rows])}
     domains = _domains(connection, rows, asked, metric)
@@ -93,33 +92,39 @@ def best(
     )
     names = {one.domain for version in versions for one in version.domains}
     over = tuple(sorted(names)) if domain is None else (domain,)
-    return Ranking(task=of.name, metric=metric, split=found, slice=slice, trial=trial, domains=over, versions=versions)
+    return Ranking(
+        task=of.name, metric=metric, split=asked["split"], slice=slice, trial=trial, domains=over, versions=versions
+    )
 
 
-def _split(connection: Connection, asked: Asked, split: Split | None) -> Split | None:
+def _split(connection: Connection, asked: Asked, split: Split | None) -> Asked | None:
+    """The split, and how many domains the largest set that was counted on it has; None where nothing was."""
     for one in SPLITS if split is None else (split,):
-        if connection.execute(_ANY, {**asked, "split": one}).first():
-            return one
+        size = connection.execute(_SIZE, {**asked, "split": one}).scalar()
+        if size is not None:
+            return {"split": one, "size": size}
     return None
 
 
-def _largest_set(connection: Connection, asked: Asked, name: str) -> Asked:
-    """The largest set of domains: how many it has, and its short name."""
-    size = connection.execute(_SIZE, asked).scalar_one()
-    of_size = {**asked, "size": size}
+def _only_set(connection: Connection, asked: Asked, name: str) -> str:
+    """The short name of the only set of domains of this size.
+
+    Raises:
+        Refusal: when there are several.
+    """
     sets: list[str] = []
     while len(sets) < MOST_SETS:  # one step of the index for each set, however many versions it has
-        following = connection.execute(_NEXT_SET, {**of_size, "last": sets[-1] if sets else ""}).scalar()
+        following = connection.execute(_NEXT_SET, {**asked, "last": sets[-1] if sets else ""}).scalar()
         if following is None:
             break
         sets.append(following)
     if len(sets) > 1:
-        names = "; ".join(_names(connection, {**of_size, "counted": one}) for one in sets)
+        names = "; ".join(_names(connection, {**asked, "counted": one}) for one in sets)
         raise Refusal(
             f"versions for {name} were counted on different domains ({names}), and their means do not compare; "
             "name one with --domain"
         )
-    return {"size": size, "counted": sets[0]}
+    return sets[0]
 
 
 def _names(connection: Connection, of_set: Asked) -> str:

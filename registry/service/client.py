@@ -22,12 +22,12 @@ from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.signing import Sealed
 from registry.blobs.cache import Cache
 from registry.blobs.sending import open_to_send
+from registry.blobs.store import Block
 from registry.port import Progress, Registry
 from registry.proto.registry_pb2 import (
     Begin,
     CallReply,
     CallRequest,
-    Chunk,
     FetchReply,
     FetchRequest,
     Needed,
@@ -39,6 +39,7 @@ from registry.proto.registry_pb2 import (
 from registry.records import Event, Result
 from registry.service.ahead import ahead
 from registry.service.idle import Idle
+from registry.service.messages import Piece, read_reply, write_request
 from registry.service.wire import BEAT_SECONDS, CHANNEL_OPTIONS, MESSAGE_BYTES, METHODS, OURS, SERVICE, SOFTWARE, Method
 
 DEADLINE_SECONDS = 60.0
@@ -46,6 +47,7 @@ IDLE_SECONDS = 900.0
 """A transfer without a message for so long is ended, and goes on another time. Long, because a registry is silent while
 it hashes what came earlier or stores what has come; a line that is dead is noticed sooner, by pings."""
 LARGEST_NUMBER = 2**63 - 1
+Replies = Iterator[FetchReply | Block]
 LONG_DEADLINES = dict.fromkeys(("combine", "retract", "collect", "verify", "audit", "diff"), 4 * 3600.0)
 
 
@@ -69,12 +71,8 @@ class RemoteRegistry:
         self._cache = cache
         self._channel = grpc.insecure_channel(parts.netloc, options=CHANNEL_OPTIONS)
         self._call = self._channel.unary_unary(f"/{SERVICE}/Call", CallRequest.SerializeToString, CallReply.FromString)
-        self._fetch = self._channel.unary_stream(
-            f"/{SERVICE}/Fetch", FetchRequest.SerializeToString, FetchReply.FromString
-        )
-        self._push = self._channel.stream_stream(
-            f"/{SERVICE}/Push", PushRequest.SerializeToString, PushReply.FromString
-        )
+        self._fetch = self._channel.unary_stream(f"/{SERVICE}/Fetch", FetchRequest.SerializeToString, read_reply)
+        self._push = self._channel.stream_stream(f"/{SERVICE}/Push", write_request, PushReply.FromString)
         self._watch = self._channel.unary_stream(
             f"/{SERVICE}/Watch", WatchRequest.SerializeToString, WatchReply.FromString
         )
@@ -132,12 +130,13 @@ class RemoteRegistry:
                 call.cancel()  # type: ignore[no-untyped-call]
 
     @contextmanager
-    def _arriving(self, digest: str, offset: int) -> Iterator[tuple[int, Iterator[bytes]]]:
+    def _arriving(self, digest: str, offset: int) -> Iterator[tuple[int, Iterator[Block]]]:
         with self._statuses("fetch"):
             call = self._fetch(FetchRequest(protocol=PROTOCOL, digest=digest, offset=offset))
             try:
-                with Idle(IDLE_SECONDS, call.cancel) as idle, ahead(cast(Iterator[FetchReply], call)) as replies:
-                    yield next(replies, FetchReply()).size, _data(replies, idle)
+                with Idle(IDLE_SECONDS, call.cancel) as idle, ahead(cast(Replies, call)) as replies:
+                    first = next(replies, None)
+                    yield first.size if isinstance(first, FetchReply) else 0, _data(replies, idle)
             finally:
                 call.cancel()  # type: ignore[no-untyped-call]
 
@@ -189,14 +188,14 @@ class _Upload:
         self._begin = begin
         self._progress = progress
 
-    def __iter__(self) -> Iterator[PushRequest]:
+    def __iter__(self) -> Iterator[PushRequest | Piece]:
         yield self._begin
         files = self.needed.get() or []
         done = sum(offset for _, _, offset, _ in files)
         total = sum(size for _, size, _, _ in files)
         for digest, _, offset, file in files:
             while block := file.read(MESSAGE_BYTES):
-                yield PushRequest(chunk=Chunk(digest=digest, offset=offset, data=block))
+                yield Piece(digest, offset, block)
                 self.heard()
                 offset += len(block)
                 done += len(block)
@@ -204,10 +203,10 @@ class _Upload:
                     self._progress(done, total)
 
 
-def _data(replies: Iterator[FetchReply], idle: Idle) -> Iterator[bytes]:
+def _data(replies: Replies, idle: Idle) -> Iterator[Block]:
     for reply in replies:
         idle.heard()
-        yield reply.data
+        yield reply.data if isinstance(reply, FetchReply) else reply
 
 
 def _open_all(needed: Needed, files: Mapping[str, Path], stack: ExitStack) -> list[tuple[str, int, int, BinaryIO]]:

@@ -6,6 +6,7 @@ says so. SIGTERM lets running calls end; kill -9 loses nothing that was acknowle
 
 from __future__ import annotations
 
+import gc
 import logging
 import resource
 import signal
@@ -133,6 +134,7 @@ def serve(
     service = Service(folder, host, port)
     about_page = None if web is None else service.show(web)  # first, so that `info` knows it from the beginning
     service.start()
+    gc.freeze()  # what was imported stays for ever: no collection needs to look through it at every long answer
     ready(f"registry {folder} at {service.address} (loopback without TLS: everybody on this machine may write)")
     if about_page is not None:
         ready(about_page)

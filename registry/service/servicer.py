@@ -20,6 +20,7 @@ from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL, UPGRADE, disagreement
 from ratatouille.exchange.signing import Sealed
 from registry.asked import Abandoned, asked
+from registry.blobs.store import Block
 from registry.contributions.push import Push
 from registry.local import LocalRegistry
 from registry.proto.registry_pb2 import (
@@ -38,6 +39,7 @@ from registry.proto.registry_pb2 import (
 from registry.records import Event, Result
 from registry.service.ahead import ahead
 from registry.service.idle import Idle
+from registry.service.messages import Piece, read_request, write_reply
 from registry.service.wire import MESSAGE_BYTES, METHODS, OURS, SERVICE, SOFTWARE
 
 MOST_TRANSFERS = 48
@@ -76,7 +78,7 @@ class Servicer:
                 raise _Misused(f"{refusal}{hint}") from refusal
             return CallReply(json=to_json(getattr(self._registry, request.method)(**arguments)))
 
-    def fetch(self, request: FetchRequest, context: grpc.ServicerContext) -> Iterator[FetchReply]:
+    def fetch(self, request: FetchRequest, context: grpc.ServicerContext) -> Iterator[FetchReply | Block]:
         """Stream a file from an offset on."""
         with _refusals(context, "fetch"), _one_of(self._transfers, "transfers", MOST_TRANSFERS):
             _check_protocol(request.protocol)
@@ -85,15 +87,17 @@ class Servicer:
                 yield FetchReply(size=size)
                 for block in blocks:
                     for start in range(0, len(block), MESSAGE_BYTES):
-                        yield FetchReply(data=bytes(block[start : start + MESSAGE_BYTES]))
+                        yield memoryview(block)[start : start + MESSAGE_BYTES]
                         idle.heard()
 
-    def push(self, requests: Iterator[PushRequest], context: grpc.ServicerContext) -> Iterator[PushReply]:
+    def push(self, requests: Iterator[PushRequest | Piece], context: grpc.ServicerContext) -> Iterator[PushReply]:
         """Take a contribution: receipt, what is needed, bytes, acknowledgement."""
         with _refusals(context, "push"), _one_of(self._transfers, "transfers", MOST_TRANSFERS):
             with Idle(IDLE_SECONDS, context.cancel):
-                begin = next(requests, PushRequest()).begin
-            push = self._registry.publisher.begin(_sealed(begin))
+                first = next(requests, PushRequest())
+            if isinstance(first, Piece):
+                raise Refusal("a push begins with its receipt")
+            push = self._registry.publisher.begin(_sealed(first.begin))
             if isinstance(push, Result):
                 yield PushReply(result=push.to_json())
                 return
@@ -122,12 +126,8 @@ class Servicer:
                 "Call": grpc.unary_unary_rpc_method_handler(
                     self.call, CallRequest.FromString, CallReply.SerializeToString
                 ),
-                "Fetch": grpc.unary_stream_rpc_method_handler(
-                    self.fetch, FetchRequest.FromString, FetchReply.SerializeToString
-                ),
-                "Push": grpc.stream_stream_rpc_method_handler(
-                    self.push, PushRequest.FromString, PushReply.SerializeToString
-                ),
+                "Fetch": grpc.unary_stream_rpc_method_handler(self.fetch, FetchRequest.FromString, write_reply),
+                "Push": grpc.stream_stream_rpc_method_handler(self.push, read_request, PushReply.SerializeToString),
                 "Watch": grpc.unary_stream_rpc_method_handler(
                     self.watch, WatchRequest.FromString, WatchReply.SerializeToString
                 ),
@@ -158,8 +158,8 @@ def _needed(push: Push) -> Needed:
     return Needed(files=files)
 
 
-def _take(push: Push, request: PushRequest) -> None:
-    chunk = request.chunk
+def _take(push: Push, request: PushRequest | Piece) -> None:
+    chunk = request if isinstance(request, Piece) else Piece("", 0, b"")
     receiving = push.receiving.get(chunk.digest)
     if receiving is None:
         raise Refusal(f"weights {chunk.digest[:12]}… were not asked for")

@@ -18,6 +18,7 @@ from registry.web.page import Page
 MOST = 20
 MOST_DOMAINS = 6
 """Domains that have a column of their own."""
+MOST_TRIAL = 999
 MOST_NAMED = 20
 """Tasks that a refusal names."""
 
@@ -31,6 +32,8 @@ class Wanted(Record):
     split: Split | None
     metric: Metric | None
     slice: Slice
+    trial: int
+    """Whose split of the images."""
 
 
 class Place(Record):
@@ -98,6 +101,7 @@ def _wanted(asked: Asked, task: str) -> Wanted:
         "split": asked.choice("split", ("", *get_args(Split)), "") or None,
         "metric": asked.choice("metric", ("", *get_args(Metric)), "") or None,
         "slice": asked.choice("slice", get_args(Slice), "all"),
+        "trial": asked.number("trial", 0, 0, MOST_TRIAL),
     }
     return Wanted.model_validate(values)
 
@@ -105,7 +109,8 @@ def _wanted(asked: Asked, task: str) -> Wanted:
 def _ranking(registry: Registry, wanted: Wanted) -> Ranking | str:
     """The ranking, or why there is none."""
     try:
-        return registry.best(wanted.task, wanted.domain, wanted.split, wanted.metric, wanted.slice, limit=MOST)
+        which = (wanted.task, wanted.domain, wanted.split, wanted.metric, wanted.slice, wanted.trial)
+        return registry.best(*which, limit=MOST)
     except Unreachable:
         raise
     except Refusal as refusal:

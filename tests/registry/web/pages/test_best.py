@@ -62,6 +62,20 @@ def test_several_domains_are_shown_one_by_one(tmp_path: Path) -> None:
     scene.world.registry.close()
 
 
+def test_another_trials_split_of_the_images_is_a_ranking_of_its_own(tmp_path: Path) -> None:
+    scene = make_scene(tmp_path)
+    result = scene.world.tuned(scene.world.probed(), 5)
+    evaluation = scene.world.evaluation(result, ((4, 0), (1, 3)))
+    assert isinstance(evaluation.assignment, Evaluate)
+    other = evaluation.assignment.model_copy(update={"trial": 3})
+    scene.world.work(evaluation.model_copy(update={"assignment": other}), {})
+    view = page(scene.world, trial="3")
+    assert [one.version.id for one in view.places] == [result.version]
+    assert view.sentence.endswith("split test, trial 3.")
+    assert result.version not in [one.version.id for one in page(scene.world).places]
+    scene.world.registry.close()
+
+
 def test_a_registry_without_tasks_has_no_ranking(tmp_path: Path) -> None:
     registry = open_registry(tmp_path / "registry")
     view = best.page(registry, Asked({}, {}, {})).view

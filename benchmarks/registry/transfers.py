@@ -29,8 +29,8 @@ SHARE = 0.5
 MEGABYTES = 100
 """Memory of either side: the limit."""
 SAMPLE_SECONDS = 0.01
-SCRATCH_MEGABYTES = 1000
-"""Of the page cache, used and given back before a call is timed: what a transfer of the large model needs."""
+SCRATCH = 3
+"""Times the length of the model: page cache that is used and given back before a call is timed, as much as it needs."""
 
 
 def compared(numbers: int, turns: int) -> dict[str, Any]:
@@ -47,11 +47,11 @@ def compared(numbers: int, turns: int) -> dict[str, Any]:
             sealed, files = model(signer, network, turn, folder)
             ((digest, path),) = files.items()
             cache, size = folder / f"cache-{turn}", path.stat().st_size
-            seconds["hash"].append(_seconds(hash_file, path))
-            seconds["push"].append(in_fresh_process(_timed, url, cache, "push", sealed, files))
-            seconds["fetch"].append(in_fresh_process(_timed, url, cache, "fetch", digest))
-            seconds["bare push"].append(in_fresh_process(_seconds, bare.push, port, path))
-            seconds["bare fetch"].append(in_fresh_process(_seconds, bare.fetch, port, path, folder / "fetched"))
+            seconds["hash"].append(_seconds(size, hash_file, path))
+            seconds["push"].append(in_fresh_process(_timed, url, cache, size, "push", sealed, files))
+            seconds["fetch"].append(in_fresh_process(_timed, url, cache, size, "fetch", digest))
+            seconds["bare push"].append(in_fresh_process(_seconds, size, bare.push, port, path))
+            seconds["bare fetch"].append(in_fresh_process(_seconds, size, bare.fetch, port, path, folder / "fetched"))
     took = {name: median(each) for name, each in seconds.items()}
     rows = [_row(name, size, took["hash"], took[name], took[f"bare {name}"]) for name in ("push", "fetch")]
     return {
@@ -89,9 +89,9 @@ def _memory(folder: Path, url: str, process: psutil.Process, sealed: Sealed, fil
     return grown
 
 
-def _seconds(call: Callable[..., Any], *arguments: Any) -> float:
+def _seconds(size: int, call: Callable[..., Any], *arguments: Any) -> float:
     with tempfile.TemporaryFile() as scratch:  # a virtual machine may have to ask its host for memory: not now
-        for _ in range(SCRATCH_MEGABYTES):
+        for _ in range(0, SCRATCH * size, 2**20):
             scratch.write(bytes(2**20))
     os.sync()  # a disk that still writes what came before is not what is measured either
     begun = time.perf_counter()
@@ -99,10 +99,10 @@ def _seconds(call: Callable[..., Any], *arguments: Any) -> float:
     return time.perf_counter() - begun
 
 
-def _timed(url: str, cache: Path, call: str, *arguments: Any) -> float:
+def _timed(url: str, cache: Path, size: int, call: str, *arguments: Any) -> float:
     registry = open_registry(url, cache=cache)
     registry.info()
-    return _seconds(getattr(registry, call), *arguments)
+    return _seconds(size, getattr(registry, call), *arguments)
 
 
 def _grown(url: str, cache: Path, call: str, *arguments: Any) -> int:

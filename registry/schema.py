@@ -93,7 +93,7 @@ class UploadRow(Base):
     __tablename__ = "uploads"
     digest: Mapped[str] = mapped_column(Id, primary_key=True)
     claimant: Mapped[str] = mapped_column(Id, primary_key=True)
-    """Who needs it: the receipt of a contribution, or the work id of a combination."""
+    """Who needs it: the receipt of a contribution, or a digest for a combination and the inbox where it is made."""
     size: Mapped[int] = mapped_column(BigInteger)
     changed: Mapped[float] = mapped_column(Float)
 

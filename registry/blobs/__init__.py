@@ -2,8 +2,7 @@
 
 `store` is the port of complete weights, with two implementations: `folder` and `objects` (S3 and its like, over
 obstore); `opening` chooses by one URL. `inbox` and `receiving` take files in, always in a local folder: locked,
-resumable, checked while they arrive, written `behind`. `cache` keeps fetched files, `checked` remembers which were
-hashed, `windows` reads files that are elsewhere piece by piece. `access` puts these together for the registry. Names
-are digests, never strings from outside. Which weights belong to a version, and which may go, is
-`registry.contributions.claims`' to know.
+resumable, checked while they arrive. `cache` keeps fetched files, `checked` remembers which were hashed, `windows`
+reads files that are elsewhere piece by piece. `access` puts these together for the registry. Names are digests, never
+strings from outside. Which weights belong to a version, and which may go, is `registry.contributions.claims`' to know.
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,8 @@ class Inbox:
         """Use (and make) the folder."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
+        self.name = f"{socket.gethostname()}:{folder.resolve()}"
+        """Which one it is: machines that share a database have each their own."""
 
     def partial(self, digest: str) -> Path:
         """Where a file is while it comes in."""

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from ratatouille.errors import Refusal, Unreachable
-from registry.blobs.behind import Behind
-from registry.blobs.disk import full
+from registry.blobs.disk import full, write_all
 from registry.blobs.store import BLOCK, Block
 
 
@@ -33,7 +32,6 @@ class Receiving:
         self.path = path
         self._descriptor = descriptor
         self._gate: Gate | None = None
-        self._behind = Behind(descriptor)
         self.resumed = 0
         """Bytes that an earlier transfer had brought."""
 
@@ -57,14 +55,14 @@ class Receiving:
         return checking.received
 
     def write(self, block: Block) -> None:
-        """Check and keep the next bytes, which must not change any more.
+        """Check and keep the next bytes.
 
         Raises:
             Refusal: what is wrong with them, or that the disk is full.
         """
         assert self._gate is not None, "resume comes first"
         self._gate.update(block)
-        self._behind.write(block)
+        write_all(self._descriptor, block)
 
     def take_over(self, gate: Callable[[], Gate], blocks: Iterable[Block]) -> None:
         """Go on with bytes that lie here already; if they are not good they are forgotten, as `resume` does."""
@@ -94,7 +92,6 @@ class Receiving:
             Unreachable: the same, where the fault may lie in what an earlier transfer left; it is thrown away.
         """
         assert self._gate is not None, "resume comes first"
-        self._behind.settle()
         try:
             self._gate.finish()
         except Refusal as error:
@@ -122,7 +119,6 @@ class Receiving:
 
     def restart(self) -> None:
         """Forget what has come."""
-        self._behind.end()
         os.ftruncate(self._descriptor, 0)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
 
@@ -133,6 +129,5 @@ class Receiving:
     def close(self) -> None:
         """Release the lock."""
         if self._descriptor >= 0:
-            self._behind.end()
             os.close(self._descriptor)
             self._descriptor = -1

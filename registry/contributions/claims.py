@@ -44,7 +44,7 @@ class Claims:
 
         Args:
             inbox: where files come in.
-            claimant: digest of the receipt, or work id of the combination.
+            claimant: digest of the receipt; for a combination one of its work id and of the inbox where it is made.
         """
         self._inbox = inbox
         self._claimant = claimant

@@ -6,18 +6,23 @@ import shutil
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
+from registry.averages.ingredients import gather
+from registry.averages.kitchen import Kitchen
 from registry.changes.maintain import Maintainer
+from registry.local import LocalRegistry
 from registry.opening import open_registry
 from registry.records import LogQuery, Result
+from registry.schema import UploadRow
 from registry.service.process import Service
 from tests.registry.behind import to_s3
 from tests.registry.conftest import Start
@@ -119,6 +124,36 @@ def test_what_one_service_takes_another_gives_and_tells_of(
     watched.close()  # type: ignore[attr-defined]
     one.registry.close()
     two.close()
+
+
+def test_two_machines_that_make_the_same_average_at_once_both_end(
+    machine: Machine, beginning: Path, tmp_path: Path
+) -> None:
+    world = a_world(machine(), tmp_path, beginning)
+    start = world.probed()
+    parents = tuple(Parent(version=str(world.tuned(start, seed).version)) for seed in (2, 3))
+    question = Combination(parents=parents)
+    registries = [LocalRegistry(machine()) for _ in range(2)]
+    with registries[0].ground.database.read() as connection:
+        ingredients = gather(connection, question)
+    with ExitStack() as stack:
+        kitchens = [
+            stack.enter_context(Kitchen(one.ground.database, one.blobs, question.work_id)) for one in registries
+        ]
+        for kitchen in kitchens:
+            kitchen.claim(ingredients)
+        for kitchen in kitchens:
+            for part in ingredients.parts:
+                kitchen.cook(ingredients, part)
+            kitchen.store()
+        for one, kitchen in zip(registries, kitchens, strict=True):
+            with one.ground.database.write() as connection:
+                kitchen.serve(connection)
+    with world.registry.ground.database.read() as connection:  # type: ignore[attr-defined]
+        assert connection.execute(select(UploadRow.digest)).all() == []
+    for one in registries:
+        one.close()
+    world.registry.close()
 
 
 def test_of_two_maintainers_who_release_at_once_one_wins_and_the_other_is_told_by_whom(

@@ -20,7 +20,7 @@ HEAD = """# Calls of the registry
 
 Written by `python -m docs.calls` from `registry/port.py`. Methods marked with *stream* have calls of their own in
 `registry/proto/registry.proto`; every other one is the `method` of a `Call`, its arguments are one JSON object, and its
-answer is JSON. Records are JSON objects with the fields that `registry/records.py`, `ratatouille/exchange/` and
+answer is JSON. Records are JSON objects with the fields that `registry/records/`, `ratatouille/exchange/` and
 `ratatouille/tasks/task.py` give them. [The service](service.md) says how to call it.
 """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -41,6 +42,10 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+_DIGEST = "_digest"
+"""Where a record remembers its digest: a name that is no field, so nothing compares, shows or stores it."""
+
+
 class Record(BaseModel):
     """Base of every record: frozen, strict about unknown fields, with canonical bytes and a digest."""
 
@@ -52,8 +57,17 @@ class Record(BaseModel):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON."""
-        return sha256(self.to_json())
+        """SHA-256 of the canonical JSON; made once, since a receipt with all its counts is long."""
+        known: str | None = self.__dict__.get(_DIGEST)
+        if known is None:
+            known = self.__dict__[_DIGEST] = sha256(self.to_json())
+        return known
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, with other values of some fields; its digest is its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop(_DIGEST, None)
+        return copied
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:

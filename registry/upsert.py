@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Executable, inspect
-from sqlalchemy.dialects import postgresql, sqlite
 
 from registry.schema import Base
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 
 def upsert(
@@ -33,7 +35,15 @@ def upsert(
 
 @cache
 def _statement(dialect: str, table: type[Base], columns: tuple[str, ...]) -> Executable:
-    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    insert: postgresql.Insert | sqlite.Insert
+    if dialect == "postgresql":  # which takes time to import, and who has a file does without
+        from sqlalchemy.dialects.postgresql import insert as insert_into_postgresql
+
+        insert = insert_into_postgresql(table)
+    else:
+        from sqlalchemy.dialects.sqlite import insert as insert_into_sqlite
+
+        insert = insert_into_sqlite(table)
     key = [column.name for column in inspect(table).primary_key]
     changed = {name: insert.excluded[name] for name in columns if name not in key}
     return insert.on_conflict_do_update(index_elements=key, set_=changed)

@@ -22,7 +22,7 @@ from registry.contributions.examine import Examined, examine
 from registry.contributions.ledger import keep_duplicate, keep_rejected
 from registry.contributions.membership import had_lease, holder
 from registry.contributions.push import Push
-from registry.contributions.quotas import check_contributions, end, forget_transfers
+from registry.contributions.quotas import check_contributions, end
 from registry.database import Database
 from registry.records import Result
 from registry.schema import ContributionRow
@@ -92,9 +92,8 @@ class Publisher:
         Raises:
             Unreachable: when the store does not answer.
         """
-        with self.database.write() as connection:
+        with self.database.read() as connection:
             before = time.time() - read_settings(connection).stale_seconds
-            forget_transfers(connection)
         self.blobs.inbox.sweep(before)
         old = [stored.digest for stored in self.blobs.store.stored() if stored.modified < before]
         for start in range(0, max(1, len(old)), SWEPT_AT_ONCE):

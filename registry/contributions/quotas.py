@@ -26,20 +26,17 @@ _SINCE: BindParameter[Any] = bindparam("since")
 _CONTRIBUTIONS = select(func.count(), func.min(ContributionRow.created)).where(
     ContributionRow.node == _WHO, ContributionRow.created > _SINCE, ContributionRow.receipt != _THIS
 )
+_FORGET = delete(TransferRow).where(TransferRow.node == _WHO, TransferRow.begun < _SINCE)
 _TRANSFER = select(TransferRow).where(TransferRow.receipt == _THIS)
 _END = update(TransferRow).where(TransferRow.receipt == _THIS).values(ended=True)
 _UNDER_WAY = and_(TransferRow.ended.is_(False), TransferRow.changed > bindparam("stale"), TransferRow.receipt != _THIS)
 _TRANSFERS = select(
     func.coalesce(func.sum(case((_UNDER_WAY, 1), else_=0)), 0).label("under_way"),
     func.min(case((_UNDER_WAY, TransferRow.changed))).label("first"),
-    func.coalesce(func.sum(case((TransferRow.begun > _SINCE, TransferRow.bytes), else_=0)), 0).label("bytes"),
+    func.coalesce(func.sum(TransferRow.bytes), 0).label("bytes"),
 ).where(TransferRow.node == _WHO)
-"""How many other pushes of a node are under way, since when the oldest, and the bytes of a day."""
-_OF_DAY = (
-    select(TransferRow.begun, TransferRow.bytes)
-    .where(TransferRow.node == _WHO, TransferRow.begun > _SINCE)
-    .order_by(TransferRow.begun)
-)
+"""How many other pushes of a node are under way, since when the oldest, and the bytes of all that is not forgotten."""
+_BY_AGE = select(TransferRow.begun, TransferRow.bytes).where(TransferRow.node == _WHO).order_by(TransferRow.begun)
 
 
 def check_contributions(connection: Connection, receipt: Receipt) -> None:
@@ -68,11 +65,12 @@ def let_in(connection: Connection, receipt: Receipt, size: int) -> None:
     if not size:
         return
     now, settings = time.time(), read_settings(connection)
+    connection.execute(_FORGET, {"who": receipt.node, "since": now - DAY})
     row = connection.execute(_TRANSFER, {"this": receipt.digest}).first()
     # of a push that goes on, nothing is new; one that comes again after its end is another one
     before, again = (row.bytes, not row.ended) if row is not None else (0, False)
-    times = {"since": now - DAY, "stale": now - settings.stale_seconds}
-    lately = connection.execute(_TRANSFERS, {"who": receipt.node, "this": receipt.digest, **times}).one()
+    of_node = {"who": receipt.node, "this": receipt.digest, "stale": now - settings.stale_seconds}
+    lately = connection.execute(_TRANSFERS, of_node).one()
     _check_transfers(receipt, settings, lately)
     _check_bytes(connection, receipt, settings, now, lately, max(0, size - before) if again else size)
     transfer = {"receipt": receipt.digest, "node": receipt.node, "begun": now}
@@ -83,11 +81,6 @@ def let_in(connection: Connection, receipt: Receipt, size: int) -> None:
 def end(connection: Connection, receipt: str) -> None:
     """A push was admitted, rejected or not needed: it is under way no more."""
     connection.execute(_END, {"this": receipt})
-
-
-def forget_transfers(connection: Connection) -> None:
-    """Remove what counts no more."""
-    connection.execute(delete(TransferRow).where(TransferRow.begun < time.time() - DAY))
 
 
 def _check_transfers(receipt: Receipt, settings: Settings, lately: Row[Any, Any, Any]) -> None:
@@ -108,7 +101,7 @@ def _check_bytes(
     if used + more <= most:
         return
     over = used + more - most
-    for row in connection.execute(_OF_DAY, {"who": receipt.node, "since": now - DAY}):
+    for row in connection.execute(_BY_AGE, {"who": receipt.node}):
         over -= row.bytes
         if over <= 0:
             break

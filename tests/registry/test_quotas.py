@@ -119,6 +119,19 @@ def test_a_push_that_broke_off_is_counted_once_and_one_that_was_bad_each_time(wo
         world.registry.push(world.seal(bad), others)
 
 
+def test_a_push_that_goes_on_a_day_later_is_counted_then(world: World) -> None:
+    start = world.probed()
+    receipt, files = world.fine_tune(start, 4)
+    world.lease(receipt)
+    broken_off(world, receipt, files)
+    later(world, DAY + 1)
+    set_to(world, node_bytes_per_day=PAIR)
+    assert world.registry.push(world.seal(receipt), files).version is not None
+    following, others = world.fine_tune(start, 5)
+    with pytest.raises(Unreachable, match=rf"has pushed {PAIR} bytes within a day"):
+        world.work(following, others)
+
+
 def broken_off(world: World, receipt: Receipt, files: dict[str, Path]) -> None:
     """Begin a push, send a few bytes and break off, as a service would see it."""
     with closing(direct(world)) as registry:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ class SqliteEngine:
         self.name = str(path)
         self.engine = _engine(path)
         self._path = path
+        self._turn = threading.Lock()
+        """Held by the one thread of this process that writes or looks for the lock; the others wait without looking."""
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -45,15 +48,20 @@ class SqliteEngine:
         """A transaction that holds the write lock.
 
         Raises:
-            Unreachable: when another process does not give the lock free.
+            Unreachable: when another writer does not give the lock free.
         """
-        with self.engine.connect().execution_options(writing=True) as connection:
-            try:
-                transaction = connection.begin()
-            except OperationalError as error:
-                raise Unreachable(f"{self.name} is locked by another process ({error.orig}); try again") from error
-            with transaction:
-                yield connection
+        if not self._turn.acquire(timeout=BUSY_SECONDS):
+            raise Unreachable(f"{self.name} is locked by another writer of this process; try again")
+        try:
+            with self.engine.connect().execution_options(writing=True) as connection:
+                try:
+                    transaction = connection.begin()
+                except OperationalError as error:
+                    raise Unreachable(f"{self.name} is locked by another process ({error.orig}); try again") from error
+                with transaction:
+                    yield connection
+        finally:
+            self._turn.release()
 
     @contextmanager
     def migrating(self) -> Iterator[None]:

@@ -86,16 +86,20 @@ def test_a_lock_that_is_not_given_is_said_and_may_be_tried_again(
 ) -> None:
     monkeypatch.setattr("registry.engines.sqlite.BUSY_SECONDS", 0.2)
     monkeypatch.setitem(postgresql_engine.SESSION, "lock_timeout", 200)
-    database = Database(url)
+    database, elsewhere = Database(url), Database(url)
 
-    def second() -> None:
-        with database.write():
+    def second(who: Database) -> None:
+        with who.write():
             pass
 
-    with database.write(), pytest.raises(Unreachable, match=r"(is locked by another process|lock timeout).*try again"):
-        second()
-    second()
-    database.close()
+    with database.write():
+        with pytest.raises(Unreachable, match=r"(locked by another writer of this process|lock timeout).*try again"):
+            second(database)
+        with pytest.raises(Unreachable, match=r"(locked by another process|lock timeout).*try again"):
+            second(elsewhere)
+    for one in (database, elsewhere):
+        second(one)
+        one.close()
 
 
 def test_a_connection_that_is_in_use_while_the_database_closes_is_closed_when_it_comes_back(database: Database) -> None:

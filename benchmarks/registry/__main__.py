@@ -82,6 +82,7 @@ def show(report: dict[str, Any], console: Console) -> None:
     if "publications" in report:
         rows = report["publications"]
         columns = ("database", "sync_milliseconds_added", "published_per_second", "bare_per_second", "share", "limit")
+        columns += ("syncs", "transactions", "statements")
         _table(console, "Publications of small weights from four processes, and the same syncs bare", columns, rows)
     if "transfers" in report:
         found = report["transfers"]

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -61,7 +62,7 @@ def _as_it_is(message: bytes) -> bytes:
     return message
 
 
-def _handler(folder: Path) -> grpc.GenericRpcHandler:  # type: ignore[type-arg]  # it is generic in its stubs only
+def _handler(folder: Path) -> grpc.GenericRpcHandler[Any, Any]:
     def take_push(blocks: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
         return take(blocks, folder / "bare", sync=True).encode()
 

@@ -1,7 +1,7 @@
 """Publications a second from several processes, beside processes that only make the same files and syncs.
 
 What one publication syncs is counted while it runs: `os.fsync` of files and folders, and the database's transactions,
-each of which is one sync of its log. Bare processes make new files of the same size, sync them and their folder, and
+each of which is one sync of its log. Its statements are counted too. Bare processes make new files of the same size, sync them and their folder, and
 append to one common file under a lock, as transactions of one database do.
 
 Where a sync costs nothing (a virtual machine's disk that only remembers), this compares the work of a publication with
@@ -22,6 +22,7 @@ from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from sqlalchemy import event
 
@@ -53,15 +54,14 @@ def compared(places: Callable[[Path], None], processes: int, each: int, added: f
         places(folder / "registry")
         registry = LocalRegistry(folder / "registry")
         registry.define_architecture(architecture(NUMBERS))
-        syncs, transactions = _counted(registry, folder, seeds)
+        counts = _counted(registry, folder, seeds)
         registry.close()
         ours = _rate(_publish, folder, processes, each, added, seeds)
-        bare = _rate(_bare, folder, processes, each, added, syncs, transactions)
+        bare = _rate(_bare, folder, processes, each, added, counts["syncs"], counts["transactions"])
     return {
         "processes": processes,
         "sync_milliseconds_added": round(1000 * added, 1),
-        "syncs": syncs,
-        "transactions": transactions,
+        **counts,
         "published_per_second": round(ours, 1),
         "bare_per_second": round(bare, 1),
         "share": round(ours / bare, 2),
@@ -70,24 +70,30 @@ def compared(places: Callable[[Path], None], processes: int, each: int, added: f
     }
 
 
-def _counted(registry: LocalRegistry, folder: Path, seeds: int) -> tuple[int, int]:
-    """What the second publication of a process syncs."""
+def _counted(registry: LocalRegistry, folder: Path, seeds: int) -> dict[str, int]:
+    """What the second publication of a process syncs and asks of the database."""
     signer = Signer.open(folder / "key")
     for seed in (10**8, 10**8 + 1):
         with _counting(registry) as counts:
             registry.push(*model(signer, architecture(NUMBERS), seeds + seed, folder))
-    return counts["syncs"], counts["transactions"]
+    return counts
 
 
 @contextmanager
 def _counting(registry: LocalRegistry) -> Iterator[dict[str, int]]:
-    counts = {"syncs": 0, "transactions": 0}
+    counts = {"syncs": 0, "transactions": 0, "statements": 0}
+    engine = registry.publisher.database._engine.engine
 
-    def count(what: str) -> None:
+    def count(what: str, *_: object) -> None:
         counts[what] += 1
 
-    with _syncing(registry, partial(count, "syncs"), partial(count, "transactions")):
-        yield counts
+    statement = partial(count, "statements")
+    event.listen(engine, "after_cursor_execute", statement)
+    try:
+        with _syncing(registry, partial(count, "syncs"), partial(count, "transactions")):
+            yield counts
+    finally:
+        event.remove(engine, "after_cursor_execute", statement)
 
 
 @contextmanager
@@ -102,12 +108,11 @@ def _syncing(registry: LocalRegistry, synced: Callable[[], None], committing: Ca
     def before_commit(connection: object) -> None:
         committing()
 
-    os.fsync = before_sync  # type: ignore[assignment]
     event.listen(engine, "commit", before_commit)
     try:
-        yield
+        with patch.object(os, "fsync", before_sync):
+            yield
     finally:
-        os.fsync = sync
         event.remove(engine, "commit", before_commit)
 
 

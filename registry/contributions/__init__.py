@@ -2,5 +2,6 @@
 
 In the order of a contribution's life: `definitions` (tasks and architectures), `membership` (offers and leases),
 `answers` (is the question answered?), `quotas`, `examine` (what must hold of a receipt), `claims` (weights that nobody
-may remove meanwhile), `publish` (the push), `ledger` (the rows). `admission` says afterwards what was checked.
+may remove meanwhile), `publish` and `push` (its files), `ledger` (its rows). `admission` says afterwards what was
+checked.
 """

@@ -40,7 +40,8 @@ _EVALUATIONS = (
 
 def answer(connection: Connection, work_id: str) -> Result | None:
     """The admitted answer to a question."""
-    return answers(connection, [work_id]).get(work_id)
+    # most questions that are asked about one by one have none yet
+    return answers(connection, [work_id]).get(work_id) if is_answered(connection, work_id) else None
 
 
 def contributed(connection: Connection, work_id: str) -> Result:

@@ -17,7 +17,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.blobs.access import Blobs
 from registry.contributions.answers import answer, brings_back
-from registry.contributions.claims import live, unowned
+from registry.contributions.claims import unowned
 from registry.contributions.examine import Examined, examine
 from registry.contributions.ledger import keep_duplicate, keep_rejected
 from registry.contributions.membership import had_lease, holder
@@ -58,18 +58,18 @@ class Publisher:
             if known is None:
                 _check_lease(connection, receipt)
                 check_contributions(connection, receipt)
-            if known is None or brings_back(receipt, known):
-                found = _examined(connection, receipt)
-                here = live(connection, [one.digest for one in found.wanted]) if isinstance(found, Examined) else {}
-        if known is not None and not brings_back(receipt, known):
+            wanted = known is None or brings_back(receipt, known)
+            examined = _examined(connection, receipt) if wanted else None
+        if examined is None:
+            assert known is not None
             return self._known(sealed, receipt, known)
-        if isinstance(found, Refusal):
+        if isinstance(examined, Refusal):
             with self.database.write() as connection:
-                keep_rejected(connection, sealed, receipt, str(found))
-            raise found
-        push = Push(self.database, self.blobs, sealed, found)
+                keep_rejected(connection, sealed, receipt, str(examined))
+            raise examined
+        push = Push(self.database, self.blobs, sealed, examined)
         try:
-            push.open(here.keys())
+            push.open()
         except BaseException:
             push.close()
             raise

@@ -19,7 +19,7 @@ from ratatouille.weights.intake import Intake
 from registry.blobs.access import Blobs
 from registry.blobs.receiving import Receiving
 from registry.blobs.store import Block, Lost
-from registry.contributions.answers import answer, brings_back, contributed, is_answered
+from registry.contributions.answers import answer, brings_back, contributed
 from registry.contributions.claims import Claims, live
 from registry.contributions.examine import Examined, Wanted
 from registry.contributions.ledger import admit, enter_blob, keep_duplicate, keep_rejected
@@ -49,15 +49,12 @@ class Push:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def open(self, here: Collection[str]) -> None:
-        """Claim all weights that count, lock those that must come, and check what is here of them.
-
-        Args:
-            here: those that belong to versions, as far as was known a moment ago.
-        """
+    def open(self) -> None:
+        """Claim all weights that count, lock those that must come, and check what is here of them."""
         if not self.wanted:
             return
-        missing = self.wanted.keys() - set(here)
+        with self._database.read() as connection:
+            missing = self.wanted.keys() - live(connection, self.wanted).keys()
         self._receive(missing)
         lost = {digest for digest in self.wanted.keys() - missing if not self._held(digest)}
         if lost:
@@ -108,11 +105,13 @@ class Push:
                 self.reject(str(refusal))
             raise
         receipt = self._examined.receipt
-        if not self._is_late():
+        with self._database.read() as connection:
+            known = answer(connection, receipt.work_id)
+        if known is None or brings_back(receipt, known):
             for digest, receiving in self.receiving.items():
                 self._blobs.place(receiving, digest)
         with self._database.write() as connection:
-            known = answer(connection, receipt.work_id) if is_answered(connection, receipt.work_id) else None
+            known = answer(connection, receipt.work_id)
             if known is not None and not brings_back(receipt, known):
                 self._discard(connection)
                 keep_duplicate(connection, self._sealed, receipt, known)
@@ -149,15 +148,6 @@ class Push:
             let_in(connection, self._examined.receipt, sum(coming.values()))
             self._claims.take(connection, dict.fromkeys([*self.wanted, *ancestors], 0) | coming)
             refuse_removed(connection, ancestors, "that this work started from")
-
-    def _is_late(self) -> bool:
-        """Whether another answer was admitted while these weights came."""
-        receipt = self._examined.receipt
-        with self._database.read() as connection:
-            if not is_answered(connection, receipt.work_id):
-                return False
-            known = answer(connection, receipt.work_id)
-        return known is not None and not brings_back(receipt, known)
 
     def _held(self, digest: str) -> bool:
         return self._blobs.holds(digest, self.wanted[digest].size)

@@ -159,13 +159,14 @@ def _needed(push: Push) -> Needed:
 
 
 def _take(push: Push, request: PushRequest | Piece) -> None:
-    chunk = request if isinstance(request, Piece) else Piece("", 0, b"")
-    receiving = push.receiving.get(chunk.digest)
+    if not isinstance(request, Piece):
+        raise Refusal("after its receipt a push sends bytes of its files, and nothing else")
+    receiving = push.receiving.get(request.digest)
     if receiving is None:
-        raise Refusal(f"weights {chunk.digest[:12]}… were not asked for")
-    if chunk.offset != receiving.received:
-        raise Refusal(f"bytes from {chunk.offset} on came; those from {receiving.received} on were next")
-    push.write(chunk.digest, chunk.data)
+        raise Refusal(f"weights {request.digest[:12]}… were not asked for")
+    if request.offset != receiving.received:
+        raise Refusal(f"bytes from {request.offset} on came; those from {receiving.received} on were next")
+    push.write(request.digest, request.data)
 
 
 def _check_protocol(theirs: int) -> None:

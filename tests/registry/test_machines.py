@@ -149,7 +149,7 @@ def test_two_machines_that_make_the_same_average_at_once_both_end(
         for one, kitchen in zip(registries, kitchens, strict=True):
             with one.ground.database.write() as connection:
                 kitchen.serve(connection)
-    with world.registry.ground.database.read() as connection:  # type: ignore[attr-defined]
+    with registries[0].ground.database.read() as connection:
         assert connection.execute(select(UploadRow.digest)).all() == []
     for one in registries:
         one.close()

@@ -81,8 +81,8 @@ def show(report: dict[str, Any], console: Console) -> None:
         _table(console, title, ("question", "rows", "milliseconds", "slowest", "limit"), rows)
     if "publications" in report:
         rows = report["publications"]
-        columns = ("database", "sync_milliseconds_added", "published_per_second", "bare_per_second", "share", "limit")
-        columns += ("syncs", "transactions", "statements")
+        rates = ("database", "sync_milliseconds_added", "published_per_second", "bare_per_second", "share", "limit")
+        columns = (*rates, "syncs", "transactions", "statements")
         _table(console, "Publications of small weights from four processes, and the same syncs bare", columns, rows)
     if "transfers" in report:
         found = report["transfers"]

@@ -1,7 +1,9 @@
 """Publications a second from several processes, beside processes that only make the same files and syncs.
 
 What one publication syncs is counted while it runs: `os.fsync` of files and folders, and the database's transactions,
-each of which is one sync of its log. Its statements are counted too. Bare processes make new files of the same size, sync them and their folder, and
+each of which is one sync of its log. Its statements are counted too.
+
+Bare processes make new files of the same size, sync them and their folder, and
 append to one common file under a lock, as transactions of one database do.
 
 Where a sync costs nothing (a virtual machine's disk that only remembers), this compares the work of a publication with

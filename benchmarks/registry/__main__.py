@@ -82,8 +82,8 @@ def show(report: dict[str, Any], console: Console) -> None:
     if "publications" in report:
         rows = report["publications"]
         rates = ("database", "sync_milliseconds_added", "published_per_second", "bare_per_second", "share", "limit")
-        columns = (*rates, "syncs", "transactions", "statements")
-        _table(console, "Publications of small weights from four processes, and the same syncs bare", columns, rows)
+        title = "Publications of small weights from four processes, and the same syncs bare"
+        _table(console, title, (*rates, "syncs", "transactions", "statements"), rows)
     if "transfers" in report:
         found = report["transfers"]
         title = f"A model of {found['megabytes']} MB through the service; hashing it takes {found['hash_seconds']} s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import get_args
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.receipt import Receipt
@@ -11,13 +12,13 @@ from ratatouille.record import Record
 from registry.commands.history import receipt_facts
 from registry.commands.sentences import related
 from registry.port import Registry
-from registry.records import CellDifference, Difference, Entry, Gap, PartDifference, TensorDifference
+from registry.records import CellDifference, Difference, Entry, Gap, Metric, PartDifference, TensorDifference
 from registry.web.asked import Asked, NotThere
 from registry.web.brief import Brief, brief
 from registry.web.listing import MOST_ALIASES, recent_moves
 from registry.web.page import Page
 
-METRICS = ("accuracy", "balanced_accuracy")
+METRICS = get_args(Metric)
 MOST_SUGGESTIONS = 8
 MOST_TAGS = 150
 FARTHEST = 20

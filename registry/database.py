@@ -20,7 +20,7 @@ from ratatouille.exchange.dialect import UPGRADE
 from registry.engines import open_engine
 from registry.engines.engine import first_line
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision of the migrations that this code was written for; a test compares."""
 
 

@@ -1,6 +1,6 @@
 """Numbers that peers compare before they work together."""
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Major number of the registry's service and of the orders; peers with another number are refused."""
 
 UPGRADE = "pip install --upgrade model-ratatouille"

@@ -13,6 +13,7 @@ import pytest
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Cell, Import
+from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.exchange.signing import Sealed, Signer, unseal
@@ -464,7 +465,7 @@ def test_an_offer_for_another_node_or_protocol_is_refused(world: World) -> None:
     offer = Offer(node="b" * 64, name="zoo", holdings=(), issued=1.0)
     with pytest.raises(Refusal, match="is signed by another key"):
         world.registry.offer(world.signer.seal(offer))
-    newer = Offer(node=world.signer.node, name="zoo", holdings=(), issued=1.0, protocol=2)
+    newer = Offer(node=world.signer.node, name="zoo", holdings=(), issued=1.0, protocol=PROTOCOL + 1)
     with pytest.raises(Refusal, match="upgrade the registry"):
         world.registry.offer(world.signer.seal(newer))
 

@@ -22,6 +22,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Import
+from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.weights.architecture import Architecture, Tensor
@@ -243,13 +244,13 @@ def test_only_the_ports_methods_can_be_called_and_only_as_they_are(tmp_path: Pat
             ("resolve", b'{"revision":"x"}', grpc.StatusCode.FAILED_PRECONDITION, "there is no alias or tag 'x'"),
         ):
             with pytest.raises(grpc.RpcError) as caught:
-                call(CallRequest(protocol=1, method=method, json=arguments))
+                call(CallRequest(protocol=PROTOCOL, method=method, json=arguments))
             assert caught.value.code() == code
             assert sentence in str(caught.value.details())
     service.stop(grace=1)
 
 
-@pytest.mark.parametrize(("theirs", "older"), [(0, "your software"), (2, "this registry")])
+@pytest.mark.parametrize(("theirs", "older"), [(PROTOCOL - 1, "your software"), (PROTOCOL + 1, "this registry")])
 def test_another_protocol_is_refused_by_every_call_with_what_to_type(
     tmp_path: Path, theirs: int, older: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,7 +258,7 @@ def test_another_protocol_is_refused_by_every_call_with_what_to_type(
     service.start()
     monkeypatch.setattr("registry.service.client.PROTOCOL", theirs)
     sentence = (
-        f"your software speaks protocol {theirs}, this registry 1; "
+        f"your software speaks protocol {theirs}, this registry {PROTOCOL}; "
         f"upgrade {older}: pip install --upgrade model-ratatouille"
     )
     signer = Signer.open(tmp_path / "key")
@@ -290,7 +291,7 @@ def test_a_method_that_is_not_known_says_which_side_to_upgrade(tmp_path: Path, t
         call = channel.unary_unary(f"/{SERVICE}/Call", CallRequest.SerializeToString, CallReply.FromString)
         for method, arguments in (("of_tomorrow", b"{}"), ("log", b'{"of_tomorrow":1}')):
             with pytest.raises(grpc.RpcError) as caught:
-                call(CallRequest(protocol=1, method=method, json=arguments, software=theirs))
+                call(CallRequest(protocol=PROTOCOL, method=method, json=arguments, software=theirs))
             said = str(caught.value.details())
             assert "of_tomorrow" in said
             if method == "of_tomorrow" or theirs != SOFTWARE:

@@ -11,7 +11,7 @@ from ratatouille.cli.progress import counting
 from ratatouille.errors import Refusal
 from ratatouille.record import Name, Record
 from ratatouille.tasks.data import LocalData
-from ratatouille.tasks.holding import Holding
+from ratatouille.tasks.holding import TRIALS, Holding
 from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
 from ratatouille.tasks.split import SPLITS
 from ratatouille.tasks.task import Task, load_task
@@ -113,19 +113,29 @@ def _checked(data: LocalData, origin: str, settings: NodeSettings) -> CheckedDat
         task_from=origin,
         classes=data.task.classes,
         holding=data.holding,
-        notes=(*data.notes, *_empty_splits(data, settings)),
+        notes=(*data.notes, *_too_small(data, settings)),
     )
 
 
-def _empty_splits(data: LocalData, settings: NodeSettings) -> list[str]:
-    """A small domain may leave a side of the split without any image, and a training needs both."""
-    verbs = {"train": "train on", "validation": "validate on"}
-    return [
-        f"domain {domain} has no image to {verbs[side]}; more groups would mend that"
-        for domain in data.holding.domains
-        for side in SPLITS
-        if settings.trains and side in verbs and getattr(data.task.split, side) and not data.holding.total(domain, side)
-    ]
+def _too_small(data: LocalData, settings: NodeSettings) -> list[str]:
+    """Domains that no round trains on here, since a side of the split is or may be empty."""
+    holding = data.holding
+    empty = {
+        "training": "has no image to train on, so every round leaves it out of training here",
+        "validation": "has no image to validate on, so every round leaves it out of training here",
+    }
+    found = []
+    for domain in holding.domains if settings.trains else ():
+        lack = holding.lack(domain, TRIALS)
+        if lack == "trial":
+            some = holding.trials[domain]
+            found.append(
+                f"domain {domain} is small: a reshuffle of the split (trial {some}) leaves a side of it empty, so only "
+                f"rounds of trials below {some} train on it; more groups would mend that"
+            )
+        elif lack is not None:
+            found.append(f"domain {domain} {empty[lack]}; more groups would mend that")
+    return found
 
 
 def _rows(one: CheckedData) -> list[tuple[str, ...]]:

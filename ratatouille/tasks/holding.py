@@ -9,15 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
-from typing import NamedTuple, Self
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 from pydantic_core import PydanticCustomError
 
 from ratatouille.record import Digest, Name, Record, canonical_json
 from ratatouille.tasks.split import SPLITS, Split, split_of
 from ratatouille.tasks.task import Task
+
+TRIALS = 100
+"""Trials, from 0 on, in which a node looks whether each of its domains can be trained on."""
+FewTrials = Annotated[int, Field(ge=1, lt=TRIALS)]
+Lack = Literal["training", "validation", "trial"]
+"""Why a domain is too small to be trained on: no training image, no validation image, or one of the two in a reshuffle
+of the split.
+"""
 
 
 class Line(NamedTuple):
@@ -40,6 +48,11 @@ class Holding(Record):
     task_name: Name
     counts: dict[Name, dict[Split, tuple[NonNegativeInt, ...]]]
     fingerprint: Digest
+    trials: dict[Name, FewTrials] = Field(default_factory=dict, exclude_if=lambda trials: not trials)
+    """Of a domain with few groups: in how many trials, from 0 on, it has an image to train on and one to validate on.
+    A domain that has both in all of the first `TRIALS`, or not even in trial 0, is not named. One number says as little
+    as possible: the counts of each trial would tell which groups they are to whoever can guess the groups' names.
+    """
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -61,6 +74,25 @@ class Holding(Record):
             if domain in (None, name) and split in (None, side)
         )
 
+    def lack(self, domain: str, last_trial: int = 0) -> Lack | None:
+        """Why nobody can train on a domain in all trials from 0 to `last_trial`; None where it can be done.
+
+        A reshuffle may leave a side of a small domain empty. The earlier trials count too, so that all trials of a
+        benchmark train on the same domains.
+        """
+        if not self.total(domain, "train"):
+            return "training"
+        if not self.total(domain, "validation"):
+            return "validation"
+        return "trial" if last_trial >= self.trials.get(domain, last_trial + 1) else None
+
+    def most(self, domain: str, split: Split | Literal["all"], trial: int = 0) -> int:
+        """The largest number of images that a count of this domain can be about, whatever the slice.
+
+        It is exact for trial 0 and for all images of a domain. Of another trial only the domain's total is known.
+        """
+        return self.total(domain, None if split == "all" or trial else split)
+
 
 def fingerprint(lines: Iterable[Line], key: bytes) -> str:
     """HMAC-SHA256 of the sorted lines, each as canonical JSON; the order in which they are found cannot matter."""
@@ -73,14 +105,37 @@ def holding_of(task: Task, lines: Iterable[Line], secret: bytes | None = None) -
     kept = list(lines)
     place = {name: index for index, name in enumerate(task.classes)}
     counts: dict[str, dict[Split, list[int]]] = {}
+    groups: dict[str, dict[str, Split | None]] = {}
     for line in kept:
         stated = next((split for split in SPLITS if split == line.split), None)
         side = stated or split_of(task.name, line.group, task.split)
         rows = counts.setdefault(line.domain, {split: [0] * len(task.classes) for split in SPLITS})
         rows[side][place[line.label]] += 1
+        groups.setdefault(line.domain, {})[line.group] = stated
+    reached = {name: _trials(task, some) for name, some in groups.items()}
     return Holding(
         task=task.digest,
         task_name=task.name,
         counts={name: {side: tuple(row) for side, row in splits.items()} for name, splits in counts.items()},
         fingerprint=fingerprint(kept, secret or task.digest.encode()),
+        trials={name: trials for name, trials in reached.items() if 0 < trials < TRIALS},
     )
+
+
+def _trials(task: Task, groups: Mapping[str, Split | None]) -> int:
+    """In how many trials, from 0 on and at most `TRIALS`, some of the groups train and some validate.
+
+    Args:
+        task: whose name and rule decide.
+        groups: each with the split that a manifest states, or None.
+    """
+    needed: set[Split] = {"train", "validation"}
+    for trial in range(TRIALS):
+        missing = set(needed)
+        for group, stated in groups.items():
+            missing.discard(stated or split_of(task.name, group, task.split, trial))
+            if not missing:  # after a few groups, unless the domain is small
+                break
+        else:
+            return trial
+    return TRIALS

@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from ratatouille.errors import Refusal
 from ratatouille.tasks import Holding, SplitRule, Task
-from ratatouille.tasks.holding import Line, fingerprint, holding_of
+from ratatouille.tasks.holding import TRIALS, Line, fingerprint, holding_of
+from ratatouille.tasks.split import split_of
 
 words = st.text(max_size=6)
 lines = st.lists(st.builds(Line, words, words, words, st.sampled_from(["", "train", "test"]), words), max_size=8)
@@ -71,3 +72,43 @@ def test_a_holding_from_outside_must_count_one_set_of_classes(pets: Task) -> Non
         Holding.from_json(text)
     with pytest.raises(Refusal, match="greater than or equal to 0"):
         Holding.from_json(text.replace(b'"test":[0]', b'"test":[-1,0]'))
+
+
+def test_a_domain_without_a_side_of_the_split_says_which_one_it_lacks(pets: Task) -> None:
+    holding = holding_of(pets, [line("a", split="train"), line("b", split="validation", domain="sketch")])
+    assert (holding.lack("photo"), holding.lack("sketch")) == ("validation", "training")
+    assert holding.trials == {}  # the counts say it already
+    assert b"trials" not in holding.to_json()
+
+
+def test_a_small_domain_says_how_many_trials_leave_an_image_on_both_sides(pets: Task) -> None:
+    names = [f"k{number}" for number in range(6)]
+    holding = holding_of(pets, [line(name) for name in names])
+    sides = [{split_of(pets.name, name, pets.split, trial) for name in names} for trial in range(TRIALS)]
+    first = next(trial for trial, some in enumerate(sides) if len(some) < 2)
+    assert first == 9  # trial 0 has both, by the choice of the names
+    assert holding.trials == {"photo": first}
+    assert [holding.lack("photo", last) for last in (0, first - 1, first, 10**6)] == [None, None, "trial", "trial"]
+    assert Holding.from_json(holding.to_json()) == holding
+
+
+def test_a_large_domain_and_one_whose_split_is_stated_publish_nothing_about_trials(pets: Task) -> None:
+    large = holding_of(pets, [line(f"g{number}") for number in range(400)])
+    stated = holding_of(pets, [line("a", split="train"), line("b", split="validation")])
+    for holding in (large, stated):
+        assert holding.trials == {}
+        assert holding.lack("photo", 10**6) is None
+
+
+def test_a_holding_of_an_older_release_is_read_as_it_was(pets: Task) -> None:
+    old = holding_of(pets, [line("a", split="train"), line("b", split="validation")]).to_json()
+    assert Holding.from_json(old).to_json() == old
+    assert Holding.from_json(old).lack("photo", 5) is None
+
+
+def test_no_count_can_be_about_more_images_than_are_held(pets: Task) -> None:
+    holding = holding_of(pets, [line(f"g{number}") for number in range(400)])
+    assert holding.most("photo", "all") == 400
+    assert holding.most("photo", "validation") == holding.total("photo", "validation") < 400
+    assert holding.most("photo", "validation", trial=3) == 400  # reshuffled: only the total is known
+    assert holding.most("sketch", "all") == 0

@@ -34,7 +34,8 @@ Generated from `ratatouille/cli/table.py` and each command's own help by `python
 - Which registry a command talks to: `--remote`, else `$RATATOUILLE_REMOTE`, else the default of `config.toml` in
   `$RATATOUILLE_HOME` (`~/.ratatouille`), else `grpc://127.0.0.1:9290`. `ratatouille config` says which it is, and why.
 - A **revision** (`REV`) is an id, a unique beginning of one (4 characters or more), an alias such as `latest`, where an
-  alias pointed on a day (`stable@{2026-03-01}`), or one of these followed by `~N`: N steps to the first parent.
+  alias pointed at the end of a day, a week or a moment (`stable@{2026-03-01}`, `stable@{2026-W09}`), or one of these
+  followed by `~N`: N steps to the first parent.
 - Exit codes: 0 done; 1 `verify` found something wrong; 2 the request was refused, with one sentence on standard error
   that says what to change; 130 interrupted.
 """

@@ -16,8 +16,8 @@ from ratatouille.record import first_problem
 from registry.commands import history
 from registry.commands.graph import Group, draw, grouped
 from registry.commands.mine import my_nodes
-from registry.commands.moments import moment
 from registry.commands.opened import opened
+from registry.moments import moment
 from registry.port import Registry
 from registry.records import Entry, LogQuery
 
@@ -32,8 +32,10 @@ def log(
     ] = None,
     mine: Annotated[bool, typer.Option("--mine", help="Only versions by this machine's person and nodes.")] = False,
     round: Annotated[str | None, typer.Option(help="Only versions of this round (name or id).")] = None,
-    since: Annotated[str | None, typer.Option(help="Only later ones: 2026-03-01, or 12h, 3d, 2w ago.")] = None,
-    until: Annotated[str | None, typer.Option(help="Only earlier ones; a date includes its day.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only later ones: 2026-03-01, 2026-W09, a time, or 12h, 3d, 2w ago.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only earlier ones; a day or a week is included whole.")] = None,
     text: Annotated[str | None, typer.Option(help="Only versions with these words in their message or note.")] = None,
     state: Annotated[Literal["admitted", "retracted"] | None, typer.Option(help="Only versions in this state.")] = None,
     graph: Annotated[bool, typer.Option("--graph", help="Draw what was made from what.")] = False,
@@ -51,15 +53,15 @@ def log(
     """
     if kind is not None and kind not in RULES:
         raise Refusal(f"no version is made by '{kind}'; --kind takes {', '.join(RULES)}")
-    now = datetime.now(UTC)
+    begin, end = _between(since, until)
     query = _query(
         task=task,
         kind=kind,
         contributor=contributor,
         nodes=my_nodes() if mine else (),
         round=round,
-        since=None if since is None else moment(since, now),
-        until=None if until is None else moment(until, now, end=True),
+        since=begin,
+        until=end,
         text=text,
         state=state,
     )
@@ -79,6 +81,20 @@ def log(
         output.print_table(history.LOG_COLUMNS, history.log_rows(entries, names))
     if len(entries) == limit:
         output.print_line(f"(there may be more: --before {entries[-1].number} goes on)", "dim")
+
+
+def _between(since: str | None, until: str | None) -> tuple[float | None, float | None]:
+    """Both moments in seconds since 1970, None where nothing was said.
+
+    Raises:
+        Refusal: for words that are no moment, and for two between which nothing can lie.
+    """
+    now = datetime.now(UTC)
+    begin = None if since is None else moment(since, now)
+    end = None if until is None else moment(until, now, end=True)
+    if begin is not None and end is not None and begin >= end:
+        raise Refusal(f"no moment lies between --since {since} and --until {until}; exchange them, or leave one out")
+    return begin, end
 
 
 def _query(**fields: Any) -> LogQuery:

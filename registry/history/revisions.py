@@ -1,17 +1,18 @@
 """Revisions: the ways in which people name a version: ids, their beginnings, aliases, tags, and steps from there.
 
-`REVISION~N` goes N steps to the first parent; `ALIAS@{2026-03-01}` is where the alias pointed at the end of that day.
+`REVISION~N` goes N steps to the first parent; `ALIAS@{2026-03-01}` is where the alias pointed at
+the end of that day, week or moment.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, select
 
 from ratatouille.errors import Refusal
 from registry.changes.releases import HEXADECIMAL, alias_target, tag_target
+from registry.moments import period
 from registry.schema import AliasRow, ParentRow, VersionRow
 
 MOST_STEPS = 10_000
@@ -62,13 +63,7 @@ def _base(connection: Connection, base: str, moment: str | None) -> str:
 
 
 def _alias_at(connection: Connection, name: str, moment: str) -> str:
-    try:
-        when = datetime.fromisoformat(moment.replace(" ", "T", 1))
-        if len(moment) == len("2026-03-01"):
-            when += timedelta(days=1)
-    except (ValueError, OverflowError) as error:
-        raise Refusal(f"{moment!r} is no moment; write 2026-03-01 or 2026-03-01T12:00") from error
-    seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    seconds = period(moment).end
     query = select(AliasRow.version).where(AliasRow.name == name, AliasRow.at < seconds)
     found = connection.execute(query.order_by(AliasRow.number.desc()).limit(1)).scalar()
     if found is None:

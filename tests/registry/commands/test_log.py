@@ -48,11 +48,15 @@ def test_pages_follow_each_other_and_the_last_line_says_how(history: dict[str, s
 
 def test_log_chooses_by_time_and_text(history: dict[str, str]) -> None:
     assert ids("--since", "1h") == ids("--until", time.strftime("%Y-%m-%d", time.gmtime())) == ids()
+    assert ids("--until", time.strftime("%Y%m%d", time.gmtime())) == ids("--since", time.strftime("%GW%V")) == ids()
+    assert ids("--until", time.strftime("%G-W%V", time.gmtime())) == ids()
     assert ids("--until", "1h") == ids("--since", "2100-01-01") == []
     assert ids("--text", "UNIFORM of") == [history["average"]]
     assert ids("--text", "the sea") == [history["foundation"]]
     assert ids("--text", "100%") == ids("--state", "retracted") == []
     call("log", "--since", "yesterday").refused("yesterday", "3d")
+    call("log", "--until", "2026-11").refused("2026-11", "is no moment of ISO 8601")
+    call("log", "--since", "1h", "--until", "2d").refused("--since 1h", "--until 2d", "no moment lies between")
 
 
 def test_log_chooses_by_contributor(history: dict[str, str], world: World) -> None:

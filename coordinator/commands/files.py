@@ -10,6 +10,7 @@ import typer
 
 from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, Remote
+from ratatouille.cli.remotes import my_public_name
 from ratatouille.errors import Refusal
 from ratatouille.settings import read_toml
 from ratatouille.tasks.stored import write_whole
@@ -74,7 +75,12 @@ def check(
         from coordinator.commands.checked_round import checked_round
 
         found = checked_round(file, remote)
-    output.print_json(found) if as_json else found.show()
+    if as_json:
+        output.print_json(found)
+        return
+    found.show()
+    if kind == "round":
+        output.print_line(f"What you release or retract is signed as {my_public_name()}; `ratatouille config name`.")
 
 
 def template(kind: Kind) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from getpass import getuser
 from pathlib import Path
 from typing import Annotated
 
@@ -21,13 +20,16 @@ from ratatouille.settings import read_settings
 DEFAULT_PORT = 9290
 DEFAULT_WEB_PORT = 9280
 LOCAL = f"grpc://127.0.0.1:{DEFAULT_PORT}"
+LONGEST_NAME = 80
+SHORT_KEY = 10
+"""Characters of a key that stand for it where people read."""
 
 
 class Config(Record):
     """What config.toml says."""
 
-    name: Annotated[str, Field(max_length=80)] | None = None
-    """How a person is called in the history; by default as on this machine."""
+    name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)] | None = None
+    """How a person is called in the history; without one it is the short form of their key."""
     default: str = "local"
     remotes: dict[Name, str] = Field(default_factory=dict)
 
@@ -60,12 +62,35 @@ def read_config() -> Config:
     return read_settings(path, Config, "config") if path.exists() else Config()
 
 
-def author() -> str:
-    """How the person at this machine is called in the history."""
-    try:
-        return read_config().name or getuser()[:80]
-    except (OSError, KeyError):  # an account without a name, as containers have
-        return ""
+def public_name(key: str | None, given: str | None = None) -> InForce:
+    """How the person at this machine is called in the history.
+
+    It is only what they chose: the names of the operating system (account, host) are nobody else's business.
+
+    Args:
+        key: their public key, whose short form stands for a name; None where they have none yet.
+        given: what `--name` says.
+
+    Raises:
+        Refusal: for a name that cannot be written on one line of the history.
+    """
+    if given is not None:
+        return InForce(usable_name(given), "--name")
+    if (named := read_config().name) is not None:
+        return InForce(usable_name(named), "config.toml")
+    return InForce(key[:SHORT_KEY] if key else "", "the key's short form")
+
+
+def usable_name(name: str) -> str:
+    """A name as it is kept.
+
+    Raises:
+        Refusal: for one that is empty, too long, or has signs that cannot be printed.
+    """
+    name = " ".join(name.split())
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise Refusal(f"{name[:40]!r} is no name; use 1 to {LONGEST_NAME} printable characters")
+    return name
 
 
 def remote_in_force(given: str | None) -> InForce:

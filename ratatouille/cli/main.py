@@ -8,7 +8,7 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -73,12 +73,11 @@ class Group(TyperGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command or group with this name."""
         path = (*self.prefix, cmd_name)
+        below = any(row.path[: len(path)] == path and row.path != path for row in COMMANDS)
         for row in COMMANDS:
             if row.path == path:
-                return load(row)
-        if any(row.path[: len(path)] == path for row in COMMANDS):
-            return group(path)
-        return None
+                return CommandWithMore(row) if below else load(row)
+        return group(path) if below else None
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands below this group, by section."""
@@ -88,13 +87,54 @@ class Group(TyperGroup):
         if not self.prefix:
             console.print("Update one shared model together, the way open-source software is updated.\n")
         for section, rows in SECTIONS.items():
-            shown = [row for row in rows if row.path[: len(self.prefix)] == self.prefix]
-            if shown:
-                table = Table.grid(padding=(0, 2))
-                for row in shown:
-                    table.add_row(f"  {' '.join(row.path)}", row.summary)
-                console.print(section, style="bold")
-                console.print(table)
+            _print_rows(section, [row for row in rows if row.path[: len(self.prefix)] == self.prefix], console)
+
+
+class CommandWithMore(Group):
+    """A command that has others below it, such as `config` with `config name`."""
+
+    def __init__(self, row: Command) -> None:
+        """Run as the command itself where no other is named."""
+        alone = load(row)
+        super().__init__(
+            name=row.path[-1],
+            params=alone.params,
+            help=alone.help,
+            epilog=alone.epilog,
+            callback=_unless_another(alone),
+            invoke_without_command=True,
+            no_args_is_help=False,
+        )
+        self.prefix = row.path
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's own help, then the commands below it."""
+        click.Command.format_help(self, ctx, formatter)
+        formatter.write_paragraph()
+        rows = [row for row in COMMANDS if row.path[: len(self.prefix)] == self.prefix]
+        formatter.write_dl([(" ".join(row.path), row.summary) for row in rows])
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's own options."""
+        click.Command.format_options(self, ctx, formatter)
+
+
+def _unless_another(alone: click.Command) -> Callable[..., Any]:
+    def called(**named: Any) -> Any:
+        if click.get_current_context().invoked_subcommand is None and alone.callback is not None:
+            return alone.callback(**named)
+        return None
+
+    return called
+
+
+def _print_rows(section: str, rows: Sequence[Command], console: Console) -> None:
+    if rows:
+        table = Table.grid(padding=(0, 2))
+        for row in rows:
+            table.add_row(f"  {' '.join(row.path)}", row.summary)
+        console.print(section, style="bold")
+        console.print(table)
 
 
 def group(prefix: tuple[str, ...] = ()) -> Group:

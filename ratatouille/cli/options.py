@@ -14,6 +14,10 @@ Remote = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts.")]
+PublicName = Annotated[
+    str | None,
+    typer.Option("--name", help="How the history calls you (default: as `config name` says).", metavar="NAME"),
+]
 Home = Annotated[Path | None, typer.Option("--folder", help="Where its state is kept.")]
 WebPort = Annotated[
     int, typer.Option("--web-port", min=0, max=65535, help="Port of the web page; a free one if it is taken, or 0.")

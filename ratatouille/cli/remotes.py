@@ -1,4 +1,4 @@
-"""Commands about this person's settings: `remote add|list|remove` and `config`."""
+"""Commands about this person's settings: `remote add|list|remove`, `config` and `config name`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from ratatouille.cli import output
-from ratatouille.cli.home import LOCAL, Config, InForce, config_file, home, read_config, remote_in_force
+from ratatouille.cli.home import (
+    LOCAL,
+    Config,
+    InForce,
+    config_file,
+    home,
+    public_name,
+    read_config,
+    remote_in_force,
+    usable_name,
+)
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.errors import Refusal
 from ratatouille.record import Name
@@ -36,7 +46,8 @@ def add(
     if before not in (None, address):
         raise Refusal(f"remote '{name}' is {before}; `ratatouille remote remove {name}` forgets it first")
     remotes = {**config.remotes, name: address}
-    write_config(Config(default=name if default else config.default, remotes=remotes))
+    changes = {"default": name} if default else {}
+    write_config(config.model_copy(update={"remotes": remotes, **changes}))
     output.print_line(f"remote {name} is {address}" + (", and the default" if default else ""))
 
 
@@ -58,9 +69,10 @@ def remove(name: RemoteName) -> None:
         known = ", ".join(sorted(config.remotes)) or "none"
         raise Refusal(f"config.toml names no remote '{name}'; it names {known}")
     rest = {other: address for other, address in config.remotes.items() if other != name}
-    default = Config().default if name == config.default else config.default
-    write_config(Config(default=default, remotes=rest))
-    output.print_line(f"remote {name} is forgotten; the default is {default}")
+    changes = {"default": Config().default} if name == config.default else {}
+    changed = config.model_copy(update={"remotes": rest, **changes})
+    write_config(changed)
+    output.print_line(f"remote {name} is forgotten; the default is {changed.default}")
 
 
 def config(remote: Remote = None, as_json: AsJson = False) -> None:
@@ -72,6 +84,45 @@ def config(remote: Remote = None, as_json: AsJson = False) -> None:
         output.print_table(("setting", "value", "from"), [(name, one.value, one.source) for name, one in rows.items()])
 
 
+def name(
+    name: Annotated[str | None, typer.Argument(help="The name from now on.", metavar="[NAME]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say or change the name that the history shows for you.
+
+    It is public: it is signed into every release, tag, retraction and withdrawal, and stays there. Without a name the
+    short form of your key stands in its place. The name of your account on this machine is never used.
+    """
+    if name is not None:
+        write_config(read_config().model_copy(update={"name": usable_name(name)}))
+    found = own_public_name()
+    if as_json:
+        output.print_json({"value": found.value, "source": found.source})
+    elif name is not None:
+        output.print_line(f"the history calls you {found.value} from now on; what is signed already stays as it is")
+    elif not found.value:
+        output.print_line(f"the history will call you by {found.source}; `ratatouille config name NAME` gives a name")
+    else:
+        output.print_line(f"the history calls you {found.value} ({found.source})")
+
+
+def my_public_name() -> str:
+    """How the history calls the person at this machine, in words."""
+    found = own_public_name()
+    return found.value or found.source
+
+
+def own_public_name() -> InForce:
+    """How the history calls the person at this machine; empty before there is a key or a name."""
+    from ratatouille.exchange.signing import Signer
+
+    key = home() / "key"
+    if key.exists():
+        return public_name(Signer.open(key).node)
+    found = public_name(None)
+    return found if found.value else InForce("", f"{found.source}, which your first signature makes")
+
+
 def in_force(remote: str | None) -> dict[str, InForce]:
     """Every setting that commands share, with its source."""
     file = config_file()
@@ -80,6 +131,7 @@ def in_force(remote: str | None) -> dict[str, InForce]:
     return {
         "home": InForce(str(home()), "$RATATOUILLE_HOME" if os.environ.get("RATATOUILLE_HOME") else "built in"),
         "config": InForce(str(file), "home" if file.exists() else "home; not written yet"),
+        "public name": own_public_name(),
         "default remote": InForce(stated.default, written),
         "remote in force": remote_in_force(remote),
     }
@@ -107,7 +159,7 @@ def usable_address(url: str) -> str:
 
 def write_config(config: Config) -> None:
     """Replace config.toml as a whole, so that a crash leaves the old one or the new one."""
-    write_whole(config_file(), [tomli_w.dumps(config.model_dump(exclude_none=True)).encode()])
+    write_whole(config_file(), [tomli_w.dumps(config.model_dump(exclude_none=True, exclude_unset=True)).encode()])
 
 
 def _is_name(name: str) -> bool:

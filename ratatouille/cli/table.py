@@ -34,6 +34,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("remote list", "ratatouille.cli.remotes:list_", "List the named registries.", "remote list"),
         _row("remote remove", "ratatouille.cli.remotes:remove", "Forget a named registry.", "remote remove ours"),
         _row("config", "ratatouille.cli.remotes:config", "Show the settings in force and where they come from.", "config"),
+        _row("config name", "ratatouille.cli.remotes:name", "Say or change the name that the history shows for you.", "config name anna"),
     ),
     "CONTRIBUTE": (
         _row("node join", "contributor_client.commands.node:join", "Offer data and work to a federation until stopped.", "node join node.toml"),

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.home import author, home
-from ratatouille.cli.options import AsJson, Remote
+from ratatouille.cli.home import home, public_name
+from ratatouille.cli.options import AsJson, PublicName, Remote
 from ratatouille.errors import Refusal
 from registry.changes.maintain import Maintainer
 from registry.commands.opened import opened
@@ -26,6 +26,7 @@ def release(
     undo: Annotated[bool, typer.Option("--undo", help="Take the alias's last move back.")] = False,
     history: Annotated[bool, typer.Option("--history", help="Show who moved the alias, when and why.")] = False,
     message: Why = "",
+    who: PublicName = None,
     remote: Remote = None,
     as_json: AsJson = False,
 ) -> None:
@@ -44,20 +45,21 @@ def release(
                 _show_history(moves, name)
             return
         before = next((move.version for move in registry.alias_history(name, limit=1)), None)
-        maintainer = signing(registry)
+        maintainer = signing(registry, who)
         move = maintainer.undo(name, message) if revision is None else maintainer.release(revision, name, message)
     if as_json:
         output.print_json({"alias": name, "from": before, "to": move.version})
     elif before == move.version:
         output.print_line(f"{name} points at {output.short(move.version)} already")
     else:
-        output.print_line(f"{name}: {_version(before)} → {_version(move.version)}")
+        output.print_line(f"{name}: {_version(before)} → {_version(move.version)}, signed as {move.author}")
 
 
 def tag(
     revision: Annotated[str | None, typer.Argument(help="The version to name.", metavar="[REV]")] = None,
     name: Annotated[str | None, typer.Argument(help="Its name, for ever.", metavar="[NAME]")] = None,
     message: Why = "",
+    who: PublicName = None,
     remote: Remote = None,
     as_json: AsJson = False,
 ) -> None:
@@ -71,11 +73,11 @@ def tag(
         elif name is None:
             raise Refusal(f"a tag needs a name: `ratatouille tag {revision} NAME`")
         else:
-            tags = [signing(registry).tag(revision, name, message)]
+            tags = [signing(registry, who).tag(revision, name, message)]
     if as_json:
         output.print_json(tags if revision is None else tags[0])
     elif revision is not None:
-        output.print_line(f"{tags[0].name} means {output.short(tags[0].version)} for ever")
+        output.print_line(f"{tags[0].name} means {output.short(tags[0].version)} for ever, signed as {tags[0].author}")
     elif tags:
         rows = [(one.name, output.short(one.version), output.when(one.at), one.author, one.message) for one in tags]
         output.print_table(("tag", "version", "when (UTC)", "by", "why"), rows)
@@ -83,11 +85,17 @@ def tag(
         output.print_line("no version is tagged; `ratatouille tag REV NAME` names one for ever")
 
 
-def signing(registry: Registry) -> Maintainer:
-    """The person at this machine, with the key in their home folder."""
+def signing(registry: Registry, name: str | None = None) -> Maintainer:
+    """The person at this machine, with the key in their home folder, under the name that they chose.
+
+    Raises:
+        Refusal: for a `name` that is none.
+    """
     from ratatouille.exchange.signing import Signer
 
-    return Maintainer(registry, Signer.open(home() / "key"), author())
+    public_name(None, name)  # a name that cannot be used is said before there is a key
+    signer = Signer.open(home() / "key")
+    return Maintainer(registry, signer, public_name(signer.node, name).value)
 
 
 def _show_history(moves: Sequence[AliasMove], name: str) -> None:

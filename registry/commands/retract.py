@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.home import author, home
-from ratatouille.cli.options import AsJson, Remote
+from ratatouille.cli.home import home, public_name
+from ratatouille.cli.options import AsJson, PublicName, Remote
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
 from registry.changes.maintain import Maintainer, contributor_of
@@ -28,6 +28,7 @@ def retract(
     revision: Annotated[str | None, typer.Argument(help="The version to take back.", metavar="[REV]")] = None,
     message: Why = "",
     dry_run: DryRun = False,
+    who: PublicName = None,
     remote: Remote = None,
     as_json: AsJson = False,
 ) -> None:
@@ -41,7 +42,7 @@ def retract(
         if revision is None:
             _show_all(registry.retractions(), as_json)
             return
-        done = signing(registry).retract(revision, message, dry_run)
+        done = signing(registry, who).retract(revision, message, dry_run)
     _show(done, as_json)
 
 
@@ -52,6 +53,7 @@ def withdraw(
     folder: Annotated[
         Path | None, typer.Option("--folder", help="The node's folder; by default all nodes of this machine.")
     ] = None,
+    who: PublicName = None,
     remote: Remote = None,
     as_json: AsJson = False,
 ) -> None:
@@ -61,9 +63,10 @@ def withdraw(
     for `retract`.
     """
     with opened(remote) as registry:
+        public_name(None, who)  # a name that cannot be used is said first
         entry = registry.show(revision).entry
         signer = _owner(contributor_of(entry), folder)
-        done = Maintainer(registry, signer, author()).withdraw(entry.id, message, dry_run)
+        done = Maintainer(registry, signer, public_name(signer.node, who).value).withdraw(entry.id, message, dry_run)
     _show(done, as_json)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ratatouille.cli.remotes import usable_address
+from ratatouille.exchange.signing import Signer
 from tests.ratatouille.cli.call import call
 
 URL = "grpc://example.org:9290"
@@ -99,3 +100,31 @@ def test_a_damaged_configuration_is_named(home: Path) -> None:
     call("remote", "list").refused("config.toml", "did you mean 'default'?")
     (home / "config.toml").write_text("=")
     call("config").refused("config.toml", "not valid TOML")
+
+
+def test_the_name_in_the_history_is_chosen_kept_and_shown(home: Path) -> None:
+    before = call("config", "name", "--json").json
+    assert before == {"value": "", "source": "the key's short form, which your first signature makes"}
+    assert call("config", "name", "Anna B.").code == 0
+    for words in (
+        ["remote", "add", "ours", URL, "--default"],
+        ["remote", "add", "theirs", URL],
+        ["remote", "remove", "ours"],
+        ["remote", "remove", "theirs"],
+    ):
+        assert call(*words).code == 0
+        assert tomllib.loads((home / "config.toml").read_text())["name"] == "Anna B."
+        assert call("config", "--json").json["public name"] == {"value": "Anna B.", "source": "config.toml"}
+    assert call("config", "name").out == "the history calls you Anna B. (config.toml)\n"
+
+
+def test_without_a_name_the_history_shows_the_short_form_of_the_key(home: Path) -> None:
+    signer = Signer.open(home / "key")
+    assert call("config", "name", "--json").json == {"value": signer.node[:10], "source": "the key's short form"}
+    assert call("config", "--json").json["public name"]["value"] == signer.node[:10]
+
+
+@pytest.mark.parametrize("name", ["", " ", "a" * 81, "red \x1b[31m", "turned \u202e round"])
+def test_a_name_that_cannot_be_shown_is_refused(home: Path, name: str) -> None:
+    call("config", "name", name).refused("is no name")
+    assert not home.exists()

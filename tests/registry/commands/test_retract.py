@@ -1,6 +1,9 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
+from ratatouille.exchange.signing import Signer
 from tests.ratatouille.cli.call import call
 from tests.registry.world import World
 
@@ -60,3 +63,28 @@ def test_withdraw_finds_the_key_that_signed_among_the_nodes_of_this_machine(
     assert (found["standing"], found["node"]) == ("contributor", world.signer.node)
     call("withdraw", history["second"], "-m", "mine", "--folder", home / "nodes" / "anna").refused("is not in", "anna")
     assert call("withdraw", history["second"], "-m", "mine", "--folder", home / "nodes" / "ben").code == 0
+
+
+def test_signed_changes_never_bear_the_name_of_an_account_of_this_machine(
+    history: dict[str, str], world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(variable, "secret-login")
+    done = call("release", history["first"], "--as", "spring").out
+    short = Signer.open(home / "key").node[:10]
+    assert done.endswith(f"signed as {short}\n")
+    call("config", "name", "Anna")
+    assert call("tag", history["first"], "first").out.endswith("signed as Anna\n")
+    assert call("tag", history["second"], "second", "--name", "the lab").out.endswith("signed as the lab\n")
+    call("release", history["second"], "--as", "spring", "--name", "a\nb")
+    call("retract", history["second"], "-m", "wrong labels", "--name", "\x1b").refused("is no name")
+    call("retract", history["second"], "-m", "wrong labels")
+    (home / "nodes" / "ben").mkdir(parents=True)
+    (home / "nodes" / "ben" / "key").write_bytes((world.folder.parent / "node.key").read_bytes())
+    call("withdraw", history["first"], "-m", "mine", "--name", "Ben")
+    registry = world.registry
+    moves = registry.alias_history("spring")
+    assert {move.author for move in moves} == {short, "a b"}
+    assert {one.name: one.author for one in registry.tags()} == {"first": "Anna", "second": "the lab"}
+    assert {one.author for one in registry.retractions()} == {"Anna", "Ben"}
+    assert all(b"secret-login" not in path.read_bytes() for path in (world.folder.parent / "registry").glob("*.db*"))

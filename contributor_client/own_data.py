@@ -14,6 +14,7 @@ from typing import Literal
 
 from ratatouille.analysis.own_data import Difference, OwnScore, difference, lead, own_scores
 from ratatouille.errors import Refusal
+from ratatouille.exchange.confusion import Confusion, add, by_class
 from ratatouille.recipes.protocol import DOMAINBED
 from ratatouille.record import Digest, Name, Record
 from ratatouille.tasks.own import OwnData, OwnFolder
@@ -49,7 +50,7 @@ class Scored(Record):
     fitted: int
     """Images that a probed head was fitted on; 0 for a version's own."""
     classes: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: Confusion
     """All images together: rows are true classes."""
     scores: tuple[OwnScore, ...]
 
@@ -181,8 +182,7 @@ class Scoring:
             assert version.head is not None
             head, fitted = own_head(architecture, len(own.data.task.classes), self.registry.fetch(version.head)), 0
         counted = tally(own, seen, head, part, fitted)
-        matrices = [one.confusion for one in counted.domains.values()]
-        confusion = tuple(tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*matrices, strict=True))
+        confusion = add([one.confusion for one in counted.domains.values()])
         self._note(own, confusion)
         scored = Scored(
             revision=revision,
@@ -214,10 +214,11 @@ class Scoring:
                 self._opened[key] = self.folder.open(task, self.cache, told)
         return self._opened[key]
 
-    def _note(self, own: OwnData, confusion: Sequence[Sequence[int]]) -> None:
+    def _note(self, own: OwnData, confusion: Confusion) -> None:
         self.notes |= dict.fromkeys(own.data.notes)
         held = set(own.data.labels.tolist())
         classes = own.data.task.classes
-        empty = [name for label, name in enumerate(classes) if label in held and not sum(confusion[label])]
+        images = [of for _, of in by_class(confusion)]
+        empty = [name for label, name in enumerate(classes) if label in held and not images[label]]
         if empty:
             self.notes[f"of {listed(empty)} no image is counted"] = None

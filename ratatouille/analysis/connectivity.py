@@ -12,6 +12,7 @@ import numpy as np
 
 from ratatouille.analysis.joint import Floats, Interval, Joint, accuracies, covariance, images, joints
 from ratatouille.analysis.table import Cell, Column, Table, counted, points
+from ratatouille.exchange.confusion import by_class
 from ratatouille.recipes.counting import Counted
 from ratatouille.recipes.score import by_domain
 from ratatouille.recipes.study_connectivity import POINTS, Curve, shares
@@ -153,13 +154,15 @@ def _together(spread: Floats, deviation: Floats) -> float:
 
 
 def _meets_ends(curve: Curve, found: Counted, validation: bool) -> bool | None:
-    """Whether each end's counts in the comparison are, domain by domain, those that its version has."""
+    """Whether each end's counts in the comparison are, by domain and class, those that its version has."""
     checked = []
     for place, own in zip(curve.places, curve.own, strict=False):
         known = None if own is None else own.validation if validation else own.held_out
         if known:
             here = [evaluation for part in found.parts for evaluation in part.networks[place]]
-            ours, theirs = ({one.cell.domain: one.confusion for one in by_domain(counts)} for counts in (here, known))
+            ours, theirs = (
+                {one.cell.domain: by_class(one.confusion) for one in by_domain(counts)} for counts in (here, known)
+            )
             checked.append(ours == theirs)
     return all(checked) if checked else None
 

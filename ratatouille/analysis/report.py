@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from statistics import mean, stdev
 
+from ratatouille.exchange.confusion import by_class
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.recipes.outcome import Candidate, Outcome
 from ratatouille.recipes.round import Round
@@ -99,7 +100,7 @@ def _variance(counts: Evaluation, metric: str) -> float:
     """Variance of a domain's metric over images; balanced accuracy is a mean of one share for each class there is."""
     if metric != "balanced_accuracy":
         return _variance_of_share(counts.correct, counts.count)
-    classes = [(row[i], sum(row)) for i, row in enumerate(counts.confusion) if sum(row)]
+    classes = [(correct, images) for correct, images in by_class(counts.confusion) if images]
     return sum(_variance_of_share(correct, images) for correct, images in classes) / len(classes) ** 2
 
 

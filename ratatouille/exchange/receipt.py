@@ -11,38 +11,38 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat, model_validator
 
 from ratatouille.exchange.assignment import Assignment, Cell, Compare, Evaluate
+from ratatouille.exchange.confusion import Confusion, Count, by_class, check, totals
 from ratatouille.record import Digest, Record
 
-Count = Annotated[int, Field(ge=0, le=2**40)]
-"""A number of images or steps; bounded, since nobody who sums and divides counts of others should meet 10⁴⁰⁰."""
 ShortText = Annotated[str, Field(max_length=200)]
 
 
 class Evaluation(Record):
-    """A confusion matrix [classes, classes]: rows are the true classes, columns the predicted ones, entries counts."""
+    """How the images of a cell were classified; what the forms of a matrix mean is said in `confusion`."""
 
     cell: Cell
-    confusion: tuple[tuple[Count, ...], ...]
+    confusion: Confusion
 
     @property
     def count(self) -> int:
         """Number of images."""
-        return sum(map(sum, self.confusion))
+        return totals(self.confusion)[1]
 
     @property
     def correct(self) -> int:
         """Number of images that are classified correctly."""
-        return sum(row[i] for i, row in enumerate(self.confusion))
+        return totals(self.confusion)[0]
 
     @property
     def accuracy(self) -> float:
         """Share of images that are classified correctly; NaN for no image."""
-        return self.correct / self.count if self.count else float("nan")
+        correct, count = totals(self.confusion)
+        return correct / count if count else float("nan")
 
     @property
     def balanced_accuracy(self) -> float:
         """Mean over the classes that occur of the share that is classified correctly; NaN for no image."""
-        shares = [row[i] / sum(row) for i, row in enumerate(self.confusion) if sum(row)]
+        shares = [correct / images for correct, images in by_class(self.confusion) if images]
         return sum(shares) / len(shares) if shares else float("nan")
 
     def metric(self, name: str) -> float:
@@ -51,8 +51,7 @@ class Evaluation(Record):
 
     @model_validator(mode="after")
     def _is_square(self) -> Evaluation:
-        if any(len(row) != len(self.confusion) for row in self.confusion):
-            raise ValueError("a confusion matrix has as many columns as rows")
+        check(self.confusion)
         return self
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ratatouille.exchange import confusion
 from ratatouille.exchange.receipt import Evaluation
 
 
@@ -27,9 +28,7 @@ def by_domain(evaluations: Sequence[Evaluation], slice_: str = "all") -> list[Ev
 
 def add(parts: Sequence[Evaluation]) -> Evaluation:
     """One matrix of all counts, with the first part's cell."""
-    rows = zip(*(part.confusion for part in parts), strict=True)
-    total = tuple(tuple(map(sum, zip(*row, strict=True))) for row in rows)
-    return Evaluation(cell=parts[0].cell, confusion=total)
+    return Evaluation(cell=parts[0].cell, confusion=confusion.add([part.confusion for part in parts]))
 
 
 def pooled_accuracy(evaluations: Sequence[Evaluation]) -> float:

@@ -2,7 +2,8 @@
 
 A network is given as digests and coefficients; mixtures are made here by the registry's own arithmetic, so a mixture
 has the bits that a combined version would have, and one of a single term is that version. One network is in memory at a
-time; its logits, and its features if they are compared, are kept until the end.
+time. Which images it recognises is kept until the end, and its features if they are compared; of logits only their sum,
+if the ensemble is counted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ratatouille.exchange.assignment import Compare, Weighted
 from ratatouille.exchange.receipt import Comparison, Evaluation, Pair
 from ratatouille.tasks.data import LocalData
 from ratatouille.training.augment import Transform
-from ratatouille.training.evaluate import Count, forward
+from ratatouille.training.evaluate import Count, Indices, forward
 from ratatouille.training.network import Network, refuse_not_finite
 from ratatouille.weights.architecture import PARTS, Architecture, Part
 from ratatouille.weights.canonical import open_part
@@ -59,14 +60,19 @@ def compare(
     pixels = data.images(assignment.image_size)
     classes, size = len(data.task.classes), len(assignment.networks)
     counted: list[tuple[Evaluation, ...]] = []
-    total = np.zeros((len(count), classes))
+    total = np.zeros((len(count) if assignment.ensemble else 0, classes))
     right: list[NDArray[np.bool_]] = []
     features: list[Floats] = []
-    outputs: list[Floats] = []
+    parts: list[Floats] = []
 
-    def predict(wanted: NDArray[np.int64]) -> Floats:
-        outputs[:] = [forward(lambda images: _both(network, images), pixels, wanted, transform)]
-        return outputs[0][:, -classes:]
+    def predict(wanted: Indices) -> Floats:
+        outputs = forward(lambda images: _both(network, images), pixels, wanted, transform)
+        logits = outputs[:, -classes:]
+        if assignment.ensemble:
+            total[count.at(wanted)] += logits
+        if assignment.features:
+            parts.append(outputs[:, :-classes].copy())
+        return logits
 
     network.eval()
     for done, mixture in enumerate(assignment.networks):
@@ -79,16 +85,18 @@ def compare(
                 classes,
                 start,
             )
-        counted.append(tuple(each.evaluation for each in count.of(predict)))
+        predicted, losses = count.looked(predict)
+        counted.append(tuple(each.evaluation for each in count.filled(predicted, losses)))
         if len(count):
-            logits = outputs[0][:, -classes:]
-            total += logits
-            right.append(logits.argmax(1) == count.labels)
-            if assignment.features:
-                features.append(outputs[0][:, :-classes])
+            right.append(predicted == count.labels)
+        if parts:
+            features.append(np.concatenate(parts))
+            parts.clear()
         report(done + 1, size)
-    mean = (total / size).astype(np.float32)
-    ensemble = tuple(each.evaluation for each in count.of(lambda _: mean)) if assignment.ensemble else ()
+    ensemble: tuple[Evaluation, ...] = ()
+    if assignment.ensemble:
+        counts = count.of(lambda wanted: (total[count.at(wanted)] / size).astype(np.float32))
+        ensemble = tuple(each.evaluation for each in counts)
     pairs = _pairs(count, right, features) if assignment.pairs and len(count) else ()
     return Comparison(networks=tuple(counted), ensemble=ensemble, pairs=pairs)
 

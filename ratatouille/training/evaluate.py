@@ -6,7 +6,7 @@ by `tasks.data`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +16,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from ratatouille.exchange.assignment import Cell
+from ratatouille.exchange.confusion import Confusion, confusion_of
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.tasks.data import LocalData
 from ratatouille.training.augment import Transform
 
 CHUNK = 64
 """Images per forward pass; a constant, since the size of a batch can change last bits."""
+BLOCK_ENTRIES = 2**22
+"""Logits that are looked at together, 16 MiB of them; a chunk of very many classes may be more."""
+
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,16 @@ def forward(
     return torch.cat(outputs).numpy()
 
 
+def confusion_among(labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> Confusion:
+    """The confusion matrix of images with these true and predicted classes, both int64 [n].
+
+    Its memory grows with the images and with what the form needs, never with the square of many classes.
+    """
+    places, images = np.unique(labels * classes + predicted, return_counts=True)
+    trues, takens = (places // classes).tolist(), (places % classes).tolist()
+    return confusion_of(classes, zip(trues, takens, images.tolist(), strict=True))
+
+
 class Count:
     """Cells of one holding that are to be filled, once or again and again."""
 
@@ -73,25 +88,45 @@ class Count:
         """Number of images that are needed, each counted once."""
         return len(self._needed)
 
+    def at(self, wanted: Indices) -> Indices:
+        """Where these examples are among those that are needed."""
+        return np.searchsorted(self._needed, wanted)
+
     def places(self) -> list[NDArray[np.int64]]:
         """For each cell, where its images are among those that are needed."""
         return [np.searchsorted(self._needed, chosen) for chosen in self._chosen]
 
-    def of(self, predict: Callable[[NDArray[np.int64]], NDArray[np.float32]]) -> tuple[Counted, ...]:
+    def of(self, predict: Callable[[Indices], NDArray[np.float32]]) -> tuple[Counted, ...]:
         """Fill the cells, in order; one without images gets a matrix of zeros.
 
-        `predict` gives logits [n, classes] of n examples; it is called once, with ascending indices.
+        `predict` gives logits [n, classes] of n examples; it is called with ascending indices, block by block.
         """
-        logits = predict(self._needed) if len(self) else np.empty((0, self._classes), np.float32)
-        losses = functional.cross_entropy(
-            torch.from_numpy(logits).double(), torch.from_numpy(self.labels), reduction="none"
-        ).numpy()
-        predicted = logits.argmax(1)
+        return self.filled(*self.looked(predict))
+
+    def looked(self, predict: Callable[[Indices], NDArray[np.float32]]) -> tuple[Indices, NDArray[np.float64]]:
+        """The predicted class and the cross-entropy of each image that is needed, both [len(self)].
+
+        Logits of one block are in memory at a time: those of all images of a task of many classes take gigabytes.
+        """
+        predicted, losses = np.empty(len(self), np.int64), np.empty(len(self), np.float64)
+        for block in self.blocks():
+            logits = predict(self._needed[block])
+            truth = torch.from_numpy(self.labels[block])
+            each = functional.cross_entropy(torch.from_numpy(logits).double(), truth, reduction="none")
+            predicted[block], losses[block] = logits.argmax(1), each.numpy()
+        return predicted, losses
+
+    def blocks(self) -> Iterator[slice]:
+        """The images that are needed, in parts whose logits fit; whole chunks, so that no bit depends on the parts."""
+        rows = CHUNK * max(1, BLOCK_ENTRIES // (CHUNK * self._classes))
+        for start in range(0, len(self), rows):
+            yield slice(start, min(start + rows, len(self)))
+
+    def filled(self, predicted: Indices, losses: NDArray[np.float64]) -> tuple[Counted, ...]:
+        """The cells of what `looked` returned, in order."""
         results = []
         for cell, at in zip(self.cells, self.places(), strict=True):
-            confusion = np.zeros((self._classes, self._classes), np.int64)
-            np.add.at(confusion, (self.labels[at], predicted[at]), 1)
-            rows = tuple(tuple(int(entry) for entry in row) for row in confusion)
+            confusion = confusion_among(self.labels[at], predicted[at], self._classes)
             loss = float(losses[at].mean()) if len(at) else float("nan")
-            results.append(Counted(Evaluation(cell=cell, confusion=rows), loss))
+            results.append(Counted(Evaluation(cell=cell, confusion=confusion), loss))
         return tuple(results)

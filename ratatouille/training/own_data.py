@@ -23,6 +23,7 @@ from ratatouille.tasks.sentences import listed
 from ratatouille.tasks.split import SPLITS, Split
 from ratatouille.training import numerics, probe
 from ratatouille.training.augment import Transform
+from ratatouille.training.evaluate import confusion_among
 from ratatouille.training.network import build, refuse_not_finite
 from ratatouille.weights.architecture import Architecture
 from ratatouille.weights.canonical import Array, open_part
@@ -171,10 +172,8 @@ def tally(own: OwnData, seen: Floats, head: Head, part: Part, fitted: int = 0) -
     for domain in data.task.domains:
         inside = np.isin(chosen, data.examples(domain))
         if inside.any():
-            confusion = np.zeros((classes, classes), np.int64)
-            np.add.at(confusion, (labels[inside], predicted[inside]), 1)
-            rows = tuple(tuple(int(entry) for entry in row) for row in confusion)
-            domains[domain] = Evaluation(cell=Cell(domain=domain, split="all"), confusion=rows)
+            confusion = confusion_among(labels[inside], predicted[inside], classes)
+            domains[domain] = Evaluation(cell=Cell(domain=domain, split="all"), confusion=confusion)
     answers = {
         own.paths[index]: (int(label), bool(label == guess))
         for index, label, guess in zip(chosen.tolist(), labels.tolist(), predicted.tolist(), strict=True)

@@ -13,9 +13,10 @@ from sqlalchemy import Connection, Row, select
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Compare, Evaluate, Import
+from ratatouille.exchange.confusion import confusion_text
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, check_signature
-from ratatouille.record import canonical_json, sha256
+from ratatouille.record import sha256
 from registry.audit.look import Batch, Ground, NotCheckable, Rules, checks, expect, findings, rows_after
 from registry.schema import ContributionRow, EvaluationRow, VersionRow
 
@@ -120,7 +121,7 @@ def _said(receipt: Receipt) -> Iterator[Counts]:
     where = (*pair, work.task, work.fingerprint, work.trial, work.image_size)
     for one in receipt.evaluations:
         cell = (one.cell.domain, one.cell.split, one.cell.slice)
-        yield (*where, *cell, canonical_json(one.confusion).decode())
+        yield (*where, *cell, confusion_text(one.confusion))
 
 
 def _counted(connection: Connection, receipts: Sequence[str]) -> Mapping[str, list[Counts]]:

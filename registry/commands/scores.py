@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from ratatouille.exchange.confusion import Confusion, add, by_class
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.record import Name, Record
-from registry.history.statistics import Counts, add, by_class, margin
+from registry.history.statistics import margin
 from registry.records import StoredEvaluation
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -75,7 +76,7 @@ def class_lines(stored: Iterable[StoredEvaluation], classes: Mapping[str, Sequen
         stored: a version's evaluations.
         classes: the classes of each task, in the order of its matrices.
     """
-    groups: dict[tuple[str, str, str, int, int], dict[str, list[Counts]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[tuple[str, str, str, int, int], dict[str, list[Confusion]]] = defaultdict(lambda: defaultdict(list))
     for one in stored:
         cell = one.evaluation.cell
         group = (one.task_name, cell.split, cell.slice, one.trial, one.image_size)
@@ -115,8 +116,7 @@ def sparkline(values: Sequence[float], width: int = 60) -> str:
 
 def _line(key: tuple[str, str, str, str, int, int], parts: Sequence[Evaluation]) -> ScoreLine:
     task, domain, split, slice_, trial, image_size = key
-    summed = tuple(tuple(row) for row in add([part.confusion for part in parts]))
-    total = Evaluation(cell=parts[0].cell, confusion=summed)
+    total = Evaluation(cell=parts[0].cell, confusion=add([part.confusion for part in parts]))
     return ScoreLine(
         task=task,
         domain=domain,

@@ -15,6 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Compare, Evaluate, FineTune, Import, NodeAssignment, Probe
+from ratatouille.exchange.confusion import class_count
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.exchange.version import Parent, Rule, Version
 from ratatouille.tasks.task import Task
@@ -250,7 +251,7 @@ def _check_evaluations(receipt: Receipt, about: Task | None, exactly: bool) -> N
 
 
 def _check_shape(evaluation: Evaluation, about: Task) -> None:
-    rows, classes = len(evaluation.confusion), len(about.classes)
+    rows, classes = class_count(evaluation.confusion), len(about.classes)
     if rows != classes:
         cell = evaluation.cell
         raise Refusal(

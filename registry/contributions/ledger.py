@@ -12,10 +12,10 @@ from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, sel
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Compare, Import
+from ratatouille.exchange.confusion import confusion_text
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
-from ratatouille.record import canonical_json
 from registry.changes.reach import fallen
 from registry.contributions.examine import Examined
 from registry.contributions.membership import release_lease
@@ -153,7 +153,7 @@ def _write_evaluations(connection: Connection, examined: Examined) -> None:
         "image_size": work.image_size,
     }
     rows = [
-        {**shared, **evaluation.cell.model_dump(), "confusion": canonical_json(evaluation.confusion).decode()}
+        {**shared, **evaluation.cell.model_dump(), "confusion": confusion_text(evaluation.confusion)}
         for evaluation in receipt.evaluations
     ]
     if rows:

@@ -6,7 +6,6 @@ back; nothing else writes them. A mean over domains says which domains it is ove
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -15,8 +14,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, delete, insert, select
 
+from ratatouille.exchange.confusion import Confusion, add, known_confusion, totals
 from ratatouille.record import canonical_json, sha256
-from registry.history.statistics import METRICS, Counted, Counts, add, mean_of
+from registry.history.statistics import METRICS, Counted, mean_of
 from registry.schema import ContributionRow, EvaluationRow, ScoreRow
 
 MEAN = ""
@@ -76,7 +76,7 @@ def score_rows(evaluations: Iterable[Mapping[Any, Any]]) -> Iterator[dict[str, A
             of their numbers; of a cell that was counted twice on the same data the first counts.
     """
     seen = set()
-    cells: dict[tuple[str, str], dict[str, list[Counts]]] = defaultdict(lambda: defaultdict(list))
+    cells: dict[tuple[str, str], dict[str, list[Confusion]]] = defaultdict(lambda: defaultdict(list))
     group: dict[str, Any] = {}
     for row in evaluations:
         group = {name: row[name] for name in _GROUP}
@@ -84,10 +84,10 @@ def score_rows(evaluations: Iterable[Mapping[Any, Any]]) -> Iterator[dict[str, A
         if cell not in seen:
             seen.add(cell)
             domains = cells[row["split"], row["slice"]]
-            domains[row["domain"]].append(json.loads(row["confusion"]))
+            domains[row["domain"]].append(known_confusion(row["confusion"]))
     for (split, slice_), domains in sorted(cells.items()):
         summed = {domain: add(matrices) for domain, matrices in sorted(domains.items())}
-        found = {domain: counts for domain, counts in summed.items() if any(map(sum, counts))}
+        found = {domain: counts for domain, counts in summed.items() if totals(counts)[1]}
         scores = {domain: [metric(counts) for metric in METRICS.values()] for domain, counts in found.items()}
         where = group | {"split": split, "slice": slice_}
         for domain, one in scores.items():

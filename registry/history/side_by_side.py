@@ -10,17 +10,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ratatouille.exchange.confusion import Confusion, add, by_class
 from registry.history.joint import Cell, Joint
 from registry.history.statistics import (
     METRICS,
     Ahead,
     Counted,
-    Counts,
     accuracy,
-    add,
     ahead_on_others,
     ahead_on_same,
-    by_class,
     mean_ahead,
     mean_of,
 )
@@ -34,8 +32,8 @@ Group = tuple[str, str, str, int, int]
 class Both:
     """Both versions on one cell."""
 
-    first: Counts
-    second: Counts
+    first: Confusion
+    second: Confusion
     same_images: bool
     joint: tuple[int, int] | None
     """Images that only the first and only the second recognises, where that is known."""
@@ -80,9 +78,9 @@ def side_by_side(
     return tuple(row for group in sorted(rows) for row in rows[group])
 
 
-def _by_cell(stored: Iterable[StoredEvaluation]) -> dict[tuple[Group, str], dict[str, Counts]]:
+def _by_cell(stored: Iterable[StoredEvaluation]) -> dict[tuple[Group, str], dict[str, Confusion]]:
     """Counts by cell and holding; without images there is nothing to compare."""
-    found: dict[tuple[Group, str], dict[str, Counts]] = defaultdict(dict)
+    found: dict[tuple[Group, str], dict[str, Confusion]] = defaultdict(dict)
     for one in stored:
         if one.evaluation.count:
             cell = one.evaluation.cell
@@ -91,7 +89,7 @@ def _by_cell(stored: Iterable[StoredEvaluation]) -> dict[tuple[Group, str], dict
     return found
 
 
-def _both(group: Group, domain: str, one: Mapping[str, Counts], two: Mapping[str, Counts], joint: Joint) -> Both:
+def _both(group: Group, domain: str, one: Mapping[str, Confusion], two: Mapping[str, Confusion], joint: Joint) -> Both:
     common = sorted(one.keys() & two.keys())
     if not common:
         return Both(add(list(one.values())), add(list(two.values())), same_images=False, joint=None)
@@ -120,7 +118,7 @@ def _row(group: Group, domain: str | None, cells: Sequence[Both]) -> CellDiffere
     return _difference(group, domain, images, gaps, same, all(cell.joint is not None for cell in cells))
 
 
-def _alone(group: Group, domain: str, one: Mapping[str, Counts], two: Mapping[str, Counts]) -> CellDifference:
+def _alone(group: Group, domain: str, one: Mapping[str, Confusion], two: Mapping[str, Confusion]) -> CellDifference:
     """A cell that only one of the two was counted on."""
     gaps, images = {}, [0, 0]
     for name, metric in METRICS.items():

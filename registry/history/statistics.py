@@ -11,11 +11,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ratatouille.exchange.confusion import Confusion, by_class, totals
+
 Z = 1.96
 """Half of a 95 % interval, in standard deviations."""
-
-Counts = Sequence[Sequence[int]]
-"""A confusion matrix [classes, classes]: rows are the true classes, columns the predicted ones."""
 
 
 @dataclass(frozen=True)
@@ -38,24 +37,13 @@ def margin(correct: int, count: int) -> float:
     return Z * math.sqrt(_variance(correct, count))
 
 
-def by_class(counts: Counts) -> list[tuple[int, int]]:
-    """For each class how many of its images are recognised, and how many there are."""
-    return [(row[place], sum(row)) for place, row in enumerate(counts)]
-
-
-def add(matrices: Sequence[Counts]) -> Counts:
-    """One matrix of all counts."""
-    return [[sum(cells) for cells in zip(*rows, strict=True)] for rows in zip(*matrices, strict=True)]
-
-
-def accuracy(counts: Counts) -> Counted:
+def accuracy(counts: Confusion) -> Counted:
     """Share of the images that are classified correctly, of one image or more (Agresti and Coull)."""
-    classes = by_class(counts)
-    correct, images = sum(one for one, _ in classes), sum(of for _, of in classes)
+    correct, images = totals(counts)
     return Counted(correct / images, _variance(correct, images), images, correct)
 
 
-def balanced_accuracy(counts: Counts) -> Counted:
+def balanced_accuracy(counts: Confusion) -> Counted:
     """Mean, over the classes that occur, of the share that is classified correctly; the variances add."""
     classes = [(correct, images) for correct, images in by_class(counts) if images]
     return Counted(
@@ -66,7 +54,7 @@ def balanced_accuracy(counts: Counts) -> Counted:
     )
 
 
-METRICS: Mapping[str, Callable[[Counts], Counted]] = {"accuracy": accuracy, "balanced_accuracy": balanced_accuracy}
+METRICS: Mapping[str, Callable[[Confusion], Counted]] = {"accuracy": accuracy, "balanced_accuracy": balanced_accuracy}
 
 
 def mean_of(domains: Sequence[Counted]) -> Counted:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ratatouille.exchange.confusion import Confusion, add, by_class, entries
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.record import Record
-from registry.history.statistics import add, margin
+from registry.history.statistics import margin
 from registry.records import StoredEvaluation
 
+NOT_TOLD = "other classes"
+"""What a node does not tell apart: mistakes that too few images share."""
 _ORDER = {"test": 0, "all": 1, "validation": 2, "train": 3}
 """What was held out comes first: it says more than what was trained or chosen on."""
 
@@ -29,7 +32,7 @@ class Cell(Record):
     margin: float | None
     """Half-width of the accuracy's 95 % interval over images."""
     balanced_accuracy: float | None
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: Confusion
 
     @property
     def key(self) -> str:
@@ -82,32 +85,33 @@ def cells(stored: Iterable[StoredEvaluation]) -> tuple[Cell, ...]:
 
 def class_lines(cell: Cell, classes: Sequence[str]) -> list[ClassLine]:
     """A line for each class, in the task's order."""
-    lines = []
-    for place, row in enumerate(cell.confusion):
-        images, correct = sum(row), row[place]
-        wrong = max((other for other in range(len(row)) if other != place), key=lambda other: row[other], default=None)
-        mistaken = wrong is not None and row[wrong] > 0
-        lines.append(
-            ClassLine(
-                name=classes[place],
-                images=images,
-                correct=correct,
-                recall=correct / images if images else None,
-                margin=margin(correct, images) if images else None,
-                mistaken=classes[wrong] if wrong is not None and mistaken else None,
-                times=row[wrong] if wrong is not None and mistaken else 0,
-            )
+    most: dict[int, tuple[int, int]] = {}
+    for true, taken, count in entries(cell.confusion):
+        if true != taken < len(classes) and count > most.get(true, (0, 0))[1]:
+            most[true] = taken, count
+    return [
+        ClassLine(
+            name=classes[place],
+            images=images,
+            correct=correct,
+            recall=correct / images if images else None,
+            margin=margin(correct, images) if images else None,
+            mistaken=classes[most[place][0]] if place in most else None,
+            times=most[place][1] if place in most else 0,
         )
-    return lines
+        for place, (correct, images) in enumerate(by_class(cell.confusion))
+    ]
 
 
 def mistakes(cell: Cell, classes: Sequence[str], most: int) -> list[Mistake]:
     """The most frequent confusions."""
+    images = [of for _, of in by_class(cell.confusion)]
     found = [
-        Mistake(true=classes[place], taken=classes[other], count=count, of=sum(row))
-        for place, row in enumerate(cell.confusion)
-        for other, count in enumerate(row)
-        if other != place and count
+        Mistake(
+            true=classes[true], taken=classes[taken] if taken < len(classes) else NOT_TOLD, count=count, of=images[true]
+        )
+        for true, taken, count in entries(cell.confusion)
+        if true != taken
     ]
     return sorted(found, key=lambda one: (-one.count, one.true, one.taken))[:most]
 
@@ -120,7 +124,7 @@ def heat(count: int, row: Sequence[int]) -> int:
 
 def _cell(same: Sequence[StoredEvaluation]) -> Cell:
     first = same[0]
-    confusion = tuple(tuple(row) for row in add([one.evaluation.confusion for one in same]))
+    confusion = add([one.evaluation.confusion for one in same])
     total = Evaluation(cell=first.evaluation.cell, confusion=confusion)
     return Cell(
         task=first.task_name,

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from registry.history.statistics import accuracy, add, balanced_accuracy, by_class, margin, mean_of
+from ratatouille.exchange.confusion import by_class
+from registry.history.statistics import accuracy, balanced_accuracy, margin, mean_of
 
 RARE = ((90, 0), (5, 5))
 """Ninety images of one class, ten of the other."""
@@ -27,7 +28,3 @@ def test_a_mean_over_domains_weighs_them_alike_and_its_variances_add() -> None:
     mean = mean_of([one, two])
     assert (mean.value, mean.images, mean.correct) == (0.65, 1010, 508)
     assert mean.margin == pytest.approx((one.margin**2 + two.margin**2) ** 0.5 / 2)
-
-
-def test_matrices_are_added_cell_by_cell() -> None:
-    assert add([RARE, ((1, 2), (3, 4))]) == [[91, 2], [8, 9]]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ratatouille.exchange.assignment import Cell, Evaluate, FineTune, Import, KeepBest, Probe
+from ratatouille.exchange.confusion import Confusion
 from ratatouille.exchange.membership import Lease
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.exchange.signing import Sealed, Signer
@@ -170,7 +171,7 @@ class World:
     def evaluation(
         self,
         result: Result,
-        confusion: tuple[tuple[int, ...], ...] = ((3, 1), (0, 4)),
+        confusion: Confusion = ((3, 1), (0, 4)),
         cell: Cell = SKETCHES,
         **question: Any,
     ) -> Receipt:

@@ -15,7 +15,7 @@ from ratatouille.exchange.receipt import Evaluation
 )
 def test_a_count_that_no_data_set_has_is_refused(count: str) -> None:
     text = '{"cell":{"domain":"photo","split":"test"},"confusion":[[' + count + "]]}"
-    with pytest.raises(Refusal, match=r"confusion\.0\.0"):
+    with pytest.raises(Refusal, match=r"confusion\.dense\.0\.0"):
         Evaluation.from_json(text)
 
 

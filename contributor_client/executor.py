@@ -25,26 +25,27 @@ from contributor_client.app import app
 from contributor_client.relay import WorkerError
 from contributor_client.task import ClaimedTask, runtime_client
 from ratatouille.errors import Refusal
-from ratatouille.exchange.bundle import bundle_hash
+from ratatouille.exchange.bundle import ForeignBundle, bundle_hash, refuse_foreign_bundle
+from ratatouille.processes.secret import Secret
 
 _POLL_SECONDS, _IDLE_POLL_SECONDS, _IDLE_AFTER = 0.1, 0.5, 2.0
 """How often it asks: often while orders come one after the other, seldom after some idle seconds."""
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 
 
-class ForeignBundle(Refusal):
-    """A run of another program than the one that the node's owner installed."""
-
-
-def execute_forever(address: str, secret: bytes, accepted: Collection[str]) -> None:
+def execute_forever(address: str, secret_file: Path, accepted: Collection[str]) -> None:
     """Take tasks from the SuperNode at `host:port`, one after the other; outlives restarts of the SuperNode."""
-    client = runtime_client(address, SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods=[_ACQUIRE]))
+    secret = Secret.open(secret_file)
+    flowers = load_superexec_auth_secret(str(secret_file))
+    assert flowers is not None
+    authentication = SuperExecAuthHttpInterceptor(master_secret=flowers, protected_methods=[_ACQUIRE])
+    client = runtime_client(address, secret, authentication)
     last = time.monotonic()
     while True:
         try:
             acquired = client.AcquireTask(AcquireTaskRequest(supported_task_types=[TaskType.CLIENT_APP]))
             if acquired.HasField("task") and acquired.token:
-                execute(ClaimedTask(address, acquired.token), accepted)
+                execute(ClaimedTask(address, secret, acquired.token), accepted)
                 last = time.monotonic()
                 continue
         except httpx.TransportError:
@@ -77,19 +78,6 @@ def execute(task: ClaimedTask, accepted: Collection[str]) -> None:
         log(ERROR, "The SuperNode did not take the answer: %s", error)
 
 
-def refuse_foreign_bundle(hashes: Collection[str], accepted: Collection[str]) -> None:
-    """Let pass only a bundle of which every hash, claimed or computed, is accepted.
-
-    Raises:
-        ForeignBundle: naming the first other hash.
-    """
-    if foreign := sorted(set(hashes) - set(accepted)):
-        raise ForeignBundle(
-            f"this node runs only what its owner installed, and refuses bundle {foreign[0][:12]}…; it accepts "
-            f"{', '.join(f'{one[:12]}…' for one in sorted(accepted))}: install the same version on both sides"
-        )
-
-
 def main() -> None:
     """`python -m contributor_client.executor`, as `supernode` starts it."""
     parser = argparse.ArgumentParser(description="Executor of a contributor's node.")
@@ -97,11 +85,9 @@ def main() -> None:
     parser.add_argument("--secret", required=True, type=Path, help="file with the secret that the SuperNode knows")
     parser.add_argument("--accept", action="append", help="hash of an accepted bundle; ours, unless given")
     arguments = parser.parse_args()
-    secret = load_superexec_auth_secret(str(arguments.secret))
-    assert secret is not None
     accepted = arguments.accept or [bundle_hash()]
     log(INFO, "Executor ready; accepts bundle %s", ", ".join(accepted))
-    execute_forever(arguments.runtime, secret, accepted)
+    execute_forever(arguments.runtime, arguments.secret, accepted)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Flower's SuperNode with shorter pauses: `python -m contributor_client.flower_supernode`, as `flower-supernode`.
+"""Flower's SuperNode, guarded and with shorter pauses: `python -m contributor_client.flower_supernode`.
+
+It takes the options of `flower-supernode`. Flower serves its local API to everybody on the machine; here a guard stands
+before it, and only programs that know the secret of `--superexec-auth-secret-file` are answered.
 
 Flower 1.41 pauses for a fixed 3 s when it finds no message and for 0.5 s between two looks for a reply. A round hands
 its next work to whoever has become free, so nodes would lose those seconds at every stage of a round. There is no
@@ -7,10 +10,17 @@ setting for it; the pauses are one name in one module of the pinned release, and
 
 from __future__ import annotations
 
+import argparse
 import time
+from pathlib import Path
+from typing import Any
 
+from flwr.supernode import main as flower_api
 from flwr.supernode import start_client_internal
 from flwr.supernode.cli import flower_supernode
+
+from ratatouille.processes.guard import Guard, Rules
+from ratatouille.processes.secret import Secret
 
 REPLY_SECONDS = 0.1
 SOON_SECONDS = 0.5
@@ -34,8 +44,24 @@ class Pauses:
             time.sleep(SOON_SECONDS if time.monotonic() - self._worked < SHORTLY else seconds)
 
 
+def put_guard_before_api(port: int, secret: Secret) -> None:
+    """From now on, what Flower listens with is behind a guard; only the executor calls it."""
+    rules = Rules(port, open_paths=frozenset(), signed_prefixes=("/v1/runtime/",))
+    create = flower_api.create_app
+
+    def create_guarded(*given: Any, **named: Any) -> Guard:
+        return Guard(create(*given, **named), rules, secret)
+
+    flower_api.create_app = create_guarded  # type: ignore[assignment]
+
+
 def main() -> None:
-    """Run `flower-supernode` with our pauses."""
+    """Run `flower-supernode` with our guard and our pauses."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--superexec-auth-secret-file", type=Path, required=True)
+    ours, _ = parser.parse_known_args()
+    put_guard_before_api(ours.port, Secret.open(ours.superexec_auth_secret_file))
     start_client_internal.time = Pauses()  # type: ignore[assignment, attr-defined]
     flower_supernode()
 

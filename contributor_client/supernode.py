@@ -8,8 +8,6 @@ killed. The worker is a third process, which others write and start.
 
 from __future__ import annotations
 
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import tomli_w
 from contributor_client.app import NODE_KEY, WORKER_SOCKET
 from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module
 from ratatouille.processes.ports import LOOPBACK
+from ratatouille.processes.secret import Secret
 
 
 @dataclass(frozen=True)
@@ -106,9 +105,5 @@ def _environment(home: Path) -> dict[str, str]:
 def _secret(settings: SuperNodeSettings) -> Path:
     """The file with the secret between SuperNode and executor, made at the first start."""
     path = settings.folder / "flower" / "executor.secret"
-    if not path.exists():
-        temporary = path.with_suffix(f".{os.getpid()}")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_hex(32).encode())
-        temporary.rename(path)
+    Secret.open(path)
     return path

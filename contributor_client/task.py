@@ -30,6 +30,8 @@ from flwr.supercore.protobuf.client import ProtobufClientInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supernode.runtime.run_clientapp import push_message, push_task_output
 
+from ratatouille.exchange.bundle.signing_client import SigningInterceptor
+from ratatouille.processes.secret import Secret
 from ratatouille.record import sha256
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _PATIENCE = 0.03, 1.0, 60.0
@@ -47,8 +49,8 @@ class TaskInput:
 class ClaimedTask:
     """A task that was given to us; a context manager that keeps it claimed for as long as the worker needs."""
 
-    def __init__(self, address: str, token: str) -> None:
-        self._client = runtime_client(address, RuntimeTokenHttpInterceptor(token))
+    def __init__(self, address: str, secret: Secret, token: str) -> None:
+        self._client = runtime_client(address, secret, RuntimeTokenHttpInterceptor(token))
         self._heartbeat = HeartbeatSender(self._beat)
 
     def pull(self) -> TaskInput:
@@ -110,7 +112,8 @@ class ClaimedTask:
         return True
 
 
-def runtime_client(address: str, authentication: ProtobufClientInterceptor) -> RuntimeHttpClient:
+def runtime_client(address: str, secret: Secret, authentication: ProtobufClientInterceptor) -> RuntimeHttpClient:
     """A client of a SuperNode's runtime API; without Flower's retrying, which ends the process on the first 401."""
     version = RuntimeVersionHttpInterceptor(component_name="flwr-clientapp")
-    return RuntimeHttpClient.from_server_address(address, True, None, [version, authentication])
+    signing = SigningInterceptor(secret)
+    return RuntimeHttpClient.from_server_address(address, True, None, [version, authentication, signing])

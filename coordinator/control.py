@@ -22,6 +22,8 @@ from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.bundle import build_bundle
+from ratatouille.exchange.bundle.signing_client import SigningInterceptor
+from ratatouille.processes.secret import Secret
 from ratatouille.record import sha256
 
 RunStatus = Literal["pending", "running", "completed", "failed", "stopped", "unknown"]
@@ -39,12 +41,12 @@ class FlowerNode:
 
 
 class Control:
-    """A client of one SuperLink's control API, for `host:port` on loopback."""
+    """A client of one SuperLink's control API, for `host:port` on loopback; it knows the SuperLink's secret."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, secret: Secret) -> None:
         self._address = address
-        version = RuntimeVersionHttpInterceptor(component_name="flwr-cli")
-        self._client = ControlHttpClient.from_server_address(address, True, None, [version])
+        version, signing = RuntimeVersionHttpInterceptor(component_name="flwr-cli"), SigningInterceptor(secret)
+        self._client = ControlHttpClient.from_server_address(address, True, None, [version, signing])
 
     def submit(self, round: str, registry: str, bundle: bytes | None = None) -> int:
         """Start a Flower run for a round and return its id; `bundle` is ours unless a test brings another.

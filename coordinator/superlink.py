@@ -1,8 +1,8 @@
-"""Flower's server of the work lane, the SuperLink: one supervised process on loopback, and its state folder.
+"""Flower's server of the work lane: SuperLink and executor, two supervised processes on loopback, and a state folder.
 
-It listens on loopback only, because Flower's control API lets anyone who reaches it run code; hosts beside this
-one will need a proxy that shows the fleet path and nothing else. Its database keeps nodes and runs over a restart.
-Talking to it is the work of `control`, what runs inside of it that of `app`.
+The SuperLink listens on loopback only, behind a guard, because Flower's control API lets anyone who reaches it run code
+(`flower_superlink`). The executor starts a ServerApp for each run (`executor`). The database keeps nodes and runs over
+a restart. Talking to the SuperLink is the work of `control`, what a ServerApp does that of `app`.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ from ratatouille.processes import (
     Child,
     Program,
     environment_with_scripts,
+    module,
     refuse_taken_port,
-    script,
     wait_for_url,
 )
 from ratatouille.processes.ports import LOOPBACK
+from ratatouille.processes.secret import Secret
 
 _log = logging.getLogger(__name__)
 _READY_SECONDS = 60.0
-_POLL_SECONDS = "0.2"
-"""How often Flower's executor asks for a submitted run: a fifth of a second costs 1 % of a core."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,18 @@ class SuperLinkSettings:
     folder: Path
     port: int
     restart: bool = True
+    accepted_bundles: tuple[str, ...] = ()
+    """Hashes of the bundles whose runs are started; empty means ours."""
 
     @property
     def logs(self) -> Path:
         """The folder of logs: `superlink.log`, and one file for each round."""
         return self.folder / "logs"
+
+    @property
+    def secret(self) -> Path:
+        """The file with the secret that SuperLink, executor, ServerApps and our `Control` share."""
+        return self.folder / "flower" / "control.secret"
 
     @property
     def address(self) -> str:
@@ -55,8 +61,9 @@ class SuperLink:
 
     def __init__(self, settings: SuperLinkSettings) -> None:
         self.settings = settings
-        self.control = Control(settings.address)
-        self._child = Child(_program(settings), after_restart=self._clear_after_restart)
+        self.control = Control(settings.address, Secret.open(settings.secret))
+        self._child = Child(_superlink(settings), after_restart=self._clear_after_restart)
+        self._executor = Child(_executor(settings))
 
     def start(self) -> SuperLink:
         """Start, wait until it answers, and stop the runs that a former SuperLink left unfinished.
@@ -68,6 +75,7 @@ class SuperLink:
         refuse_taken_port(self.settings.port, "the SuperLink", "--superlink-port")
         began = time.time()
         self._child.start()
+        self._executor.start()
         try:
             self._clear(began)
         except Unreachable as error:
@@ -95,12 +103,13 @@ class SuperLink:
 
     @property
     def running(self) -> bool:
-        """True while the process lives."""
-        return self._child.running
+        """True while both processes live."""
+        return self._child.running and self._executor.running
 
     def stop(self) -> None:
         """End the SuperLink and every ServerApp of it."""
         self.control.close()
+        self._executor.stop()
         self._child.stop()
 
     def __enter__(self) -> SuperLink:
@@ -110,17 +119,27 @@ class SuperLink:
         self.stop()
 
 
-def _program(settings: SuperLinkSettings) -> Program:
+def _superlink(settings: SuperLinkSettings) -> Program:
+    command = [*module("coordinator.flower_superlink"), "--secret", str(settings.secret), "--insecure"]
+    command += ["--host", LOOPBACK, "--port", str(settings.port), "--isolation", "process"]
+    command += ["--database", str(settings.folder / "superlink.db"), "--disable-runtime-dependency-installation"]
+    log = settings.logs / "superlink.log"
+    return Program("superlink", tuple(command), log, _environment(settings), restart=settings.restart)
+
+
+def _executor(settings: SuperLinkSettings) -> Program:
+    command = [*module("coordinator.executor"), "--runtime", settings.address, "--secret", str(settings.secret)]
+    command += [word for one in settings.accepted_bundles for word in ("--accept", one)]
+    log = settings.logs / "executor.log"
+    return Program("executor", tuple(command), log, _environment(settings), restart=settings.restart)
+
+
+def _environment(settings: SuperLinkSettings) -> dict[str, str]:
     home = settings.folder / "flower"
     home.mkdir(parents=True, exist_ok=True)
-    command = [script("flower-superlink"), "--insecure", "--host", LOOPBACK, "--port", str(settings.port)]
-    command += ["--database", str(settings.folder / "superlink.db"), "--disable-runtime-dependency-installation"]
-    environment = environment_with_scripts(
+    return environment_with_scripts(
         FLWR_HOME=str(home),
         FLWR_TELEMETRY_ENABLED="0",
         FLWR_DISABLE_UPDATE_CHECK="1",
-        FLWR_SUPEREXEC_TASK_POLL_INTERVAL=_POLL_SECONDS,
         **{logs.FOLDER: str(settings.logs)},
     )
-    log = settings.logs / "superlink.log"
-    return Program("superlink", tuple(command), log, environment, restart=settings.restart)

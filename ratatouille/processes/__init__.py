@@ -1,8 +1,9 @@
 """Child processes that a service owns: started, watched, restarted and, whatever happens, ended with it.
 
 `child` supervises one program; `tether` is the small process between us and it, which ends the whole family when we
-die, even by kill -9; `ports` finds and waits for addresses; `scripts` finds the commands of this installation. Nothing
-here knows what the programs do.
+die, even by kill -9; `ports` finds and waits for addresses; `scripts` finds the commands of this installation; `secret`
+and `guard` keep strangers out of what children serve, `throttle` keeps them from filling logs. Nothing here knows what
+the programs do.
 """
 
 from ratatouille.processes.child import Child, Program

@@ -10,7 +10,7 @@ import pytest
 with warnings.catch_warnings():
     # Flower imports typer, which uses names that newer click deprecates.
     warnings.simplefilter("ignore", DeprecationWarning)
-    from contributor_client.executor import ForeignBundle, refuse_foreign_bundle
+    from ratatouille.exchange.bundle import ForeignBundle, refuse_foreign_bundle
 
 ROOT = Path(__file__).parents[2]
 

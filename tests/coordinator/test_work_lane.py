@@ -22,9 +22,10 @@ from coordinator.control import Control
 from coordinator.logs import round_log
 from coordinator.superlink import SuperLink, SuperLinkSettings
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.exchange.bundle import archive
+from ratatouille.exchange.bundle import archive, bundle_hash
 from ratatouille.exchange.signing import Signer
 from ratatouille.processes import Child, Program, free_port
+from ratatouille.processes.secret import Secret
 from ratatouille.processes.tether import descendants
 from ratatouille.record import sha256
 
@@ -82,7 +83,9 @@ def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("TRACE_OF_HOSTILE_CODE", str(folder / "trace"))
-        superlink = SuperLink(SuperLinkSettings(folder / "coordinator", free_port()))
+        superlink = SuperLink(
+            SuperLinkSettings(folder / "coordinator", free_port(), accepted_bundles=(bundle_hash(), sha256(PROBE)))
+        )
         nodes, workers = {}, {}
         for name, accepted in (("open", (sha256(PROBE),)), ("strict", ())):
             home = folder / name
@@ -166,7 +169,7 @@ def test_a_second_superlink_is_told_that_the_port_is_taken(lane: Lane, tmp_path:
 
 
 def test_without_a_superlink_control_says_so(tmp_path: Path) -> None:
-    control = Control(f"127.0.0.1:{free_port()}")
+    control = Control(f"127.0.0.1:{free_port()}", Secret.open(tmp_path / "secret"))
     with pytest.raises(Unreachable, match="is the coordinator up"):
         control.status(7)
     control.close()
@@ -175,7 +178,7 @@ def test_without_a_superlink_control_says_so(tmp_path: Path) -> None:
 def test_after_a_killed_superlink_the_old_run_is_over_and_a_new_one_finds_the_nodes(lane: Lane) -> None:
     interrupted = lane.submit("interrupted", {"seconds": 2.0}, {"seconds": 2.0})
     assert until(lambda: lane.control.status(interrupted) == "running")
-    superlinks = [line for line in commands_with(str(lane.folder)) if "bin/flower-superlink" in line]
+    superlinks = [line for line in commands_with(str(lane.folder)) if "-m coordinator.flower_superlink" in line]
     process = next(line for line in superlinks if "tether.py" not in line)
     os.kill(int(process.split()[0]), signal.SIGKILL)
     assert until(lambda: _status_or_gone(lane.control, interrupted) == "stopped")
@@ -197,7 +200,9 @@ def test_kill_minus_nine_of_the_coordinator_leaves_neither_superlink_nor_servera
         from pathlib import Path
         from coordinator.superlink import SuperLink, SuperLinkSettings
         from tests_probe import PROBE
-        link = SuperLink(SuperLinkSettings(Path({str(tmp_path)!r}), {free_port()})).start()
+        accepted = ({sha256(PROBE)!r},)
+        settings = SuperLinkSettings(Path({str(tmp_path)!r}), {free_port()}, accepted_bundles=accepted)
+        link = SuperLink(settings).start()
         run = link.control.submit("orphan", {settings!r}, bundle=PROBE)
         while link.control.status(run) != "running":
             time.sleep(0.1)
@@ -214,5 +219,7 @@ def test_kill_minus_nine_of_the_coordinator_leaves_neither_superlink_nor_servera
     finally:
         owner.kill()
         owner.wait()
-    assert all(name in names for name in ("flower-superlink", "flower-superexec", "flwr-serverapp"))
+    assert all(
+        name in names for name in ("coordinator.flower_superlink", "coordinator.executor", "coordinator.serverapp")
+    )
     assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family))

@@ -1,19 +1,20 @@
 """The Flower app bundle: a constant archive that names our two apps and carries no code.
 
 Flower insists on sending a bundle to every node, and code inside a bundle would shadow what is installed there. Ours is
-made from the `pyproject.toml` beside this file, so that both sides compute its hash from their own installation, and a
-node accepts this hash and no other. Who submits and who accepts it is in `coordinator` and `contributor_client`;
-`envelope` is how bytes ride in messages.
+made from the `pyproject.toml` beside this file, so that both sides compute its hash from their own installation, and
+accept this hash and no other. Who submits and who runs it is in `coordinator` and `contributor_client`; `envelope` is
+how bytes ride in messages, `signing_client` how our processes prove themselves to Flower's services.
 """
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib.resources import files
 
+from ratatouille.errors import Refusal
 from ratatouille.record import sha256
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
@@ -31,6 +32,23 @@ def build_bundle() -> bytes:
 def bundle_hash() -> str:
     """The hash that Flower puts on the tasks of a run of our bundle."""
     return sha256(build_bundle())
+
+
+class ForeignBundle(Refusal):
+    """A run of another program than the one that is installed."""
+
+
+def refuse_foreign_bundle(hashes: Collection[str], accepted: Collection[str], who: str = "this node") -> None:
+    """Let pass only a bundle of which every hash, claimed or computed, is accepted.
+
+    Raises:
+        ForeignBundle: naming the first other hash.
+    """
+    if foreign := sorted(set(hashes) - set(accepted)):
+        raise ForeignBundle(
+            f"{who} runs only what its owner installed, and refuses bundle {foreign[0][:12]}…; it accepts "
+            f"{', '.join(f'{one[:12]}…' for one in sorted(accepted))}: install the same version on both sides"
+        )
 
 
 def archive(contents: Mapping[str, bytes]) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Slice, Split
-from ratatouille.exchange.change import Move, Retract, Tag
+from ratatouille.exchange.change import Close, Move, Reopen, Retract, RetractCounts, Tag
 from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination
@@ -25,7 +25,7 @@ from registry.blobs.access import Blobs
 from registry.blobs.belonging import check_belonging
 from registry.blobs.sending import open_to_send
 from registry.blobs.store import BLOCK, Block, damaged, missing
-from registry.changes import releases, retraction
+from registry.changes import closures, counts, releases, retraction
 from registry.contributions import answers, definitions, membership
 from registry.contributions.claims import live
 from registry.contributions.publish import Publisher
@@ -41,6 +41,7 @@ from registry.history import (
     queries,
     ranking,
     revisions,
+    submissions,
     verify,
 )
 from registry.history.watching import Watching
@@ -70,6 +71,7 @@ from registry.records import (
     Retraction,
     RoundRecord,
     RoundState,
+    Submission,
     TagRecord,
     Usage,
     Verification,
@@ -130,6 +132,7 @@ class LocalRegistry:
                 database=self._database.kind,
                 weights=scheme if elsewhere else "folder",
                 retractions=retraction.count_retractions(connection),
+                closures=closures.count_closures(connection),
             )
 
     def announce(self, fleet: str | None) -> None:
@@ -325,6 +328,34 @@ class LocalRegistry:
     def retract(self, sealed: Sealed, dry_run: bool = False) -> Retraction:
         """Take a version back."""
         return retraction.retract(self._database, self.blobs, sealed, unseal(sealed, Retract), dry_run)
+
+    def retract_counts(self, sealed: Sealed) -> None:
+        """Take counts back."""
+        change = unseal(sealed, RetractCounts)
+        with self._database.write() as connection:
+            counts.retract_counts(connection, sealed, change)
+
+    def close_question(self, sealed: Sealed) -> None:
+        """Close a question for who signs."""
+        change = unseal(sealed, Close)
+        with self._database.write() as connection:
+            closures.close(connection, sealed, change)
+
+    def reopen_question(self, sealed: Sealed) -> None:
+        """Open a question again for who signs."""
+        change = unseal(sealed, Reopen)
+        with self._database.write() as connection:
+            closures.reopen(connection, sealed, change)
+
+    def closures(self, work_ids: Sequence[str]) -> list[Sealed]:
+        """The closures that stand of these questions."""
+        with self._database.read() as connection:
+            return closures.closures(connection, work_ids)
+
+    def submissions(self, nodes: Sequence[str], before: str | None = None, limit: int = MOST_ROWS) -> list[Submission]:
+        """What these keys gave, latest first."""
+        with self._database.read() as connection:
+            return submissions.submissions(connection, nodes, before, limit)
 
     def retractions(self, before: int | None = None, limit: int = 50) -> list[Retraction]:
         """What was taken back, latest first."""

@@ -40,6 +40,7 @@ from registry.records import (
     Retraction,
     RoundRecord,
     RoundState,
+    Submission,
     TagRecord,
     Usage,
     Verification,
@@ -168,6 +169,21 @@ class Registry(Protocol):
         """Take a version back (a sealed `Retract`): its question is open again, every average that it is in is made
         again without it, and aliases follow. A dry run only says what would happen.
         """
+
+    def retract_counts(self, sealed: Sealed) -> None:
+        """Take counts back, which make no version (a sealed `RetractCounts`): their question is open again."""
+
+    def close_question(self, sealed: Sealed) -> None:
+        """Close a question for the key that signs (a sealed `Close`): neither leased to it nor taken from it again."""
+
+    def reopen_question(self, sealed: Sealed) -> None:
+        """Open a question again that the same key has closed (a sealed `Reopen`)."""
+
+    def closures(self, work_ids: Sequence[str]) -> list[Sealed]:
+        """The signed closures (`Close`) that stand of these questions."""
+
+    def submissions(self, nodes: Sequence[str], before: str | None = None, limit: int = MOST_ROWS) -> list[Submission]:
+        """What these keys gave and what became of it, latest first; the next page is before the last receipt."""
 
     def retractions(self, before: int | None = None, limit: int = 50) -> list[Retraction]:
         """What was taken back, latest first; the next page is `before=retractions[-1].number`."""

@@ -1,4 +1,4 @@
-"""Changes that people make to what others see: an alias moves, a tag is set, a version is taken back.
+"""Changes that people make to what others see: an alias moves, a tag is set, a version or counts are taken back.
 
 Each is one record, signed by whoever makes it. The registry keeps them for ever in the order in which they came, so
 that "who moved what, from where, when and why" has one answer.
@@ -37,6 +37,11 @@ class Move(_Change):
     undo: bool = False
     """Whether this takes the last move back, so that a further undo goes further back."""
 
+    @property
+    def subject(self) -> str:
+        """What it is about."""
+        return self.name
+
 
 class Tag(_Change):
     """Give a version a name that never means another one."""
@@ -45,6 +50,11 @@ class Tag(_Change):
     name: Name
     version: Digest
 
+    @property
+    def subject(self) -> str:
+        """What it is about."""
+        return self.name
+
 
 class Retract(_Change):
     """Take a version back: a maintainer any, a contributor their own."""
@@ -52,5 +62,69 @@ class Retract(_Change):
     kind: Literal["retract"] = "retract"
     version: Digest
 
+    @property
+    def subject(self) -> str:
+        """What it is about."""
+        return self.version
 
-Change = Move | Tag | Retract
+
+class RetractCounts(_Change):
+    """Take counts back (an evaluation or a comparison, which make no version), by the digest of their receipt."""
+
+    kind: Literal["retract_counts"] = "retract_counts"
+    receipt: Digest
+
+    @property
+    def subject(self) -> str:
+        """What it is about."""
+        return self.receipt
+
+
+class Restore(_Change):
+    """Let a receipt that was taken back come again: without this it never returns."""
+
+    kind: Literal["restore"] = "restore"
+    receipt: Digest
+
+    @property
+    def subject(self) -> str:
+        """What it is about."""
+        return self.receipt
+
+
+class Close(_Change):
+    """Close a question for the signer's own key: it is not to answer that question (any more)."""
+
+    kind: Literal["close"] = "close"
+    question: Digest
+    """The work id."""
+
+    @property
+    def subject(self) -> str:
+        """What it is about."""
+        return self.question
+
+
+class Reopen(_Change):
+    """Open a question again that the same key has closed."""
+
+    kind: Literal["reopen"] = "reopen"
+    question: Digest
+
+    @property
+    def subject(self) -> str:
+        """What it is about."""
+        return self.question
+
+
+Change = Move | Tag | Retract | RetractCounts | Restore | Close | Reopen
+CHANGES: dict[str, type[Change]] = {
+    "move": Move,
+    "tag": Tag,
+    "retract": Retract,
+    "retract_counts": RetractCounts,
+    "restore": Restore,
+    "close": Close,
+    "reopen": Reopen,
+}
+"""What each kind of change is, by the name in its record."""

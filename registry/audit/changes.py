@@ -12,12 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.change import Change, Move, Retract, Tag
+from ratatouille.exchange.change import CHANGES, Change, Move, Restore, Retract, RetractCounts, Tag
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.audit.look import Batch, Ground, checks, expect, findings, rows_after
-from registry.schema import AliasRow, ChangeRow, TagRow, VersionRow
-
-KINDS: dict[str, type[Move] | type[Tag] | type[Retract]] = {"move": Move, "tag": Tag, "retract": Retract}
+from registry.schema import AliasRow, ChangeRow, ContributionRow, TagRow, VersionRow
 
 
 def look(ground: Ground, after: str) -> Batch:
@@ -52,15 +50,15 @@ def _change(row: Row[Any]) -> str:
     sealed, change = _unseal(row)
     expect(sealed.digest, row.digest, "digest")
     expect(sealed.node, row.node, "node")
-    expect(change.version if isinstance(change, Retract) else change.name, row.subject, "subject")
+    expect(change.subject, row.subject, "subject")
     return f"signed by {row.node[:12]}…"
 
 
 def _unseal(row: Row[Any]) -> tuple[Sealed, Change]:
-    if row.kind not in KINDS:
+    if row.kind not in CHANGES:
         raise Refusal(f"{row.kind!r} is no kind of change")
     sealed = Sealed.from_json(row.sealed)
-    return sealed, unseal(sealed, KINDS[row.kind])
+    return sealed, unseal(sealed, CHANGES[row.kind])
 
 
 def _effect(connection: Connection, row: Row[Any]) -> str:
@@ -76,9 +74,23 @@ def _effect(connection: Connection, row: Row[Any]) -> str:
     elif isinstance(change, Tag):
         tags = connection.execute(select(TagRow).where(TagRow.change == row.number)).all()
         _only([(one.name, one.version) for one in tags], (change.name, change.version), "tag")
-    elif connection.execute(select(VersionRow.id).where(VersionRow.id == change.version)).first() is None:
-        raise Refusal("the version that it takes back is missing")
+    elif isinstance(change, Retract):
+        if connection.execute(select(VersionRow.id).where(VersionRow.id == change.version)).first() is None:
+            raise Refusal("the version that it takes back is missing")
+    elif isinstance(change, RetractCounts | Restore):
+        _of_receipt(connection, row, change)
     return "it stands"
+
+
+def _of_receipt(connection: Connection, row: Row[Any], change: RetractCounts | Restore) -> None:
+    """Counts that were taken back stay so until they are restored; closed questions are their change alone."""
+    query = select(ContributionRow.state).where(ContributionRow.receipt == change.receipt)
+    state = connection.execute(query).scalar()
+    if state is None:
+        raise Refusal("the receipt that it is about is missing")
+    later = select(ChangeRow.number).where(ChangeRow.subject == change.receipt, ChangeRow.number > row.number)
+    if isinstance(change, RetractCounts) and state != "retracted" and connection.execute(later).first() is None:
+        raise Refusal(f"the counts that it takes back are {state}")
 
 
 def _only(done: list[tuple[Any, ...]], said: tuple[Any, ...], what: str) -> None:

@@ -1,4 +1,4 @@
-"""Signed changes from the side of whoever makes them (release, undo, tag, retract), over the port."""
+"""Signed changes from the side of whoever makes them (release, tag, retract, close a question), over the port."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.change import LONGEST_MESSAGE, Move, Retract, Tag
+from ratatouille.exchange.change import LONGEST_MESSAGE, Close, Move, Reopen, Retract, RetractCounts, Tag
 from ratatouille.exchange.signing import Signer
 from ratatouille.record import Name
 from registry.pages import every
@@ -99,6 +99,27 @@ class Maintainer:
                 "whoever has that key withdraws it, and a maintainer may retract it"
             )
         return self.retract(entry.id, message, dry_run)
+
+    def retract_counts(self, receipt: str, message: str) -> None:
+        """Take counts back, by the digest of their receipt.
+
+        Raises:
+            Refusal: for an unknown receipt, or without a reason.
+        """
+        if not message.strip():
+            raise Refusal("say why with -m: those who built on these counts will ask")
+        change = RetractCounts(receipt=receipt, message=_short(message), author=self.author, at=time.time())
+        self.registry.retract_counts(self.signer.seal(change))
+
+    def close_question(self, question: str, message: str = "") -> None:
+        """Close a question for this very key: it does not answer it (again)."""
+        change = Close(question=question, message=_short(message), author=self.author, at=time.time())
+        self.registry.close_question(self.signer.seal(change))
+
+    def reopen_question(self, question: str, message: str = "") -> None:
+        """Open a question again that this very key has closed."""
+        change = Reopen(question=question, message=_short(message), author=self.author, at=time.time())
+        self.registry.reopen_question(self.signer.seal(change))
 
     def _move(self, name: str, version: str, before: str | None, message: str, undo: bool = False) -> AliasMove:
         move = Move(

@@ -110,8 +110,8 @@ def retractions(connection: Connection, before: int | None, limit: int) -> list[
 
 
 def count_retractions(connection: Connection) -> int:
-    """A number that grows with each retraction."""
-    query = select(func.count()).where(ChangeRow.kind == "retract")
+    """A number that grows with each retraction, of counts too."""
+    query = select(func.count()).where(ChangeRow.kind.in_(("retract", "retract_counts")))
     return int(connection.execute(query).scalar_one())
 
 

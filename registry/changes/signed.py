@@ -1,7 +1,7 @@
-"""The append-only list of signed changes: moves of aliases, tags, retractions.
+"""The append-only list of signed changes: moves of aliases, tags, retractions, closed questions.
 
 A change that comes again (its acknowledgement was lost) changes nothing and is answered as the first time. What a
-change does is written beside it in the same transaction, by `releases` and `retraction`.
+change does is written beside it in the same transaction, by `releases`, `retraction`, `counts` and `closures`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,10 @@ import time
 
 from sqlalchemy import Connection, insert, select, update
 
-from ratatouille.exchange.change import Change, Move, Retract, Tag
+from ratatouille.exchange.change import CHANGES, Change
 from ratatouille.exchange.signing import Sealed
 from ratatouille.record import Record
 from registry.schema import ChangeRow
-
-KINDS: dict[str, type[Change]] = {"move": Move, "tag": Tag, "retract": Retract}
-"""What each kind of change is, by the name in its row."""
 
 
 def known_change(connection: Connection, sealed: Sealed) -> int | None:
@@ -29,7 +26,7 @@ def enter_change(connection: Connection, sealed: Sealed, change: Change) -> int:
     row = insert(ChangeRow).values(
         digest=sealed.digest,
         kind=change.kind,
-        subject=change.version if isinstance(change, Retract) else change.name,
+        subject=change.subject,
         node=sealed.node,
         sealed=sealed.to_json().decode(),
         at=time.time(),
@@ -45,7 +42,7 @@ def keep_outcome(connection: Connection, number: int, outcome: Record) -> None:
 
 def author_of(kind: str, sealed: Sealed) -> str:
     """How the signer of a change is called."""
-    return KINDS[kind].from_json(sealed.body).author
+    return CHANGES[kind].from_json(sealed.body).author
 
 
 def by(sealed: Sealed, change: Change) -> str:

@@ -10,6 +10,7 @@ from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.exchange.signing import Sealed, unseal
+from registry.changes.closures import refuse_closed
 from registry.contributions.answers import is_answered
 from registry.history.chronicle import record_event
 from registry.pages import PAGE_CHARACTERS
@@ -102,9 +103,11 @@ def take_lease(connection: Connection, lease: Lease) -> Lease | None:
     """Take or renew a lease; None if another node holds a live one or the question has an answer.
 
     Raises:
+        Refusal: for a question that the node has closed.
         Unreachable: when there are too many.
     """
     now = time.time()
+    refuse_closed(connection, lease.work_id, lease.node)
     if holder(connection, lease.work_id, now) not in (None, lease.node) or is_answered(connection, lease.work_id):
         return None
     seconds = min(lease.seconds, read_settings(connection).longest_lease_seconds)

@@ -16,6 +16,7 @@ from ratatouille.exchange.assignment import Import
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.blobs.access import Blobs
+from registry.changes.closures import is_closed, refuse_closed
 from registry.contributions.answers import answer, brings_back
 from registry.contributions.claims import unowned
 from registry.contributions.examine import Examined, examine
@@ -82,7 +83,8 @@ class Publisher:
             end(connection, receipt.digest)
             if connection.execute(row).scalar() in ("admitted", "retracted", "duplicate"):
                 return known
-            if had_lease(connection, receipt.work_id, receipt.node):
+            closed = is_closed(connection, receipt.work_id, receipt.node)
+            if not closed and had_lease(connection, receipt.work_id, receipt.node):
                 keep_duplicate(connection, sealed, receipt, known)
         return known
 
@@ -111,6 +113,7 @@ def _examined(connection: Connection, receipt: Receipt) -> Examined | Refusal:
 
 
 def _check_lease(connection: Connection, receipt: Receipt) -> None:
+    refuse_closed(connection, receipt.work_id, receipt.node)
     if isinstance(receipt.assignment, Import):
         return
     at_work = holder(connection, receipt.work_id, time.time())

@@ -19,6 +19,7 @@ from ratatouille.weights.intake import Intake
 from registry.blobs.access import Blobs
 from registry.blobs.receiving import Receiving
 from registry.blobs.store import Block, Lost
+from registry.changes.closures import refuse_closed
 from registry.contributions.answers import answer, brings_back, contributed
 from registry.contributions.claims import Claims, live
 from registry.contributions.examine import Examined, Wanted
@@ -92,7 +93,7 @@ class Push:
         """Check that all is there, store the files, write the rows: from here on it is acknowledged.
 
         Raises:
-            Refusal: when bytes are missing, or do not hash to what was promised.
+            Refusal: when bytes are missing, do not hash to what was promised, or the question was closed meanwhile.
             Unreachable: when the store does not answer, or weights were removed meanwhile: to be pushed again.
         """
         try:
@@ -111,6 +112,7 @@ class Push:
             for digest, receiving in self.receiving.items():
                 self._blobs.place(receiving, digest)
         with self._database.write() as connection:
+            refuse_closed(connection, receipt.work_id, receipt.node)  # perhaps while the bytes came
             known = answer(connection, receipt.work_id)
             if known is not None and not brings_back(receipt, known):
                 self._discard(connection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat
 
@@ -67,6 +67,23 @@ class Entry(Record):
     node: Digest | None
     aliases: tuple[str, ...] = ()
     """Aliases that point here, and tags."""
+
+
+class Submission(Record):
+    """A signed receipt as the registry keeps it: what it answers, and what became of it."""
+
+    receipt: Digest
+    work_id: Digest
+    kind: Literal["import", "probe", "fine_tune", "evaluate", "compare"]
+    state: State
+    node: Digest
+    task: Digest | None
+    task_name: Name | None
+    version: Digest | None
+    """What it made; None for counts."""
+    closed: bool = False
+    """Whether its signer has closed the question that it answers."""
+    created: float
 
 
 class LineageRow(Record):

@@ -34,6 +34,8 @@ class Info(Record):
     """Kind of the store for weights: `folder`, `s3` …"""
     retractions: int = 0
     """Grows with each retraction: what was read before the last one may not stand any more."""
+    closures: int = 0
+    """Grows when a member closes a question for itself, or opens it again."""
 
 
 class Result(Record):

@@ -74,11 +74,8 @@ def _supernode(settings: SuperNodeSettings, address: str) -> Program:
     home = settings.folder / "flower"
     home.mkdir(parents=True, exist_ok=True)
     configuration = home / "node.toml"
-    configuration.write_text(
-        tomli_w.dumps(
-            {NODE_KEY: str(settings.node_key.resolve()), WORKER_SOCKET: str(settings.worker_socket.absolute())}
-        )
-    )
+    values = {NODE_KEY: str(settings.node_key.resolve()), WORKER_SOCKET: str(settings.worker_socket.absolute())}
+    configuration.write_text(tomli_w.dumps(values), encoding="utf-8")
     command = [*module("contributor_client.flower_supernode"), "--superlink", settings.superlink]
     command += ["--host", LOOPBACK, "--port", address.rpartition(":")[2], "--node-config", str(configuration)]
     command += ["--isolation", "process", "--superexec-auth-secret-file", str(_secret(settings))]

@@ -167,5 +167,5 @@ def _await_nodes(registry: Registry) -> None:
 def write_settings(path: Path, values: dict[str, Any]) -> Path:
     """Write a TOML file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(tomli_w.dumps(values))
+    path.write_text(tomli_w.dumps(values), encoding="utf-8")
     return path

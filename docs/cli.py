@@ -37,7 +37,7 @@ Generated from `ratatouille/cli/table.py` and each command's own help by `python
   alias pointed at the end of a day, a week or a moment (`stable@{2026-03-01}`, `stable@{2026-W09}`), or one of these
   followed by `~N`: N steps to the first parent.
 - Exit codes: 0 done; 1 `verify` found something wrong; 2 the request was refused, with one sentence on standard error
-  that says what to change; 130 interrupted.
+  that says what to change; 130 interrupted; 141 nobody read the output any more, as in `… | head`.
 """
 
 

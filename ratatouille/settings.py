@@ -27,7 +27,7 @@ def read_toml(path: str | Path, kind: str) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a byte-order mark
     except FileNotFoundError:
         raise Refusal(
             f"there is no {kind} file '{path}'; `ratatouille init {kind}` writes one with comments to fill in"

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from ratatouille.cli.home import home
 from ratatouille.errors import Refusal
+from ratatouille.folders import expanded
 from registry.port import Registry
 
 CACHE_BYTES = 20 * 2**30
@@ -36,4 +37,4 @@ def open_registry(url: str | Path, cache: Path | None = None, cache_bytes: int =
         raise Refusal(f"{text!r} is no registry; use grpc://host:port or a folder")
     from registry.local import LocalRegistry
 
-    return LocalRegistry(Path(text).expanduser())
+    return LocalRegistry(expanded(text))

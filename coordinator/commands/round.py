@@ -14,7 +14,7 @@ from coordinator.requests import request
 from coordinator.settings import RoundSettings, resolve
 from ratatouille.analysis.report import Report, report
 from ratatouille.cli.options import AsJson, Remote
-from ratatouille.cli.output import console, percent, print_json, print_line, print_table, short, when
+from ratatouille.cli.output import console, percent, print_json, print_json_line, print_line, print_table, short, when
 from ratatouille.errors import Refusal
 from ratatouille.recipes.columns import STARTS
 from ratatouille.recipes.forecast import forecast
@@ -148,7 +148,7 @@ def logs(
         record = registry.round(round)
         for event in told(registry, record.id) if follow_ else written(registry, record.id):
             if as_json:
-                typer.echo(event.to_json().decode())
+                print_json_line(event)
             else:
                 print_line(f"{when(event.at)}  {event.kind:<11} {short(event.subject):<11} {event.text}")
 

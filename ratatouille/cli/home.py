@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import expanded, home_folder
 from ratatouille.record import Name, Record
 from ratatouille.settings import read_settings
 
@@ -47,8 +48,13 @@ class InForce:
 
 
 def home() -> Path:
-    """The home folder."""
-    return Path(os.environ.get("RATATOUILLE_HOME") or Path.home() / ".ratatouille")
+    """The home folder.
+
+    Raises:
+        Refusal: for a user of the operating system who has none.
+    """
+    said = os.environ.get("RATATOUILLE_HOME")
+    return expanded(said) if said else home_folder() / ".ratatouille"
 
 
 def config_file() -> Path:
@@ -106,7 +112,7 @@ def remote_in_force(given: str | None) -> InForce:
         name, source = os.environ["RATATOUILLE_REMOTE"], "$RATATOUILLE_REMOTE"
     else:
         name, source = config.default, "config.toml" if config_file().exists() else "built in"
-    if "://" in name or "/" in name or name.startswith("."):
+    if "://" in name or "/" in name or name.startswith((".", "~")):
         return InForce(name, source)
     address = config.address(name)
     if address is None:

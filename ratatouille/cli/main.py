@@ -6,7 +6,6 @@ import errno
 import functools
 import importlib
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,11 +13,13 @@ from typing import Any
 import click
 import typer
 import typer.core
+from click.utils import PacifyFlushWrapper
 from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
 from ratatouille import __version__
+from ratatouille.cli import streams
 from ratatouille.cli.table import COMMANDS, SECTIONS, Command
 from ratatouille.errors import Refusal
 
@@ -58,6 +59,7 @@ _EXTRAS = {
 }
 _FLOWER = {"coordinator": "coordinator", "contributor_client": "node"}
 """Both apps need Flower: which extra brings it depends on whose command it is."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Group(TyperGroup):
@@ -81,7 +83,7 @@ class Group(TyperGroup):
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands below this group, by section."""
-        console = Console(highlight=False)
+        console = streams.Terminal(highlight=False)
         name = " ".join(("ratatouille", *self.prefix))
         console.print(f"Usage: {name} COMMAND …   ({name} COMMAND --help says more, with an example)\n")
         if not self.prefix:
@@ -151,30 +153,47 @@ def group(prefix: tuple[str, ...] = ()) -> Group:
 
 def main() -> None:
     """Entry point of the `ratatouille` command."""
+    streams.prepare()
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setFormatter(_PrintableLines("%(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[terminal])
     try:
+        code = _answered()
+    except (streams.ReaderLeft, BrokenPipeError):  # such as `head`, which has seen enough
+        if not streams.reader_left():
+            raise  # of another pipe or connection: a defect
+        code = streams.BROKEN_PIPE
+    streams.abandon()
+    sys.exit(code)
+
+
+def _answered() -> int:
+    """Run the command to its end, its last line written; the exit code."""
+    try:
         code = group()(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except SystemExit as end:
+        if not isinstance(end.code, int | None):
+            raise
+        if isinstance(sys.stdout, PacifyFlushWrapper):  # click's way to end when the reader of its help has left
+            return streams.BROKEN_PIPE
+        sys.stdout.flush()
+        return end.code or 0
     except Refusal as error:
         _say(str(error))
-        sys.exit(2)
+        return 2
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output, such as `head`, has seen enough; Python must not complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        return 130
     except OSError as error:
-        if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, BrokenPipeError) or (error.filename is None and error.errno not in _FULL):
             raise
         where = f"'{error.filename}'" if error.filename is not None else "a file"
         _say(f"{where} cannot be used: {error.strerror}; check the path, its owner and the space on the disk")
-        sys.exit(2)
+        return 2
 
 
 def _say(sentence: str) -> None:
@@ -183,7 +202,7 @@ def _say(sentence: str) -> None:
     from ratatouille.cli.output import printable
 
     words = escape(printable(sentence))  # some are a registry's, or a node's
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {words}")
+    streams.Terminal(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {words}")
 
 
 class _PrintableLines(logging.Formatter):
@@ -222,6 +241,8 @@ def _naming_what_is_missing(callback: Callable[..., Any], command: Command) -> C
             return callback(*arguments, **named)
         except ModuleNotFoundError as error:
             raise _missing(error, command) from error
+        except BrokenPipeError as error:
+            raise streams.ReaderLeft from error
 
     return called
 

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-console = Console(highlight=False)
+from ratatouille.cli.streams import Terminal, takes_all_signs
+
+console = Terminal(highlight=False)
 
 
 def say_what_happens() -> None:
@@ -36,8 +38,14 @@ def plain(value: Any) -> Any:
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    json.dump(plain(value), sys.stdout, indent=2, ensure_ascii=False)
+    json.dump(plain(value), sys.stdout, indent=2, ensure_ascii=not takes_all_signs(sys.stdout))
     sys.stdout.write("\n")
+
+
+def print_json_line(value: Any) -> None:
+    """One JSON document on one line, as one of many."""
+    print_text(json.dumps(plain(value), ensure_ascii=not takes_all_signs(sys.stdout)))
+    sys.stdout.flush()
 
 
 def print_text(text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -25,6 +24,7 @@ from ratatouille.cli.home import (
 )
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.errors import Refusal
+from ratatouille.folders import expanded
 from ratatouille.record import Name
 from ratatouille.tasks.stored import write_whole
 
@@ -146,7 +146,7 @@ def usable_address(url: str) -> str:
     if "://" not in url:
         if "/" not in url and not url.startswith((".", "~")):
             raise Refusal(f"'{url}' is no address of a registry; use grpc://host:port, or a folder such as ./{url}")
-        return str(Path(url).expanduser().resolve())
+        return str(expanded(url).resolve())
     try:
         parts = urlsplit(url)
         fits = parts.scheme == "grpc" and parts.hostname and parts.port and not (parts.path.strip("/") or parts.query)

@@ -47,7 +47,7 @@ class Signer:
         if not path.exists():
             _make_key(path)
         try:
-            return cls(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text().strip())))
+            return cls(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text(encoding="ascii").strip())))
         except ValueError as error:
             raise Refusal(f"{path} is not a node's key; move it away to make a new one (a new identity)") from error
 

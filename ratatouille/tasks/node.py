@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import expanded
 from ratatouille.record import Name, Record
 from ratatouille.settings import parse_settings, read_toml
 from ratatouille.tasks.data import LocalData, open_data
@@ -48,27 +49,27 @@ class NodeSettings(Record):
 
 
 def read_node_settings(path: Path) -> NodeSettings:
-    """Read a node.toml; relative paths in it count from its folder.
+    """Read a node.toml; relative paths in it count from its folder, `~` is the owner's home folder.
 
     Raises:
         Refusal: naming the file and its first mistake.
     """
     settings = parse_settings(read_toml(path, "node"), NodeSettings, path, "node")
-    home = path.parent
+
+    def here(written: Path | None) -> Path | None:
+        return written and path.parent / expanded(written)
+
     data = tuple(
         table.model_copy(
-            update={
-                "path": home / table.path,
-                "fingerprint_secret_file": table.fingerprint_secret_file and home / table.fingerprint_secret_file,
-            }
+            update={"path": here(table.path), "fingerprint_secret_file": here(table.fingerprint_secret_file)}
         )
         for table in settings.data
     )
     return settings.model_copy(
         update={
             "data": data,
-            "folder": settings.folder and home / settings.folder,
-            "turns": settings.turns and home / settings.turns,
+            "folder": here(settings.folder),
+            "turns": here(settings.turns),
         }
     )
 

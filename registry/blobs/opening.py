@@ -12,11 +12,11 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import expanded
 from registry.blobs.folder import FolderStore
 from registry.blobs.store import BlobStore
 
@@ -43,7 +43,7 @@ def open_store(url: str) -> BlobStore:
     """
     parts = urlsplit(url)
     if "://" not in url or parts.scheme == "file":
-        folder = Path(unquote(parts.path) if parts.scheme == "file" else url).expanduser()
+        folder = expanded(unquote(parts.path) if parts.scheme == "file" else url)
         if not folder.is_absolute() or parts.netloc not in ("", "localhost"):
             raise Refusal(f"the folder {folder} for weights must be named from the root, such as /srv/weights")
         try:

@@ -10,6 +10,7 @@ import typer
 from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.cli.progress import counting
+from ratatouille.folders import expanded
 from registry.audit.walk import audit
 from registry.commands.opened import own_folder
 from registry.commands.verify import following, say_audit
@@ -34,7 +35,7 @@ def backup(
     registry = LocalRegistry(own)
     try:
         with counting("bytes") as said:
-            saved = save(registry.ground, folder.expanduser().resolve(), check, prune, said)
+            saved = save(registry.ground, expanded(folder).resolve(), check, prune, said)
     finally:
         registry.close()
     manifest = saved.manifest
@@ -70,9 +71,9 @@ def restore(
     from registry.local import LocalRegistry
     from registry.places import Places
 
-    to = to.expanduser().resolve()
+    to = expanded(to).resolve()
     with counting("bytes") as said:
-        manifest = fill(folder.expanduser(), to, Places(database=database, weights=weights), said)
+        manifest = fill(expanded(folder), to, Places(database=database, weights=weights), said)
     registry = LocalRegistry(to)
     try:
         with following() as stage:

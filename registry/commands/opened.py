@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from ratatouille.cli.home import home, remote_in_force
 from ratatouille.errors import Refusal
+from ratatouille.folders import expanded
 from registry.opening import open_registry
 from registry.places import is_registry
 from registry.port import Registry
@@ -68,9 +69,9 @@ def folder_of(address: str) -> Path | None:
     parts = urlsplit(address)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
-    return None if "://" in address else Path(address).expanduser()
+    return None if "://" in address else expanded(address)
 
 
 def folder_named(revision: str) -> Path | None:
     """The folder that somebody means who could have meant a revision: revisions have no slash."""
-    return Path(revision).expanduser() if "/" in revision or revision.startswith(".") else None
+    return expanded(revision) if "/" in revision or revision.startswith((".", "~")) else None

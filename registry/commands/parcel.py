@@ -11,6 +11,7 @@ from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.cli.progress import counting
 from ratatouille.errors import Refusal
+from ratatouille.folders import expanded
 from registry.commands.opened import opened, own_folder
 
 
@@ -30,7 +31,7 @@ def export(
         raise Refusal("name the versions and then the file, such as `ratatouille registry export stable stable.tar`")
     from registry.parcels.export import export as write
 
-    file = Path(words[-1]).expanduser()
+    file = expanded(words[-1])
     with opened(remote) as registry, counting("bytes") as said:
         parcel = write(registry, words[:-1], file, depth, tags, said)
     if as_json:
@@ -63,7 +64,7 @@ def import_(
     registry = LocalRegistry(own)
     try:
         with counting("bytes") as said:
-            plan = enter(registry.ground, file.expanduser(), unproved, said)
+            plan = enter(registry.ground, expanded(file), unproved, said)
     finally:
         registry.close()
     said_of = {"versions": plan.versions, "known": plan.known, "evaluations": plan.evaluations, "tags": plan.tags}

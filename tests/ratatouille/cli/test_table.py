@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import subprocess
-import sys
 
 import pytest
 
@@ -56,12 +54,6 @@ def test_an_unknown_command_or_option_is_refused_with_code_2() -> None:
         called = call(*words)
         assert called.code == 2
         assert "Error" in called.err
-
-
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    script = f"{sys.executable} -m ratatouille.cli.main protocols | head -1"
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_help_imports_nothing_heavy_and_no_room() -> None:

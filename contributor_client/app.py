@@ -11,7 +11,10 @@ from pathlib import Path
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
+from contributor_client.parking import Parking
+from contributor_client.paths import NodePaths
 from contributor_client.relay import relay
+from ratatouille.errors import Unreachable
 from ratatouille.exchange.bundle.envelope import pack, unpack
 from ratatouille.exchange.introduction import introduce
 from ratatouille.exchange.signing import Signer
@@ -26,7 +29,12 @@ app = ClientApp()
 def work(message: Message, context: Context) -> Message:
     """Hand an order to the worker and return its reply."""
     socket = Path(str(context.node_config[WORKER_SOCKET]))
-    return Message(pack(relay(socket, unpack(message.content))), reply_to=message)
+    try:
+        return Message(pack(relay(socket, unpack(message.content))), reply_to=message)
+    except Unreachable as error:
+        # Its workers died over the order, or none is there: the node rests for a while, longer each time.
+        Parking(NodePaths(socket.parent).parked).park(error, "")
+        raise
 
 
 @app.query("introduce")

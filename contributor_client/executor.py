@@ -24,8 +24,8 @@ from flwr.supercore.interceptors import SuperExecAuthHttpInterceptor
 from contributor_client.app import app
 from contributor_client.relay import WorkerError
 from contributor_client.task import ClaimedTask, runtime_client
-from ratatouille.errors import Refusal
 from ratatouille.exchange.bundle import ForeignBundle, bundle_hash, refuse_foreign_bundle
+from ratatouille.failure import failure_of
 from ratatouille.processes.secret import Secret
 
 _POLL_SECONDS, _IDLE_POLL_SECONDS, _IDLE_AFTER = 0.1, 0.5, 2.0
@@ -67,9 +67,10 @@ def execute(task: ClaimedTask, accepted: Collection[str]) -> None:
                 reply = app(message=given.message, context=given.context)
             except Exception as error:
                 foreign = isinstance(error, ForeignBundle)
-                reason = str(error) if isinstance(error, Refusal | WorkerError) else f"{type(error).__name__}: {error}"
-                log(WARNING, "Answered with an error: %s", reason)
-                task.fail(given, ErrorCode.INVALID_FAB if foreign else ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason)
+                # What it says in words stays in this log: it may name files of the node.
+                log(WARNING, "Answered with an error: %s: %s", type(error).__name__, error)
+                failure = error.failure if isinstance(error, WorkerError) else failure_of(error)
+                task.fail(given, ErrorCode.INVALID_FAB if foreign else ErrorCode.CLIENT_APP_RAISED_EXCEPTION, failure)
             else:
                 task.answer(given, reply)
     except (httpx.HTTPStatusError, RuntimeError) as error:

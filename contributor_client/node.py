@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
 from contributor_client.supernode import SuperNode, SuperNodeSettings
 from ratatouille.errors import Refusal, Unreachable
@@ -39,6 +40,7 @@ class Node:
         """`file` is the node.toml (the worker reads it again), `remote` the registry's address."""
         self.settings = settings
         self.paths = NodePaths(folder)
+        self._parking = Parking(self.paths.parked)
         self._file = file
         self._remote = remote
         self.signer = Signer.open(self.paths.key)
@@ -75,15 +77,24 @@ class Node:
             for data in holdings.values():
                 for note in data.notes:
                     told(f"note: {note}")
+            self._parking.clear()
             settings = SuperNodeSettings(self.paths.folder, fleet, self.paths.key, self.paths.socket)
             stack.enter_context(Child(self._worker()))
             stack.enter_context(SuperNode(settings))
             told(f"node {self.settings.name} ({self.signer.node[:12]}) has joined {self._remote}")
-            self._stay(registry, holdings, stop)
+            self._stay(registry, holdings, stop, told)
 
-    def _stay(self, registry: Registry, holdings: dict[str, LocalData], stop: threading.Event) -> None:
+    def _stay(
+        self,
+        registry: Registry,
+        holdings: dict[str, LocalData],
+        stop: threading.Event,
+        told: Callable[[str], None] = lambda _: None,
+    ) -> None:
         reachable = True
+        said: set[str] = set()
         while not stop.is_set():
+            said = self._say_what_is_parked(said, told)
             try:
                 registry.offer(self.signer.seal(self._offer(holdings)))
                 if not reachable:
@@ -99,6 +110,18 @@ class Node:
         except Unreachable:
             _log.warning("left without a goodbye: the registry does not answer; the offer ends by itself")
 
+    def _say_what_is_parked(self, said: set[str], told: Callable[[str], None]) -> set[str]:
+        """Tell the owner what the node does no work with for now; `said` are the sentences of the last look."""
+        places = {place.sentence: place for place in self._parking.standing()}
+        for sentence in places.keys() - said:
+            place = places[sentence]
+            what = "its data of one task" if place.fingerprint else "this node"
+            until = time.strftime("%H:%M", time.localtime(place.until))
+            told(f"parked: {sentence}; no work with {what} until {until}, or until the node is started again")
+        if said and not places:
+            told("nothing is parked any more: the node takes work again")
+        return set(places)
+
     def _offer(self, holdings: dict[str, LocalData]) -> Offer:
         return Offer(
             node=self.signer.node,
@@ -108,6 +131,7 @@ class Node:
             trains=self.settings.trains,
             issued=time.time(),
             seconds=OFFER_SECONDS,
+            parked=self._parking.told(),
         )
 
     def _worker(self) -> Program:

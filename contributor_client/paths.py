@@ -38,6 +38,11 @@ class NodePaths:
         return self.folder / "worker.socket"
 
     @property
+    def parked(self) -> Path:
+        """What the node does no work with for a while, and why."""
+        return self.folder / "parked"
+
+    @property
     def logs(self) -> Path:
         """Logs of the node's processes."""
         return self.folder / "logs"

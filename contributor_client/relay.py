@@ -1,15 +1,16 @@
 """The wire between the executor, which speaks Flower, and the worker, which owns the data and the GPU.
 
 A Unix-domain socket in the node's folder; one line of JSON each way: {"order": text}, then {"reply": text} or {"error":
-text}. The worker takes one order at a time. Either side may be restarted: the executor waits for the worker to come
-back and sends the order again, which is safe because orders name their answer (the work id). Nothing here knows what
-orders mean.
+failure}. A failure is a code and numbers (`ratatouille.failure`); its words stay in the worker's log. The worker takes
+one order at a time. Either side may be restarted: the executor waits for the worker to come back and sends the order
+again, which is safe because orders name their answer (the work id). Nothing here knows what orders mean.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import socket
 import sys
@@ -19,13 +20,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ratatouille.errors import Refusal, Unreachable
+from ratatouille.failure import Failure, failure_of, parsed
 
+_log = logging.getLogger(__name__)
 _LONGEST_LINE = 4 * 2**20
 _LONGEST_ADDRESS = 100  # The kernel takes 108 bytes, other systems 104.
 
 
 class WorkerError(Exception):
-    """The worker could not do an order; the message is the worker's own."""
+    """The worker could not do an order; `failure` is all that it said."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.sentence())
+        self.failure = failure
 
 
 def relay(path: Path, order: bytes, patience: float = 120.0, attempts: int = 3) -> bytes:
@@ -49,16 +56,20 @@ def relay(path: Path, order: bytes, patience: float = 120.0, attempts: int = 3) 
             except OSError:
                 continue
         if "error" in answer:
-            raise WorkerError(answer["error"])
+            raise WorkerError(parsed(answer["error"]))
         if "reply" in answer:
             return answer["reply"].encode()
-    raise Unreachable(f"the worker ended {attempts} times over this order; the node's log says why")
+    raise Unreachable(
+        f"the worker ended {attempts} times over this order; the node's log says why",
+        code="worker-died",
+        attempts=attempts,
+    )
 
 
 def serve(
     path: Path, handle: Callable[[bytes], bytes], stop: threading.Event | None = None, pause: float = 0.5
 ) -> None:
-    """Answer orders, one at a time, until `stop` is set; what `handle` raises becomes the error that the sender sees.
+    """Answer orders, one at a time, until `stop` is set; of what `handle` raises the sender sees the code.
 
     Raises:
         Refusal: when another worker serves this socket.
@@ -85,8 +96,9 @@ def _answer(wire: socket.socket, handle: Callable[[bytes], bytes]) -> None:
     try:
         answer = {"reply": handle(order.encode()).decode()}
     except Exception as error:
-        # Whatever went wrong belongs to this order only; the worker lives on and the coordinator is told.
-        answer = {"error": str(error) if isinstance(error, Refusal) else f"{type(error).__name__}: {error}"}
+        # Whatever went wrong belongs to this order only; the worker lives on and the coordinator is told the code.
+        _log.exception("an order was not done")
+        answer = {"error": failure_of(error).to_json().decode()}
     # The executor may have been restarted in the meantime: the order is done all the same, and will be known.
     with contextlib.suppress(OSError):
         _send(wire, answer)
@@ -103,7 +115,9 @@ def _connect(path: Path, patience: float) -> socket.socket:
         except (FileNotFoundError, ConnectionRefusedError, BlockingIOError) as error:
             wire.close()
             if time.monotonic() > deadline:
-                raise Unreachable(f"no worker answers at {path}; is the node's worker running?") from error
+                raise Unreachable(
+                    f"no worker answers at {path}; is the node's worker running?", code="worker-absent"
+                ) from error
             time.sleep(0.1)
 
 

@@ -31,6 +31,7 @@ from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supernode.runtime.run_clientapp import push_message, push_task_output
 
 from ratatouille.exchange.bundle.signing_client import SigningInterceptor
+from ratatouille.failure import Failure
 from ratatouille.processes.secret import Secret
 from ratatouille.record import sha256
 
@@ -85,8 +86,9 @@ class ClaimedTask:
         push_message(self._client, reply, given.context)
         push_task_output(self._client, given.context, SubStatus.COMPLETED, "")
 
-    def fail(self, given: TaskInput, code: int, reason: str) -> None:
+    def fail(self, given: TaskInput, code: int, failure: Failure) -> None:
         """Return an error, which reaches the coordinator as it is, and end the task as failed."""
+        reason = failure.to_json().decode()
         push_message(self._client, Message(Error(code, reason), reply_to=given.message), given.context)
         push_task_output(self._client, given.context, SubStatus.FAILED, reason)
 

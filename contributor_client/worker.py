@@ -1,7 +1,8 @@
 """The long-lived process that owns a node's data and GPU: takes one order at a time, trains, pushes, replies.
 
 It is the only process of a node that imports torch, once. It is restarted on any exit and goes on from its checkpoints.
-Flower is not known here: orders come through a socket of the node's folder.
+Flower is not known here: orders come through a socket of the node's folder. What keeps it from working is said here in
+words, in its own log; what it replies is a code and numbers.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import signal
 import threading
 from pathlib import Path
 
+from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
 from contributor_client.relay import serve
 from contributor_client.turns import turn
@@ -19,47 +21,128 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import NodeAssignment
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.signing import Signer
+from ratatouille.failure import failure_of
+from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
 from registry.opening import open_registry
+from registry.port import Registry
 
 _log = logging.getLogger(__name__)
+
+
+class Worker:
+    """What the process has open. Data that cannot be opened is parked, and the rest is worked with."""
+
+    def __init__(self, settings: NodeSettings, paths: NodePaths, registry: Registry) -> None:
+        self._settings = settings
+        self._paths = paths
+        self._registry = registry
+        self._signer = Signer.open(paths.key)
+        self._parking = Parking(paths.parked)
+        self._holdings: dict[str, LocalData] = {}
+        self._closed: dict[str, Refusal] = {}
+        """By the digest of its task: why data was not opened."""
+        self.open()
+
+    def open(self) -> None:
+        """Open each table of data by itself, so that one that cannot be used keeps no other from work."""
+        self._holdings.clear()
+        self._closed.clear()
+        for table in self._settings.data:
+            task = self._registry.task(table.task)
+            try:
+                one = self._settings.model_copy(update={"data": (table,)})
+                self._holdings |= open_holdings(one, self._registry.task, self._paths.data)
+            except Refusal as error:
+                _log.warning("the data of task %s is not used: %s", table.task, error)
+                self._closed[task.digest] = error
+
+    def handle(self, body: bytes) -> bytes:
+        """Answer an order; everything that goes wrong becomes a code."""
+        order = Order.from_json(body)
+        _log.info("order: %s", order.label)
+        hint = self._work(order)
+        _log.info("%s: %s%s", order.label, hint.outcome, f", {hint.failure.code}" if hint.failure else "")
+        return hint.to_json()
+
+    def _work(self, order: Order) -> Hint:
+        assignment, work_id = order.assignment, order.assignment.digest
+        fingerprint = assignment.fingerprint if isinstance(assignment, NodeAssignment) else ""
+        if waiting := self._parking.standing(fingerprint):
+            return Hint(work_id=work_id, outcome="refused", failure=waiting[0].failure)
+        try:
+            return self._answer(order, self._data(order))
+        except Refusal as error:
+            return self._refuse(order, error)
+        except Exception as error:
+            _log.exception("%s was not done", order.label)
+            self._parking.park(error, fingerprint)
+            return Hint(work_id=work_id, outcome="failed", failure=failure_of(error))
+
+    def _answer(self, order: Order, data: LocalData) -> Hint:
+        from ratatouille.training.answer import answer
+
+        fingerprint, settings = data.holding.fingerprint, self._settings
+
+        def explain(error: Refusal) -> None:
+            self._refuse(order, error)
+
+        with turn(settings.turns, settings.at_once):
+            hint: Hint = answer(
+                order,
+                data,
+                self._registry,
+                self._signer,
+                self._paths.work,
+                device=settings.device,
+                explain=explain,
+            )
+        if hint.outcome == "pushed":
+            self._parking.free(fingerprint)
+        return hint
+
+    def _data(self, order: Order) -> LocalData:
+        """The data that an order is about; data that was parked, and is due again, is opened anew.
+
+        Raises:
+            Refusal: when it is not held, or cannot be used.
+        """
+        assignment = order.assignment
+        if not isinstance(assignment, NodeAssignment):
+            raise Refusal("only a node's work is ordered from a node", code="order-unusable")
+        if assignment.task in self._closed:
+            self.open()
+        if assignment.fingerprint not in self._holdings:
+            if assignment.task in self._closed:
+                raise self._closed[assignment.task]
+            raise Refusal("this node does not hold that data (any more)", code="data-not-held")
+        if not self._settings.trains and assignment.kind not in ("evaluate", "compare"):
+            raise Refusal("this node evaluates only (trains = false)", code="evaluates-only")
+        return self._holdings[assignment.fingerprint]
+
+    def _refuse(self, order: Order, error: Refusal) -> Hint:
+        _log.warning("%s is refused: %s", order.label, error)
+        assignment = order.assignment
+        fingerprint = assignment.fingerprint if isinstance(assignment, NodeAssignment) else ""
+        self._parking.park(error, fingerprint)
+        return Hint(work_id=assignment.digest, outcome="refused", failure=failure_of(error))
 
 
 def work_forever(settings: NodeSettings, paths: NodePaths, remote: str) -> None:
     """Serve orders until SIGTERM.
 
     Raises:
-        Refusal: when the data cannot be opened any more.
+        Refusal: when registry or key cannot be opened.
     """
     from ratatouille.training import numerics
-    from ratatouille.training.answer import answer
 
     numerics.apply()
     registry = open_registry(remote, cache=paths.weights, cache_bytes=settings.cache_megabytes * 2**20)
-    signer = Signer.open(paths.key)
-    holdings = open_holdings(settings, registry.task, paths.data)
+    worker = Worker(settings, paths, registry)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-
-    def handle(body: bytes) -> bytes:
-        order = Order.from_json(body)
-        _log.info("order: %s", order.label)
-        hint = _work(order)
-        _log.info("%s: %s %s", order.label, hint.outcome, hint.reason)
-        return hint.to_json()
-
-    def _work(order: Order) -> Hint:
-        assignment = order.assignment
-        work_id = assignment.digest
-        if not isinstance(assignment, NodeAssignment) or assignment.fingerprint not in holdings:
-            return Hint(work_id=work_id, outcome="refused", reason="this node does not hold that data (any more)")
-        if not settings.trains and assignment.kind not in ("evaluate", "compare"):
-            return Hint(work_id=work_id, outcome="refused", reason="this node evaluates only (trains = false)")
-        with turn(settings.turns, settings.at_once):
-            return answer(order, holdings[assignment.fingerprint], registry, signer, paths.work, device=settings.device)
-
     _log.info("worker ready")
-    serve(paths.socket, handle, stop)
+    serve(paths.socket, worker.handle, stop)
 
 
 def main() -> None:

@@ -84,7 +84,7 @@ class Control:
         try:
             return bool(self._call(lambda: self._client.StopRun(StopRunRequest(run_id=run))).success)
         except _FlowerRefusal as error:
-            if error.code in (ApiErrorCode.RUN_ID_NOT_FOUND, ApiErrorCode.RUN_ALREADY_FINISHED):
+            if error.flower_code in (ApiErrorCode.RUN_ID_NOT_FOUND, ApiErrorCode.RUN_ALREADY_FINISHED):
                 return False
             raise
 
@@ -108,7 +108,7 @@ class Control:
         try:
             response = self._call(lambda: self._client.ListRuns(request))
         except _FlowerRefusal as error:
-            if error.code == ApiErrorCode.RUN_ID_NOT_FOUND:
+            if error.flower_code == ApiErrorCode.RUN_ID_NOT_FOUND:
                 return {}
             raise
         return dict(response.run_dict.items())
@@ -126,7 +126,7 @@ class Control:
 class _FlowerRefusal(Refusal):
     def __init__(self, message: str, code: int | None) -> None:
         super().__init__(f"Flower refused: {message}")
-        self.code = code
+        self.flower_code = code
 
 
 def _status(run: Run) -> RunStatus:

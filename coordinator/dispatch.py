@@ -17,6 +17,7 @@ from flwr.serverapp import Grid
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.bundle.envelope import INTRODUCE, WORK, pack, unpack
 from ratatouille.exchange.introduction import introduced
+from ratatouille.failure import UNREADABLE, Failure, failure_of, parsed
 
 _log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
@@ -34,14 +35,14 @@ _LOST = (
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back for a message: the node's bytes, or why there are none."""
+    """What came back for a message: the node's bytes, or why there are none. Words of a node are never kept."""
 
     node: int
     message: str
     body: bytes | None = None
-    error: str = ""
+    failure: Failure | None = None
     lost: bool = False
-    """With an error: node or executor went away, or the message expired; the order may simply be given again."""
+    """With a failure: node or executor went away, or the message expired; the order may simply be given again."""
 
 
 class Dispatch:
@@ -102,14 +103,19 @@ class Dispatch:
         if message.has_error() and message.error.code in _LOST:
             del self._keys[node]  # Its executor was restarted, say; it will be asked again.
             return
+        key = ""
         try:
             key = introduced(_body(message), node, int(self._grid.run.run_id))
-        except Refusal as error:
-            if self._keys[node] is None:
-                _log.warning("Flower node %s is left out: %s", node, error)
-            key = ""
+        except _NoBody as error:
+            self._leave_out(node, error.failure)
+        except Refusal as error:  # its words may quote what the node sent
+            self._leave_out(node, failure_of(error) if error.code == "other-release" else UNREADABLE)
         del self._keys[node]  # Put last, so that the later of two with one key counts.
         self._keys[node] = key
+
+    def _leave_out(self, node: int, failure: Failure) -> None:
+        if self._keys[node] is None:
+            _log.warning("Flower node %s is left out: %s [%s]", node, failure.sentence(), failure.code)
 
     def _push(self, node: int, kind: str, body: bytes) -> str:
         message = Message(pack(body), dst_node_id=node, message_type=kind, ttl=self._seconds_to_live)
@@ -122,12 +128,30 @@ class Dispatch:
 def _reply(node: int, sent: str, message: Message) -> Reply:
     try:
         return Reply(node, sent, body=_body(message))
-    except Refusal as error:
-        return Reply(node, sent, error=str(error), lost=message.has_error() and message.error.code in _LOST)
+    except _NoBody as error:
+        return Reply(node, sent, failure=error.failure, lost=message.error.code in _LOST)
+    except Refusal:
+        return Reply(node, sent, failure=UNREADABLE)
+
+
+class _NoBody(Exception):
+    """An error came instead of a reply."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.code)
+        self.failure = failure
 
 
 def _body(message: Message) -> bytes:
-    """The bytes of a reply; an error that came instead is raised as a Refusal, in the node's words."""
+    """The bytes of a reply.
+
+    Raises:
+        _NoBody: for an error that came instead: its code if it is one of ours, else the number that Flower gave it.
+        Refusal: for content that is no reply.
+    """
     if message.has_error():
-        raise Refusal(message.error.reason or f"Flower's error {message.error.code}")
+        failure = parsed(message.error.reason or "")
+        if failure == UNREADABLE:
+            failure = Failure(code="flower", counts={"number": max(0, int(message.error.code))})
+        raise _NoBody(failure)
     return unpack(message.content)

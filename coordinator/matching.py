@@ -26,6 +26,7 @@ def match(
     in_flight: Mapping[str, str],
     leased: Mapping[str, str],
     failures: Mapping[tuple[str, str], int] = MappingProxyType({}),
+    barred: Collection[tuple[str, str]] = frozenset(),
 ) -> list[tuple[str, str]]:
     """Pairs (node, work id) to send now.
 
@@ -36,6 +37,7 @@ def match(
         in_flight: work id → node of orders that were sent and not yet answered.
         leased: work id → node of live leases.
         failures: how often a node (first) failed at a question (second): those who did so least often are asked.
+        barred: nodes (first) that are not asked a question (second) again.
     """
     here = [offer for offer in offers if offer.node in connected]
     load = Counter(in_flight.values())
@@ -46,7 +48,7 @@ def match(
     for work_id, order in orders.items():
         if work_id in in_flight or work_id in leased:
             continue
-        able = [offer for offer in here if can_do(offer, order)]
+        able = [offer for offer in here if can_do(offer, order) and (offer.node, work_id) not in barred]
         fewest = min((failures.get((offer.node, work_id), 0) for offer in able), default=0)
         fitting = [
             offer
@@ -57,7 +59,7 @@ def match(
             node = min(fitting, key=lambda offer: (load[offer.node], offer.name)).node
             load[node] += 1
             sent.append((node, work_id))
-    return sent + _relief(orders, here, in_flight, leased, load)
+    return sent + _relief(orders, here, in_flight, leased, load, barred)
 
 
 def _relief(
@@ -66,6 +68,7 @@ def _relief(
     in_flight: Mapping[str, str],
     leased: Mapping[str, str],
     load: Counter[str],
+    barred: Collection[tuple[str, str]],
 ) -> list[tuple[str, str]]:
     """Idle nodes are given what waits behind a busy replica; the lease lets one of the two do it."""
     sent = []
@@ -75,7 +78,9 @@ def _relief(
             for work_id, node in in_flight.items()
             if work_id in orders and work_id not in leased and load[node] >= ORDERS_PER_NODE
         ]
-        fitting = [work_id for work_id in waiting if can_do(offer, orders[work_id])]
+        fitting = [
+            work_id for work_id in waiting if can_do(offer, orders[work_id]) and (offer.node, work_id) not in barred
+        ]
         if fitting and load[offer.node] == 0:
             load[offer.node] += 1
             load[in_flight[fitting[0]]] -= 1
@@ -83,10 +88,19 @@ def _relief(
     return sent
 
 
-def stranded(orders: Mapping[str, Order], offers: Iterable[Offer], connected: Collection[str]) -> set[str]:
-    """Open work that no node that is here could do."""
+def stranded(
+    orders: Mapping[str, Order],
+    offers: Iterable[Offer],
+    connected: Collection[str],
+    barred: Collection[tuple[str, str]] = frozenset(),
+) -> set[str]:
+    """Open work that no node that is here could do, or is still asked to."""
     here = [offer for offer in offers if offer.node in connected]
-    return {work_id for work_id, order in orders.items() if not any(can_do(offer, order) for offer in here)}
+    return {
+        work_id
+        for work_id, order in orders.items()
+        if not any(can_do(offer, order) and (offer.node, work_id) not in barred for offer in here)
+    }
 
 
 def can_do(offer: Offer, order: Order) -> bool:

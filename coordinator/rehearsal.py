@@ -26,6 +26,7 @@ from ratatouille.exchange.assignment import FineTune, NodeAssignment
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.signing import Signer
+from ratatouille.failure import UNREADABLE, Failure
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import NodeSettings, open_holdings
 from ratatouille.tasks.task import Task
@@ -126,8 +127,10 @@ def rehearse_all(
             _until_done(conductors, pool, workers, told)
             endings = [conductor.ending(conductor.gather()) for conductor in conductors]
         except Refusal as error:
+            # The sentence may name files, and is for this terminal only; a registry may be read by others.
+            reason = f"{error.failure.sentence()} [{error.failure.code}]" if isinstance(error, _NotDone) else str(error)
             for round in rounds:
-                registry.move_round(round.id, ["running"], "failed", str(error))
+                registry.move_round(round.id, ["running"], "failed", reason)
             raise
     for round, ending in zip(rounds, endings, strict=True):
         registry.move_round(round.id, ["running"], "done", ending)
@@ -151,7 +154,7 @@ def _until_done(
     workers: int,
     told: Callable[[Sequence[Conductor]], None] | None,
 ) -> None:
-    under_way: dict[Future[bytes], str] = {}
+    under_way: dict[Future[tuple[bytes, str]], str] = {}
     while True:
         orders = {work_id: order for one in conductors for work_id, order in one.advance().orders.items()}
         if told is not None:
@@ -166,10 +169,12 @@ def _until_done(
         finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
         for future in finished:
             del under_way[future]
-            hint = Hint.from_json(_result(future))
+            answered, words = _result(future)
+            hint = Hint.from_json(answered)
             if hint.outcome in ("refused", "failed"):
                 pool.shutdown(wait=False, cancel_futures=True)
-                raise Refusal(hint.reason)
+                failure = hint.failure or UNREADABLE
+                raise _NotDone(words or failure.sentence(), failure)
             if hint.outcome == "taken":
                 time.sleep(_TAKEN_SECONDS)
 
@@ -192,6 +197,14 @@ def _pace(order_json: bytes) -> float:
     assert isinstance(assignment, FineTune)
     _, data = worker.data[assignment.fingerprint]
     return seconds_per_step(assignment, worker.registry.architecture(assignment.architecture), data)
+
+
+class _NotDone(Refusal):
+    """Work that a worker process refused."""
+
+    def __init__(self, words: str, failure: Failure) -> None:
+        super().__init__(words)
+        self.failure = failure
 
 
 class _Worker:
@@ -226,7 +239,8 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _work(order_json: bytes) -> bytes:
+def _work(order_json: bytes) -> tuple[bytes, str]:
+    """The hint, and the sentence about a refusal."""
     from ratatouille.training.answer import answer
 
     order = Order.from_json(order_json)
@@ -235,8 +249,17 @@ def _work(order_json: bytes) -> bytes:
     held = worker.data.get(order.assignment.fingerprint)
     if held is None:
         reason = "the round uses data that another node offers; rehearse with its node.toml too, or on another registry"
-        return Hint(work_id=order.assignment.digest, outcome="refused", reason=reason).to_json()
+        failure = Failure(code="data-not-held")
+        return Hint(work_id=order.assignment.digest, outcome="refused", failure=failure).to_json(), reason
     settings, data = held
     signer = Signer.open(worker.stage.folder / settings.name / "key")
-    hint: Hint = answer(order, data, worker.registry, signer, worker.stage.folder / "work")
-    return hint.to_json()
+    words: list[str] = []
+    hint: Hint = answer(
+        order,
+        data,
+        worker.registry,
+        signer,
+        worker.stage.folder / "work",
+        explain=lambda error: words.append(str(error)),
+    )
+    return hint.to_json(), "".join(words)

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from flwr.serverapp import Grid
 
 from coordinator.conductor import Conductor
 from coordinator.dispatch import POLL_SECONDS, Dispatch, Reply
+from coordinator.failures import Failures
 from coordinator.matching import match, stranded
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.exchange.order import Hint
+from ratatouille.exchange.assignment import NodeAssignment
+from ratatouille.exchange.membership import Offer
+from ratatouille.exchange.order import Failed, Hint, Order
+from ratatouille.failure import UNREADABLE, Failure
 from ratatouille.recipes.questions import Plan
+from ratatouille.tasks.task import Task
 from registry.opening import open_registry
 from registry.port import Registry
 from registry.records import OVER, RoundRecord
 
 _log = logging.getLogger(__name__)
-_ATTEMPTS = 3
 _CONTACT_SECONDS = 3.0
 """Time between two looks at Flower while nothing is new in the registry. Each look costs the SuperLink some 40 ms of a
 processor that trainings on the same machine could use; one at the registry costs a twentieth of that."""
@@ -33,6 +36,10 @@ _SILENCE = 180.0
 """Seconds after which an order that nobody holds a lease on counts as lost."""
 _GRACE = 30.0
 """Seconds that a closing round waits for evaluations that no node can make."""
+_LAST_GRACE = 10.0
+"""Seconds that a round waits, when nothing is under way, for a node that can do what all have refused."""
+_MOST_NAMED = 5
+"""Nodes and pieces of work that the reason of a failed round names."""
 
 
 def run_round(grid: Grid, round_id: str, address: str) -> None:
@@ -57,6 +64,7 @@ class Sent:
     flower: int
     work_id: str
     at: float
+    order: Order
 
 
 class RoundRunner:
@@ -68,13 +76,14 @@ class RoundRunner:
         self._lane = lane
         self._conductor = Conductor.of(record, registry)
         self.round = self._conductor.round
+        self._tasks: dict[str, Task] = {}
         self._messages: dict[str, Sent] = {}
         """Orders under way by message id."""
-        self._failures: Counter[tuple[str, str]] = Counter()
-        """By node and work id."""
+        self._failures = Failures(time.monotonic)
         self._last_sign: dict[str, float] = {}
         """Node key → when it last held a lease or replied."""
         self._stranded_since: float | None = None
+        self._hopeless_since: float | None = None
         self._known = -1
         """Answers that were known at the last contact with Flower."""
         self._contact = 0.0
@@ -126,12 +135,45 @@ class RoundRunner:
         self._forget_lost(leased, nodes)
         known = self._conductor.facts
         in_flight = {sent.work_id: sent.node for sent in self._messages.values() if sent.work_id not in known}
-        for node, work_id in match(plan.orders, offers, nodes, in_flight, leased, self._failures):
+        failures = self._failures
+        failures.look(offers, nodes)
+        ready = failures.ready(offers)
+        for node, work_id in match(plan.orders, ready, nodes, in_flight, leased, failures.counts, failures.barred):
             message = self._lane.send(nodes[node], plan.orders[work_id].to_json())
-            self._messages[message] = Sent(node, nodes[node], work_id, time.monotonic())
-        if not self._conductor.closing:
-            return False
-        return self._close(plan, plan.orders.keys() == stranded(plan.orders, offers, nodes))
+            self._messages[message] = Sent(node, nodes[node], work_id, time.monotonic(), plan.orders[work_id])
+        undoable = stranded(plan.orders, failures.left(offers), nodes, failures.barred)
+        if self._conductor.closing:
+            return self._close(plan, plan.orders.keys() == undoable)
+        refused = undoable - stranded(plan.orders, offers, nodes)
+        self._give_up(
+            plan, refused, offers, at_rest=plan.orders.keys() == undoable and not self._messages and not leased
+        )
+        return False
+
+    def _give_up(self, plan: Plan, refused: Collection[str], offers: Sequence[Offer], at_rest: bool) -> None:
+        """End the round when all that is left is work that every node that holds its data has refused.
+
+        Raises:
+            Refusal: naming the work and the nodes.
+        """
+        if not refused or not at_rest:
+            self._hopeless_since = None
+            return
+        self._hopeless_since = self._hopeless_since or time.monotonic()
+        if time.monotonic() - self._hopeless_since < _LAST_GRACE:
+            return
+        orders = [order for work_id, order in plan.orders.items() if work_id in refused]
+        raise Refusal(self._nobody_left(orders, offers))
+
+    def _nobody_left(self, orders: Sequence[Order], offers: Sequence[Offer]) -> str:
+        """Which work nobody can do, and what its nodes said."""
+        said: dict[str, str] = {}
+        for order in orders:
+            found = self._failures.reasons(offers, order.assignment.digest, _fingerprint(order))
+            said |= {node: self._failed_at(node, failure, order).sentence for node, failure in found.items()}
+        work, more = [order.label or order.assignment.kind for order in orders[:_MOST_NAMED]], len(orders) - _MOST_NAMED
+        names = ", ".join(work) + (f" and {more} more" if more > 0 else "")
+        return f"nobody is left to do {names}: {'; '.join(list(said.values())[:_MOST_NAMED])}"
 
     def _close(self, plan: Plan, all_stranded: bool) -> bool:
         """After the deadline: end when everything is there that can be had."""
@@ -153,16 +195,28 @@ class RoundRunner:
             if sent is None or reply.lost:
                 continue
             self._last_sign[sent.node] = time.monotonic()
-            hint = _hint(reply, sent.work_id)
-            if hint.outcome in ("refused", "failed"):
-                self._failed(sent.node, sent.work_id, hint.reason)
+            failure = _failure(reply)
+            if failure is None:
+                self._failures.succeeded(sent.node)
+            else:
+                self._failed(sent, failure)
 
-    def _failed(self, node: str, work_id: str, reason: str) -> None:
-        self._failures[node, work_id] += 1
-        self._registry.note(self.round.id, "failure", work_id, f"node {node[:12]}: {reason}")
-        _log.warning("order %s failed on node %s: %s", work_id[:12], node[:12], reason)
-        if self._failures[node, work_id] >= _ATTEMPTS:
-            raise Refusal(f"node {node[:12]} cannot do its work: {reason}")
+    def _failed(self, sent: Sent, failure: Failure) -> None:
+        self._failures.note(sent.node, sent.flower, sent.work_id, _fingerprint(sent.order), failure)
+        failed = self._failed_at(sent.node, failure, sent.order)
+        self._registry.note(self.round.id, "failure", sent.work_id, failed.to_json().decode())
+        _log.warning("order %s failed: %s", sent.work_id[:12], failed.sentence)
+
+    def _failed_at(self, node: str, failure: Failure, order: Order) -> Failed:
+        digest = order.assignment.task
+        if digest is None:
+            return Failed.at(node, failure, None)
+        if digest not in self._tasks:
+            try:
+                self._tasks[digest] = self._registry.task(digest)
+            except Unreachable:
+                return Failed.at(node, failure, None)
+        return Failed.at(node, failure, self._tasks.get(digest))
 
     def _forget_lost(self, leased: Mapping[str, str], nodes: Mapping[str, int]) -> None:
         """An order that was lost on its way is sent again: asking twice for the same work id costs nothing.
@@ -177,10 +231,18 @@ class RoundRunner:
                 del self._messages[message]
 
 
-def _hint(reply: Reply, work_id: str) -> Hint:
+def _failure(reply: Reply) -> Failure | None:
+    """Why a node did not do its work, as far as its code tells; None when it did, or another one does."""
     if reply.body is None:
-        return Hint(work_id=work_id, outcome="failed", reason=reply.error[:2000])
+        return reply.failure or UNREADABLE
     try:
-        return Hint.from_json(reply.body)
-    except Refusal as error:
-        return Hint(work_id=work_id, outcome="failed", reason=str(error)[:2000])
+        hint = Hint.from_json(reply.body)
+    except Refusal:
+        return UNREADABLE
+    return (hint.failure or UNREADABLE) if hint.outcome in ("refused", "failed") else None
+
+
+def _fingerprint(order: Order) -> str:
+    assignment = order.assignment
+    assert isinstance(assignment, NodeAssignment), "only nodes' work is sent"
+    return assignment.fingerprint

@@ -4,10 +4,26 @@ A Refusal is one sentence or two: what is wrong, where, and what to do about it.
 with code 2; services send it as the message of their reply. Anything else that is raised is a defect of ours.
 """
 
+from __future__ import annotations
+
 
 class Refusal(Exception):
-    """Input from a person or a peer that cannot be accepted; the message names the culprit and the way out."""
+    """Input from a person or a peer that cannot be accepted; the message names the culprit and the way out.
+
+    The message may name files and people of the machine that raises it. What other machines may know of it is `code`
+    and `counts`: a code of `ratatouille.failure`, and numbers.
+    """
+
+    code = "refused"
+
+    def __init__(self, message: str = "", *, code: str | None = None, **counts: int) -> None:
+        super().__init__(message)
+        self.counts = counts
+        if code is not None:
+            self.code = code
 
 
 class Unreachable(Refusal):
     """A service that does not answer now and may answer later; long-running processes retry it."""
+
+    code = "registry-unreachable"

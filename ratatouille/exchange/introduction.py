@@ -37,5 +37,9 @@ def introduced(data: bytes, flower_node: int, run: int) -> str:
     if (said.flower_node, said.run) != (flower_node, run):
         raise Refusal(f"node {sealed.node[:12]}… introduced itself with an answer that was meant for another occasion")
     if said.protocol != PROTOCOL:
-        raise Refusal(disagreement(said.protocol, f"node {sealed.node[:12]}…", "this coordinator"))
+        raise Refusal(
+            disagreement(said.protocol, f"node {sealed.node[:12]}…", "this coordinator"),
+            code="other-release",
+            number=max(0, said.protocol),
+        )
     return sealed.node

@@ -11,11 +11,22 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS, PROTOCOL
+from ratatouille.failure import Failure
 from ratatouille.record import Digest, Name, Record
 from ratatouille.tasks.holding import Holding
 
 MOST_INPUTS = 1000
 """Weights that a lease names; work that reads more of them names the first."""
+
+
+class Parked(Record):
+    """What a node does no work with for a while, and why: one holding, or all of it."""
+
+    failure: Failure
+    fingerprint: Digest | None = None
+    """The holding; None for the whole node."""
+    seconds: Annotated[float, Field(ge=0, le=7 * 24 * 3600)]
+    """For how long still, from when the offer was issued."""
 
 
 class Offer(Record):
@@ -34,6 +45,8 @@ class Offer(Record):
     """Seconds since 1970; a later offer replaces an earlier one."""
     seconds: PositiveFloat = 60.0
     """How long the offer stands; the node renews it."""
+    parked: Annotated[tuple[Parked, ...], Field(max_length=100, exclude_if=lambda parked: not parked)] = ()
+    """What it cannot work with now; the registry shows it, and the coordinator sends it no such work."""
 
 
 class Lease(Record):

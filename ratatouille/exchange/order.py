@@ -12,7 +12,9 @@ from pydantic import Field
 
 from ratatouille.exchange.assignment import Assignment
 from ratatouille.exchange.dialect import PROTOCOL
-from ratatouille.record import Digest, Record
+from ratatouille.failure import Failure
+from ratatouille.record import Digest, Name, Record
+from ratatouille.tasks.task import Task
 
 
 class Order(Record):
@@ -27,8 +29,42 @@ class Order(Record):
 
 
 class Hint(Record):
-    """What became of an order: `pushed` (its answer is in the registry), `taken` (another node is at it), `refused`."""
+    """What became of an order: `pushed` (its answer is in the registry), `taken` (another node is at it), `refused`.
+
+    Why it was refused or failed is said by a code and numbers; no words of the node's are carried.
+    """
 
     work_id: Digest
     outcome: Literal["pushed", "known", "taken", "refused", "failed"]
-    reason: Annotated[str, Field(max_length=2000)] = ""
+    failure: Annotated[Failure | None, Field(exclude_if=lambda failure: failure is None)] = None
+
+
+class Failed(Record):
+    """What the registry's log keeps of a failure: which node could not do what, with names of the task's definition."""
+
+    node: Digest
+    failure: Failure
+    task: Name | None = None
+    label: Annotated[str | None, Field(exclude_if=lambda name: name is None)] = None
+    domain: Annotated[Name | None, Field(exclude_if=lambda name: name is None)] = None
+    """The task, and the class and domain of it that the failure counts, from the registry's own definition."""
+
+    @classmethod
+    def at(cls, node: str, failure: Failure, task: Task | None) -> Failed:
+        """What a node said of work on a task, with the names that the numbers stand for."""
+        if task is None:
+            return cls(node=node, failure=failure)
+        label, domain = failure.counts.get("label"), failure.counts.get("domain")
+        return cls(
+            node=node,
+            failure=failure,
+            task=task.name,
+            label=None if label is None or label >= len(task.classes) else task.classes[label],
+            domain=None if domain is None or domain >= len(task.domains) else task.domains[domain],
+        )
+
+    @property
+    def sentence(self) -> str:
+        """One line for people."""
+        clause = self.failure.sentence(self.label, self.domain)
+        return f"node {self.node[:12]}{f', task {self.task}' if self.task else ''}: {clause} [{self.failure.code}]"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ratatouille.errors import Refusal
 from ratatouille.tasks.folder import rows_of_folder
 from ratatouille.tasks.holding import Holding, Line, holding_of
-from ratatouille.tasks.images import Pixels
+from ratatouille.tasks.images import Pixels, code_of
 from ratatouille.tasks.inspection import Progress, inspect
 from ratatouille.tasks.manifest import rows_of_manifest
 from ratatouille.tasks.pixels import decoded, stored_pixels
@@ -140,7 +140,8 @@ def open_data(
     found, left_out = examples_of(rows, folder, task, settings)
     if not found:
         raise Refusal(
-            f"no image of '{settings.path}' is left for task '{task.name}' after labels and domains were mapped"
+            f"no image of '{settings.path}' is left for task '{task.name}' after labels and domains were mapped",
+            code="data-empty",
         )
     digests, skipped = _inspected(found, settings, cache, progress)
     pairs = [
@@ -149,7 +150,7 @@ def open_data(
         if digest is not None
     ]
     if not pairs:
-        raise Refusal(f"no image of '{settings.path}' can be read")
+        raise Refusal(f"no image of '{settings.path}' can be read", code="data-empty")
     pairs.sort(key=lambda pair: (pair[0].domain, pair[1].label, *pair[0][2:]))
     holding = holding_of(task, [line for line, _ in pairs], settings.secret())
     if settings.missing_classes == "refuse":
@@ -178,7 +179,11 @@ def _inspected(
     if bad and settings.corrupt == "refuse":
         path, problem = bad[0]
         more = f" ({len(bad) - 1} more like it)" if len(bad) > 1 else ""
-        raise Refusal(f"the image '{path}' cannot be used: {problem}{more}; remove it, or set corrupt = \"skip\"")
+        raise Refusal(
+            f"the image '{path}' cannot be used: {problem}{more}; remove it, or set corrupt = \"skip\"",
+            code=code_of(problem),
+            images=len(bad),
+        )
     digests = [None if answer.problem else answer.sha256 for answer in answers]
     paths = [str(path) for path, _ in bad]
     return digests, [f"skipped {len(bad)} images that cannot be read: {listed(paths)}"] if bad else []
@@ -188,7 +193,10 @@ def _is_manifest(settings: DataSettings) -> bool:
     if settings.format == "auto":
         return settings.path.suffix.lower() == ".csv" and not settings.path.is_dir()
     if settings.format == "manifest" and settings.path.is_dir():
-        raise Refusal(f"'{settings.path}' is a folder; for format = \"manifest\" set path to the CSV file in it")
+        raise Refusal(
+            f"'{settings.path}' is a folder; for format = \"manifest\" set path to the CSV file in it",
+            code="manifest-missing",
+        )
     return settings.format == "manifest"
 
 
@@ -199,5 +207,9 @@ def _refuse_missing_classes(task: Task, holding: Holding, settings: DataSettings
         if missing:
             raise Refusal(
                 f"domain '{domain}' of '{settings.path}' has no image of {listed(missing)}; "
-                f'add some, or set missing_classes = "allow" if that is how the data is'
+                f'add some, or set missing_classes = "allow" if that is how the data is',
+                code="class-missing",
+                label=task.classes.index(missing[0]),
+                domain=task.domains.index(domain),
+                classes=len(missing),
             )

@@ -35,9 +35,12 @@ def rows_of_folder(folder: Path) -> tuple[list[Row], list[str]]:
         name = "/".join(image)
         if not 2 <= len(image) <= 3:
             place = "in no class folder" if len(image) == 1 else "too deep"
-            raise Refusal(f"the image '{name}' in '{folder}' lies {place}; {LAYOUT}")
+            raise Refusal(f"the image '{name}' in '{folder}' lies {place}; {LAYOUT}", code="folder-layout")
         if len(image) != depth:
-            raise Refusal(f"'{folder}' mixes '{'/'.join(images[0])}' and '{name}'; {LAYOUT}, the same everywhere")
+            raise Refusal(
+                f"'{folder}' mixes '{'/'.join(images[0])}' and '{name}'; {LAYOUT}, the same everywhere",
+                code="folder-layout",
+            )
     rows = [Row("/".join(image), image[-2], image[0] if depth == 3 else None) for image in images]
     count = sum(others.values())
     kinds = ", ".join(suffix or "no suffix" for suffix in sorted(others))
@@ -48,7 +51,8 @@ def _walk(folder: Path) -> tuple[list[tuple[str, ...]], Counter[str]]:
     """Relative parts of each image below a folder, and the suffixes of all other files."""
     if not folder.is_dir():
         raise Refusal(
-            f"there is no folder '{folder}'; set path to the folder that holds the images, or to a manifest named .csv"
+            f"there is no folder '{folder}'; set path to the folder that holds the images, or to a manifest named .csv",
+            code="folder-missing",
         )
     root = folder.resolve()
     images: list[tuple[str, ...]] = []
@@ -56,13 +60,14 @@ def _walk(folder: Path) -> tuple[list[tuple[str, ...]], Counter[str]]:
     for place, folders, files in os.walk(root, onerror=_refuse_unreadable):
         for name in (*folders, *files):
             if not _encodable(name):
-                raise Refusal(f"{name!r} in {place!r} is a name that is not UTF-8; rename it")
+                raise Refusal(f"{name!r} in {place!r} is a name that is not UTF-8; rename it", code="folder-entry")
         folders[:] = sorted(name for name in folders if not _hidden(name))
         for name in folders:
             if Path(place, name).is_symlink():
                 raise Refusal(
                     f"'{Path(place, name)}' is a link to a folder, which is not followed; "
-                    f"put the folder itself there, or set path to it"
+                    f"put the folder itself there, or set path to it",
+                    code="folder-entry",
                 )
         for name in files:
             path = Path(place, name)
@@ -74,7 +79,7 @@ def _walk(folder: Path) -> tuple[list[tuple[str, ...]], Counter[str]]:
             if path.is_symlink() and not path.resolve().is_relative_to(root):
                 raise leads_outside(path, folder)
             if not path.is_file():
-                raise Refusal(f"'{path}' is no ordinary file, or a link to nothing; remove it")
+                raise Refusal(f"'{path}' is no ordinary file, or a link to nothing; remove it", code="folder-entry")
             images.append(path.relative_to(root).parts)
     return images, others
 
@@ -92,4 +97,6 @@ def _encodable(name: str) -> bool:
 
 
 def _refuse_unreadable(error: OSError) -> None:
-    raise Refusal(f"the folder '{error.filename}' cannot be read: {error.strerror}") from error
+    raise Refusal(
+        f"the folder '{error.filename}' cannot be read: {error.strerror}", code="folder-unreadable"
+    ) from error

@@ -27,6 +27,26 @@ class UnreadableError(ValueError):
     """Bytes that are no usable image; the message says why, in a clause."""
 
 
+_CODES = {
+    "it has ": "image-too-large",
+    "it is too large": "image-too-large",
+    "it is no image": "image-unknown-format",
+    "its pixels": "image-depth",
+    "it is damaged": "image-damaged",
+}
+"""The code (`ratatouille.failure`) of each clause that an `UnreadableError` may say, by its beginning."""
+
+
+def code_of(problem: str) -> str:
+    """The code of what an `UnreadableError` says; what a decoder says in it stays here."""
+    return next((code for beginning, code in _CODES.items() if problem.startswith(beginning)), "image-damaged")
+
+
+def code_of_error(error: OSError) -> str:
+    """The code of a file that cannot be opened."""
+    return "image-missing" if isinstance(error, FileNotFoundError | NotADirectoryError) else "image-unreadable"
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence Pillow's warnings about odd metadata; sizes are checked here instead."""

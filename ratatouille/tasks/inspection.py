@@ -15,7 +15,7 @@ from typing import Any
 
 from ratatouille.errors import Refusal
 from ratatouille.record import canonical_json, sha256
-from ratatouille.tasks.images import READER, UnreadableError, check, quiet
+from ratatouille.tasks.images import READER, UnreadableError, check, code_of_error, quiet
 from ratatouille.tasks.stored import write_whole
 
 Progress = Callable[[int, int], None]
@@ -66,7 +66,7 @@ def _look(path: Path, known: dict[str, list[Any]], fresh: dict[str, list[Any]]) 
                     return Inspected(digest, problem)
             data = file.read()
     except OSError as error:
-        raise Refusal(f"the image '{path}' cannot be read: {error.strerror}") from error
+        raise Refusal(f"the image '{path}' cannot be read: {error.strerror}", code=code_of_error(error)) from error
     answer = Inspected(sha256(data), _problem(data))
     fresh[key] = [status.st_size, status.st_mtime_ns, answer.sha256, answer.problem]
     return answer

@@ -88,6 +88,9 @@ def open_holdings(
         plain = DataSettings(**{name: getattr(table, name) for name in DataSettings.model_fields})
         data = open_data(task, plain, cache, progress)
         if data.holding.fingerprint in opened:
-            raise Refusal(f"node '{settings.name}' names the same images of task '{task.name}' twice; keep one table")
+            raise Refusal(
+                f"node '{settings.name}' names the same images of task '{task.name}' twice; keep one table",
+                code="data-twice",
+            )
         opened[data.holding.fingerprint] = data
     return opened

@@ -14,7 +14,7 @@ import numpy as np
 
 from ratatouille.errors import Refusal
 from ratatouille.record import canonical_json, sha256
-from ratatouille.tasks.images import READER, Pixels, UnreadableError, decode, quiet
+from ratatouille.tasks.images import READER, Pixels, UnreadableError, code_of, code_of_error, decode, quiet
 from ratatouille.tasks.inspection import Progress
 from ratatouille.tasks.stored import write_whole
 
@@ -46,7 +46,10 @@ def stored_pixels(
         write_whole(path, _npy(shape, _each(paths, digests, size, progress)))
         stored = _mapped(path, shape)
     if stored is None:
-        raise Refusal(f"the image cache '{path}' cannot be read back; check the disk, or name another folder")
+        raise Refusal(
+            f"the image cache '{path}' cannot be read back; check the disk, or name another folder",
+            code="cache-unreadable",
+        )
     return stored
 
 
@@ -56,12 +59,17 @@ def _each(paths: Sequence[Path], digests: Sequence[str], size: int, progress: Pr
             try:
                 data = path.read_bytes()
                 if sha256(data) != digest:
-                    raise Refusal(f"the image '{path}' changed since the data was opened; start again to read it anew")
+                    raise Refusal(
+                        f"the image '{path}' changed since the data was opened; start again to read it anew",
+                        code="images-changed",
+                    )
                 yield decode(data, size)
             except OSError as error:
-                raise Refusal(f"the image '{path}' cannot be read: {error.strerror}") from error
+                raise Refusal(
+                    f"the image '{path}' cannot be read: {error.strerror}", code=code_of_error(error)
+                ) from error
             except UnreadableError as problem:
-                raise Refusal(f"the image '{path}' cannot be used: {problem}") from problem
+                raise Refusal(f"the image '{path}' cannot be used: {problem}", code=code_of(str(problem))) from problem
             if progress is not None:
                 progress(done, len(paths))
 

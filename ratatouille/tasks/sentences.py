@@ -16,7 +16,8 @@ def several_labels(where: str) -> Refusal:
     """The sentence for multi-label data."""
     return Refusal(
         f"{where} names several classes for one image; a task gives each image exactly one, "
-        f"so choose one or leave it out"
+        f"so choose one or leave it out",
+        code="label-several",
     )
 
 
@@ -26,7 +27,7 @@ def refuse_duplicates(labels: Mapping[str, set[str]], counts: Counter[str], wher
         if len(names) > 1:
             raise several_labels(f"'{where}' lists '{file}' as {listed(sorted(names))}, so it")
         if counts[file] > 1:
-            raise Refusal(f"'{where}' lists '{file}' {counts[file]} times; list each image once")
+            raise Refusal(f"'{where}' lists '{file}' {counts[file]} times; list each image once", code="manifest-twice")
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:
@@ -39,16 +40,19 @@ def no_images(path: Path, suffixes: Counter[str]) -> Refusal:
     """The sentence for a place that holds no image."""
     if not suffixes:
         return Refusal(
-            f"'{path}' holds no files; put images in one folder for each class: class/*.png or domain/class/*.png"
+            f"'{path}' holds no files; put images in one folder for each class: class/*.png or domain/class/*.png",
+            code="folder-empty",
         )
     found = ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in suffixes.most_common(3))
     return Refusal(
-        f"'{path}' holds no images (found {found}); tasks classify images, in files named {', '.join(SUFFIXES)}"
+        f"'{path}' holds no images (found {found}); tasks classify images, in files named {', '.join(SUFFIXES)}",
+        code="folder-empty",
     )
 
 
 def leads_outside(path: Path, folder: Path) -> Refusal:
     """The sentence for a link that leads out of the owner's folder."""
     return Refusal(
-        f"'{path}' links to something outside '{folder}'; links are followed only inside it, so copy the file there"
+        f"'{path}' links to something outside '{folder}'; links are followed only inside it, so copy the file there",
+        code="folder-entry",
     )

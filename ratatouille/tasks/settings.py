@@ -83,11 +83,13 @@ class DataSettings(Record):
             secret = self.fingerprint_secret_file.read_bytes().rstrip(b"\r\n")
         except OSError as error:
             raise Refusal(
-                f"the fingerprint secret '{self.fingerprint_secret_file}' cannot be read: {error.strerror}"
+                f"the fingerprint secret '{self.fingerprint_secret_file}' cannot be read: {error.strerror}",
+                code="secret-unreadable",
             ) from error
         if len(secret) < 16:
             raise Refusal(
                 f"the fingerprint secret '{self.fingerprint_secret_file}' has only {len(secret)} bytes; "
-                f"use 16 random bytes or more"
+                f"use 16 random bytes or more",
+                code="secret-unreadable",
             )
         return secret

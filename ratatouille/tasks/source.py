@@ -90,7 +90,8 @@ def _label_indices(labels: Iterable[str], task: Task, settings: DataSettings) ->
         elif label in settings.labels:
             raise Refusal(
                 f"labels maps '{label}' to '{name}', which is no class of task '{task.name}'; "
-                f"its classes are {listed(task.classes)}"
+                f"its classes are {listed(task.classes)}",
+                code="label-mapping",
             )
         else:
             unknown.append(label)
@@ -102,7 +103,9 @@ def _label_indices(labels: Iterable[str], task: Task, settings: DataSettings) ->
         raise Refusal(
             f"'{settings.path}' has labels that are no class of task '{task.name}': {listed(unknown)}; "
             f'map each in node.toml (labels = {{"{unknown[0]}" = "{task.classes[0]}"}}, or "-" to leave it out); '
-            f"the classes are {listed(task.classes)}"
+            f"the classes are {listed(task.classes)}",
+            code="label-unknown",
+            classes=len(unknown),
         )
     return indices
 
@@ -114,12 +117,14 @@ def _domain_names(
     if local and settings.domain is not None:
         raise Refusal(
             f"domain says '{settings.domain}', but '{settings.path}' names domains itself ({listed(local)}); "
-            f'remove it, or rename them: domains = {{"{local[0]}" = "{settings.domain}"}}'
+            f'remove it, or rename them: domains = {{"{local[0]}" = "{settings.domain}"}}',
+            code="domain-mapping",
         )
     missing = sorted(set(settings.domains) - set(local)) if local else []
     if missing:
         raise Refusal(
-            f"domains names '{missing[0]}', which '{settings.path}' does not have; its domains are {listed(local)}"
+            f"domains names '{missing[0]}', which '{settings.path}' does not have; its domains are {listed(local)}",
+            code="domain-mapping",
         )
     names: dict[str | None, str | None] = {}
     for domain in local:
@@ -146,7 +151,8 @@ def _known(domain: str, task: Task, settings: DataSettings) -> str:
         advice = f'say which it is in node.toml (domain = "{task.domains[0]}" for all of it, or {mapping})'
         raise Refusal(
             f"'{domain}' in '{settings.path}' is no domain of task '{task.name}', "
-            f"whose domains are {listed(task.domains)}; {advice}"
+            f"whose domains are {listed(task.domains)}; {advice}",
+            code="domain-unknown",
         )
     return domain
 
@@ -159,7 +165,10 @@ def _group(file: str, rule: str) -> str:
             return PurePosixPath(file).stem
     found = re.search(rule, file)
     if found is None or not found.group(1):
-        raise Refusal(f"the group expression '{rule}' finds no group in '{file}'; change it or the file's name")
+        raise Refusal(
+            f"the group expression '{rule}' finds no group in '{file}'; change it or the file's name",
+            code="group-unknown",
+        )
     return str(found.group(1))
 
 
@@ -171,5 +180,6 @@ def _refuse_torn_groups(examples: Sequence[Example]) -> None:
             sides = " and ".join(f"'{side}'" if side else "no split" for side in (first, example.split))
             raise Refusal(
                 f"the group '{example.group}' has {sides}; a group must lie on one side, "
-                f"so state the same split in all its rows"
+                f"so state the same split in all its rows",
+                code="group-torn",
             )

@@ -33,7 +33,8 @@ def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise Refusal(
-            f"'{path}' cannot be written: {error.strerror}; free some space or name another folder"
+            f"'{path}' cannot be written: {error.strerror}; free some space or name another folder",
+            code="disk-full",
         ) from error
 
 
@@ -57,7 +58,8 @@ def write_folder(folder: Path, files: Mapping[str, Iterable[bytes]]) -> None:
         sync_folder(folder.parent)
     except OSError as error:
         raise Refusal(
-            f"'{folder}' cannot be written: {error.strerror}; free some space or name another folder"
+            f"'{folder}' cannot be written: {error.strerror}; free some space or name another folder",
+            code="disk-full",
         ) from error
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Compare, Import, NodeAssignment, Probe
@@ -21,6 +21,7 @@ from ratatouille.exchange.membership import MOST_INPUTS, Lease
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, Signer
+from ratatouille.failure import failure_of
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.task import Task
 from ratatouille.training.perform import Outcome, Progress, clean, perform, refuse_other_dialect
@@ -75,22 +76,27 @@ def answer(
     progress: Progress | None = None,
     device: str = "auto",
     timing: Timing = Timing(),
+    explain: Callable[[Refusal], None] | None = None,
 ) -> Hint:
     """Answer an order with this node's data.
 
+    `explain` is told why the work was not done, in words that may name files and so stay on this machine.
+
     Returns:
-        `pushed`; `known` when there was an answer already; `taken` when somebody else is at it; `refused` with a
-        sentence when the work cannot be done here; `failed` when the registry was not reached for `timing.patience`.
+        `pushed`; `known` when there was an answer already; `taken` when somebody else is at it; `refused` with a code
+        when the work cannot be done here; `failed` when the registry was not reached for `timing.patience`.
         A lost lease does not stop the work: the first answer wins, later ones are kept as duplicates.
     """
     work_id = order.assignment.digest
     try:
         return _answer(order, data, store, signer, workspace, progress, device, timing)
-    except Unreachable as error:
-        return Hint(work_id=work_id, outcome="failed", reason=str(error)[:2000])
     except Refusal as error:
-        clean(workspace, work_id)
-        return Hint(work_id=work_id, outcome="refused", reason=str(error)[:2000])
+        if not isinstance(error, Unreachable):
+            clean(workspace, work_id)
+        if explain is not None:
+            explain(error)
+        outcome: Literal["failed", "refused"] = "failed" if isinstance(error, Unreachable) else "refused"
+        return Hint(work_id=work_id, outcome=outcome, failure=failure_of(error))
 
 
 def _answer(
@@ -107,7 +113,9 @@ def _answer(
     assignment, work_id = order.assignment, order.assignment.digest
     if order.protocol != PROTOCOL:
         raise Refusal(
-            f"the order speaks protocol {order.protocol}, this node {PROTOCOL}; install the federation's release"
+            f"the order speaks protocol {order.protocol}, this node {PROTOCOL}; install the federation's release",
+            code="other-release",
+            number=order.protocol,
         )
     if isinstance(assignment, Import):
         raise Refusal("an import is not work for a node; push the weights themselves")

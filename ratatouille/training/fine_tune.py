@@ -66,7 +66,10 @@ class FineTuning:
         cells = [Cell(domain=domain, split="validation") for domain in assignment.domains]
         self.validation = Count(cells, data, assignment.trial)
         if not len(self.validation):
-            raise Refusal(f"no image of task '{data.task.name}' is left for validation here; add images or groups")
+            raise Refusal(
+                f"no image of task '{data.task.name}' is left for validation here; add images or groups",
+                code="data-too-small",
+            )
         weights = class_weights(data, np.concatenate(training))
         self.class_weights = None if weights is None else weights.to(self.device)
         self.weights = network.state_dict()  # live views: the optimiser works in place
@@ -181,7 +184,8 @@ class FineTuning:
         if not math.isfinite(value):
             raise Refusal(
                 f"the training diverged: its loss is {value} after {self.step} steps; "
-                f"lower the learning rate ({self.assignment.learning_rate:g})"
+                f"lower the learning rate ({self.assignment.learning_rate:g})",
+                code="training-diverged",
             )
         self.step += 1
         self.losses.append(value)
@@ -211,7 +215,8 @@ class FineTuning:
         if not math.isfinite(loss):
             raise Refusal(
                 f"the training diverged: its validation loss is {loss} after {self.step} steps; "
-                f"lower the learning rate ({assignment.learning_rate:g})"
+                f"lower the learning rate ({assignment.learning_rate:g})",
+                code="training-diverged",
             )
         mean = math.fsum(self.losses) / len(self.losses) if self.losses else None
         self.curve.append(CurvePoint(step=self.step, loss=mean, validation_loss=loss, score=score))
@@ -275,7 +280,11 @@ def training_examples(data: LocalData, domains: tuple[str, ...], trial: int) -> 
     training = [data.examples(domain, "train", trial) for domain in domains]
     for domain, chosen in zip(domains, training, strict=True):
         if not len(chosen):
-            raise Refusal(f"there is no training image of domain '{domain}' of task '{data.task.name}' here")
+            raise Refusal(
+                f"there is no training image of domain '{domain}' of task '{data.task.name}' here",
+                code="data-too-small",
+                domain=data.task.domains.index(domain),
+            )
     return training
 
 

@@ -91,7 +91,8 @@ def build(architecture: Architecture, classes: int, dropout: float = 0.0, image_
     if tensors != architecture.featurizer:
         raise Refusal(
             f"this timm ({timm.__version__}) builds {architecture.name} with other tensors than the architecture's "
-            "record lists; install the version that the federation uses"
+            "record lists; install the version that the federation uses",
+            code="network-differs",
         )
     if image_size not in (None, architecture.input_size):
         _width(architecture.name, featurizer, image_size)
@@ -148,7 +149,7 @@ def refuse_not_finite(arrays: Mapping[str, Array], what: str) -> None:
     """Refuse weights with NaN or infinite values, naming the first such tensor."""
     for name, array in arrays.items():
         if array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):
-            raise Refusal(f"{what} cannot be used: tensor {name} holds NaN or infinite values")
+            raise Refusal(f"{what} cannot be used: tensor {name} holds NaN or infinite values", code="weights-unusable")
 
 
 def timm_record(name: str) -> dict[str, Any]:
@@ -158,7 +159,7 @@ def timm_record(name: str) -> dict[str, Any]:
     if base not in known or (tag and name not in timm.list_models(base, pretrained=True, include_tags=True)):
         near = difflib.get_close_matches(base, known, n=3)
         hint = f"did you mean {', '.join(near)}?" if near else "`timm.list_models()` lists what it knows"
-        raise Refusal(f"timm {timm.__version__} knows no network {name[:80]!r}; {hint}")
+        raise Refusal(f"timm {timm.__version__} knows no network {name[:80]!r}; {hint}", code="network-unknown")
     configuration = timm.get_pretrained_cfg(name) or timm.models.PretrainedCfg(input_size=(3, 224, 224))
     return dict(configuration.to_dict())  # type: ignore[no-untyped-call]
 
@@ -167,13 +168,17 @@ def _featurizer(name: str, arguments: Mapping[str, bool | int | float | str]) ->
     timm_record(name)
     for argument in arguments:
         if argument not in ARGUMENTS:
-            raise Refusal(f"{name}: argument {argument!r} is not accepted; use {', '.join(ARGUMENTS)}")
+            raise Refusal(
+                f"{name}: argument {argument!r} is not accepted; use {', '.join(ARGUMENTS)}", code="network-unknown"
+            )
     try:
         with torch.random.fork_rng(devices=()):  # drawing initial weights must not disturb anybody's random state
             passed: dict[str, Any] = dict(arguments)
             featurizer: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **passed)
     except Exception as error:  # timm's networks fail on unsuitable arguments in many ways
-        raise Refusal(f"timm cannot build {name} with {dict(arguments)}: {_first_line(error)}") from error
+        raise Refusal(
+            f"timm cannot build {name} with {dict(arguments)}: {_first_line(error)}", code="network-unknown"
+        ) from error
     return featurizer
 
 
@@ -196,7 +201,9 @@ def _width(name: str, featurizer: nn.Module, size: int) -> int:
         with torch.no_grad():
             features = featurizer(torch.zeros(2, 3, size, size))
     except Exception as error:  # whatever a network raises on an image size that does not suit it
-        raise Refusal(f"{name} cannot work on {size} × {size} pixels: {_first_line(error)}") from error
+        raise Refusal(
+            f"{name} cannot work on {size} × {size} pixels: {_first_line(error)}", code="image-size", size=size
+        ) from error
     if not isinstance(features, Tensor) or features.ndim != 2 or len(features) != 2 or features.dtype != torch.float32:
         shape = list(features.shape) if isinstance(features, Tensor) else type(features).__name__
         raise Refusal(f"{name} cannot be used: for two images it gives {shape} instead of features [2, d]")

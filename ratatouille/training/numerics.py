@@ -75,7 +75,10 @@ def device(wanted: str = "auto") -> torch.device:
     if wanted not in ("auto", "cpu", "cuda"):
         raise Refusal(f"there is no device {wanted!r}; use auto, cpu or cuda")
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise Refusal("torch finds no CUDA device here; use device auto or cpu, or install torch for your GPU")
+        raise Refusal(
+            "torch finds no CUDA device here; use device auto or cpu, or install torch for your GPU",
+            code="device-missing",
+        )
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 

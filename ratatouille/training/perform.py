@@ -154,20 +154,27 @@ def refuse_other_dialect(assignment: NodeAssignment) -> None:
         raise Refusal(
             f"this work asks for method revision {assignment.revision} and numerics {assignment.numerics!r}; this node "
             f"has revision {METHOD_REVISION} and {' or '.join(map(repr, profiles))}; install the release that the "
-            "federation uses"
+            "federation uses",
+            code="other-release",
+            number=assignment.revision,
         )
 
 
 def _refuse_other(assignment: NodeAssignment, task: Task, architecture: Architecture, data: LocalData) -> None:
     """Refuse what the question is not about."""
     if assignment.task != task.digest or data.task.digest != task.digest:
-        raise Refusal(f"the work is about another definition of task '{task.name}' than this node's data")
+        raise Refusal(
+            f"the work is about another definition of task '{task.name}' than this node's data", code="order-unusable"
+        )
     if assignment.architecture != architecture.digest:
-        raise Refusal(f"the work is about another architecture than the given {architecture.name}")
+        raise Refusal(
+            f"the work is about another architecture than the given {architecture.name}", code="order-unusable"
+        )
     if assignment.fingerprint != data.holding.fingerprint:
         raise Refusal(
             f"the data of task '{task.name}' here has fingerprint {data.holding.fingerprint[:12]}…, the work is bound "
-            f"to {assignment.fingerprint[:12]}…: the data changed, or the work was meant for another node"
+            f"to {assignment.fingerprint[:12]}…: the data changed, or the work was meant for another node",
+            code="data-changed",
         )
 
 

@@ -96,7 +96,9 @@ def open_part(path: Path, tensors: Sequence[Tensor]) -> dict[str, Array]:
         complain(file.read(len(expected)), tensors, path.name)
         view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     if len(view) != size(tensors):
-        raise Refusal(f"{path.name} has {len(view)} bytes; its header promises {size(tensors)}")
+        raise Refusal(
+            f"{path.name} has {len(view)} bytes; its header promises {size(tensors)}", code="weights-unusable"
+        )
     arrays: dict[str, Array] = {}
     offset = len(expected)
     for tensor in in_order(tensors):
@@ -110,7 +112,10 @@ def complain(received: bytes, tensors: Iterable[Tensor], what: str) -> None:
     """Refuse a header that differs from the one of `tensors`, naming the first difference."""
     if received == header(tensors):
         return
-    raise Refusal(f"{what} is not a canonical file of this architecture: {_difference(received, list(tensors))}")
+    raise Refusal(
+        f"{what} is not a canonical file of this architecture: {_difference(received, list(tensors))}",
+        code="weights-unusable",
+    )
 
 
 def _difference(received: bytes, tensors: list[Tensor]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, or_, select, update
 
 from ratatouille.errors import Refusal
+from registry.history.redaction import failure_line, redacted_reason
 from registry.pages import clipped, fitting
 from registry.records import Event, RoundRecord, RoundState
 from registry.schema import EventRow, RoundRow, VersionRow
@@ -66,7 +68,7 @@ def events(connection: Connection, after: int, round: str | None, limit: int, ki
     if kinds:
         query = query.where(EventRow.kind.in_(kinds))
     rows = connection.execute(query.limit(clipped(limit, MOST_EVENTS))).mappings()
-    return [Event.model_validate(dict(row)) for row in fitting(rows, lambda row: len(row["text"]))]
+    return [_event(dict(row)) for row in fitting(rows, lambda row: len(row["text"]))]
 
 
 def last_event(connection: Connection) -> int:
@@ -137,9 +139,18 @@ def move_round(connection: Connection, id: str, expected: Sequence[RoundState], 
     return True
 
 
-def _record(row: dict[str, object]) -> RoundRecord:
+def _record(row: dict[str, Any]) -> RoundRecord:
     row.pop("number")
-    return RoundRecord.model_validate(row)
+    return RoundRecord.model_validate(row | {"reason": redacted_reason(row["reason"])})
+
+
+def _event(row: dict[str, Any]) -> Event:
+    """A line as it is shown: failures as sentences, and nothing of what nodes of version 0.1 sent in words."""
+    if row["kind"] == "failure":
+        return Event.model_validate(row | {"text": failure_line(row["text"])})
+    if row["kind"] == "round":
+        return Event.model_validate(row | {"text": redacted_reason(row["text"])})
+    return Event.model_validate(row)
 
 
 def _unknown(id: str) -> Refusal:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from contributor_client.relay import WorkerError, relay, serve
 from ratatouille.errors import Refusal, Unreachable
+from ratatouille.failure import Failure
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,19 +47,22 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield path
 
 
-def test_an_error_of_one_order_reaches_its_sender_and_the_worker_goes_on(tmp_path: Path) -> None:
+def test_the_code_of_an_error_reaches_its_sender_and_the_worker_goes_on(tmp_path: Path) -> None:
     def handle(order: bytes) -> bytes:
         if order == b"bad":
-            raise Refusal("this node does not hold that data")
+            raise Refusal("the image '/home/anna/smith.png' is damaged", code="image-damaged", images=2)
         if order == b"worse":
             raise ZeroDivisionError("division by zero")
         return order
 
     with serving(tmp_path / "socket", handle):
-        with pytest.raises(WorkerError, match=r"^this node does not hold that data$"):
+        with pytest.raises(WorkerError) as bad:
             relay(tmp_path / "socket", b"bad")
-        with pytest.raises(WorkerError, match=r"^ZeroDivisionError: division by zero$"):
+        assert bad.value.failure == Failure(code="image-damaged", counts={"images": 2})
+        with pytest.raises(WorkerError) as worse:
             relay(tmp_path / "socket", b"worse")
+        assert worse.value.failure == Failure(code="unexpected")
+        assert "smith" not in f"{bad.value}{worse.value}"
         assert relay(tmp_path / "socket", b"good") == b"good"
 
 

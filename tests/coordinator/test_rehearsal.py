@@ -11,6 +11,7 @@ import pytest
 from coordinator import rehearsal
 from coordinator.rehearsal import Stage
 from ratatouille.exchange.order import Hint
+from ratatouille.failure import Failure
 from tests.coordinator.test_matching import probe
 
 PATHS = {"PYTHONPATH": str(Path(__file__).parents[2])}
@@ -22,9 +23,10 @@ def test_data_that_no_given_node_holds_is_refused_in_a_sentence(
     # Another rehearsal's offers may stand in the same registry.
     worker = rehearsal._Worker(Stage(str(tmp_path / "registry"), (), tmp_path))
     monkeypatch.setattr(rehearsal, "_worker", [worker])
-    hint = Hint.from_json(rehearsal._work(probe("elsewhere").to_json()))
-    assert hint.outcome == "refused"
-    assert "data that another node offers" in hint.reason
+    answered, words = rehearsal._work(probe("elsewhere").to_json())
+    hint = Hint.from_json(answered)
+    assert (hint.outcome, hint.failure) == ("refused", Failure(code="data-not-held"))
+    assert "data that another node offers" in words
 
 
 def test_worker_processes_end_with_a_rehearsal_that_is_killed(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The loop of a round over a lane and a registry in memory: a node that fails, and one that talks nonsense."""
 
+import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import cast
 
@@ -9,13 +11,17 @@ from coordinator.dispatch import Dispatch, Reply
 from coordinator.rounds import RoundRunner
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Lease, Offer
-from ratatouille.exchange.order import Hint, Order
+from ratatouille.exchange.order import Failed, Hint, Order
+from ratatouille.failure import Failure
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.holding import Holding
+from ratatouille.tasks.task import Task
 from registry.port import Registry
 from registry.records import RoundRecord, RoundState
 from tests.coordinator.test_conductor import Memory, record
 from tests.ratatouille.recipes.simulation import a_round, name
+
+DISK = Failure(code="disk-full")
 
 
 class Books(Memory):
@@ -44,6 +50,9 @@ class Books(Memory):
 
     def leases(self) -> list[Lease]:
         return []
+
+    def task(self, digest: str) -> Task:
+        return Task(name="shapes", kind="target", classes=("circle", "square"), domains=("day", "night"))
 
     def note(self, round: str, kind: str, subject: str, text: str) -> None:
         super().note(round, kind, subject, text)
@@ -93,22 +102,52 @@ def test_a_round_is_done_when_every_question_is_answered() -> None:
     assert not books.notes
 
 
-@pytest.mark.parametrize(
-    "words", [b"nonsense", Hint(work_id=name("else"), outcome="refused", reason="the disk is full").to_json()]
-)
+@pytest.mark.parametrize("words", [b"nonsense", Hint(work_id=name("else"), outcome="refused", failure=DISK).to_json()])
 def test_what_one_node_cannot_do_its_replica_does(words: bytes) -> None:
     books = Books(a_round("", ("soup",)), "anna", "bo")
     assert finish(books, anna=words, bo=None).state == "done"
     assert books.notes
 
 
-def test_a_node_that_is_alone_is_asked_three_times_and_its_reason_is_the_rounds() -> None:
-    books = Books(a_round("", ("soup",)), "anna")
-    refused = Hint(work_id=name("else"), outcome="refused", reason="the disk is full")
-    with pytest.raises(Refusal, match="the disk is full"):
-        finish(books, anna=refused.to_json())
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock on which every look is a minute after the last one."""
+    clock = itertools.count(0.0, 60.0)
+    monkeypatch.setattr("coordinator.rounds.time.monotonic", lambda: next(clock))
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_round_fails_when_nobody_is_left_and_says_which_work_nobody_can_do_and_why() -> None:
+    books = Books(a_round("", ("soup",)), "anna", "bo")
+    anna = Hint(work_id=name("else"), outcome="refused", failure=DISK)
+    bo = Hint(work_id=name("else"), outcome="refused", failure=Failure(code="image-damaged", counts={"images": 3}))
+    with pytest.raises(Refusal, match="nobody is left to do"):
+        finish(books, anna=anna.to_json(), bo=bo.to_json())
     assert books.row.state == "failed"
-    assert len(books.notes) == 3
+    assert (
+        f"node {name('anna')[:12]}, task shapes: the disk of the node cannot be written [disk-full]" in books.row.reason
+    )
+    assert "an image is damaged or cut off (3 images) [image-damaged]" in books.row.reason
+    assert all(Failed.from_json(note) for note in books.notes)
+
+
+@pytest.mark.usefixtures("soon")
+def test_what_may_pass_is_tried_three_times_before_a_node_is_out_of_the_question() -> None:
+    books = Books(a_round("", ("vanilla",)), "anna")
+    died = Hint(work_id=name("else"), outcome="failed", failure=Failure(code="worker-died", counts={"attempts": 3}))
+    with pytest.raises(Refusal, match="worker-died"):
+        finish(books, anna=died.to_json())
+    asked = Counter(subject for kind, subject in books.foretold if kind == "failure")
+    assert set(asked.values()) == {3}
+
+
+@pytest.mark.usefixtures("soon")
+def test_words_of_a_node_are_kept_nowhere() -> None:
+    books = Books(a_round("", ("soup",)), "anna")
+    old = b'{"outcome":"refused","reason":"the image \'/home/anna/smith.png\' is damaged","work_id":"%s"}' % (b"0" * 64)
+    with pytest.raises(Refusal, match="unreadable"):
+        finish(books, anna=old)
+    assert "smith" not in f"{books.notes} {books.row}"
 
 
 class Slow(Lane):

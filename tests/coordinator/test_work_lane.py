@@ -115,7 +115,7 @@ def test_orders_go_round_to_a_node_known_by_its_key_whatever_happens_to_one_of_t
     orders[4]["die once"] = str(lane.folder / "died")
     seen = lane.results("orders", lane.submit("orders", *orders))
     assert list(seen["nodes"].values()) == [lane.key("open")]
-    assert seen["replies"][3] == {"body": None, "error": "RuntimeError: the data is gone", "lost": False}
+    assert seen["replies"][3] == {"body": None, "failure": "unexpected", "lost": False}
     replies = [reply["body"] for reply in seen["replies"] if reply["body"]]
     assert [reply["order"]["number"] for reply in replies] == [0, 1, 2, 4, 5]
     # Order 4 killed its worker; the next worker got it again, and the round noticed nothing.
@@ -129,7 +129,7 @@ def test_orders_go_round_to_a_node_known_by_its_key_whatever_happens_to_one_of_t
 
 def test_a_foreign_bundle_is_refused_with_the_reason_and_nobody_runs_its_client_code(lane: Lane) -> None:
     # The run before was of the probe's bundle, which brings a ClientApp of its own; both nodes were asked.
-    refusal = f"this node runs only what its owner installed, and refuses bundle {sha256(PROBE)[:12]}"
+    refusal = "the node runs only the program that its owner installed, and this run is another [foreign-bundle]"
     assert refusal in round_log(lane.superlink.settings.logs, "orders").read_text()
     assert not (lane.folder / "trace").exists()
 

@@ -37,6 +37,8 @@ def bundle_hash() -> str:
 class ForeignBundle(Refusal):
     """A run of another program than the one that is installed."""
 
+    code = "foreign-bundle"
+
 
 def refuse_foreign_bundle(hashes: Collection[str], accepted: Collection[str], who: str = "this node") -> None:
     """Let pass only a bundle of which every hash, claimed or computed, is accepted.

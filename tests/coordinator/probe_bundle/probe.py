@@ -34,7 +34,8 @@ def main(grid: Grid, context: Context) -> None:
         for reply in dispatch.poll():
             at_work -= 1
             body = None if reply.body is None else json.loads(reply.body)
-            replies.append({"body": body, "error": reply.error, "lost": reply.lost})
+            failure = None if reply.failure is None else reply.failure.code
+            replies.append({"body": body, "failure": failure, "lost": reply.lost})
         time.sleep(POLL_SECONDS)
     results = Path(settings["results"])
     results.with_suffix(".part").write_text(json.dumps({"nodes": nodes, "replies": replies}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ratatouille.exchange.membership import Lease
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, Signer, unseal
+from ratatouille.failure import Failure
 from ratatouille.record import sha256
 from ratatouille.tasks.task import Task
 from ratatouille.training.answer import Timing, answer, inputs, patiently
@@ -83,6 +84,11 @@ def signer() -> Signer:
     return Signer(Ed25519PrivateKey.from_private_bytes(bytes(32)))
 
 
+def _words(said: list[str]) -> Callable[[Refusal], None]:
+    """Note what is said of refusals on the node itself."""
+    return lambda error: said.append(str(error))
+
+
 def order_of(assignment: NodeAssignment | Import) -> Order:
     return Order(round="r1", assignment=assignment, parents=("a" * 64, "b" * 64))
 
@@ -93,7 +99,7 @@ def test_an_order_ends_with_a_signed_receipt_and_its_files(kitchen: Kitchen, sig
     hint = answer(
         order, kitchen.data, shelf, signer, tmp_path, lambda done, total, doing: told.append(doing), timing=EVERY_STEP
     )
-    assert hint.outcome == "pushed", hint.reason
+    assert hint.outcome == "pushed", hint.failure
     receipt = shelf.receipts[order.assignment.digest]
     assert receipt.assignment == order.assignment
     assert (receipt.parents, receipt.node) == (order.parents, signer.node)
@@ -162,26 +168,45 @@ def test_a_registry_that_is_away_for_a_while_is_waited_for(kitchen: Kitchen, sig
 
 def test_a_registry_that_stays_away_leaves_the_checkpoint(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
     shelf, order = Shelf(kitchen, away=1000), order_of(kitchen.fine_tune())
-    hint = answer(order, kitchen.data, shelf, signer, tmp_path, timing=Timing(patience=0.0, checkpoint=0.0))
-    assert (hint.outcome, hint.reason) == ("failed", "the registry does not answer")
+    said: list[str] = []
+    hint = answer(
+        order,
+        kitchen.data,
+        shelf,
+        signer,
+        tmp_path,
+        timing=Timing(patience=0.0, checkpoint=0.0),
+        explain=_words(said),
+    )
+    assert (hint.outcome, hint.failure) == ("failed", Failure(code="registry-unreachable"))
+    assert said == ["the registry does not answer"]
     assert (tmp_path / "checkpoints" / f"{order.assignment.digest}.checkpoint").exists()
     assert shelf.released == [order.assignment.digest]
 
 
-def test_what_cannot_be_done_is_refused_in_a_sentence_and_the_lease_given_back(
+def test_what_cannot_be_done_is_refused_with_a_code_and_the_lease_given_back(
     kitchen: Kitchen, signer: Signer, tmp_path: Path
 ) -> None:
     order = order_of(kitchen.fine_tune(learning_rate=1e30, warmup=0))
     shelf = Shelf(kitchen)
-    hint = answer(order, kitchen.data, shelf, signer, tmp_path, timing=EVERY_STEP)
-    assert hint.outcome == "refused"
-    assert "lower the learning rate" in hint.reason
+    said: list[str] = []
+    hint = answer(
+        order,
+        kitchen.data,
+        shelf,
+        signer,
+        tmp_path,
+        timing=EVERY_STEP,
+        explain=_words(said),
+    )
+    assert (hint.outcome, hint.failure) == ("refused", Failure(code="training-diverged"))
+    assert "lower the learning rate" in said[0]
     assert shelf.released == [order.assignment.digest]
     assert not list((tmp_path / "checkpoints").iterdir())
     rejected = answer(
         order_of(kitchen.probe()), kitchen.data, Shelf(kitchen, refusing="no"), signer, tmp_path, timing=QUICK
     )
-    assert (rejected.outcome, rejected.reason) == ("refused", "no")
+    assert (rejected.outcome, rejected.failure) == ("refused", Failure(code="refused"))
 
 
 def test_orders_in_another_dialect_are_refused_before_a_lease_is_taken(
@@ -196,9 +221,10 @@ def test_orders_in_another_dialect_are_refused_before_a_lease_is_taken(
         (imported, "not work for a node"),
         (revised, "revision 99"),
     ):
-        hint = answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK)
+        said: list[str] = []
+        hint = answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK, explain=_words(said))
         assert hint.outcome == "refused"
-        assert sentence in hint.reason
+        assert sentence in said[0]
     assert shelf.seen == []
 
 

@@ -61,6 +61,8 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
         lease = at_work.get(offer.node)
         data = "; ".join(f"{held.task_name}: {', '.join(held.domains)} ({held.total()})" for held in offer.holdings)
         doing = "idle" if lease is None else f"{lease.doing} {lease.done}/{lease.total}".removesuffix(" 0/0")
+        if offer.parked:
+            doing = "parked: " + "; ".join(dict.fromkeys(one.failure.sentence() for one in offer.parked))
         seen = f"{max(0.0, time.time() - offer.issued):.0f} s ago"
         rows.append([offer.name, short(offer.node), "trains" if offer.trains else "evaluates", data, doing, seen])
     print_table(["node", "key", "role", "data (images)", "now", "seen"], rows)

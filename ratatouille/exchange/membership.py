@@ -6,6 +6,7 @@ that no question is worked on twice by accident; it is renewed by the worker and
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
@@ -17,6 +18,20 @@ from ratatouille.tasks.holding import Holding
 
 MOST_INPUTS = 1000
 """Weights that a lease names; work that reads more of them names the first."""
+
+
+DEVICES = ("auto", "cpu", "cuda", "rehearsal")
+"""What an offer may say of its device."""
+
+_ACTIVITIES = re.compile(
+    r"fetching|reading images|computing features|fitting the head|evaluating|comparing networks|pushing"
+    r"|(warm-up|training), loss (-?[0-9]{1,12}\.[0-9]{3}|nan|-?inf)"
+)
+
+
+def activity(text: str) -> str:
+    """What a node says that it does, if it is one of the things that nodes do; nothing for any other text."""
+    return text if _ACTIVITIES.fullmatch(text) else ""
 
 
 class Parked(Record):

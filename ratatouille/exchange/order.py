@@ -36,6 +36,8 @@ class Hint(Record):
 
     work_id: Digest
     outcome: Literal["pushed", "known", "taken", "refused", "failed"]
+    reason: Literal[""] = ""
+    """Where nodes of version 0.1 wrote words: a hint that has some cannot be read."""
     failure: Annotated[Failure | None, Field(exclude_if=lambda failure: failure is None)] = None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib.metadata import version
 from typing import Any
@@ -82,11 +83,16 @@ def device(wanted: str = "auto") -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
+def _word(text: str) -> str:
+    """A version or a device's name, as its maker gave it; without what could be part of a path."""
+    return re.sub(r"[^A-Za-z0-9 .+()_-]", "-", text)[:60]
+
+
 def describe(on: torch.device) -> tuple[dict[str, str], str]:
     """What receipts say: versions of the software that computes, and the device in words."""
-    software = {name: version(name) for name in ("numpy", "pillow", "timm", "torch")}
+    software = {name: _word(version(name)) for name in ("numpy", "pillow", "timm", "torch")}
     software["python"] = platform.python_version()
     if on.type == "cuda":
-        software["cuda"] = str(torch.version.cuda)
-        return software, torch.cuda.get_device_name(on)
+        software["cuda"] = _word(str(torch.version.cuda))
+        return software, _word(torch.cuda.get_device_name(on))
     return software, f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"

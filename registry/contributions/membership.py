@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL, disagreement
-from ratatouille.exchange.membership import Lease, Offer
+from ratatouille.exchange.membership import DEVICES, Lease, Offer, activity
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.changes.closures import refuse_closed
 from registry.contributions.answers import is_answered
@@ -42,6 +42,8 @@ def read_offer(sealed: Sealed) -> Offer:
     offer = unseal(sealed, Offer)
     if offer.node != sealed.node:
         raise Refusal(f"the offer of node {offer.node[:12]}… is signed by another key, {sealed.node[:12]}…")
+    if offer.device not in DEVICES:  # no text of a node's own is kept
+        raise Refusal(f"the offer's device is none of {', '.join(DEVICES)}; join with this release's node")
     if offer.protocol != PROTOCOL:
         raise Refusal(disagreement(offer.protocol, "the node", "the registry"))
     return offer
@@ -111,7 +113,7 @@ def take_lease(connection: Connection, lease: Lease) -> Lease | None:
     if holder(connection, lease.work_id, now) not in (None, lease.node) or is_answered(connection, lease.work_id):
         return None
     seconds = min(lease.seconds, read_settings(connection).longest_lease_seconds)
-    granted = lease.model_copy(update={"expires": now + seconds})
+    granted = lease.model_copy(update={"expires": now + seconds, "doing": activity(lease.doing)})
     values = {"expires": granted.expires, "record": granted.to_json().decode()}
     mine = (LeaseRow.work_id == lease.work_id, LeaseRow.node == lease.node)
     if connection.execute(update(LeaseRow).where(*mine).values(**values)).rowcount == 0:

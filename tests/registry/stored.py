@@ -101,7 +101,7 @@ def _live(world: World, other: Signer) -> dict[str, str]:
     )
     registry.request_round(asked)
     registry.move_round(round.id, ["requested"], "running")
-    offer = Offer(node=world.signer.node, name="anna", holdings=(_holding(),), device="GPU Ω", issued=time.time())
+    offer = Offer(node=world.signer.node, name="anna", holdings=(_holding(),), device="cuda", issued=time.time())
     registry.offer(world.signer.seal(offer))
     curve = (CurvePoint(step=5, loss=None, validation_loss=0.5, score=0.75),)
     more: dict[str, Any] = {"round": round.id, "note": "first try – naïve", "curve": curve, "kept_step": 5}
@@ -128,7 +128,7 @@ def _live(world: World, other: Signer) -> dict[str, str]:
     registry.move_round(round.id, ["running"], "done", "as planned")
     for version, why in ((one.version, "the first"), (mean.version, "better"), (one.version, "back")):
         world.maintainer.release(str(version), "stable", why)
-    lease = Lease(work_id=count.work_id, node=world.signer.node, seconds=1.0, done=3, total=10, doing="reading")
+    lease = Lease(work_id=count.work_id, node=world.signer.node, seconds=1.0, done=3, total=10, doing="reading images")
     registry.lease(lease)
     order = Order(round=round.id, assignment=first.assignment, parents=first.parents, label="soup run 1 of 5")
     sent = {

@@ -446,6 +446,17 @@ def test_an_offer_stands_until_it_expires_is_replaced_or_withdrawn(world: World)
     ]
 
 
+def test_no_words_of_a_nodes_own_come_in_with_leases_and_offers(world: World) -> None:
+    said = Lease(work_id="1" * 64, node="2" * 64, doing="reading /home/anna/smith.png", done=1, total=2)
+    granted = world.registry.lease(said)
+    assert granted is not None
+    assert granted.doing == ""
+    assert [lease.doing for lease in world.registry.leases()] == [""]
+    offer = Offer(node=world.signer.node, name="zoo", holdings=(), issued=1.0, device="the laptop of smith")
+    with pytest.raises(Refusal, match="none of auto, cpu, cuda"):
+        world.registry.offer(world.signer.seal(offer))
+
+
 def test_a_node_whose_clock_was_put_back_is_seen_again(world: World) -> None:
     ahead = Offer(node=world.signer.node, name="zoo", holdings=(), issued=1e10, seconds=0.01)
     world.registry.offer(world.signer.seal(ahead))

@@ -67,6 +67,8 @@ class Here(Record):
     holdings: tuple[Held, ...]
     busy: int
     """Leases that it has now."""
+    parked: tuple[str, ...] = ()
+    """Why it does no work with some of its data, or none at all, for a while."""
 
 
 class Live(Record):
@@ -148,4 +150,5 @@ def _here(offer: Offer, leases: Sequence[Lease]) -> Here:
             for one in sorted(offer.holdings, key=lambda one: one.task_name)
         ),
         busy=sum(lease.node == offer.node for lease in leases),
+        parked=tuple(dict.fromkeys(one.failure.sentence() for one in offer.parked)),
     )

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Cell, Import, NodeAssignment
-from ratatouille.exchange.membership import Lease
+from ratatouille.exchange.membership import Lease, activity
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, Signer, unseal
@@ -109,6 +109,7 @@ def test_an_order_ends_with_a_signed_receipt_and_its_files(kitchen: Kitchen, sig
     assert receipt.seconds > 0
     assert receipt.overhead > 0
     assert (told[0], told[-1]) == ("fetching", "pushing")
+    assert [activity(doing) for doing in told] == told  # what leases may say
     assert shelf.released == [order.assignment.digest]
     assert not list((tmp_path / "checkpoints").iterdir())
     assert not list((tmp_path / "results").iterdir())

@@ -79,7 +79,7 @@ def make_scene(folder: Path) -> Scene:
 def _offer(node: str) -> Offer:
     holding = {"task": PETS.digest, "task_name": "pets", "counts": COUNTS, "fingerprint": FINGERPRINT}
     held = (Holding.model_validate(holding),)
-    return Offer(node=node, name="anna", holdings=held, device=HOSTILE[:200], issued=time.time(), seconds=3600.0)
+    return Offer(node=node, name="anna", holdings=held, device="cpu", issued=time.time(), seconds=3600.0)
 
 
 def _run(world: World, start: Result, seed: int, round: str) -> Result:

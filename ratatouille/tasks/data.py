@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratatouille.errors import Refusal
+from ratatouille.tasks.copies import grouped, without_contradictions
 from ratatouille.tasks.folder import rows_of_folder
 from ratatouille.tasks.holding import Holding, Line, holding_of
 from ratatouille.tasks.images import Pixels, code_of
@@ -144,13 +145,21 @@ def open_data(
             code="data-empty",
         )
     digests, skipped = _inspected(found, settings, cache, progress)
+    images = [(example, digest) for example, digest in zip(found, digests, strict=True) if digest is not None]
+    if not images:
+        raise Refusal(f"no image of '{settings.path}' can be read", code="data-empty")
+    agreeing, contradictory = without_contradictions(images, task, settings)
+    if not agreeing:
+        raise Refusal(
+            f"every image of '{settings.path}' has a copy under another label; correct the labels",
+            code="labels-contradict",
+            images=len(images),
+        )
+    images, copied = grouped(agreeing, task, settings)
     pairs = [
         (Line(example.domain, task.classes[example.label], example.group, example.split or "", digest), example)
-        for example, digest in zip(found, digests, strict=True)
-        if digest is not None
+        for example, digest in images
     ]
-    if not pairs:
-        raise Refusal(f"no image of '{settings.path}' can be read", code="data-empty")
     pairs.sort(key=lambda pair: (pair[0].domain, pair[1].label, *pair[0][2:]))
     holding = holding_of(task, [line for line, _ in pairs], settings.secret())
     if settings.missing_classes == "refuse":
@@ -160,7 +169,7 @@ def open_data(
         listing=tuple(example for _, example in pairs),
         holding=holding,
         digests=tuple(line.sha256 for line, _ in pairs),
-        notes=(*notes, *left_out, *skipped),
+        notes=(*notes, *left_out, *skipped, *contradictory, *copied),
         cache=cache,
     )
 

@@ -1,8 +1,9 @@
-"""What a node publishes about its data for one task: domains, counts and a fingerprint; never a name, never an image.
+"""What a node publishes about its data for one task: domains, counts and a fingerprint; no file name and no image.
 
 The fingerprint binds work to data. Nodes that hold the same images, labels and splits have the same fingerprint
 (replicas), wherever the files lie; any change to one of them gives another. It is keyed: with a secret that only the
-replicas share, nobody else can test whether a known set of images is held. Reading files is left to inspection.py.
+replicas share, nobody else can test by the fingerprint whether a known set of images is held. What the counts of
+networks tell is another matter (docs/data.md). Reading files is left to inspection.py.
 """
 
 from __future__ import annotations

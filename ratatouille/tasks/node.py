@@ -45,6 +45,10 @@ class NodeSettings(Record):
     """How many nodes that share `turns` train at a time; not more than the machine has processors."""
     cache_megabytes: Annotated[int, Field(ge=100)] = 20_000
     """How much the node keeps of weights that it fetched."""
+    smallest_count: Annotated[int, Field(ge=1, le=10_000)] = 5
+    """Mistakes that fewer images share are told as one number for each class, which says no more about them."""
+    networks_per_week: Annotated[int, Field(ge=0)] = 1000
+    """How many networks this node counts on each holding in a week; what is asked beyond it is not counted."""
     data: Annotated[tuple[NodeData, ...], Field(min_length=1)]
 
 

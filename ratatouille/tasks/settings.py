@@ -30,6 +30,7 @@ class DataSettings(Record):
     - `group`: what the split may not tear apart: "file" (each image alone), "stem" (files of one stem, such as one
       object in several domains), or a regular expression whose one parenthesis finds the group in the relative path.
     - `corrupt`: "refuse" names the file; "skip" leaves it out and lists it.
+    - `contradictions`: "refuse" names copies of one image under different labels; "drop" leaves all of them out.
     - `missing_classes`: "refuse" unless every domain has every class of the task.
     - `fingerprint_secret_file`: a file with a secret that replicas of this data share (16 bytes or more).
     """
@@ -42,6 +43,7 @@ class DataSettings(Record):
     group: str = "file"
     corrupt: Literal["refuse", "skip"] = "refuse"
     missing_classes: Literal["refuse", "allow"] = "refuse"
+    contradictions: Literal["refuse", "drop"] = "refuse"
     fingerprint_secret_file: Path | None = None
 
     @field_validator("domains", mode="before")

@@ -7,6 +7,7 @@ used is refused by name. What is left out on purpose is counted in notes. No ima
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,12 @@ from ratatouille.tasks.sentences import listed, several_labels
 from ratatouille.tasks.settings import LEAVE_OUT, DataSettings
 from ratatouille.tasks.split import Split
 from ratatouille.tasks.task import Task
+
+
+def normal(name: str) -> str:
+    """A name in Unicode's form NFC: two files or editors may write one letter in two ways."""
+    return unicodedata.normalize("NFC", name)
+
 
 SEPARATORS = re.compile(r"[;|,]")
 
@@ -41,6 +48,8 @@ class Example:
     domain: str
     group: str
     split: Split | None
+    group_stated: bool = False
+    """Whether a manifest names the group."""
 
 
 def examples_of(
@@ -71,23 +80,25 @@ def examples_of(
             left_out[f"labelled '{row.label}'"] += 1
         else:
             group = row.group or _group(row.file, settings.group)
-            examples.append(Example(folder / row.file, label, domain, group, row.split))
-    _refuse_torn_groups(examples)
+            examples.append(Example(folder / row.file, label, domain, group, row.split, row.group is not None))
+    refuse_torn_groups(examples)
     return examples, [
         f"left out as the settings say: {count} images {what}" for what, count in sorted(left_out.items())
     ]
 
 
 def _label_indices(labels: Iterable[str], task: Task, settings: DataSettings) -> dict[str, int | None]:
+    classes = {normal(name): index for index, name in enumerate(task.classes)}
+    mapped = {normal(label): name for label, name in settings.labels.items()}
     indices: dict[str, int | None] = {}
     unknown: list[str] = []
     for label in sorted(labels):
-        name = settings.labels.get(label, label)
-        if name in task.classes:
-            indices[label] = task.classes.index(name)
-        elif label in settings.labels and name in LEAVE_OUT:
+        name = mapped.get(normal(label), label)
+        if normal(name) in classes:
+            indices[label] = classes[normal(name)]
+        elif normal(label) in mapped and name in LEAVE_OUT:
             indices[label] = None
-        elif label in settings.labels:
+        elif normal(label) in mapped:
             raise Refusal(
                 f"labels maps '{label}' to '{name}', which is no class of task '{task.name}'; "
                 f"its classes are {listed(task.classes)}",
@@ -97,7 +108,7 @@ def _label_indices(labels: Iterable[str], task: Task, settings: DataSettings) ->
             unknown.append(label)
     for label in unknown:
         parts = [part.strip() for part in SEPARATORS.split(label)]
-        if len(parts) > 1 and any(settings.labels.get(part, part) in task.classes for part in parts):
+        if len(parts) > 1 and any(normal(mapped.get(normal(part), part)) in classes for part in parts):
             raise several_labels(f"the label '{label}' in '{settings.path}'")
     if unknown:
         raise Refusal(
@@ -172,7 +183,12 @@ def _group(file: str, rule: str) -> str:
     return str(found.group(1))
 
 
-def _refuse_torn_groups(examples: Sequence[Example]) -> None:
+def refuse_torn_groups(examples: Sequence[Example]) -> None:
+    """See that no group has two stated splits.
+
+    Raises:
+        Refusal: naming the group.
+    """
     stated: dict[str, Split | None] = {}
     for example in examples:
         first = stated.setdefault(example.group, example.split)

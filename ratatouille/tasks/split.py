@@ -24,7 +24,12 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 class SplitRule(Record):
-    """The fractions of a task's groups that train, validate and test; they add to one."""
+    """The fractions of a task's groups that train, validate and test, which add to one, and the rule of groups."""
+
+    rule: Literal[1, 2] = Field(default=1, exclude_if=lambda rule: rule == 1)
+    """What a group is. 1: what the node's settings name. 2: the same, but copies of an image are one group, and an
+    image alone is named by its bytes; no form of a file name matters (`copies`).
+    """
 
     train: float = Field(default=0.8, gt=0, le=1)
     validation: float = Field(default=0.2, ge=0, le=1)

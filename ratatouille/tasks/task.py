@@ -6,6 +6,7 @@ that contributor's settings (settings.py). The record's digest names the task: a
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
@@ -41,6 +42,12 @@ class Task(Record):
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
             raise PydanticCustomError("twice", "'{name}' is listed twice", {"name": twice[0]})
+        forms = Counter(unicodedata.normalize("NFC", name) for name in names)
+        alike = [name for name in names if forms[unicodedata.normalize("NFC", name)] > 1]
+        if alike:
+            raise PydanticCustomError(
+                "form", "'{name}' is listed twice, in two forms of Unicode that look alike", {"name": alike[0]}
+            )
         return names
 
 

@@ -33,6 +33,11 @@ class NodePaths:
         return self.folder / "work"
 
     @property
+    def budget(self) -> Path:
+        """How many networks were counted on each holding in the last week."""
+        return self.folder / "budget.json"
+
+    @property
     def socket(self) -> Path:
         """Where the worker takes orders."""
         return self.folder / "worker.socket"

@@ -9,27 +9,28 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import threading
 from pathlib import Path
 
+from contributor_client.budget import Budget
+from contributor_client.origins import Origins
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
 from contributor_client.relay import serve
 from contributor_client.turns import turn
 from ratatouille.errors import Refusal
-from ratatouille.exchange.assignment import NodeAssignment
+from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
+from ratatouille.exchange.disclosure import Disclosure
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.signing import Signer
 from ratatouille.failure import failure_of
-from ratatouille.processes import stop_on_signals
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
 from registry.opening import open_registry
 from registry.port import Registry
 
 _log = logging.getLogger(__name__)
-_END_SECONDS = 4.0
-"""Work that takes longer is cut off: it goes on from its checkpoint at the next start."""
 
 
 class Worker:
@@ -41,6 +42,8 @@ class Worker:
         self._registry = registry
         self._signer = Signer.open(paths.key)
         self._parking = Parking(paths.parked)
+        self._budget = Budget(paths.budget, settings.networks_per_week)
+        self._origins = Origins(registry)
         self._holdings: dict[str, LocalData] = {}
         self._closed: dict[str, Refusal] = {}
         """By the digest of its task: why data was not opened."""
@@ -98,10 +101,27 @@ class Worker:
                 self._paths.work,
                 device=settings.device,
                 explain=explain,
+                permit=lambda assignment: self._permit(order, assignment),
             )
         if hint.outcome == "pushed":
             self._parking.free(fingerprint)
         return hint
+
+    def _permit(self, order: Order, assignment: NodeAssignment) -> Disclosure:
+        """How much of the answer is told.
+
+        Raises:
+            Refusal: for a head that no node made, and for counts beyond the budget.
+        """
+        self._origins.check(order)
+        within = self._budget.take(assignment)
+        if not within and isinstance(assignment, Evaluate | Compare):
+            raise Refusal(
+                f"this node counts {self._settings.networks_per_week} networks a week on each table of data "
+                "(networks_per_week), and these would be more; they are not counted",
+                code="budget-used-up",
+            )
+        return Disclosure(smallest=self._settings.smallest_count, counts=within)
 
     def _data(self, order: Order) -> LocalData:
         """The data that an order is about; data that was parked, and is due again, is opened anew.
@@ -130,8 +150,8 @@ class Worker:
         return Hint(work_id=assignment.digest, outcome="refused", failure=failure_of(error))
 
 
-def work_forever(settings: NodeSettings, paths: NodePaths, remote: str, stop: threading.Event) -> None:
-    """Serve orders until `stop` is set.
+def work_forever(settings: NodeSettings, paths: NodePaths, remote: str) -> None:
+    """Serve orders until SIGTERM.
 
     Raises:
         Refusal: when registry or key cannot be opened.
@@ -141,6 +161,8 @@ def work_forever(settings: NodeSettings, paths: NodePaths, remote: str, stop: th
     numerics.apply()
     registry = open_registry(remote, cache=paths.weights, cache_bytes=settings.cache_megabytes * 2**20)
     worker = Worker(settings, paths, registry)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     _log.info("worker ready")
     serve(paths.socket, worker.handle, stop)
 
@@ -152,10 +174,9 @@ def main() -> None:
     parser.add_argument("--folder", required=True, type=Path)
     parser.add_argument("--remote", required=True)
     arguments = parser.parse_args()
-    stop = stop_on_signals(_END_SECONDS)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        work_forever(read_node_settings(arguments.settings), NodePaths(arguments.folder), arguments.remote, stop)
+        work_forever(read_node_settings(arguments.settings), NodePaths(arguments.folder), arguments.remote)
     except Refusal as error:
         raise SystemExit(str(error)) from error
 

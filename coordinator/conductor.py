@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from coordinator.disk import removed
 from ratatouille.errors import Refusal
@@ -29,6 +29,8 @@ class Conductor:
         """`started` is when the round was set going, in seconds since 1970; its deadline counts from there."""
         self.round = round
         self.facts: dict[str, Result] = {}
+        self.uncounted: set[str] = set()
+        """Questions of counts that nobody here answers, since their data was counted often enough."""
         self._registry = registry
         self._started = started
         self._clock = clock
@@ -39,7 +41,7 @@ class Conductor:
         """How many retractions there were when the facts were read."""
         self._used: set[str] = set()
         """Versions that the registry knows this round to build on."""
-        self._found: tuple[tuple[int, bool], Plan] | None = None
+        self._found: tuple[tuple[int, int, bool], Plan] | None = None
         self._foreseen: tuple[int, Forecast] | None = None
 
     @classmethod
@@ -137,10 +139,19 @@ class Conductor:
 
     def _plan(self) -> Plan:
         """The plan for the facts that are here; walked again only when there are more of them, or the round closes."""
-        state = (len(self.facts), self.closing)
+        state = (len(self.facts), len(self.uncounted), self.closing)
         if self._found is None or self._found[0] != state:
-            self._found = (state, plan(self.round, self.facts, self.closing))
+            without = {work_id: Result(work_id=work_id, created=0.0) for work_id in self.uncounted}
+            self._found = (state, plan(self.round, without | self.facts, self.closing))
         return self._found[1]
+
+    def leave_uncounted(self, work_ids: Iterable[str]) -> None:
+        """Go on without the counts of some evaluations and comparisons; one that comes after all counts."""
+        self.uncounted |= set(work_ids)
+
+    def over(self, found: Plan) -> bool:
+        """Whether nothing is left to do: the plan is done, or all that it lacks are counts that are not to be had."""
+        return found.done or bool(self.uncounted and not found.orders and not found.combinations)
 
     def ending(self, plan: Plan) -> str:
         """What to say of a round that ends with this plan; nothing when it is whole.
@@ -153,4 +164,7 @@ class Conductor:
             raise Refusal(f"the deadline passed before {least} runs of any recipe were there; nothing to combine")
         short = [f"{one.recipe} {len(one.members)} of {one.wanted} runs" for one in plan.outcomes if one.short]
         short += [f"{one.recipe} without all counts" for one in plan.outcomes if not one.short and not one.complete]
+        if left := self.uncounted - self.facts.keys():
+            short.append(f"{len(left)} questions not counted, since nodes had counted as much as their owners allow")
+            return f"ended: {', '.join(short)}"
         return f"ended at its deadline: {', '.join(short)}" if short else ""

@@ -10,7 +10,6 @@ import fcntl
 import logging
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -72,12 +71,9 @@ class House:
             service = stack.enter_context(Child(_service(settings)))
             registry = open_registry(settings.remote)
             stack.callback(registry.close)
-            _await_registry(registry, service, stop)
+            _await_registry(registry, service)
             link = SuperLink(SuperLinkSettings(settings.folder, settings.superlink_port))
-            stack.callback(link.stop)
-            link.start(stop)
-            if stop.is_set():
-                return
+            stack.enter_context(link)
             registry.announce(link.settings.address)
             stack.callback(_say_goodbye, registry)
             self.web = registry.info().web
@@ -98,16 +94,18 @@ def _service(settings: HouseSettings) -> Program:
     return Program("registry", tuple(command), log, environment_with_scripts(), restart=True)
 
 
-def _await_registry(registry: Registry, service: Child, stop: threading.Event) -> None:
+def _await_registry(registry: Registry, service: Child) -> None:
+    import time
+
     deadline = time.monotonic() + _READY_SECONDS
-    while not stop.is_set():
+    while True:
         try:
             registry.info()
             return
         except Unreachable as error:
             if time.monotonic() > deadline or service.starts > 3:
                 raise Refusal(f"the registry's service does not start: {service.last_words(3)}") from error
-            stop.wait(0.1)
+            time.sleep(0.1)
 
 
 def _say_goodbye(registry: Registry) -> None:

@@ -6,6 +6,9 @@ bit, as a federation does.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -20,11 +23,11 @@ from coordinator.requests import request
 from coordinator.settings import RoundSettings
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import FineTune, NodeAssignment
+from ratatouille.exchange.disclosure import Disclosure
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.signing import Signer
 from ratatouille.failure import UNREADABLE, Failure
-from ratatouille.processes.pools import process_pool
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import NodeSettings, open_holdings
 from ratatouille.tasks.task import Task
@@ -119,7 +122,8 @@ def rehearse_all(
     for round in rounds:
         registry.move_round(round.id, ["requested"], "running")
     conductors = [Conductor.of(registry.round(round.id), registry) for round in rounds]
-    with process_pool(workers, _open_stage, (stage,)) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_open_stage, initargs=(stage,)) as pool:
         try:
             _until_done(conductors, pool, workers, told)
             endings = [conductor.ending(conductor.gather()) for conductor in conductors]
@@ -140,7 +144,8 @@ def seconds_per_step(stage: Stage, order: Order) -> float:
     Raises:
         Refusal: as the training would, or for data that the stage does not hold.
     """
-    with process_pool(1, _open_stage, (stage,)) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_open_stage, initargs=(stage,)) as pool:
         return _result(pool.submit(_pace, order.to_json()))
 
 
@@ -222,8 +227,17 @@ _worker: list[Any] = []
 def _open_stage(stage: Stage) -> None:
     from ratatouille.training import numerics
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     numerics.apply()
     _worker.append(_Worker(stage))
+
+
+def _end_with_parent() -> None:
+    """A pool's processes would outlive a rehearsal that is killed, waiting for orders for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work(order_json: bytes) -> tuple[bytes, str]:
@@ -248,5 +262,6 @@ def _work(order_json: bytes) -> tuple[bytes, str]:
         signer,
         worker.stage.folder / "work",
         explain=lambda error: words.append(str(error)),
+        permit=lambda _: Disclosure(smallest=settings.smallest_count),
     )
     return hint.to_json(), "".join(words)

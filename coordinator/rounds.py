@@ -18,7 +18,7 @@ from coordinator.dispatch import POLL_SECONDS, Dispatch, Reply
 from coordinator.failures import Failures
 from coordinator.matching import match, stranded
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.exchange.assignment import NodeAssignment
+from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.order import Failed, Hint, Order
 from ratatouille.failure import UNREADABLE, Failure
@@ -112,7 +112,7 @@ class RoundRunner:
             self._registry.move_round(self.round.id, ["cancelling"], "cancelled", "cancelled by a maintainer")
             return True
         plan = self._conductor.advance()
-        if plan.done:
+        if self._conductor.over(plan):
             return self._end(plan)
         if not self._due():
             return False
@@ -153,6 +153,8 @@ class RoundRunner:
     def _give_up(self, plan: Plan, refused: Collection[str], offers: Sequence[Offer], at_rest: bool) -> None:
         """End the round when all that is left is work that every node that holds its data has refused.
 
+        Counts that are refused because a budget is used up end nothing: the round goes on without them.
+
         Raises:
             Refusal: naming the work and the nodes.
         """
@@ -163,7 +165,17 @@ class RoundRunner:
         if time.monotonic() - self._hopeless_since < _LAST_GRACE:
             return
         orders = [order for work_id, order in plan.orders.items() if work_id in refused]
+        if uncounted := [order.assignment.digest for order in orders if self._is_uncounted(order, offers)]:
+            _log.warning("%s questions are not counted: the budgets of their data are used up", len(uncounted))
+            self._conductor.leave_uncounted(uncounted)
+            return
         raise Refusal(self._nobody_left(orders, offers))
+
+    def _is_uncounted(self, order: Order, offers: Sequence[Offer]) -> bool:
+        """Whether an order asks for counts only, and every node that holds the data has counted enough."""
+        reasons = self._failures.reasons(offers, order.assignment.digest, _fingerprint(order)).values()
+        used_up = all(failure.code == "budget-used-up" for failure in reasons)
+        return isinstance(order.assignment, Evaluate | Compare) and bool(reasons) and used_up
 
     def _nobody_left(self, orders: Sequence[Order], offers: Sequence[Offer]) -> str:
         """Which work nobody can do, and what its nodes said."""

@@ -8,7 +8,6 @@ a restart. Talking to the SuperLink is the work of `control`, what a ServerApp d
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,6 @@ from ratatouille.processes import (
     environment_with_scripts,
     module,
     refuse_taken_port,
-    stop_all,
     wait_for_url,
 )
 from ratatouille.processes.ports import LOOPBACK
@@ -65,12 +63,10 @@ class SuperLink:
         self.settings = settings
         self.control = Control(settings.address, Secret.open(settings.secret))
         self._child = Child(_superlink(settings), after_restart=self._clear_after_restart)
-        self._executor = Child(_executor(settings), after_restart=self._clear_after_restart)
+        self._executor = Child(_executor(settings))
 
-    def start(self, stop: threading.Event | None = None) -> SuperLink:
+    def start(self) -> SuperLink:
         """Start, wait until it answers, and stop the runs that a former SuperLink left unfinished.
-
-        It waits no longer once `stop` is set.
 
         Raises:
             Refusal: when the port is taken.
@@ -81,29 +77,25 @@ class SuperLink:
         self._child.start()
         self._executor.start()
         try:
-            self._clear(began, stop)
+            self._clear(began)
         except Unreachable as error:
             self.stop()
-            if stop is not None and stop.is_set():
-                return self
             raise Unreachable(
                 f"Flower's SuperLink did not start; the end of {self._child.program.log}:\n{self._child.last_words()}"
             ) from error
         return self
 
-    def _clear(self, began: float, stop: threading.Event | None = None) -> None:
+    def _clear(self, began: float) -> None:
         """Wait until the SuperLink answers, and stop the runs from before it began.
 
         They have no ServerApp any more, but Flower would call them running for another minute, and go on handing out
         their messages.
         """
         url = f"http://{self.settings.address}/health"
-        waited_for = threading.Event() if stop is None else stop
-        wait_for_url(url, _READY_SECONDS, alive=lambda: not (self._child.given_up or waited_for.is_set()))
+        wait_for_url(url, _READY_SECONDS, alive=lambda: not self._child.given_up)
         self.control.stop_unfinished_runs(before=began)
 
     def _clear_after_restart(self) -> None:
-        """Stop what has no ServerApp any more, whichever of the two processes took it along."""
         try:
             self._clear(time.time())
         except Unreachable as error:
@@ -117,7 +109,8 @@ class SuperLink:
     def stop(self) -> None:
         """End the SuperLink and every ServerApp of it."""
         self.control.close()
-        stop_all([self._executor, self._child])
+        self._executor.stop()
+        self._child.stop()
 
     def __enter__(self) -> SuperLink:
         return self.start()

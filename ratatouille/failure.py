@@ -90,6 +90,8 @@ KINDS: dict[str, Kind] = {
     "training-diverged": Kind("the training diverged", "question"),
     "data-too-small": Kind("the data is too small for the work", "question", ("images", "label", "domain")),
     "order-unusable": Kind("the order is about another task, network or data than the node has", "question"),
+    "head-imported": Kind("the node counts with heads that nodes made, and this one was imported", "question"),
+    "budget-used-up": Kind("the node has counted as many networks on its data as its owner allows", "question"),
     "order-too-large": Kind("the order asks for more than the node's owner allows", "question", ("limit", "number")),
     "other-release": Kind("the order asks for another release of the software", "question", ("number",)),
     "registry-unreachable": Kind("the node did not reach the registry", "passing"),

@@ -185,6 +185,19 @@ class Compare(_DataAssignment):
 
 Assignment = Annotated[Import | Probe | FineTune | Evaluate | Compare, Field(discriminator="kind")]
 NodeAssignment = Probe | FineTune | Evaluate | Compare
+
+
+def heads_of(assignment: Import | Probe | FineTune | Evaluate | Compare) -> set[str]:
+    """Digests of the heads that a node counts or trains with; a probe begins without one."""
+    match assignment:
+        case Compare():
+            return {term.part for network in assignment.networks for term in network.head}
+        case FineTune() | Evaluate():
+            return {assignment.head}
+        case _:
+            return set()
+
+
 _ADAPTER: TypeAdapter[Import | Probe | FineTune | Evaluate | Compare] = TypeAdapter(Assignment)
 
 

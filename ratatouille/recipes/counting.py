@@ -69,12 +69,20 @@ class Averages:
 
 @dataclass(frozen=True)
 class End:
-    """What is mixed: weights, the version that they are of, and its own counts if it is one of the target."""
+    """What is mixed: weights, the version that they are of, its own counts if it is one of the target, and the version
+    of its head where that is another one.
+    """
 
     featurizer: str
     head: str
     version: str
     own: Candidate | None = None
+    head_version: str | None = None
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions that its parts are of."""
+        return (self.version,) if self.head_version is None else (self.version, self.head_version)
 
 
 def run_of(walk: Walk, recipe: str, number: int) -> Candidate | None:

@@ -60,7 +60,7 @@ def connectivity(walk: Walk) -> tuple[Curve, ...] | None:
         if first is None or second is None or head is None or head.head is None:
             curves.append(None)
             continue
-        ends = [End(start.featurizer, head.head, start.version) for start in (first, second)]
+        ends = [End(start.featurizer, head.head, start.version, head_version=head.version) for start in (first, second)]
         curves.append(_curve(walk, "hypothesis 1", (name, other), ends))
     for pair in _first_pairs(tuned):
         curves.append(_between(walk, "hypothesis 2", pair))
@@ -90,7 +90,9 @@ def _curve(walk: Walk, kind: str, labels: tuple[str, ...], ends: Sequence[End]) 
     if len(ends) > 2:
         mixtures += [alone(end) for end in ends[1:]]
     label = f"{kind}, {' to '.join(labels)}"[:LABEL]
-    asked = Comparing(tuple(mixtures), tuple(dict.fromkeys(end.version for end in ends)), label, pairs=True)
+    asked = Comparing(
+        tuple(mixtures), tuple(dict.fromkeys(version for end in ends for version in end.versions)), label, pairs=True
+    )
     validation, held_out = both_sides(walk, asked)
     if validation is None or held_out is None:
         return None

@@ -17,6 +17,7 @@ from typing import Literal, Protocol, TypeVar
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Compare, Import, NodeAssignment, Probe
 from ratatouille.exchange.dialect import PROTOCOL
+from ratatouille.exchange.disclosure import EVERYTHING, Disclosure, disclosed
 from ratatouille.exchange.membership import MOST_INPUTS, Lease
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.receipt import Receipt
@@ -77,10 +78,12 @@ def answer(
     device: str = "auto",
     timing: Timing = Timing(),
     explain: Callable[[Refusal], None] | None = None,
+    permit: Callable[[NodeAssignment], Disclosure] = lambda _: EVERYTHING,
 ) -> Hint:
     """Answer an order with this node's data.
 
-    `explain` is told why the work was not done, in words that may name files and so stay on this machine.
+    `explain` is told why the work was not done, in words that may name files and so stay on this machine. `permit` is
+    asked once the work is ours: it says how much of the counts is told, or refuses.
 
     Returns:
         `pushed`; `known` when there was an answer already; `taken` when somebody else is at it; `refused` with a code
@@ -89,7 +92,7 @@ def answer(
     """
     work_id = order.assignment.digest
     try:
-        return _answer(order, data, store, signer, workspace, progress, device, timing)
+        return _answer(order, data, store, signer, workspace, progress, device, timing, permit)
     except Refusal as error:
         if not isinstance(error, Unreachable):
             clean(workspace, work_id)
@@ -108,6 +111,7 @@ def _answer(
     progress: Progress | None,
     device: str,
     timing: Timing,
+    permit: Callable[[NodeAssignment], Disclosure],
 ) -> Hint:
     began = time.monotonic()
     assignment, work_id = order.assignment, order.assignment.digest
@@ -134,6 +138,7 @@ def _answer(
             progress(done, total, doing)
 
     with standing.kept_up():
+        disclosure = patiently(lambda: permit(assignment), timing.patience)
         report(0, 0, "fetching")
         architecture = patiently(lambda: store.architecture(assignment.architecture), timing.patience)
         task = patiently(lambda: store.task(assignment.task), timing.patience)
@@ -143,7 +148,7 @@ def _answer(
         }
         outcome = perform(assignment, task, architecture, data, start, workspace, report, device, timing.checkpoint)
         receipt = _receipt(order, outcome, signer.node, time.monotonic() - began - outcome.seconds)
-        sealed = signer.seal(receipt)
+        sealed = signer.seal(disclosed(receipt, disclosure))
         report(0, 0, "pushing")
         patiently(lambda: store.push(sealed, outcome.files), timing.patience)
     clean(workspace, work_id)

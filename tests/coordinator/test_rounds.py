@@ -10,6 +10,7 @@ import pytest
 from coordinator.dispatch import Dispatch, Reply
 from coordinator.rounds import RoundRunner
 from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import Compare, Evaluate
 from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.exchange.order import Failed, Hint, Order
 from ratatouille.failure import Failure
@@ -175,3 +176,27 @@ def test_flower_is_left_alone_while_nodes_work_and_nothing_is_new(monkeypatch: p
     books.answer(dict(runner._conductor.gather().orders))
     assert not runner._turn()
     assert lane.looks == 3
+
+
+class CountsNoMore(Lane):
+    """Nodes that train, and whose owners' budgets of counts are used up."""
+
+    def send(self, node: int, order: bytes) -> str:
+        asked = Order.from_json(order)
+        if not isinstance(asked.assignment, Evaluate | Compare):
+            return super().send(node, order)
+        work_id, failure = asked.assignment.digest, Failure(code="budget-used-up")
+        message = f"{node} {work_id}"
+        hint = Hint(work_id=work_id, outcome="refused", failure=failure)
+        self._replies.append(Reply(node, message, body=hint.to_json()))
+        return message
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("recipes", [("soup",), ("vanilla", "soup", "greedy_soup", "ensemble", "wise_ft")])
+def test_a_round_goes_on_without_what_nodes_do_not_count_any_more(recipes: tuple[str, ...]) -> None:
+    books = Books(a_round("", recipes), "anna", "bo")
+    RoundRunner(cast(Registry, books), books.row, cast(Dispatch, CountsNoMore(books, anna=None, bo=None))).run()
+    assert books.row.state == "done"
+    assert "questions not counted, since nodes had counted as much as their owners allow" in books.row.reason
+    assert {Failed.from_json(note).failure.code for note in books.notes} == {"budget-used-up"}

@@ -451,3 +451,21 @@ def test_an_auxiliary_task_that_is_spread_over_holdings_is_trained_on_each_of_th
         starts = Counter(work.featurizer for work in trainings(found) if work.task == round.task)
         assert sorted(starts.values()) == sorted([4, *[4 // holdings] * holdings])
         assert {facts[work.digest].featurizer for work in auxiliary} < set(starts)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_trainings_that_tell_no_counts_stop_no_plan(recipe: str) -> None:
+    """A node whose budget of counts is used up trains on and tells nothing of it."""
+    round = a_round("wx", (recipe,), EMOJI.model_copy(update={"runs": 3}))
+    facts: dict[str, Answer] = {}
+    for _ in range(50):
+        found = plan(round, facts)
+        if not found.orders and not found.combinations:
+            break
+        answer_all(found, facts)
+        for work_id, order in found.orders.items():
+            if isinstance(order.assignment, FineTune):
+                facts[work_id] = replace(facts[work_id], evaluations=())
+    else:
+        raise AssertionError("the plan does not come to an end")
+    assert len(found.outcomes) == 1

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
 from ratatouille.exchange.assignment import Cell
+from ratatouille.exchange.confusion import entries
+from ratatouille.tasks.data import open_data
+from ratatouille.tasks.settings import DataSettings
+from ratatouille.tasks.synthetic import write_synthetic
+from ratatouille.tasks.task import Task
+from ratatouille.training import evaluate
 from ratatouille.training.augment import Transform
 from ratatouille.training.evaluate import CHUNK, Count, forward
 from ratatouille.training.network import build
@@ -69,3 +79,41 @@ def test_a_network_gives_each_image_the_same_logits_in_any_company(kitchen: Kitc
     everybody = forward(network, images, np.arange(len(images)), transform)
     assert len(images) > CHUNK
     np.testing.assert_allclose(forward(network, images, np.array([80, 3]), transform), everybody[[80, 3]], atol=1e-5)
+
+
+def test_images_of_21841_classes_are_counted_in_less_memory_than_one_square_of_them(
+    kitchen: Kitchen, tmp_path: Path
+) -> None:
+    classes = (*kitchen.task.classes, *(f"no image of {number}" for number in range(21_841 - 3)))
+    task = Task(**kitchen.task.model_dump() | {"classes": classes})
+    images = write_synthetic(kitchen.task.name, tmp_path / "images", each=36)
+    data = open_data(task, DataSettings(path=images, group="stem", missing_classes="allow"), tmp_path / "cache")
+    assert len(data.labels) == 3 * 3 * 36
+
+    def predict(needed: NDArray[np.int64]) -> NDArray[np.float32]:
+        logits = np.zeros((len(needed), len(classes)), np.float32)
+        logits[np.arange(len(needed)), 500 * (needed % 3)] = 1.0
+        return logits
+
+    cells = [Cell(domain=domain, split="all") for domain in task.domains]
+    counting = Count(cells, data, 0)
+    tracemalloc.start()
+    counted = counting.of(predict)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [one.evaluation.count for one in counted] == [3 * 36] * 3
+    assert {taken for one in counted for _, taken, _ in entries(one.evaluation.confusion)} == {0, 500, 1000}
+    assert most < 128 * 2**20 < 8 * len(classes) ** 2
+
+
+def test_what_is_counted_does_not_depend_on_how_many_logits_are_looked_at_together(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = build(kitchen.architecture, 3).eval()
+    transform = Transform(kitchen.architecture, torch.device("cpu"))
+    images = kitchen.data.images(32)
+    counting = Count([Cell(domain=domain, split="all") for domain in kitchen.task.domains], kitchen.data, 0)
+    whole = counting.of(lambda needed: forward(network, images, needed, transform))
+    monkeypatch.setattr(evaluate, "BLOCK_ENTRIES", 1)
+    assert len(list(counting.blocks())) > 1
+    assert counting.of(lambda needed: forward(network, images, needed, transform)) == whole

@@ -7,14 +7,14 @@ Samples miss peaks shorter than a few milliseconds. Elsewhere the growth is None
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, ParamSpec, TypeVar
+
+from ratatouille.processes.pools import process_pool
 
 SAMPLE_SECONDS = 0.002
 STATUS = Path("/proc/self/status")
@@ -60,7 +60,7 @@ def measure(call: Callable[[], T]) -> Measured[T]:
 
 def in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """The result of a function of a module, computed by a new interpreter that has nothing in memory yet."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with process_pool(1) as pool:
         return pool.submit(function, *args, **kwargs).result()
 
 

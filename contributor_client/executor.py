@@ -27,6 +27,7 @@ from contributor_client.task import ClaimedTask, runtime_client
 from ratatouille.exchange.bundle import ForeignBundle, bundle_hash, refuse_foreign_bundle
 from ratatouille.failure import failure_of
 from ratatouille.processes.secret import Secret
+from ratatouille.processes.signals import end_at_once_on_signals
 
 _POLL_SECONDS, _IDLE_POLL_SECONDS, _IDLE_AFTER = 0.1, 0.5, 2.0
 """How often it asks: often while orders come one after the other, seldom after some idle seconds."""
@@ -86,6 +87,7 @@ def main() -> None:
     parser.add_argument("--secret", required=True, type=Path, help="file with the secret that the SuperNode knows")
     parser.add_argument("--accept", action="append", help="hash of an accepted bundle; ours, unless given")
     arguments = parser.parse_args()
+    end_at_once_on_signals()  # it keeps nothing: work is the worker's, and an order that got no reply comes again
     accepted = arguments.accept or [bundle_hash()]
     log(INFO, "Executor ready; accepts bundle %s", ", ".join(accepted))
     execute_forever(arguments.runtime, arguments.secret, accepted)

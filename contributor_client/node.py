@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from contributor_client.parking import Parking
@@ -69,11 +69,14 @@ class Node:
             Refusal: when the node cannot join as it is configured, or runs already.
         """
         with ExitStack() as stack:
+            stack.enter_context(suppress(_Stopped))
             stack.enter_context(_only_one(self.paths.folder, self.settings.name))
             registry = open_registry(self._remote)
             stack.callback(registry.close)
-            fleet = _fleet(registry)
-            holdings = open_holdings(self.settings, registry.task, self.paths.data, progress)
+            fleet = _fleet(registry, stop)
+            holdings = open_holdings(self.settings, registry.task, self.paths.data, _unless(stop, progress))
+            if fleet is None:
+                return
             for data in holdings.values():
                 for note in data.notes:
                     told(f"note: {note}")
@@ -141,13 +144,30 @@ class Node:
         return Program("worker", tuple(command), self.paths.logs / "worker.log", environment, restart=True)
 
 
-def _fleet(registry: Registry) -> str:
-    """The SuperLink's address; waits a moment for a coordinator that is just starting."""
+class _Stopped(Exception):
+    """The node is to end while it still reads its images."""
+
+
+def _unless(stop: threading.Event, progress: Progress | None) -> Progress:
+    """What tells of progress, and leaves off once `stop` is set: reading images may take minutes."""
+
+    def told(done: int, total: int) -> None:
+        if stop.is_set():
+            raise _Stopped
+        if progress is not None:
+            progress(done, total)
+
+    return told
+
+
+def _fleet(registry: Registry, stop: threading.Event) -> str | None:
+    """The SuperLink's address, None when told to stop; waits a moment for a coordinator that is just starting."""
     deadline = time.monotonic() + _PATIENCE
     while (fleet := registry.info().fleet) is None:
         if time.monotonic() > deadline:
             raise Refusal("the registry answers, but no coordinator is up; start one with `ratatouille coordinator up`")
-        time.sleep(0.5)
+        if stop.wait(0.5):
+            return None
     return fleet
 
 

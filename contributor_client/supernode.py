@@ -14,7 +14,7 @@ from pathlib import Path
 import tomli_w
 
 from contributor_client.app import NODE_KEY, WORKER_SOCKET
-from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module
+from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module, stop_all
 from ratatouille.processes.ports import LOOPBACK
 from ratatouille.processes.secret import Secret
 
@@ -60,8 +60,7 @@ class SuperNode:
 
     def stop(self) -> None:
         """End both; the SuperNode says goodbye to the coordinator."""
-        for child in self.children:
-            child.stop()
+        stop_all(self.children)
 
     def __enter__(self) -> SuperNode:
         return self.start()

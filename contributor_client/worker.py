@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import threading
 from pathlib import Path
 
@@ -25,12 +24,15 @@ from ratatouille.exchange.disclosure import Disclosure
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.signing import Signer
 from ratatouille.failure import failure_of
+from ratatouille.processes import stop_on_signals
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
 from registry.opening import open_registry
 from registry.port import Registry
 
 _log = logging.getLogger(__name__)
+_END_SECONDS = 4.0
+"""Work that takes longer is cut off: it goes on from its checkpoint at the next start."""
 
 
 class Worker:
@@ -150,8 +152,8 @@ class Worker:
         return Hint(work_id=assignment.digest, outcome="refused", failure=failure_of(error))
 
 
-def work_forever(settings: NodeSettings, paths: NodePaths, remote: str) -> None:
-    """Serve orders until SIGTERM.
+def work_forever(settings: NodeSettings, paths: NodePaths, remote: str, stop: threading.Event) -> None:
+    """Serve orders until `stop` is set.
 
     Raises:
         Refusal: when registry or key cannot be opened.
@@ -161,8 +163,6 @@ def work_forever(settings: NodeSettings, paths: NodePaths, remote: str) -> None:
     numerics.apply()
     registry = open_registry(remote, cache=paths.weights, cache_bytes=settings.cache_megabytes * 2**20)
     worker = Worker(settings, paths, registry)
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     _log.info("worker ready")
     serve(paths.socket, worker.handle, stop)
 
@@ -174,9 +174,10 @@ def main() -> None:
     parser.add_argument("--folder", required=True, type=Path)
     parser.add_argument("--remote", required=True)
     arguments = parser.parse_args()
+    stop = stop_on_signals(_END_SECONDS)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        work_forever(read_node_settings(arguments.settings), NodePaths(arguments.folder), arguments.remote)
+        work_forever(read_node_settings(arguments.settings), NodePaths(arguments.folder), arguments.remote, stop)
     except Refusal as error:
         raise SystemExit(str(error)) from error
 

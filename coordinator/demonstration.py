@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping
+from concurrent.futures import as_completed
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ import tomli_w
 from coordinator.foundation import enter_once
 from ratatouille.cli.progress import counting
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module
+from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module, stop_all
+from ratatouille.processes.pools import process_pool
 from registry.opening import open_registry
 from registry.port import Registry
 
@@ -58,8 +58,7 @@ def write_images(folder: Path) -> dict[str, Path]:
 
     tasks = (TARGET, *AUXILIARIES)
     places = {task: folder / "data" / task for task in tasks}
-    context = multiprocessing.get_context("spawn")
-    with counting("drawing emoji, tasks") as progress, ProcessPoolExecutor(2, mp_context=context) as pool:
+    with counting("drawing emoji, tasks") as progress, process_pool(2) as pool:
         drawn = [pool.submit(write_emoji, task, places[task]) for task in tasks]
         for done, _ in enumerate(as_completed(drawn), 1):
             progress(done, len(tasks))
@@ -81,7 +80,7 @@ def joined(folder: Path, data: Mapping[str, Path]) -> Iterator[Registry]:
         stack.callback(registry.close)
         _define_tasks(registry)
         nodes = [Child(_node(folder, name, data, address)).start() for name in NODES]
-        stack.callback(_stop_all, nodes)
+        stack.callback(stop_all, nodes)  # together: each says goodbye to the coordinator, and that takes seconds
         enter_once(registry, address, folder / "logs" / "foundation.log", FOUNDATION, image_size=64)
         _await_nodes(registry)
         yield registry
@@ -114,12 +113,6 @@ def _await_coordinator(address: str, child: Child) -> None:
         if child.given_up:
             raise Refusal(f"the coordinator did not start: {child.last_words(3)}")
         time.sleep(0.2)
-
-
-def _stop_all(children: Sequence[Child]) -> None:
-    """All at once: each says goodbye to the coordinator, and that takes seconds."""
-    with ThreadPoolExecutor(len(children)) as pool:
-        list(pool.map(Child.stop, children))
 
 
 def _define_tasks(registry: Registry) -> None:

@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -71,9 +72,12 @@ class House:
             service = stack.enter_context(Child(_service(settings)))
             registry = open_registry(settings.remote)
             stack.callback(registry.close)
-            _await_registry(registry, service)
+            _await_registry(registry, service, stop)
             link = SuperLink(SuperLinkSettings(settings.folder, settings.superlink_port))
-            stack.enter_context(link)
+            stack.callback(link.stop)
+            link.start(stop)
+            if stop.is_set():
+                return
             registry.announce(link.settings.address)
             stack.callback(_say_goodbye, registry)
             self.web = registry.info().web
@@ -94,18 +98,16 @@ def _service(settings: HouseSettings) -> Program:
     return Program("registry", tuple(command), log, environment_with_scripts(), restart=True)
 
 
-def _await_registry(registry: Registry, service: Child) -> None:
-    import time
-
+def _await_registry(registry: Registry, service: Child, stop: threading.Event) -> None:
     deadline = time.monotonic() + _READY_SECONDS
-    while True:
+    while not stop.is_set():
         try:
             registry.info()
             return
         except Unreachable as error:
             if time.monotonic() > deadline or service.starts > 3:
                 raise Refusal(f"the registry's service does not start: {service.last_words(3)}") from error
-            time.sleep(0.1)
+            stop.wait(0.1)
 
 
 def _say_goodbye(registry: Registry) -> None:

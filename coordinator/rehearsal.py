@@ -6,9 +6,6 @@ bit, as a federation does.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -28,6 +25,7 @@ from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.signing import Signer
 from ratatouille.failure import UNREADABLE, Failure
+from ratatouille.processes.pools import process_pool
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import NodeSettings, open_holdings
 from ratatouille.tasks.task import Task
@@ -122,8 +120,7 @@ def rehearse_all(
     for round in rounds:
         registry.move_round(round.id, ["requested"], "running")
     conductors = [Conductor.of(registry.round(round.id), registry) for round in rounds]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_open_stage, initargs=(stage,)) as pool:
+    with process_pool(workers, _open_stage, (stage,)) as pool:
         try:
             _until_done(conductors, pool, workers, told)
             endings = [conductor.ending(conductor.gather()) for conductor in conductors]
@@ -144,8 +141,7 @@ def seconds_per_step(stage: Stage, order: Order) -> float:
     Raises:
         Refusal: as the training would, or for data that the stage does not hold.
     """
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=_open_stage, initargs=(stage,)) as pool:
+    with process_pool(1, _open_stage, (stage,)) as pool:
         return _result(pool.submit(_pace, order.to_json()))
 
 
@@ -227,17 +223,8 @@ _worker: list[Any] = []
 def _open_stage(stage: Stage) -> None:
     from ratatouille.training import numerics
 
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     numerics.apply()
     _worker.append(_Worker(stage))
-
-
-def _end_with_parent() -> None:
-    """A pool's processes would outlive a rehearsal that is killed, waiting for orders for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _work(order_json: bytes) -> tuple[bytes, str]:

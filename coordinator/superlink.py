@@ -8,6 +8,7 @@ a restart. Talking to the SuperLink is the work of `control`, what a ServerApp d
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +66,10 @@ class SuperLink:
         self._child = Child(_superlink(settings), after_restart=self._clear_after_restart)
         self._executor = Child(_executor(settings))
 
-    def start(self) -> SuperLink:
+    def start(self, stop: threading.Event | None = None) -> SuperLink:
         """Start, wait until it answers, and stop the runs that a former SuperLink left unfinished.
+
+        It waits no longer once `stop` is set.
 
         Raises:
             Refusal: when the port is taken.
@@ -77,22 +80,25 @@ class SuperLink:
         self._child.start()
         self._executor.start()
         try:
-            self._clear(began)
+            self._clear(began, stop)
         except Unreachable as error:
             self.stop()
+            if stop is not None and stop.is_set():
+                return self
             raise Unreachable(
                 f"Flower's SuperLink did not start; the end of {self._child.program.log}:\n{self._child.last_words()}"
             ) from error
         return self
 
-    def _clear(self, began: float) -> None:
+    def _clear(self, began: float, stop: threading.Event | None = None) -> None:
         """Wait until the SuperLink answers, and stop the runs from before it began.
 
         They have no ServerApp any more, but Flower would call them running for another minute, and go on handing out
         their messages.
         """
         url = f"http://{self.settings.address}/health"
-        wait_for_url(url, _READY_SECONDS, alive=lambda: not self._child.given_up)
+        waited_for = threading.Event() if stop is None else stop
+        wait_for_url(url, _READY_SECONDS, alive=lambda: not (self._child.given_up or waited_for.is_set()))
         self.control.stop_unfinished_runs(before=began)
 
     def _clear_after_restart(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +12,9 @@ from ratatouille.cli.home import home, remote_in_force
 from ratatouille.cli.options import AsJson, Home, Remote
 from ratatouille.cli.output import console, print_json, print_line, print_table, say_what_happens, short
 from ratatouille.cli.progress import counting
+from ratatouille.processes import stop_on_signals
+
+_END_SECONDS = 20.0
 
 
 def join(
@@ -25,6 +26,7 @@ def join(
 
     The first join makes the node's key, its identity. Ctrl-C leaves; work in progress is kept and goes on next time.
     """
+    stop = stop_on_signals(_END_SECONDS)
     from contributor_client.node import Node
     from ratatouille.tasks.node import read_node_settings
     from registry.commands.opened import registry_in_force
@@ -34,9 +36,6 @@ def join(
     place = folder or settings.folder or home() / "nodes" / settings.name
     address = remote_in_force(remote or settings.remote).value
     registry_in_force(address).close()  # a mistyped folder is said before the node has a key
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     node = Node(settings, file.resolve(), place.resolve(), address)
     with counting("reading images") as progress:
         node.run(stop, print_line, progress)

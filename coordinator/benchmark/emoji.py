@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import replace
 from pathlib import Path
 
 from coordinator.benchmark.suite import Suite, Wishes, rounds
 from ratatouille.cli.progress import counting
 from ratatouille.errors import Refusal
+from ratatouille.processes.pools import process_pool
 from ratatouille.recipes.recipe import RECIPES
 from ratatouille.tasks.emoji import PYPI_STYLES, SOURCES, STYLES, TARGET, emoji_tasks, write_emoji
 from ratatouille.tasks.node import NodeData, NodeSettings
@@ -78,8 +78,7 @@ def _draw(
     folder: Path, tasks: tuple[str, ...], styles: tuple[str, ...], packages: Mapping[str, Path]
 ) -> dict[str, Path]:
     places = {task: folder / "data" / task for task in tasks}
-    context = multiprocessing.get_context("spawn")
-    with counting("drawing emoji, tasks") as progress, ProcessPoolExecutor(2, mp_context=context) as pool:
+    with counting("drawing emoji, tasks") as progress, process_pool(2) as pool:
         drawn = [pool.submit(write_emoji, task, places[task], styles, packages=dict(packages)) for task in tasks]
         for done, future in enumerate(as_completed(drawn), 1):
             future.result()

@@ -15,8 +15,12 @@ from ratatouille.cli.home import DEFAULT_PORT, DEFAULT_WEB_PORT, home, remote_in
 from ratatouille.cli.options import AsJson, Home, NoWeb, Remote, WebPort
 from ratatouille.cli.output import console, print_json, say_what_happens
 from ratatouille.errors import Refusal
+from ratatouille.processes import stop_on_signals
 from registry.records import ALIVE
 from registry.service.page import MISSING
+
+_END_SECONDS = 25.0
+"""The coordinator ends within this time; `down` waits a little longer."""
 
 
 def up(
@@ -33,14 +37,13 @@ def up(
     It runs until Ctrl-C or `ratatouille coordinator down`. Started again with the same folder, it goes on where it was:
     rounds that were running continue.
     """
+    stop = stop_on_signals(_END_SECONDS)
     from coordinator.house import House, HouseSettings
 
     say_what_happens()
     settings = HouseSettings(_folder(folder), port, superlink_port, None if no_web else web_port)
     house = House(settings)
-    stop, ready = threading.Event(), threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    ready = threading.Event()
 
     def say_when_ready() -> None:
         if ready.wait() and not stop.is_set():

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,15 +76,19 @@ class Child:
 
     def stop(self) -> None:
         """Ask the program to end, wait, and make it end after its grace; returns when its family is gone."""
-        with self._changed:
-            self._stopping.set()
-            process = self._process
+        process = self._ask_to_end()
         if process is not None:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
             process.wait()
         if self._watcher.is_alive():
             self._watcher.join()
+
+    def _ask_to_end(self) -> subprocess.Popen[bytes] | None:
+        with self._changed:
+            asked, process = self._stopping.is_set(), self._process
+            self._stopping.set()
+        if process is not None and not asked and process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        return process
 
     def last_words(self, lines: int = 12) -> str:
         """The end of the log, to show when a start fails."""
@@ -138,3 +142,12 @@ class Child:
                 self._after_restart()
             except Exception:  # no memory for a process now, say; whoever watches must not be the one who dies
                 _log.exception("%s was not started again in good order", self.program.name)
+
+
+def stop_all(children: Iterable[Child]) -> None:
+    """Stop several programs together: they need the time of the slowest, not the sum."""
+    asked = list(children)
+    for child in asked:
+        child._ask_to_end()
+    for child in asked:
+        child.stop()

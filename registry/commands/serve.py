@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from typing import Annotated
 
 import typer
@@ -12,7 +10,9 @@ from ratatouille.cli import output
 from ratatouille.cli.home import DEFAULT_PORT, DEFAULT_WEB_PORT, home
 from ratatouille.cli.options import Home, NoWeb, Remote, WebPort
 from ratatouille.errors import Refusal
-from ratatouille.processes import refuse_taken_port
+from ratatouille.processes import refuse_taken_port, stop_on_signals
+
+_WEB_END_SECONDS = 10.0
 
 
 def serve(
@@ -42,15 +42,13 @@ def web(remote: Remote = None, web_port: WebPort = DEFAULT_WEB_PORT) -> None:
     It runs until Ctrl-C, for browsers on this machine only, and changes nothing. `registry serve` and `coordinator up`
     show the same page of their own registry.
     """
+    stop = stop_on_signals(_WEB_END_SECONDS)
     from registry.commands.opened import opened
     from registry.service.page import MISSING, can_open_page, open_page
 
     if not can_open_page():
         raise Refusal(MISSING)
     output.say_what_happens()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     with opened(remote) as registry:
         registry.info()  # says now, rather than on a page, that nobody answers
         page = open_page(registry, web_port)

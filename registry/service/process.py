@@ -9,8 +9,6 @@ from __future__ import annotations
 import gc
 import logging
 import resource
-import signal
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +19,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from ratatouille.errors import Refusal, Unreachable
+from ratatouille.processes import stop_on_signals
 from registry.local import LocalRegistry
 from registry.service.page import MISSING, can_open_page, open_page
 from registry.service.servicer import THREADS, Servicer
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 DRAIN_SECONDS = 30.0
+END_SECONDS = DRAIN_SECONDS + 10.0
+"""The process ends within this time after a signal."""
 SWEEP_SECONDS = 3600.0
 
 
@@ -118,7 +119,7 @@ def _check(registry: LocalRegistry) -> None:
 def serve(
     folder: Path, port: int, host: str = "127.0.0.1", ready: Callable[[str], None] = print, web: int | None = None
 ) -> None:
-    """Run a service until SIGTERM or SIGINT.
+    """Run a service until SIGTERM, SIGINT or SIGHUP; it ends within `END_SECONDS`.
 
     Args:
         folder: the registry's folder.
@@ -127,10 +128,8 @@ def serve(
         ready: is told one line with the address, once calls are answered, and one about the web page.
         web: port of the web page, a free one if that is taken; None for no page.
     """
+    stop = stop_on_signals(END_SECONDS)
     _open_many_files()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     service = Service(folder, host, port)
     about_page = None if web is None else service.show(web)  # first, so that `info` knows it from the beginning
     service.start()

@@ -1,0 +1,66 @@
+"""Signals that ask a service to end: they set an event, and after a stated time the process is ended by force.
+
+A handler that sets the event itself can wait for ever: `Event.set` takes a lock, and the main thread, in which Python
+runs handlers, may hold it just then inside of `Event.wait`. Logging has locks too. So the handlers here do nothing.
+The interpreter writes each signal's number into a pipe, which is safe at any moment and also while the main thread is
+busy in a library; a thread reads the pipe and sets the event.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What asks a service to end: `kill`, Ctrl-C, and a terminal that was closed."""
+_NUMBERS = frozenset(int(number) for number in ENDING)
+
+
+def stop_on_signals(seconds: float) -> threading.Event:
+    """An event that SIGTERM, SIGINT and SIGHUP set, however many come and in whatever order.
+
+    Call it once, in the main thread, before the service starts anything. SIGHUP stays ignored where it was ignored
+    from the beginning, which is what `nohup` asks for.
+
+    Args:
+        seconds: how long the service may take to end after the first signal. Then the process ends with code 1, and
+            its tethers end its children.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    for number in ENDING:
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _nothing)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    stop = threading.Event()
+    threading.Thread(target=_listen, args=(reading, stop, seconds), name="signals", daemon=True).start()
+    return stop
+
+
+def end_at_once_on_signals() -> None:
+    """For a process that has nothing to put in order: the first signal ends it, without unwinding anything."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def leave_signals_to_owner() -> None:
+    """For a worker of a pool: Ctrl-C reaches it too, but its owner decides when it ends."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _nothing(*_: object) -> None:
+    """A handler must exist, so that the interpreter writes into the pipe and the default action does not happen."""
+
+
+def _listen(reading: int, stop: threading.Event, seconds: float) -> None:
+    while not _NUMBERS.intersection(os.read(reading, 4096)):
+        pass  # another signal with a handler
+    stop.set()
+    time.sleep(seconds)
+    sentence = f"process {os.getpid()} did not end within {seconds:.0f} seconds; it is ended by force\n"
+    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, sentence.encode())
+    os._exit(1)

@@ -1,0 +1,165 @@
+"""Storms of signals: every service and every command that waits ends within its time, whatever comes in what order."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from coordinator.rehearsal import Stage, offer_all
+from ratatouille.processes import free_port, tether
+from ratatouille.tasks.node import read_node_settings
+from registry.opening import open_registry
+from tests.coordinator.federation import NODES, Ground, wait_until
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SEEDS = range(3)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A registry that a service serves, and settings files for whoever uses it."""
+
+    folder: Path
+    ground: Ground
+    address: str
+    rehearsed: Path
+    """A registry without a service, for rehearsals."""
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("storms")
+    ground, port = Ground(folder / "ground"), free_port()
+    command = [sys.executable, "-P", "-m", "registry.service", "--folder", str(folder / "registry")]
+    service = subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL)
+    try:
+        registry = open_registry(f"grpc://127.0.0.1:{port}", cache=folder / "cache")
+        wait_until(lambda: bool(registry.info()), 60, "the registry answers")
+        ground.enter(registry)
+        nodes = tuple(read_node_settings(ground.node_file(name)) for name in NODES)
+        offer_all(registry, Stage("", nodes, folder / "offered"))
+        registry.announce(f"127.0.0.1:{free_port()}")
+        registry.close()
+        rehearsed = open_registry(folder / "rehearsed")
+        ground.enter(rehearsed)
+        rehearsed.close()
+        yield Scene(folder, ground, f"grpc://127.0.0.1:{port}", folder / "rehearsed")
+    finally:
+        service.terminate()
+        service.wait(60)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A command that runs until it is told to end."""
+
+    words: str
+    """What is run; {…} are places and ports of this run."""
+    ready: str
+    """What its output, or one of its logs, says once it is at its work."""
+    seconds: float
+    """The time within which it promises to end."""
+
+
+COMMAND = "-m ratatouille.cli.main "
+SERVICES = {
+    "coordinator up": Service(
+        COMMAND + "coordinator up --folder {folder}/state --port {port} --superlink-port {other} --web-port 0",
+        "the coordinator is up",
+        25,
+    ),
+    "node join": Service(COMMAND + "node join {node} --remote {remote} --folder {folder}/state", "worker ready", 20),
+    "registry serve": Service(
+        COMMAND + "registry serve --folder {folder}/state --port {port} --web-port 0", "web page", 40
+    ),
+    "registry web": Service(COMMAND + "registry web --remote {remote} --web-port 0", "web page", 10),
+    "the registry's process": Service(
+        "-m registry.service --folder {folder}/state --port {port}", "everybody on this machine", 40
+    ),
+    "the worker": Service(
+        "-m contributor_client.worker --settings {node} --folder {folder}/state --remote {remote}", "worker ready", 4
+    ),
+    "the executor": Service(
+        "-m contributor_client.executor --runtime 127.0.0.1:{port} --secret {folder}/secret", "Executor ready", 1
+    ),
+    "the tether": Service(
+        f"-I -S {tether.__file__} {os.getpid()} 1 {{folder}}/log 100000 "
+        f"{sys.executable} -c print('at\\x20work',flush=True);import\\x20time;time.sleep(600)",
+        "at work",
+        4,
+    ),
+    "round run": Service(COMMAND + "round run {round} --remote {remote}", "runs trained", 2),
+    "a rehearsal": Service(
+        COMMAND + "round run {round} --remote {local} --rehearse {node} --rehearse {auxiliary} --rehearse {other_node}",
+        "rehearsal:",
+        5,
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_ends_within_its_time_whatever_signals_come(
+    name: str, seed: int, scene: Scene, tmp_path: Path
+) -> None:
+    chance = random.Random(f"{name} {seed}")
+    service = SERVICES[name]
+    process = start(service, scene, tmp_path)
+    family: list[psutil.Process] = []
+    try:
+        if seed == 0:  # while it is still starting, at some moment
+            time.sleep(chance.uniform(0.0, 1.5))
+        else:
+            wait_until(lambda: ready(service, process, tmp_path), 90, f"{name} is ready")
+        family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        began = time.monotonic()
+        for _ in range(chance.randint(2, 40)):
+            with suppress(ProcessLookupError):
+                process.send_signal(chance.choice(SIGNALS))
+            time.sleep(chance.choice((0.0, 0.0, 0.001, 0.02, 0.3)))
+        process.wait(service.seconds + 5)
+        took = time.monotonic() - began
+    finally:
+        process.kill()
+        process.wait()
+    assert took < service.seconds + 5
+    _, alive = psutil.wait_procs(family, 10)
+    assert not alive
+
+
+def start(service: Service, scene: Scene, folder: Path) -> subprocess.Popen[bytes]:
+    (folder / "secret").write_text("0123456789abcdef" * 4)
+    places = {
+        "folder": folder,
+        "port": free_port(),
+        "other": free_port(),
+        "remote": scene.address,
+        "local": scene.rehearsed,
+        "node": scene.ground.node_file("chiara"),
+        "auxiliary": scene.ground.node_file("anna"),
+        "other_node": scene.ground.node_file("elena"),
+        "round": scene.ground.round,
+    }
+    words = [word.format(**places).replace("\\x20", " ") for word in service.words.split(" ")]
+    environment = {**os.environ, "RATATOUILLE_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
+    with (folder / "output.log").open("wb") as output:
+        # A session of its own: a closed terminal must not be ours.
+        return subprocess.Popen(
+            [sys.executable, "-P", *words], env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+
+
+def ready(service: Service, process: subprocess.Popen[bytes], folder: Path) -> bool:
+    logs = "".join(file.read_text(errors="replace") for file in folder.rglob("*.log*") if file.is_file())
+    logs += (folder / "log").read_text() if (folder / "log").exists() else ""
+    assert process.poll() is None, logs
+    return service.ready in logs

@@ -23,6 +23,7 @@ from flwr.supercore.runtime import RuntimeHttpClient
 from ratatouille.exchange.bundle.signing_client import SigningInterceptor
 from ratatouille.processes import module
 from ratatouille.processes.secret import Secret
+from ratatouille.processes.signals import end_at_once_on_signals
 
 _POLL_SECONDS = 0.2
 """How often it asks for a submitted run: a fifth of a second costs 1 % of a core."""
@@ -75,6 +76,7 @@ def main() -> None:
     parser.add_argument("--secret", required=True, type=Path, help="file with the secret that the SuperLink knows")
     parser.add_argument("--accept", action="append", default=[], help="hash of an accepted bundle; ours, unless given")
     arguments = parser.parse_args()
+    end_at_once_on_signals()  # its tether ends the ServerApps
     executor = Executor(arguments.runtime, arguments.secret, arguments.accept)
     log(INFO, "Executor ready")
     while True:

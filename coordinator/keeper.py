@@ -1,7 +1,8 @@
 """Keeps rounds alive: whatever the registry says should run has a Flower run, one round at a time.
 
 A request is a row in the registry, so nobody needs to reach Flower's control API but this process. After a crash of
-anything, the next look finds the same rows and starts again.
+anything, the next look finds the same rows and starts again. A round that is killed often goes on as long as answers
+come between: only starts that brought none are counted, and they follow each other ever more slowly.
 """
 
 from __future__ import annotations
@@ -11,14 +12,21 @@ import time
 from collections.abc import Callable
 
 from coordinator.control import Control
+from ratatouille.errors import Refusal, Unreachable
 from registry.pages import every
 from registry.port import Registry
 from registry.records import ALIVE, RoundRecord
 
 _log = logging.getLogger(__name__)
-_MOST_STARTS = 5
+_MOST_STARTS = 10
+"""So many starts one after the other that brought no answer end a round as failed."""
+_LONGEST_PAUSE = 60.0
 _STEADY = 300.0
 """Seconds after which a run has lived: what ended it says nothing against starting another."""
+_PENDING_SECONDS = 60.0
+"""A run that has no ServerApp after this time gets none any more, and is started again."""
+_ANSWERS = ("version", "evaluation")
+"""Kinds of the events that say that a round knows more."""
 
 
 class Keeper:
@@ -35,7 +43,10 @@ class Keeper:
         self._round: str | None = None
         self._run: int | None = None
         self._starts = 0
+        """Starts since the round last knew more, or lived for long."""
         self._started = self._not_before = 0.0
+        self._last_event = 0
+        """Number of the last event of the round that was looked at."""
 
     def look(self) -> None:
         """Start, restart or give up the Flower run of the oldest round that should run.
@@ -58,7 +69,10 @@ class Keeper:
             return
         following = min(wanted, key=lambda one: (one.id != self._round, one.state == "requested", one.created))
         if following.id != self._round:
-            self._round, self._starts, self._not_before = following.id, 0, 0.0
+            self._round, self._starts, self._not_before, self._last_event = following.id, 0, 0.0, 0
+        if self._starts and self._knows_more(following):
+            self._starts = 0
+            self._not_before = min(self._not_before, self._started + _pause(0))
         if self._clock() >= self._not_before:
             self._start(following)
 
@@ -66,20 +80,49 @@ class Keeper:
         """Whether the run that was started last is on its way or at work."""
         if self._run is None:
             return False
-        if self._control.status(self._run) not in ("pending", "running"):
+        status, age = self._control.status(self._run), self._clock() - self._started
+        if status == "pending" and age >= _PENDING_SECONDS:
+            _log.warning("Flower run %s has waited %.0f s for its ServerApp; it is started again", self._run, age)
+            self._control.stop(self._run)
+            status = "stopped"
+        if status not in ("pending", "running"):
             self._run = None
             return False
-        if self._clock() - self._started >= _STEADY:
+        if status == "running" and age >= _STEADY:
             self._starts = 0
         return True
+
+    def _knows_more(self, round: RoundRecord) -> bool:
+        """Whether answers have come since the last look."""
+        found = False
+        while events := self._registry.events(self._last_event, round.id):
+            found = found or any(event.kind in _ANSWERS for event in events)
+            self._last_event = events[-1].number
+        return found
 
     def _start(self, round: RoundRecord) -> None:
         if self._starts >= _MOST_STARTS:
             reason = "its server process ended again and again; its log in the coordinator's folder says why"
             self._registry.move_round(round.id, ["requested", "running"], "failed", reason)
             return
-        self._starts += 1
+        if not self._starts:
+            self._knows_more(round)  # what was known before this start is no progress of it
         self._started = self._clock()
-        self._not_before = self._started + min(2.0**self._starts, 30.0)
-        self._run = self._control.submit(round.id, self._address)
+        try:
+            self._run = self._control.submit(round.id, self._address)
+        except Unreachable:
+            raise  # of the SuperLink, which is started again: that says nothing of the round
+        except Refusal:
+            self._count_start()
+            raise
+        self._count_start()
         _log.info("round %s (%s) has Flower run %s", round.name, round.id, self._run)
+
+    def _count_start(self) -> None:
+        self._not_before = self._started + _pause(self._starts)
+        self._starts += 1
+
+
+def _pause(starts: int) -> float:
+    """Seconds between a start and the next one, after so many that brought nothing."""
+    return min(2.0 ** (1 + starts), _LONGEST_PAUSE)

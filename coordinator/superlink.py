@@ -22,6 +22,7 @@ from ratatouille.processes import (
     environment_with_scripts,
     module,
     refuse_taken_port,
+    stop_all,
     wait_for_url,
 )
 from ratatouille.processes.ports import LOOPBACK
@@ -64,7 +65,7 @@ class SuperLink:
         self.settings = settings
         self.control = Control(settings.address, Secret.open(settings.secret))
         self._child = Child(_superlink(settings), after_restart=self._clear_after_restart)
-        self._executor = Child(_executor(settings))
+        self._executor = Child(_executor(settings), after_restart=self._clear_after_restart)
 
     def start(self, stop: threading.Event | None = None) -> SuperLink:
         """Start, wait until it answers, and stop the runs that a former SuperLink left unfinished.
@@ -102,6 +103,7 @@ class SuperLink:
         self.control.stop_unfinished_runs(before=began)
 
     def _clear_after_restart(self) -> None:
+        """Stop what has no ServerApp any more, whichever of the two processes took it along."""
         try:
             self._clear(time.time())
         except Unreachable as error:
@@ -115,8 +117,7 @@ class SuperLink:
     def stop(self) -> None:
         """End the SuperLink and every ServerApp of it."""
         self.control.close()
-        self._executor.stop()
-        self._child.stop()
+        stop_all([self._executor, self._child])
 
     def __enter__(self) -> SuperLink:
         return self.start()

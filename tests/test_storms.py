@@ -89,7 +89,7 @@ SERVICES = {
         "-m contributor_client.worker --settings {node} --folder {folder}/state --remote {remote}", "worker ready", 4
     ),
     "the executor": Service(
-        "-m contributor_client.executor --runtime 127.0.0.1:{port} --secret {folder}/secret", "Executor ready", 1
+        "-m contributor_client.executor --runtime 127.0.0.1:{port} --secret {folder}/new.secret", "Executor ready", 1
     ),
     "the tether": Service(
         f"-I -S {tether.__file__} {os.getpid()} 1 {{folder}}/log 100000 "
@@ -137,7 +137,6 @@ def test_a_service_ends_within_its_time_whatever_signals_come(
 
 
 def start(service: Service, scene: Scene, folder: Path) -> subprocess.Popen[bytes]:
-    (folder / "secret").write_text("0123456789abcdef" * 4)
     places = {
         "folder": folder,
         "port": free_port(),

@@ -1,5 +1,6 @@
 """Which round has a Flower run: one at a time, started again after a crash, given up when it never lives."""
 
+import itertools
 from collections.abc import Sequence
 from typing import cast
 
@@ -7,9 +8,9 @@ import pytest
 
 from coordinator.control import Control
 from coordinator.keeper import Keeper
-from ratatouille.errors import Refusal
+from ratatouille.errors import Refusal, Unreachable
 from registry.port import Registry
-from registry.records import RoundRecord, RoundState
+from registry.records import Event, RoundRecord, RoundState
 
 
 class Flower:
@@ -18,6 +19,14 @@ class Flower:
     def __init__(self) -> None:
         self.rounds: list[str] = []
         self.alive: set[int] = set()
+        self.pending: set[int] = set()
+        self.stopped: list[int] = []
+
+    def stop(self, run: int) -> bool:
+        self.stopped.append(run)
+        self.alive.discard(run)
+        self.pending.discard(run)
+        return True
 
     def submit(self, round: str, registry: str) -> int:
         self.rounds.append(round)
@@ -25,6 +34,8 @@ class Flower:
         return len(self.rounds)
 
     def status(self, run: int) -> str:
+        if run in self.pending:
+            return "pending"
         return "running" if run in self.alive else "failed"
 
 
@@ -33,6 +44,14 @@ class Rounds:
 
     def __init__(self, **states: RoundState) -> None:
         self.states: dict[str, RoundState] = dict(states)
+        self.log: list[Event] = []
+
+    def happens(self, kind: str, round: str = "first") -> None:
+        number = len(self.log) + 1
+        self.log.append(Event(number=number, at=0.0, kind=kind, round=round, subject="", text=""))
+
+    def events(self, after: int = 0, round: str | None = None) -> list[Event]:
+        return [event for event in self.log if event.number > after and event.round == round][:3]
 
     def rounds(self, states: Sequence[RoundState] = (), before: str | None = None) -> list[RoundRecord]:
         if before is not None:  # all came with the first page
@@ -80,8 +99,8 @@ def test_a_run_that_never_lives_is_given_up() -> None:
     for _ in range(20):
         keeper.look()
         flower.alive.clear()
-        clock.now += 40
-    assert len(flower.rounds) == 5
+        clock.now += 61
+    assert len(flower.rounds) == 10
     assert rounds.states["first"] == "failed"
 
 
@@ -133,8 +152,8 @@ def test_a_refusal_of_flower_counts_as_a_start_that_failed(monkeypatch: pytest.M
             keeper.look()
         except Refusal:
             refusals += 1
-        clock.now += 40
-    assert refusals == 5
+        clock.now += 61
+    assert refusals == 10
     assert rounds.states["first"] == "failed"
 
 
@@ -143,7 +162,86 @@ def test_a_round_that_was_given_up_and_is_asked_for_again_starts_anew() -> None:
     for _ in range(20):
         keeper.look()
         flower.alive.clear()
-        clock.now += 40
+        clock.now += 61
     rounds.states["first"] = "requested"
     keeper.look()
-    assert len(flower.rounds) == 6
+    assert len(flower.rounds) == 11
+
+
+def test_a_round_that_is_killed_sixty_times_in_minutes_goes_on_while_answers_come_between() -> None:
+    keeper, flower, rounds, clock = scene(first="running")
+    for _ in range(60):
+        keeper.look()
+        rounds.happens("evaluation")
+        flower.alive.clear()
+        clock.now += 3
+    assert len(flower.rounds) == 60
+    assert rounds.states["first"] == "running"
+
+
+def test_lines_of_the_log_that_are_no_answers_are_no_progress() -> None:
+    keeper, flower, rounds, clock = scene(first="running")
+    for _ in range(20):
+        keeper.look()
+        for kind in ("failure", "plan", "round", "failure"):
+            rounds.happens(kind)
+        rounds.happens("version", round="second")
+        flower.alive.clear()
+        clock.now += 61
+    assert len(flower.rounds) == 10
+    assert rounds.states["first"] == "failed"
+
+
+def test_answers_from_before_a_start_are_no_progress_of_it() -> None:
+    keeper, flower, rounds, clock = scene(first="running")
+    for _ in range(10):
+        rounds.happens("version")
+    for _ in range(20):
+        keeper.look()
+        flower.alive.clear()
+        clock.now += 61
+    assert len(flower.rounds) == 10
+
+
+def test_starts_that_bring_nothing_follow_each_other_ever_more_slowly_up_to_a_minute() -> None:
+    keeper, flower, _, clock = scene(first="running")
+    starts: list[float] = []
+    for _ in range(500):
+        keeper.look()
+        if len(flower.rounds) > len(starts):
+            starts.append(clock.now)
+        flower.alive.clear()
+        clock.now += 1
+    pauses = [later - earlier for earlier, later in itertools.pairwise(starts)]
+    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60, 60]
+
+
+def test_a_run_without_a_server_process_for_a_minute_is_stopped_and_started_again() -> None:
+    keeper, flower, rounds, clock = scene(first="running")
+    keeper.look()
+    flower.pending.add(1)
+    clock.now += 59
+    keeper.look()
+    assert flower.stopped == []
+    clock.now += 1
+    keeper.look()
+    assert flower.stopped == [1]
+    assert flower.rounds == ["first", "first"]
+    assert rounds.states["first"] == "running"
+
+
+def test_a_superlink_that_is_away_counts_as_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper, flower, rounds, clock = scene(first="requested")
+
+    def away(round: str, registry: str) -> int:
+        raise Unreachable("no SuperLink answers")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(flower, "submit", away)
+        for _ in range(100):
+            with pytest.raises(Unreachable):
+                keeper.look()
+            clock.now += 1
+    keeper.look()
+    assert flower.rounds == ["first"]
+    assert rounds.states["first"] == "requested"

@@ -31,15 +31,14 @@ def test_data_that_no_given_node_holds_is_refused_in_a_sentence(
 
 def test_worker_processes_end_with_a_rehearsal_that_is_killed(tmp_path: Path) -> None:
     script = """
-import multiprocessing, sys, time
-from concurrent.futures import ProcessPoolExecutor
+import sys, time
 from pathlib import Path
 from coordinator.rehearsal import Stage, _open_stage
+from ratatouille.processes.pools import process_pool
 
 if __name__ == "__main__":
     stage = Stage(sys.argv[1], (), Path(sys.argv[1]))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=_open_stage, initargs=(stage,)) as pool:
+    with process_pool(1, _open_stage, (stage,)) as pool:
         print(pool.submit(abs, -1).result(), flush=True)
         time.sleep(600)
 """

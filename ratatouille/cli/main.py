@@ -22,6 +22,7 @@ from ratatouille import __version__
 from ratatouille.cli import streams
 from ratatouille.cli.table import COMMANDS, SECTIONS, Command
 from ratatouille.errors import Refusal
+from ratatouille.proxies import go_straight_to_loopback
 
 
 def load(command: Command) -> click.Command:
@@ -154,6 +155,7 @@ def group(prefix: tuple[str, ...] = ()) -> Group:
 def main() -> None:
     """Entry point of the `ratatouille` command."""
     streams.prepare()
+    go_straight_to_loopback()
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setFormatter(_PrintableLines("%(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[terminal])

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.proxies import without_loopback
 
 
 def script(name: str) -> str:
@@ -38,9 +39,9 @@ def module(name: str) -> list[str]:
 
 
 def environment_with_scripts(**more: str) -> dict[str, str]:
-    """Our environment with the scripts' folder first on PATH, and `more` on top."""
+    """Our environment with the scripts' folder first on PATH, no proxy for loopback, and `more` on top."""
     path = os.pathsep.join([str(_folder()), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, **more}
+    return {**os.environ, **without_loopback(os.environ), "PATH": path, **more}
 
 
 def _folder() -> Path:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.proxies import go_straight_to_loopback
 from registry.service.process import serve
 
 
@@ -22,6 +23,7 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--web-port", type=int, help="show the web page there; 0 takes a free one")
     arguments = parser.parse_args()
+    go_straight_to_loopback()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         said = partial(print, flush=True)

@@ -20,6 +20,7 @@ import grpc
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.signing import Sealed
+from ratatouille.proxies import is_loopback
 from registry.blobs.cache import Cache
 from registry.blobs.sending import open_to_send
 from registry.blobs.store import Block
@@ -69,7 +70,9 @@ class RemoteRegistry:
             raise Refusal(f"{url!r} is no address of a registry; write grpc://host:port")
         self._url = url
         self._cache = cache
-        self._channel = grpc.insecure_channel(parts.netloc, options=CHANNEL_OPTIONS)
+        # gRPC looks at several variables for what goes without a proxy, and some of them hide others.
+        straight = [("grpc.enable_http_proxy", 0)] if is_loopback(parts.hostname or "") else []
+        self._channel = grpc.insecure_channel(parts.netloc, options=[*CHANNEL_OPTIONS, *straight])
         self._call = self._channel.unary_unary(f"/{SERVICE}/Call", CallRequest.SerializeToString, CallReply.FromString)
         self._fetch = self._channel.unary_stream(f"/{SERVICE}/Fetch", FetchRequest.SerializeToString, read_reply)
         self._push = self._channel.stream_stream(f"/{SERVICE}/Push", write_request, PushReply.FromString)

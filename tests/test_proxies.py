@@ -1,0 +1,107 @@
+"""Proxies in the environment: nothing on loopback goes through them, and everything else does."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from ratatouille.processes import free_port
+from registry.service.process import Service
+from tests.coordinator.federation import Federation, Ground
+
+VARIABLES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
+DEAD = "http://127.0.0.1:9"
+
+
+def test_a_federation_on_loopback_makes_its_round_though_every_variable_names_a_dead_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in VARIABLES:
+        monkeypatch.setenv(name, DEAD)
+        monkeypatch.setenv(name.upper(), DEAD)
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.setenv(name, "intranet.example")
+    ground = Ground(tmp_path / "ground", steps=3)
+    round_file = ground.write_round("small", steps=3, recipes=["linear_probe"])
+    with Federation(ground, tmp_path) as federation:
+        assert federation.finish(federation.request(round_file)).state == "done"
+
+
+class ConnectProxy:
+    """Takes CONNECT for any host and leads to one port of loopback."""
+
+    def __init__(self, port: int) -> None:
+        self.asked: list[str] = []
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                caller, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._lead, args=(caller,), daemon=True).start()
+
+    def _lead(self, caller: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += caller.recv(4096)
+        self.asked.append(head.split(b"\r\n")[0].decode())
+        other = socket.create_connection(("127.0.0.1", self._port))
+        caller.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        back = threading.Thread(target=_copy, args=(other, caller), daemon=True)
+        back.start()
+        _copy(caller, other)
+        back.join()
+        caller.close()
+        other.close()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # one side has gone
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "https_proxy", "grpc_proxy"])
+def test_another_machine_is_reached_by_the_proxy_and_this_one_without(variable: str, tmp_path: Path) -> None:
+    service = Service(tmp_path / "registry")
+    service.start()
+    port = int(service.address.rpartition(":")[2])
+    proxy = ConnectProxy(port)
+    try:
+        environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
+        environment |= {variable: proxy.url, "RATATOUILLE_HOME": str(tmp_path / "home")}
+        assert "no version" in said(f"grpc://127.0.0.1:{port}", environment)
+        assert proxy.asked == []
+        assert "no version" in said("grpc://registry.example:9290", environment)
+        assert proxy.asked[0].startswith("CONNECT registry.example:9290 ")
+    finally:
+        proxy.close()
+        service.stop(grace=1)
+
+
+def said(remote: str, environment: dict[str, str]) -> str:
+    command = [sys.executable, "-P", "-m", "ratatouille.cli.main", "log", "--remote", remote]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    return done.stdout + done.stderr
+
+
+def test_without_a_proxy_that_answers_another_machine_is_said_to_be_away(tmp_path: Path) -> None:
+    environment = os.environ | dict.fromkeys(VARIABLES, DEAD) | {"RATATOUILLE_HOME": str(tmp_path)}
+    assert "no registry answers at grpc://registry.example" in said(
+        f"grpc://registry.example:{free_port()}", environment
+    )

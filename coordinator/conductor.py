@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 from coordinator.disk import removed
 from ratatouille.errors import Refusal
+from ratatouille.exchange.dialect import METHOD_REVISION
 from ratatouille.recipes.forecast import Forecast, forecast
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.questions import Plan
@@ -66,10 +67,12 @@ class Conductor:
         """The plan as of now: known answers are in it, and what the registry can do itself is done.
 
         Raises:
-            Refusal: when gc has removed weights that the rest of the round reads, or versions have no average.
+            Refusal: when gc has removed weights that the rest of the round reads, versions have no average, or work is
+                open of a round that an earlier revision of the method began.
         """
         while True:
             found = self.gather()
+            self._refuse_other_revision(found)
             self._foretell(found)
             self._say_what_is_used()
             self._refuse_removed()
@@ -93,6 +96,14 @@ class Conductor:
             if not news:
                 return found
             self.facts.update(news)
+
+    def _refuse_other_revision(self, found: Plan) -> None:
+        """No node that is here would give the answers that an earlier revision asks for."""
+        if found.orders and self.round.revision != METHOD_REVISION:
+            raise Refusal(
+                f"this round began under revision {self.round.revision} of the method, and this release has revision "
+                f"{METHOD_REVISION}; `ratatouille round run` with its file begins it anew, and what was made stays"
+            )
 
     def _say_what_is_used(self) -> None:
         """Answers of earlier rounds, and the starts, are kept by the registry as long as this round is."""

@@ -15,6 +15,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from coordinator.matching import speaks_our_dialect
 from coordinator.starts import given_starts
 from ratatouille.errors import Refusal
+from ratatouille.exchange.dialect import METHOD_REVISION
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.version import Version
 from ratatouille.recipes.columns import STARTS
@@ -112,6 +113,7 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
         trial=settings.trial,
         pool_trials=settings.pool_trials,
         repeat=repeat,
+        revision=METHOD_REVISION,
         analyses=tuple(dict.fromkeys(settings.analyses)),
         slices=tuple(sorted(set(settings.slices), reverse=True)),  # seen, new
         min_runs=settings.min_runs,

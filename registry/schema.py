@@ -248,6 +248,9 @@ class ScoreRow(Base):
     images: Mapped[int] = mapped_column(BigInteger)
     correct: Mapped[int] = mapped_column(BigInteger)
     accuracy: Mapped[float] = mapped_column(Float)
+    """The float nearest to the exact share, as `balanced_accuracy` is: equal scores are equal here too, and no sum of
+    floats decides who is first.
+    """
     accuracy_margin: Mapped[float] = mapped_column(Float)
     balanced_accuracy: Mapped[float] = mapped_column(Float)
     balanced_accuracy_margin: Mapped[float] = mapped_column(Float)

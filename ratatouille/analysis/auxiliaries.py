@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from statistics import mean, stdev
 
 from ratatouille.analysis.joint import Interval, combination, counts_of, joints
 from ratatouille.analysis.report import measured
 from ratatouille.analysis.table import Column, Table, counted, points
-from ratatouille.exchange.receipt import Evaluation
 from ratatouille.recipes.counting import Counted
-from ratatouille.recipes.score import score
+from ratatouille.recipes.score import exact_score
 from ratatouille.recipes.study_auxiliaries import Auxiliaries as Asked
 from ratatouille.record import Record
 
@@ -56,19 +56,19 @@ def _row(asked: Asked, metric: str, number: int, places: Sequence[int], first: S
     validation = _scores(means.validation, places, metric)
     margin = measured(counts_of(means.held_out, places[0]), metric)
     singles = [
-        score(run.held_out, metric)
+        share
         for place in places
         for member in means.means[place].members
-        if (run := asked.runs[member]).held_out and _images(run.held_out)
+        if (share := exact_score(asked.runs[member].held_out or (), metric)) is not None
     ]
     return Starts(
         starts=number,
         draws=len(places),
-        held_out=mean(scores) if scores else None,
-        validation=mean(validation) if validation else None,
-        spread=stdev(scores) if len(scores) > 1 else None,
+        held_out=float(mean(scores)) if scores else None,
+        validation=float(mean(validation)) if validation else None,
+        spread=stdev(map(float, scores)) if len(scores) > 1 else None,
         margin=margin.margin if margin else None,
-        mean_run=mean(singles) if singles else None,
+        mean_run=float(mean(singles)) if singles else None,
         ahead=_ahead(means.held_out, places, first, len(asked.starts)) if number > 1 else None,
     )
 
@@ -85,13 +85,9 @@ def _ahead(found: Counted, places: Sequence[int], first: Sequence[int], networks
     return combination(domains, coefficients)
 
 
-def _scores(found: Counted, places: Sequence[int], metric: str) -> list[float]:
-    counts = [counts_of(found, place) for place in places]
-    return [score(one, metric) for one in counts if _images(one)]
-
-
-def _images(counts: Sequence[Evaluation]) -> int:
-    return sum(one.count for one in counts)
+def _scores(found: Counted, places: Sequence[int], metric: str) -> list[Fraction]:
+    shares = [exact_score(counts_of(found, place), metric) for place in places]
+    return [share for share in shares if share is not None]
 
 
 def table(found: Auxiliaries) -> Table:

@@ -8,6 +8,7 @@ of one number share seed, split and hyper-parameters in all recipes (METHOD.md 7
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from statistics import mean
 
 from ratatouille.analysis.report import Report, Row
@@ -92,7 +93,7 @@ def _summary(name: str, target: str, cells: Sequence[Cell]) -> Summary:
     settings = list(dict.fromkeys(cell.setting for cell in cells))
     tables = {setting: _by_trial([cell for cell in cells if cell.setting == setting]) for setting in settings}
     lines: dict[str, Line] = {}
-    scores: dict[str, dict[int, float]] = {}
+    scores: dict[str, dict[int, Fraction]] = {}
     for setting, trials in tables.items():
         for recipe in _recipes(trials):
             own = setting if _uses_auxiliaries(recipe) else ""
@@ -129,16 +130,16 @@ def _recipes(trials: Mapping[int, Sequence[Report]]) -> list[str]:
     return list(dict.fromkeys(row.recipe for reports in trials.values() for report in reports for row in report.rows))
 
 
-def _line(recipe: str, setting: str, trials: Mapping[int, Sequence[Report]]) -> tuple[Line | None, dict[int, float]]:
+def _line(recipe: str, setting: str, trials: Mapping[int, Sequence[Report]]) -> tuple[Line | None, dict[int, Fraction]]:
     rows = {trial: [_row(report, recipe) for report in reports] for trial, reports in trials.items()}
     complete = {trial: found for trial, found in rows.items() if all(row is not None and row.held_out for row in found)}
     known: dict[int, list[Row]] = {trial: [row for row in found if row] for trial, found in complete.items()}
     if not known:
         return None, {}
     first = next(iter(known.values()))[0]
-    by_trial = {trial: mean(row.held_out["all"].value for row in found) for trial, found in known.items()}
+    by_trial = {trial: mean(row.held_out["all"].share for row in found) for trial, found in known.items()}
     validation = [
-        mean(row.validation.value for row in found if row.validation)
+        mean(row.validation.share for row in found if row.validation)
         for found in known.values()
         if all(row.validation for row in found)
     ]
@@ -153,12 +154,12 @@ def _line(recipe: str, setting: str, trials: Mapping[int, Sequence[Report]]) -> 
         runs=first.wanted,
         validation=interval(validation) if validation else None,
         held_out={
-            name: interval([mean(row.held_out[name].value for row in found) for found in known.values()])
+            name: interval([mean(row.held_out[name].share for row in found) for found in known.values()])
             for name in first.held_out
             if all(name in row.held_out for found in known.values() for row in found)
         },
         mean_run=interval(single) if single else None,
-        trials=tuple(by_trial.values()),
+        trials=tuple(map(float, by_trial.values())),
     )
     return line, by_trial
 
@@ -172,7 +173,7 @@ def _uses_auxiliaries(recipe: str) -> bool:
     return STARTS[recipe_named(recipe).starts].auxiliaries
 
 
-def _differences(lines: Mapping[str, Line], scores: Mapping[str, Mapping[int, float]]) -> list[Difference]:
+def _differences(lines: Mapping[str, Line], scores: Mapping[str, Mapping[int, Fraction]]) -> list[Difference]:
     """Every recipe against the baseline, and the favourite against the others of its setting and its own other ones."""
     pairs = [(label, BASELINE) for label in lines if BASELINE in lines and label != BASELINE]
     for label, line in lines.items():

@@ -6,6 +6,7 @@ METHOD.md 4, figure 4. Accuracy is the mean over domains of the share of correct
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -127,13 +128,27 @@ def largest_shortfall(domains: Sequence[Joint], below: Floats) -> tuple[Interval
     if not inner:
         return Interval(value=0.0, low=0.0, high=0.0), POINTS[0]
     coefficients = below[inner]
-    short = coefficients @ accuracies(domains)
+    exact = _exactly(coefficients, domains)
+    short = np.array(exact, dtype=np.float64)
     spread = coefficients @ covariance(domains) @ coefficients.T
     deviation = np.sqrt(np.clip(np.diagonal(spread), 0.0, None))
     margin = _together(spread, deviation) * deviation
-    worst = int(np.argmax(np.round(short, 12)))  # of equals the first, whatever the last bits of sums are
-    found = Interval(value=_cut(short[worst]), low=_cut((short - margin).max()), high=_cut((short + margin).max()))
+    worst = exact.index(max(exact))  # of equals the first
+    found = Interval(value=float(exact[worst]), low=_cut((short - margin).max()), high=_cut((short + margin).max()))
     return found, POINTS[inner[worst]]
+
+
+def _exactly(coefficients: Floats, domains: Sequence[Joint]) -> list[Fraction]:
+    """Σ_i c_i · accuracy_i for each row of coefficients, which are tenths and halves of tenths, from the counts."""
+    networks = range(coefficients.shape[1])
+    accuracy = [
+        sum((Fraction(int(one.both[i, i]), one.images) for one in domains), Fraction(0)) / len(domains)
+        for i in networks
+    ]
+    return [
+        sum((Fraction(float(row[i])).limit_denominator(1000) * accuracy[i] for i in networks if row[i]), Fraction(0))
+        for row in coefficients
+    ]
 
 
 def _cut(value: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from statistics import mean, stdev
 
 import numpy as np
@@ -12,8 +13,9 @@ from ratatouille.analysis.joint import Interval, Z, counts_of
 from ratatouille.analysis.pairs import SAME, Mean, PairOfRuns, mean_of, means_of_kinds, measured_pairs
 from ratatouille.analysis.report import measured
 from ratatouille.analysis.table import Cell, Column, Table, counted, points
+from ratatouille.exchange import exact
 from ratatouille.recipes.counting import Averages, Counted
-from ratatouille.recipes.score import score
+from ratatouille.recipes.score import exact_score
 from ratatouille.recipes.study_diversity import Diversity as Asked
 from ratatouille.record import Record
 
@@ -100,19 +102,18 @@ def _difference(pairs: Sequence[PairOfRuns]) -> Interval | None:
     return Interval(value=value, low=value - Z * deviation, high=value + Z * deviation)
 
 
-def _gains(found: Averages, singles: Sequence[float | None], metric: str) -> dict[tuple[int, int], float]:
+def _gains(found: Averages, singles: Sequence[Fraction | None], metric: str) -> dict[tuple[int, int], float]:
     gains = {}
     for place, average in enumerate(found.means):
         first, second = average.members
         together, a, b = _score(found.held_out, place, metric), singles[first], singles[second]
         if together is not None and a is not None and b is not None:
-            gains[first, second] = together - (a + b) / 2
+            gains[first, second] = float(together - (a + b) / 2)
     return gains
 
 
-def _score(found: Counted, place: int, metric: str) -> float | None:
-    counts = counts_of(found, place)
-    return score(counts, metric) if sum(one.count for one in counts) else None
+def _score(found: Counted, place: int, metric: str) -> Fraction | None:
+    return exact_score(counts_of(found, place), metric)
 
 
 def _fitted(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
@@ -128,16 +129,17 @@ def _mixed(asked: Asked, metric: str) -> tuple[Mixed, ...]:
     found = []
     for (size, foreign), places in sorted(groups.items()):
         scores = [score_ for place in places if (score_ := _score(asked.mixed.held_out, place, metric)) is not None]
+        validation = exact.mean(_score(asked.mixed.validation, place, metric) for place in places)
         one = measured(counts_of(asked.mixed.held_out, places[0]), metric)
         found.append(
             Mixed(
                 size=size,
                 foreign=foreign,
                 draws=len(places),
-                held_out=mean(scores) if scores else None,
-                spread=stdev(scores) if len(scores) > 1 else None,
+                held_out=float(mean(scores)) if scores else None,
+                spread=stdev(map(float, scores)) if len(scores) > 1 else None,
                 margin=one.margin if one else None,
-                validation=mean_of([_score(asked.mixed.validation, place, metric) for place in places]),
+                validation=None if validation is None else float(validation),
             )
         )
     return tuple(found)

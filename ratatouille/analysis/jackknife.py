@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -24,13 +25,16 @@ def correlation(x: Sequence[float], y: Sequence[float]) -> float | None:
     return float(np.corrcoef(x, y)[0, 1])
 
 
-def ranks(values: Sequence[float]) -> list[float]:
+Values = Sequence[Fraction] | Sequence[float]
+"""What is ranked: exact scores, or anything measured."""
+
+
+def ranks(values: Values) -> list[float]:
     """Ranks from 1; equal values share the mean of theirs."""
-    found = np.asarray(values, dtype=np.float64)
-    return [float((found < one).sum() + ((found == one).sum() + 1) / 2) for one in found]
+    return [sum(other < one for other in values) + (sum(other == one for other in values) + 1) / 2 for one in values]
 
 
-def rank_correlation(x: Sequence[float], y: Sequence[float]) -> Interval | None:
+def rank_correlation(x: Values, y: Values) -> Interval | None:
     """Spearman's with the 95 % interval of Bonett and Wright: tanh(atanh r ± 1.96 √((1 + r²/2) / (n − 3))).
 
     None for fewer than four points or where one side does not vary.

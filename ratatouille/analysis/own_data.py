@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 from ratatouille.analysis.report import Score, measured
 from ratatouille.exchange.assignment import Cell
@@ -80,7 +81,7 @@ def difference(
     for image, (label, right) in first.items():
         strata[str(label) if metric == "balanced_accuracy" else ""].append(right - second[image][1])
     parts = [_part(signs) for signs in strata.values()]
-    value = sum(part[0] for part in parts) / len(parts)
+    value = float(sum((part[0] for part in parts), Fraction(0)) / len(parts))  # zero where they are level
     centre = sum(part[1] for part in parts) / len(parts)
     half = _Z * math.sqrt(sum(part[2] for part in parts)) / len(parts)
     return Difference(value=value, low=centre - half, high=centre + half, images=len(first))
@@ -124,11 +125,11 @@ def _score(domain: str | None, counts: Evaluation) -> OwnScore:
     )
 
 
-def _part(signs: Sequence[int]) -> tuple[float, float, float]:
+def _part(signs: Sequence[int]) -> tuple[Fraction, float, float]:
     """Difference, centre of its interval, and variance, from +1, −1 and 0 for each image."""
     n, only_first, only_second = len(signs), signs.count(1) + 0.5, signs.count(-1) + 0.5
     gap, seen = only_first - only_second, n + 2
-    return gap / n, gap / seen, (only_first + only_second - gap**2 / seen) / seen**2
+    return Fraction(sum(signs), n), gap / seen, (only_first + only_second - gap**2 / seen) / seen**2
 
 
 def _points(share: float) -> str:

@@ -20,8 +20,10 @@ def q_diversity(both: int, only_first: int, only_second: int, neither: int) -> f
     """1 − Q with Q = (N11 N00 − N01 N10) / (N11 N00 + N01 N10): 0 for equal correctness, 1 for independent errors.
 
     Where the denominator is zero it is 0 for networks that are right on the same images, and else None: one of them is
-    right, or wrong, on every image, so that nothing can be said of how their errors go together.
+    right, or wrong, on every image, so that nothing can be said of how their errors go together. None of no image.
     """
+    if not both + only_first + only_second + neither:
+        return None
     alike, unlike = both * neither, only_first * only_second
     if alike + unlike:
         return 1 - (alike - unlike) / (alike + unlike)

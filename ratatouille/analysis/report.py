@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import mean, stdev
+from fractions import Fraction
+from statistics import stdev
+from typing import Annotated
 
+from pydantic import Field
+
+from ratatouille.exchange import exact
 from ratatouille.exchange.confusion import by_class
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.recipes.outcome import Candidate, Outcome
 from ratatouille.recipes.round import Round
-from ratatouille.recipes.score import by_domain, score
+from ratatouille.recipes.score import by_domain, exact_score, score
 from ratatouille.record import Digest, Name, Record
 
 _Z = 1.96
@@ -26,6 +31,13 @@ class Score(Record):
     value: float
     margin: float
     images: int
+    fraction: Annotated[str, Field(pattern=r"^(\d+(/\d+)?)?$")] = ""
+    """The share exactly, as `37/78`: what scores are compared by. Empty in reports of earlier releases."""
+
+    @property
+    def share(self) -> Fraction:
+        """The share exactly."""
+        return Fraction(self.fraction) if self.fraction else Fraction(self.value)
 
 
 class Row(Record):
@@ -87,10 +99,12 @@ def report(round: Round, outcomes: Sequence[Outcome], note: str = "", shared: in
 def measured(evaluations: Sequence[Evaluation] | None, metric: str, slice_: str = "all") -> Score | None:
     """Score and margin of some counts; None where nothing was counted."""
     domains = by_domain(evaluations or (), slice_)
-    if not domains:
+    share = exact.mean(counts.exact(metric) for counts in domains)
+    if share is None:
         return None
     return Score(
-        value=score(evaluations or (), metric, slice_),
+        value=float(share),
+        fraction=str(share),
         margin=_Z * math.sqrt(sum(_variance(counts, metric) for counts in domains)) / len(domains),
         images=sum(counts.count for counts in domains),
     )
@@ -114,14 +128,14 @@ def _variance_of_share(correct: int, images: int) -> float:
 def verdict(rows: Sequence[Row]) -> str:
     """One sentence: who is ahead on the held-out domains, and whether it is more than noise."""
     scored = sorted(
-        ((row.held_out["all"], row.recipe) for row in rows if "all" in row.held_out), key=lambda pair: -pair[0].value
+        ((row.held_out["all"], row.recipe) for row in rows if "all" in row.held_out), key=lambda pair: -pair[0].share
     )
     if not scored and any(row.version for row in rows):
         return "No held-out image was counted, so the recipes cannot be compared."
     if len(scored) < 2:
         return "There is nothing to compare yet."
     (first, winner), (second, runner_up) = scored[0], scored[1]
-    gap = first.value - second.value
+    gap = float(first.share - second.share)
     if gap == 0:
         return f"{winner} and {runner_up} are level on the held-out images."
     noise = math.hypot(first.margin, second.margin)
@@ -134,7 +148,8 @@ def verdict(rows: Sequence[Row]) -> str:
 
 def _row(round: Round, outcome: Outcome) -> Row:
     final, metric = outcome.final, round.metric
-    singles = [score(run.held_out, metric) for run in outcome.members if run.held_out]
+    shares = [exact_score(run.held_out, metric) for run in outcome.members if run.held_out]
+    singles = [share for share in shares if share is not None]
     held_out = {} if final is None else _slices(final, round)
     chosen = _chosen(outcome.members, metric)
     return Row(
@@ -147,8 +162,8 @@ def _row(round: Round, outcome: Outcome) -> Row:
         trials=max(1, outcome.wanted // round.protocol.runs),
         validation=measured(final.validation, metric) if final else None,
         held_out=held_out,
-        mean_run=mean(singles) if singles else None,
-        run_spread=stdev(singles) if len(singles) > 1 else None,
+        mean_run=exact.nearest(exact.mean(singles)) if singles else None,
+        run_spread=stdev(map(float, singles)) if len(singles) > 1 else None,
         best_run=score(chosen.held_out, metric) if chosen and chosen.held_out else None,
     )
 
@@ -160,5 +175,6 @@ def _slices(final: Candidate, round: Round) -> dict[str, Score]:
 
 def _chosen(members: Sequence[Candidate], metric: str) -> Candidate | None:
     """The first member with the highest validation score."""
-    known = [member for member in members if member.validation]
-    return max(known, key=lambda member: score(member.validation or (), metric), default=None)
+    scored = [(exact_score(member.validation or (), metric), member) for member in members]
+    known = [(share, member) for share, member in scored if share is not None]
+    return max(known, key=lambda pair: pair[0], default=(None, None))[1]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from ratatouille.analysis.jackknife import rank_correlation
 from ratatouille.analysis.joint import Interval, Joint, difference, joints
 from ratatouille.analysis.table import Cell, Column, Table, counted, points
 from ratatouille.recipes.outcome import Candidate, Outcome
 from ratatouille.recipes.recipe import RECIPES
-from ratatouille.recipes.score import score
+from ratatouille.recipes.score import exact_score
 from ratatouille.recipes.study_selection import Selection as Asked
 from ratatouille.record import Record
 
@@ -59,6 +60,7 @@ def selection(asked: Asked, outcomes: Sequence[Outcome], metric: str) -> Selecti
     """Measure all runs and final versions of a round."""
     finals = {one.final.version for one in outcomes if one.final is not None}
     members = {member.version for one in outcomes for member in one.members}
+    scores = [_scores(one, metric) for one in asked.networks]
     networks = tuple(
         Network(
             label=one.label,
@@ -66,22 +68,22 @@ def selection(asked: Asked, outcomes: Sequence[Outcome], metric: str) -> Selecti
             starts=RECIPES[_recipe(one, outcomes)].starts,
             final=one.version in finals,
             run=one.version in members,
-            validation=_score(one, metric, True),
-            held_out=_score(one, metric, False),
+            validation=None if validation is None else float(validation),
+            held_out=None if held_out is None else float(held_out),
         )
-        for one in asked.networks
+        for one, (validation, held_out) in zip(asked.networks, scores, strict=True)
     )
     places = {one.version: place for place, one in enumerate(asked.networks)}
     domains = joints(asked.held_out) if metric == "accuracy" else []
     groups = [("all runs", [place for place, one in enumerate(networks) if one.run])]
     groups += [(f"runs of {one.recipe}", [places[member.version] for member in one.members]) for one in outcomes]
     groups += [("final versions", [place for place, one in enumerate(networks) if one.final])]
-    choices = tuple(choice for name, group in groups if (choice := _choice(name, group, networks, domains)) is not None)
+    choices = tuple(choice for name, group in groups if (choice := _choice(name, group, scores, domains)) is not None)
     found = Selection(
         sentence="",
         networks=networks,
-        runs=_ranked([one for one in networks if one.run]),
-        versions=_ranked([one for one in networks if one.final]),
+        runs=_ranked([both for one, both in zip(networks, scores, strict=True) if one.run]),
+        versions=_ranked([both for one, both in zip(networks, scores, strict=True) if one.final]),
         choices=choices,
     )
     return found.model_copy(update={"sentence": _sentence(found)})
@@ -95,28 +97,25 @@ def _recipe(one: Candidate, outcomes: Sequence[Outcome]) -> str:
     return next(each.recipe for each in outcomes if each.final is not None and each.final.version == one.version)
 
 
-def _score(one: Candidate, metric: str, validation: bool) -> float | None:
-    counts = (one.validation if validation else one.held_out) or ()
-    return score(counts, metric) if sum(each.count for each in counts) else None
+Scores = tuple[Fraction | None, Fraction | None]
+"""Of validation and of held-out images, exactly; None where no image was counted."""
 
 
-def _both(networks: Sequence[Network]) -> list[tuple[float, float]]:
-    return [
-        (one.validation, one.held_out) for one in networks if one.validation is not None and one.held_out is not None
-    ]
+def _scores(one: Candidate, metric: str) -> Scores:
+    return exact_score(one.validation or (), metric), exact_score(one.held_out or (), metric)
 
 
-def _ranked(networks: Sequence[Network]) -> Interval | None:
-    known = _both(networks)
+def _ranked(scores: Sequence[Scores]) -> Interval | None:
+    known = [(one, other) for one, other in scores if one is not None and other is not None]
     return rank_correlation([one for one, _ in known], [other for _, other in known])
 
 
-def _choice(among: str, places: Sequence[int], networks: Sequence[Network], domains: Sequence[Joint]) -> Choice | None:
-    scored = {
-        place: (networks[place].validation or 0.0, networks[place].held_out or 0.0)
-        for place in dict.fromkeys(places)
-        if _both([networks[place]])
-    }
+def _choice(among: str, places: Sequence[int], scores: Sequence[Scores], domains: Sequence[Joint]) -> Choice | None:
+    scored: dict[int, tuple[Fraction, Fraction]] = {}
+    for place in dict.fromkeys(places):
+        validation, held_out = scores[place]
+        if validation is not None and held_out is not None:
+            scored[place] = validation, held_out
     if len(scored) < 2:
         return None
     chosen = max(scored, key=lambda place: scored[place][0])
@@ -126,7 +125,7 @@ def _choice(among: str, places: Sequence[int], networks: Sequence[Network], doma
         networks=len(scored),
         chosen=chosen,
         best=best,
-        regret=scored[best][1] - scored[chosen][1],
+        regret=float(scored[best][1] - scored[chosen][1]),
         interval=difference(domains, best, chosen) if domains else None,
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import cache
-from statistics import mean, stdev
+from statistics import stdev
 
 from ratatouille.record import Record
 
@@ -27,12 +28,15 @@ class Interval(Record):
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
-def interval(values: Sequence[float]) -> Interval:
-    """Mean and interval of independent values, such as one for each trial."""
-    middle, n = mean(values), len(values)
+def interval(values: Sequence[Fraction] | Sequence[float]) -> Interval:
+    """Mean and interval of independent values, such as one for each trial; of fractions the mean is the nearest float
+    to the exact one.
+    """
+    n = len(values)
+    middle = float(sum(map(Fraction, values), Fraction(0)) / n)
     if n < 2:
         return Interval(mean=middle, low=None, high=None, n=n)
-    half = t_quantile(n - 1) * stdev(values) / math.sqrt(n)
+    half = t_quantile(n - 1) * stdev(map(float, values)) / math.sqrt(n)
     return Interval(mean=middle, low=middle - half, high=middle + half, n=n)
 
 

@@ -6,8 +6,13 @@ PROTOCOL = 2
 UPGRADE = "pip install --upgrade model-ratatouille"
 """What to type on the side that is older."""
 
-METHOD_REVISION = 1
-"""Raised when the same assignment would train to other weights (tests hold golden digests); part of every work id."""
+METHOD_REVISION = 2
+"""Raised when the same assignment may train to other weights; part of every work id. Versions of earlier revisions
+stay, verify, and serve as starts; their questions have other ids, so they answer none of this one.
+
+- 1: scores were sums of floats, so the best step and the best run hung on their last bits where scores are equal.
+- 2: scores are fractions of counts; of equal ones the earliest step and the lowest number are first.
+"""
 
 COMBINATION_REVISION = 1
 """Raised when the same parents would average to other bytes; part of the rule of every combined version."""

@@ -6,10 +6,12 @@ curves, never data.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
+from ratatouille.exchange import exact
 from ratatouille.exchange.assignment import Assignment, Cell, Compare, Evaluate
 from ratatouille.exchange.confusion import Confusion, Count, by_class, check, totals
 from ratatouille.record import Digest, Record
@@ -36,18 +38,22 @@ class Evaluation(Record):
     @property
     def accuracy(self) -> float:
         """Share of images that are classified correctly; NaN for no image."""
-        correct, count = totals(self.confusion)
-        return correct / count if count else float("nan")
+        return self.metric("accuracy")
 
     @property
     def balanced_accuracy(self) -> float:
         """Mean over the classes that occur of the share that is classified correctly; NaN for no image."""
-        shares = [correct / images for correct, images in by_class(self.confusion) if images]
-        return sum(shares) / len(shares) if shares else float("nan")
+        return self.metric("balanced_accuracy")
+
+    def exact(self, name: str) -> Fraction | None:
+        """The metric that a task names, `accuracy` or `balanced_accuracy`, to compare by; None for no image."""
+        if name == "balanced_accuracy":
+            return exact.balanced_accuracy(by_class(self.confusion))
+        return exact.accuracy([totals(self.confusion)])
 
     def metric(self, name: str) -> float:
-        """The metric that a task names: `accuracy` or `balanced_accuracy`."""
-        return self.balanced_accuracy if name == "balanced_accuracy" else self.accuracy
+        """The float nearest to it, to show; NaN for no image."""
+        return exact.nearest(self.exact(name))
 
     @model_validator(mode="after")
     def _is_square(self) -> Evaluation:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ratatouille.exchange.assignment import Keep, KeepBest, KeepMean, KeepValley, Mixture, Weighted
@@ -16,7 +17,7 @@ from ratatouille.recipes.hyperparameters import fusing_weights
 from ratatouille.recipes.outcome import Candidate, Fact
 from ratatouille.recipes.protocol import Protocol
 from ratatouille.recipes.round import Start
-from ratatouille.recipes.score import pooled_accuracy, score
+from ratatouille.recipes.score import exact_score, pooled_accuracy
 
 if TYPE_CHECKING:  # the walk runs these entries, so it imports this module
     from ratatouille.recipes.walk import Walk
@@ -110,10 +111,15 @@ def _best_on_validation(walk: Walk, members: Sequence[Candidate]) -> Candidate |
 
 
 def _ranked(walk: Walk, members: Sequence[Candidate]) -> list[Candidate] | None:
-    """By descending validation score, the first of equals first; None while a score is missing."""
+    """By descending validation score, of equals the lowest number first; None while a score is missing."""
     if any(member.validation is None for member in members):
         return None
-    return sorted(members, key=lambda member: -score(member.validation or (), walk.round.metric))
+
+    def key(member: Candidate) -> Fraction:
+        found = exact_score(member.validation or (), walk.round.metric)
+        return Fraction(1) if found is None else -found  # a forecast, which knows no counts, ranks by number
+
+    return sorted(members, key=key)
 
 
 def _uniform(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
@@ -137,7 +143,7 @@ def _greedy(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
         if counted is None:
             return None
         accuracy = pooled_accuracy(counted)
-        if not accuracy < best:  # a forecast, which knows no counts, takes all
+        if accuracy is None or best is None or accuracy >= best:  # a forecast, which knows no counts, takes all
             kept, best = [*kept, member], accuracy
     if len(kept) == 1:
         return kept[0]

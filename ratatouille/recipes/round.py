@@ -73,6 +73,10 @@ class Round(Record):
     """Questions about the runs, beyond what the recipes need: rows of `studies.STUDIES`."""
     slices: tuple[Literal["seen", "new"], ...] = ()
     """Slices of the held-out domains besides all images; they mean something where groups occur in several domains."""
+    revision: Annotated[PositiveInt, Field(exclude_if=lambda revision: revision == 1)] = 1
+    """Of the method, for all its questions. Left out of the record at 1, so that rounds of that revision keep their ids
+    and still find their answers.
+    """
     min_runs: PositiveInt | None = None
     """When the deadline passes, combine if at least so many runs are there; None: all must be."""
     deadline: PositiveFloat | None = None

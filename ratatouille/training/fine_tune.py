@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ratatouille.errors import Refusal
+from ratatouille.exchange import exact
 from ratatouille.exchange.assignment import Cell, FineTune
 from ratatouille.exchange.receipt import CurvePoint, Evaluation
 from ratatouille.tasks.data import LocalData
@@ -208,8 +209,8 @@ class FineTuning:
             return
         counted = [each for each in self._judge() if each.evaluation.count]
         # a domain whose few groups all fell into training has no score and is left out of the mean
-        scores = [each.evaluation.metric(self.data.task.metric) for each in counted]
-        score = math.fsum(scores) / len(scores)
+        score = exact.mean(each.evaluation.exact(self.data.task.metric) for each in counted)
+        assert score is not None  # there are validation images, or the run had not begun
         images = sum(each.evaluation.count for each in counted)
         loss = math.fsum(each.loss * each.evaluation.count for each in counted) / images
         if not math.isfinite(loss):
@@ -219,7 +220,7 @@ class FineTuning:
                 code="training-diverged",
             )
         mean = math.fsum(self.losses) / len(self.losses) if self.losses else None
-        self.curve.append(CurvePoint(step=self.step, loss=mean, validation_loss=loss, score=score))
+        self.curve.append(CurvePoint(step=self.step, loss=mean, validation_loss=loss, score=float(score)))
         self.losses = []
         self.keep.observe(self.step, self.weights, score, loss)
 

@@ -2,13 +2,16 @@
 
 The loop calls `observe` before the first update and after every one, with the live weights. At the steps that are
 evaluated it asks for the weights to `judge` first, and tells their score and loss on the validation split; both are
-None elsewhere. A row copies what it wants to keep, and its state is saved with the run's checkpoint.
+None elsewhere. Scores are exact fractions of counts, so that equal ones are equal; losses are means of logarithms and
+floats by nature, and what is chosen by them (`Valley`) hangs on their last bits. A row copies what it wants to keep,
+and its state is saved with the run's checkpoint.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Protocol
 
 import torch
@@ -33,7 +36,7 @@ class Keep(Protocol):
     def judged(self, step: int, weights: Weights) -> Weights:
         """The weights to evaluate after `step` updates, if this row judges others than the live ones."""
 
-    def observe(self, step: int, weights: Weights, score: float | None, loss: float | None) -> None:
+    def observe(self, step: int, weights: Weights, score: Fraction | None, loss: float | None) -> None:
         """See the weights after `step` updates."""
 
     def result(self) -> Kept:
@@ -50,16 +53,16 @@ class Best:
     """The first evaluated step with the highest validation score, step 0 included (METHOD.md 2)."""
 
     def __init__(self) -> None:
-        self._score = float("-inf")
+        self._score: Fraction | None = None
         self._kept: Kept | None = None
 
     def judged(self, step: int, weights: Weights) -> Weights:
         """The live weights."""
         return weights
 
-    def observe(self, step: int, weights: Weights, score: float | None, loss: float | None) -> None:
+    def observe(self, step: int, weights: Weights, score: Fraction | None, loss: float | None) -> None:
         """Copy the weights if the score is strictly higher than all before."""
-        if score is not None and score > self._score:
+        if score is not None and (self._score is None or score > self._score):
             self._score, self._kept = score, Kept(step, _copied(weights))
 
     def result(self) -> Kept:
@@ -70,11 +73,11 @@ class Best:
     def state(self) -> dict[str, Any]:
         """Score, step and weights so far."""
         kept = self.result()
-        return {"score": self._score, "step": kept.step, "weights": dict(kept.weights)}
+        return {"score": str(self._score), "step": kept.step, "weights": dict(kept.weights)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a saved state."""
-        self._score, self._kept = state["score"], Kept(state["step"], state["weights"])
+        self._score, self._kept = Fraction(state["score"]), Kept(state["step"], state["weights"])
 
 
 class Last:
@@ -87,7 +90,7 @@ class Last:
         """The live weights."""
         return weights
 
-    def observe(self, step: int, weights: Weights, score: float | None, loss: float | None) -> None:
+    def observe(self, step: int, weights: Weights, score: Fraction | None, loss: float | None) -> None:
         """Remember the step; the live weights need no copy."""
         self._kept = Kept(step, weights)
 
@@ -145,7 +148,7 @@ class Mean:
         self._take(step, weights)
         return self._sum.mean(weights) if self._sum.count else weights
 
-    def observe(self, step: int, weights: Weights, score: float | None, loss: float | None) -> None:
+    def observe(self, step: int, weights: Weights, score: Fraction | None, loss: float | None) -> None:
         """Add the step, unless `judged` has done so; keep the mean if it is better than all before."""
         if score is None:
             self._take(step, weights)
@@ -195,7 +198,7 @@ class Valley:
         """The live weights: the valley is one of their loss."""
         return weights
 
-    def observe(self, step: int, weights: Weights, score: float | None, loss: float | None) -> None:
+    def observe(self, step: int, weights: Weights, score: Fraction | None, loss: float | None) -> None:
         """Add the step to its segment; at an evaluation, close the segment and move the valley's ends."""
         self._like = weights
         if step:

@@ -131,7 +131,7 @@ def _alone(group: Group, domain: str, one: Mapping[str, Confusion], two: Mapping
 
 def _gap(first: Counted, second: Counted, ahead: Ahead | None) -> Gap:
     low, high = ahead.interval if ahead is not None else (None, None)
-    return Gap(first=first.value, second=second.value, difference=second.value - first.value, low=low, high=high)
+    return Gap(first=first.value, second=second.value, difference=float(second.share - first.share), low=low, high=high)
 
 
 def _difference(

@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
+from ratatouille.exchange import exact
 from ratatouille.exchange.confusion import Confusion, by_class, totals
 
 Z = 1.96
@@ -21,10 +23,16 @@ Z = 1.96
 class Counted:
     """A share with its variance, of so many images."""
 
-    value: float
+    share: Fraction
+    """What is compared."""
     variance: float
     images: int
     correct: int
+
+    @property
+    def value(self) -> float:
+        """The float nearest to the share: equal shares are equal floats, and are stored and ranked as such."""
+        return float(self.share)
 
     @property
     def margin(self) -> float:
@@ -40,14 +48,16 @@ def margin(correct: int, count: int) -> float:
 def accuracy(counts: Confusion) -> Counted:
     """Share of the images that are classified correctly, of one image or more (Agresti and Coull)."""
     correct, images = totals(counts)
-    return Counted(correct / images, _variance(correct, images), images, correct)
+    return Counted(Fraction(correct, images), _variance(correct, images), images, correct)
 
 
 def balanced_accuracy(counts: Confusion) -> Counted:
     """Mean, over the classes that occur, of the share that is classified correctly; the variances add."""
     classes = [(correct, images) for correct, images in by_class(counts) if images]
+    share = exact.balanced_accuracy(classes)
+    assert share is not None
     return Counted(
-        sum(correct / images for correct, images in classes) / len(classes),
+        share,
         sum(_variance(correct, images) for correct, images in classes) / len(classes) ** 2,
         sum(images for _, images in classes),
         sum(correct for correct, _ in classes),
@@ -60,7 +70,7 @@ METRICS: Mapping[str, Callable[[Confusion], Counted]] = {"accuracy": accuracy, "
 def mean_of(domains: Sequence[Counted]) -> Counted:
     """The mean over domains; they have different images, so the variance is the sum over the number squared."""
     return Counted(
-        sum(one.value for one in domains) / len(domains),
+        sum((one.share for one in domains), Fraction(0)) / len(domains),
         sum(one.variance for one in domains) / len(domains) ** 2,
         sum(one.images for one in domains),
         sum(one.correct for one in domains),

@@ -263,3 +263,19 @@ def test_a_finished_round_lacks_a_retracted_run_and_the_same_settings_under_anot
 
 def all_of(plan: Plan) -> dict[str, Order]:
     return {work_id: asked for work_id, asked in plan.questions.items() if isinstance(asked, Order)}
+
+
+def test_a_round_of_an_earlier_revision_shows_its_answers_and_asks_for_no_more() -> None:
+    old = a_round(recipes=("vanilla",)).model_copy(update={"revision": 1})
+    registry = Memory()
+    begun = conductor(old, registry)
+    with pytest.raises(Refusal, match=r"began under revision 1 of the method, and this release has revision 2; .*anew"):
+        begun.advance()
+    while orders := begun.gather().orders:
+        registry.answer(orders)
+    assert begun.gather().outcomes[0].final is not None
+    assert begun.advance().done  # nothing is open, so nothing is refused
+
+
+def conductor(round: Round, registry: Memory) -> Conductor:
+    return Conductor(round, cast(Registry, registry), 0.0, clock=lambda: 0.0)

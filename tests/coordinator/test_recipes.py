@@ -73,7 +73,10 @@ def test_greedy_is_at_least_as_good_on_validation_as_the_best_run_on_the_same_im
         outcome = kitchen.outcome(recipe)
         ranked = sorted(outcome.members, key=lambda member: -score(member.validation or (), "accuracy"))
         assert outcome.final is not None
-        assert pooled_accuracy(outcome.final.validation or ()) >= pooled_accuracy(ranked[0].validation or ())
+        final, best = (pooled_accuracy(one.validation or ()) for one in (outcome.final, ranked[0]))
+        assert final is not None
+        assert best is not None
+        assert final >= best
 
 
 def test_recipes_that_name_the_same_runs_have_the_same_members(kitchen: Kitchen) -> None:

@@ -73,6 +73,19 @@ def test_means_over_different_domains_are_not_compared(world: World, three: list
     assert order(world.registry.best("pets", domain="photo")) == [other.version]
 
 
+def test_no_sum_of_floats_decides_between_versions_that_are_level(world: World, three: list[Result]) -> None:
+    # (0.1 + 0.7) / 2 and (0.3 + 0.5) / 2 differ in the last bit
+    start = world.probed()
+    older, younger = world.tuned(start, 6), world.tuned(start, 7)
+    for one, counts in ((older, (1, 7)), (younger, (3, 5))):
+        for cell, correct in zip((SKETCH, PHOTO), counts, strict=True):
+            count(world, one, cell, correct)
+    for metric in ("accuracy", "balanced_accuracy"):
+        ranking = world.registry.best("pets", metric=metric)
+        assert order(ranking) == [older.version, younger.version]
+        assert [one.value for one in ranking.versions] == [0.4, 0.4]
+
+
 def test_of_versions_that_are_level_the_older_comes_first(world: World, three: list[Result]) -> None:
     later = world.tuned(world.probed(), 5)
     count(world, later, SKETCH, 18, of=20)

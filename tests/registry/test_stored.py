@@ -22,11 +22,13 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination
 from ratatouille.recipes.round import Round
-from ratatouille.record import Record, sha256
+from ratatouille.record import Record, canonical_json, sha256
+from registry.history.scores import counted
 from registry.local import LocalRegistry
 from registry.migrations import configuration
 from registry.places import DATABASE, FILE
 from registry.records import RoundRecord
+from registry.schema import ScoreRow
 from registry.service.wire import METHODS
 from tests.registry.postgresql_server import PostgresqlServer
 from tests.registry.stored import FIXTURES, answers, keep, make, restore
@@ -119,6 +121,25 @@ def test_new_columns_of_a_stored_registry_are_filled(opened: LocalRegistry) -> N
     signers = {row.receipt: row.node for row in signed}
     assert [signers.get(row.receipt) for row in rows] == [row.node for row in rows]
     assert len({row.node for row in rows}) == 2  # the node that worked, and none where the registry did
+
+
+def test_scores_that_were_sums_of_floats_are_made_again_exactly(tmp_path: Path) -> None:
+    folder = tmp_path / "registry"
+    restore(RELEASED[0], folder)
+    engine = create_engine(f"sqlite:///{folder / DATABASE}")
+    with engine.begin() as connection:
+        config = configuration()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        for metric in ("accuracy", "balanced_accuracy"):  # a last bit
+            noise = text(f"UPDATE scores SET {metric} = {metric} * (1 + 3e-16)")
+            assert connection.execute(noise).rowcount > 0
+    engine.dispose()
+    with closing(LocalRegistry(folder)) as registry, registry._database.read() as connection:
+        rows = [dict(row) for row in connection.execute(select(ScoreRow.__table__)).mappings()]
+        pairs = {(row["featurizer"], row["head"]) for row in rows}
+        right = [row for one, two in pairs for row in counted(connection, {"featurizer": one, "head": two})]
+    assert {canonical_json(row) for row in rows} == {canonical_json(row) for row in right}
 
 
 def test_a_stored_registry_goes_on(opened: LocalRegistry) -> None:

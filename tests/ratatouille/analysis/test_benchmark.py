@@ -1,5 +1,6 @@
 """Summaries of benchmarks: what is averaged, what is paired, and what is said."""
 
+from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -67,6 +68,25 @@ def test_differences_are_paired_by_trial() -> None:
     assert difference.wins == 5
     assert difference.sentence.startswith("ratatouille is ahead of vanilla by 2.2 points")
     assert "more than chance" in difference.sentence
+
+
+def test_no_sum_of_floats_makes_a_recipe_win_a_trial_that_is_level() -> None:
+    # over four domains of 78 images; as sums of floats the two means differ in the last bit
+    shares = {"vanilla": (31, 47, 38, 40), "ratatouille": (44, 35, 41, 36)}
+    cells = []
+    for place, domain in enumerate("abcd"):
+        here = cell(0, domain, {recipe: counts[place] / 78 for recipe, counts in shares.items()})
+        rows = tuple(
+            row.model_copy(update={"held_out": {"all": exact(shares[row.recipe][place])}}) for row in here.report.rows
+        )
+        cells.append(here.model_copy(update={"report": here.report.model_copy(update={"rows": rows})}))
+    summary = summarise("b", cells)[0]
+    assert [line.trials for line in summary.lines] == [(0.5,), (0.5,)]
+    assert [(one.wins, one.difference.mean) for one in summary.differences] == [(0, 0.0)]
+
+
+def exact(correct: int) -> Score:
+    return Score(value=correct / 78, margin=0.1, images=78, fraction=str(Fraction(correct, 78)))
 
 
 def test_a_recipe_that_is_the_same_in_both_settings_has_one_line() -> None:

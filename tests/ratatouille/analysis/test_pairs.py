@@ -1,5 +1,6 @@
 """Measures of how two networks err, against numbers made by hand and the laws of METHOD.md 7."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +59,12 @@ def test_measures_are_means_over_domains_of_counts_that_are_summed_over_holdings
     assert pair.held_out.feature_diversity is None
     assert pair.validation.q_diversity is None
     assert counted(("ink", ink[0])).parts[0].pairs[0].both == 1
+
+
+def test_a_domain_without_images_is_left_out_of_every_measure() -> None:
+    ink, nothing = rights(["1100", "1010"]), np.zeros((2, 0), np.bool_)
+    pool = Pool((Member("foundation", 0), Member("clay", 1)), Counted(()), counted(("ink", ink), ("clay", nothing)))
+    (pair,) = measured_pairs(pool, {})
+    assert pair.held_out.q_diversity == 1  # of the ink alone, and not (1 + 0) / 2
+    assert pair.held_out.ratio_error == 2
+    assert q_diversity(0, 0, 0, 0) is None

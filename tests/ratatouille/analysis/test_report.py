@@ -1,14 +1,16 @@
 """Tables and verdicts from counts."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from ratatouille.analysis.report import measured, report
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.receipt import Evaluation
+from ratatouille.recipes.outcome import Candidate, Outcome
 from ratatouille.recipes.score import score
-from tests.ratatouille.recipes.simulation import a_round, run
+from tests.ratatouille.recipes.simulation import a_round, name, run
 
 
 def counts(domain: str, right: int, wrong: int) -> Evaluation:
@@ -76,6 +78,31 @@ def test_the_verdict_names_the_leader_and_whether_these_images_can_tell() -> Non
     sentence = report(round, found.outcomes).verdict
     assert "soup is ahead of linear_probe by 20.0 points on 10 held-out images" in sentence
     assert "cannot tell from chance" in sentence
+
+
+def level(number: int, first: int, second: int) -> Candidate:
+    """A run that is right on so many of ten images in each of two domains, on both sides."""
+    both = (counts("clay", first, 10 - first), counts("ink", second, 10 - second))
+    return Candidate(name(f"{number}"), name("f"), name("h"), f"run {number + 1}", f"{number}", 0, both, both)
+
+
+def test_of_runs_that_are_level_the_first_is_the_best_and_no_recipe_is_ahead() -> None:
+    # (0.1 + 0.7) / 2 and (0.3 + 0.5) / 2 differ in the last bit
+    runs = (level(0, 1, 7), level(1, 3, 5))
+    assert sum((0.1, 0.7)) != sum((0.3, 0.5))
+    outcomes = [Outcome("vanilla", runs[0], runs, 2), Outcome("soup", runs[1], runs, 2)]
+    table = report(a_round(recipes=("vanilla", "soup")), outcomes)
+    assert table.verdict == "vanilla and soup are level on the held-out images."
+    assert [row.held_out["all"].fraction for row in table.rows] == ["2/5", "2/5"]
+    assert [row.best_run for row in table.rows] == [0.4, 0.4]
+
+
+def test_the_best_run_of_a_report_is_the_first_of_those_that_validation_puts_first() -> None:
+    runs = [level(0, 1, 7), level(1, 3, 5)]
+    held_out = [(counts("wool", right, 10 - right),) for right in (2, 9)]
+    members = tuple(replace(run, held_out=one) for run, one in zip(runs, held_out, strict=True))
+    (row,) = report(a_round(recipes=("vanilla",)), [Outcome("vanilla", members[0], members, 2)]).rows
+    assert row.best_run == 0.2
 
 
 def test_a_round_that_holds_nothing_out_says_why_it_compares_nothing() -> None:

@@ -80,3 +80,16 @@ def test_nothing_held_out_ends_in_a_sentence() -> None:
     found = selection(Selection(tuple(bare), Counted(())), [Outcome("vanilla", bare[0], tuple(bare), 1)], "accuracy")
     assert found.sentence.startswith("No held-out image was counted")
     assert found.choices == ()
+
+
+def test_of_networks_that_validation_puts_level_the_first_is_chosen() -> None:
+    # (0.1 + 0.7) / 2 and (0.3 + 0.5) / 2 differ in the last bit
+    def level(number: int, first: int, second: int) -> Candidate:
+        validation = (evaluation("clay", first, 10), evaluation("ink", second, 10))
+        return Candidate(f"{number}", "f", "h", f"run {number + 1}", f"{number}", 0, validation, validation)
+
+    runs = (level(0, 1, 7), level(1, 3, 5))
+    right = np.array([np.arange(10) < 4] * 2)
+    asked_ = Selection(runs, counted(("wool", right)))
+    found = selection(asked_, [Outcome("vanilla", runs[0], runs, 2)], "accuracy")
+    assert {(one.chosen, one.best, one.regret) for one in found.choices} == {(0, 0, 0.0)}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from ratatouille.exchange.assignment import Cell, Compare, Evaluate, FineTune, Mixture, Probe
+from ratatouille.exchange.dialect import METHOD_REVISION
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Comparison, Evaluation, Pair
 from ratatouille.recipes.plan import plan
@@ -56,6 +57,7 @@ def a_round(
         ),
         recipes=recipes,
         protocol=protocol or EMOJI.model_copy(update={"runs": 5}),
+        revision=METHOD_REVISION,
         min_runs=min_runs,
         pool_trials=pool_trials,
         analyses=analyses,

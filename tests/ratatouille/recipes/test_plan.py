@@ -176,6 +176,23 @@ def test_vanilla_returns_the_first_run_with_the_best_validation_score() -> None:
     assert final.label == "run 3"
 
 
+def test_no_sum_of_floats_decides_between_runs_that_are_level() -> None:
+    # (0.1 + 0.7) / 2 and (0.3 + 0.5) / 2 differ in the last bit, and the first of equals is the lowest number
+    seeds: list[int] = []
+
+    def correct(order: Order, cell: Cell) -> int:
+        work = order.assignment
+        if not isinstance(work, FineTune):
+            return 0
+        if work.seed not in seeds:
+            seeds.append(work.seed)
+        return {1: (1, 7), 3: (3, 5)}.get(seeds.index(work.seed), (1, 1))[work.domains.index(cell.domain)]
+
+    found, _ = run(a_round(recipes=("vanilla",)), correct)
+    assert found.outcomes[0].final is not None
+    assert found.outcomes[0].final.label == "run 2"
+
+
 def test_a_domain_without_validation_images_does_not_decide_which_run_is_best() -> None:
     round = a_round(recipes=("vanilla",))
     seeds: list[int] = []

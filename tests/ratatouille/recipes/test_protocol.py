@@ -3,6 +3,7 @@
 import pytest
 
 from ratatouille.errors import Refusal
+from ratatouille.exchange.dialect import METHOD_REVISION
 from ratatouille.recipes.protocol import DOMAINBED, EMOJI, REFERENCE, resolve_protocol
 from ratatouille.recipes.round import Round
 from tests.ratatouille.recipes.simulation import a_round
@@ -30,7 +31,12 @@ def test_a_round_may_replace_the_values_of_one_auxiliary_task() -> None:
 
 def test_values_that_were_added_later_leave_the_ids_of_older_rounds_as_they_were() -> None:
     assert EMOJI.digest == "d49436d43cfe8e4b7ba3f70328a5f20b7992e25b818ac9b1f024e12f5dc69d3f"
-    assert a_round().id == "3b16f425f2d60fe7"
+    assert a_round().model_copy(update={"revision": 1}).id == "3b16f425f2d60fe7"
+
+
+def test_a_round_of_this_revision_of_the_method_is_another_round_than_the_same_wish_before() -> None:
+    assert METHOD_REVISION == 2
+    assert a_round().id == "ae96afa6de4cd608"
     assert Round.from_json(a_round().to_json()) == a_round()
 
 

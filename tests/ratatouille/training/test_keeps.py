@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ def watch(row: Keep, scores: Sequence[float | None], losses: Sequence[float | No
         loss = losses[step] if losses else None if score is None else 1 - score
         if score is not None:
             kept.judged(step, {"weight": weight})
-        kept.observe(step, {"weight": weight}, score, loss)
+        kept.observe(step, {"weight": weight}, None if score is None else Fraction(score), loss)
     return kept.result().step, kept.result().weights["weight"].item()
 
 
@@ -47,7 +48,7 @@ def test_the_weights_that_mean_judges_are_the_ones_that_it_keeps() -> None:
     for step in range(1, 4):
         weight.fill_(step * step)
         judged = kept.judged(step, {"weight": weight})
-        kept.observe(step, {"weight": weight}, float(step), 0.0)
+        kept.observe(step, {"weight": weight}, Fraction(step, 3), 0.0)
     assert kept.result().weights["weight"].item() == judged["weight"].item()
     assert judged["weight"].item() == torch.tensor((1 + 4 + 9) / 3, dtype=torch.float32).item()
 
@@ -87,12 +88,12 @@ def test_a_keep_that_is_saved_and_restored_ends_as_one_that_was_not(row: Keep) -
     for step, score in enumerate([0.2, 0.6, 0.4, 0.1, 0.5]):
         weight.fill_(step)
         whole.judged(step, {"weight": weight})
-        whole.observe(step, {"weight": weight}, score, 1 - score)
+        whole.observe(step, {"weight": weight}, Fraction(score), 1 - score)
         if step == 3:
             second.restore(first.state())
         half = first if step < 3 else second
         half.judged(step, {"weight": weight})
-        half.observe(step, {"weight": weight}, score, 1 - score)
+        half.observe(step, {"weight": weight}, Fraction(score), 1 - score)
     assert whole.result().step == second.result().step
     assert torch.equal(whole.result().weights["weight"], second.result().weights["weight"])
 
@@ -103,7 +104,7 @@ def test_means_keep_integer_buffers_and_frozen_statistics_as_they_are() -> None:
         for step in range(4):
             weights = {"count": torch.tensor(7), "running": torch.tensor([0.1]), "weight": torch.tensor([float(step)])}
             kept.judged(step, weights)
-            kept.observe(step, weights, 0.5, 1.0)
+            kept.observe(step, weights, Fraction(1, 2), 1.0)
         found = kept.result().weights
         assert found["count"].item() == 7
         assert torch.equal(found["running"], torch.tensor([0.1]))

@@ -65,7 +65,7 @@ def test_the_progress_of_a_training_is_told_step_by_step(kitchen: Kitchen, tmp_p
     ("changes", "sentence"),
     [
         ({"revision": 99}, "asks for method revision 99 .* install the release"),
-        ({"numerics": "bfloat16"}, "numerics 'bfloat16'; this node has revision 1 and 'float32-"),
+        ({"numerics": "bfloat16"}, "numerics 'bfloat16'; this node has revision 2 and 'float32-"),
         ({"fingerprint": "0" * 64}, "has fingerprint .* the work is bound to 000000000000"),
         ({"task": "0" * 64}, "another definition of task 'shapes'"),
         ({"architecture": "0" * 64}, "another architecture"),

@@ -11,14 +11,20 @@ import time
 from collections.abc import Callable, Iterable
 
 from coordinator.disk import removed
+from coordinator.matching import can_do
 from ratatouille.errors import Refusal
+from ratatouille.exchange.change import Close
 from ratatouille.exchange.dialect import METHOD_REVISION
+from ratatouille.exchange.order import Order
 from ratatouille.recipes.forecast import Forecast, forecast
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.round import Round
 from registry.port import Registry
 from registry.records import OVER, Result, RoundRecord
+
+MOST_NAMED = 5
+"""Lacking answers that a sentence names."""
 
 
 class Conductor:
@@ -38,12 +44,17 @@ class Conductor:
         self._until = math.inf
         """Answers that came later do not count."""
         self._foretold = False
+        self.closed: frozenset[tuple[str, str]] = frozenset()
+        """Keys of members (first) with the open questions (second) that they have closed for themselves."""
+        self.lacking: frozenset[str] = frozenset()
+        """Those of them that nobody who is here may answer."""
+        self._over = False
         self._retractions = 0
         """How many retractions there were when the facts were read."""
         self._used: set[str] = set()
         """Versions that the registry knows this round to build on."""
-        self._found: tuple[tuple[int, int, bool], Plan] | None = None
-        self._foreseen: tuple[int, Forecast] | None = None
+        self._found: tuple[tuple[int, int, bool, frozenset[str]], Plan] | None = None
+        self._foreseen: tuple[tuple[int, frozenset[str]], Forecast] | None = None
 
     @classmethod
     def of(cls, record: RoundRecord, registry: Registry, clock: Callable[[], float] = time.time) -> Conductor:
@@ -54,7 +65,8 @@ class Conductor:
         """
         started = {"requested": math.inf, "running": record.changed}.get(record.state, -math.inf)
         made = cls(Round.from_json(record.spec), registry, started, clock)
-        if record.state in OVER and made.closing:
+        made._over = record.state in OVER
+        if made._over and made.closing:
             made._until = record.changed
         return made
 
@@ -93,9 +105,30 @@ class Conductor:
             found = self._plan()
             news = self._registry.results([work_id for work_id in found.questions if work_id not in self.facts])
             news = {work_id: result for work_id, result in news.items() if result.created <= self._until}
-            if not news:
-                return found
             self.facts.update(news)
+            if not self._look_for_closures(found) and not news:
+                return found
+
+    def _look_for_closures(self, found: Plan) -> bool:
+        """See which open questions members have closed; whether that changes what nobody may answer.
+
+        Nobody: no node that is here and holds the data, or, of a round that is over, nobody who ever could.
+        """
+        if not self._registry.info().closures:
+            return False
+        asked = {id: one for id, one in found.questions.items() if isinstance(one, Order) and id not in self.facts}
+        closed: dict[str, set[str]] = {}
+        for sealed in self._registry.closures(list(asked)):
+            closed.setdefault(Close.from_json(sealed.body).question, set()).add(sealed.node)
+        offers = self._registry.offers() if closed and not self._over else []
+        lacking = frozenset(
+            work_id
+            for work_id, keys in closed.items()
+            if not any(offer.node not in keys and can_do(offer, asked[work_id]) for offer in offers)
+        )
+        self.closed = frozenset((key, work_id) for work_id, keys in closed.items() for key in keys)
+        changed, self.lacking = lacking != self.lacking, lacking
+        return changed
 
     def _refuse_other_revision(self, found: Plan) -> None:
         """No node that is here would give the answers that an earlier revision asks for."""
@@ -135,8 +168,9 @@ class Conductor:
 
     def forecast(self) -> Forecast:
         """What the round needs to its end, as far as the facts so far tell."""
-        if self._foreseen is None or self._foreseen[0] != len(self.facts):
-            self._foreseen = (len(self.facts), forecast(self.round, self.facts))
+        state = (len(self.facts), self.lacking)
+        if self._foreseen is None or self._foreseen[0] != state:
+            self._foreseen = (state, forecast(self.round, self.facts, self.lacking))
         return self._foreseen[1]
 
     def _foretell(self, found: Plan) -> None:
@@ -150,10 +184,10 @@ class Conductor:
 
     def _plan(self) -> Plan:
         """The plan for the facts that are here; walked again only when there are more of them, or the round closes."""
-        state = (len(self.facts), len(self.uncounted), self.closing)
+        state = (len(self.facts), len(self.uncounted), self.closing, self.lacking)
         if self._found is None or self._found[0] != state:
             without = {work_id: Result(work_id=work_id, created=0.0) for work_id in self.uncounted}
-            self._found = (state, plan(self.round, without | self.facts, self.closing))
+            self._found = (state, plan(self.round, without | self.facts, self.closing, self.lacking))
         return self._found[1]
 
     def leave_uncounted(self, work_ids: Iterable[str]) -> None:
@@ -170,12 +204,27 @@ class Conductor:
         Raises:
             Refusal: when no recipe has a final version.
         """
+        lacking = lacking_sentence(plan)
         if not any(outcome.final for outcome in plan.outcomes):
+            if lacking:
+                raise Refusal(f"nothing can be combined: {lacking}")
             least = self.round.min_runs or self.round.protocol.runs
             raise Refusal(f"the deadline passed before {least} runs of any recipe were there; nothing to combine")
         short = [f"{one.recipe} {len(one.members)} of {one.wanted} runs" for one in plan.outcomes if one.short]
         short += [f"{one.recipe} without all counts" for one in plan.outcomes if not one.short and not one.complete]
         if left := self.uncounted - self.facts.keys():
             short.append(f"{len(left)} questions not counted, since nodes had counted as much as their owners allow")
-            return f"ended: {', '.join(short)}"
-        return f"ended at its deadline: {', '.join(short)}" if short else ""
+            ended = f"ended: {', '.join(short)}"
+        else:
+            ended = f"ended at its deadline: {', '.join(short)}" if short and (self.closing or not lacking) else ""
+        return "; ".join(part for part in (ended, lacking) if part)
+
+
+def lacking_sentence(plan: Plan) -> str:
+    """What a round goes without, since members have closed it; nothing where it lacks nothing."""
+    if not plan.lacking:
+        return ""
+    labels = list(dict.fromkeys(order.label for order in plan.lacking.values()))
+    shown = ", ".join(labels[:MOST_NAMED]) + (f" and {len(labels) - MOST_NAMED} more" if labels[MOST_NAMED:] else "")
+    answers = "an answer" if len(plan.lacking) == 1 else f"{len(plan.lacking)} answers"
+    return f"without {answers} that the members who hold the data have closed: {shown}"

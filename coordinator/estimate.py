@@ -22,6 +22,10 @@ _LATEST = 10
 """Earlier runs that tell how long a step takes."""
 
 
+MOST_NAMED = 5
+"""Lacking answers that a warning names."""
+
+
 class EstimateRow(Record):
     """Work of one kind on one task."""
 
@@ -47,6 +51,8 @@ class Estimate(Record):
     """Room for new weights in the registry, beside its reserve and what is promised to others."""
     removed: int
     """Known versions that this round would read, but gc has removed their weights."""
+    lacking: tuple[str, ...] = ()
+    """What the round goes without, since the members who hold the data have closed it."""
     seconds: float | None
     """Training time of one node doing everything; None when no earlier run says how long a step takes."""
 
@@ -63,6 +69,11 @@ class Estimate(Record):
             found.append(
                 f"gc has removed the weights of {self.removed} versions that this round builds on: "
                 "`ratatouille round run --fresh` makes them anew"
+            )
+        if self.lacking:
+            found.append(
+                f"{len(self.lacking)} answers are closed by the members who hold the data, and the round goes without "
+                f"them: {', '.join(self.lacking[:MOST_NAMED])}{' …' if self.lacking[MOST_NAMED:] else ''}"
             )
         return found
 
@@ -107,6 +118,7 @@ def estimate(needed: Forecast, facts: Mapping[str, Result], registry: Registry) 
         bytes_stored=new_bytes(needed, facts, registry),
         bytes_free=registry.usage().room,
         removed=len(removed(needed, facts)),
+        lacking=tuple(order.label for order in needed.lacking.values()),
         seconds=None if pace is None else pace * open_steps,
     )
 

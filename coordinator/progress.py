@@ -29,6 +29,8 @@ class Standing(Record):
     evaluations_done: int
     steps: int
     steps_done: int
+    lacking: int = 0
+    """Answers that the round goes without, since the members who hold the data have closed them."""
     workers: tuple[Working, ...]
 
     @property
@@ -38,6 +40,7 @@ class Standing(Record):
             f"{self.trainings_done} of {self.trainings} runs trained, "
             f"{self.evaluations_done} of {self.evaluations} evaluations, "
             f"{self.steps_done} of {self.steps} steps"
+            + (f"; goes without {self.lacking} answers that members have closed" if self.lacking else "")
         )
 
 
@@ -63,6 +66,7 @@ def standing(conductor: Conductor, registry: Registry) -> Standing:
         evaluations_done=len(needed.known.intersection(others)),
         steps=_steps(needed, trainings),
         steps_done=_steps(needed, needed.known) + under_way,
+        lacking=len(needed.lacking),
         workers=tuple(
             Working(
                 node=names.get(lease.node, lease.node[:10]),

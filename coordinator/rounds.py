@@ -138,10 +138,11 @@ class RoundRunner:
         failures = self._failures
         failures.look(offers, nodes)
         ready = failures.ready(offers)
-        for node, work_id in match(plan.orders, ready, nodes, in_flight, leased, failures.counts, failures.barred):
+        barred = failures.barred | self._conductor.closed
+        for node, work_id in match(plan.orders, ready, nodes, in_flight, leased, failures.counts, barred):
             message = self._lane.send(nodes[node], plan.orders[work_id].to_json())
             self._messages[message] = Sent(node, nodes[node], work_id, time.monotonic(), plan.orders[work_id])
-        undoable = stranded(plan.orders, failures.left(offers), nodes, failures.barred)
+        undoable = stranded(plan.orders, failures.left(offers), nodes, barred)
         if self._conductor.closing:
             return self._close(plan, plan.orders.keys() == undoable)
         refused = undoable - stranded(plan.orders, offers, nodes)

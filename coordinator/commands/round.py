@@ -17,7 +17,6 @@ from ratatouille.cli.options import AsJson, Remote
 from ratatouille.cli.output import console, percent, print_json, print_json_line, print_line, print_table, short, when
 from ratatouille.errors import Refusal
 from ratatouille.recipes.columns import STARTS
-from ratatouille.recipes.forecast import forecast
 from ratatouille.recipes.recipe import recipe_named
 from registry.commands.opened import opened, registry_in_force
 from registry.port import Registry
@@ -48,7 +47,7 @@ def plan_(
     round = resolve(_settings(file, recipes, runs, steps, pool_trials, None, None), registry)
     conductor = Conductor(round, registry, time.time())
     conductor.gather()
-    forecasted = estimate(forecast(round, conductor.facts), conductor.facts, registry)
+    forecasted = estimate(conductor.forecast(), conductor.facts, registry)
     if as_json:
         print_json(forecasted)
         return
@@ -102,7 +101,8 @@ def result(registry: Registry, record: RoundRecord) -> Report:
     """The table of a round from what the registry knows now."""
     conductor = Conductor.of(record, registry)
     plan = conductor.gather()
-    return report(conductor.round, plan.outcomes, record.reason, plan.shared)
+    lacking = [order.label for order in plan.lacking.values()]
+    return report(conductor.round, plan.outcomes, record.reason, plan.shared, lacking)
 
 
 def list_(
@@ -217,6 +217,11 @@ def show_report(found: Report) -> None:
         print_line(f"†: the runs of {trials} trials in one average, which no image validates.")
     if found.shared:
         print_line(f"{found.shared} trainings that a recipe asked for were another one's too, and were done once.")
+    if found.lacking:
+        print_line(
+            f"{len(found.lacking)} answers are missing, since the members who hold the data have closed them: "
+            + ", ".join(found.lacking)
+        )
     if found.note:
         print_line(found.note)
 

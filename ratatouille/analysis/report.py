@@ -76,10 +76,14 @@ class Report(Record):
     """Where runs of recipes that use auxiliary tasks start, in turn, the foundation first; empty where none do."""
     shared: int = 0
     """How often a recipe met a training that another one had asked for; it was done once."""
+    lacking: tuple[str, ...] = ()
+    """Answers that the round goes without, since the members who hold the data have closed them."""
     note: str = ""
 
 
-def report(round: Round, outcomes: Sequence[Outcome], note: str = "", shared: int = 0) -> Report:
+def report(
+    round: Round, outcomes: Sequence[Outcome], note: str = "", shared: int = 0, lacking: Sequence[str] = ()
+) -> Report:
     """The table of a round from its plan's outcomes; recipes without a final version have empty cells."""
     rows = tuple(_row(round, outcome) for outcome in outcomes)
     return Report(
@@ -92,6 +96,7 @@ def report(round: Round, outcomes: Sequence[Outcome], note: str = "", shared: in
         verdict=verdict(rows),
         starts=("foundation", *(one.name for one in round.pool)) if round.pool else (),
         shared=shared,
+        lacking=tuple(lacking),
         note=note,
     )
 

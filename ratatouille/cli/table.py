@@ -41,7 +41,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("node status", "contributor_client.commands.node:status", "List the nodes that are here and what they do.", "node status"),
         _row("pull", "contributor_client.commands.pull:pull", "Write a version to a folder that timm and Hugging Face load.", "pull stable leaves"),
         _row("push", "registry.commands.push:push", "Enter a checkpoint that was trained elsewhere.", "push leaves --task leaves --from stable"),
-        _row("withdraw", "registry.commands.retract:withdraw", "Take back what a node of this machine contributed.", "withdraw 3f2a -m 'wrong labels'"),
+        _row("withdraw", "registry.commands.withdraw:withdraw", "Take back what a node of this machine contributed.", "withdraw 3f2a -m 'wrong labels'"),
     ),
     "MAINTAIN": (
         _row("coordinator up", "coordinator.commands.service:up", "Start registry and coordinator on this machine.", "coordinator up"),

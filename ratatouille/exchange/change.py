@@ -6,11 +6,13 @@ that "who moved what, from where, when and why" has one answer.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ratatouille.exchange.receipt import ShortText
+from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.record import Digest, Name, Record
 
 LONGEST_MESSAGE = 2000
@@ -128,3 +130,13 @@ CHANGES: dict[str, type[Change]] = {
     "reopen": Reopen,
 }
 """What each kind of change is, by the name in its record."""
+
+
+def has_closed(node: str, question: str, closures: Iterable[Sealed]) -> bool:
+    """Whether one of these closures is of this question, and signed by this key.
+
+    Raises:
+        Refusal: for one in the key's name that it did not sign.
+    """
+    mine = (unseal(sealed, Close) for sealed in closures if sealed.node == node)
+    return any(change.question == question for change in mine)

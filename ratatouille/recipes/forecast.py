@@ -6,7 +6,7 @@ known counts as known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from ratatouille.exchange.order import Order
@@ -48,10 +48,13 @@ class Imagined:
 class _Imagination(Mapping[str, Fact]):
     """Known facts, and an imagined one for every other question."""
 
-    def __init__(self, known: Mapping[str, Fact]) -> None:
+    def __init__(self, known: Mapping[str, Fact], closed: Collection[str]) -> None:
         self._known = known
+        self._closed = frozenset(closed) - known.keys()
 
     def __getitem__(self, work_id: str) -> Fact:
+        if work_id in self._closed:  # nobody will answer it
+            raise KeyError(work_id)
         return self._known.get(work_id) or Imagined(work_id)
 
     def __iter__(self) -> Iterator[str]:
@@ -69,15 +72,19 @@ class Forecast:
     combinations: dict[str, Combination]
     known: frozenset[str]
     shared: int
+    lacking: dict[str, Order]
+    """What nobody will answer, since everybody who could has closed it."""
 
     def open(self) -> list[Order]:
         """Orders that still have to be worked on."""
         return [order for work_id, order in self.orders.items() if work_id not in self.known]
 
 
-def forecast(round: Round, facts: Mapping[str, Fact]) -> Forecast:
+def forecast(round: Round, facts: Mapping[str, Fact], closed: Collection[str] = frozenset()) -> Forecast:
     """Walk a round to its end."""
-    found = plan(round, _Imagination(facts))
-    orders = {work_id: asked for work_id, asked in found.questions.items() if isinstance(asked, Order)}
+    found = plan(round, _Imagination(facts, closed), closed=closed)
+    asked_of_nodes = {work_id: asked for work_id, asked in found.questions.items() if isinstance(asked, Order)}
+    orders = {work_id: order for work_id, order in asked_of_nodes.items() if work_id not in found.lacking}
     combinations = {work_id: asked for work_id, asked in found.questions.items() if isinstance(asked, Combination)}
-    return Forecast(orders, combinations, frozenset(facts) & found.questions.keys(), found.shared)
+    known = frozenset(facts) & found.questions.keys()
+    return Forecast(orders, combinations, known, found.shared, found.lacking)

@@ -6,7 +6,7 @@ node, socket, file or clock. Source: METHOD.md 3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ratatouille.recipes.outcome import Fact
 from ratatouille.recipes.questions import Plan
@@ -16,7 +16,7 @@ from ratatouille.recipes.studies import study_named
 from ratatouille.recipes.walk import Walk
 
 
-def plan(round: Round, facts: Mapping[str, Fact], closing: bool = False) -> Plan:
+def plan(round: Round, facts: Mapping[str, Fact], closing: bool = False, closed: Collection[str] = frozenset()) -> Plan:
     """Walk through a round.
 
     Args:
@@ -24,8 +24,9 @@ def plan(round: Round, facts: Mapping[str, Fact], closing: bool = False) -> Plan
         facts: answers by work id.
         closing: the deadline has passed: ask for no more trainings, combine the runs that are there if they are at
             least `round.min_runs`.
+        closed: questions that everybody who could answer them has closed: a run that needs one is left out.
     """
-    walk = Walk(round, facts, closing)
+    walk = Walk(round, facts, closing, closed)
     for name in round.recipes:
         walk.plan.outcomes.append(walk.follow(recipe_named(name)))
     for name in round.analyses:

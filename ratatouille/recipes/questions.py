@@ -6,7 +6,7 @@ question's work id is returned beside the answer where somebody needs it. Which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -39,6 +39,8 @@ class Plan:
     combinations: dict[str, Combination] = field(default_factory=dict)
     questions: dict[str, Order | Combination] = field(default_factory=dict)
     """Every question that the walk met, answered or open, by work id."""
+    lacking: dict[str, Order] = field(default_factory=dict)
+    """Questions without an answer that everybody who could answer them has closed, by work id."""
     shared: int = 0
     """How often a recipe met a training that another one had asked for."""
     outcomes: list[Outcome] = field(default_factory=list)
@@ -53,9 +55,11 @@ class Plan:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is open and every recipe stands complete."""
+        """Whether nothing is open and every recipe stands complete, but for what lacks an answer for good."""
+        if self.orders or self.combinations:
+            return False
         known = all(study is not None for study in self.studies.values())
-        return known and not self.orders and not self.combinations and all(one.complete for one in self.outcomes)
+        return bool(self.lacking) or (known and all(one.complete for one in self.outcomes))
 
 
 def _urgency(order: Order) -> int:
@@ -106,10 +110,15 @@ class Comparing:
 class Questions:
     """The questions of one walk; `plan` notes what was met."""
 
-    def __init__(self, round: Round, facts: Mapping[str, Fact], closing: bool) -> None:
+    def __init__(
+        self, round: Round, facts: Mapping[str, Fact], closing: bool, closed: Collection[str] = frozenset()
+    ) -> None:
         self.round: Round = round
         self.facts = facts
         self.closing = closing
+        self.missed = 0
+        """How often the walk met a question that lacks an answer for good."""
+        self._closed = frozenset(closed)
         self.plan = Plan()
         self._asked_by: dict[str, str] = {}
 
@@ -121,9 +130,15 @@ class Questions:
         if work_id not in self.plan.questions:
             order = Order(round=self.round.id, assignment=assignment, parents=tuple(parents), label=label)
             self.plan.questions[work_id] = order
-            if self.facts.get(work_id) is None and (isinstance(assignment, Evaluate | Compare) or not self.closing):
+            if self._lacks(work_id):
+                self.plan.lacking[work_id] = order
+            elif self.facts.get(work_id) is None and (isinstance(assignment, Evaluate | Compare) or not self.closing):
                 self.plan.orders[work_id] = order
+        self.missed += self._lacks(work_id)
         return self.facts.get(work_id)
+
+    def _lacks(self, work_id: str) -> bool:
+        return work_id in self._closed and self.facts.get(work_id) is None
 
     def combine(
         self, parents: Sequence[Parent], purpose: str, parts: Literal["both", "featurizer"] = "both"

@@ -186,13 +186,25 @@ class Walk(Questions):
             return Outcome(recipe.name, final, (final,) if final else (), 1)
         combines = COMBINATIONS[recipe.combines]
         trials = range(first, first + (self.round.pool_trials if combines.pools_trials else 1))
-        numbers = range(self.round.protocol.runs)
-        runs = [self.run(recipe, number, trial) for trial in trials for number in numbers]
-        members, wanted = tuple(run for run in runs if run is not None), len(runs)
+        members, wanted, lost = self._runs(recipe, trials)
         least = (self.round.min_runs or wanted) if self.closing else wanted
-        if len(members) < min(least, wanted):
+        if len(members) < max(1, min(least, wanted - lost)):
             return Outcome(recipe.name, None, members, wanted)
         return Outcome(recipe.name, combines.of(self, members), members, wanted)
+
+    def _runs(self, recipe: Recipe, trials: Sequence[int]) -> tuple[tuple[Candidate, ...], int, int]:
+        """The runs that are there, how many the recipe asks for, and how many nobody will ever do."""
+        members: list[Candidate] = []
+        wanted = lost = 0
+        for trial in trials:
+            for number in range(self.round.protocol.runs):
+                before, run = self.missed, self.run(recipe, number, trial)
+                wanted += 1
+                if run is not None:
+                    members.append(run)
+                elif self.missed > before:
+                    lost += 1
+        return tuple(members), wanted, lost
 
 
 def _of_ensemble(comparisons: Sequence[Comparison | None]) -> tuple[Evaluation, ...] | None:

@@ -16,6 +16,7 @@ from typing import Literal, Protocol, TypeVar
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Compare, Import, NodeAssignment, Probe
+from ratatouille.exchange.change import has_closed
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.disclosure import EVERYTHING, Disclosure, disclosed
 from ratatouille.exchange.membership import MOST_INPUTS, Lease
@@ -47,6 +48,9 @@ class Store(Protocol):
 
     def results(self, work_ids: Sequence[str]) -> Mapping[str, object]:
         """Those of these questions that have an answer."""
+
+    def closures(self, work_ids: Sequence[str]) -> Sequence[Sealed]:
+        """The signed closures that stand of these questions."""
 
     def lease(self, lease: Lease) -> Lease | None:
         """Take or renew a lease; None if somebody else has it or there is an answer."""
@@ -127,6 +131,11 @@ def _answer(
     if patiently(lambda: store.results([work_id]), timing.patience):
         clean(workspace, work_id)  # a checkpoint of ours, if another node was faster
         return Hint(work_id=work_id, outcome="known")
+    if has_closed(signer.node, work_id, patiently(lambda: store.closures([work_id]), timing.patience)):
+        raise Refusal(
+            "this node has closed the question, as its answer was withdrawn; `ratatouille withdraw --reopen` opens it",
+            code="question-closed",
+        )
     standing = Standing(store, work_id, signer.node, inputs(assignment), timing)
     if not patiently(standing.renew, timing.patience):
         known = patiently(lambda: store.results([work_id]), timing.patience)

@@ -1,19 +1,13 @@
-"""Commands that take versions back: `retract` for maintainers, `withdraw` for who contributed them."""
+"""`ratatouille retract`: a maintainer takes a version back; and how what became of it is said, for `withdraw` too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.home import home, public_name
 from ratatouille.cli.options import AsJson, PublicName, Remote
-from ratatouille.errors import Refusal
-from ratatouille.exchange.signing import Signer
-from registry.changes.maintain import Maintainer, contributor_of
 from registry.commands.opened import opened
 from registry.commands.release import signing
 from registry.records import Naming, Retraction
@@ -43,61 +37,18 @@ def retract(
             _show_all(registry.retractions(), as_json)
             return
         done = signing(registry, who).retract(revision, message, dry_run)
-    _show(done, as_json)
+    show(done, as_json)
 
 
-def withdraw(
-    revision: Annotated[str, typer.Argument(help="The version that was contributed.", metavar="CONTRIBUTION")],
-    message: Why = "",
-    dry_run: DryRun = False,
-    folder: Annotated[
-        Path | None, typer.Option("--folder", help="The node's folder; by default all nodes of this machine.")
-    ] = None,
-    who: PublicName = None,
-    remote: Remote = None,
-    as_json: AsJson = False,
-) -> None:
-    """Take back what a node of this machine contributed.
-
-    It is signed with the key that signed the contribution, so only its owner can do this. What follows is the same as
-    for `retract`.
-    """
-    with opened(remote) as registry:
-        public_name(None, who)  # a name that cannot be used is said first
-        entry = registry.show(revision).entry
-        signer = _owner(contributor_of(entry), folder)
-        done = Maintainer(registry, signer, public_name(signer.node, who).value).withdraw(entry.id, message, dry_run)
-    _show(done, as_json)
+def plain(done: Retraction) -> dict[str, object]:
+    """A retraction for scripts, with the aliases that it leaves behind."""
+    return {**output.plain(done), "left_behind": output.plain(done.left_behind)}
 
 
-def _owner(node: str, folder: Path | None) -> Signer:
-    """The key of this machine with this public half.
-
-    Raises:
-        Refusal: when it is not here.
-    """
-    for path in _keys(folder):
-        signer = Signer.open(path)
-        if signer.node == node:
-            return signer
-    where = f"in {folder}" if folder else f"below {home()}"
-    raise Refusal(
-        f"the key {node[:12]}… that signed this contribution is not {where}; name the node's folder with --folder, "
-        "or ask a maintainer to retract it"
-    )
-
-
-def _keys(folder: Path | None) -> Iterator[Path]:
-    if folder is not None:
-        yield from folder.glob("key")
-        return
-    for pattern in ("nodes/*/key", "key", "rehearsal/*/key"):
-        yield from sorted(home().glob(pattern))
-
-
-def _show(done: Retraction, as_json: bool) -> None:
+def show(done: Retraction, as_json: bool) -> None:
+    """A retraction, done or only asked about."""
     if as_json:
-        output.print_json({**output.plain(done), "left_behind": output.plain(done.left_behind)})
+        output.print_json(plain(done))
         return
     verb = {"contributor": "withdrawn", "maintainer": "retracted"}[done.standing]
     who = done.author or output.short(done.node)

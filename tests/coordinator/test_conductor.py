@@ -1,6 +1,7 @@
 """One round in progress against a registry in memory: when it closes, what a finished one shows, what a look costs."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -8,11 +9,16 @@ import pytest
 from coordinator.conductor import Conductor
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import FineTune
+from ratatouille.exchange.change import Close
+from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.order import Order
+from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.exchange.version import Combination
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.round import Round
+from ratatouille.tasks.holding import Holding
+from ratatouille.tasks.split import Split
 from registry.port import Registry
 from registry.records import Info, Result, RoundRecord, RoundState
 from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, name
@@ -27,6 +33,8 @@ class Memory:
         self.foretold: list[tuple[str, str]] = []
         self._retractions = 0
         self.used: set[str] = set()
+        self.closed: dict[str, Sealed] = {}
+        self.here: list[Offer] = []
 
     def use(self, round: str, versions: Sequence[str]) -> None:
         self.used |= set(versions)
@@ -35,7 +43,16 @@ class Memory:
         self.foretold.append((kind, subject))
 
     def info(self) -> Info:
-        return Info(software="memory", retractions=self._retractions)
+        return Info(software="memory", retractions=self._retractions, closures=len(self.closed))
+
+    def close_question(self, signer: Signer, work_id: str) -> None:
+        self.closed[work_id] = signer.seal(Close(question=work_id, at=self.now))
+
+    def closures(self, work_ids: Sequence[str]) -> list[Sealed]:
+        return [self.closed[work_id] for work_id in work_ids if work_id in self.closed]
+
+    def offers(self) -> list[Offer]:
+        return self.here
 
     def retract(self, *work_ids: str) -> None:
         for work_id in work_ids:
@@ -138,9 +155,9 @@ def test_a_round_with_too_few_runs_at_its_deadline_fails() -> None:
 def test_the_plan_is_not_walked_again_until_there_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
     walks: list[bool] = []
 
-    def counted(round: Round, facts: dict[str, Result], closing: bool) -> Plan:
+    def counted(round: Round, facts: dict[str, Result], closing: bool, closed: frozenset[str]) -> Plan:
         walks.append(closing)
-        return plan(round, facts, closing)
+        return plan(round, facts, closing, closed)
 
     monkeypatch.setattr("coordinator.conductor.plan", counted)
     memory = Memory()
@@ -279,3 +296,49 @@ def test_a_round_of_an_earlier_revision_shows_its_answers_and_asks_for_no_more()
 
 def conductor(round: Round, registry: Memory) -> Conductor:
     return Conductor(round, cast(Registry, registry), 0.0, clock=lambda: 0.0)
+
+
+def holder(node: str, round: Round) -> Offer:
+    counts: dict[str, dict[Split, tuple[int, ...]]] = {
+        domain: {"train": (1, 1)} for domain in round.training[0].domains
+    }
+    holding = Holding(task=round.task, task_name="shapes", counts=counts, fingerprint=round.training[0].fingerprint)
+    return Offer(node=node, name=node[:8], holdings=(holding,), issued=0.0)
+
+
+def test_a_question_that_every_holder_here_has_closed_is_lacking_and_the_round_ends_without_it(tmp_path: Path) -> None:
+    memory, round = Memory(), soup(deadline=None)
+    anna, ben = (Signer.open(tmp_path / who) for who in ("anna", "ben"))
+    memory.answer(conduct(round, memory, "running", 1000.0, 1001.0).advance().orders)
+    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
+    orders = trainings(conductor.advance())
+    withdrawn = next(iter(orders))
+    memory.close_question(anna, withdrawn)
+    memory.here = [holder(anna.node, round), holder(ben.node, round)]
+    assert withdrawn in conductor.advance().orders  # ben may answer it
+    assert conductor.closed == {(anna.node, withdrawn)}
+    memory.here = [holder(anna.node, round)]
+    assert withdrawn not in conductor.advance().orders
+    for _ in range(4):
+        memory.answer(conductor.advance().orders)
+    end = conductor.advance()
+    assert end.done
+    label = orders[withdrawn].label
+    said = f"without an answer that the members who hold the data have closed: {label}"
+    assert conductor.ending(end) == said
+    memory.here = []
+    shown = conduct(round, memory, "done", 1000.0, 2000.0).gather()
+    assert shown.outcomes[0].final is not None  # whoever is here when the report is read
+    memory.here = [holder(ben.node, round)]
+    assert conduct(round, memory, "running", 1000.0, 2000.0).gather().orders.keys() == {withdrawn}
+
+
+def test_a_round_that_lacks_its_head_fails_and_says_who_closed_what(tmp_path: Path) -> None:
+    memory, round = Memory(), soup(deadline=None)
+    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
+    (head,) = conductor.advance().orders
+    memory.close_question(Signer.open(tmp_path / "anna"), head)
+    end = conductor.advance()
+    assert end.done
+    with pytest.raises(Refusal, match=r"nothing can be combined: without an answer .* head of shapes"):
+        conductor.ending(end)

@@ -486,3 +486,56 @@ def test_trainings_that_tell_no_counts_stop_no_plan(recipe: str) -> None:
     else:
         raise AssertionError("the plan does not come to an end")
     assert len(found.outcomes) == 1
+
+
+def closed_run(round: Round) -> tuple[str, dict[str, Answer]]:
+    """A run that nobody will do, as everybody who could has closed it; and the facts when all else is answered."""
+    found, facts = run(round)
+    work_id = next(id for id, one in found.questions.items() if isinstance(one, Order) and "soup run 2" in one.label)
+    del facts[work_id]
+    return work_id, facts
+
+
+def test_a_run_that_everybody_has_closed_is_left_out_of_the_average_and_said() -> None:
+    round = a_round(recipes=("soup",))
+    work_id, facts = closed_run(round)
+    waiting = plan(round, facts)
+    assert work_id in waiting.orders
+    assert waiting.outcomes[0].final is None
+    without = plan(round, facts, closed={work_id})
+    assert without.lacking.keys() == {work_id}
+    assert without.orders == {}
+    (combination,) = without.combinations.values()
+    assert len(combination.parents) == 4
+    answer_all(without, facts)
+    answer_all(plan(round, facts, closed={work_id}), facts)
+    done = plan(round, facts, closed={work_id})
+    assert done.done
+    assert (len(done.outcomes[0].members), done.outcomes[0].wanted) == (4, 5)
+
+
+def test_a_closed_start_leaves_out_the_runs_that_begin_there_and_a_forecast_knows_it() -> None:
+    round = a_round(recipes=("ratatouille",))
+    found = plan(round, {})
+    head = next(id for id, one in found.orders.items() if one.label == "head of w")
+    forecasted = forecast(round, {}, {head})
+    labels = [order.label for order in forecasted.orders.values()]
+    assert [order.label for order in forecasted.lacking.values()] == ["head of w"]
+    assert "w run 1" not in labels
+    assert sum(label.startswith("ratatouille run") for label in labels) == 4
+
+
+def test_an_answer_outlives_that_its_question_was_closed_later() -> None:
+    round = a_round(recipes=("soup",))
+    found, facts = run(round)
+    again = plan(round, facts, closed=found.questions.keys())
+    assert again.lacking == {}
+    assert again.done
+
+
+def test_a_round_without_its_head_has_nothing_to_combine() -> None:
+    round = a_round(recipes=("soup",))
+    (head,) = plan(round, {}).orders
+    without = plan(round, {}, closed={head})
+    assert without.done
+    assert without.outcomes[0].final is None

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Cell, Import, NodeAssignment
+from ratatouille.exchange.change import Close
 from ratatouille.exchange.membership import Lease, activity
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Receipt
@@ -38,6 +39,7 @@ class Shelf:
     released: list[str] = field(default_factory=list)
     away: int = 0
     refusing: str = ""
+    closed: list[Sealed] = field(default_factory=list)
     thief: str = ""
 
     def architecture(self, digest: str) -> Architecture:
@@ -54,6 +56,9 @@ class Shelf:
 
     def results(self, work_ids: Sequence[str]) -> Mapping[str, object]:
         return {work_id: self.receipts[work_id] for work_id in work_ids if work_id in self.receipts}
+
+    def closures(self, work_ids: Sequence[str]) -> Sequence[Sealed]:
+        return self.closed
 
     def lease(self, lease: Lease) -> Lease | None:
         self.seen.append(lease)
@@ -144,6 +149,22 @@ def test_a_question_with_an_answer_is_not_worked_on_again(kitchen: Kitchen, sign
     again = answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK)
     assert again.outcome == "known"
     assert len(shelf.released) == 1
+
+
+def test_a_question_that_its_own_key_has_closed_is_refused_before_any_work(
+    kitchen: Kitchen, signer: Signer, tmp_path: Path
+) -> None:
+    shelf, order = Shelf(kitchen), order_of(kitchen.probe())
+    close = Close(question=order.assignment.digest, at=1.0)
+    shelf.closed = [signer.seal(close)]
+    hint = answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK)
+    assert hint.outcome == "refused"
+    assert hint.failure is not None
+    assert hint.failure.code == "question-closed"
+    assert shelf.seen == []
+    other = Signer.open(tmp_path / "other.key")
+    shelf.closed = [other.seal(close), signer.seal(close.model_copy(update={"question": "0" * 64}))]
+    assert answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
 
 
 def test_a_question_that_another_node_works_on_is_left_to_it(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:

@@ -1,4 +1,3 @@
-import shutil
 from pathlib import Path
 
 import pytest
@@ -48,21 +47,6 @@ def test_retract_wants_a_reason_and_a_version(history: dict[str, str]) -> None:
 def test_nothing_was_taken_back_is_said(history: dict[str, str]) -> None:
     assert "nothing was ever taken back" in call("retract").out
     assert call("retract", "--json").json == []
-
-
-def test_withdraw_finds_the_key_that_signed_among_the_nodes_of_this_machine(
-    history: dict[str, str], world: World, home: Path, tmp_path: Path
-) -> None:
-    call("withdraw", history["first"], "-m", "mine").refused("is not below", "--folder")
-    call("withdraw", history["average"], "-m", "mine").refused("is an average, which nobody contributed")
-    for name in ("anna", "ben"):
-        (home / "nodes" / name).mkdir(parents=True)
-    shutil.copy(tmp_path / "node.key", home / "nodes" / "ben" / "key")
-    assert "would be withdrawn: mine" in call("withdraw", history["first"], "-m", "mine", "--dry-run").out
-    found = call("withdraw", history["first"], "-m", "mine", "--json").json
-    assert (found["standing"], found["node"]) == ("contributor", world.signer.node)
-    call("withdraw", history["second"], "-m", "mine", "--folder", home / "nodes" / "anna").refused("is not in", "anna")
-    assert call("withdraw", history["second"], "-m", "mine", "--folder", home / "nodes" / "ben").code == 0
 
 
 def test_signed_changes_never_bear_the_name_of_an_account_of_this_machine(

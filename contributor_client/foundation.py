@@ -10,6 +10,8 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.record import sha256
 from ratatouille.training.foundation import load_foundation
 from ratatouille.weights.canonical import encode
+from ratatouille.weights.compatibility import refuse_other_foundation
+from registry.folders.checkpoints import find_checkpoint
 from registry.port import Registry
 from registry.records import Result
 
@@ -28,6 +30,8 @@ def enter_foundation(
         Refusal: unknown source, weights of another architecture, NaN, or what the registry refuses.
     """
     found = load_foundation(source, architecture, image_size)
+    if Path(source).is_file():
+        refuse_other_foundation(find_checkpoint(Path(source)).said, found.architecture)
     data = encode(found.featurizer)
     digest = sha256(data)
     path = folder / digest

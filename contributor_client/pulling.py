@@ -19,10 +19,11 @@ from ratatouille.record import Digest, Record
 from ratatouille.tasks.stored import write_folder
 from ratatouille.weights import canonical
 from ratatouille.weights.canonical import Array, open_part
+from ratatouille.weights.configuration import CONFIG
 from ratatouille.weights.whole import put_together
 from registry.commands.scores import score_lines
 from registry.folders.card import Facts, card
-from registry.folders.pulled import CONFIG, STATEMENT, WEIGHTS, Statement, read_pulled
+from registry.folders.pulled import STATEMENT, WEIGHTS, Statement, read_pulled
 from registry.history.ancestors import members, origins, trained_size
 from registry.port import Registry
 from registry.records import Details

@@ -23,7 +23,20 @@ class Refusal(Exception):
             self.code = code
 
 
-class Unreachable(Refusal):
+class Unavailable(Refusal):
+    """A service that cannot answer, whatever it is asked: nothing that was asked is at fault."""
+
+
+class Unreachable(Unavailable):
     """A service that does not answer now and may answer later; long-running processes retry it."""
+
+    code = "registry-unreachable"
+
+
+class Misconfigured(Unavailable):
+    """A database or store that refuses the service until somebody changes settings: credentials, rights, names.
+
+    It is never retried by itself.
+    """
 
     code = "registry-unreachable"

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneFree
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from ratatouille.exchange.dialect import UPGRADE
 from registry.engines import open_engine
 from registry.engines.engine import first_line
@@ -27,23 +27,27 @@ HEAD = "0003"
 class Database:
     """Read and write transactions on one database."""
 
-    def __init__(self, url: str | Path) -> None:
+    def __init__(self, url: str | Path, migrations: str | None = None) -> None:
         """Open the database, make its tables if need be, and bring them up to date.
 
         Args:
             url: `postgresql://…`, or the path of a SQLite file.
+            migrations: the address of the PostgreSQL server itself, where `url` is that of a pooler before it.
 
         Raises:
             Refusal: for what is no database of ours, one that newer software has migrated, or one that this user may
                 not use.
             Unreachable: when a server does not answer.
         """
-        self._engine = open_engine(url)
+        self._engine = open_engine(url, migrations)
         self.name = self._engine.name
         """The database without its password, for messages."""
         try:
-            with self._engine.migrating():
-                self._migrate()
+            if not (self._engine.looks_before_locking and self._revision() == HEAD):
+                with self._engine.migrating() as engine:
+                    self._migrate(engine)
+                if self._revision() != HEAD:
+                    raise Misconfigured(f"migrations names another database than {self.name}; correct registry.toml")
         except DBAPIError as error:
             self.close()
             why = f"{self.name} cannot be used as a registry's database: {first_line(error)}"
@@ -97,7 +101,7 @@ class Database:
         except NoneFree as error:
             raise Unreachable(f"all connections to {self.name} are in use; try again") from error
 
-    def _migrate(self) -> None:
+    def _migrate(self, engine: Engine) -> None:
         found = self._revision()
         if found == HEAD:
             return
@@ -114,7 +118,7 @@ class Database:
             raise Refusal(f"{self.name} was migrated by newer software (revision {found}); upgrade yours: {UPGRADE}")
         self._engine.check_new()
         try:
-            upgrade(self._engine.engine)
+            upgrade(engine)
         except BrokenReference as error:
             raise Refusal(f"{self.name} was not brought up to date: {error}; restore a backup of it") from error
 

@@ -100,7 +100,7 @@ class LocalRegistry:
         self.folder = folder
         self.web: str | None = None
         """Address of the page that this process shows, which `info` passes on."""
-        self._database = Database(places.database or folder / DATABASE)
+        self._database = Database(places.database or folder / DATABASE, places.migrations)
         self.publisher = Publisher(self._database, self.blobs)
         self.watching = Watching(self._database)
         self.ground = Ground(self._database, self.blobs)

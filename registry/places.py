@@ -26,6 +26,8 @@ class Places(Record):
 
     database: str | None = None
     """`postgresql://user@host:port/name`; None is `registry.db` in the folder."""
+    migrations: str | None = None
+    """The address of the PostgreSQL server itself, where `database` is that of a pooler such as PgBouncer."""
     weights: str | None = None
     """`s3://bucket/prefix`, or a folder by its full path; None is `blobs` in the registry's folder."""
     cache_megabytes: Annotated[int, Field(ge=0)] = 20 * 1024

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal, Unavailable, Unreachable
 from ratatouille.exchange.assignment import Compare, Import, NodeAssignment, Probe
 from ratatouille.exchange.change import has_closed
 from ratatouille.exchange.dialect import PROTOCOL
@@ -98,11 +98,11 @@ def answer(
     try:
         return _answer(order, data, store, signer, workspace, progress, device, timing, permit)
     except Refusal as error:
-        if not isinstance(error, Unreachable):
+        if not isinstance(error, Unavailable):
             clean(workspace, work_id)
         if explain is not None:
             explain(error)
-        outcome: Literal["failed", "refused"] = "failed" if isinstance(error, Unreachable) else "refused"
+        outcome: Literal["failed", "refused"] = "failed" if isinstance(error, Unavailable) else "refused"
         return Hint(work_id=work_id, outcome=outcome, failure=failure_of(error))
 
 

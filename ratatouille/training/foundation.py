@@ -24,6 +24,7 @@ from ratatouille.training.network import build, describe, refuse_not_finite
 from ratatouille.training.sampler import stream_seed
 from ratatouille.weights.architecture import Architecture
 from ratatouille.weights.canonical import Array
+from ratatouille.weights.prefixes import find_prefix
 
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
@@ -60,7 +61,7 @@ def load_foundation(source: str, name: str | None = None, input_size: int | None
 
 
 def from_file(path: Path, name: str, input_size: int | None = None) -> Foundation:
-    """Weights in a safetensors file with timm's names; a classifier in it is left out.
+    """Weights in a safetensors file with timm's names; a known prefix is taken off, and a classifier in it left out.
 
     Raises:
         Refusal: a file that is no safetensors file, tensors of another architecture (naming the first), other types
@@ -71,11 +72,15 @@ def from_file(path: Path, name: str, input_size: int | None = None) -> Foundatio
         loaded = load_file(path)
     except (OSError, SafetensorError, TypeError, KeyError) as error:
         raise Refusal(f"'{path}' cannot be read as a safetensors file of float32 weights: {error}") from error
+    names = [tensor.name for tensor in architecture.featurizer]
+    prefix = find_prefix(loaded.keys(), names, f"'{path.name}'")
+    loaded = {key.removeprefix(prefix): array for key, array in loaded.items()}
     classifier = [key for key in loaded if any(key.startswith(f"{layer}.") for layer in _classifiers(name))]
-    wanted = {tensor.name for tensor in architecture.featurizer}
-    dropped = sorted(key for key in classifier if key not in wanted)
+    dropped = sorted(key for key in classifier if key not in names)
     featurizer = {key: array for key, array in loaded.items() if key not in dropped}
     source = f"file {path.name[:100]}, SHA-256 {_sha256_of(path)}"
+    if prefix:
+        source += f"; {prefix!r} was taken off its names"
     if dropped:
         source += f"; its classifier ({', '.join(dropped)[:200]}) was left out"
     return _checked(architecture, featurizer, source)

@@ -9,6 +9,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,30 @@ class Container(Mapping[str, Array]):
             ) from error
         self.kinds = {name: (place.dtype, place.shape) for name, place in self._places.items()}
         """Type and shape of each tensor."""
+
+    @property
+    def what(self) -> str:
+        """The file, for messages."""
+        return f"'{self.path.name}'"
+
+    def without(self, prefix: str) -> Container:
+        """The same tensors, `prefix` taken off the names that begin with it.
+
+        Raises:
+            Refusal: when two tensors would get the same name.
+        """
+        places: dict[str, _Place] = {}
+        for name, place in self._places.items():
+            short = name.removeprefix(prefix)
+            if short in places:
+                raise Refusal(
+                    f"{self.what} holds {short[:80]!r} with and without {prefix!r} before it; keep one of them"
+                )
+            places[short] = place
+        renamed = copy(self)
+        renamed._places = places
+        renamed.kinds = {name: (place.dtype, place.shape) for name, place in places.items()}
+        return renamed
 
     def __getitem__(self, name: str) -> Array:
         place = self._places[name]

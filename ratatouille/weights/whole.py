@@ -19,8 +19,6 @@ from ratatouille.weights.container import Container
 
 METADATA = {"format": "pt"}
 """What Hugging Face's loaders ask of a safetensors file: tensors as torch lays them out."""
-WRAPPED = ("module.", "_orig_mod.", "timm_model.", "model.", "backbone.")
-"""What training loops put before every name."""
 
 
 class Classifier(Record):
@@ -99,13 +97,7 @@ def take_apart(container: Container, architecture: Architecture) -> Whole:
     rest = sorted(name for name in container if name not in known)
     if not rest:
         return Whole(container, architecture, None, 0)
-    name = rest[-1].rpartition(".")[0]
-    if rest != [f"{name}.bias", f"{name}.weight"]:
-        strange = next((one for one in rest if one not in (f"{name}.bias", f"{name}.weight")), rest[0])
-        raise Refusal(
-            f"{what}: beside its featurizer there must be one linear layer, a weight and a bias, but there is "
-            f"{strange[:80]}"
-        )
+    name = _linear(container, rest, architecture.width, what)
     _, shape = container.kinds[f"{name}.weight"]
     classes, width, *ones = (*shape, 0, 0)[: max(2, len(shape))]
     if width != architecture.width or any(one != 1 for one in ones) or len(ones) not in (0, 2):
@@ -115,8 +107,8 @@ def take_apart(container: Container, architecture: Architecture) -> Whole:
         )
     if container.kinds[f"{name}.bias"][1] != (classes,):
         raise Refusal(f"{what}: {name}.bias has another length than the {classes} classes of {name}.weight")
-    for one in rest:
-        _refuse_type(container, one, "F32")
+    for one in ("bias", "weight"):
+        _refuse_type(container, f"{name}.{one}", "F32")
     return Whole(container, architecture, Classifier(name=name, convolution=bool(ones)), classes)
 
 
@@ -146,10 +138,27 @@ def _refuse_type(container: Container, name: str, wanted: str) -> None:
     raise Refusal(f"tensor {name} of '{container.path.name}' is {dtype}, not {wanted}; save it with that type")
 
 
+def _linear(container: Container, rest: Sequence[str], width: int, what: str) -> str:
+    """The name of the one linear layer among the tensors that are not the featurizer's; names what is none of it."""
+    layers = [name.removesuffix(".weight") for name in rest if name.endswith(".weight")]
+    layers = [name for name in layers if f"{name}.bias" in rest]
+    fitting = [name for name in layers if (container.kinds[f"{name}.weight"][1] + (0, 0))[1] == width]
+    found = fitting or layers
+    strange = [one for one in rest if one not in (f"{found[0]}.weight", f"{found[0]}.bias")] if found else list(rest)
+    if not strange:
+        return found[0]
+    if len(found) > 1:
+        said = f"there are {', '.join(found)[:200]}; keep one of them"
+    else:
+        layer = not found and strange[0].endswith((".weight", ".bias"))
+        said = f"there is {strange[0][:80]}{'' if layer else '; take it out of the file'}"
+    raise Refusal(f"{what}: beside its featurizer there must be one linear layer, a weight and a bias, but {said}")
+
+
 def _wrapping(container: Container, name: str) -> str:
-    """A hint, where all names only lack what a training loop put before them."""
-    found = next((one for one in WRAPPED if f"{one}{name}" in container), None)
-    return "" if found is None else f", but there is {found}{name}: take '{found}' away from the names"
+    """A hint, where the name only lacks what somebody put before it."""
+    found = next((one for one in container if one.endswith(f".{name}")), None)
+    return "" if found is None else f", but there is {found[:80]}"
 
 
 def _sha256(chunks: Iterator[bytes]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal, Unavailable
 from ratatouille.exchange.version import Combination, Version
 from registry.audit.look import Batch, Ground, NotCheckable, checks, findings, rows_after
 from registry.averages.ingredients import Ingredients, gather
@@ -51,7 +51,7 @@ def recomputed(ground: Ground, row: Row[Any]) -> str:
     ingredients = _gathered(ground, version)
     try:
         check_average(ground.blobs, version, ingredients)
-    except Unreachable:
+    except Unavailable:
         raise
     except Lost:
         _collected(ground, ingredients)  # meanwhile
@@ -107,7 +107,7 @@ def _damaged(ground: Ground, ingredients: Ingredients) -> str | None:
         try:
             if ground.blobs.hash(digest) != digest:
                 return digest
-        except Unreachable:
+        except Unavailable:
             raise
         except Refusal:
             return digest

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal, Unavailable
 from registry.blobs.access import Blobs
 from registry.database import Database
 from registry.records import Check, Finding, Stage
@@ -111,7 +111,7 @@ def _check(what: str, look: Callable[[], str]) -> Check:
         return Check(what=what, ok=True, detail=look())
     except (NotCheckable, Removed) as refusal:
         return Check(what=what, ok=True, checkable=False, detail=str(refusal))
-    except Unreachable:
+    except Unavailable:
         raise
     except Refusal as refusal:
         return Check(what=what, ok=False, detail=str(refusal))

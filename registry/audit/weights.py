@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal, Unavailable
 from registry.audit.look import MOST_VERSIONS, Batch, Ground, checks, finding, rows_after
 from registry.blobs.store import missing
 from registry.records import Check, Finding
@@ -79,7 +79,7 @@ def bytes_of_row(ground: Ground, row: Row[Any] | None, digest: str) -> str:
         raise Removed(f"{digest[:12]}…", row.collected)
     try:
         return _read(ground, digest, row.size)
-    except Unreachable:
+    except Unavailable:
         raise
     except Refusal:
         with ground.database.read() as connection:

@@ -47,7 +47,7 @@ def restore(folder: Path, to: Path, places: Places, said: Copied = lambda done, 
         copy_in(folder, blobs, _sizes(folder, manifest), said)
         with database.writing() as connection:
             read_tables(connection, folder, manifest.tables)
-    Database(places.database or to / DATABASE).close()  # migrates
+    Database(places.database or to / DATABASE, places.migrations).close()  # migrates
     return manifest
 
 

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal, Unavailable
 from ratatouille.weights.contents import Contents
 from registry.blobs.cache import Cache
 from registry.blobs.checked import Checked
@@ -72,7 +72,7 @@ class Blobs:
         if self._cache is not None:
             try:
                 return self._cache.fetch(digest, partial(self._arriving, digest), "the store for weights", progress)
-            except Unreachable:
+            except Unavailable:
                 raise
             except Refusal as refusal:
                 raise Lost(str(refusal)) from refusal

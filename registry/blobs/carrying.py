@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal, Unavailable
 from registry.blobs.inbox import Inbox
 from registry.blobs.receiving import Gate, Receiving
 from registry.blobs.store import Block
@@ -38,7 +38,7 @@ def carry(inbox: Inbox, digest: str, gate: Callable[[], Gate], bytes: Bytes, pla
                     receiving.write(block)
                 receiving.finish(sync=False)  # whoever takes it does
             except Refusal as refusal:
-                if isinstance(refusal, Unreachable) and receiving.path.exists():
+                if isinstance(refusal, Unavailable) and receiving.path.exists():
                     raise
                 receiving.discard()
                 if again or not receiving.resumed:  # else what an earlier transfer left may be to blame

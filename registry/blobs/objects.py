@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from registry.blobs.store import Block, Stored, damaged, is_digest, missing, shelf
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ RANGE = 4 * 2**20
 """Bytes of one request that reads a stream."""
 AHEAD = 2
 """Ranges that are fetched while one is used."""
+
+PASSING = frozenset({408, 409, 412, 425, 429})
+"""Refusals that end by themselves: too slow, too many, or two at once."""
+PASSING_CODES = frozenset({"RequestTimeout", "SlowDown", "OperationAborted"})
 
 _STATUS = re.compile(r"non-2xx status code: (\d+)")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
@@ -75,12 +79,14 @@ class Objects:
             return b""
         try:
             return memoryview(obstore.get_range(self._store, key, start=offset, length=length))
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise self._trouble(error) from error
             raise missing(digest) from None
         except BaseError as error:
             if _BEYOND.search(str(error)):
                 return b""
-            raise self._unreachable(error) from error
+            raise self._trouble(error) from error
 
     def stream(self, digest: str, offset: int = 0) -> Generator[Block, None, None]:
         """The object from `offset` on, some ranges ahead of whoever reads."""
@@ -132,11 +138,11 @@ class Objects:
                 said = "no credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             elif reason == "NoSuchBucket":
                 said = "there is no such bucket; make it, or correct the address"
-            elif (_status(text) or 500) < 500:
+            elif _is_permanent(text):
                 said = f"it refuses our requests ({reason}); check the credentials, AWS_REGION and AWS_ENDPOINT_URL"
             else:
-                raise self._unreachable(error) from error
-            raise Refusal(f"the store {self.name} for weights cannot be used: {said}") from error
+                raise self._trouble(error) from error
+            raise Misconfigured(f"the store {self.name} for weights cannot be used: {said}") from error
 
     def _put(self, source: Path, digest: str, mode: Literal["create", "overwrite"]) -> bool:
         """Upload; returns False for "create" when there is an object already."""
@@ -154,6 +160,8 @@ class Objects:
                 )
         except AlreadyExistsError:
             return False
+        except FileNotFoundError as error:  # where an object is put, only the bucket can be missing
+            raise self._trouble(error) from error
         return True
 
     def _hash(self, digest: str) -> str:
@@ -170,18 +178,31 @@ class Objects:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        """Turn what goes wrong between us and the store into Unreachable: it is no fault of whoever asked us."""
+        """Turn what goes wrong between us and the store into what it means: it is no fault of whoever asked us."""
         try:
             yield
         except AlreadyExistsError:
             raise
         except BaseError as error:
-            raise self._unreachable(error) from error
+            raise self._trouble(error) from error
 
-    def _unreachable(self, error: BaseError) -> Unreachable:
+    def _trouble(self, error: Exception) -> Refusal:
+        """What may pass is Unreachable; what somebody must change in the store's settings or ours is not."""
         text = str(error)
-        does = "refuses the registry's requests" if (_status(text) or 500) < 500 else "does not answer"
-        return Unreachable(f"the store {self.name} for weights {does} ({_reason(text)}); try again")
+        if _is_permanent(text):
+            return Misconfigured(
+                f"the store {self.name} for weights refuses the registry's requests ({_reason(text)}); its administrator "
+                "must see to the credentials, the rights and the bucket"
+            )
+        return Unreachable(f"the store {self.name} for weights does not answer ({_reason(text)}); try again")
+
+
+def _is_permanent(text: str) -> bool:
+    """Whether the store refused, and would again: no credentials or rights, no such bucket."""
+    if _METADATA in text or "NoSuchBucket" in text:
+        return True
+    code = _CODE.search(text)
+    return 400 <= (_status(text) or 500) < 500 and _status(text) not in PASSING and (code or [""])[0] not in PASSING_CODES
 
 
 def _status(text: str) -> int | None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal, Unavailable
 from ratatouille.weights.canonical import Array
 from registry.blobs.store import BlobStore, Block, damaged, missing
 
@@ -97,7 +97,7 @@ def windows(store: BlobStore, digests: Collection[str]) -> Iterator[Mapping[str,
                 opened[digest] = Windowed(store, digest, size, window, pool)
             try:
                 yield opened
-            except Unreachable:
+            except Unavailable:
                 raise
             except Refusal:  # before whoever made these weights is blamed: are they what was stored?
                 for one in opened.values():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Literal
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal, Unavailable
 from ratatouille.exchange.version import Combination, Parent, Version
 from registry.records import Touched
 
@@ -79,7 +79,7 @@ def make_again(averages: Sequence[Average], gone: Sequence[str], make: Make) -> 
         else:
             try:
                 replacement = make(Combination(parents=left, parts=average.parts, purpose=average.purpose), average)
-            except Unreachable:
+            except Unavailable:
                 raise
             except Refusal as refusal:
                 reason = str(refusal)

@@ -12,7 +12,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal, Unavailable, Unreachable
 from ratatouille.exchange.signing import Sealed
 from ratatouille.weights.canonical import Array, open_part
 from ratatouille.weights.intake import Intake
@@ -63,7 +63,7 @@ class Push:
         try:
             for digest in self.wanted.keys() - self.receiving.keys():
                 check_present(self._blobs, self.wanted[digest])
-        except Unreachable:
+        except Unavailable:
             raise
         except Refusal as refusal:
             self.reject(str(refusal))
@@ -83,7 +83,7 @@ class Push:
         """
         try:
             self.receiving[digest].write(block)
-        except Unreachable:
+        except Unavailable:
             raise
         except Refusal as refusal:
             self.reject(str(refusal))
@@ -99,7 +99,7 @@ class Push:
         try:
             for receiving in self.receiving.values():
                 receiving.finish(sync=False)  # the store does
-        except Unreachable:
+        except Unavailable:
             raise
         except Refusal as refusal:
             if all(receiving.received == self.wanted[digest].size for digest, receiving in self.receiving.items()):

@@ -8,11 +8,12 @@ from ratatouille.errors import Refusal
 from registry.engines.engine import DatabaseEngine
 
 
-def open_engine(url: str | Path) -> DatabaseEngine:
+def open_engine(url: str | Path, migrations: str | None = None) -> DatabaseEngine:
     """The engine for a URL.
 
     Args:
         url: `postgresql://user@host:port/name`, or the path of a SQLite file.
+        migrations: the address of the PostgreSQL server itself, where `url` is that of a pooler before it.
 
     Raises:
         Refusal: for another address, a password in it, or a driver that is not installed.
@@ -25,7 +26,7 @@ def open_engine(url: str | Path) -> DatabaseEngine:
             raise Refusal(f"{kind!r} is no database; use postgresql://user@host/name, or a folder")
         from registry.engines.postgresql import PostgresqlEngine
 
-        return PostgresqlEngine(text)
+        return PostgresqlEngine(text, migrations)
     from registry.engines.sqlite import SqliteEngine
 
     return SqliteEngine(Path(url))

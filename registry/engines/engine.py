@@ -22,21 +22,28 @@ class DatabaseEngine(Protocol):
     name: str
     """The database without its password, for messages."""
 
+    looks_before_locking: bool
+    """Whether the revision may be read before the lock of `migrating` is taken. Making a new SQLite file may not meet
+    another process that does the same; a server has no such moment, and its lock may need another address.
+    """
+
     def reading(self) -> AbstractContextManager[Connection]:
         """A transaction that sees one state."""
 
     def writing(self) -> AbstractContextManager[Connection]:
         """A transaction that holds the write lock from its beginning; committed at the end, undone when it raises."""
 
-    def migrating(self) -> AbstractContextManager[None]:
-        """A lock between all processes that migrate; it ends with the process, however that ends."""
+    def migrating(self) -> AbstractContextManager[Engine]:
+        """A lock between all processes that migrate; it ends with the process, however that ends. Gives the engine to
+        migrate with.
+        """
 
     def check_new(self) -> None:
         """See that new tables would keep every text; raises Refusal."""
 
     def meaning(self, error: DBAPIError) -> Refusal | None:
         """What an error means for people: `Unreachable` where the same may work later (a lock that was not given, a
-        server that went away), another `Refusal` where somebody must do something first, None for a defect of ours.
+        server that went away), `Misconfigured` where somebody must change something first, None for a defect of ours.
         """
 
     def close(self) -> None:

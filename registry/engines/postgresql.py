@@ -3,6 +3,9 @@
 Reads are REPEATABLE READ; a write takes one advisory lock for its transaction, so writers come one after another, and
 what a writer has looked at holds until it commits. `synchronous_commit` is on, whatever the server's default: an
 acknowledged push survives a power cut.
+
+A pooler such as PgBouncer may stand between: nothing outlives a transaction (settings are SET LOCAL, locks are those of
+transactions, nothing is prepared on the server), and no startup options are sent. Only migrations want the server.
 """
 
 from __future__ import annotations
@@ -10,12 +13,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import URL, Connection, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from ratatouille.errors import Refusal, Unreachable
-from registry.engines.engine import BUSY_SECONDS, close_all, first_line
+from ratatouille.errors import Misconfigured, Refusal
+from registry.engines.engine import BUSY_SECONDS, close_all
+from registry.engines.postgresql_errors import PASSWORDS, meaning
 from registry.engines.values import refuse_unstorable
 
 WRITING = 0x7261746174  # "ratat"
@@ -25,46 +30,44 @@ HELD_SECONDS = 600.0
 """A writer that says nothing for so long has lost its lock: the others need not wait for whatever became of it."""
 CONNECTIONS = 32
 """Of one process at most; a server takes a hundred by default."""
-PASSWORDS = "put it into ~/.pgpass, $PGPASSWORD or $PGPASSFILE"
 SECRETS = frozenset({"password", "sslpassword"})
 KEEPALIVES = {"keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3}
 """Both sides notice within a minute that the other vanished; the system's default is two hours."""
-SESSION = {
-    "lock_timeout": int(BUSY_SECONDS * 1000),
-    "synchronous_commit": "on",
-    **{f"tcp_{name}": value for name, value in KEEPALIVES.items()},
-}
-REFUSED = ("password authentication failed", "no password supplied", "no pg_hba.conf entry", "authentication failed")
-READ_ONLY = frozenset({"42501", "25006"})
-"""Missing privileges; a server or transaction that is read-only."""
-PASSING = frozenset({"08", "53", "57", "58", "55P03", "40001", "40P01", "25P03", "25P04"})
-"""Classes of errors, and some errors: connection, resources, operator's intervention, the system, locks, time."""
-
-_TAKE_LOCK = text("SELECT set_config('idle_in_transaction_session_timeout', :held, true), pg_advisory_xact_lock(:key)")
+SETTINGS = {"lock_timeout": int(BUSY_SECONDS * 1000), "synchronous_commit": "on"}
+"""Of every transaction, whatever the server's defaults, and whatever a pooler does with startup options."""
+LOCKING = {f"tcp_{name}": value for name, value in KEEPALIVES.items()}
+"""Of transactions that hold a lock: a process that vanished must not keep it."""
+IDLE = "idle_in_transaction_session_timeout"
 
 
 class PostgresqlEngine:
     """`registry.engines.engine.DatabaseEngine` over a server."""
 
-    def __init__(self, url: str) -> None:
+    looks_before_locking = True
+
+    def __init__(self, url: str, migrations: str | None = None) -> None:
         """Prepare the connections; nothing is opened yet.
+
+        Args:
+            url: where the database is; a pooler may stand before it.
+            migrations: the server's own address, for migrations, where `url` is a pooler's.
 
         Raises:
             Refusal: for an address with a password in it, an unusable one, or without the driver.
         """
+        self._migrations = migrations
         try:
             address = make_url(url).set(drivername="postgresql+psycopg")
             if address.password or SECRETS & address.query.keys():
                 raise Refusal(f"a database's address must not hold a password, which lists would show; {PASSWORDS}")
             self.name = _shown(address)
-            options = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
             self.engine = create_engine(
                 address,
                 connect_args={
                     "connect_timeout": CONNECT_SECONDS,
                     **KEEPALIVES,
                     "application_name": f"ratatouille {os.getpid()}",
-                    "options": f"{address.query.get('options', '')} {options}",
+                    "prepare_threshold": None,
                 },
                 pool_size=CONNECTIONS,
                 max_overflow=0,
@@ -78,6 +81,7 @@ class PostgresqlEngine:
             raise Refusal(
                 "PostgreSQL needs psycopg, which is not installed; pip install 'model-ratatouille[postgresql]'"
             ) from error
+        _set_each_transaction(self.engine)
         refuse_unstorable(self.engine)
 
     @contextmanager
@@ -89,20 +93,32 @@ class PostgresqlEngine:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that holds the write lock."""
-        options = {"isolation_level": "READ COMMITTED"}  # what is read after the lock came is what the last writer left
+        # READ COMMITTED: what is read after the lock came is what the last writer left
+        options: dict[str, Any] = {"isolation_level": "READ COMMITTED", "lock": WRITING}
         with self.engine.connect().execution_options(**options) as connection, connection.begin():
-            connection.execute(_TAKE_LOCK, {"key": WRITING, "held": str(int(HELD_SECONDS * 1000))})
             yield connection
 
     @contextmanager
-    def migrating(self) -> Iterator[None]:
-        """An advisory lock of a session of its own."""
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            _lock(connection, "pg_advisory_lock", MIGRATING)
-            try:
-                yield
-            finally:
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATING})
+    def migrating(self) -> Iterator[Engine]:
+        """A lock of a transaction of its own; gives the engine that reaches the server itself.
+
+        Raises:
+            Misconfigured: when only a pooler is known.
+        """
+        direct = self if self._migrations is None else PostgresqlEngine(self._migrations)
+        try:
+            options: dict[str, Any] = {"isolation_level": "READ COMMITTED", "lock": MIGRATING}
+            with direct.engine.connect().execution_options(**options) as connection, connection.begin():
+                if _is_pooled(connection):
+                    raise Misconfigured(
+                        f"the tables of {self.name} must be made or brought up to date, and {direct.name} is a pooler, "
+                        'such as PgBouncer: write migrations = "postgresql://…" with the address of the server itself '
+                        "beside database in registry.toml"
+                    )
+                yield direct.engine
+        finally:
+            if direct is not self:
+                direct.close()
 
     def check_new(self) -> None:
         """A database in another encoding has no place for some characters."""
@@ -113,18 +129,7 @@ class PostgresqlEngine:
 
     def meaning(self, error: DBAPIError) -> Refusal | None:
         """A server that is not there or full may pass; what its administrator must change does not."""
-        reason, code = first_line(error), getattr(error.orig, "sqlstate", None)
-        if code is None:  # no statement was refused: the connection was not made, or broke
-            if any(words in reason for words in REFUSED):
-                return Refusal(f"the database {self.name} lets nobody in like this: {reason}; {PASSWORDS}")
-            if "does not exist" in reason:
-                return Refusal(f"{reason} (of {self.name}); make it with CREATE ROLE or CREATE DATABASE")
-            return Unreachable(f"no database answers at {self.name}: {reason}")
-        if code in READ_ONLY:
-            return Refusal(f"{self.name} may only be read by this user or on this server: {reason}")
-        if code[:2] in PASSING or code in PASSING:
-            return Unreachable(f"{self.name} does not answer: {reason}; try again")
-        return None
+        return meaning(str(error.orig), getattr(error.orig, "sqlstate", None), self.name)
 
     def close(self) -> None:
         """Close all connections, those in use when they come back."""
@@ -138,5 +143,23 @@ def _shown(address: URL) -> str:
     return URL.create("postgresql", address.username, **place, query=query).render_as_string()  # type: ignore[arg-type]
 
 
-def _lock(connection: Connection, function: str, key: int) -> None:
-    connection.execute(text(f"SELECT {function}(:key)"), {"key": key})
+def _set_each_transaction(engine: Engine) -> None:
+    """From now on, every transaction begins with our settings, and with the lock that it is for: one statement."""
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        key = connection.get_execution_options().get("lock")
+        settings = SETTINGS if key is None else {**SETTINGS, **LOCKING}
+        if key is not None:  # whoever migrates is silent on this connection, however long it takes
+            settings = {**settings, IDLE: int(HELD_SECONDS * 1000) if key == WRITING else 0}
+        calls = [f"set_config('{name}', '{value}', true)" for name, value in settings.items()]
+        if key is not None:
+            calls.append(f"pg_advisory_xact_lock({int(key)})")
+        connection.exec_driver_sql(f"SELECT {', '.join(calls)}")
+
+
+def _is_pooled(connection: Connection) -> bool:
+    """Whether somebody stands between: a pooler gives a number of its own for the server's process."""
+    own = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.info.backend_pid != own)

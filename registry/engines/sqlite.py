@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from registry.engines.engine import BUSY_SECONDS, close_all
 from registry.engines.values import refuse_unstorable
 
@@ -28,6 +28,8 @@ LOOK_SECONDS = 0.001
 
 class SqliteEngine:
     """`registry.engines.engine.DatabaseEngine` over a file."""
+
+    looks_before_locking = False
 
     def __init__(self, path: Path) -> None:
         """Prepare the file; nothing is opened yet."""
@@ -64,10 +66,10 @@ class SqliteEngine:
             self._turn.release()
 
     @contextmanager
-    def migrating(self) -> Iterator[None]:
+    def migrating(self) -> Iterator[Engine]:
         """A lock on a file beside the database."""
         with locked(self._path.with_suffix(".lock")):
-            yield
+            yield self.engine
 
     def check_new(self) -> None:
         """SQLite keeps every text."""
@@ -78,9 +80,11 @@ class SqliteEngine:
         if any(words in said for words in ("locked", "full", "disk I/O")):
             return Unreachable(f"{self.name} does not answer ({said}); try again")
         if "readonly" in said:
-            return Refusal(f"{self.name} may only be read by this user; write as its owner, or through its service")
+            return Misconfigured(
+                f"{self.name} may only be read by this user; write as its owner, or through its service"
+            )
         if any(words in said for words in ("unable to open", "not a database", "malformed")):
-            return Refusal(f"{self.name} cannot be used as a registry's database: {said}")
+            return Misconfigured(f"{self.name} cannot be used as a registry's database: {said}")
         return None
 
     def close(self) -> None:

@@ -19,9 +19,13 @@ from ratatouille.tasks.stored import write_whole
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Tensor
 from ratatouille.weights.canonical import Array, stream
+from ratatouille.weights.compatibility import refuse_another_function, refuse_another_network
+from ratatouille.weights.configuration import Configuration
 from ratatouille.weights.container import Container
+from ratatouille.weights.prefixes import take_off
 from ratatouille.weights.whole import Whole, take_apart
 from registry.folders.checkpoints import Saved, find_checkpoint
+from registry.history.ancestors import trained_size
 from registry.port import Progress, Registry
 from registry.records import Result
 
@@ -41,6 +45,11 @@ class Parts:
     """Whether its outputs were brought into the task's order."""
     notes: tuple[str, ...]
     """What whoever pushes should know."""
+    whole: Whole
+    """The checkpoint itself, under the network's own names."""
+    said: Configuration
+    size: int
+    """Pixels of a side of the images that it is used with."""
 
     def receipt(self, signer: Signer, message: str = "") -> Receipt:
         """The receipt of this import; raises as `refuse_long` does."""
@@ -66,14 +75,21 @@ def read_checkpoint(registry: Registry, path: Path, start: str, task: Task | Non
         folder: where the encoded parts go.
 
     Raises:
-        Refusal: pickles, weights of another network, other classes or another number of them, other types of numbers.
+        Refusal: pickles, weights of another network or another function, other classes or another number of them, other
+            types of numbers.
     """
-    entry = registry.show(start).entry
+    details = registry.show(start)
+    entry = details.entry
     architecture = registry.architecture(entry.version.architecture)
+    size = trained_size(registry, details) or architecture.input_size
     saved = find_checkpoint(path)
-    saved.refuse_another_network(architecture)
-    whole = take_apart(Container(saved.weights), architecture)
-    notes = saved.differences(architecture)
+    refuse_another_network(saved.said, architecture)
+    container, prefix = take_off(Container(saved.weights), architecture)
+    whole = take_apart(container, architecture)
+    refuse_another_function(saved.said, architecture, size, whole.classes)
+    notes = saved.notes(size)
+    if prefix:
+        notes.append(f"{prefix!r} was taken off the names of the tensors")
     head, permuted = None, False
     order = _order(saved, whole, task, notes)
     if order is not None:
@@ -90,7 +106,7 @@ def read_checkpoint(registry: Registry, path: Path, start: str, task: Task | Non
         source=f"trained elsewhere from version {entry.id}",
     )
     classifier = whole.classifier.name if whole.classifier else None
-    return Parts(question, entry.id, files, classifier, permuted, tuple(notes))
+    return Parts(question, entry.id, files, classifier, permuted, tuple(notes), whole, saved.said, size)
 
 
 def refuse_long(message: str) -> None:

@@ -22,13 +22,14 @@ from ratatouille.record import Record
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import PARTS, Architecture
 from ratatouille.weights.canonical import Array, open_part
+from ratatouille.weights.compatibility import differences
+from ratatouille.weights.configuration import CONFIG, read_configuration
 from ratatouille.weights.container import Container
 from ratatouille.weights.whole import Whole, take_apart
 from registry.blobs.disk import hash_file
 from registry.records import Check, Verification
 
 STATEMENT = "ratatouille.json"
-CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 LARGEST_STATEMENT = 64 * 2**20
 LARGEST_CONFIG = 16 * 2**20
@@ -118,24 +119,17 @@ class Pulled:
     def _config(self) -> str:
         """What timm reads of classes and images, which the version's id covers by its task and architecture only."""
         said, architecture = self.statement, self.statement.architecture
-        found = read_json(self.folder / CONFIG)
-        images = found.get("pretrained_cfg")
-        wanted: dict[str, tuple[object, object]] = {
-            "architecture": (found.get("architecture"), architecture.name.partition(".")[0]),
-            "label_names": (found.get("label_names", []), list(said.classes)),
-        }
-        for key, value in (
-            ("input_size", [3, said.image_size, said.image_size]),
-            ("mean", list(architecture.mean)),
-            ("std", list(architecture.std)),
-            ("crop_mode", "squash"),
-            ("crop_pct", 1.0),
-            ("interpolation", "bicubic"),
-        ):
-            wanted[key] = (images.get(key) if isinstance(images, dict) else None, value)
-        for key, (stated, right) in wanted.items():
-            if stated != right:
-                raise Refusal(f"{CONFIG} has another {key} than the version; pull it again, to another folder")
+        found = read_configuration(read_json(self.folder / CONFIG))
+        wrong = list(differences(found, architecture, said.image_size, len(said.classes)))
+        if found.architecture != architecture.name.partition(".")[0]:
+            wrong.append(f"architecture is {found.architecture}")
+        if (found.names or ()) != said.classes:
+            wrong.append("label_names are others")
+        images = found.images or {}
+        exact = {"mean": list(architecture.mean), "std": list(architecture.std)}
+        wrong += [f"{key} is another" for key, ours in exact.items() if images.get(key) != ours]
+        if wrong:
+            raise Refusal(f"{CONFIG} is not the version's ({'; '.join(wrong)[:300]}); pull it again, to another folder")
         return "classes and images as the version's"
 
     def _receipt(self) -> str:

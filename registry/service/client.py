@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import grpc
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.signing import Sealed
 from ratatouille.proxies import is_loopback
@@ -222,6 +222,8 @@ def _open_all(needed: Needed, files: Mapping[str, Path], stack: ExitStack) -> li
 def _refusal(error: grpc.Call, url: str, what: str) -> Refusal:
     code, sentence = error.code(), error.details() or ""
     if OURS in tuple(error.trailing_metadata() or ()):
+        if code == grpc.StatusCode.ABORTED:
+            return Misconfigured(sentence)
         again = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)
         return Unreachable(sentence) if again else Refusal(sentence)
     match code:

@@ -18,7 +18,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal, Unavailable, Unreachable
 from ratatouille.processes import stop_on_signals
 from registry.local import LocalRegistry
 from registry.service.page import MISSING, can_open_page, open_page
@@ -90,7 +90,7 @@ class Service:
         """Throw away what broken transfers left long ago. That can wait, so a failure ends nobody's calls."""
         try:
             self._registry.publisher.sweep()
-        except Unreachable as error:
+        except Unavailable as error:
             _log.warning("the folder was not swept: %s", error)
         except Exception:
             _log.exception("the folder was not swept; it is tried again in %.0f seconds", SWEEP_SECONDS)

@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 from pydantic_core import to_json
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL, UPGRADE, disagreement
 from ratatouille.exchange.signing import Sealed
 from registry.asked import Abandoned, asked
@@ -198,6 +198,7 @@ _CODES = {
     _Unknown: grpc.StatusCode.UNIMPLEMENTED,
     _Misused: grpc.StatusCode.INVALID_ARGUMENT,
     Unreachable: grpc.StatusCode.UNAVAILABLE,
+    Misconfigured: grpc.StatusCode.ABORTED,
 }
 
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal, Unavailable
 from ratatouille.record import Record, canonical_json
 from registry.port import Registry
 from registry.web.asked import Asked, BadQuestion, NotThere
@@ -61,7 +61,7 @@ def status_of(refusal: Refusal) -> int:
     match refusal:
         case BadQuestion():
             return 400
-        case Unreachable():
+        case Unavailable():
             return 503
         case NotThere():
             return 404

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal, Unavailable
 from registry.port import Registry
 from registry.web.answering import failure, status_of
 from registry.web.asked import NotThere
@@ -40,7 +40,7 @@ def _file(registry: Registry, revision: str, part: str) -> Response:
         raise NotThere(f"a version has {' and '.join(PARTS)}, and no part {part[:20]!r}")
     try:
         entry = registry.lineage(revision, depth=0)[0].entry
-    except Unreachable:
+    except Unavailable:
         raise
     except Refusal as refusal:
         raise NotThere(str(refusal)) from refusal

@@ -15,6 +15,7 @@ from registry.blobs import opening
 from registry.opening import open_registry
 from registry.service.process import Service
 from tests.registry.behind import to_s3
+from tests.registry.pgbouncer import Mode, PgBouncer, find_pgbouncer
 from tests.registry.postgresql_server import PostgresqlServer
 from tests.registry.s3 import Weed
 from tests.registry.world import World
@@ -72,6 +73,17 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlS
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def pgbouncers(postgresql: PostgresqlServer) -> Iterator[dict[Mode, PgBouncer]]:
+    """A real PgBouncer before the server, in session and in transaction mode."""
+    find_pgbouncer()
+    modes: tuple[Mode, ...] = ("session", "transaction")
+    found = {mode: PgBouncer(postgresql, mode) for mode in modes}
+    yield found
+    for one in found.values():
+        one.stop()
+
+
 @pytest.fixture
 def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
     """A server that a test may stop."""
@@ -126,11 +138,13 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, beginning: Path) -> It
     """
     shutil.copytree(beginning, tmp_path, dirs_exist_ok=True)
     folder = tmp_path / "registry"
-    if request.param == "postgresql":
+    if "postgresql" in request.param:
         server: PostgresqlServer = request.getfixturevalue("postgresql")
         (folder / "registry.db").unlink()
-        places = f'database = "{server.begun(beginning / "registry")}"'
-        (folder / "registry.toml").write_text(places)
+        url = server.begun(beginning / "registry")
+        if "PgBouncer" in request.param:
+            url = request.getfixturevalue("pgbouncers")["transaction"].url(url)
+        (folder / "registry.toml").write_text(f'database = "{url}"')
     if "S3" in request.param:
         to_s3(folder, request.getfixturevalue("s3").url(tmp_path.name))
     service = Service(folder) if "service" in request.param else None

@@ -19,7 +19,18 @@ from registry.records import Result
 from tests.registry.checkpoint import saved
 from tests.registry.world import NETWORK, PETS, World, featurizer, head
 
-MEANS = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
+IMAGES = {
+    "input_size": [3, 8, 8],
+    "mean": [0.5, 0.5, 0.5],
+    "std": [0.5, 0.5, 0.5],
+    "interpolation": "bicubic",
+    "crop_mode": "squash",
+    "crop_pct": 1.0,
+}
+"""As this federation makes images."""
+FLAT: dict[str, Any] = {"architecture": "tiny", **IMAGES}
+OURS: dict[str, Any] = {"architecture": "tiny", "pretrained_cfg": IMAGES}
+UNSAID = "the checkpoint does not say how its images were made; they are taken to be the federation's"
 
 
 def read(world: World, path: Path, start: Result, task: Task | None = PETS) -> Parts:
@@ -71,15 +82,16 @@ def test_it_is_a_start_of_trainings_a_member_of_averages_and_is_evaluated(world:
     [
         {"label_names": ["dog", "cat"]},
         {"label_names": {"0": "dog", "1": "cat"}},
-        {"pretrained_cfg": {**MEANS, "label_names": ["dog", "cat"]}},
         {"id2label": {"0": "dog", "1": "cat"}},
+        {"label2id": {"cat": 1, "dog": 0}},
+        {"labels": ["dog", "cat"]},
     ],
 )
 def test_outputs_are_brought_into_the_order_of_the_tasks_classes(
     world: World, tmp_path: Path, config: dict[str, Any]
 ) -> None:
     start, top = world.probed(), head(5)
-    parts = read(world, saved(tmp_path, featurizer(5), top, config), start)
+    parts = read(world, saved(tmp_path, featurizer(5), top, FLAT | config), start)
     turned = {name: array[[1, 0]] for name, array in top.items()}
     assert parts.permuted
     assert parts.notes == ()
@@ -92,6 +104,7 @@ def test_outputs_without_names_are_taken_as_they_are_and_that_is_said(world: Wor
     parts = read(world, saved(tmp_path, featurizer(5), head(5)), world.probed())
     assert not parts.permuted
     assert parts.notes == (
+        UNSAID,
         "the checkpoint does not name its outputs; they are taken to be in the task's order: cat, dog",
     )
 
@@ -104,14 +117,46 @@ def test_a_file_alone_has_no_config_unless_it_is_called_as_timm_calls_it(world: 
     assert not read_checkpoint(world.registry, place / "other.safetensors", str(start.version), PETS, tmp_path).permuted
 
 
-def test_images_that_were_made_otherwise_are_noted(world: World, tmp_path: Path) -> None:
-    images = {"mean": [0.485, 0.456, 0.406], "std": [0.5, 0.5, 0.5], "crop_mode": "center", "crop_pct": 0.875}
-    config = {"label_names": ["cat", "dog"], "pretrained_cfg": images}
-    parts = read(world, saved(tmp_path, featurizer(5), head(5), config), world.probed())
-    assert parts.notes == (
-        "config.json normalises images with another mean than this federation",
-        "config.json crops images; this federation squashes them to a square",
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"model_args": {"act_layer": "relu6"}}, "the argument act_layer = relu6"),
+        ({"model_args": {"output_stride": 16}}, "the argument output_stride = 16"),
+        ({"global_pool": "max"}, "global_pool is 'max'"),
+        ({"num_classes": 3}, "num_classes is 3, not 2"),
+        ({"pretrained_cfg": {**IMAGES, "interpolation": "bilinear"}}, "interpolation is bilinear, not bicubic"),
+        ({"pretrained_cfg": {**IMAGES, "input_size": [3, 16, 16]}}, r"input_size is \[3, 16, 16\], not \[3, 8, 8\]"),
+        ({"pretrained_cfg": {**IMAGES, "mean": [0.485, 0.456, 0.406]}}, r"mean is \[0\.485, .*\], not \[0\.5"),
+        ({"pretrained_cfg": {**IMAGES, "crop_mode": "center", "crop_pct": 0.875}}, "center.*; crop_pct is 0.875"),
+        ({"slope": 0.2}, "the key 'slope', which is not understood"),
+        ({"pretrained_cfg": {**IMAGES, "slope": 0.2}}, "the key 'slope' in pretrained_cfg, which is not understood"),
+    ],
+)
+def test_another_function_of_the_same_shapes_is_refused_by_name_and_nothing_is_averaged(
+    world: World, tmp_path: Path, config: dict[str, Any], sentence: str
+) -> None:
+    start, versions = world.probed(), len(world.registry.log())
+    document = OURS | {"label_names": ["cat", "dog"]} | config
+    with pytest.raises(Refusal, match=sentence):
+        push(world, saved(tmp_path, featurizer(5), head(5), document), start)
+    assert len(world.registry.log()) == versions
+
+
+def test_a_configuration_that_says_what_the_federation_does_needs_no_note(world: World, tmp_path: Path) -> None:
+    document = OURS | {"label_names": ["cat", "dog"], "model_args": {"drop_rate": 0.2, "in_chans": 3, "num_classes": 2}}
+    assert read(world, saved(tmp_path, featurizer(5), head(5), document), world.probed()).notes == ()
+
+
+def test_prefixes_of_training_code_are_taken_off_with_a_note(world: World, tmp_path: Path) -> None:
+    start, place = world.probed(), tmp_path / "module.safetensors"
+    arrays = featurizer(5) | {f"fc.{name}": array for name, array in head(5).items()}
+    save_file({f"module._orig_mod.{name}": array for name, array in arrays.items()}, place)
+    parts = read(world, place, start)
+    assert (parts.question.featurizer, parts.question.head) == (
+        canonical.digest(featurizer(5)),
+        canonical.digest(head(5)),
     )
+    assert "'module._orig_mod.' was taken off the names of the tensors" in parts.notes
 
 
 def test_a_featurizer_alone_is_pushed_without_a_task(world: World, tmp_path: Path) -> None:
@@ -137,9 +182,13 @@ CATS = Task(name="cats", kind="target", classes=("siam", "tabby", "sphynx"), dom
         (head(5), {}, None, "has a classifier for 2 classes; say with --task of which task"),
         (head(5), {}, CATS, "fc of 'model.safetensors' tells 2 classes apart, and task cats has 3"),
         (head(5), {"label_names": ["cat", "cow"]}, PETS, "not those of task pets: it has 'cow' and no 'dog'; rename"),
-        (head(5), {"label_names": ["cat", "cat"]}, PETS, "are not 2 different names, one for each output"),
-        (head(5), {"label_names": ["cat"]}, PETS, "are not 2 different names, one for each output"),
+        (head(5), {"label_names": ["cat", "cat"]}, PETS, "label_names in config.json has a name twice"),
+        (head(5), {"label_names": ["cat"]}, PETS, "it names 1 outputs, not 2"),
         (head(5), {"label_names": [1, 2]}, PETS, "label_names in config.json cannot be read"),
+        (head(5), {"label2id": {"cat": 0, "dog": 0}}, PETS, "label2id in config.json cannot be read"),
+        (head(5), {"label2id": {"cat": 1, "dog": 2}}, PETS, "label2id in config.json cannot be read"),
+        (head(5), {"labels": ["cat", "dog"], "label_names": ["dog", "cat"]}, PETS, "not name the outputs in the same"),
+        (head(5), {"id2label": {"0": "dog", "1": "cat"}, "label2id": {"cat": 0, "dog": 1}}, PETS, "in the same order"),
         (head(5), {"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}, PETS, "it has 'LABEL_0' and no 'cat'"),
         (head(5), {"architecture": "resnet18"}, PETS, "is of resnet18, and --from is of tiny"),
         ({"weight": np.zeros((2, 4), np.float32), "bias": np.zeros(2, np.float32)}, {}, PETS, "takes 3 features"),

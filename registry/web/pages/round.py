@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal, Unavailable
 from ratatouille.record import Record
 from registry.port import Registry
 from registry.records import ALIVE, Event, LogQuery, RoundRecord
@@ -99,7 +99,7 @@ def _results(registry: Registry, averages: Sequence[Brief]) -> list[Result]:
 def _round(registry: Registry, id_or_name: str) -> RoundRecord:
     try:
         return registry.round(id_or_name)
-    except Unreachable:
+    except Unavailable:
         raise
     except Refusal as refusal:
         raise NotThere(str(refusal)) from refusal

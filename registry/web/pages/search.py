@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal, Unavailable
 from ratatouille.record import Digest, Record
 from registry.port import Registry
 from registry.records import LogQuery
@@ -78,7 +78,7 @@ def page(registry: Registry, asked: Asked) -> Page:
 def _exact(registry: Registry, q: str) -> Brief | None:
     try:
         return next(iter(alone(registry, q)), None)
-    except Unreachable:
+    except Unavailable:
         raise
     except Refusal:  # the words name no version, or several
         return None
@@ -89,7 +89,7 @@ def _versions(registry: Registry, queries: Sequence[LogQuery]) -> list[Brief]:
     for query in queries:
         try:
             found |= {entry.id: brief(entry) for entry in registry.log(query, limit=MOST + 1)}
-        except Unreachable:
+        except Unavailable:
             raise
         except Refusal:  # nobody is called so
             continue

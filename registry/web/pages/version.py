@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal, Unavailable
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.version import Version
 from ratatouille.record import Digest, Record
@@ -117,7 +117,7 @@ def found(registry: Registry, revision: str) -> Details:
     """
     try:
         return registry.show(revision)
-    except Unreachable:
+    except Unavailable:
         raise
     except Refusal as refusal:
         raise NotThere(str(refusal)) from refusal

@@ -33,6 +33,17 @@ def test_a_file_is_encoded_anew_and_its_classifier_left_out(tmp_path: Path, arra
     assert "its classifier (fc.bias, fc.weight) was left out" in found.source
 
 
+def test_a_prefix_of_training_code_is_taken_off_and_the_source_says_so(
+    tmp_path: Path, arrays: dict[str, Array]
+) -> None:
+    classifier = {"fc.weight": np.zeros((10, 96), np.float32), "fc.bias": np.zeros(10, np.float32)}
+    wrapped = {f"module.model.{name}": array for name, array in (arrays | classifier).items()}
+    save_file(wrapped, tmp_path / "weights.safetensors")
+    found = load_foundation(str(tmp_path / "weights.safetensors"), "test_resnet")
+    assert canonical.digest(found.featurizer) == canonical.digest(arrays)
+    assert "'module.model.' was taken off its names; its classifier (fc.bias, fc.weight) was left out" in found.source
+
+
 def test_weights_of_another_architecture_are_refused_by_their_first_tensor(
     tmp_path: Path, arrays: dict[str, Array]
 ) -> None:

@@ -86,7 +86,14 @@ FC = {"fc.weight": head()["weight"], "fc.bias": head()["bias"]}
         ({"zero.bias": np.zeros(3, np.float64)}, "zero.bias of 'x.safetensors' is F64, not F32"),
         ({"bn.num_batches_tracked": np.array(7, np.int32)}, "num_batches_tracked of 'x.safetensors' is I32, not I64"),
         ({"ema.rate": np.zeros(1, np.float32)}, "beside its featurizer there must be one linear layer.* ema.rate"),
-        ({"head_dist.weight": FC["fc.weight"], "head_dist.bias": FC["fc.bias"]}, "one linear layer.*fc.bias"),
+        (
+            {"head_dist.weight": FC["fc.weight"], "head_dist.bias": FC["fc.bias"]},
+            "one linear layer.*there are fc, head_dist; keep",
+        ),
+        ({"n_averaged": np.array(3, np.int64)}, "there is n_averaged; take it out of the file"),
+        ({"step": np.array(3, np.int64)}, "there is step; take it out of the file"),
+        ({"step": np.array(3, np.int64), "fc.weight": None, "fc.bias": None}, "there is step; take it out"),
+        ({"aux.weight": np.zeros((4, 7), np.float32), "aux.bias": FC["fc.bias"]}, "there is aux.bias; take it out"),
         ({"fc.bias": None}, "one linear layer, a weight and a bias, but there is fc.weight"),
         ({"fc.weight": np.zeros((4, 5), np.float32)}, r"fc.weight has shape \[4, 5\]; .* takes 3 features"),
         ({"fc.weight": np.zeros((4, 3, 2, 2), np.float32)}, r"fc.weight has shape \[4, 3, 2, 2\]"),
@@ -102,7 +109,7 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path: Path, changes: dict[str,
         take_apart(Container(tmp_path / "x.safetensors"), NETWORK)
 
 
-def test_names_that_a_training_loop_wrapped_are_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_names_with_something_before_them_are_shown_with_it(tmp_path: Path) -> None:
     save_file({f"module.{name}": array for name, array in featurizer().items()}, tmp_path / "x.safetensors")
-    with pytest.raises(Refusal, match=r"conv.weight is missing, but there is module.conv.weight: take 'module.' away"):
+    with pytest.raises(Refusal, match=r"tensor conv.weight is missing, but there is module.conv.weight"):
         take_apart(Container(tmp_path / "x.safetensors"), NETWORK)

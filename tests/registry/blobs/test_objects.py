@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from ratatouille.record import sha256
 from registry.blobs.opening import open_store
 from tests.registry.s3 import Weed
@@ -43,9 +43,9 @@ def test_credentials_that_end_while_it_runs_are_said_and_are_no_fault_of_whoever
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
     store = open_store(s3.url("x"))
-    with pytest.raises(Unreachable, match=r"refuses the registry's requests \(status 403\)"):
+    with pytest.raises(Misconfigured, match=r"refuses the registry's requests \(status 403\)"):
         store.size(DIGEST)
-    with pytest.raises(Unreachable, match="SignatureDoesNotMatch") as caught:
+    with pytest.raises(Misconfigured, match="SignatureDoesNotMatch") as caught:
         store.read(DIGEST, 0, 10)
     assert "another-secret" not in str(caught.value)
     with pytest.raises(Refusal, match="check the credentials"):

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -19,6 +18,7 @@ from ratatouille.errors import Refusal, Unreachable
 from registry.database import Database
 from registry.engines import postgresql as postgresql_engine
 from registry.schema import Setting, metadata
+from tests.registry.engines.conftest import Place
 
 MANY = 64
 """Threads of a busy service."""
@@ -81,12 +81,10 @@ def test_what_is_read_after_waiting_for_the_lock_is_what_the_last_writer_left(da
         assert found.result(timeout=30) == "first"
 
 
-def test_a_lock_that_is_not_given_is_said_and_may_be_tried_again(
-    url: str | Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_that_is_not_given_is_said_and_may_be_tried_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("registry.engines.sqlite.BUSY_SECONDS", 0.2)
-    monkeypatch.setitem(postgresql_engine.SESSION, "lock_timeout", 200)
-    database, elsewhere = Database(url), Database(url)
+    monkeypatch.setitem(postgresql_engine.SETTINGS, "lock_timeout", 200)
+    database, elsewhere = Database(*place), Database(*place)
 
     def second(who: Database) -> None:
         with who.write():
@@ -167,37 +165,37 @@ def test_every_other_text_comes_back_as_it_was(database: Database) -> None:
         assert [get(connection, str(number)) for number in range(len(texts))] == texts
 
 
-def test_tables_of_something_else_are_left_alone(database: Database, url: str | Path) -> None:
+def test_tables_of_something_else_are_left_alone(database: Database, place: Place) -> None:
     with database.write() as connection:
         connection.execute(text("DROP TABLE alembic_version"))
     database.close()
     with pytest.raises(Refusal, match=r"holds tables of something else \(aliases, .* name a database that is empty"):
-        Database(url)
+        Database(*place)
 
 
-def test_another_programs_migrations_are_not_ours(database: Database, url: str | Path) -> None:
+def test_another_programs_migrations_are_not_ours(database: Database, place: Place) -> None:
     with database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'ab12cd34'"))
     with pytest.raises(Refusal, match=r"migrated by newer software \(revision ab12cd34\).*pip install --upgrade"):
-        Database(url)
+        Database(*place)
     with database.write() as connection:
         connection.execute(text("ALTER TABLE contributions RENAME TO contributions_of_something"))
     database.close()
     with pytest.raises(Refusal, match=r"is another program's database; name one that is empty"):
-        Database(url)
+        Database(*place)
 
 
-def test_processes_that_open_an_empty_database_at_once_migrate_it_once(url: str | Path) -> None:
+def test_processes_that_open_an_empty_database_at_once_migrate_it_once(place: Place) -> None:
     code = (
         "import sys; from pathlib import Path; from registry.database import Database; "
-        "Database(sys.argv[1] if '://' in sys.argv[1] else Path(sys.argv[1])).close()"
+        "Database(sys.argv[1] if '://' in sys.argv[1] else Path(sys.argv[1]), *sys.argv[2:]).close()"
     )
-    command = [sys.executable, "-c", code, str(url)]
+    command = [sys.executable, "-c", code, *(str(one) for one in place if one is not None)]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
     for process in processes:
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
-    database = Database(url)
+    database = Database(*place)
     with database.read() as connection:
         assert len(connection.execute(text("SELECT * FROM alembic_version")).all()) == 1
     database.close()

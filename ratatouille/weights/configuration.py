@@ -1,0 +1,212 @@
+"""What the `config.json` of a checkpoint says of its network, its images and its outputs, read as timm reads it.
+
+Two layouts are read: timm's (`pretrained_cfg` apart, or everything in one flat object, as older versions saved it) and
+that of transformers' wrapper of timm. Each key is understood, or known to change nothing, or refused by name: a key
+that nobody understood could make another function of the same tensors. Nothing in the file is executed or fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ratatouille.errors import Refusal
+from ratatouille.weights.outputs import output_names
+
+CONFIG = "config.json"
+
+DEFAULTS: Mapping[str, Any] = {
+    "input_size": (3, 224, 224),
+    "mean": (0.485, 0.456, 0.406),
+    "std": (0.229, 0.224, 0.225),
+    "interpolation": "bicubic",
+    "crop_pct": 0.875,
+    "crop_mode": "center",
+}
+"""What timm takes for a key of images that a configuration leaves out."""
+NAMES = frozenset({"label_names", "labels"})
+RECOMMENDED = frozenset({"test_input_size", "test_crop_pct"})
+"""How timm's own script for evaluation makes images; a federation evaluates as it trains."""
+TEXTS = frozenset(
+    [
+        "author",
+        "datasets",
+        "description",
+        "hf_hub_filename",
+        "hf_hub_id",
+        "file",
+        "language",
+        "library_name",
+        "license",
+        "license_link",
+        "license_name",
+        "notes",
+        "origin_url",
+        "paper",
+        "paper_ids",
+        "paper_name",
+        "pipeline_tag",
+        "source",
+        "tag",
+        "tags",
+        "url",
+    ]
+)
+"""Where a checkpoint comes from and what people say of it; no address is ever opened."""
+SHAPES = frozenset(
+    [
+        "classifier",
+        "custom_load",
+        "first_conv",
+        "fixed_input_size",
+        "label_descriptions",
+        "min_input_size",
+        "num_features",
+        "pool_size",
+        "test_pool_size",
+    ]
+)
+"""Names of layers, sizes that follow from tensors, and how timm reads files: the tensors are compared themselves."""
+IN_PRETRAINED = frozenset(
+    {*DEFAULTS, *NAMES, *RECOMMENDED, *TEXTS, *SHAPES, "architecture", "label_offset", "num_classes"}
+)
+AT_TOP = frozenset(
+    {*NAMES, *TEXTS, "architecture", "global_pool", "label_descriptions", "model_args", "num_classes", "num_features"}
+    | {"pretrained_cfg"}
+)
+WRAPPER = frozenset(
+    [
+        "_commit_hash",
+        "_name_or_path",
+        "architectures",
+        "do_pooling",
+        "dtype",
+        "id2label",
+        "initializer_range",
+        "label2id",
+        "model_type",
+        "num_labels",
+        "output_attentions",
+        "output_hidden_states",
+        "problem_type",
+        "return_dict",
+        "torch_dtype",
+        "transformers_version",
+    ]
+)
+"""What transformers writes; of these `refuse_other_wrapper` looks at the ones that could matter."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a checkpoint says of itself. None, or empty: it does not say."""
+
+    architecture: str | None = None
+    """timm's name of the network, without a tag."""
+    arguments: Mapping[str, Any] | None = None
+    """What timm passes to the network (`model_args`); None where the file does not describe a network."""
+    images: Mapping[str, Any] | None = None
+    """The keys of `DEFAULTS`, with timm's defaults; None where the file says nothing of images."""
+    pooling: str | None = None
+    classes: int | None = None
+    names: tuple[str, ...] | None = None
+    """Names of the outputs in their order."""
+    recommended: Mapping[str, Any] | None = None
+    """The keys of `RECOMMENDED` that are set."""
+
+
+def read_configuration(document: Mapping[str, Any]) -> Configuration:
+    """What a config.json says.
+
+    Raises:
+        Refusal: for a key that is not understood, or a value of another kind than timm writes.
+    """
+    top, inner = _layout(document)
+    refuse_other_wrapper(top)
+    if inner.get("label_offset"):
+        raise _unusable("label_offset", inner["label_offset"], "save the checkpoint with its first class at output 0")
+    arguments = _object(top, "model_args")
+    architectures = {
+        str(stated).partition(".")[0] for stated in (top.get("architecture"), inner.get("architecture")) if stated
+    }
+    if len(architectures) > 1:
+        raise Refusal(f"{CONFIG} names two networks ({', '.join(sorted(architectures))[:100]}); correct it")
+    classes = next((one["num_classes"] for one in (top, inner) if one.get("num_classes") is not None), None)
+    if classes is not None and (not isinstance(classes, int) or isinstance(classes, bool)):
+        raise _unusable("num_classes", classes, "write the number of outputs")
+    pooling = top.get("global_pool")
+    if not isinstance(pooling, str | None):
+        raise _unusable("global_pool", pooling, "write timm's name of the pooling")
+    return Configuration(
+        architecture=next(iter(architectures), None),
+        arguments=arguments if architectures or arguments else None,
+        images=_images(inner, arguments),
+        pooling=pooling or None,
+        classes=classes,
+        names=output_names({**inner, **{key: value for key, value in top.items() if value is not None}}),
+        recommended={key: inner[key] for key in sorted(RECOMMENDED) if inner.get(key) is not None},
+    )
+
+
+def refuse_other_wrapper(top: Mapping[str, Any]) -> None:
+    """Refuse a configuration of transformers that is not one of its wrapper of timm, or changes what that gives."""
+    for key, allowed in (
+        ("model_type", (None, "timm_wrapper")),
+        ("do_pooling", (None, True)),
+        ("problem_type", (None, "single_label_classification")),
+    ):
+        if top.get(key) not in allowed:
+            raise _unusable(key, top[key], f"only {allowed[1]} has the outputs of timm's network")
+    if "quantization_config" in top:
+        raise _unusable("quantization_config", top["quantization_config"], "save the float32 weights")
+
+
+def _layout(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The outer object and `pretrained_cfg`, which are one in a flat file.
+
+    Raises:
+        Refusal: naming a key that is not understood where it stands.
+    """
+    if document.get("pretrained_cfg") is None:
+        _refuse_strange(document, IN_PRETRAINED | AT_TOP | WRAPPER, "")
+        return document, document
+    inner = _object(document, "pretrained_cfg")
+    _refuse_strange(document, AT_TOP | WRAPPER, "")
+    _refuse_strange(inner, IN_PRETRAINED, " in pretrained_cfg")
+    return document, inner
+
+
+def _refuse_strange(keys: Iterable[str], known: frozenset[str], where: str) -> None:
+    strange = sorted(key for key in keys if key not in known)
+    if strange:
+        raise Refusal(
+            f"{CONFIG} has the key {strange[0][:80]!r}{where}, which is not understood, so it could make another "
+            "function of the same weights; take it out if it does not"
+        )
+
+
+def _images(inner: Mapping[str, Any], arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """How timm would make the network's input."""
+    stated = {key: inner[key] for key in DEFAULTS if inner.get(key) is not None}
+    fixed = inner.get("fixed_input_size") and not arguments.get("dynamic_img_size")
+    if not stated:
+        return None
+    images = {**DEFAULTS, **stated}
+    size = arguments.get("img_size")
+    if size is not None and fixed:  # as timm: the network's argument counts
+        images["input_size"] = (3, *(size if isinstance(size, list) else (size, size)))
+    return images
+
+
+def _object(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = document.get(key)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise _unusable(key, found, "write an object, as timm does")
+    return found
+
+
+def _unusable(key: str, value: object, remedy: str) -> Refusal:
+    return Refusal(f"{CONFIG} has {key} = {str(value)[:80]}, which cannot be used; {remedy}")

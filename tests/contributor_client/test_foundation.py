@@ -1,0 +1,55 @@
+"""A foundation from a file: what its config.json says of the network must be what it is entered as."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import save_file
+
+from contributor_client.foundation import enter_foundation
+from ratatouille.errors import Refusal
+from ratatouille.exchange.signing import Signer
+from ratatouille.training.foundation import untrained
+from registry.opening import open_registry
+from registry.records import Result
+
+RIGHT = {
+    "mean": [0.5] * 3,
+    "std": [0.5] * 3,
+    "interpolation": "bilinear",
+    "crop_pct": 0.95,
+    "input_size": [3, 160, 160],
+}
+
+
+def enter(folder: Path, config: dict[str, Any]) -> Result:
+    save_file(dict(untrained("test_resnet").featurizer), folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "parts").mkdir()
+    registry = open_registry(folder / "registry")
+    try:
+        source = str(folder / "model.safetensors")
+        return enter_foundation(registry, Signer.open(folder / "key"), folder / "parts", source, "test_resnet")
+    finally:
+        registry.close()
+
+
+def test_a_foundation_may_have_been_trained_on_images_of_another_size_and_crop(tmp_path: Path) -> None:
+    assert enter(tmp_path, {"architecture": "test_resnet", "pretrained_cfg": RIGHT, "num_classes": 1000}).version
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"architecture": "test_vit"}, "is of test_vit"),
+        ({"architecture": "test_resnet", "model_args": {"act_layer": "gelu"}}, "the argument act_layer = gelu"),
+        ({"architecture": "test_resnet", "pretrained_cfg": {"mean": [0.1] * 3}}, r"mean is \[0\.1, 0\.1, 0\.1\], not"),
+        ({"architecture": "test_resnet", "slope": 1}, "the key 'slope', which is not understood"),
+    ],
+)
+def test_a_foundation_of_another_function_is_refused(tmp_path: Path, config: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Refusal, match=sentence):
+        enter(tmp_path, config)

@@ -191,8 +191,8 @@ class Objects:
         text = str(error)
         if _is_permanent(text):
             return Misconfigured(
-                f"the store {self.name} for weights refuses the registry's requests ({_reason(text)}); its administrator "
-                "must see to the credentials, the rights and the bucket"
+                f"the store {self.name} for weights refuses the registry's requests ({_reason(text)}); its "
+                "administrator must see to the credentials, the rights and the bucket"
             )
         return Unreachable(f"the store {self.name} for weights does not answer ({_reason(text)}); try again")
 
@@ -201,8 +201,8 @@ def _is_permanent(text: str) -> bool:
     """Whether the store refused, and would again: no credentials or rights, no such bucket."""
     if _METADATA in text or "NoSuchBucket" in text:
         return True
-    code = _CODE.search(text)
-    return 400 <= (_status(text) or 500) < 500 and _status(text) not in PASSING and (code or [""])[0] not in PASSING_CODES
+    status, code = _status(text) or 500, _CODE.search(text)
+    return 400 <= status < 500 and status not in PASSING and (code is None or code[1] not in PASSING_CODES)
 
 
 def _status(text: str) -> int | None:

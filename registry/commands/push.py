@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -30,8 +31,9 @@ def push(
 ) -> None:
     """Enter a checkpoint that was trained elsewhere.
 
-    Its weights must be float32, of the same network as --from, and its BatchNorm statistics untouched. Outputs are
-    brought into the order of the task's classes where config.json names them. Pushing again changes nothing.
+    Its weights must be float32, of the same network as --from, and its BatchNorm statistics untouched; what its
+    config.json says must be what the federation computes. Where torch is installed, both networks are tried. Outputs
+    are brought into the order of the task's classes where config.json names them. Pushing again changes nothing.
     """
     from ratatouille.exchange.signing import Signer
     from registry.folders.importing import push_parts, read_checkpoint, refuse_long
@@ -40,6 +42,8 @@ def push(
     with opened(remote) as registry, tempfile.TemporaryDirectory() as folder:
         about = None if task is None else registry.task(task)
         parts = read_checkpoint(registry, file, start, about, Path(folder))
+        # named as text, as the table of commands names them: the registry knows no torch
+        notes = [*parts.notes, *import_module("contributor_client.agreement").notes_of_agreement(parts)]
         question = parts.question
         facts = {
             "file": str(file),
@@ -50,11 +54,11 @@ def push(
             "featurizer": question.featurizer,
             "head": question.head,
             "bytes": sum(path.stat().st_size for path in parts.files.values()),
-            "notes": list(parts.notes),
+            "notes": notes,
         }
         if not as_json:
             output.print_table(("", ""), [(name, _said(value)) for name, value in facts.items() if name != "notes"])
-            for note in parts.notes:
+            for note in notes:
                 output.print_line(f"note: {note}", "yellow")
         if dry_run:
             if as_json:

@@ -87,7 +87,7 @@ class PostgresqlEngine:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state."""
-        with self.engine.connect().execution_options(postgresql_readonly=True) as connection:
+        with self.engine.connect().execution_options(only_reads=True) as connection:
             yield connection
 
     @contextmanager
@@ -152,6 +152,9 @@ def _set_each_transaction(engine: Engine) -> None:
         settings = SETTINGS if key is None else {**SETTINGS, **LOCKING}
         if key is not None:  # whoever migrates is silent on this connection, however long it takes
             settings = {**settings, IDLE: int(HELD_SECONDS * 1000) if key == WRITING else 0}
+        if connection.get_execution_options().get("only_reads"):
+            # not by the driver, which would begin later writes as READ WRITE, whatever the server's default
+            settings = {**settings, "transaction_read_only": "on"}
         calls = [f"set_config('{name}', '{value}', true)" for name, value in settings.items()]
         if key is not None:
             calls.append(f"pg_advisory_xact_lock({int(key)})")

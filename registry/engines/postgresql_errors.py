@@ -1,8 +1,8 @@
 """What an error of PostgreSQL, or of a pooler before it, means: something that may pass, or something to be changed.
 
 A refused connection carries no code, only a text, since the driver gives none. What the server itself said stands
-behind its severity (`FATAL:  …`); a text of the server that is not known as passing is taken as permanent, since trying again
-would not help with most of them. What only the network says (no answer, a broken line) may pass.
+behind its severity (`FATAL:  …`); a text of the server that is not known as passing is taken as permanent, since
+trying again would not help with most of them. What only the network says (no answer, a broken line) may pass.
 """
 
 from __future__ import annotations

@@ -50,3 +50,14 @@ def test_credentials_that_end_while_it_runs_are_said_and_are_no_fault_of_whoever
     assert "another-secret" not in str(caught.value)
     with pytest.raises(Refusal, match="check the credentials"):
         store.check()
+
+
+def test_a_bucket_that_is_not_there_does_not_pass_and_is_no_missing_weight(s3: Weed) -> None:
+    store = open_store("s3://nowhere/x")
+    for call in (
+        lambda: store.read(DIGEST, 0, 10),
+        lambda: list(store.stored()),
+        store.check,
+    ):
+        with pytest.raises(Misconfigured, match=r"NoSuchBucket|no such bucket"):
+            call()

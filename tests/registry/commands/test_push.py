@@ -38,6 +38,7 @@ def test_a_dry_run_pushes_nothing_and_the_document_says_all(history: dict[str, s
     assert planned["notes"] == [
         "the checkpoint does not say how its images were made; they are taken to be the federation's",
         "the checkpoint does not name its outputs; they are taken to be in the task's order: cat, dog",
+        "the checkpoint's network was not run beside ours, since this timm does not know tiny",
     ]
     assert call(*words).json["new"] is False
 

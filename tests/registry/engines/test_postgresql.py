@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, make_url, select, text
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from registry.database import Database
 from registry.opening import open_registry
 from registry.schema import Setting
@@ -242,15 +242,29 @@ def test_a_full_server_is_said_and_found_again(own_server: PostgresqlServer) -> 
 def test_an_acknowledged_write_is_on_the_disk_and_the_servers_own_options_hold(postgresql: PostgresqlServer) -> None:
     url = make_url(postgresql.new())
     database = Database(url.update_query_dict({"options": "-c work_mem=8MB"}).render_as_string())
+    names = ("synchronous_commit", "work_mem", "transaction_isolation", "transaction_read_only")
     with database.read() as connection:
-        values = {
-            name: connection.execute(text(f"SHOW {name}")).scalar_one()
-            for name in ("synchronous_commit", "work_mem", "transaction_isolation", "transaction_read_only")
-        }
-    assert values == {
-        "synchronous_commit": "on",
-        "work_mem": "8MB",
-        "transaction_isolation": "repeatable read",
-        "transaction_read_only": "on",
-    }
+        reading = [connection.execute(text(f"SHOW {name}")).scalar_one() for name in names]
+    with database.write() as connection:
+        writing = [connection.execute(text(f"SHOW {name}")).scalar_one() for name in names]
+    assert reading == ["on", "8MB", "repeatable read", "on"]
+    assert writing == ["on", "8MB", "read committed", "off"]
     database.close()
+
+
+def test_a_service_whose_database_refuses_for_good_says_so_and_nobody_tries_again(
+    postgresql: PostgresqlServer, tmp_path: Path
+) -> None:
+    url = postgresql.new()
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "registry" / "registry.toml").write_text(f'database = "{url}"')
+    service = Service(tmp_path / "registry")
+    service.start()
+    with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
+        registry.note("one", "note", "subject", "before")
+        postgresql.run(f"ALTER DATABASE {make_url(url).database} SET default_transaction_read_only = on")
+        postgresql.cut(url)
+        with pytest.raises(Misconfigured, match="may only be read by this user or on this server"):
+            registry.note("one", "note", "subject", "after")
+        assert next(registry.watch(0)).text == "before"
+    service.stop(grace=1)

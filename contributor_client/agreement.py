@@ -1,0 +1,34 @@
+"""Trying a checkpoint's own network beside the federation's before it is pushed, where torch and timm are installed.
+
+`ratatouille push` needs neither, so it names this module as text (docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from registry.folders.importing import Parts
+
+NEEDED = ("torch", "timm", "torchvision")
+
+
+def notes_of_agreement(parts: Parts) -> list[str]:
+    """What whoever pushes should know of the comparison: nothing where both networks agree.
+
+    Raises:
+        Refusal: when they do not, or timm cannot build the checkpoint's.
+    """
+    missing = [package for package in NEEDED if find_spec(package) is None]
+    if missing:
+        return [f"the checkpoint's network was not run beside ours, since {missing[0]} is not installed"]
+    from ratatouille.training import numerics
+    from ratatouille.training.agreement import is_known, refuse_disagreement
+
+    name = parts.whole.architecture.name
+    if not is_known(name):
+        return [f"the checkpoint's network was not run beside ours, since this timm does not know {name}"]
+    numerics.apply()
+    refuse_disagreement(parts.whole, parts.said, parts.size)
+    return []

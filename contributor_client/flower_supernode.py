@@ -3,6 +3,9 @@
 It takes the options of `flower-supernode`. Flower serves its local API to everybody on the machine; here a guard stands
 before it, and only programs that know the secret of `--superexec-auth-secret-file` are answered.
 
+It notes in a file whether the coordinator answers (`lane_state`), and looks for a coordinator that was killed every two
+seconds; Flower would wait for twenty in the end.
+
 Flower 1.41 pauses for a fixed 3 s when it finds no message and for 0.5 s between two looks for a reply. A round hands
 its next work to whoever has become free, so nodes would lose those seconds at every stage of a round. There is no
 setting for it; the pauses are one name in one module of the pinned release, and a test says when that changes.
@@ -11,14 +14,18 @@ setting for it; the pauses are one name in one module of the pinned release, and
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 from typing import Any
 
+from flwr.supercore.retry import http_retry
+from flwr.supernode import fleet_http_connection, start_client_internal
 from flwr.supernode import main as flower_api
-from flwr.supernode import start_client_internal
 from flwr.supernode.cli import flower_supernode
 
+from contributor_client.lane_client import LANE, noting_client
+from contributor_client.lane_state import LaneFile
 from ratatouille.processes.guard import Guard, Rules
 from ratatouille.processes.secret import Secret
 
@@ -26,6 +33,8 @@ REPLY_SECONDS = 0.1
 SOON_SECONDS = 0.5
 """Between two looks for a message shortly after the last one; a look costs the SuperLink some 15 ms of a processor."""
 SHORTLY = 6.0
+BACK_SECONDS = 30.0
+LONGEST_RETRY_SECONDS = 2.0
 _FLOWERS_IDLE_SECONDS = 3
 
 
@@ -34,6 +43,10 @@ class Pauses:
 
     def __init__(self) -> None:
         self._worked = time.monotonic()
+
+    def expect_message(self) -> None:
+        """Look often for half a minute: a coordinator that came back asks its nodes who they are, then has orders."""
+        self._worked = time.monotonic() + BACK_SECONDS - SHORTLY
 
     def sleep(self, seconds: float) -> None:
         """Sleep as long as Flower asks to, but shortly while a reply or the next message is to be expected."""
@@ -62,7 +75,12 @@ def main() -> None:
     parser.add_argument("--superexec-auth-secret-file", type=Path, required=True)
     ours, _ = parser.parse_known_args()
     put_guard_before_api(ours.port, Secret.open(ours.superexec_auth_secret_file))
-    start_client_internal.time = Pauses()  # type: ignore[assignment, attr-defined]
+    pauses = Pauses()
+    start_client_internal.time = pauses  # type: ignore[assignment, attr-defined]
+    vars(http_retry)["MAX_RETRY_DELAY"] = LONGEST_RETRY_SECONDS
+    if LANE in os.environ:
+        client = noting_client(LaneFile(Path(os.environ[LANE])), pauses.expect_message)
+        vars(fleet_http_connection)["FleetHttpClient"] = client
     flower_supernode()
 
 

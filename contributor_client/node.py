@@ -16,7 +16,8 @@ from pathlib import Path
 
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
-from contributor_client.supernode import SuperNode, SuperNodeSettings
+from contributor_client.supernode import SuperNodeSettings
+from contributor_client.work_lane import WorkLane
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.signing import Signer
@@ -30,6 +31,8 @@ from registry.port import Registry
 _log = logging.getLogger(__name__)
 OFFER_SECONDS = 20.0
 _RENEW_SECONDS = 5.0
+_FIRST_SECONDS = 0.5
+"""Between two looks while the node waits for a first sign on its work lane."""
 _PATIENCE = 30.0
 
 
@@ -82,24 +85,30 @@ class Node:
                     told(f"note: {note}")
             self._parking.clear()
             settings = SuperNodeSettings(self.paths.folder, fleet, self.paths.key, self.paths.socket)
-            stack.enter_context(Child(self._worker()))
-            stack.enter_context(SuperNode(settings))
-            told(f"node {self.settings.name} ({self.signer.node[:12]}) has joined {self._remote}")
-            self._stay(registry, holdings, stop, told)
+            worker, lane = Child(self._worker()), WorkLane(settings, told)
+            stack.callback(lane.stop)
+            stack.enter_context(worker)
+            lane.start()
+            self._stay(registry, holdings, lane, stop, told)
 
     def _stay(
         self,
         registry: Registry,
         holdings: dict[str, LocalData],
+        lane: WorkLane,
         stop: threading.Event,
         told: Callable[[str], None] = lambda _: None,
     ) -> None:
-        reachable = True
+        reachable, joined = True, False
         said: set[str] = set()
         while not stop.is_set():
             said = self._say_what_is_parked(said, told)
             try:
-                registry.offer(self.signer.seal(self._offer(holdings)))
+                hears = lane.look(registry.info().fleet)
+                registry.offer(self.signer.seal(self._offer(holdings, hears)))
+                if hears and not joined:
+                    joined = True
+                    told(f"node {self.settings.name} ({self.signer.node[:12]}) has joined {self._remote}")
                 if not reachable:
                     _log.info("the registry at %s answers again", self._remote)
                 reachable = True
@@ -107,7 +116,7 @@ class Node:
                 if reachable:
                     _log.warning("%s; the node goes on and tries again", error)
                 reachable = False
-            stop.wait(_RENEW_SECONDS)
+            stop.wait(_RENEW_SECONDS if joined else _FIRST_SECONDS)
         try:
             registry.withdraw_offer(self.signer.node)
         except Unreachable:
@@ -125,7 +134,7 @@ class Node:
             told("nothing is parked any more: the node takes work again")
         return set(places)
 
-    def _offer(self, holdings: dict[str, LocalData]) -> Offer:
+    def _offer(self, holdings: dict[str, LocalData], hears: bool) -> Offer:
         return Offer(
             node=self.signer.node,
             name=self.settings.name,
@@ -135,6 +144,7 @@ class Node:
             issued=time.time(),
             seconds=OFFER_SECONDS,
             parked=self._parking.told(),
+            hears_orders=hears,
         )
 
     def _worker(self) -> Program:

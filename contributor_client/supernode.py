@@ -14,6 +14,7 @@ from pathlib import Path
 import tomli_w
 
 from contributor_client.app import NODE_KEY, WORKER_SOCKET
+from contributor_client.lane_client import LANE
 from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module, stop_all
 from ratatouille.processes.ports import LOOPBACK
 from ratatouille.processes.secret import Secret
@@ -35,6 +36,11 @@ class SuperNodeSettings:
     """ECDSA key for Flower's own node authentication, which needs an encrypted connection."""
     accepted_bundles: tuple[str, ...] = ()
     """Hashes of the bundles to accept; empty means ours."""
+
+    @property
+    def lane(self) -> Path:
+        """The file in which the SuperNode notes whether the coordinator answers."""
+        return self.folder / "flower" / "lane.json"
 
 
 class SuperNode:
@@ -82,7 +88,8 @@ def _supernode(settings: SuperNodeSettings, address: str) -> Program:
     if settings.flower_key is not None:
         command += ["--auth-supernode-private-key", str(settings.flower_key)]
     log = settings.folder / "logs" / "supernode.log"
-    return Program("supernode", tuple(command), log, _environment(home), restart=True)
+    environment = _environment(home) | {LANE: str(settings.lane)}
+    return Program("supernode", tuple(command), log, environment, restart=True)
 
 
 def _executor(settings: SuperNodeSettings, address: str) -> Program:

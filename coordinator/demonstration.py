@@ -148,7 +148,7 @@ def _node(folder: Path, name: str, data: Mapping[str, Path], address: str) -> Pr
 def _await_nodes(registry: Registry) -> None:
     deadline = time.monotonic() + 120
     with counting("nodes that have joined") as progress:
-        while len(offers := registry.offers()) < len(NODES):
+        while len(offers := [offer for offer in registry.offers() if offer.hears_orders]) < len(NODES):
             progress(len(offers), len(NODES))
             if time.monotonic() > deadline:
                 here = {offer.name for offer in offers}

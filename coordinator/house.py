@@ -69,13 +69,15 @@ class House:
             stack.enter_context(_only_one(settings.folder))
             refuse_taken_port(settings.port, "the registry", "--port")
             refuse_taken_port(settings.superlink_port, "the SuperLink", "--superlink-port")
+            # Both start at once: each imports for seconds, and a coordinator that comes back is waited for.
             service = stack.enter_context(Child(_service(settings)))
+            link = SuperLink(SuperLinkSettings(settings.folder, settings.superlink_port))
+            stack.callback(link.stop)
+            link.launch()
             registry = open_registry(settings.remote)
             stack.callback(registry.close)
             _await_registry(registry, service, stop)
-            link = SuperLink(SuperLinkSettings(settings.folder, settings.superlink_port))
-            stack.callback(link.stop)
-            link.start(stop)
+            link.wait_until_ready(stop)
             if stop.is_set():
                 return
             registry.announce(link.settings.address)

@@ -65,23 +65,35 @@ class SuperLink:
         self.settings = settings
         self.control = Control(settings.address, Secret.open(settings.secret))
         self._child = Child(_superlink(settings), after_restart=self._clear_after_restart)
+        self._began = 0.0
         self._executor = Child(_executor(settings), after_restart=self._clear_after_restart)
 
-    def start(self, stop: threading.Event | None = None) -> SuperLink:
-        """Start, wait until it answers, and stop the runs that a former SuperLink left unfinished.
+    def start(self) -> SuperLink:
+        """Launch and wait; raises what `launch` and `wait_until_ready` do."""
+        self.launch()
+        return self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start the processes and return at once.
+
+        Raises:
+            Refusal: when the port is taken.
+        """
+        refuse_taken_port(self.settings.port, "the SuperLink", "--superlink-port")
+        self._began = time.time()
+        self._child.start()
+        self._executor.start()
+
+    def wait_until_ready(self, stop: threading.Event | None = None) -> SuperLink:
+        """Wait until it answers, and stop the runs that a former SuperLink left unfinished.
 
         It waits no longer once `stop` is set.
 
         Raises:
-            Refusal: when the port is taken.
             Unreachable: when the SuperLink does not come up; with the end of its log.
         """
-        refuse_taken_port(self.settings.port, "the SuperLink", "--superlink-port")
-        began = time.time()
-        self._child.start()
-        self._executor.start()
         try:
-            self._clear(began, stop)
+            self._clear(self._began, stop)
         except Unreachable as error:
             self.stop()
             if stop is not None and stop.is_set():

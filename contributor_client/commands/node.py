@@ -60,6 +60,8 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
         lease = at_work.get(offer.node)
         data = "; ".join(f"{held.task_name}: {', '.join(held.domains)} ({held.total()})" for held in offer.holdings)
         doing = "idle" if lease is None else f"{lease.doing} {lease.done}/{lease.total}".removesuffix(" 0/0")
+        if lease is None and not offer.hears_orders:
+            doing = "hears no orders: its work lane does not answer"
         if offer.parked:
             doing = "parked: " + "; ".join(dict.fromkeys(one.failure.sentence() for one in offer.parked))
         seen = f"{max(0.0, time.time() - offer.issued):.0f} s ago"

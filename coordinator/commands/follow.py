@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from coordinator.conductor import Conductor
 from coordinator.progress import Standing, standing
+from coordinator.waiting import PATIENCE_SECONDS, waits_for
 from ratatouille.cli.output import console, print_line, safe
 from ratatouille.errors import Unreachable
 from registry.pages import every
@@ -20,6 +21,7 @@ from registry.records import OVER, Event
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
 _LINE_SECONDS = 10.0
+_AGAIN_SECONDS = 60.0
 
 
 def follow(registry: Registry, round_id: str, quiet: bool = False) -> None:
@@ -29,18 +31,45 @@ def follow(registry: Registry, round_id: str, quiet: bool = False) -> None:
         return
     conductor = Conductor.of(record, registry)
     shown = _Bars() if console.is_terminal and not quiet else _Lines(quiet)
+    silence = Silence()
     with shown:
         if registry.info().fleet is None:
             shown.say("no coordinator is up; the round waits until `ratatouille coordinator up` serves this registry")
         while True:
             try:
                 state = registry.round(round_id).state
-                shown.show(state, standing(conductor, registry))
+                now = standing(conductor, registry)
+                shown.show(state, now)
                 if state in OVER:
                     return
+                if reason := silence.reason(conductor, registry, state, bool(now.workers)):
+                    shown.say(reason)
             except Unreachable as error:
                 shown.say(f"{error}; waiting for it")
             time.sleep(_LOOK_SECONDS)
+
+
+class Silence:
+    """How long nobody has worked on a round, and when to say why."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since: float | None = None
+        self._said, self._at = "", 0.0
+
+    def reason(self, conductor: Conductor, registry: Registry, state: str, at_work: bool) -> str:
+        """What the round waits for, after ten seconds; the same sentence again after a minute, else nothing."""
+        now = self._clock()
+        if at_work or self._since is None:
+            self._since = now
+        if now - self._since < PATIENCE_SECONDS:
+            return ""
+        orders = conductor.gather().orders
+        found = waits_for(orders, registry.offers(), at_work, registry.info().fleet, state)
+        if found == self._said and now - self._at < _AGAIN_SECONDS:
+            return ""
+        self._said, self._at = found, now
+        return found
 
 
 def written(registry: Registry, round_id: str, after: int = 0) -> Iterator[Event]:

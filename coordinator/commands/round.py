@@ -20,7 +20,7 @@ from ratatouille.recipes.columns import STARTS
 from ratatouille.recipes.recipe import recipe_named
 from registry.commands.opened import opened, registry_in_force
 from registry.port import Registry
-from registry.records import RoundRecord
+from registry.records import OVER, RoundRecord
 
 RoundId = Annotated[str, typer.Argument(help="A round's name, id, or unique prefix of its id.", metavar="ROUND")]
 Recipes = Annotated[str | None, typer.Option(help="Recipes instead of the file's, separated by commas.")]
@@ -122,15 +122,21 @@ def list_(
 def status(round: RoundId, remote: Remote = None, as_json: AsJson = False) -> None:
     """Show where a round stands."""
     from coordinator.progress import standing
+    from coordinator.waiting import waits_for
 
     registry = registry_in_force(remote)
     record = registry.round(round)
-    now = standing(Conductor.of(record, registry), registry)
+    conductor = Conductor.of(record, registry)
+    now = standing(conductor, registry)
     if as_json:
         print_json({"round": record, "standing": now})
         return
     print_line(f"round {record.name} ({record.id}): {record.state} {record.reason}".rstrip())
     print_line(now.sentence)
+    if record.state not in OVER:
+        orders = conductor.gather().orders
+        if reason := waits_for(orders, registry.offers(), bool(now.workers), registry.info().fleet, record.state):
+            print_line(reason)
     for worker in now.workers:
         print_line(f"  {worker.node}: {worker.doing} {worker.done}/{worker.total}")
 

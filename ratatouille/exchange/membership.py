@@ -62,6 +62,8 @@ class Offer(Record):
     """How long the offer stands; the node renews it."""
     parked: Annotated[tuple[Parked, ...], Field(max_length=100, exclude_if=lambda parked: not parked)] = ()
     """What it cannot work with now; the registry shows it, and the coordinator sends it no such work."""
+    hears_orders: Annotated[bool, Field(exclude_if=lambda hears: hears)] = True
+    """False while the node's work lane does not answer it: it is known here, and no order would reach it."""
 
 
 class Lease(Record):

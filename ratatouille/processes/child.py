@@ -1,6 +1,7 @@
 """One supervised program: started through a tether, restarted with back-off when asked, ended in good order.
 
-A program that ends at once is restarted after 1, 2, 4 … 30 seconds; one that had run for a minute starts again at 1.
+A program that ends at once is restarted after 0.25, 0.5, 1, 2 … 30 seconds; one that had run for a minute starts again
+at 0.25.
 Any exit counts, also code 0: a Flower node ends itself that way when its server forgot it. What a program means, and
 when it is ready, is its owner's knowledge.
 """
@@ -21,7 +22,7 @@ from pathlib import Path
 from ratatouille.processes import tether
 
 _log = logging.getLogger(__name__)
-_LONGEST_PAUSE, _STEADY = 30.0, 60.0
+_SHORTEST_PAUSE, _LONGEST_PAUSE, _STEADY = 0.25, 30.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -125,14 +126,14 @@ class Child:
         return True
 
     def _watch(self) -> None:
-        pause = 1.0
+        pause = _SHORTEST_PAUSE
         while True:
             since = time.monotonic()
             assert self._process is not None
             self._process.wait()
             if not self.program.restart or self._stopping.is_set():
                 return
-            pause = 1.0 if time.monotonic() - since > _STEADY else pause
+            pause = _SHORTEST_PAUSE if time.monotonic() - since > _STEADY else pause
             if self._stopping.wait(pause):
                 return
             pause = min(2 * pause, _LONGEST_PAUSE)

@@ -69,6 +69,8 @@ class Here(Record):
     """Leases that it has now."""
     parked: tuple[str, ...] = ()
     """Why it does no work with some of its data, or none at all, for a while."""
+    hears_orders: bool = True
+    """False when the coordinator's orders would not reach it."""
 
 
 class Live(Record):
@@ -145,6 +147,7 @@ def _here(offer: Offer, leases: Sequence[Lease]) -> Here:
         name=offer.name,
         device=offer.device,
         trains=offer.trains,
+        hears_orders=offer.hears_orders,
         holdings=tuple(
             Held(task=one.task_name, domains=one.domains, images=one.total())
             for one in sorted(offer.holdings, key=lambda one: one.task_name)

@@ -1,0 +1,83 @@
+"""A node's work lane as its owner sees it: where orders come from, whether that answers, and sentences about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from contributor_client.lane_state import LaneFile
+from contributor_client.supernode import SuperNode, SuperNodeSettings
+
+PATIENCE_SECONDS = 10.0
+"""A lane that does not answer for so long is called deaf."""
+_AGAIN_SECONDS = 60.0
+
+
+class WorkLane:
+    """The SuperNode of a node, wherever the coordinator is at the moment; a context manager."""
+
+    def __init__(
+        self,
+        settings: SuperNodeSettings,
+        told: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        make: Callable[[SuperNodeSettings], SuperNode] = SuperNode,
+    ) -> None:
+        """`told` gets the sentences; `make` makes the SuperNode's processes."""
+        self._settings = settings
+        self._told = told
+        self._clock = clock
+        self._make = make
+        self._supernode: SuperNode | None = None
+        self._file = LaneFile(settings.lane)
+        self._deaf_since: float | None = None
+        self._said: float | None = None
+        """When it was last said that the lane is deaf; None when the owner knows of nothing."""
+
+    def look(self, fleet: str | None) -> bool:
+        """Whether orders can reach the node now; call it every few seconds.
+
+        Args:
+            fleet: where the registry says that the fleet is; None when it does not say.
+        """
+        if fleet is not None and fleet != self._settings.superlink:
+            self._told(f"the coordinator hands out its orders at {fleet} now, before it was {self._settings.superlink}")
+            self._settings = replace(self._settings, superlink=fleet)
+            self.stop()
+            self.start()
+        state, now = self._file.read(), self._clock()
+        if state.hears(time.time()):
+            if self._said is not None:
+                self._told("the work lane answers again: orders reach this node")
+            self._deaf_since = self._said = None
+            return True
+        self._deaf_since = now if self._deaf_since is None else self._deaf_since
+        due = self._deaf_since + PATIENCE_SECONDS if self._said is None else self._said + _AGAIN_SECONDS
+        if now >= due:
+            self._said = now
+            reason = state.problem or "nothing was heard of it yet"
+            self._told(
+                f"the work lane is deaf: orders would come from {self._settings.superlink} (Flower's SuperLink), and "
+                f"{reason}; the registry's lane answers, and the node keeps trying"
+            )
+        return False
+
+    def start(self) -> None:
+        """Start the processes."""
+        self._settings.lane.parent.mkdir(parents=True, exist_ok=True)
+        self._file.forget()
+        self._supernode = self._make(self._settings)
+        self._supernode.start()
+
+    def stop(self) -> None:
+        """End the processes."""
+        if self._supernode is not None:
+            self._supernode.stop()
+
+    def __enter__(self) -> WorkLane:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

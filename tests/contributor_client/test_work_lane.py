@@ -1,0 +1,106 @@
+"""A node's work lane: deaf until it answers, said with its address, and moved with the coordinator."""
+
+import time
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from contributor_client.lane_state import LaneFile
+from contributor_client.supernode import SuperNode, SuperNodeSettings
+from contributor_client.work_lane import PATIENCE_SECONDS, WorkLane
+from ratatouille.exchange.membership import Offer
+from ratatouille.processes import free_port
+
+
+class Processes:
+    """The two processes, as a list of what was done with them."""
+
+    def __init__(self, settings: SuperNodeSettings) -> None:
+        self.address = settings.superlink
+        self.running = False
+        made.append(self)
+
+    def start(self) -> None:
+        self.running = True
+
+    def stop(self) -> None:
+        self.running = False
+
+
+made: list[Processes] = []
+
+
+class Scene:
+    def __init__(self, folder: Path) -> None:
+        made.clear()
+        self.now = 100.0
+        self.said: list[str] = []
+        settings = SuperNodeSettings(folder, "127.0.0.1:9291", folder / "key", folder / "socket")
+        self.file = LaneFile(settings.lane)
+        self.lane = WorkLane(
+            settings, self.said.append, lambda: self.now, lambda given: cast(SuperNode, Processes(given))
+        )
+        self.lane.start()
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_a_lane_that_answers_is_heard_without_a_word(scene: Scene) -> None:
+    assert not scene.lane.look("127.0.0.1:9291")
+    scene.file.answer()
+    assert scene.lane.look("127.0.0.1:9291")
+    assert scene.said == []
+
+
+def test_a_deaf_lane_is_named_with_its_address_after_a_while_then_now_and_then_until_it_answers(scene: Scene) -> None:
+    scene.file.fail("it cannot be reached (ConnectError)")
+    for _ in range(200):
+        assert not scene.lane.look("127.0.0.1:9291")
+        scene.now += 1
+    assert len(scene.said) == 4
+    assert "the work lane is deaf" in scene.said[0]
+    assert "127.0.0.1:9291" in scene.said[0]
+    assert "it cannot be reached" in scene.said[0]
+    scene.file.answer()
+    assert scene.lane.look("127.0.0.1:9291")
+    assert scene.said[4:] == ["the work lane answers again: orders reach this node"]
+
+
+def test_a_short_silence_is_no_sentence(scene: Scene) -> None:
+    for _ in range(int(PATIENCE_SECONDS)):
+        scene.lane.look(None)
+        scene.now += 1
+    scene.file.answer()
+    scene.lane.look(None)
+    assert scene.said == []
+
+
+def test_a_coordinator_that_comes_back_elsewhere_is_followed(scene: Scene) -> None:
+    scene.file.answer()
+    assert scene.lane.look("127.0.0.1:9291")
+    assert not scene.lane.look("127.0.0.1:9555")
+    assert [(one.address, one.running) for one in made] == [("127.0.0.1:9291", False), ("127.0.0.1:9555", True)]
+    assert "127.0.0.1:9555" in scene.said[0]
+    assert not scene.lane.look(None)  # a coordinator that is away has not moved
+    assert len(made) == 2
+
+
+def test_a_supernode_that_points_to_nobody_notes_that_it_cannot_be_reached(tmp_path: Path) -> None:
+    said: list[str] = []
+    settings = SuperNodeSettings(tmp_path, f"127.0.0.1:{free_port()}", tmp_path / "key", tmp_path / "socket")
+    with WorkLane(settings, said.append) as lane:
+        deadline = time.monotonic() + 60
+        while "cannot be reached" not in LaneFile(settings.lane).read().problem and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert "cannot be reached" in LaneFile(settings.lane).read().problem
+        assert not lane.look(None)
+
+
+def test_an_offer_of_a_node_that_hears_keeps_the_bytes_that_it_had() -> None:
+    offer = Offer(node="0" * 64, name="anna", holdings=(), issued=1.0)
+    assert b"hears_orders" not in offer.to_json()
+    assert b'"hears_orders":false' in offer.model_copy(update={"hears_orders": False}).to_json()

@@ -191,6 +191,7 @@ def _timed(federation: Federation, again: Callable[[], None]) -> dict[str, float
     orders = _orders(federation.log)
     wait_until(lambda: _orders(federation.log) > orders, "a node has an order")
     took["order"] = time.time() - began
+    print({stage: round(seconds, 1) for stage, seconds in took.items()}, file=sys.stderr, flush=True)
     time.sleep(5)  # so that the next kill meets a federation at work
     return took
 

@@ -51,10 +51,13 @@ def main() -> None:
     parser.add_argument("--parent", required=True, type=int)
     parser.add_argument("--accept", action="append", help="hash of an accepted bundle; ours, unless given")
     arguments = parser.parse_args()
-    token = sys.stdin.readline().strip()
     prepare(Secret.open(arguments.secret), arguments.accept or [bundle_hash()])
     from flwr.superlink.runtime import run_serverapp
 
+    importlib.import_module("coordinator.rounds")  # before there is a task, so that a round need not wait for it
+    token = sys.stdin.readline().strip()
+    if not token:
+        return  # the executor has ended
     lines: Queue[str | None] = Queue()
     mirror_output_to_queue(lines)
     run_serverapp(

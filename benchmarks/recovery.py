@@ -4,7 +4,7 @@
 
 A coordinator and two nodes make a round of many short trainings on tiny synthetic images. Then Flower's SuperLink is
 killed, which comes back by itself; and the whole coordinator, which is started again at once. Each line tells how many
-seconds after the kill something happened: `answers` (the SuperLink), `server` (the round has a new server process),
+seconds after the kill something happened: `answers` (the SuperLink), `asked` (the round was handed to it again),
 `order` (a node has a new order of it: whole again). `--busy` keeps so many processors busy beside it.
 """
 
@@ -38,9 +38,9 @@ from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
 from registry.opening import open_registry
 
 TASK, SIZE = "shapes", 32
-STAGES = ("answers", "server", "order")
+ORDER = " order: "
+STAGES = ("answers", "asked", "order")
 _SECONDS = 300.0
-_SERVERS = ("coordinator.serverapp", "flwr-serverapp")
 _SUPERLINKS = ("coordinator.flower_superlink", "flower-superlink")
 
 
@@ -76,6 +76,7 @@ class Federation:
         self.folder = folder
         self.port, self.superlink_port = free_port(), free_port()
         self.registry = open_registry(f"grpc://127.0.0.1:{self.port}", cache=folder / "cache")
+        self.output = folder / "output.log"
         self.coordinator: subprocess.Popen[bytes] | None = None
         self._nodes: list[subprocess.Popen[bytes]] = []
         self.log = folder / "trainer" / "logs" / "worker.log"
@@ -119,7 +120,7 @@ class Federation:
 
     def ask_for_round(self) -> None:
         """Enter a round that outlasts all kills."""
-        protocol: dict[str, Any] = {"name": "emoji", "image_size": SIZE, "runs": 500, "steps": 20, "warmup": 3}
+        protocol: dict[str, Any] = {"name": "emoji", "image_size": SIZE, "runs": 200, "steps": 20, "warmup": 3}
         protocol |= {"batch": 4, "evaluate_every": 10, "average_from": 5, "auxiliary_steps": 20}
         values = {"name": "long", "target": TASK, "held_out": ["sketch"], "recipes": ["vanilla"], "protocol": protocol}
         request(read_round_settings(self._write("long", values)), self.registry)
@@ -148,7 +149,7 @@ class Federation:
 
     def _start(self, *words: str) -> subprocess.Popen[bytes]:
         environment = environment_with_scripts(RATATOUILLE_HOME=str(self.folder / "home"), OMP_NUM_THREADS="1")
-        with (self.folder / "output.log").open("ab") as output:
+        with self.output.open("ab") as output:
             return subprocess.Popen(
                 [*module("ratatouille.cli.main"), *words], env=environment, stdout=output, stderr=output
             )
@@ -160,7 +161,7 @@ def measure(folder: Path, times: int) -> dict[str, list[dict[str, float]]]:
     found: dict[str, list[dict[str, float]]] = {"SuperLink": [], "coordinator": []}
     with Federation(folder) as federation:
         federation.ask_for_round()
-        wait_until(lambda: _orders(federation.log) > 2, "the round is under way")
+        wait_until(lambda: _count(federation.log, ORDER) > 2, "the round is under way")
         for _ in range(times):
             _youngest(federation, _SUPERLINKS).kill()
             found["SuperLink"].append(_timed(federation, lambda: None))
@@ -181,15 +182,15 @@ def wait_until(true: Callable[[], bool], what: str) -> None:
 
 
 def _timed(federation: Federation, again: Callable[[], None]) -> dict[str, float]:
-    began = time.time()
+    began, asked = time.time(), _count(federation.output, "has Flower run")
     again()
     took = {}
     wait_until(lambda: _answers(federation.superlink_port), "the SuperLink answers")
     took["answers"] = time.time() - began
-    wait_until(lambda: _born(federation, _SERVERS) > began, "the round has a server process")
-    took["server"] = time.time() - began
-    orders = _orders(federation.log)
-    wait_until(lambda: _orders(federation.log) > orders, "a node has an order")
+    wait_until(lambda: _count(federation.output, "has Flower run") > asked, "the round is handed out")
+    took["asked"] = time.time() - began
+    orders = _count(federation.log, ORDER)
+    wait_until(lambda: _count(federation.log, ORDER) > orders, "a node has an order")
     took["order"] = time.time() - began
     print({stage: round(seconds, 1) for stage, seconds in took.items()}, file=sys.stderr, flush=True)
     time.sleep(5)  # so that the next kill meets a federation at work
@@ -203,13 +204,6 @@ def _answers(port: int) -> bool:
             return True
     except (urllib.error.URLError, OSError):
         return False
-
-
-def _born(federation: Federation, names: Sequence[str]) -> float:
-    try:
-        return _youngest(federation, names).create_time()
-    except (LookupError, psutil.NoSuchProcess):
-        return 0.0
 
 
 def _youngest(federation: Federation, names: Sequence[str]) -> psutil.Process:
@@ -228,8 +222,8 @@ def _youngest(federation: Federation, names: Sequence[str]) -> psutil.Process:
     return max(found, key=lambda one: one[0])[1]
 
 
-def _orders(log: Path) -> int:
-    return log.read_text(errors="replace").count(" order: ") if log.exists() else 0
+def _count(log: Path, text: str) -> int:
+    return log.read_text(errors="replace").count(text) if log.exists() else 0
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from ratatouille.processes.signals import end_at_once_on_signals
 
 _POLL_SECONDS = 0.2
 """How often it asks for a submitted run: a fifth of a second costs 1 % of a core."""
-_RESERVE_SECONDS = 10.0
+_RESERVE_SECONDS = 60.0
 """A ServerApp that has just begun has the processors for itself so long, then the next reserve is started."""
 
 

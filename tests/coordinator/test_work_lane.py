@@ -186,6 +186,18 @@ def test_after_a_killed_superlink_the_old_run_is_over_and_a_new_one_finds_the_no
     assert [reply["body"]["order"] for reply in seen["replies"]] == [{"number": 1}]
 
 
+def test_after_a_killed_executor_its_run_is_over_at_once_and_the_next_executor_starts_new_ones(lane: Lane) -> None:
+    interrupted = lane.submit("orphaned", {"seconds": 60.0})
+    assert until(lambda: lane.control.status(interrupted) == "running")
+    executors = [line for line in commands_with(str(lane.folder)) if "-m coordinator.executor" in line]
+    process = next(line for line in executors if "tether.py" not in line)
+    os.kill(int(process.split()[0]), signal.SIGKILL)
+    # Flower would wait for a sign of life of the server process for a minute.
+    assert until(lambda: _status_or_gone(lane.control, interrupted) == "stopped", 40)
+    seen = lane.results("after", lane.submit("after", {"number": 2}))
+    assert [reply["body"]["order"] for reply in seen["replies"]] == [{"number": 2}]
+
+
 def _status_or_gone(control: Control, run: int) -> str:
     try:
         return control.status(run)

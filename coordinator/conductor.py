@@ -181,6 +181,8 @@ class Conductor:
         needed = self.forecast()
         known, asked = len(needed.known), len(needed.orders) + len(needed.combinations)
         self._registry.note(self.round.id, "plan", f"{known}/{asked}", f"{asked} questions, {known} of them answered")
+        for gap in self.round.gaps:
+            self._registry.note(self.round.id, "gap", "data", gap)
 
     def _plan(self) -> Plan:
         """The plan for the facts that are here; walked again only when there are more of them, or the round closes."""

@@ -14,6 +14,7 @@ from coordinator.matching import can_do
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.exchange.order import Order
 from ratatouille.recipes.forecast import Forecast
+from ratatouille.recipes.round import Round
 from ratatouille.record import Record
 from registry.port import Registry
 from registry.records import LogQuery, Result
@@ -53,13 +54,15 @@ class Estimate(Record):
     """Known versions that this round would read, but gc has removed their weights."""
     lacking: tuple[str, ...] = ()
     """What the round goes without, since the members who hold the data have closed it."""
+    gaps: tuple[str, ...] = ()
+    """What the data lacks: domains of holdings that are too small to be trained on, classes that nobody can learn."""
     seconds: float | None
     """Training time of one node doing everything; None when no earlier run says how long a step takes."""
 
     @property
     def warnings(self) -> list[str]:
-        """What would keep the round from its end."""
-        found = []
+        """What would keep the round from its end, and what its data lacks."""
+        found = list(self.gaps)
         if self.bytes_stored > self.bytes_free:
             found.append(
                 f"the registry has room for {self.bytes_free / 2**20:.0f} MiB, and this round may need "
@@ -91,8 +94,8 @@ class Estimate(Record):
         )
 
 
-def estimate(needed: Forecast, facts: Mapping[str, Result], registry: Registry) -> Estimate:
-    """Estimate a forecast with the facts that are known."""
+def estimate(round: Round, needed: Forecast, facts: Mapping[str, Result], registry: Registry) -> Estimate:
+    """Estimate a round's forecast with the facts that are known."""
     offers = sorted(registry.offers(), key=lambda offer: offer.name)
     groups: dict[str, list[tuple[str, Order]]] = {}
     for work_id, order in needed.orders.items():
@@ -119,6 +122,7 @@ def estimate(needed: Forecast, facts: Mapping[str, Result], registry: Registry) 
         bytes_free=registry.usage().room,
         removed=len(removed(needed, facts)),
         lacking=tuple(order.label for order in needed.lacking.values()),
+        gaps=round.gaps,
         seconds=None if pace is None else pace * open_steps,
     )
 

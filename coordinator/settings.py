@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from coordinator.matching import speaks_our_dialect
+from coordinator.shares import Training, evaluation_shares, target_shares, training_shares
 from coordinator.starts import given_starts
 from ratatouille.errors import Refusal
 from ratatouille.exchange.dialect import METHOD_REVISION
@@ -21,7 +22,7 @@ from ratatouille.exchange.version import Version
 from ratatouille.recipes.columns import STARTS
 from ratatouille.recipes.protocol import Protocol, resolve_protocol
 from ratatouille.recipes.recipe import FIRST, recipe_named
-from ratatouille.recipes.round import Auxiliary, Given, Round, Share, Start
+from ratatouille.recipes.round import Auxiliary, Given, Round, Start
 from ratatouille.recipes.studies import study_named
 from ratatouille.record import Name, Record
 from ratatouille.settings import read_settings
@@ -93,7 +94,8 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
             "release another version or name one as `foundation`"
         )
     foundation = start.version
-    auxiliaries = _auxiliaries(settings, registry, offers)
+    bound = target_shares(target, training, offers, settings.trial + settings.pool_trials - 1)
+    auxiliaries, beside = _auxiliaries(settings, registry, offers)
     starts = _starts(settings, registry, foundation, target)
     _refuse_one_name_twice(auxiliaries, starts)
     return Round(
@@ -104,8 +106,8 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
         architecture=foundation.architecture,
         foundation=Start(version=foundation.id, featurizer=foundation.featurizer),
         held_out=held_out,
-        training=training_shares(target, training, offers),
-        evaluation=_evaluation_shares(target, held_out, offers) if settings.evaluate_held_out else (),
+        training=bound.shares,
+        evaluation=evaluation_shares(target, held_out, offers) if settings.evaluate_held_out else (),
         auxiliaries=auxiliaries,
         starts=starts,
         recipes=tuple(dict.fromkeys(settings.recipes)),
@@ -116,57 +118,25 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
         revision=METHOD_REVISION,
         analyses=tuple(dict.fromkeys(settings.analyses)),
         slices=tuple(sorted(set(settings.slices), reverse=True)),  # seen, new
+        left_out=tuple(gap for one in (bound, *beside) for gap in one.left_out),
+        untaught=tuple(one.untaught for one in (bound, *beside) if one.untaught is not None),
         min_runs=settings.min_runs,
         deadline=None if settings.deadline_minutes is None else 60 * settings.deadline_minutes,
     )
 
 
-def training_shares(task: Task, domains: Sequence[str], offers: Sequence[Offer]) -> tuple[Share, ...]:
-    """Holdings to train on: those that have all domains if there are any, else all that have one.
-
-    Replicas have one fingerprint and are one holding. Where there are several, each run trains on one of them.
-
-    Raises:
-        Refusal: when a domain is offered by nobody.
-    """
-    held = _held(task, domains, [offer for offer in offers if offer.trains])
-    _refuse_missing(task, domains, held, "trains on")
-    return _shares(held, domains)
-
-
-def _evaluation_shares(task: Task, domains: Sequence[str], offers: Sequence[Offer]) -> tuple[Share, ...]:
-    """Holdings to count on; counts of different holdings are summed within a domain."""
-    held = _held(task, domains, offers)
-    _refuse_missing(task, domains, held, "holds")
-    return _shares(held, domains)
-
-
-def _shares(held: dict[str, tuple[str, ...]], domains: Sequence[str]) -> tuple[Share, ...]:
-    complete = {fingerprint: names for fingerprint, names in held.items() if len(names) == len(domains)}
-    return tuple(
-        Share(fingerprint=fingerprint, domains=names) for fingerprint, names in sorted((complete or held).items())
-    )
-
-
-def _held(task: Task, domains: Sequence[str], offers: Sequence[Offer]) -> dict[str, tuple[str, ...]]:
-    """Fingerprints of the task's holdings and those of `domains` that each has."""
-    held = {}
-    for offer in offers:
-        for holding in offer.holdings:
-            names = tuple(domain for domain in domains if holding.total(domain))
-            if holding.task == task.digest and names:
-                held[holding.fingerprint] = names
-    return held
-
-
-def _auxiliaries(settings: RoundSettings, registry: Registry, offers: Sequence[Offer]) -> tuple[Auxiliary, ...]:
+def _auxiliaries(
+    settings: RoundSettings, registry: Registry, offers: Sequence[Offer]
+) -> tuple[tuple[Auxiliary, ...], list[Training]]:
+    """The auxiliary tasks, and what is lacking in the data of each; of "all" those that are too small are left out."""
     if not _uses_a_pool(settings):
-        return ()
+        return (), []
     offered = {holding.task_name for offer in offers if offer.trains for holding in offer.holdings}
     names = settings.auxiliaries
     if names == "all":
         names = tuple(name for name in offered if name != settings.target and registry.task(name).kind == "auxiliary")
-    chosen = []
+    chosen: list[Auxiliary] = []
+    bound: list[Training] = []
     for name in sorted(set(names)):
         task = registry.task(name)
         if name == settings.target:
@@ -175,15 +145,17 @@ def _auxiliaries(settings: RoundSettings, registry: Registry, offers: Sequence[O
             )
         banned = banned_domains(settings)
         domains = tuple(domain for domain in task.domains if domain not in banned)
-        present = _held(task, domains, [offer for offer in offers if offer.trains])
-        if not present:
+        found = training_shares(task, domains, offers)  # auxiliary work is done once, in trial 0
+        bound.append(found)
+        if found.shares:
+            chosen.append(Auxiliary(name=name, task=task.digest, shares=found.shares))
+        elif not found.left_out or settings.auxiliaries != "all":
+            why = f", since {found.left_out[0].sentence}" if found.left_out else ""
             raise Refusal(
                 f"no node that is here trains on the auxiliary task '{name}'"
-                f"{' outside the held-out domains' if banned else ''}; join one, or leave it out of `auxiliaries`"
+                f"{' outside the held-out domains' if banned else ''}{why}; join one, or leave it out of `auxiliaries`"
             )
-        covered = tuple(domain for domain in domains if any(domain in held for held in present.values()))
-        chosen.append(Auxiliary(name=name, task=task.digest, shares=_shares(present, covered)))
-    return tuple(chosen)
+    return tuple(chosen), bound
 
 
 def _starts(settings: RoundSettings, registry: Registry, foundation: Version, target: Task) -> tuple[Given, ...]:
@@ -223,12 +195,3 @@ def _refuse_unknown_domains(task: Task, names: Sequence[str]) -> None:
             raise Refusal(f"task '{task.name}' has no domain '{name}' to hold out; it has {', '.join(task.domains)}")
     if set(names) == set(task.domains):
         raise Refusal(f"every domain of task '{task.name}' is held out; leave at least one to train on")
-
-
-def _refuse_missing(task: Task, domains: Sequence[str], held: dict[str, tuple[str, ...]], does: str) -> None:
-    missing = [domain for domain in domains if not any(domain in names for names in held.values())]
-    if missing:
-        raise Refusal(
-            f"no node that is here {does} {', '.join(missing)} of task '{task.name}'; "
-            "`ratatouille node status` lists who is here"
-        )

@@ -72,7 +72,7 @@ def checked_round(file: Path, remote: str | None) -> CheckedRound:
         conductor = Conductor(round, registry, time.time())
         conductor.gather()
         needed = forecast(round, conductor.facts)
-        cost = estimate(needed, conductor.facts, registry)
+        cost = estimate(round, needed, conductor.facts, registry)
         offers = registry.offers()
     shares = (*round.training, *round.evaluation, *(share for one in round.auxiliaries for share in one.shares))
     return CheckedRound(

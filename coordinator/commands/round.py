@@ -8,7 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from coordinator.commands.running import Fresh, Rehearse, RoundFile, Runs, Steps, Workers, carried_out, settings_of
+from coordinator.commands.running import (
+    Fresh,
+    Rehearse,
+    RoundFile,
+    Runs,
+    Steps,
+    Workers,
+    carried_out,
+    say_gaps,
+    settings_of,
+)
 from coordinator.conductor import Conductor
 from coordinator.requests import request
 from coordinator.settings import RoundSettings, resolve
@@ -47,7 +57,7 @@ def plan_(
     round = resolve(_settings(file, recipes, runs, steps, pool_trials, None, None), registry)
     conductor = Conductor(round, registry, time.time())
     conductor.gather()
-    forecasted = estimate(conductor.forecast(), conductor.facts, registry)
+    forecasted = estimate(round, conductor.forecast(), conductor.facts, registry)
     if as_json:
         print_json(forecasted)
         return
@@ -90,8 +100,9 @@ def run(
     settings = _settings(file, recipes, runs, steps, pool_trials, deadline, min_runs)
     registry = registry_in_force(remote)
     if detach and not rehearse:
-        id_ = request(settings, registry, fresh).id
-        print_json({"round": id_}) if as_json else console.print(f"round {id_} is on its way")
+        asked = request(settings, registry, fresh)
+        print_json({"round": asked.id}) if as_json else console.print(f"round {asked.id} is on its way")
+        say_gaps(asked, as_json)
         return
     record = carried_out(settings, registry, remote, rehearse or [], workers, fresh, as_json)
     _show(result(registry, record), as_json)
@@ -228,6 +239,8 @@ def show_report(found: Report) -> None:
             f"{len(found.lacking)} answers are missing, since the members who hold the data have closed them: "
             + ", ".join(found.lacking)
         )
+    for gap in found.gaps:
+        print_line(f"note: {gap}", "yellow")
     if found.note:
         print_line(found.note)
 

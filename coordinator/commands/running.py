@@ -14,8 +14,9 @@ from coordinator.conductor import Conductor
 from coordinator.requests import request
 from coordinator.settings import RoundSettings, read_round_settings
 from ratatouille.cli.home import remote_in_force
-from ratatouille.cli.output import console
+from ratatouille.cli.output import console, print_line
 from ratatouille.errors import Refusal
+from ratatouille.recipes.round import Round
 from ratatouille.record import first_problem
 from registry.port import Registry
 from registry.records import RoundRecord
@@ -64,12 +65,20 @@ def carried_out(
     if rehearsed:
         id_ = _rehearse(settings, remote_in_force(remote).value, rehearsed, workers, fresh, quiet)
     else:
-        id_ = request(settings, registry, fresh).id
+        round = request(settings, registry, fresh)
+        say_gaps(round, quiet)
+        id_ = round.id
         follow(registry, id_, quiet=quiet)
     record = registry.round(id_)
     if record.state in ("failed", "cancelled"):
         raise Refusal(f"round {record.name} ({record.id}) {record.state}: {record.reason}")
     return record
+
+
+def say_gaps(round: Round, quiet: bool) -> None:
+    """Say at its start what the data of a round lacks."""
+    for gap in () if quiet else round.gaps:
+        print_line(f"note: {gap}", "yellow")
 
 
 def _rehearse(
@@ -84,6 +93,8 @@ def _rehearse(
     last: list[str] = []
 
     def told(conductors: Sequence[Conductor]) -> None:
+        if not last:
+            say_gaps(conductors[0].round, quiet)
         found = conductors[0].gather()
         line = f"rehearsal: {len(found.questions) - len(found.orders)} of {len(found.questions)} questions answered"
         if not quiet and last[-1:] != [line]:

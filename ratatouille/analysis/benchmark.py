@@ -108,7 +108,7 @@ def _summary(name: str, target: str, cells: Sequence[Cell]) -> Summary:
         metric=first.metric if first else "accuracy",
         held_out=tuple(dict.fromkeys(cell.report.held_out for cell in cells)),
         lines=tuple(lines.values()),
-        differences=tuple(_differences(lines, scores)),
+        differences=paired_differences(lines, scores),
         trials=max((len(trials) for trials in tables.values()), default=0),
     )
 
@@ -173,7 +173,9 @@ def _uses_auxiliaries(recipe: str) -> bool:
     return STARTS[recipe_named(recipe).starts].auxiliaries
 
 
-def _differences(lines: Mapping[str, Line], scores: Mapping[str, Mapping[int, Fraction]]) -> list[Difference]:
+def paired_differences(
+    lines: Mapping[str, Line], scores: Mapping[str, Mapping[int, Fraction]]
+) -> tuple[Difference, ...]:
     """Every recipe against the baseline, and the favourite against the others of its setting and its own other ones."""
     pairs = [(label, BASELINE) for label in lines if BASELINE in lines and label != BASELINE]
     for label, line in lines.items():
@@ -189,4 +191,4 @@ def _differences(lines: Mapping[str, Line], scores: Mapping[str, Mapping[int, Fr
             found[frozenset((first, second))] = Difference(
                 first=first, second=second, difference=interval(values), wins=wins
             )
-    return list(found.values())
+    return tuple(found.values())

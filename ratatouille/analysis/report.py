@@ -78,6 +78,8 @@ class Report(Record):
     """How often a recipe met a training that another one had asked for; it was done once."""
     lacking: tuple[str, ...] = ()
     """Answers that the round goes without, since the members who hold the data have closed them."""
+    gaps: tuple[str, ...] = ()
+    """What the data lacks: domains of holdings that are too small to be trained on, classes that nobody can learn."""
     note: str = ""
 
 
@@ -97,6 +99,7 @@ def report(
         starts=("foundation", *(one.name for one in round.pool)) if round.pool else (),
         shared=shared,
         lacking=tuple(lacking),
+        gaps=round.gaps,
         note=note,
     )
 

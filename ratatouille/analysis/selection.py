@@ -14,6 +14,9 @@ from ratatouille.recipes.score import exact_score
 from ratatouille.recipes.study_selection import Selection as Asked
 from ratatouille.record import Record
 
+Scores = tuple[Fraction | None, Fraction | None]
+"""Of validation and of held-out images, exactly; None where no image was counted."""
+
 
 class Network(Record):
     """A run or a final version, once, with the first recipe that has it."""
@@ -79,11 +82,17 @@ def selection(asked: Asked, outcomes: Sequence[Outcome], metric: str) -> Selecti
     groups += [(f"runs of {one.recipe}", [places[member.version] for member in one.members]) for one in outcomes]
     groups += [("final versions", [place for place, one in enumerate(networks) if one.final])]
     choices = tuple(choice for name, group in groups if (choice := _choice(name, group, scores, domains)) is not None)
+    return finished(networks, scores, choices)
+
+
+def finished(networks: tuple[Network, ...], scores: Sequence[Scores], choices: tuple[Choice, ...]) -> Selection:
+    """The whole of it, with rank correlations and the sentence; `scores` are those of the networks."""
+    of = list(zip(networks, scores, strict=True))
     found = Selection(
         sentence="",
         networks=networks,
-        runs=_ranked([both for one, both in zip(networks, scores, strict=True) if one.run]),
-        versions=_ranked([both for one, both in zip(networks, scores, strict=True) if one.final]),
+        runs=_ranked([both for one, both in of if one.run]),
+        versions=_ranked([both for one, both in of if one.final]),
         choices=choices,
     )
     return found.model_copy(update={"sentence": _sentence(found)})
@@ -95,10 +104,6 @@ def _recipe(one: Candidate, outcomes: Sequence[Outcome]) -> str:
         if any(member.version == one.version for member in outcome.members):
             return outcome.recipe
     return next(each.recipe for each in outcomes if each.final is not None and each.final.version == one.version)
-
-
-Scores = tuple[Fraction | None, Fraction | None]
-"""Of validation and of held-out images, exactly; None where no image was counted."""
 
 
 def _scores(one: Candidate, metric: str) -> Scores:

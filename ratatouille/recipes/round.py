@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from ratatouille.recipes.gaps import LeftOut, Untaught
 from ratatouille.recipes.protocol import Protocol
 from ratatouille.record import Digest, Name, Record
 
@@ -77,6 +78,10 @@ class Round(Record):
     """Of the method, for all its questions. Left out of the record at 1, so that rounds of that revision keep their ids
     and still find their answers.
     """
+    left_out: Annotated[tuple[LeftOut, ...], Field(exclude_if=lambda some: not some)] = ()
+    """Domains of holdings that would be trained on, were they not too small."""
+    untaught: Annotated[tuple[Untaught, ...], Field(exclude_if=lambda some: not some)] = ()
+    """Classes that no run can learn, of the target and of auxiliary tasks."""
     min_runs: PositiveInt | None = None
     """When the deadline passes, combine if at least so many runs are there; None: all must be."""
     deadline: PositiveFloat | None = None
@@ -93,6 +98,11 @@ class Round(Record):
         auxiliary tasks that the round trains, and starts that are there.
         """
         return tuple(sorted((*self.auxiliaries, *self.starts), key=lambda one: one.name))
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What the data lacks, in sentences."""
+        return (*(one.sentence for one in self.left_out), *(one.sentence for one in self.untaught))
 
     @property
     def training_domains(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 import tomllib
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import tomli_w
 from coordinator.commands.files import MARKS, Kind, kind_of, template
 from coordinator.conductor import Conductor
 from coordinator.settings import RoundSettings, read_round_settings, resolve
-from ratatouille.exchange.assignment import Probe
+from ratatouille.exchange.assignment import NodeAssignment, Probe
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
@@ -210,9 +211,9 @@ class Stage:
         self.world.define()
         self.world.maintainer.release(str(self.world.foundation().version))
 
-    def offer(self, name: str, task: str, domains: tuple[str, ...], trains: bool = True) -> None:
+    def offer(self, name: str, task: str, domains: tuple[str, ...], trains: bool = True, **data: Any) -> None:
         """A node offers its data for a minute."""
-        settings = read_node_settings(_node(self.folder, name, task, domains=domains, trains=trains))
+        settings = read_node_settings(_node(self.folder, name, task, domains=domains, trains=trains, **data))
         signer = Signer.open(self.folder / f"{name}.key")
         data = open_holdings(settings, self.registry.task, self.folder / "cache")
         held = tuple(one.holding for one in data.values())
@@ -284,6 +285,40 @@ def test_what_is_known_is_not_counted_as_open_and_tells_the_time(crowd: Stage) -
     found = call("check", file, "--json", *crowd.remote).json
     assert found["known"] == 2 + answered
     assert found["estimate"]["seconds"] > 0
+
+
+def test_a_domain_that_is_too_small_and_a_class_without_images_are_said_before_any_work(stage: Stage) -> None:
+    """Ann has a style; Tom has one image of one class of another style, which nobody can train on."""
+    write_synthetic("shapes", stage.folder / "shapes", each=4)
+    few = stage.folder / "few"
+    for name in ("disc", "square"):
+        shutil.copytree(stage.folder / "shapes" / "day" / name, few / "day" / name)
+    tiny = stage.folder / "tiny" / "night" / "disc"
+    tiny.mkdir(parents=True)
+    shutil.copy(min((stage.folder / "shapes" / "night" / "disc").iterdir()), tiny)
+    stage.offer("ann", "shapes", ("day",), path=str(few))
+    stage.offer("tom", "shapes", ("night",), path=str(tiny.parent.parent))
+    stage.offer("eve", "shapes", ("sketch",), trains=False)
+
+    small = "domain night has no image to"
+    assert small in call("check", stage.folder / "tom.node.toml", *stage.remote).out.replace("\n", " ")
+    file = stage.round(recipes=["soup"])
+    left_out, nobody = "domain night of task shapes in the holding", "has an image to train class 'triangle' of task"
+    for command in (("check",), ("round", "plan"), ("round", "run", "--detach"), ("round", "report")):
+        last = "spring" if command[-1] == "report" else file
+        shown = " ".join(call(*command, last, *stage.remote).out.split())
+        assert left_out in shown, command
+        assert "is left out of training, since it has no image to" in shown
+        assert nobody in shown, command
+    assert len(call("round", "report", "spring", "--json", *stage.remote).json["gaps"]) == 2
+    assert len(call("round", "plan", file, "--json", *stage.remote).json["gaps"]) == 2
+    conductor = Conductor(resolve(read_round_settings(file), stage.registry), stage.registry, 0.0)
+    work = [order.assignment for order in conductor.advance().orders.values()]
+    assert {one.fingerprint for one in work if isinstance(one, NodeAssignment)} == {
+        share.fingerprint for share in conductor.round.training
+    }
+    logged = " ".join(call("round", "logs", "spring", *stage.remote).out.split())
+    assert left_out in logged
 
 
 def test_a_round_says_how_much_room_it_needs_and_warns_when_there_is_less(crowd: Stage) -> None:

@@ -10,7 +10,7 @@ import fcntl
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.processes import Child, Program, environment_with_scripts, module
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.inspection import Progress
+from ratatouille.tasks.kept import forget_others, make_own
 from ratatouille.tasks.node import NodeSettings, open_holdings
 from registry.opening import open_registry
 from registry.port import Registry
@@ -80,6 +81,7 @@ class Node:
             holdings = open_holdings(self.settings, registry.task, self.paths.data, _unless(stop, progress))
             if fleet is None:
                 return
+            self._forget_others(holdings.values(), told)
             for data in holdings.values():
                 for note in data.notes:
                     told(f"note: {note}")
@@ -90,6 +92,18 @@ class Node:
             stack.enter_context(worker)
             lane.start()
             self._stay(registry, holdings, lane, stop, told)
+
+    def _forget_others(self, held: Collection[LocalData], told: Callable[[str], None]) -> None:
+        """What was kept of images goes with the data: nobody looks after copies of what is not offered any more."""
+        removed = forget_others(
+            self.paths.data,
+            self.paths.work / "features",
+            [data.digests for data in held if data.image_cache],
+            [data.holding.fingerprint for data in held if data.image_cache],
+            [table.path if table.path.is_dir() else table.path.parent for table in self.settings.data],
+        )
+        if removed:
+            told(f"removed {len(removed)} files with copies of images that are not offered any more")
 
     def _stay(
         self,
@@ -184,7 +198,7 @@ def _fleet(registry: Registry, stop: threading.Event) -> str | None:
 @contextmanager
 def _only_one(folder: Path, name: str) -> Iterator[None]:
     """Two nodes with one identity would answer each other's orders."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_own(folder)
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

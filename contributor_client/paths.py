@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 from dataclasses import dataclass
 from pathlib import Path
+
+from ratatouille.errors import Refusal
 
 
 @dataclass(frozen=True)
@@ -51,3 +54,18 @@ class NodePaths:
     def logs(self) -> Path:
         """Logs of the node's processes."""
         return self.folder / "logs"
+
+
+def refuse_running(folder: Path) -> None:
+    """See that no node runs from a folder.
+
+    Raises:
+        Refusal: when one does.
+    """
+    try:
+        with (folder / "lock").open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return
+    except BlockingIOError as error:
+        raise Refusal(f"a node runs from '{folder}'; stop it first") from error

@@ -6,6 +6,7 @@ bit, as a federation does.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -223,6 +224,7 @@ _worker: list[Any] = []
 def _open_stage(stage: Stage) -> None:
     from ratatouille.training import numerics
 
+    os.umask(0o077)  # what comes from images is their owner's alone
     numerics.apply()
     _worker.append(_Worker(stage))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from ratatouille.cli.home import home, remote_in_force
 from ratatouille.cli.options import AsJson, Home, Remote
 from ratatouille.cli.output import console, print_json, print_line, print_table, say_what_happens, short
 from ratatouille.cli.progress import counting
+from ratatouille.folders import make_private
 from ratatouille.processes import stop_on_signals
 
 _END_SECONDS = 20.0
@@ -36,6 +38,9 @@ def join(
     place = folder or settings.folder or home() / "nodes" / settings.name
     address = remote_in_force(remote or settings.remote).value
     registry_in_force(address).close()  # a mistyped folder is said before the node has a key
+    # The umask reaches the node's child processes too: what they write is its owner's alone, as what we write is.
+    os.umask(0o077)
+    make_private(home())
     node = Node(settings, file.resolve(), place.resolve(), address)
     with counting("reading images") as progress:
         node.run(stop, print_line, progress)

@@ -15,6 +15,7 @@ from ratatouille.cli.options import AsJson, Remote
 from ratatouille.cli.output import percent, plain, print_json, print_line, print_table, short
 from ratatouille.cli.progress import counting
 from ratatouille.errors import Refusal
+from ratatouille.folders import make_private
 from ratatouille.recipes.protocol import DOMAINBED
 from registry.commands.opened import opened
 
@@ -73,12 +74,16 @@ class Asked:
         """What counts there, with the registry open until the block ends."""
         # imported first: whoever lacks torch hears of it before anything else
         from contributor_client.own_data import Scoring, silent
+        from ratatouille.tasks.kept import OWN_DATA, forget_old, make_own
         from ratatouille.tasks.own import look_at
 
         with opened(remote) as registry:
             folder = look_at(self.data, _labels(self.map), self.group, self.corrupt)
             progress = silent if as_json else counting
             cache = home() / "own-data"
+            make_private(home())
+            make_own(cache, OWN_DATA)
+            forget_old(cache, OWN_DATA)
             yield Scoring(
                 registry, folder, cache, self.head, self.split, self.image_size, self.device, self.l2, progress
             )

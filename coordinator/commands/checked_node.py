@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from ratatouille.cli import output
 from ratatouille.cli.home import home
 from ratatouille.cli.progress import counting
+from ratatouille.cli.remotes import my_public_name
 from ratatouille.errors import Refusal
+from ratatouille.exchange.leaving import NEVER, Leaving, leaving
+from ratatouille.exchange.membership import Offer
+from ratatouille.exchange.signing import Signer
+from ratatouille.folders import make_private
 from ratatouille.record import Name, Record
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.holding import TRIALS, Holding
+from ratatouille.tasks.kept import make_own
 from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
 from ratatouille.tasks.split import SPLITS
 from ratatouille.tasks.task import Task, load_task
 from registry.commands.opened import opened
+
+_WIDTH = 60
+"""Characters of an example that people see; `--json` has all of it."""
 
 
 class CheckedData(Record):
@@ -38,11 +49,13 @@ class CheckedNode(Record):
     device: str
     trains: bool
     data: tuple[CheckedData, ...]
+    leaves: tuple[Leaving, ...] = ()
+    """Every kind of value that leaves the machine of this node, with an example."""
 
     def show(self) -> None:
         """Print it for people."""
         role = "trains and evaluates" if self.trains else "evaluates, never trains"
-        output.print_line(f"node {self.name}: {role}, device {self.device}")
+        output.print_line(f"node {self.name}: {role}, device {self.device}; {self.name} is its public name")
         for one in self.data:
             images, domains = one.holding.total(), ", ".join(one.holding.domains)
             title = f"task {one.task} (defined in the {one.task_from}): {images} images of {domains}"
@@ -50,6 +63,9 @@ class CheckedNode(Record):
             output.print_line(f"fingerprint {one.holding.fingerprint}")
             for note in one.notes:
                 output.print_line(f"note: {note}", "yellow")
+        rows = [(f"{one.record} {one.field}".strip(), one.means, _short(one.example)) for one in self.leaves]
+        output.print_table(("value", "what it says", "here, such as"), rows, "What leaves this machine")
+        output.print_line(NEVER)
 
 
 def checked_node(file: Path, remote: str | None, task_files: Sequence[Path], quiet: bool = False) -> CheckedNode:
@@ -61,7 +77,10 @@ def checked_node(file: Path, remote: str | None, task_files: Sequence[Path], qui
     settings = read_node_settings(file)
     find = Definitions(remote or settings.remote, task_files, file.parent / "task.toml")
     # The folder that the node will use itself, so that joining does not read every image again.
-    cache = (settings.folder or home() / "nodes" / settings.name) / "data"
+    folder = settings.folder or home() / "nodes" / settings.name
+    make_private(home())
+    make_own(folder)
+    cache = folder / "data"
     if quiet:
         opened_data = open_holdings(settings, find, cache)
     else:
@@ -72,7 +91,35 @@ def checked_node(file: Path, remote: str | None, task_files: Sequence[Path], qui
         device=settings.device,
         trains=settings.trains,
         data=tuple(_checked(data, find.origin[data.task.name], settings) for data in opened_data.values()),
+        leaves=_leaves(settings, tuple(data.holding for data in opened_data.values()), folder / "key"),
     )
+
+
+def _leaves(settings: NodeSettings, holdings: tuple[Holding, ...], key: Path) -> tuple[Leaving, ...]:
+    """What the node would send, made from the records that it would send it in."""
+    node = Signer.open(key).node if key.exists() else None
+    offer = Offer(
+        node=node or "0" * 64,
+        name=settings.name,
+        holdings=holdings,
+        device=settings.device,
+        trains=settings.trains,
+        issued=time.time(),
+        seconds=20.0,
+    )
+    try:
+        from ratatouille.training import numerics
+
+        software, device = numerics.describe(numerics.device("auto" if settings.device == "auto" else "cpu"))
+    except ModuleNotFoundError:  # checked on a machine that cannot train
+        software, device = {}, settings.device
+    return leaving(offer, software, device, my_public_name(), node)
+
+
+def _short(example: object) -> str:
+    """An example on one line, cut where it is long."""
+    text = example if isinstance(example, str) else json.dumps(example, ensure_ascii=False)
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
 
 
 class Definitions:

@@ -18,7 +18,7 @@ from ratatouille.tasks.stored import write_whole
 Kind = Literal["task", "node", "round"]
 MARKS: dict[Kind, frozenset[str]] = {
     "task": frozenset({"classes", "domains", "metric", "split", "class_weights", "description"}),
-    "node": frozenset({"data", "device", "trains", "cache_megabytes", "remote", "folder"}),
+    "node": frozenset({"data", "device", "trains", "cache_megabytes", "image_cache", "remote", "folder"}),
     "round": frozenset({"target", "recipes", "held_out", "auxiliaries", "starts", "foundation", "protocol", "slices"}),
 }
 """Keys that only one kind of file has."""

@@ -16,6 +16,7 @@ from coordinator.settings import RoundSettings, read_round_settings
 from ratatouille.cli.home import remote_in_force
 from ratatouille.cli.output import console, print_line
 from ratatouille.errors import Refusal
+from ratatouille.folders import make_private
 from ratatouille.recipes.round import Round
 from ratatouille.record import first_problem
 from registry.port import Registry
@@ -86,10 +87,14 @@ def _rehearse(
 ) -> str:
     from coordinator.rehearsal import Stage, rehearse
     from ratatouille.cli.home import home
+    from ratatouille.tasks.kept import forget_old, make_own
     from ratatouille.tasks.node import read_node_settings
 
     nodes = tuple(read_node_settings(file.resolve()) for file in files)
     stage = Stage(address, nodes, (home() / "rehearsal").resolve())
+    make_private(home())
+    make_own(stage.folder)
+    forget_old(stage.folder)
     last: list[str] = []
 
     def told(conductors: Sequence[Conductor]) -> None:

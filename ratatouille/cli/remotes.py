@@ -159,7 +159,9 @@ def usable_address(url: str) -> str:
 
 def write_config(config: Config) -> None:
     """Replace config.toml as a whole, so that a crash leaves the old one or the new one."""
-    write_whole(config_file(), [tomli_w.dumps(config.model_dump(exclude_none=True, exclude_unset=True)).encode()])
+    write_whole(
+        config_file(), [tomli_w.dumps(config.model_dump(exclude_none=True, exclude_unset=True)).encode()], private=True
+    )
 
 
 def _is_name(name: str) -> bool:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from pydantic import StringConstraints
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import close_to_others, make_private
 from ratatouille.record import Digest, Record
 
 R = TypeVar("R", bound=Record)
@@ -46,6 +47,7 @@ class Signer:
         """
         if not path.exists():
             _make_key(path)
+        close_to_others(path)
         try:
             return cls(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text(encoding="ascii").strip())))
         except ValueError as error:
@@ -60,7 +62,7 @@ class Signer:
 
 def _make_key(path: Path) -> None:
     """Write a new key, whole or not at all; when two do so at once, both find the key of the first."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(path.parent)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # its owner's only, too
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -8,7 +8,7 @@ leaves the machine: what is published is the holding (holding.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -29,6 +29,7 @@ from ratatouille.tasks.settings import DataSettings
 from ratatouille.tasks.source import Example, Row, examples_of
 from ratatouille.tasks.split import Split, split_of
 from ratatouille.tasks.task import Task
+from ratatouille.tasks.watch import DataChanged, Seen, changes, look, signatures
 
 Slice = Literal["seen", "new"]
 """Of a held-out domain: groups whose split is train, which other domains may have shown in training ("seen": only the
@@ -49,6 +50,13 @@ class LocalData:
     digests: tuple[str, ...]
     notes: tuple[str, ...] = ()
     cache: Path | None = None
+    """Where hashes and decoded images are kept; None keeps nothing."""
+    image_cache: bool = True
+    """False: only hashes are kept, never a copy of an image in any form."""
+    settings: DataSettings | None = None
+    """Where the data was opened; None for examples that were put together otherwise."""
+    _seen: Seen = field(default_factory=dict, repr=False, compare=False)
+    _decoded: dict[int, Pixels] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.listing)
@@ -109,7 +117,8 @@ class LocalData:
     def images(self, size: int, progress: Progress | None = None) -> Pixels:
         """All images, decoded once: uint8 [N, size, size, 3], RGB.
 
-        With a cache folder the array is a read-only memory map of a file there, made on the first call.
+        With a cache folder the array is a read-only memory map of a file there, made on the first call. Where no copies
+        are kept they are decoded from the originals into memory, once until `release`.
 
         Raises:
             Refusal: if an image changed or vanished since the data was opened, or the cache cannot be written.
@@ -117,11 +126,61 @@ class LocalData:
         paths = [example.path for example in self.listing]
         if self.cache is None:
             return decoded(paths, self.digests, size, progress)
-        return stored_pixels(paths, self.digests, size, self.cache / "images", progress)
+        if self.image_cache:
+            return stored_pixels(paths, self.digests, size, self.cache / "images", progress)
+        if size not in self._decoded:
+            self._decoded.clear()
+            self._decoded[size] = decoded(paths, self.digests, size, progress)
+        return self._decoded[size]
+
+    def release(self) -> None:
+        """Forget images that were decoded into memory."""
+        self._decoded.clear()
+
+    def current(self) -> LocalData:
+        """The same data as it is now; files are read again only where the file system says that they changed.
+
+        Raises:
+            DataChanged: when its fingerprint is another one now, or it cannot be opened any more.
+        """
+        if self.settings is None or look(self.settings.path, self._seen) == self._seen:
+            return self
+        try:
+            now = open_data(self.task, self.settings, self.cache, image_cache=self.image_cache)
+        except Refusal as error:
+            raise DataChanged(
+                f"the images of task '{self.task.name}' changed since they were offered, and cannot be used as they "
+                f"are now: {error}"
+            ) from error
+        if now.holding.fingerprint != self.holding.fingerprint:
+            found = changes(self.lines, now.lines)
+            raise DataChanged(
+                f"the images of task '{self.task.name}' changed since they were offered ({found}); start the node "
+                f"again to offer them as they are now",
+                images=found.images,
+            )
+        if now.listing != self.listing:  # renamed, which no fingerprint knows here
+            return now
+        self._seen.clear()
+        self._seen.update(now._seen)
+        return self
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """What the fingerprint knows of each example."""
+        classes = self.task.classes
+        return tuple(
+            Line(one.domain, classes[one.label], one.group, one.split or "", digest)
+            for one, digest in zip(self.listing, self.digests, strict=True)
+        )
 
 
 def open_data(
-    task: Task, settings: DataSettings, cache: Path | None = None, progress: Progress | None = None
+    task: Task,
+    settings: DataSettings,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    image_cache: bool = True,
 ) -> LocalData:
     """Open one's own data for a task.
 
@@ -132,10 +191,12 @@ def open_data(
         settings: where the data lies and what it is called.
         cache: a folder of the node for hashes and decoded images; it may be deleted at any time.
         progress: told after each file.
+        image_cache: whether decoded images are kept in the cache, too.
 
     Raises:
         Refusal: one or two sentences about the first thing that cannot be used.
     """
+    seen = look(settings.path)  # before anything is read: what changes meanwhile is noticed later
     rows, notes = rows_of(settings)
     folder = settings.path.parent if _is_manifest(settings) else settings.path
     found, left_out = examples_of(rows, folder, task, settings)
@@ -144,6 +205,7 @@ def open_data(
             f"no image of '{settings.path}' is left for task '{task.name}' after labels and domains were mapped",
             code="data-empty",
         )
+    seen |= signatures(str(example.path) for example in found)
     digests, skipped = _inspected(found, settings, cache, progress)
     images = [(example, digest) for example, digest in zip(found, digests, strict=True) if digest is not None]
     if not images:
@@ -171,6 +233,9 @@ def open_data(
         digests=tuple(line.sha256 for line, _ in pairs),
         notes=(*notes, *left_out, *skipped, *contradictory, *copied),
         cache=cache,
+        image_cache=image_cache,
+        settings=settings,
+        _seen=seen,
     )
 
 

@@ -1,14 +1,14 @@
 """Looking at each file once: its SHA-256, and whether it is an image that can be read to its end.
 
-Answers are kept in a small JSON file by path, size and modification time, so that a node's second start costs a stat a
-file. The cache may be deleted at any time; what the answers lead to is left to data.py.
+Answers are kept in a small JSON file by path and by what changes when a file does (`signature`), so that a second start
+costs a stat a file. The cache may be deleted at any time; what the answers lead to is left to data.py.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def inspect(paths: Sequence[Path], cache: Path | None = None, progress: Progress
     if cache is not None and fresh:
         # Read again before writing: another worker may have added its answers meanwhile.
         files = {**_load(cache), **fresh}
-        write_whole(_file(cache), [canonical_json({"reader": READER, "files": files})])
+        write_whole(_file(cache), [canonical_json({"reader": READER, "files": files})], private=True)
     return answers
 
 
@@ -62,14 +62,27 @@ def _look(path: Path, known: dict[str, list[Any]], fresh: dict[str, list[Any]]) 
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             match known.get(key):
-                case [status.st_size, status.st_mtime_ns, str(digest), str(problem)]:
+                case [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, str(digest), str(problem)]:
                     return Inspected(digest, problem)
             data = file.read()
     except OSError as error:
         raise Refusal(f"the image '{path}' cannot be read: {error.strerror}", code=code_of_error(error)) from error
     answer = Inspected(sha256(data), _problem(data))
-    fresh[key] = [status.st_size, status.st_mtime_ns, answer.sha256, answer.problem]
+    fresh[key] = [*signature(status), answer.sha256, answer.problem]
     return answer
+
+
+def signature(status: os.stat_result) -> tuple[int, int, int, int]:
+    """What changes whenever a file does: size, the times of its content and of its entry, and which file it is."""
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def keep_only(cache: Path, folders: Iterable[Path]) -> None:
+    """Forget all files but those below these folders."""
+    known, roots = _load(cache), [f"{folder.absolute()}{os.sep}" for folder in folders]
+    kept = {path: answer for path, answer in known.items() if path.startswith(tuple(roots))}
+    if len(kept) < len(known):
+        write_whole(_file(cache), [canonical_json({"reader": READER, "files": kept})], private=True)
 
 
 def _problem(data: bytes) -> str:

@@ -43,6 +43,8 @@ class NodeSettings(Record):
     """A folder that several nodes on one machine share: `at_once` of them train at a time."""
     at_once: Annotated[int, Field(ge=1)] = 2
     """How many nodes that share `turns` train at a time; not more than the machine has processors."""
+    image_cache: bool = True
+    """False: no copy of an image is kept in any form; images are decoded anew for each piece of work."""
     cache_megabytes: Annotated[int, Field(ge=100)] = 20_000
     """How much the node keeps of weights that it fetched."""
     smallest_count: Annotated[int, Field(ge=1, le=10_000)] = 5
@@ -90,7 +92,7 @@ def open_holdings(
     for table in settings.data:
         task = find_task(table.task)
         plain = DataSettings(**{name: getattr(table, name) for name in DataSettings.model_fields})
-        data = open_data(task, plain, cache, progress)
+        data = open_data(task, plain, cache, progress, settings.image_cache)
         if data.holding.fingerprint in opened:
             raise Refusal(
                 f"node '{settings.name}' names the same images of task '{task.name}' twice; keep one table",

@@ -7,7 +7,9 @@ and the reader's version; so it never has to be updated, only made anew.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +42,10 @@ def stored_pixels(
         Refusal: as `decoded`, or if the file cannot be written.
     """
     shape = (len(paths), size, size, 3)
-    path = folder / f"{sha256(canonical_json([list(digests), size, READER]))[:32]}-{size}.npy"
+    path = folder / f"{prefix_of(digests)}-{size}.npy"
     stored = _mapped(path, shape)
     if stored is None:
-        write_whole(path, _npy(shape, _each(paths, digests, size, progress)))
+        write_whole(path, _npy(shape, _each(paths, digests, size, progress)), private=True)
         stored = _mapped(path, shape)
     if stored is None:
         raise Refusal(
@@ -51,6 +53,11 @@ def stored_pixels(
             code="cache-unreadable",
         )
     return stored
+
+
+def prefix_of(digests: Sequence[str]) -> str:
+    """What the names of all stored pixels of these images in this order begin with."""
+    return sha256(canonical_json([list(digests), READER]))[:32]
 
 
 def _each(paths: Sequence[Path], digests: Sequence[str], size: int, progress: Progress | None) -> Iterator[Pixels]:
@@ -86,7 +93,11 @@ def _npy(shape: tuple[int, ...], images: Iterator[Pixels]) -> Iterator[bytes]:
 def _mapped(path: Path, shape: tuple[int, ...]) -> Pixels | None:
     """The stored array, or None if there is none of this shape."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: Pixels = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    return array if array.shape == shape and array.dtype == np.uint8 else None
+    if array.shape != shape or array.dtype != np.uint8:
+        return None
+    with suppress(OSError):
+        os.utime(path)  # says that it is in use still
+    return array

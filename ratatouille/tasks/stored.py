@@ -9,20 +9,25 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import make_private
 
 
-def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
+def write_whole(path: Path, chunks: Iterable[bytes], private: bool = False) -> None:
     """Write chunks to a file that appears whole or not at all, replacing what was there.
+
+    A private one, and its folder, is its owner's alone, whatever the umask.
 
     Raises:
         Refusal: if the disk is full or the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        if private:
+            make_private(path.parent)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             # Plain writes, not a memory map: a full disk must be an error here, not a fatal signal later.
-            with temporary.open("wb") as file:
+            with open(temporary, "wb", opener=_private if private else None) as file:
                 for chunk in chunks:
                     file.write(chunk)
                 file.flush()
@@ -36,6 +41,13 @@ def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
             f"'{path}' cannot be written: {error.strerror}; free some space or name another folder",
             code="disk-full",
         ) from error
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that is its owner's alone from its first byte on."""
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def write_folder(folder: Path, files: Mapping[str, Iterable[bytes]]) -> None:

@@ -104,6 +104,8 @@ def answer(
             explain(error)
         outcome: Literal["failed", "refused"] = "failed" if isinstance(error, Unavailable) else "refused"
         return Hint(work_id=work_id, outcome=outcome, failure=failure_of(error))
+    finally:
+        data.release()
 
 
 def _answer(
@@ -149,6 +151,7 @@ def _answer(
     with standing.kept_up():
         disclosure = patiently(lambda: permit(assignment), timing.patience)
         report(0, 0, "fetching")
+        data = data.current()
         architecture = patiently(lambda: store.architecture(assignment.architecture), timing.patience)
         task = patiently(lambda: store.task(assignment.task), timing.patience)
         start = {

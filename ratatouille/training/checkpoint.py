@@ -42,7 +42,7 @@ class CheckpointFile:
         """
         buffer = io.BytesIO()
         torch.save({"stamp": self._stamp, "state": state}, buffer)
-        write_whole(self.path, [buffer.getvalue()])
+        write_whole(self.path, [buffer.getvalue()], private=True)
         self._written = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:

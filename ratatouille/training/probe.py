@@ -9,7 +9,9 @@ heads of several holders can be averaged. L-BFGS from zero in float64; nothing i
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +34,7 @@ HISTORY = 20
 
 
 class Features:
-    """Features of one featurizer on one holding, each computed once and kept in a folder."""
+    """Features of one featurizer on one holding, each computed once; kept in a folder if copies of images are."""
 
     def __init__(
         self,
@@ -50,7 +52,8 @@ class Features:
 
     def of_domain(self, domain: str, progress: Callable[[int, int], None] | None = None) -> NDArray[np.float32]:
         """Features [n, d] of all n examples of a domain, in ascending order of their indices."""
-        path = self._folder / f"{sha256(canonical_json([*self._key, domain]))[:32]}.npy"
+        name = f"{self._data.holding.fingerprint[:32]}-{sha256(canonical_json([*self._key, domain]))[:32]}.npy"
+        path = self._folder / name
         chosen = self._data.examples(domain)
         try:
             stored: NDArray[np.float32] = np.load(path, allow_pickle=False)
@@ -58,11 +61,14 @@ class Features:
             pass
         else:
             if len(stored) == len(chosen) and stored.dtype == np.float32:
+                with suppress(OSError):
+                    os.utime(path)  # says that it is in use still
                 return stored
         features = forward(self._featurizer, self._data.images(self._size), chosen, self._transform, progress)
-        buffer = io.BytesIO()
-        np.save(buffer, features, allow_pickle=False)
-        write_whole(path, [buffer.getvalue()])
+        if self._data.image_cache:
+            buffer = io.BytesIO()
+            np.save(buffer, features, allow_pickle=False)
+            write_whole(path, [buffer.getvalue()], private=True)
         return features
 
 

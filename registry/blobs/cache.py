@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import make_private
 from registry.blobs.checked import Checked
 from registry.blobs.inbox import Inbox
 from registry.blobs.receiving import Receiving
@@ -38,7 +39,7 @@ class Cache:
         """
         self._folder = folder / "blobs"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self._folder)
             self._inbox = Inbox(folder / "receiving")
         except OSError as error:
             raise Refusal(f"the cache folder {folder} cannot be used: {error.strerror}") from error

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import platform
 import re
 import shutil
 import time
@@ -186,6 +188,23 @@ def test_what_check_says_of_a_node_is_what_it_will_offer(tmp_path: Path) -> None
     file = _node(tmp_path)
     data = open_holdings(read_node_settings(file), lambda _: SHAPES, tmp_path / "cache")
     assert call("check", file, "--json").json["data"][0]["holding"]["fingerprint"] in data
+
+
+def test_check_of_a_node_ends_with_what_leaves_the_machine_and_keeps_its_copies_private(
+    tmp_path: Path, home: Path
+) -> None:
+    _task_file(tmp_path / "task.toml")
+    file = _node(tmp_path, device="cpu")
+    found = call("check", file, "--json").json
+    said = {(one["record"], one["field"]): one["example"] for one in found["leaves"]}
+    assert said["holding", "counts"] == found["data"][0]["holding"]["counts"]
+    assert said["offer", "name"] == "ann"
+    assert said["receipt", "software"]["python"] == platform.python_version()
+    assert str(tmp_path) not in json.dumps(found["leaves"])
+    lines = call("check", file).out.splitlines()
+    assert "What leaves this machine" in lines
+    assert lines[-1].startswith("Never: images, file names")
+    assert {path.stat().st_mode & 0o077 for path in (home, *home.rglob("*"))} == {0}
 
 
 def test_data_that_cannot_be_used_is_refused(tmp_path: Path) -> None:

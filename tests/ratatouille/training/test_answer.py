@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, Signer, unseal
 from ratatouille.failure import Failure
 from ratatouille.record import sha256
+from ratatouille.tasks.data import open_data
+from ratatouille.tasks.kept import kept_in
 from ratatouille.tasks.task import Task
 from ratatouille.training.answer import Timing, answer, inputs, patiently
 from ratatouille.weights.architecture import Architecture
@@ -266,3 +269,38 @@ def test_patience_ends_and_other_errors_pass_at_once() -> None:
 
     with pytest.raises(Refusal, match="wrong"):
         patiently(wrong, 100)
+
+
+def test_images_that_changed_since_they_were_offered_are_refused_before_any_work(
+    kitchen: Kitchen, signer: Signer, tmp_path: Path
+) -> None:
+    settings = kitchen.data.settings
+    assert settings is not None
+    own = settings.model_copy(update={"path": tmp_path / "images"})
+    shutil.copytree(settings.path, own.path)
+    data = open_data(kitchen.task, own, tmp_path / "data")
+    data.images(32)
+    shelf, order = Shelf(kitchen), order_of(kitchen.probe())
+    first = next(own.path.glob("day/*/*"))
+    first.rename(next(one for one in own.path.glob("day/*") if one != first.parent) / "moved.png")
+    for _ in range(2):
+        hint = answer(order, data, shelf, signer, tmp_path / "work", timing=QUICK)
+        assert (hint.outcome, shelf.receipts) == ("refused", {})
+        assert hint.failure is not None
+        assert hint.failure.code == "data-changed"
+        assert str(tmp_path) not in hint.to_json().decode()
+
+
+def test_without_an_image_cache_the_answer_is_the_same_and_no_copy_is_left(
+    kitchen: Kitchen, signer: Signer, tmp_path: Path
+) -> None:
+    assert kitchen.data.settings is not None
+    data = open_data(kitchen.task, kitchen.data.settings, tmp_path / "data", image_cache=False)
+    for assignment in (kitchen.probe(), kitchen.fine_tune(), kitchen.evaluate(Cell(domain="sketch", split="all"))):
+        usual, careful = Shelf(kitchen), Shelf(kitchen)
+        answer(order_of(assignment), kitchen.data, usual, signer, tmp_path / "usual", timing=QUICK)
+        answer(order_of(assignment), data, careful, signer, tmp_path / "work", timing=QUICK)
+        assert careful.pushed == usual.pushed
+        assert careful.receipts[assignment.digest].evaluations == usual.receipts[assignment.digest].evaluations
+    kept = {one.what for one in kept_in(tmp_path)}
+    assert kept == {"paths and hashes of images", "records of trainings"}

@@ -34,6 +34,7 @@ _OFFER = {
     "issued": "the time of the offer, by this machine's clock",
     "seconds": "how long the offer stands",
     "parked": "what it cannot work with now: see parked",
+    "hears_orders": "whether orders of the coordinator reach it",
 }
 _HOLDING = {
     "task": "digest of the task's definition",
@@ -164,7 +165,7 @@ def leaving(
         key: the node's key; None where its first join will make one.
     """
     rows = [
-        Leaving(record=_name(kind), field=field, means=MEANINGS[kind][field], example=value)
+        Leaving(record=_name(kind), field=field, means=MEANINGS[kind].get(field, field), example=value)
         for kind, values in _examples(offer, software, device)
         for field, value in values.items()
     ]

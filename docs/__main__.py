@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from docs import calls, cli, files, schema, tree
+from docs import calls, cli, files, outputs, schema, tree
 
 
 def main() -> None:
@@ -10,6 +10,7 @@ def main() -> None:
     cli.main()
     files.main()
     calls.main()
+    outputs.main()
     schema.main()
     tree.main()
 

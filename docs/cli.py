@@ -30,7 +30,8 @@ OPENING = """\
 Generated from `ratatouille/cli/table.py` and each command's own help by `python -m docs.cli`.
 
 - Every command takes `--help`, `-q` (errors only) and `-v` (more). `ratatouille --version` says the version.
-- Most commands that show something take `--json` and then print one JSON document.
+- Most commands that show something take `--json` and then print one JSON document, also for a refusal;
+  [outputs](outputs/README.md) has a schema for each.
 - Which registry a command talks to: `--remote`, else `$RATATOUILLE_REMOTE`, else the default of `config.toml` in
   `$RATATOUILLE_HOME` (`~/.ratatouille`), else `grpc://127.0.0.1:9290`. `ratatouille config` says which it is, and why.
 - A **revision** (`REV`) is an id, a unique beginning of one (4 characters or more), an alias such as `latest`, where an

@@ -117,10 +117,10 @@ def coordinator(light: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_a_coordinator_defines_tasks_and_answers_without_torch(coordinator: Coordinator, tmp_path: Path) -> None:
     (tmp_path / "task.toml").write_text(TASK)
     assert coordinator.call("task", "add", tmp_path / "task.toml", "--json").json["new"] is True
-    assert [task["name"] for task in coordinator.call("task", "list", "--json").json] == ["pets"]
-    assert coordinator.call("log", "--json").json == []
-    assert coordinator.call("round", "list", "--json").json == []
-    assert coordinator.call("node", "status", "--json").json == []
+    assert [task["name"] for task in coordinator.call("task", "list", "--json").json["tasks"]] == ["pets"]
+    assert coordinator.call("log", "--json").json == {"versions": [], "next": None}
+    assert coordinator.call("round", "list", "--json").json == {"rounds": [], "next": None}
+    assert coordinator.call("node", "status", "--json").json == {"nodes": []}
     status: dict[str, Any] = coordinator.call("coordinator", "status", "--json").json
     assert (status["remote"], status["nodes"], status["rounds"]) == (coordinator.address, 0, [])
 
@@ -206,7 +206,7 @@ def test_a_plain_install_reads_a_history_from_a_service(words: str, history: Pro
     assert (read.code, read.err) == (0, "")
     assert read == call(*words.split(), "--remote", history.url)
     if "--json" in words:
-        assert len(json.loads(read.out)) == 5
+        assert len(json.loads(read.out)["versions"]) == 5
 
 
 def test_a_plain_install_fetches_weights_from_a_service(history: Process, home: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_plain_install_fetches_weights_from_a_service(history: Process, home: 
     script += "print(registry.fetch(version.featurizer).name, registry.fetch(version.head).name)\n"
     fetched = _run([sys.executable, "-P", "-c", script, history.url], home)
     assert (fetched.code, fetched.err) == (0, "")
-    (entry,) = call("log", "-n", 1, "--remote", history.url, "--json").json
+    (entry,) = call("log", "-n", 1, "--remote", history.url, "--json").json["versions"]
     assert fetched.out.split() == [entry["version"]["featurizer"], entry["version"]["head"]]
 
 

@@ -55,7 +55,7 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
     offers = sorted(registry.offers(), key=lambda offer: offer.name)
     at_work = {lease.node: lease for lease in registry.leases()}
     if as_json:
-        print_json([{"offer": offer, "lease": at_work.get(offer.node)} for offer in offers])
+        print_json({"nodes": [{"offer": offer, "lease": at_work.get(offer.node)} for offer in offers]})
         return
     if not offers:
         console.print("no node is here; `ratatouille node join node.toml` adds one")

@@ -23,7 +23,7 @@ from coordinator.conductor import Conductor
 from coordinator.requests import request
 from coordinator.settings import RoundSettings, resolve
 from ratatouille.analysis.report import Report, report
-from ratatouille.cli.options import AsJson, Remote
+from ratatouille.cli.options import AsJson, AsJsonLines, Remote
 from ratatouille.cli.output import console, percent, print_json, print_json_line, print_line, print_table, short, when
 from ratatouille.errors import Refusal
 from ratatouille.recipes.columns import STARTS
@@ -118,16 +118,22 @@ def result(registry: Registry, record: RoundRecord) -> Report:
 
 def list_(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    before: Annotated[
+        str | None, typer.Option(help="Only what comes after the round with this id: the next page.", metavar="ID")
+    ] = None,
     remote: Remote = None,
     as_json: AsJson = False,
 ) -> None:
     """List the rounds, the latest first."""
-    rounds = registry_in_force(remote).rounds(limit=limit)
+    rounds = registry_in_force(remote).rounds(before=before, limit=limit)
+    following = rounds[-1].id if len(rounds) == limit else None
     if as_json:
-        print_json(rounds)
+        print_json({"rounds": rounds, "next": following})
         return
     rows = [[one.name, one.id, one.state, when(one.created), one.reason] for one in rounds]
     print_table(["round", "id", "state", "requested (UTC)", ""], rows)
+    if following is not None:
+        print_line(f"(there may be more: --before {following} goes on)", "dim")
 
 
 def status(round: RoundId, remote: Remote = None, as_json: AsJson = False) -> None:
@@ -156,7 +162,7 @@ def logs(
     round: RoundId,
     follow_: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the round ends.")] = False,
     remote: Remote = None,
-    as_json: AsJson = False,
+    as_json: AsJsonLines = False,
 ) -> None:
     """Show what happened in a round."""
     from coordinator.commands.follow import told, written

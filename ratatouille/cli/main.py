@@ -186,7 +186,10 @@ def _answered() -> int:
         _say(str(error))
         return 2
     except click.ClickException as error:
-        error.show()
+        if _as_json():
+            _say(error.format_message(), error.exit_code)
+        else:
+            error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
@@ -198,10 +201,20 @@ def _answered() -> int:
         return 2
 
 
-def _say(sentence: str) -> None:
+def _as_json() -> bool:
+    """Whether the command was asked for JSON: then its refusal is JSON too."""
+    words = sys.argv[1:]
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
+
+
+def _say(sentence: str, code: int = 2) -> None:
     from rich.markup import escape
 
-    from ratatouille.cli.output import printable
+    from ratatouille.cli.output import print_json_line, printable
+
+    if _as_json():
+        print_json_line({"error": printable(sentence), "code": code})
+        return
 
     words = escape(printable(sentence))  # some are a registry's, or a node's
     streams.Terminal(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {words}")

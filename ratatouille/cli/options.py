@@ -14,6 +14,7 @@ Remote = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts.")]
+AsJsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines: one document on each line.")]
 PublicName = Annotated[
     str | None,
     typer.Option("--name", help="How the history calls you (default: as `config name` says).", metavar="NAME"),

@@ -38,7 +38,7 @@ def task_list(remote: Remote = None, as_json: AsJson = False) -> None:
     with opened(remote) as registry:
         tasks = list(all_tasks(registry))
     if as_json:
-        output.print_json([{**output.plain(task), "digest": task.digest} for task in tasks])
+        output.print_json({"tasks": [{**output.plain(task), "digest": task.digest} for task in tasks]})
     elif tasks:
         columns = ("name", "kind", "classes", "domains", "metric", "id", "description")
         output.print_table(columns, map(_row, tasks))

@@ -68,7 +68,7 @@ def log(
     with opened(remote) as registry:
         entries = registry.log(query, before, limit)
         if as_json:
-            output.print_json(entries)
+            output.print_json({"versions": entries, "next": entries[-1].number if len(entries) == limit else None})
             return
         names = _names(registry, entries)
     if not entries:

@@ -15,6 +15,9 @@ from ratatouille.cli.options import AsJson, Remote
 from ratatouille.cli.progress import transferring
 from registry.commands.opened import opened
 
+_LABELS = {"start": "from"}
+"""What people are shown in place of a key of the document."""
+
 
 def push(
     file: Annotated[
@@ -47,7 +50,7 @@ def push(
         question = parts.question
         facts = {
             "file": str(file),
-            "from": parts.parent,
+            "start": parts.parent,
             "task": None if about is None else about.name,
             "classifier": parts.classifier,
             "permuted": parts.permuted,
@@ -57,7 +60,8 @@ def push(
             "notes": notes,
         }
         if not as_json:
-            output.print_table(("", ""), [(name, _said(value)) for name, value in facts.items() if name != "notes"])
+            said = [(_LABELS.get(name, name), _said(value)) for name, value in facts.items() if name != "notes"]
+            output.print_table(("", ""), said)
             for note in notes:
                 output.print_line(f"note: {note}", "yellow")
         if dry_run:

@@ -38,9 +38,9 @@ def release(
         raise Refusal("say what to do: a version to release, or --undo, or --history")
     with opened(remote) as registry:
         if history:
-            moves = registry.alias_history(name)
+            moves = list(every(lambda last: registry.alias_history(name, last.number if last else None)))
             if as_json:
-                output.print_json(moves)
+                output.print_json({"moves": moves})
             else:
                 _show_history(moves, name)
             return
@@ -48,7 +48,7 @@ def release(
         maintainer = signing(registry, who)
         move = maintainer.undo(name, message) if revision is None else maintainer.release(revision, name, message)
     if as_json:
-        output.print_json({"alias": name, "from": before, "to": move.version})
+        output.print_json({"alias": name, "before": before, "version": move.version})
     elif before == move.version:
         output.print_line(f"{name} points at {output.short(move.version)} already")
     else:
@@ -75,7 +75,7 @@ def tag(
         else:
             tags = [signing(registry, who).tag(revision, name, message)]
     if as_json:
-        output.print_json(tags if revision is None else tags[0])
+        output.print_json({"tags": tags} if revision is None else tags[0])
     elif revision is not None:
         output.print_line(f"{tags[0].name} means {output.short(tags[0].version)} for ever, signed as {tags[0].author}")
     elif tags:

@@ -10,6 +10,7 @@ from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, PublicName, Remote
 from registry.commands.opened import opened
 from registry.commands.release import signing
+from registry.pages import every
 from registry.records import Naming, Retraction
 
 Why = Annotated[str, typer.Option("--message", "-m", help="Why; it is kept in the history.")]
@@ -34,7 +35,7 @@ def retract(
     """
     with opened(remote) as registry:
         if revision is None:
-            _show_all(registry.retractions(), as_json)
+            _show_all(list(every(lambda last: registry.retractions(last.number if last else None))), as_json)
             return
         done = signing(registry, who).retract(revision, message, dry_run)
     show(done, as_json)
@@ -90,7 +91,7 @@ def _naming(kind: str, one: Naming, stays: bool, dry_run: bool) -> str:
 
 def _show_all(retractions: list[Retraction], as_json: bool) -> None:
     if as_json:
-        output.print_json(retractions)
+        output.print_json({"retractions": retractions})
     elif retractions:
         rows = [
             (

@@ -14,6 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import validate
+
+from docs.outputs import refusal
+from docs.outputs import schema as schema_of
+from ratatouille.cli.documents import DOCUMENTS
 
 with warnings.catch_warnings():
     # typer imports names that newer click deprecates: warnings are errors for our own code only.
@@ -63,7 +68,23 @@ def call(*words: object) -> Called:
     finally:
         sys.argv = before
     assert isinstance(code, int)
-    return Called(code, out.getvalue(), err.getvalue())
+    called = Called(code, out.getvalue(), err.getvalue())
+    if "--json" in (words[: words.index("--")] if "--" in words else words):
+        fits_its_schema(list(map(str, words)), called)
+    return called
+
+
+def fits_its_schema(words: Sequence[str], called: Called) -> None:
+    """Hold what a command printed with `--json` against its schema in docs/outputs."""
+    named = [row for row in DOCUMENTS if row.split() == list(words[: len(row.split())])]
+    if called.code not in (0, 1) or not named:
+        texts, schema = [called.out], refusal()
+    else:
+        words_of = max(named, key=len)
+        texts = called.out.splitlines() if DOCUMENTS[words_of].lines else [called.out]
+        schema = schema_of(words_of)
+    for text in texts:
+        validate(json.loads(text), schema)
 
 
 def loaded_by(*commands: Sequence[object]) -> set[str]:

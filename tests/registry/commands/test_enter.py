@@ -14,7 +14,7 @@ def test_a_task_is_defined_once_and_listed(world: World, tmp_path: Path) -> None
     first, again = call("task", "add", file, "--json").json, call("task", "add", file, "--json").json
     assert (first["name"], first["new"], again["new"]) == ("cars", True, False)
     assert first["digest"] == again["digest"]
-    listed = {row["name"]: row["digest"] for row in call("task", "list", "--json").json}
+    listed = {row["name"]: row["digest"] for row in call("task", "list", "--json").json["tasks"]}
     assert listed == {"cars": first["digest"], "pets": PETS.digest}
     assert "[bold]" in call("task", "list").out
 
@@ -38,7 +38,7 @@ def test_the_first_task_makes_the_folder_a_registry(tmp_path: Path) -> None:
     file.write_text(CARS)
     call("task", "list", "--remote", remote).refused("there is no registry in")
     assert call("task", "add", file, "--remote", remote).code == 0
-    assert [task["name"] for task in call("task", "list", "--remote", remote, "--json").json] == ["cars"]
+    assert [task["name"] for task in call("task", "list", "--remote", remote, "--json").json["tasks"]] == ["cars"]
 
 
 def test_release_moves_an_alias_and_says_from_where_to_where(world: World) -> None:
@@ -47,7 +47,7 @@ def test_release_moves_an_alias_and_says_from_where_to_where(world: World) -> No
     assert call("release", second, "-m", "better").out == f"latest: {first[:10]} → {second[:10]}\n"
     assert call("release", second).out == f"latest points at {second[:10]} already\n"
     moved = call("release", "latest", "--as", "stable", "--json").json
-    assert moved == {"alias": "stable", "from": None, "to": second}
+    assert moved == {"alias": "stable", "before": None, "version": second}
     assert world.registry.aliases() == {"latest": second, "stable": second}
     assert world.registry.events()[-2].text.endswith("better")
 
@@ -55,7 +55,7 @@ def test_release_moves_an_alias_and_says_from_where_to_where(world: World) -> No
 def test_a_release_of_nothing_or_under_no_name_is_refused(world: World) -> None:
     call("release", "nothing").refused("nothing")
     world.foundation()
-    id = call("log", "--json").json[0]["id"]
+    id = call("log", "--json").json["versions"][0]["id"]
     call("release", id, "--as", "a b").refused("a b")
     call("release", id, "--as", "abcdef").refused("abcdef")
     assert world.registry.aliases() == {}

@@ -14,7 +14,7 @@ from tests.registry.world import World
 
 
 def ids(*options: object) -> list[str]:
-    return [entry["id"] for entry in call("log", "--json", *options).json]
+    return [entry["id"] for entry in call("log", "--json", *options).json["versions"]]
 
 
 def test_log_lists_versions_latest_first_with_who_made_them_and_what_they_are_called(history: dict[str, str]) -> None:
@@ -37,12 +37,14 @@ def test_log_chooses_by_kind_task_and_round_and_stops_at_its_limit(history: dict
 
 
 def test_pages_follow_each_other_and_the_last_line_says_how(history: dict[str, str]) -> None:
-    everything = call("log", "--json").json
+    everything = call("log", "--json").json["versions"]
     first = call("log", "--limit", 2)
     number = everything[1]["number"]
     assert first.out.splitlines()[-1] == f"(there may be more: --before {number} goes on)"
     assert ids("--limit", 2) + ids("--before", number) == [entry["id"] for entry in everything]
     assert "--before" not in call("log").out
+    assert call("log", "--limit", 2, "--json").json["next"] == number
+    assert call("log", "--before", number, "--json").json["next"] is None
     call("log", "--before", 4711).refused("4711")
 
 
@@ -101,7 +103,7 @@ def test_what_no_query_can_hold_is_refused_in_one_sentence(history: dict[str, st
 def test_words_of_others_are_shown_as_they_are(world: World, words: str) -> None:
     world.registry.offer(world.signer.seal(Offer(node=world.signer.node, name="zoo", holdings=(), issued=time.time())))
     world.foundation(source=words)
-    assert ids("--text", words) == [entry["id"] for entry in call("log", "--json").json]
+    assert ids("--text", words) == [entry["id"] for entry in call("log", "--json").json["versions"]]
 
 
 def test_a_key_is_read_and_never_made(history: dict[str, str], home: Path) -> None:

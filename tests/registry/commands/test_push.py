@@ -22,7 +22,7 @@ def test_push_shows_what_it_pushes_and_enters_it_once(history: dict[str, str], t
     assert (shown["from"], shown["classifier"], shown["permuted"]) == ([history["average"]], ["fc"], ["yes"])
     assert first.out.splitlines()[-1].endswith("is entered")
     assert "was entered before" in call(*words).out
-    (entry,) = call("log", "--kind", "import", "-n", 1, "--json").json
+    (entry,) = call("log", "--kind", "import", "-n", 1, "--json").json["versions"]
     assert (entry["message"], entry["task_name"]) == ("home", "pets")
 
 

@@ -54,4 +54,4 @@ def test_a_mistyped_folder_is_refused_and_not_made(tmp_path: Path) -> None:
 
 def test_an_empty_registry_is_said_to_be_empty(world: World) -> None:
     assert "no version fits" in call("log").out
-    assert call("log", "--json").json == []
+    assert call("log", "--json").json == {"versions": [], "next": None}

@@ -46,7 +46,7 @@ def test_retract_wants_a_reason_and_a_version(history: dict[str, str]) -> None:
 
 def test_nothing_was_taken_back_is_said(history: dict[str, str]) -> None:
     assert "nothing was ever taken back" in call("retract").out
-    assert call("retract", "--json").json == []
+    assert call("retract", "--json").json == {"retractions": []}
 
 
 def test_signed_changes_never_bear_the_name_of_an_account_of_this_machine(

@@ -1,0 +1,33 @@
+"""What contributors' commands print with `--json`, where it is more than one record."""
+
+from __future__ import annotations
+
+from contributor_client import own_data
+from contributor_client.own_data import Scored
+from ratatouille.cli.documents import Printed, extended
+from ratatouille.exchange.membership import Lease, Offer
+from registry.records import Ranking
+
+
+class NodeHere(Printed):
+    """A node, and what it is at work on."""
+
+    offer: Offer
+    lease: Lease | None
+
+
+class Nodes(Printed):
+    """The nodes that are here, by name."""
+
+    nodes: tuple[NodeHere, ...]
+
+
+class Evaluated(Printed):
+    """Versions on one's own images."""
+
+    versions: tuple[Scored, ...]
+    notes: tuple[str, ...]
+
+
+BestOnOwn = extended(own_data.Ranked, notes=tuple[str, ...])
+Best = Ranking | BestOnOwn

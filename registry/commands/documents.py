@@ -1,0 +1,160 @@
+"""What the registry's commands print with `--json`, where it is more than one record of the registry."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ratatouille.cli.documents import Printed, extended
+from ratatouille.record import Digest, Name
+from ratatouille.tasks.task import Task
+from registry import records
+from registry.backup.manifest import Manifest
+from registry.commands.scores import ClassLines, ScoreLine
+from registry.parcels.form import Parcel
+from registry.records import (
+    AliasMove,
+    Contribution,
+    Details,
+    Entry,
+    Finding,
+    LineageRow,
+    Naming,
+    Retraction,
+    Stage,
+    TagRecord,
+    Verification,
+)
+
+
+class Log(Printed):
+    """Versions, the latest first."""
+
+    versions: tuple[Entry, ...]
+    next: int | None
+    """`--before` this number goes on; None where the list has ended."""
+
+
+class Moved(Printed):
+    """A release."""
+
+    alias: Name
+    before: Digest | None
+    """Where it pointed."""
+    version: Digest
+    """Where it points now."""
+
+
+class Moves(Printed):
+    """Where an alias pointed, the latest move first, all of them."""
+
+    moves: tuple[AliasMove, ...]
+
+
+Released = Moved | Moves
+
+
+class Tags(Printed):
+    """All tags, by name."""
+
+    tags: tuple[TagRecord, ...]
+
+
+Tagged = TagRecord | Tags
+
+
+class Retractions(Printed):
+    """What was taken back, the latest first, all of it."""
+
+    retractions: tuple[Retraction, ...]
+
+
+Retracted = extended(Retraction, left_behind=tuple[Naming, ...])
+Retract = Retracted | Retractions
+
+
+class Share(Printed):
+    """How much of a version is one contributor's."""
+
+    contributor: str
+    share: float
+    versions: int
+
+
+class Contributions(Printed):
+    """Whose work a version is the average of."""
+
+    contributions: tuple[Contribution, ...]
+    contributors: tuple[Share, ...]
+
+
+Lineage = tuple[LineageRow, ...] | Contributions
+
+
+class TaskAdded(Printed):
+    """A task that is defined."""
+
+    name: Name
+    digest: Digest
+    new: bool
+
+
+DefinedTask = extended(Task, digest=Digest)
+
+
+class Tasks(Printed):
+    """All tasks, by name."""
+
+    tasks: tuple[DefinedTask, ...]  # type: ignore[valid-type]
+
+
+class Shown(Details):
+    """A version, with its scores, and with `--classes` how each class is recognised."""
+
+    scores: tuple[ScoreLine, ...]
+    classes: tuple[ClassLines, ...] = Field(default=(), exclude_if=lambda classes: not classes)
+
+
+VerifiedVersion = extended(Verification, ok=bool)
+
+
+class Audited(Printed):
+    """What a check of everything found."""
+
+    ok: bool
+    looked: dict[Stage, int]
+    bytes: int
+    findings: tuple[Finding, ...]
+
+
+Verified = tuple[VerifiedVersion, ...] | Audited  # type: ignore[valid-type]
+Usage = extended(records.Usage, room=int)
+BackedUp = extended(Manifest, copied=int)
+Restored = extended(Manifest, ok=bool, findings=tuple[Finding, ...])
+Exported = extended(Parcel, id=Digest)
+
+
+class Imported(Printed):
+    """What a file of versions brought."""
+
+    versions: int
+    known: int
+    evaluations: int
+    tags: int
+    unproved: tuple[str, ...]
+
+
+class Pushed(Printed):
+    """A checkpoint that was entered, or with `--dry-run` would be."""
+
+    file: str
+    start: Digest
+    """The version that it was trained from."""
+    task: Name | None
+    classifier: str | None
+    permuted: bool | None
+    featurizer: Digest
+    head: Digest | None
+    bytes: int
+    notes: tuple[str, ...]
+    version: Digest | None = Field(default=None, exclude_if=lambda version: version is None)
+    new: bool | None = Field(default=None, exclude_if=lambda new: new is None)

@@ -103,7 +103,7 @@ def _their_network(whole: Whole, said: Configuration) -> nn.Module:
         raise Refusal(
             f"timm {timm.__version__} cannot build the checkpoint's network {name} with its weights: {reason[:200]}"
         ) from error
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network.to(memory_format=torch.channels_last)
 
 
 def _their_transform(images: Any) -> Any:

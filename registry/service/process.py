@@ -22,7 +22,7 @@ from ratatouille.errors import Refusal, Unavailable, Unreachable
 from ratatouille.processes import stop_on_signals
 from registry.local import LocalRegistry
 from registry.service.page import MISSING, can_open_page, open_page
-from registry.service.servicer import THREADS, Servicer
+from registry.service.servicer import Servicer
 from registry.service.wire import CHANNEL_OPTIONS, SERVICE
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ DRAIN_SECONDS = 30.0
 END_SECONDS = DRAIN_SECONDS + 10.0
 """The process ends within this time after a signal."""
 SWEEP_SECONDS = 3600.0
+OTHER_THREADS = 16
+"""For health and reflection; the registry's own calls have threads of their own (`Servicer`)."""
 
 
 class Service:
@@ -50,7 +52,7 @@ class Service:
         _check(self._registry)
         self._page: WebServer | None = None
         self._server = grpc.server(
-            ThreadPoolExecutor(THREADS, thread_name_prefix="registry"),
+            ThreadPoolExecutor(OTHER_THREADS, thread_name_prefix="registry"),
             # without this option two services share one port, and each gets some of the calls
             options=[
                 *CHANNEL_OPTIONS,

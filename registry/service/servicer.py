@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 import grpc
@@ -18,7 +18,8 @@ from pydantic_core import to_json
 
 from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL, UPGRADE, disagreement
-from ratatouille.exchange.signing import Sealed
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.signing import Sealed, check_signature
 from registry.asked import Abandoned, asked
 from registry.blobs.store import Block
 from registry.contributions.push import Push
@@ -38,16 +39,31 @@ from registry.proto.registry_pb2 import (
 )
 from registry.records import Event, Result
 from registry.service.ahead import ahead
-from registry.service.idle import Idle
+from registry.service.idle import Idle, Pace
 from registry.service.messages import Piece, read_request, write_reply
+from registry.service.peers import peer_name
+from registry.service.places import Places, Unopened
 from registry.service.wire import MESSAGE_BYTES, METHODS, OURS, SERVICE, SOFTWARE
 
-MOST_TRANSFERS = 48
+MOST_PUSHES = 48
+MOST_FETCHES = 48
 MOST_WATCHERS = 96
-THREADS = MOST_TRANSFERS + MOST_WATCHERS + 16
-"""So many stay free for short calls, whatever streams there are."""
-IDLE_SECONDS = 120.0
-"""A transfer whose other side does nothing for so long is ended; it may go on where it stopped."""
+MOST_LONG_CALLS = 12
+MOST_UNOPENED = 32
+"""Pushes that have not sent their receipt yet; one more ends the oldest."""
+SHARE = 0.75
+"""Of each of these, what one peer may have; on one machine a peer is a user of the operating system."""
+PUSHES_OF_A_KEY = 16
+CALL_THREADS = 32
+SPARE_THREADS = 8
+"""For those that are told that there are too many."""
+RECEIPT_SECONDS = 5.0
+"""Time for the receipt with which a push begins."""
+IDLE_SECONDS = 60.0
+LEAST_BYTES = 2**19
+"""A transfer whose other side moves fewer bytes while it is waited for `IDLE_SECONDS` is ended; it may go on where it
+stopped."""
+LONG_CALLS = frozenset({"combine", "retract", "collect", "verify", "audit", "diff"})
 LONGEST_SENTENCE = 1500
 """Characters of a refusal; gRPC limits the size of a status."""
 
@@ -59,12 +75,27 @@ class Servicer:
 
     def __init__(self, registry: LocalRegistry) -> None:
         self._registry = registry
-        self._transfers = threading.BoundedSemaphore(MOST_TRANSFERS)
-        self._watchers = threading.BoundedSemaphore(MOST_WATCHERS)
+        self._pushes = _places("pushes", MOST_PUSHES, key=PUSHES_OF_A_KEY)
+        self._fetches = _places("fetches", MOST_FETCHES)
+        self._watchers = _places("watchers", MOST_WATCHERS)
+        self._long_calls = _places("long calls", MOST_LONG_CALLS)
+        self._unopened = Unopened(MOST_UNOPENED)
+        # apart from each other, so that whoever fills one leaves the others alone
+        self._threads = {
+            "Call": ThreadPoolExecutor(CALL_THREADS, "call"),
+            "Fetch": ThreadPoolExecutor(MOST_FETCHES + SPARE_THREADS, "fetch"),
+            "Push": ThreadPoolExecutor(MOST_PUSHES + MOST_UNOPENED + SPARE_THREADS, "push"),
+            "Watch": ThreadPoolExecutor(MOST_WATCHERS + SPARE_THREADS, "watch"),
+        }
 
     def call(self, request: CallRequest, context: grpc.ServicerContext) -> CallReply:
         """Any method of the port that is no stream."""
-        with _refusals(context, f"call {request.method[:80]}"), asked(context.is_active):
+        peer = peer_name(context.peer()) if request.method in _BY_PEER else ""
+        with (
+            _refusals(context, f"call {request.method[:80]}"),
+            self._long_calls.taken(peer=peer) if request.method in LONG_CALLS else nullcontext(),
+            asked(context.is_active, peer),
+        ):
             _check_protocol(request.protocol)
             if request.method not in METHODS:
                 raise _Unknown(
@@ -80,38 +111,49 @@ class Servicer:
 
     def fetch(self, request: FetchRequest, context: grpc.ServicerContext) -> Iterator[FetchReply | Block]:
         """Stream a file from an offset on."""
-        with _refusals(context, "fetch"), _one_of(self._transfers, "transfers", MOST_TRANSFERS):
+        with _refusals(context, "fetch"), self._fetches.taken(peer=peer_name(context.peer())):
             _check_protocol(request.protocol)
             size, blocks = self._registry.stream(request.digest, request.offset)
-            with closing(blocks), Idle(IDLE_SECONDS, context.cancel) as idle:
+            with closing(blocks), Pace(IDLE_SECONDS, LEAST_BYTES, context.cancel) as pace:
                 yield FetchReply(size=size)
                 for block in blocks:
                     for start in range(0, len(block), MESSAGE_BYTES):
-                        yield memoryview(block)[start : start + MESSAGE_BYTES]
-                        idle.heard()
+                        piece = memoryview(block)[start : start + MESSAGE_BYTES]
+                        pace.wait()
+                        yield piece
+                        pace.moved(len(piece))
 
     def push(self, requests: Iterator[PushRequest | Piece], context: grpc.ServicerContext) -> Iterator[PushReply]:
         """Take a contribution: receipt, what is needed, bytes, acknowledgement."""
-        with _refusals(context, "push"), _one_of(self._transfers, "transfers", MOST_TRANSFERS):
-            with Idle(IDLE_SECONDS, context.cancel):
+        with _refusals(context, "push"):
+            with self._unopened.waiting(context.cancel), Idle(RECEIPT_SECONDS, context.cancel):
                 first = next(requests, PushRequest())
             if isinstance(first, Piece):
                 raise Refusal("a push begins with its receipt")
-            push = self._registry.publisher.begin(_sealed(first.begin))
-            if isinstance(push, Result):
-                yield PushReply(result=push.to_json())
-                return
-            with push, ahead(requests) as following:
-                with Idle(IDLE_SECONDS, context.cancel) as idle:
-                    yield PushReply(needed=_needed(push))
-                    for request in following:
-                        _take(push, request)
-                        idle.heard()
-                yield PushReply(result=push.commit().to_json())
+            sealed = _sealed(first.begin)
+            with self._pushes.taken(peer=peer_name(context.peer()), key=sealed.node):
+                yield from self._pushing(sealed, requests, context)
+
+    def _pushing(
+        self, sealed: Sealed, requests: Iterator[PushRequest | Piece], context: grpc.ServicerContext
+    ) -> Iterator[PushReply]:
+        push = self._registry.publisher.begin(sealed)
+        if isinstance(push, Result):
+            yield PushReply(result=push.to_json())
+            return
+        with push, ahead(requests) as following:
+            with Pace(IDLE_SECONDS, LEAST_BYTES, context.cancel) as pace:
+                yield PushReply(needed=_needed(push))
+                pace.wait()
+                for request in following:
+                    pace.moved(len(request.data) if isinstance(request, Piece) else 0)
+                    _take(push, request)
+                    pace.wait()
+            yield PushReply(result=push.commit().to_json())
 
     def watch(self, request: WatchRequest, context: grpc.ServicerContext) -> Iterator[WatchReply]:
         """Tell lines of the log as they happen."""
-        with _refusals(context, "watch"), _one_of(self._watchers, "watchers", MOST_WATCHERS):
+        with _refusals(context, "watch"), self._watchers.taken(peer=peer_name(context.peer())):
             _check_protocol(request.protocol)
             after = request.after if request.HasField("after") else None
             round = request.round if request.HasField("round") else None
@@ -124,30 +166,44 @@ class Servicer:
             SERVICE,
             {
                 "Call": grpc.unary_unary_rpc_method_handler(
-                    self.call, CallRequest.FromString, CallReply.SerializeToString
+                    self._apart("Call", self.call), CallRequest.FromString, CallReply.SerializeToString
                 ),
-                "Fetch": grpc.unary_stream_rpc_method_handler(self.fetch, FetchRequest.FromString, write_reply),
-                "Push": grpc.stream_stream_rpc_method_handler(self.push, read_request, PushReply.SerializeToString),
+                "Fetch": grpc.unary_stream_rpc_method_handler(
+                    self._apart("Fetch", self.fetch), FetchRequest.FromString, write_reply
+                ),
+                "Push": grpc.stream_stream_rpc_method_handler(
+                    self._apart("Push", self.push), read_request, PushReply.SerializeToString
+                ),
                 "Watch": grpc.unary_stream_rpc_method_handler(
-                    self.watch, WatchRequest.FromString, WatchReply.SerializeToString
+                    self._apart("Watch", self.watch), WatchRequest.FromString, WatchReply.SerializeToString
                 ),
             },
         )
 
+    def _apart(self, kind: str, answer: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[..., Any]:
+        """A method with threads of its own, which gRPC looks for under this name."""
 
-@contextmanager
-def _one_of(places: threading.BoundedSemaphore, what: str, most: int) -> Iterator[None]:
-    if not places.acquire(blocking=False):
-        raise Unreachable(f"the registry has {most} {what} already, which are the most; try again in a minute")
-    try:
-        yield
-    finally:
-        places.release()
+        def answering(request: Any, context: grpc.ServicerContext) -> Any:
+            return answer(request, context)
+
+        answering.experimental_thread_pool = self._threads[kind]  # type: ignore[attr-defined]
+        return answering
+
+
+_BY_PEER = LONG_CALLS | {"offer"}
+"""Calls whose peers have shares."""
+
+
+def _places(what: str, most: int, **shares: int) -> Places:
+    return Places(what, most, {"peer": max(1, int(SHARE * most)), **shares})
 
 
 def _sealed(begin: Begin) -> Sealed:
+    """The receipt with its signature, which is looked at first: nobody takes places in the name of another key."""
     _check_protocol(begin.protocol)
-    return Sealed.from_json(begin.sealed)
+    sealed = Sealed.from_json(begin.sealed)
+    check_signature(sealed, Receipt)
+    return sealed
 
 
 def _needed(push: Push) -> Needed:

@@ -119,7 +119,7 @@ def test_a_blocked_line_ends_the_transfer_on_both_sides_and_frees_the_file(
 def test_transfers_that_are_hung_up_free_their_places(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     line.push(line.direct)
     line.close()
-    monkeypatch.setattr(servicer, "MOST_TRANSFERS", 1)
+    monkeypatch.setattr(servicer, "MOST_FETCHES", 1)
     service = Service(line.world.folder.parent / "registry")
     service.start()
 

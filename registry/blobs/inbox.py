@@ -47,6 +47,13 @@ class Inbox:
         except FileNotFoundError:
             return 0
 
+    def last_arrival(self, digest: str) -> float:
+        """When the last bytes of a file came, in seconds since 1970; 0 when none did."""
+        try:
+            return self.partial(digest).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
     def receive(self, digest: str, patience: float = PATIENCE_SECONDS) -> Receiving:
         """Open a file, for this writer alone.
 

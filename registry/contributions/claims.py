@@ -9,8 +9,10 @@ The protocol between whoever needs weights (pushes, combinations) and whoever re
 3. Uploads come before the transaction that needs them: the lock is never held while bytes move. That transaction checks
    with `Claims.check` that each digest has a live row or still carries our own claim; if not, it is pushed again.
 
-The claim of somebody who died ends when its time has passed and nothing is in the inbox under its name. Who was only
-slow may lose a claim that way, and finds out in step 3: it carries the moment when it was made.
+A promise of room ends with the conversation that made it (`Claims.forgo`), and minutes after the last byte when nobody
+could say so; whoever goes on promises anew. The claim of somebody who died ends when its time has passed and nothing is
+in the inbox under its name. Who was only slow may lose a claim that way, and finds out in step 3: it carries the moment
+when it was made.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select
+from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select, update
 
 from ratatouille.errors import Unreachable
 from registry.blobs.inbox import Inbox
@@ -28,12 +30,20 @@ from registry.schema import BlobRow, UploadRow
 from registry.settings import read_settings
 from registry.upsert import upsert
 
+PROMISE_SECONDS = 300.0
+"""A promise of room is kept for so long after the last byte."""
+
 _DIGESTS: BindParameter[Any] = bindparam("digests", expanding=True)
 _MINE = UploadRow.claimant == bindparam("who")
 _LIVE = select(BlobRow.digest, BlobRow.size).where(BlobRow.digest.in_(_DIGESTS), BlobRow.collected.is_(None))
 _CLAIM = select(UploadRow.changed).where(UploadRow.digest == bindparam("one"), _MINE)
 _RELEASE = delete(UploadRow).where(UploadRow.digest.in_(_DIGESTS), _MINE)
-_PROMISED = select(UploadRow.digest, func.max(UploadRow.size).label("size")).group_by(UploadRow.digest)
+_FORGO = update(UploadRow).where(UploadRow.digest.in_(_DIGESTS), _MINE).values(size=0)
+_PROMISED = (
+    select(UploadRow.digest, func.max(UploadRow.size).label("size"), func.max(UploadRow.changed).label("changed"))
+    .where(UploadRow.size > 0)
+    .group_by(UploadRow.digest)
+)
 
 
 class Claims:
@@ -78,6 +88,11 @@ class Claims:
             if found is None or found != self._stamps.get(digest):
                 raise Unreachable(f"weights {digest[:12]}… were removed while they were needed; push again")
 
+    def forgo(self, connection: Connection) -> None:
+        """Promise no room any more, since nothing more comes for now; the claims stay."""
+        for digests in _slices(self._stamps):
+            connection.execute(_FORGO, {"digests": digests, "who": self._claimant})
+
     def release(self, connection: Connection) -> None:
         """Give the claims back."""
         for digests in _slices(self._stamps):
@@ -120,14 +135,27 @@ def _check_room(connection: Connection, inbox: Inbox, sizes: Mapping[str, int]) 
     missing = sum(max(0, size - inbox.arrived_bytes(digest)) for digest, size in sizes.items() if size)
     if not missing:
         return
-    others = connection.execute(_PROMISED).all()
-    promised = sum(max(0, row.size - inbox.arrived_bytes(row.digest)) for row in others if row.digest not in sizes)
-    free = inbox.free_bytes() - read_settings(connection).reserve_bytes - promised
+    free = free_room(connection, inbox, sizes)
     if missing > free:
         raise Unreachable(
             f"the registry has no room for {missing} bytes (free beside its reserve: {max(0, free)}); "
             "its maintainers must make some"
         )
+
+
+def free_room(connection: Connection, inbox: Inbox, leaving_out: Collection[str] = ()) -> int:
+    """Bytes that may come beside the reserve and what is promised, but for some; negative when there are too many."""
+    return inbox.free_bytes() - read_settings(connection).reserve_bytes - promised(connection, inbox, leaving_out)
+
+
+def promised(connection: Connection, inbox: Inbox, leaving_out: Collection[str] = ()) -> int:
+    """Bytes that are still to come of transfers under way, but for some."""
+    since = time.time() - PROMISE_SECONDS
+    return sum(
+        max(0, row.size - inbox.arrived_bytes(row.digest))
+        for row in connection.execute(_PROMISED)
+        if row.digest not in leaving_out and max(row.changed, inbox.last_arrival(row.digest)) > since
+    )
 
 
 def _slices(digests: Collection[str]) -> Iterator[Sequence[str]]:

@@ -7,7 +7,7 @@ reason; what is wrong with the moment (no space, a broken line, a store that doe
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 
 from sqlalchemy import Connection
@@ -21,7 +21,7 @@ from registry.blobs.receiving import Receiving
 from registry.blobs.store import Block, Lost
 from registry.changes.closures import refuse_closed
 from registry.contributions.answers import answer, brings_back, contributed
-from registry.contributions.claims import Claims, live
+from registry.contributions.claims import Claims, free_room, live
 from registry.contributions.examine import Examined, Wanted
 from registry.contributions.ledger import admit, enter_blob, keep_duplicate, keep_rejected
 from registry.contributions.quotas import let_in
@@ -40,6 +40,8 @@ class Push:
         self._examined = examined
         self._claims = Claims(blobs.inbox, examined.receipt.digest)
         self._stack = ExitStack()
+        self._open = True
+        """Whether it was neither admitted nor rejected."""
         self.receiving: dict[str, Receiving] = {}
         """The files that must come, by digest; each knows how much of it is here."""
         self.wanted = {one.digest: one for one in examined.wanted}
@@ -126,6 +128,7 @@ class Push:
             else:
                 keep_duplicate(connection, self._sealed, receipt, known)
             self._claims.release(connection)
+            self._open = False
             return contributed(connection, receipt.work_id)
 
     def reject(self, reason: str) -> None:
@@ -135,8 +138,13 @@ class Push:
             keep_rejected(connection, self._sealed, self._examined.receipt, reason)
 
     def close(self) -> None:
-        """Release the files."""
-        self._stack.close()
+        """Release the files, and the room that was promised for what has not come."""
+        try:
+            if self._open and self.receiving:  # before the files are free: whoever takes them then promises anew
+                with suppress(Unreachable), self._database.write() as connection:
+                    self._claims.forgo(connection)
+        finally:
+            self._stack.close()
 
     def _receive(self, digests: Collection[str], owned: bool = False) -> None:
         """Lock the files that must come, in one order everywhere, so that no two pushes wait for each other."""
@@ -147,7 +155,8 @@ class Push:
                 self.receiving.pop(digest).discard()
             ancestors = [one.ancestor for one in self.wanted.values() if one.ancestor is not None and _compared(one)]
             coming = {digest: self.wanted[digest].size for digest in self.receiving}
-            let_in(connection, self._examined.receipt, sum(coming.values()))
+            room = free_room(connection, self._blobs.inbox, coming)
+            let_in(connection, self._examined.receipt, sum(coming.values()), room)
             self._claims.take(connection, dict.fromkeys([*self.wanted, *ancestors], 0) | coming)
             refuse_removed(connection, ancestors, "that this work started from")
 
@@ -158,6 +167,7 @@ class Push:
         for receiving in self.receiving.values():
             receiving.discard()
         self._claims.release(connection)
+        self._open = False
 
     def _gate(self, one: Wanted) -> Intake:
         return gate(self._blobs, one)

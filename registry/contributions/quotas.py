@@ -33,6 +33,7 @@ _UNDER_WAY = and_(TransferRow.ended.is_(False), TransferRow.changed > bindparam(
 _TRANSFERS = select(
     func.coalesce(func.sum(case((_UNDER_WAY, 1), else_=0)), 0).label("under_way"),
     func.min(case((_UNDER_WAY, TransferRow.changed))).label("first"),
+    func.coalesce(func.sum(case((_UNDER_WAY, TransferRow.bytes), else_=0)), 0).label("coming"),
     func.coalesce(func.sum(TransferRow.bytes), 0).label("bytes"),
 ).where(TransferRow.node == _WHO)
 """How many other pushes of a node are under way, since when the oldest, and the bytes of all that is not forgotten."""
@@ -55,8 +56,8 @@ def check_contributions(connection: Connection, receipt: Receipt) -> None:
         )
 
 
-def let_in(connection: Connection, receipt: Receipt, size: int) -> None:
-    """Enter a push whose files have `size` bytes together, unless it is too much.
+def let_in(connection: Connection, receipt: Receipt, size: int, room: int) -> None:
+    """Enter a push whose files have `size` bytes together, unless it is too much; `room` is what may come in all.
 
     Raises:
         Refusal: when so many bytes are never taken.
@@ -72,6 +73,7 @@ def let_in(connection: Connection, receipt: Receipt, size: int) -> None:
     of_node = {"who": receipt.node, "this": receipt.digest, "stale": now - settings.stale_seconds}
     lately = connection.execute(_TRANSFERS, of_node).one()
     _check_transfers(receipt, settings, lately)
+    _check_share(receipt, size, int(lately.coming), room)
     _check_bytes(connection, receipt, settings, now, lately, max(0, size - before) if again else size)
     transfer = {"receipt": receipt.digest, "node": receipt.node, "begun": now}
     values = {"bytes": max(size, before) if again else before + size, "changed": now, "ended": False}
@@ -89,6 +91,15 @@ def _check_transfers(receipt: Receipt, settings: Settings, lately: Row[Any, Any,
             f"node {receipt.node[:12]}… has {lately.under_way} pushes under way, and {settings.node_transfers} are the "
             "most (node_transfers); push again when one of them has ended, or the oldest is given up "
             f"{_when(time.time(), lately.first and lately.first + settings.stale_seconds)}"
+        )
+
+
+def _check_share(receipt: Receipt, size: int, coming: int, room: int) -> None:
+    """One push may need all of the room; several of one node only half of it, so that others find some."""
+    if coming and coming + size > room // 2:
+        raise Unreachable(
+            f"node {receipt.node[:12]}… has pushes of {coming} bytes under way, and with {size} more they need over "
+            f"half of the registry's room ({max(0, room)} bytes); push again when one of them has ended"
         )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, select
 
 from registry.blobs.access import Blobs
+from registry.contributions.claims import promised
 from registry.records import Usage
-from registry.schema import BlobRow, UploadRow, VersionRow
+from registry.schema import BlobRow, VersionRow
 from registry.settings import read_settings
 
 
@@ -16,7 +17,6 @@ def usage(connection: Connection, blobs: Blobs) -> Usage:
     sums = select(func.count(), func.coalesce(func.sum(BlobRow.size), 0))
     present, size = connection.execute(sums.where(BlobRow.collected.is_(None))).one()
     collected, freed = connection.execute(sums.where(BlobRow.collected.is_not(None))).one()
-    coming = connection.execute(select(UploadRow.digest, func.max(UploadRow.size)).group_by(UploadRow.digest)).all()
     return Usage(
         versions=int(connection.execute(select(func.count()).select_from(VersionRow)).scalar_one()),
         blobs=present,
@@ -24,7 +24,7 @@ def usage(connection: Connection, blobs: Blobs) -> Usage:
         collected=collected,
         collected_bytes=int(freed),
         incoming_bytes=sum(path.stat().st_size for path in blobs.inbox.incoming()),
-        promised_bytes=sum(max(0, promised - blobs.inbox.arrived_bytes(digest)) for digest, promised in coming),
+        promised_bytes=promised(connection, blobs.inbox),
         free_bytes=blobs.inbox.free_bytes(),
         reserve_bytes=settings.reserve_bytes,
         retention_rounds=settings.retention_rounds,

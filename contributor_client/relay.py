@@ -169,6 +169,6 @@ def _receive(wire: socket.socket) -> dict[str, str]:
         raise ConnectionResetError("the other side ended in the middle of a line")
     try:
         message = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConnectionAbortedError("the other side does not speak our protocol") from error
     return {key: value for key, value in message.items() if isinstance(value, str)}

@@ -36,7 +36,9 @@ def read_toml(path: str | Path, kind: str) -> dict[str, Any]:
         raise Refusal(f"the {kind} file '{path}' cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise Refusal(f"the {kind} file '{path}' is not UTF-8 text; save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise Refusal(f"the {kind} file '{path}' is not valid TOML: it is nested too deeply") from None
+    except ValueError as error:  # tomllib's own error, and Python's for a number of thousands of digits
         raise Refusal(f"the {kind} file '{path}' is not valid TOML: {error}") from error
 
 

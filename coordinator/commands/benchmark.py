@@ -135,7 +135,7 @@ def _value(written: str) -> tuple[str, Any]:
         raise Refusal(f"'{written}' sets nothing; write `--set NAME=VALUE`, as in `--set auxiliary_steps=40`")
     try:
         return name, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return name, value
 
 

@@ -105,6 +105,6 @@ def _load(cache: Path | None) -> dict[str, list[Any]]:
         content = json.loads(_file(cache).read_bytes())
         if content["reader"] == READER and isinstance(content["files"], dict):
             return dict(content["files"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     return {}

@@ -49,9 +49,12 @@ class DataSettings(Record):
     @field_validator("domains", mode="before")
     @classmethod
     def _list_means_same_names(cls, value: object) -> object:
-        if isinstance(value, list | tuple):
-            return {name: name for name in value}
-        return value
+        if not isinstance(value, list | tuple):
+            return value
+        strange = next((name for name in value if not isinstance(name, str)), None)
+        if strange is not None:
+            raise PydanticCustomError("domains", "{value} is no name of a domain", {"value": str(strange)[:40]})
+        return {name: name for name in value}
 
     @field_validator("group")
     @classmethod

@@ -133,7 +133,7 @@ def _lines_until(path: Path, step: int) -> list[dict[str, float]]:
             values = json.loads(line)
             if values["step"] <= step and values["seconds"] >= 0:
                 kept.append(values)
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             continue
     return kept
 

@@ -6,7 +6,6 @@ database of that schema, which is then migrated.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import tomli_w
@@ -15,9 +14,10 @@ from ratatouille.errors import Refusal
 from ratatouille.tasks.stored import write_whole
 from registry.backup.copying import Copied, copy_in
 from registry.backup.manifest import MANIFEST, Manifest, read_manifest
-from registry.backup.rows import check_files, read_tables
+from registry.backup.rows import check_files, read_rows, read_tables
 from registry.backup.target import empty_database
 from registry.blobs.access import Blobs
+from registry.blobs.store import is_digest
 from registry.database import Database
 from registry.places import DATABASE, FILE, Places, read_places
 from registry.schema import BlobRow
@@ -62,8 +62,15 @@ def _settle(to: Path, places: Places) -> None:
 
 def _sizes(folder: Path, manifest: Manifest) -> dict[str, int]:
     """The weights that the rows promise and the backup has."""
-    (table,) = [table for table in manifest.tables if table.table == BlobRow.__tablename__]
-    with (folder / table.path).open("rb") as file:
-        rows = map(json.loads, file)
-        wanted = {row["digest"]: row["size"] for row in rows if row.get("collected") is None}
+    tables = [table for table in manifest.tables if table.table == BlobRow.__tablename__]
+    if len(tables) != 1:
+        raise Refusal(f"the backup in '{folder}' has {len(tables)} lists of its weights; use another backup")
+    table = tables[0]
+    wanted = {}
+    for number, row in enumerate(read_rows(folder / table.path), start=1):
+        digest, size = row.get("digest"), row.get("size")
+        if not (isinstance(digest, str) and is_digest(digest) and isinstance(size, int) and size >= 0):
+            raise Refusal(f"line {number} of '{folder / table.path}' names no weights; use another backup")
+        if row.get("collected") is None:
+            wanted[digest] = size
     return {digest: size for digest, size in wanted.items() if digest not in manifest.missing}

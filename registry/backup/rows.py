@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,12 @@ def _read(connection: Connection, table: Table, path: Path) -> None:
         connection.execute(insert(table), some)
 
 
-def _rows(path: Path, columns: set[str]) -> Iterator[Mapping[str, Value]]:
+def read_rows(path: Path) -> Iterator[dict[str, Value]]:
+    """The rows of a table's file; an empty one for what is no row.
+
+    Raises:
+        Refusal: for a line that is no JSON.
+    """
     with path.open("rb") as file:
         number = 0
         while line := file.readline(LONGEST_LINE):
@@ -114,10 +119,14 @@ def _rows(path: Path, columns: set[str]) -> Iterator[Mapping[str, Value]]:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise Refusal(f"line {number} of '{path}' is no JSON ({error})") from error
-            plain = isinstance(row, dict) and all(isinstance(value, Value) for value in row.values())
-            if not plain or row.keys() != columns:
-                raise Refusal(f"line {number} of '{path}' has other columns than {', '.join(sorted(columns))}")
-            yield row
+            yield row if isinstance(row, dict) and all(isinstance(value, Value) for value in row.values()) else {}
+
+
+def _rows(path: Path, columns: set[str]) -> Iterator[dict[str, Value]]:
+    for number, row in enumerate(read_rows(path), start=1):
+        if row.keys() != columns:
+            raise Refusal(f"line {number} of '{path}' has other columns than {', '.join(sorted(columns))}")
+        yield row
 
 
 def _count_on(connection: Connection, table: Table) -> None:

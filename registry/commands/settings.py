@@ -58,7 +58,7 @@ def settings(
 def _number(text: str) -> int | float:
     try:
         number = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         number = None
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise Refusal(f"{text[:40]!r} is no number; sizes are in bytes, times in seconds")

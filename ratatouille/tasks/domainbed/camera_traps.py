@@ -81,7 +81,7 @@ def _read(path: Path, locations: dict[str, str], labels: dict[str, set[str]]) ->
                 labels[files[one["image_id"]]].add(label)
     except OSError as error:
         raise Refusal(f"the annotations '{path}' cannot be read: {error.strerror}") from error
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise Refusal(
             f"'{path}' is not in COCO camera traps format ({type(error).__name__}: {error}); expected images with id, "
             f"file_name and location, categories with id and name, annotations with image_id and category_id"

@@ -122,7 +122,7 @@ def _written(folder: Path) -> str | None:
     try:
         marker = json.loads((folder / MARKER).read_bytes())
         recipe, images = str(marker["recipe"]), marker["images"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return recipe if sum(1 for _ in folder.glob("*/*/*.png")) == images else None
 

@@ -71,6 +71,30 @@ def test_a_backup_that_is_not_whole_is_refused_and_no_row_is_restored(backup: Pa
     there.close()
 
 
+def raw(backup: Path, name: str, data: bytes) -> None:
+    """Put bytes in the place of a table, digest and all."""
+    path, manifest = table(backup, name), json.loads((backup / MANIFEST).read_bytes())
+    (entry,) = (one for one in manifest["tables"] if one["table"] == name)
+    entry |= {"sha256": sha256(data), "size": len(data)}
+    path.unlink()
+    (backup / TABLES / f"{name}.{sha256(data)}.jsonl").write_bytes(data)
+    (backup / MANIFEST).write_bytes(canonical_json(manifest))
+
+
+@pytest.mark.parametrize("data", [b"{", b"[" * 100_000, b"\xff"], ids=["half", "nested", "no UTF-8"])
+def test_lines_that_are_no_json_are_refused(backup: Path, tmp_path: Path, data: bytes) -> None:
+    raw(backup, "blobs", data)
+    with pytest.raises(Refusal, match=r"line 1 of .*blobs.* is no JSON"):
+        restore(backup, tmp_path / "far", Places())
+
+
+def test_a_backup_without_a_list_of_its_weights_is_refused(backup: Path, tmp_path: Path) -> None:
+    manifest = json.loads((backup / MANIFEST).read_bytes())
+    changed(backup, tables=[one for one in manifest["tables"] if one["table"] != "blobs"])
+    with pytest.raises(Refusal, match="has 0 lists of its weights"):
+        restore(backup, tmp_path / "far", Places())
+
+
 def rewritten(backup: Path, name: str, change: Callable[[dict[str, object]], object]) -> None:
     """Change the rows of a table as somebody with other software could, digests and all."""
     manifest = read_manifest(backup)
@@ -89,6 +113,10 @@ def rewritten(backup: Path, name: str, change: Callable[[dict[str, object]], obj
         ("tasks", lambda row: row | {"colour": "red"}, "line 1 of .*tasks.* has other columns than"),
         ("tasks", lambda row: row | {"name": ["pets"]}, "line 1 of .*tasks.* has other columns than"),
         ("tasks", lambda row: "nothing", "line 1 of .*tasks.* has other columns than"),
+        ("blobs", lambda row: row | {"digest": "../../../../etc/passwd"}, "line 1 of .*blobs.* names no weights"),
+        ("blobs", lambda row: row | {"digest": None}, "line 1 of .*blobs.* names no weights"),
+        ("blobs", lambda row: row | {"size": "much"}, "line 1 of .*blobs.* names no weights"),
+        ("blobs", lambda row: [1], "line 1 of .*blobs.* names no weights"),
         ("parents", lambda row: row | {"parent": "0" * 64}, "does not take the backup"),
         ("versions", lambda row: row | {"number": 1}, "does not take the backup"),
     ],

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from registry.port import Registry
 from registry.web.answering import Make, endpoint, failure, wants_json
+from registry.web.connections import Attendance
 from registry.web.downloads import download
 from registry.web.feed import Feed
 from registry.web.guard import Guard
@@ -42,7 +43,11 @@ def application(registry: Registry) -> Starlette:
     routes += [Route("/favicon.ico", _icon, methods=["GET"])]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, explain=failure), Middleware(GZipMiddleware, minimum_size=2000)],
+        middleware=[
+            Middleware(Guard, explain=failure),
+            Middleware(Attendance, explain=failure),
+            Middleware(GZipMiddleware, minimum_size=2000),
+        ],
         exception_handlers={404: _unknown},
     )
 

@@ -10,10 +10,9 @@ import uvicorn
 from ratatouille.errors import Refusal
 from registry.port import Registry
 from registry.web.application import application
+from registry.web.connections import limited_connections
 
 HOST = "127.0.0.1"
-MOST_AT_ONCE = 64
-"""Requests that are answered at one time; more are told to come back."""
 GRACE_SECONDS = 2
 
 
@@ -31,7 +30,7 @@ class WebServer:
         config = uvicorn.Config(
             application(registry),
             loop="asyncio",
-            http="h11",
+            http=limited_connections(),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -39,7 +38,6 @@ class WebServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=MOST_AT_ONCE,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         self._server = uvicorn.Server(config)

@@ -19,8 +19,8 @@ from contributor_client.paths import NodePaths
 from contributor_client.supernode import SuperNodeSettings
 from contributor_client.work_lane import WorkLane
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.exchange.membership import Offer
-from ratatouille.exchange.signing import Signer
+from ratatouille.exchange.membership import OfferWithdrawal, make_offer
+from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.processes import Child, Program, environment_with_scripts, module
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.inspection import Progress
@@ -119,7 +119,7 @@ class Node:
             said = self._say_what_is_parked(said, told)
             try:
                 hears = lane.look(registry.info().fleet)
-                registry.offer(self.signer.seal(self._offer(holdings, hears)))
+                registry.offer(self._offer(holdings, hears))
                 if hears and not joined:
                     joined = True
                     told(f"node {self.settings.name} ({self.signer.node[:12]}) has joined {self._remote}")
@@ -132,7 +132,7 @@ class Node:
                 reachable = False
             stop.wait(_RENEW_SECONDS if joined else _FIRST_SECONDS)
         try:
-            registry.withdraw_offer(self.signer.node)
+            registry.withdraw_offer(self._withdrawal())
         except Unreachable:
             _log.warning("left without a goodbye: the registry does not answer; the offer ends by itself")
 
@@ -148,18 +148,20 @@ class Node:
             told("nothing is parked any more: the node takes work again")
         return set(places)
 
-    def _offer(self, holdings: dict[str, LocalData], hears: bool) -> Offer:
-        return Offer(
-            node=self.signer.node,
-            name=self.settings.name,
-            holdings=tuple(data.holding for data in holdings.values()),
-            device=self.settings.device,
-            trains=self.settings.trains,
-            issued=time.time(),
-            seconds=OFFER_SECONDS,
+    def _offer(self, holdings: dict[str, LocalData], hears: bool) -> Sealed:
+        return make_offer(
+            self.signer,
+            self.settings.name,
+            holdings.values(),
+            self.settings.device,
+            self.settings.trains,
+            OFFER_SECONDS,
             parked=self._parking.told(),
             hears_orders=hears,
         )
+
+    def _withdrawal(self) -> Sealed:
+        return self.signer.seal(OfferWithdrawal(node=self.signer.node, issued=time.time()))
 
     def _worker(self) -> Program:
         command = [*module("contributor_client.worker"), "--settings", str(self._file)]

@@ -13,10 +13,23 @@ from types import MappingProxyType
 
 from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
 from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS, PROTOCOL
-from ratatouille.exchange.membership import Offer
+from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.exchange.order import Order
 
 ORDERS_PER_NODE = 2
+
+
+def leased_work(orders: Mapping[str, Order], leases: Iterable[Lease]) -> dict[str, str]:
+    """Work id → node of the leases that count: those that name the data which an order is about.
+
+    A work id says nothing of its data to the registry, so a lease that names other data is somebody's pretence.
+    """
+    found = {}
+    for lease in leases:
+        order = orders.get(lease.work_id)
+        if order is None or lease.fingerprint == getattr(order.assignment, "fingerprint", None):
+            found[lease.work_id] = lease.node
+    return found
 
 
 def match(

@@ -22,7 +22,7 @@ from coordinator.settings import RoundSettings
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import FineTune, NodeAssignment
 from ratatouille.exchange.disclosure import Disclosure
-from ratatouille.exchange.membership import Offer
+from ratatouille.exchange.membership import make_offer
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.signing import Signer
 from ratatouille.failure import UNREADABLE, Failure
@@ -69,16 +69,7 @@ def offer_all(registry: Registry, stage: Stage, seconds: float = 30 * 24 * 3600.
     for settings in stage.nodes:
         signer = Signer.open(stage.folder / settings.name / "key")
         holdings = open_holdings(settings, registry.task, stage.folder / "data")
-        offer = Offer(
-            node=signer.node,
-            name=settings.name,
-            holdings=tuple(data.holding for data in holdings.values()),
-            device="rehearsal",
-            trains=settings.trains,
-            issued=time.time(),
-            seconds=seconds,
-        )
-        registry.offer(signer.seal(offer))
+        registry.offer(make_offer(signer, settings.name, holdings.values(), "rehearsal", settings.trains, seconds))
 
 
 def rehearse(

@@ -16,7 +16,7 @@ from flwr.serverapp import Grid
 from coordinator.conductor import Conductor
 from coordinator.dispatch import POLL_SECONDS, Dispatch, Reply
 from coordinator.failures import Failures
-from coordinator.matching import match, stranded
+from coordinator.matching import leased_work, match, stranded
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
 from ratatouille.exchange.membership import Offer
@@ -131,7 +131,7 @@ class RoundRunner:
         """Send what can be sent; True when a closing round has nothing left that anybody here could do."""
         offers = self._registry.offers()
         nodes = {key: flower for flower, key in self._lane.nodes().items()}
-        leased = {lease.work_id: lease.node for lease in self._registry.leases()}
+        leased = leased_work(plan.orders, self._registry.leases())
         self._forget_lost(leased, nodes)
         known = self._conductor.facts
         in_flight = {sent.work_id: sent.node for sent in self._messages.values() if sent.work_id not in known}

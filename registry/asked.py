@@ -1,4 +1,6 @@
-"""Whether anybody still waits for what this thread works out: long work looks now and then, and stops if not."""
+"""For whom this thread works: whether they still wait (long work looks now and then, and stops if not), and who they
+are.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +12,32 @@ from typing import BinaryIO, cast
 _waits: ContextVar[Callable[[], bool]] = ContextVar("waits", default=lambda: True)
 
 
+_peer: ContextVar[str] = ContextVar("peer", default="")
+
+
 class Abandoned(Exception):
     """The caller hung up, or its deadline has passed."""
 
 
 @contextmanager
-def asked(waits: Callable[[], bool]) -> Iterator[None]:
-    """While the block runs, this thread works for somebody; `waits` says whether they still wait.
+def asked(waits: Callable[[], bool], peer: str = "") -> Iterator[None]:
+    """While the block runs, this thread works for somebody; `waits` says whether they still wait, `peer` who it is.
 
     Raises:
         Abandoned: from `look`, and at once when they have gone already.
     """
-    before = _waits.set(waits)
+    before, somebody = _waits.set(waits), _peer.set(peer)
     try:
         look()
         yield
     finally:
         _waits.reset(before)
+        _peer.reset(somebody)
+
+
+def peer() -> str:
+    """Who asks, as far as the service can tell; empty in process."""
+    return _peer.get()
 
 
 def look() -> None:

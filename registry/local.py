@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Slice, Split
-from ratatouille.exchange.change import Close, Move, Reopen, Retract, RetractCounts, Tag
-from ratatouille.exchange.membership import Lease, Offer
+from ratatouille.exchange.change import Close, Move, Reopen, Restore, Retract, RetractCounts, Tag
+from ratatouille.exchange.membership import Lease, LeaseReturn, Offer, OfferWithdrawal
 from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination
 from ratatouille.tasks.task import Task
@@ -25,7 +25,7 @@ from registry.blobs.access import Blobs
 from registry.blobs.belonging import check_belonging
 from registry.blobs.sending import open_to_send
 from registry.blobs.store import BLOCK, Block, damaged, missing
-from registry.changes import closures, counts, releases, retraction
+from registry.changes import closures, counts, releases, restoring, retraction
 from registry.contributions import answers, definitions, membership
 from registry.contributions.claims import live
 from registry.contributions.publish import Publisher
@@ -219,29 +219,32 @@ class LocalRegistry:
     # -- who works on what
     def offer(self, sealed: Sealed) -> None:
         """Replace a node's offer."""
-        offer = membership.read_offer(sealed)
+        offer, proved = membership.read_offer(sealed)
         with self._database.write() as connection:
-            membership.enter_offer(connection, sealed, offer)
+            membership.enter_offer(connection, sealed, offer, proved)
 
-    def withdraw_offer(self, node: str) -> None:
+    def withdraw_offer(self, sealed: Sealed) -> None:
         """The node has left."""
+        withdrawal = membership.read_sealed(sealed, OfferWithdrawal)
         with self._database.write() as connection:
-            membership.withdraw_offer(connection, node)
+            membership.withdraw_offer(connection, withdrawal)
 
     def offers(self) -> list[Offer]:
         """The offers that stand now."""
         with self._database.read() as connection:
             return membership.offers(connection)
 
-    def lease(self, lease: Lease) -> Lease | None:
+    def lease(self, sealed: Sealed) -> Lease | None:
         """Take or renew a lease."""
+        lease = membership.read_sealed(sealed, Lease)
         with self._database.write() as connection:
             return membership.take_lease(connection, lease)
 
-    def release(self, work_id: str, node: str) -> None:
+    def release(self, sealed: Sealed) -> None:
         """Give a lease back."""
+        given = membership.read_sealed(sealed, LeaseReturn)
         with self._database.write() as connection:
-            membership.release_lease(connection, work_id, node)
+            membership.return_lease(connection, given)
 
     def leases(self) -> list[Lease]:
         """The live leases."""
@@ -334,6 +337,12 @@ class LocalRegistry:
         change = unseal(sealed, RetractCounts)
         with self._database.write() as connection:
             counts.retract_counts(connection, sealed, change)
+
+    def restore(self, sealed: Sealed) -> None:
+        """Let a receipt that was taken back come again."""
+        change = unseal(sealed, Restore)
+        with self._database.write() as connection:
+            restoring.restore(connection, sealed, change)
 
     def close_question(self, sealed: Sealed) -> None:
         """Close a question for who signs."""

@@ -95,21 +95,22 @@ class Registry(Protocol):
 
     # -- who works on what
     def offer(self, sealed: Sealed) -> None:
-        """Replace a node's offer (a sealed `Offer`)."""
+        """Replace a node's offer (a sealed `Offer` with a proof for each holding)."""
 
-    def withdraw_offer(self, node: str) -> None:
-        """The node has left."""
+    def withdraw_offer(self, sealed: Sealed) -> None:
+        """The node has left (a sealed `OfferWithdrawal`)."""
 
     def offers(self) -> list[Offer]:
         """The offers that stand now, by name; there are never more than fit one message."""
 
-    def lease(self, lease: Lease) -> Lease | None:
-        """Take or renew the lease on a question for `lease.seconds`; returned with the end that the registry's clock
-        sets, or None if another node holds a live one or the question has an answer.
+    def lease(self, sealed: Sealed) -> Lease | None:
+        """Take or renew the lease on a question (a sealed `Lease`) for so many seconds; returned with the end that the
+        registry's clock sets, or None if another node holds a live one or the question has an answer. The node must
+        offer the data that the lease names.
         """
 
-    def release(self, work_id: str, node: str) -> None:
-        """Give a lease back before it expires."""
+    def release(self, sealed: Sealed) -> None:
+        """Give a lease back before it expires (a sealed `LeaseReturn`)."""
 
     def leases(self) -> list[Lease]:
         """The live leases; there are never more than fit one message."""
@@ -172,6 +173,9 @@ class Registry(Protocol):
 
     def retract_counts(self, sealed: Sealed) -> None:
         """Take counts back, which make no version (a sealed `RetractCounts`): their question is open again."""
+
+    def restore(self, sealed: Sealed) -> None:
+        """Let a receipt that was taken back come again (a sealed `Restore`); without this it is refused for ever."""
 
     def close_question(self, sealed: Sealed) -> None:
         """Close a question for the key that signs (a sealed `Close`): neither leased to it nor taken from it again."""

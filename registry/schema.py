@@ -270,6 +270,22 @@ class OfferRow(Base):
     sealed: Mapped[str] = mapped_column(Text)
     issued: Mapped[float] = mapped_column(Float)
     expires: Mapped[float] = mapped_column(Float, index=True)
+    peer: Mapped[str] = mapped_column(String(80), server_default="")
+    """Who brought it, as far as the service knows (`registry.asked.peer`): offers of one peer fill half of the room."""
+
+
+class HoldingRow(Base):
+    """A holding that a node offers, or offered lately; it entitles the node to leases and answers on that data."""
+
+    __tablename__ = "holdings"
+    node: Mapped[str] = mapped_column(Id, primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(Id, primary_key=True, index=True)
+    owner: Mapped[str] = mapped_column(Id)
+    """The holding's public key, the same in all rows of a fingerprint."""
+    task: Mapped[str] = mapped_column(Id)
+    record: Mapped[str] = mapped_column(Text)
+    until: Mapped[float] = mapped_column(Float)
+    """When the last offer that names it ends, or ended."""
 
 
 class LeaseRow(Base):
@@ -280,6 +296,14 @@ class LeaseRow(Base):
     node: Mapped[str] = mapped_column(Id, primary_key=True)
     expires: Mapped[float] = mapped_column(Float, index=True)
     record: Mapped[str] = mapped_column(Text)
+    fingerprint: Mapped[str | None] = mapped_column(Id)
+    """The holding that the lease names; None in rows of release 0.1."""
+    issued: Mapped[float] = mapped_column(Float, server_default=text("0"))
+    """When the node signed it last, by the node's clock: what was signed earlier does nothing."""
+    released: Mapped[float | None] = mapped_column(Float)
+    """When the node gave it back; it entitles to nothing then."""
+
+    __table_args__ = (Index(None, "node", "expires"),)
 
 
 class RoundRow(Base):

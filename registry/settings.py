@@ -33,7 +33,7 @@ class Settings(Record):
     """How many of one node's pushes may be under way or broken off at a time."""
     stale_seconds: float = 24 * 3600.0
     """When what has come of a broken upload is thrown away."""
-    longest_lease_seconds: float = 7 * 24 * 3600.0
+    longest_lease_seconds: float = 10 * 60.0
     """Leases that claim more are cut to this."""
     retention_rounds: Annotated[int, Field(ge=1, lt=2**31)] | None = None
     """How many of the newest rounds keep all their weights; of older ones gc takes what nothing released needs."""

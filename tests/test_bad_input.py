@@ -14,7 +14,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from safetensors.numpy import load_file, save_file
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Import
-from ratatouille.exchange.membership import Offer
+from ratatouille.exchange.membership import make_offer
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Rule, Version
@@ -90,9 +89,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     ground.enter(registry)
     for name in NODES:
         settings, signer = read_node_settings(ground.node_file(name)), Signer.open(folder / "keys" / name)
-        held = tuple(one.holding for one in open_holdings(settings, registry.task, folder / "cache").values())
-        offer = Offer(node=signer.node, name=name, holdings=held, trains=settings.trains, issued=time.time())
-        registry.offer(signer.seal(offer.model_copy(update={"seconds": 3600.0})))
+        held = open_holdings(settings, registry.task, folder / "cache").values()
+        registry.offer(make_offer(signer, name, held, trains=settings.trains, seconds=3600.0))
     for number in (1, 2):
         record = {"id": f"5ee{number}", "name": f"spring-{number}", "spec": "{}", "state": "done"}
         registry.request_round(RoundRecord.model_validate(record | {"created": 1.0, "changed": 1.0}))

@@ -1,23 +1,41 @@
 """What nodes say of themselves: offers of data and hands, and the leases on work that they take.
 
-An offer is signed by the node's key and replaces its last one. A lease says who is at work on a question until when, so
-that no question is worked on twice by accident; it is renewed by the worker and free again when it expires.
+An offer is signed by the node's key and replaces its last one. It proves for each holding that the node has the data:
+the holding's own key, which follows from the data (`ratatouille.tasks.holding`), signs it too. A lease says who is at
+work on a question until when, so that no question is worked on twice by accident; it is renewed by the worker and free
+again when it expires. Both, and their ends, are sealed; each says when it was signed, so that an earlier one that
+somebody captured does nothing.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+import time
+from collections.abc import Iterable
+from typing import Annotated, NamedTuple, Protocol
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
+from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import Assignment, Import
 from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS, PROTOCOL
+from ratatouille.exchange.signing import Sealed, Signer, unseal
 from ratatouille.failure import Failure
 from ratatouille.record import Digest, Name, Record
 from ratatouille.tasks.holding import Holding
 
 MOST_INPUTS = 1000
 """Weights that a lease names; work that reads more of them names the first."""
+MOST_HOLDINGS = 100
+"""Holdings that one node offers."""
+
+
+class Possession(Record):
+    """This node holds that data: signed by the holding's key."""
+
+    node: Digest
+    task: Digest
+    fingerprint: Digest
 
 
 DEVICES = ("auto", "cpu", "cuda", "rehearsal")
@@ -49,7 +67,9 @@ class Offer(Record):
 
     node: Digest
     name: Name
-    holdings: tuple[Holding, ...]
+    holdings: Annotated[tuple[Holding, ...], Field(max_length=MOST_HOLDINGS)]
+    proofs: Annotated[tuple[Sealed, ...], Field(max_length=MOST_HOLDINGS, exclude_if=lambda proofs: not proofs)] = ()
+    """A sealed `Possession` for each holding, in the same order."""
     device: Annotated[str, Field(max_length=200)] = "cpu"
     trains: bool = True
     """False: the node evaluates on its data and never trains on it."""
@@ -66,13 +86,25 @@ class Offer(Record):
     """False while the node's work lane does not answer it: it is known here, and no order would reach it."""
 
 
+class OfferWithdrawal(Record):
+    """The node has left: its offers up to this moment stand no more."""
+
+    node: Digest
+    issued: float
+
+
 class Lease(Record):
     """Who works on a question, for how long, and what they last said of their progress."""
 
     work_id: Digest
     node: Digest
+    task: Annotated[Digest | None, Field(exclude_if=lambda task: task is None)] = None
+    fingerprint: Annotated[Digest | None, Field(exclude_if=lambda fingerprint: fingerprint is None)] = None
+    """The holding that the question is bound to, which the node must offer. None in leases of release 0.1 only."""
     seconds: NonNegativeFloat = 20.0
     """How long it is asked for, from now; clocks of nodes may be wrong, so only durations are believed."""
+    issued: Annotated[float, Field(exclude_if=lambda issued: not issued)] = 0.0
+    """When it was signed, by the node's clock: a renewal is later than what it renews."""
     expires: float = 0.0
     """When it ends, in seconds since 1970 by the registry's clock, which sets it."""
     done: Annotated[int, Field(ge=0, lt=2**53)] = 0
@@ -81,3 +113,95 @@ class Lease(Record):
     doing: Annotated[str, Field(max_length=100)] = ""
     inputs: Annotated[tuple[Digest, ...], Field(max_length=MOST_INPUTS, exclude_if=lambda inputs: not inputs)] = ()
     """Weights that the work starts from: the registry keeps them while somebody is at it."""
+
+    @classmethod
+    def on(cls, assignment: Assignment, node: str, seconds: float = 20.0, inputs: tuple[str, ...] = ()) -> Lease:
+        """A lease on a question, signed now; an import needs none (Refusal)."""
+        if isinstance(assignment, Import):
+            raise Refusal("an import needs no lease; push it")
+        return cls(
+            work_id=assignment.digest,
+            node=node,
+            task=assignment.task,
+            fingerprint=assignment.fingerprint,
+            seconds=seconds,
+            issued=time.time(),
+            inputs=inputs[:MOST_INPUTS],
+        )
+
+
+class LeaseReturn(Record):
+    """The node gives a lease back before it expires."""
+
+    work_id: Digest
+    node: Digest
+    issued: float
+
+
+class Held(Protocol):
+    """Data that can be offered; `ratatouille.tasks.data.LocalData` is such."""
+
+    @property
+    def holding(self) -> Holding:
+        """What is published of it."""
+
+    @property
+    def seed(self) -> bytes:
+        """Secret seed of the holding's key."""
+
+
+class Stock(NamedTuple):
+    """The least that can be offered: a holding and its seed."""
+
+    holding: Holding
+    seed: bytes
+
+
+def make_offer(
+    signer: Signer,
+    name: str,
+    held: Iterable[Held],
+    device: str = "cpu",
+    trains: bool = True,
+    seconds: float = 60.0,
+    issued: float | None = None,
+    parked: tuple[Parked, ...] = (),
+    hears_orders: bool = True,
+) -> Sealed:
+    """A node's offer, with its proofs, sealed; `issued` is now, if not said."""
+    kept = list(held)
+    offer = Offer(
+        node=signer.node,
+        name=name,
+        holdings=tuple(one.holding for one in kept),
+        proofs=tuple(_prove(signer.node, one) for one in kept),
+        device=device,
+        trains=trains,
+        issued=time.time() if issued is None else issued,
+        seconds=seconds,
+        parked=parked,
+        hears_orders=hears_orders,
+    )
+    return signer.seal(offer)
+
+
+def owners(offer: Offer) -> tuple[str, ...]:
+    """The public keys of the offer's holdings, in their order.
+
+    Raises:
+        Refusal: when the offer does not prove that its node holds all of them.
+    """
+    if len(offer.proofs) != len(offer.holdings):
+        raise Refusal(
+            f"the offer of node {offer.node[:12]}… names {len(offer.holdings)} holdings and proves {len(offer.proofs)}"
+        )
+    for holding, proof in zip(offer.holdings, offer.proofs, strict=True):
+        said = unseal(proof, Possession)
+        if said != Possession(node=offer.node, task=holding.task, fingerprint=holding.fingerprint):
+            raise Refusal(f"the offer of node {offer.node[:12]}… proves another holding than {holding.task_name}")
+    return tuple(proof.node for proof in offer.proofs)
+
+
+def _prove(node: str, held: Held) -> Sealed:
+    said = Possession(node=node, task=held.holding.task, fingerprint=held.holding.fingerprint)
+    return Signer.of_seed(held.seed).seal(said)

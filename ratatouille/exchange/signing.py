@@ -39,6 +39,11 @@ class Signer:
         self.node = key.public_key().public_bytes_raw().hex()
 
     @classmethod
+    def of_seed(cls, seed: bytes) -> Signer:
+        """The key that 32 secret bytes determine."""
+        return cls(Ed25519PrivateKey.from_private_bytes(seed))
+
+    @classmethod
     def open(cls, path: Path) -> Signer:
         """Read the key, or make one at the first call; the file is readable by its owner only.
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ratatouille.errors import Refusal
 from ratatouille.tasks.copies import grouped, without_contradictions
 from ratatouille.tasks.folder import rows_of_folder
-from ratatouille.tasks.holding import Holding, Line, holding_of
+from ratatouille.tasks.holding import Holding, Line, fingerprint_key, holding_of, possession_seed
 from ratatouille.tasks.images import Pixels, code_of
 from ratatouille.tasks.inspection import Progress, inspect
 from ratatouille.tasks.manifest import rows_of_manifest
@@ -57,6 +57,8 @@ class LocalData:
     """Where the data was opened; None for examples that were put together otherwise."""
     _seen: Seen = field(default_factory=dict, repr=False, compare=False)
     _decoded: dict[int, Pixels] = field(default_factory=dict, repr=False, compare=False)
+    seed: bytes = field(default=b"", repr=False)
+    """Secret seed of the holding's key, which signs offers of it (`possession_seed`); it never leaves the node."""
 
     def __len__(self) -> int:
         return len(self.listing)
@@ -223,7 +225,8 @@ def open_data(
         for example, digest in images
     ]
     pairs.sort(key=lambda pair: (pair[0].domain, pair[1].label, *pair[0][2:]))
-    holding = holding_of(task, [line for line, _ in pairs], settings.secret())
+    lines, secret = [line for line, _ in pairs], settings.secret()
+    holding = holding_of(task, lines, secret)
     if settings.missing_classes == "refuse":
         _refuse_missing_classes(task, holding, settings)
     return LocalData(
@@ -236,6 +239,7 @@ def open_data(
         image_cache=image_cache,
         settings=settings,
         _seen=seen,
+        seed=possession_seed(lines, fingerprint_key(task, secret)),
     )
 
 

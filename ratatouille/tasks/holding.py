@@ -101,6 +101,20 @@ def fingerprint(lines: Iterable[Line], key: bytes) -> str:
     return hmac.new(key, b"ratatouille holding 1\n" + body, hashlib.sha256).hexdigest()
 
 
+def possession_seed(lines: Iterable[Line], key: bytes) -> bytes:
+    """32 bytes that only a node with the same lines and the same key can compute: the seed of the holding's own key.
+
+    A node signs its offer with that key too. So nobody can offer a fingerprint that they have only read somewhere.
+    """
+    body = b"\n".join(sorted(canonical_json(list(line)) for line in lines))
+    return hmac.new(key, b"ratatouille possession 1\n" + body, hashlib.sha256).digest()
+
+
+def fingerprint_key(task: Task, secret: bytes | None) -> bytes:
+    """What a task's fingerprints are keyed with: the secret of the replicas, or else the task's digest."""
+    return secret or task.digest.encode()
+
+
 def holding_of(task: Task, lines: Iterable[Line], secret: bytes | None = None) -> Holding:
     """The holding of some examples; the key is the secret, or else the task's digest."""
     kept = list(lines)
@@ -118,7 +132,7 @@ def holding_of(task: Task, lines: Iterable[Line], secret: bytes | None = None) -
         task=task.digest,
         task_name=task.name,
         counts={name: {side: tuple(row) for side, row in splits.items()} for name, splits in counts.items()},
-        fingerprint=fingerprint(kept, secret or task.digest.encode()),
+        fingerprint=fingerprint(kept, fingerprint_key(task, secret)),
         trials={name: trials for name, trials in reached.items() if 0 < trials < TRIALS},
     )
 

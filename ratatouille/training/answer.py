@@ -19,7 +19,7 @@ from ratatouille.exchange.assignment import Compare, Import, NodeAssignment, Pro
 from ratatouille.exchange.change import has_closed
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.disclosure import EVERYTHING, Disclosure, disclosed
-from ratatouille.exchange.membership import MOST_INPUTS, Lease
+from ratatouille.exchange.membership import Lease, LeaseReturn
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, Signer
@@ -32,6 +32,18 @@ from ratatouille.weights.architecture import Architecture
 T = TypeVar("T")
 LONGEST_PAUSE = 60.0
 """Seconds between two attempts to reach a registry that does not answer; the first pause is one second."""
+
+
+class Answered(Protocol):
+    """What a registry says of a push: which receipt stands as the answer, and whose it is."""
+
+    @property
+    def receipt(self) -> str | None:
+        """Its digest."""
+
+    @property
+    def node(self) -> str | None:
+        """Its node's key."""
 
 
 class Store(Protocol):
@@ -52,13 +64,13 @@ class Store(Protocol):
     def closures(self, work_ids: Sequence[str]) -> Sequence[Sealed]:
         """The signed closures that stand of these questions."""
 
-    def lease(self, lease: Lease) -> Lease | None:
-        """Take or renew a lease; None if somebody else has it or there is an answer."""
+    def lease(self, sealed: Sealed) -> Lease | None:
+        """Take or renew a sealed `Lease`; None if somebody else has it or there is an answer."""
 
-    def release(self, work_id: str, node: str) -> None:
-        """Give a lease back."""
+    def release(self, sealed: Sealed) -> None:
+        """Give a lease back (a sealed `LeaseReturn`)."""
 
-    def push(self, sealed: Sealed, files: Mapping[str, Path]) -> object:
+    def push(self, sealed: Sealed, files: Mapping[str, Path]) -> Answered:
         """Commit a sealed receipt with its files."""
 
 
@@ -83,20 +95,23 @@ def answer(
     timing: Timing = Timing(),
     explain: Callable[[Refusal], None] | None = None,
     permit: Callable[[NodeAssignment], Disclosure] = lambda _: EVERYTHING,
+    told: Callable[[str], None] = lambda _: None,
 ) -> Hint:
     """Answer an order with this node's data.
 
     `explain` is told why the work was not done, in words that may name files and so stay on this machine. `permit` is
-    asked once the work is ours: it says how much of the counts is told, or refuses.
+    asked once the work is ours: it says how much of the counts is told, or refuses. `told` hears whose answer stands,
+    when another one came first.
 
     Returns:
-        `pushed`; `known` when there was an answer already; `taken` when somebody else is at it; `refused` with a code
-        when the work cannot be done here; `failed` when the registry was not reached for `timing.patience`.
+        `pushed`; `known` when there was an answer already, or another one came first and ours is kept as a duplicate;
+        `taken` when somebody else is at it; `refused` with a code when the work cannot be done here; `failed` when the
+        registry was not reached for `timing.patience`.
         A lost lease does not stop the work: the first answer wins, later ones are kept as duplicates.
     """
     work_id = order.assignment.digest
     try:
-        return _answer(order, data, store, signer, workspace, progress, device, timing, permit)
+        return _answer(order, data, store, signer, workspace, progress, device, timing, permit, told)
     except Refusal as error:
         if not isinstance(error, Unavailable):
             clean(workspace, work_id)
@@ -118,6 +133,7 @@ def _answer(
     device: str,
     timing: Timing,
     permit: Callable[[NodeAssignment], Disclosure],
+    told: Callable[[str], None],
 ) -> Hint:
     began = time.monotonic()
     assignment, work_id = order.assignment, order.assignment.digest
@@ -138,7 +154,7 @@ def _answer(
             "this node has closed the question, as its answer was withdrawn; `ratatouille withdraw --reopen` opens it",
             code="question-closed",
         )
-    standing = Standing(store, work_id, signer.node, inputs(assignment), timing)
+    standing = Standing(store, assignment, signer, inputs(assignment), timing)
     if not patiently(standing.renew, timing.patience):
         known = patiently(lambda: store.results([work_id]), timing.patience)
         return Hint(work_id=work_id, outcome="known" if known else "taken")
@@ -159,11 +175,15 @@ def _answer(
             for digest in inputs(assignment)
         }
         outcome = perform(assignment, task, architecture, data, start, workspace, report, device, timing.checkpoint)
-        receipt = _receipt(order, outcome, signer.node, time.monotonic() - began - outcome.seconds)
-        sealed = signer.seal(disclosed(receipt, disclosure))
+        whole = _receipt(order, outcome, signer.node, time.monotonic() - began - outcome.seconds)
+        receipt = disclosed(whole, disclosure)
+        sealed = signer.seal(receipt)
         report(0, 0, "pushing")
-        patiently(lambda: store.push(sealed, outcome.files), timing.patience)
+        answered = patiently(lambda: store.push(sealed, outcome.files), timing.patience)
     clean(workspace, work_id)
+    if answered.receipt != receipt.digest:
+        told(f"the answer of node {str(answered.node)[:12]}… came first and stands; ours is kept as a duplicate")
+        return Hint(work_id=work_id, outcome="known")
     return Hint(work_id=work_id, outcome="pushed")
 
 
@@ -199,9 +219,11 @@ def patiently(attempt: Callable[[], T], patience: float) -> T:
 class Standing:
     """A lease and what it says of our progress."""
 
-    def __init__(self, store: Store, work_id: str, node: str, needed: tuple[str, ...], timing: Timing) -> None:
-        self._store, self._timing = store, timing
-        self._lease = Lease(work_id=work_id, node=node, seconds=timing.lease, inputs=needed[:MOST_INPUTS])
+    def __init__(
+        self, store: Store, assignment: NodeAssignment, signer: Signer, needed: tuple[str, ...], timing: Timing
+    ) -> None:
+        self._store, self._signer, self._timing = store, signer, timing
+        self._lease = Lease.on(assignment, signer.node, timing.lease, needed)
 
     def say(self, done: int, total: int, doing: str) -> None:
         """What the next renewal will say."""
@@ -209,7 +231,8 @@ class Standing:
 
     def renew(self) -> bool:
         """Take or renew; False when somebody else has it, or the question has an answer."""
-        return self._store.lease(self._lease) is not None
+        lease = self._lease.model_copy(update={"issued": time.time()})
+        return self._store.lease(self._signer.seal(lease)) is not None
 
     @contextmanager
     def kept_up(self) -> Iterator[None]:
@@ -230,7 +253,8 @@ class Standing:
             over.set()
             thread.join()
             with suppress(Refusal):
-                self._store.release(self._lease.work_id, self._lease.node)
+                given = LeaseReturn(work_id=self._lease.work_id, node=self._lease.node, issued=time.time())
+                self._store.release(self._signer.seal(given))
 
 
 def _receipt(order: Order, outcome: Outcome, node: str, overhead: float) -> Receipt:

@@ -15,6 +15,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.change import CHANGES, Change, Move, Restore, Retract, RetractCounts, Tag
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.audit.look import Batch, Ground, checks, expect, findings, rows_after
+from registry.changes.restoring import may_return
 from registry.schema import AliasRow, ChangeRow, ContributionRow, TagRow, VersionRow
 
 
@@ -77,9 +78,18 @@ def _effect(connection: Connection, row: Row[Any]) -> str:
     elif isinstance(change, Retract):
         if connection.execute(select(VersionRow.id).where(VersionRow.id == change.version)).first() is None:
             raise Refusal("the version that it takes back is missing")
+        _stays_away(connection, change.version)
     elif isinstance(change, RetractCounts | Restore):
         _of_receipt(connection, row, change)
     return "it stands"
+
+
+def _stays_away(connection: Connection, version: str) -> None:
+    """A version that was taken back does not stand again, unless somebody signed that its receipt may return."""
+    query = select(VersionRow.receipt, VersionRow.state).where(VersionRow.id == version)
+    row = connection.execute(query).one()
+    if row.receipt is not None and row.state == "admitted" and not may_return(connection, row.receipt):
+        raise Refusal("the version that it takes back stands again, and nobody signed that")
 
 
 def _of_receipt(connection: Connection, row: Row[Any], change: RetractCounts | Restore) -> None:

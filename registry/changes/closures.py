@@ -6,10 +6,11 @@ question is not answered by that key again, while another holder of the same dat
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, exists, func, select
+from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, func, select, update
 from sqlalchemy.orm import aliased
 
 from ratatouille.errors import Refusal
@@ -52,7 +53,8 @@ def close(connection: Connection, sealed: Sealed, change: Close) -> None:
         return
     enter_change(connection, sealed, change)
     mine = (LeaseRow.work_id == change.question, LeaseRow.node == sealed.node)
-    connection.execute(delete(LeaseRow).where(*mine))
+    now = time.time()  # the row stays: a lease that was signed before says nothing, after a reopening too
+    connection.execute(update(LeaseRow).where(*mine).values(expires=now, released=now))
     text = f"closed by {by(sealed, change)}, who does not answer it any more"
     record_event(connection, "closed", change.question, f"{text}: {change.message}" if change.message else text)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.change import LONGEST_MESSAGE, Close, Move, Reopen, Retract, RetractCounts, Tag
+from ratatouille.exchange.change import LONGEST_MESSAGE, Close, Move, Reopen, Restore, Retract, RetractCounts, Tag
 from ratatouille.exchange.signing import Signer
 from ratatouille.record import Name
 from registry.pages import every
@@ -110,6 +110,17 @@ class Maintainer:
             raise Refusal("say why with -m: those who built on these counts will ask")
         change = RetractCounts(receipt=receipt, message=_short(message), author=self.author, at=time.time())
         self.registry.retract_counts(self.signer.seal(change))
+
+    def restore(self, receipt: str, message: str) -> None:
+        """Let a receipt that was taken back come again, when it is pushed again.
+
+        Raises:
+            Refusal: for a receipt that was not taken back, or without a reason.
+        """
+        if not message.strip():
+            raise Refusal("say why with -m: it was taken back for a reason")
+        change = Restore(receipt=receipt, message=_short(message), author=self.author, at=time.time())
+        self.registry.restore(self.signer.seal(change))
 
     def close_question(self, question: str, message: str = "") -> None:
         """Close a question for this very key: it does not answer it (again)."""

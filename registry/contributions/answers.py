@@ -105,6 +105,7 @@ def _contributed(connection: Connection, work_ids: Sequence[str]) -> dict[str, R
             head=row.head,
             task=row.task,
             node=row.node,
+            receipt=row.receipt,
             evaluations=tuple(evaluations[row.receipt]),
             comparison=_comparison(row.sealed) if row.kind == "compare" else None,
             seconds=row.seconds,

@@ -17,6 +17,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
 from registry.changes.reach import fallen
+from registry.changes.restoring import refuse_retracted
 from registry.contributions.examine import Examined
 from registry.contributions.membership import release_lease
 from registry.contributions.quotas import end
@@ -96,8 +97,13 @@ def check_parents(connection: Connection, version: Version) -> None:
 
 
 def admit(connection: Connection, sealed: Sealed, examined: Examined) -> None:
-    """Make a contribution the answer to its question."""
+    """Make a contribution the answer to its question.
+
+    Raises:
+        Refusal: when it, or one of its parents, was retracted a moment ago.
+    """
     receipt, version = examined.receipt, examined.version
+    refuse_retracted(connection, receipt.digest)
     write_contribution(connection, sealed, receipt, "admitted", "")
     if version is not None:
         check_parents(connection, version)

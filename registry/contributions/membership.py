@@ -1,98 +1,153 @@
-"""Who is there and who works on what: offers and leases. Both expire by themselves; times are the registry's."""
+"""Who is there and who works on what: offers and leases. Both expire by themselves; times are the registry's.
+
+Both are sealed by the node's key. What was signed before the last word of a node does nothing, so that nobody takes,
+holds, frees or ends anything in its name. A lease names the holding that its question is bound to, and only leases of
+nodes that offer this holding keep each other out.
+"""
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, func, insert, or_, select, update
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL, disagreement
-from ratatouille.exchange.membership import DEVICES, Lease, Offer, activity
-from ratatouille.exchange.signing import Sealed, unseal
+from ratatouille.exchange.membership import DEVICES, Lease, LeaseReturn, Offer, OfferWithdrawal, activity, owners
+from ratatouille.exchange.signing import R, Sealed, unseal
+from registry.asked import peer
 from registry.changes.closures import refuse_closed
 from registry.contributions.answers import is_answered
+from registry.contributions.holdings import end_holdings, enter_holdings, held_by
+from registry.contributions.sequence import check_follows
 from registry.history.chronicle import record_event
 from registry.pages import PAGE_CHARACTERS
 from registry.schema import LeaseRow, OfferRow
 from registry.settings import read_settings
 
-LONGEST_OFFER_SECONDS = 24 * 3600.0
+LONGEST_OFFER_SECONDS = 3600.0
 LARGEST_OFFER = 2**20
 """Characters; whoever looks at the offers reads them all."""
+LARGE_OFFER = 2**16
+"""Offers with more characters fill three eighths of the room at most, so that nodes with little data find some."""
 MOST_LEASES = 10_000
 """Live ones: whoever looks at the leases reads them all."""
+NODE_LEASES = 64
+"""Live ones of one node; it works on a few questions at a time."""
+NODE_ENTITLEMENTS = 1000
+"""Leases of one node that are remembered after their end, since they entitle to a late push."""
 FORGET_LEASES_SECONDS = 90 * 24 * 3600.0
 
+_WHO: BindParameter[Any] = bindparam("who")
 _QUESTION = LeaseRow.work_id == bindparam("question")
-_OF_NODE = LeaseRow.node == bindparam("who")
-_HOLDER = select(LeaseRow.node).where(_QUESTION, LeaseRow.expires > bindparam("now")).limit(1)
-_LEASE = select(LeaseRow.node).where(_QUESTION, _OF_NODE)
-_GIVE_BACK = delete(LeaseRow).where(_QUESTION, _OF_NODE)
+_OF_NODE = LeaseRow.node == _WHO
+_SAME_DATA = LeaseRow.fingerprint == bindparam("fingerprint")
+_HOLDER = select(LeaseRow.node).where(_QUESTION, _SAME_DATA, LeaseRow.expires > bindparam("now"))
+_OTHER = _HOLDER.where(LeaseRow.node != _WHO).limit(1)
+_LEASE = select(LeaseRow.node).where(_QUESTION, _OF_NODE, _SAME_DATA, LeaseRow.released.is_(None))
+_MINE = select(LeaseRow.issued, LeaseRow.expires).where(_QUESTION, _OF_NODE)
+_RENEW = (
+    update(LeaseRow)
+    .where(LeaseRow.work_id == bindparam("question"), LeaseRow.node == bindparam("who"))
+    .values({name: bindparam(f"new_{name}") for name in ("expires", "record", "fingerprint", "issued", "released")})
+)
+_GIVE_BACK = update(LeaseRow).where(_QUESTION, _OF_NODE).values(expires=bindparam("ends"), released=bindparam("ends"))
 
 
-def read_offer(sealed: Sealed) -> Offer:
-    """The offer inside, checked without the database.
+def read_sealed(sealed: Sealed, kind: type[R]) -> R:
+    """What a node signed of itself, checked without the database.
 
     Raises:
-        Refusal: for a wrong signature, another node's offer, another protocol, or one of absurd length.
+        Refusal: for a wrong signature, what is about another node, or one of absurd length.
     """
+    what = kind.__name__.lower()
     if len(sealed.body) > LARGEST_OFFER:
-        raise Refusal(f"the offer has {len(sealed.body)} characters; this registry takes {LARGEST_OFFER}")
-    offer = unseal(sealed, Offer)
-    if offer.node != sealed.node:
-        raise Refusal(f"the offer of node {offer.node[:12]}… is signed by another key, {sealed.node[:12]}…")
+        raise Refusal(f"the {what} has {len(sealed.body)} characters; this registry takes {LARGEST_OFFER}")
+    record = unseal(sealed, kind)
+    node = str(getattr(record, "node", ""))
+    if node != sealed.node:
+        raise Refusal(f"the {what} of node {node[:12]}… is signed by another key, {sealed.node[:12]}…")
+    return record
+
+
+def read_offer(sealed: Sealed) -> tuple[Offer, tuple[str, ...]]:
+    """The offer inside and the keys of its holdings, checked without the database.
+
+    Raises:
+        Refusal: as `read_sealed`; for another protocol, and for data that the node does not prove to have.
+    """
+    offer = read_sealed(sealed, Offer)
     if offer.device not in DEVICES:  # no text of a node's own is kept
         raise Refusal(f"the offer's device is none of {', '.join(DEVICES)}; join with this release's node")
     if offer.protocol != PROTOCOL:
         raise Refusal(disagreement(offer.protocol, "the node", "the registry"))
-    return offer
+    return offer, owners(offer)
 
 
-def enter_offer(connection: Connection, sealed: Sealed, offer: Offer) -> None:
-    """Replace a node's offer, unless a later one stands.
+def enter_offer(connection: Connection, sealed: Sealed, offer: Offer, proved: tuple[str, ...]) -> None:
+    """Replace a node's offer; the very same one that stands changes nothing.
 
     It stands for `offer.seconds` after its arrival: a node's clock may be wrong, and may be put right.
 
     Raises:
-        Unreachable: when there are too many.
+        Refusal: for data that another key owns.
+        Unreachable: when there are too many offers, or a later one is known.
     """
     now, text = time.time(), sealed.to_json().decode()
-    size = func.length(OfferRow.sealed)
-    query = select(OfferRow.issued, OfferRow.expires, size.label("size")).where(OfferRow.node == offer.node)
+    query = select(OfferRow.issued, OfferRow.expires, OfferRow.sealed).where(OfferRow.node == offer.node)
     last = connection.execute(query).first()
-    if last is not None and last.issued > offer.issued and last.expires > now:
-        return
-    if last is None or last.expires <= now or last.size < len(text):
-        others = (OfferRow.expires > now, OfferRow.node != offer.node)
-        taken = connection.execute(select(func.coalesce(func.sum(size), 0)).where(*others)).scalar_one()
-        if taken + len(text) > PAGE_CHARACTERS:
-            raise Unreachable(
-                f"the offers that stand have {taken} characters together, and {PAGE_CHARACTERS} are the most; "
-                "try again when a node has left"
-            )
-    values = {
-        "name": offer.name,
-        "sealed": text,
-        "issued": offer.issued,
-        "expires": now + min(offer.seconds, LONGEST_OFFER_SECONDS),
-    }
+    stood = last is not None and last.expires > now
+    if last is not None:
+        if stood and last.sealed == text:
+            return
+        check_follows("offer", offer.node, offer.issued, last.issued, now)
+    if last is None or not stood or len(last.sealed) < len(text):
+        _check_room(connection, offer.node, len(text), now)
+    expires = now + min(offer.seconds, LONGEST_OFFER_SECONDS)
+    enter_holdings(connection, offer, proved, expires)
+    values = {"name": offer.name, "sealed": text, "issued": offer.issued, "expires": expires, "peer": peer()}
     if last is None:
         connection.execute(insert(OfferRow).values(node=offer.node, **values))
     else:
         connection.execute(update(OfferRow).where(OfferRow.node == offer.node).values(**values))
-    if last is None or last.expires <= now:
+    if not stood:
         held = ", ".join(sorted({holding.task_name for holding in offer.holdings})) or "no data"
         record_event(connection, "offer", offer.node, f"{offer.name} joined with {held}")
 
 
-def withdraw_offer(connection: Connection, node: str) -> None:
-    """The node has left; its name is kept."""
-    now = time.time()
-    name = connection.execute(select(OfferRow.name).where(OfferRow.node == node, OfferRow.expires > now)).scalar()
-    if name is not None:
-        connection.execute(update(OfferRow).where(OfferRow.node == node).values(expires=now))
-        record_event(connection, "offer", node, f"{name} left")
+def _check_room(connection: Connection, node: str, size: int, now: float) -> None:
+    """See that an offer fits: the large ones, and those of one peer, leave room to others."""
+    length = func.length(OfferRow.sealed)
+    others = (OfferRow.expires > now, OfferRow.node != node)
+    taken = select(func.coalesce(func.sum(length), 0)).where(*others)
+    shares = [("the offers that stand", taken, PAGE_CHARACTERS)]
+    shares += [("the offers from where this one comes", taken.where(OfferRow.peer == peer()), PAGE_CHARACTERS // 2)]
+    if size > LARGE_OFFER:
+        shares += [("the large offers that stand", taken.where(length > LARGE_OFFER), 3 * PAGE_CHARACTERS // 8)]
+    for what, query, most in shares:
+        found = connection.execute(query).scalar_one()
+        if found + size > most:
+            raise Unreachable(
+                f"{what} have {found} characters together, and {most} are the most; try again when a node has left"
+            )
+
+
+def withdraw_offer(connection: Connection, withdrawal: OfferWithdrawal) -> None:
+    """The node has left; its name is kept, and what it signed before says nothing any more.
+
+    Raises:
+        Unreachable: when a later offer is known.
+    """
+    now, node = time.time(), withdrawal.node
+    query = select(OfferRow.name, OfferRow.issued).where(OfferRow.node == node, OfferRow.expires > now)
+    last = connection.execute(query).first()
+    if last is not None:
+        check_follows("withdrawal", node, withdrawal.issued, last.issued, now)
+        values = {"expires": now, "issued": withdrawal.issued}
+        connection.execute(update(OfferRow).where(OfferRow.node == node).values(**values))
+        end_holdings(connection, node, now)
+        record_event(connection, "offer", node, f"{last.name} left")
 
 
 def offers(connection: Connection) -> list[Offer]:
@@ -105,39 +160,101 @@ def take_lease(connection: Connection, lease: Lease) -> Lease | None:
     """Take or renew a lease; None if another node holds a live one or the question has an answer.
 
     Raises:
-        Refusal: for a question that the node has closed.
-        Unreachable: when there are too many.
+        Refusal: for a lease that names no data, and for a question that the node has closed.
+        Unreachable: when the node does not offer that data, when there are too many, or a later one is known.
     """
     now = time.time()
+    if lease.task is None or lease.fingerprint is None:
+        raise Refusal("this lease does not say which data its question is about; upgrade the node")
+    if held_by(connection, lease.node, lease.fingerprint, lease.task, now) is None:
+        raise not_offered(lease.node, lease.fingerprint)
     refuse_closed(connection, lease.work_id, lease.node)
-    if holder(connection, lease.work_id, now) not in (None, lease.node) or is_answered(connection, lease.work_id):
+    question = {"question": lease.work_id, "who": lease.node}
+    if other_holder(connection, lease.work_id, lease.node, lease.fingerprint, now) is not None:
         return None
+    if is_answered(connection, lease.work_id):
+        return None
+    mine = connection.execute(_MINE, question).first()
+    if mine is not None:
+        check_follows("lease", lease.node, lease.issued, mine.issued, now)
+    if mine is None or mine.expires <= now:
+        _check_leases(connection, lease.node, now)
     seconds = min(lease.seconds, read_settings(connection).longest_lease_seconds)
     granted = lease.model_copy(update={"expires": now + seconds, "doing": activity(lease.doing)})
-    values = {"expires": granted.expires, "record": granted.to_json().decode()}
-    mine = (LeaseRow.work_id == lease.work_id, LeaseRow.node == lease.node)
-    if connection.execute(update(LeaseRow).where(*mine).values(**values)).rowcount == 0:
-        live = select(func.count()).select_from(LeaseRow).where(LeaseRow.expires > now)
-        if connection.execute(live).scalar_one() >= MOST_LEASES:
-            raise Unreachable(f"{MOST_LEASES} leases are held, which are the most; try again when some have ended")
+    values = {
+        "expires": granted.expires,
+        "record": granted.to_json().decode(),
+        "fingerprint": lease.fingerprint,
+        "issued": lease.issued,
+        "released": None,
+    }
+    if mine is None:
         connection.execute(insert(LeaseRow).values(work_id=lease.work_id, node=lease.node, **values))
-        connection.execute(delete(LeaseRow).where(LeaseRow.expires < now - FORGET_LEASES_SECONDS))
+        _forget_leases(connection, lease.node, now)
+    else:
+        connection.execute(_RENEW, question | {f"new_{name}": value for name, value in values.items()})
     return granted
 
 
-def holder(connection: Connection, work_id: str, now: float) -> str | None:
-    """The node with the live lease on a question."""
-    return connection.execute(_HOLDER, {"question": work_id, "now": now}).scalar()
+def not_offered(node: str, fingerprint: str) -> Unreachable:
+    """What to say to a node that would work on data that it does not offer."""
+    return Unreachable(
+        f"node {node[:12]}… does not offer the data of this work (fingerprint {fingerprint[:12]}…), and did not "
+        "lately; it may once its offer stands"
+    )
 
 
-def had_lease(connection: Connection, work_id: str, node: str) -> bool:
+def _check_leases(connection: Connection, node: str, now: float) -> None:
+    live = select(func.count()).select_from(LeaseRow).where(LeaseRow.expires > now)
+    if connection.execute(live).scalar_one() >= MOST_LEASES:
+        raise Unreachable(f"{MOST_LEASES} leases are held, which are the most; try again when some have ended")
+    if connection.execute(live.where(LeaseRow.node == node)).scalar_one() >= NODE_LEASES:
+        raise Unreachable(
+            f"node {node[:12]}… holds {NODE_LEASES} leases, which are the most for one; give some back first"
+        )
+
+
+def _forget_leases(connection: Connection, node: str, now: float) -> None:
+    """Entitlements end after a long time, and the oldest of a node that has very many."""
+    ends = select(LeaseRow.expires).where(LeaseRow.node == node).order_by(LeaseRow.expires.desc())
+    oldest = connection.execute(ends.offset(NODE_ENTITLEMENTS).limit(1)).scalar()
+    too_old = [LeaseRow.expires < now - FORGET_LEASES_SECONDS]
+    if oldest is not None:
+        too_old += [(LeaseRow.node == node) & (LeaseRow.expires <= min(oldest, now))]
+    connection.execute(delete(LeaseRow).where(or_(*too_old)))
+
+
+def other_holder(connection: Connection, work_id: str, node: str, fingerprint: str, now: float) -> str | None:
+    """Another node with the live lease on a question, by leases on this holding only."""
+    values = {"question": work_id, "who": node, "fingerprint": fingerprint, "now": now}
+    return connection.execute(_OTHER, values).scalar()
+
+
+def had_lease(connection: Connection, work_id: str, node: str, fingerprint: str) -> bool:
     """Whether this node holds a lease on the question, or held one that expired and was not given back."""
-    return connection.execute(_LEASE, {"question": work_id, "who": node}).first() is not None
+    values = {"question": work_id, "who": node, "fingerprint": fingerprint}
+    return connection.execute(_LEASE, values).first() is not None
+
+
+def return_lease(connection: Connection, given: LeaseReturn) -> None:
+    """Give a lease back, because the node says so.
+
+    Raises:
+        Unreachable: when the node has signed a later lease.
+    """
+    now = time.time()
+    mine = connection.execute(_MINE, {"question": given.work_id, "who": given.node}).first()
+    if mine is None:
+        return
+    check_follows("return of a lease", given.node, given.issued, mine.issued, now)
+    release_lease(connection, given.work_id, given.node)
+    of_mine = (LeaseRow.work_id == given.work_id, LeaseRow.node == given.node)
+    connection.execute(update(LeaseRow).where(*of_mine).values(issued=given.issued))
 
 
 def release_lease(connection: Connection, work_id: str, node: str) -> None:
-    """Give a lease back."""
-    connection.execute(_GIVE_BACK, {"question": work_id, "who": node})
+    """End a lease, because its question was answered or its node gives it back; what was signed before stays known."""
+    connection.execute(_GIVE_BACK, {"question": work_id, "who": node, "ends": time.time()})
 
 
 def leases(connection: Connection) -> list[Lease]:

@@ -17,11 +17,13 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.blobs.access import Blobs
 from registry.changes.closures import is_closed, refuse_closed
+from registry.changes.restoring import refuse_retracted
 from registry.contributions.answers import answer, brings_back
 from registry.contributions.claims import unowned
 from registry.contributions.examine import Examined, examine
+from registry.contributions.holdings import check_counts, held_by
 from registry.contributions.ledger import keep_duplicate, keep_rejected
-from registry.contributions.membership import had_lease, holder
+from registry.contributions.membership import had_lease, not_offered, other_holder
 from registry.contributions.push import Push
 from registry.contributions.quotas import check_contributions, end
 from registry.database import Database
@@ -55,9 +57,10 @@ class Publisher:
         if receipt.node != sealed.node:
             raise Refusal(f"a receipt of node {receipt.node[:12]}… is signed by another key, {sealed.node[:12]}…")
         with self.database.read() as connection:
+            refuse_retracted(connection, receipt.digest)
             known = answer(connection, receipt.work_id)
             if known is None:
-                _check_lease(connection, receipt)
+                _check_entitled(connection, receipt)
                 check_contributions(connection, receipt)
             wanted = known is None or brings_back(receipt, known)
             examined = _examined(connection, receipt) if wanted else None
@@ -77,15 +80,23 @@ class Publisher:
         return push
 
     def _known(self, sealed: Sealed, receipt: Receipt, known: Result) -> Result:
-        """The first answer stands; another one by a node that was asked is kept as a duplicate."""
+        """The first answer stands; another one by a node that holds the data is kept as a duplicate.
+
+        Raises:
+            Unreachable: when the node does not offer that data, so that its answer is kept nowhere.
+        """
+        work = receipt.assignment
         with self.database.write() as connection:
             row = select(ContributionRow.state).where(ContributionRow.receipt == receipt.digest)
             end(connection, receipt.digest)
-            if connection.execute(row).scalar() in ("admitted", "retracted", "duplicate"):
+            if connection.execute(row).scalar() in ("admitted", "duplicate"):
                 return known
-            closed = is_closed(connection, receipt.work_id, receipt.node)
-            if not closed and had_lease(connection, receipt.work_id, receipt.node):
-                keep_duplicate(connection, sealed, receipt, known)
+            if isinstance(work, Import) or is_closed(connection, receipt.work_id, receipt.node):
+                return known
+            if held_by(connection, receipt.node, work.fingerprint, work.task, time.time()) is None:
+                raise not_offered(receipt.node, work.fingerprint)
+            check_contributions(connection, receipt)
+            keep_duplicate(connection, sealed, receipt, known)
         return known
 
     def sweep(self) -> None:
@@ -107,20 +118,31 @@ class Publisher:
 def _examined(connection: Connection, receipt: Receipt) -> Examined | Refusal:
     """What a receipt will become, or why nothing; the reason is kept in another transaction than this one."""
     try:
-        return examine(connection, receipt)
+        examined = examine(connection, receipt)
+        work = receipt.assignment
+        if not isinstance(work, Import):
+            holding = held_by(connection, receipt.node, work.fingerprint, work.task, time.time())
+            if holding is None:  # whose answer is known, and came back for what gc removed
+                raise not_offered(receipt.node, work.fingerprint)
+            check_counts(receipt, holding)
+        return examined
+    except Unreachable:
+        raise
     except Refusal as refusal:
         return refusal
 
 
-def _check_lease(connection: Connection, receipt: Receipt) -> None:
+def _check_entitled(connection: Connection, receipt: Receipt) -> None:
+    """Only a node that offers the data of a question answers it, and only with a lease on it."""
     refuse_closed(connection, receipt.work_id, receipt.node)
-    if isinstance(receipt.assignment, Import):
+    work, now = receipt.assignment, time.time()
+    if isinstance(work, Import):
         return
-    at_work = holder(connection, receipt.work_id, time.time())
-    if at_work not in (None, receipt.node):
+    if held_by(connection, receipt.node, work.fingerprint, work.task, now) is None:
+        raise not_offered(receipt.node, work.fingerprint)
+    at_work = other_holder(connection, receipt.work_id, receipt.node, work.fingerprint, now)
+    if at_work is not None:
         # to be tried again, not refused: who is late would throw away what may yet become the answer
-        raise Unreachable(
-            f"node {str(at_work)[:12]}… is at work on this assignment; push again when its lease has ended"
-        )
-    if not had_lease(connection, receipt.work_id, receipt.node):
+        raise Unreachable(f"node {at_work[:12]}… is at work on this assignment; push again when its lease has ended")
+    if not had_lease(connection, receipt.work_id, receipt.node, work.fingerprint):
         raise Refusal("no lease on this assignment was taken by this node; take it before the work begins")

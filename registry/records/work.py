@@ -47,6 +47,10 @@ class Result(Record):
     head: Digest | None = None
     task: Digest | None = None
     node: Digest | None = None
+    receipt: Digest | None = None
+    """The receipt that stands as the answer; None for an average. Whoever pushed another one reads here that theirs is
+    a duplicate.
+    """
     evaluations: tuple[Evaluation, ...] = ()
     comparison: Comparison | None = None
     seconds: float = 0.0

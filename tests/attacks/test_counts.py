@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from contributor_client.paths import NodePaths
 from contributor_client.worker import Worker
-from ratatouille.exchange.assignment import Cell, Compare, Evaluate, Import, Mixture, Probe, Weighted
+from ratatouille.exchange.assignment import Assignment, Cell, Compare, Evaluate, Import, Mixture, Probe, Weighted
 from ratatouille.exchange.confusion import entries
-from ratatouille.exchange.membership import Lease
+from ratatouille.exchange.membership import Lease, make_offer
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.exchange.signing import Signer
@@ -35,7 +35,6 @@ from ratatouille.training.compare import compare
 from ratatouille.training.evaluate import forward
 from ratatouille.training.network import build
 from ratatouille.weights.canonical import Array, encode, open_part
-from registry.local import LocalRegistry
 from tests.contributor_client.pantry import Pantry, stock
 
 EACH = 12
@@ -116,9 +115,10 @@ def question(pantry: Pantry, digests: Sequence[str]) -> Compare:
     )
 
 
-def take(registry: LocalRegistry, signer: Signer, work_id: str) -> None:
-    """Take the lease on a question."""
-    registry.lease(Lease(work_id=work_id, node=signer.node, seconds=60.0))
+def take(pantry: Pantry, signer: Signer, assignment: Assignment) -> None:
+    """Take the lease on a question, as a member that holds the same data."""
+    pantry.registry.offer(make_offer(signer, "mallory", [pantry.kitchen.data]))
+    pantry.registry.lease(signer.seal(Lease.on(assignment, signer.node, 60.0)))
 
 
 def write(made: Sequence[dict[str, Array]], folder: Path) -> dict[str, Path]:
@@ -138,7 +138,9 @@ def worker_of(pantry: Pantry, folder: Path, networks_per_week: int | None = None
     settings = NodeSettings(name="anna", data=(images,))
     if networks_per_week is not None:
         settings = settings.model_copy(update={"networks_per_week": networks_per_week})
-    return Worker(settings, NodePaths(folder), pantry.registry)
+    paths = NodePaths(folder)
+    pantry.registry.offer(make_offer(Signer.open(paths.key), "anna", [pantry.kitchen.data]))
+    return Worker(settings, paths, pantry.registry)
 
 
 def ask(worker: Worker, assignment: Compare | Evaluate, versions: Sequence[str]) -> Hint:
@@ -185,7 +187,7 @@ def enter(pantry: Pantry, signer: Signer, head: dict[str, Array], folder: Path, 
         )
     receipt = Receipt(assignment=work, parents=parents, node=signer.node, featurizer=featurizer, head=digest)
     if forged:
-        take(registry, signer, receipt.work_id)
+        take(pantry, signer, receipt.assignment)
     result = registry.push(signer.seal(receipt), {digest: path, featurizer: kitchen.start[featurizer]})
     return digest, str(result.version)
 

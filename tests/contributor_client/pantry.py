@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ratatouille.exchange.assignment import FineTune, Probe
-from ratatouille.exchange.membership import Lease
+from ratatouille.exchange.membership import Lease, make_offer
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
@@ -53,6 +53,7 @@ def stock(folder: Path) -> Pantry:
         assert call(*words, "--remote", registry.folder).code == 0
     registry.define_task(kitchen.task)
     signer = Signer.open(folder / "key")
+    registry.offer(make_offer(signer, "anna", [kitchen.data]))
 
     def push(assignment: Probe | FineTune, *parents: str) -> Result:
         made = kitchen.perform(assignment, folder / "work")
@@ -64,7 +65,7 @@ def stock(folder: Path) -> Pantry:
             head=made.head,
             evaluations=made.evaluations,
         )
-        registry.lease(Lease(work_id=receipt.work_id, node=receipt.node, seconds=60.0))
+        registry.lease(signer.seal(Lease.on(assignment, signer.node, 60.0)))
         return registry.push(signer.seal(receipt), made.files)
 
     probed = push(kitchen.probe(), registry.resolve("foundation"))

@@ -1,5 +1,6 @@
 """Starts that a registry has already: which versions are fit, and a rehearsal that nobody holds auxiliary data for."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from coordinator.settings import RoundSettings, read_round_settings, resolve
 from coordinator.starts import ancestors
 from ratatouille.analysis.report import report
 from ratatouille.errors import Refusal
+from ratatouille.exchange.membership import OfferWithdrawal
 from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import read_node_settings
@@ -59,7 +61,8 @@ class Kitchen:
 
     def leave(self) -> None:
         """It leaves."""
-        self.registry.withdraw_offer(next(one.node for one in self.registry.offers() if one.name == "anna"))
+        signer = Signer.open(self.stage("anna").folder / "anna" / "key")
+        self.registry.withdraw_offer(signer.seal(OfferWithdrawal(node=signer.node, issued=time.time())))
 
     def settings(self, name: str, **wishes: Any) -> RoundSettings:
         """A round.toml, read."""

@@ -12,7 +12,6 @@ from typing import get_args
 import pytest
 
 from ratatouille.cli.home import home as home_folder
-from ratatouille.exchange.membership import Offer
 from registry.records import Stage
 from tests.docs.pages import ROOT, blocks, text_of
 from tests.ratatouille.cli.call import call
@@ -36,7 +35,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("history")
     world = make_world(folder)
     made = make_history(world)
-    world.registry.offer(world.signer.seal(Offer(node=world.signer.node, name="anna", holdings=(), issued=1)))
+    world.offer(name="anna")
     for name in ("first", "average"):
         world.maintainer.release(made[name], "stable")
     world.registry.close()

@@ -100,6 +100,7 @@ def beginning(tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = World(open_registry(folder / "registry"), folder / "files", Signer.open(folder / "node.key"))
     world.define()
     world.probed()
+    world.leave()
     world.registry.close()
     return folder
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from ratatouille.errors import Unreachable
-from ratatouille.exchange.membership import Lease
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Combination, Parent
@@ -41,8 +40,7 @@ def push(registry: LocalRegistry, name: str, receipts: Path, files: Path) -> Non
 
 
 def sent(registry: LocalRegistry, receipt: Receipt, sealed: Sealed, weights: dict[str, Path]) -> Result:
-    """Lease and push."""
-    registry.lease(Lease(work_id=receipt.work_id, node=receipt.node, seconds=60.0))
+    """Push; the lease is taken."""
     return registry.push(sealed, weights)
 
 

@@ -10,7 +10,6 @@ import base64
 import json
 import sqlite3
 import tempfile
-import time
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from pydantic_core import to_json
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Cell, Compare, Mixture, Weighted
 from ratatouille.exchange.introduction import introduce
-from ratatouille.exchange.membership import Lease, Offer
+from ratatouille.exchange.membership import Lease, Stock, make_offer
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.receipt import Comparison, CurvePoint, Evaluation, Receipt
 from ratatouille.exchange.signing import Signer
@@ -32,7 +31,7 @@ from registry.local import LocalRegistry
 from registry.port import Registry
 from registry.records import Result, RoundRecord
 from tests.ratatouille.recipes.simulation import a_round
-from tests.registry.world import FINGERPRINT, NETWORK, PETS, World, featurizer
+from tests.registry.world import FINGERPRINT, NETWORK, PETS, STOCK, World, featurizer
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -101,13 +100,14 @@ def _live(world: World, other: Signer) -> dict[str, str]:
     )
     registry.request_round(asked)
     registry.move_round(round.id, ["requested"], "running")
-    offer = Offer(node=world.signer.node, name="anna", holdings=(_holding(),), device="cuda", issued=time.time())
-    registry.offer(world.signer.seal(offer))
+    offer = make_offer(world.signer, "anna", [Stock(_holding(), STOCK.seed)], "cuda")
+    registry.offer(offer)
     curve = (CurvePoint(step=5, loss=None, validation_loss=0.5, score=0.75),)
     more: dict[str, Any] = {"round": round.id, "note": "first try – naïve", "curve": curve, "kept_step": 5}
     more["software"] = {"torch": "2"}
     first, files = world.fine_tune(start, 2, **more)
-    registry.lease(Lease(work_id=first.work_id, node=other.node, seconds=0))
+    registry.offer(make_offer(other, "ben", [Stock(_holding(), STOCK.seed)]))
+    registry.lease(other.seal(Lease.on(first.assignment, other.node, seconds=0)))
     one = world.work(first, files)
     two = world.tuned(start, 3)
     body = featurizer(4, **{"bn.num_batches_tracked": np.array(8, np.int64)})
@@ -128,13 +128,14 @@ def _live(world: World, other: Signer) -> dict[str, str]:
     registry.move_round(round.id, ["running"], "done", "as planned")
     for version, why in ((one.version, "the first"), (mean.version, "better"), (one.version, "back")):
         world.maintainer.release(str(version), "stable", why)
-    lease = Lease(work_id=count.work_id, node=world.signer.node, seconds=1.0, done=3, total=10, doing="reading images")
-    registry.lease(lease)
+    lease = Lease.on(count.assignment, world.signer.node, 1.0)
+    lease = lease.model_copy(update={"done": 3, "total": 10, "doing": "reading images"})
+    registry.lease(world.signer.seal(lease))
     order = Order(round=round.id, assignment=first.assignment, parents=first.parents, label="soup run 1 of 5")
     sent = {
         "Order": order,
         "Hint": Hint(work_id=first.work_id, outcome="pushed"),
-        "Offer": world.signer.seal(offer),
+        "Offer": offer,
         "Receipt": world.seal(first),
         "Lease": lease,
         "Combination": combination,
@@ -146,7 +147,8 @@ def _live(world: World, other: Signer) -> dict[str, str]:
 
 
 def _holding() -> Holding:
-    counts = {"photo": {"train": (3, 2), "validation": (1, 1), "test": (0, 1)}}
+    many = {"train": (30, 20), "validation": (10, 10), "test": (10, 10)}
+    counts = {"photo": many, "sketch": many}
     return Holding.model_validate(
         {"task": PETS.digest, "task_name": PETS.name, "counts": counts, "fingerprint": FINGERPRINT}
     )

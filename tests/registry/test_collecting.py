@@ -88,8 +88,10 @@ def test_a_running_round_keeps_its_own_and_what_it_said_that_it_builds_on(
 def test_inputs_of_work_that_somebody_is_at_or_was_at_lately_stay(world: World, seasons: dict[str, Result]) -> None:
     for work, seconds, name in (("one", 60.0, "a"), ("two", 0.0, "b")):
         parts = (str(seasons[name].featurizer), str(seasons[name].head))
-        lease = Lease(work_id=sha256(work.encode()), node=world.signer.node, seconds=seconds, inputs=parts)
-        assert world.registry.lease(lease) is not None
+        receipt, _ = world.fine_tune(seasons["start"], 9, body=featurizer(77))
+        lease = Lease.on(receipt.assignment, world.signer.node, seconds, parts)
+        lease = lease.model_copy(update={"work_id": sha256(work.encode())})
+        assert world.registry.lease(world.signer.seal(lease)) is not None
     world.registry.collect(dry_run=False)
     assert gone(world, seasons) == {"c", "abc"}
 

@@ -28,6 +28,7 @@ def prepare(world: World, name: str, path: Path) -> None:
                 seed = 1000 * (name == "second") + 10 * number + turn
                 body, top = featurizer(which), head(which)
                 receipt, _ = world.fine_tune(start, seed, body=body, top=top, round=f"{name}-{number}")
+                world.lease(receipt, 600.0)
                 sealed.append(world.seal(receipt).model_dump())
             print(json.dumps(sealed), file=file)
 

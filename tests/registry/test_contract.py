@@ -14,19 +14,18 @@ import pytest
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Cell, Import
 from ratatouille.exchange.dialect import PROTOCOL
-from ratatouille.exchange.membership import Lease, Offer
+from ratatouille.exchange.membership import Lease, Offer, make_offer
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.exchange.signing import Sealed, Signer, unseal
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.record import sha256
-from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
 from ratatouille.weights.canonical import Array, encode, open_part
 from ratatouille.weights.combine import combine
 from registry.pages import every
 from registry.records import LogQuery, Result, RoundRecord
 from tests.registry.behind import direct, folder_of, replace, store_of
-from tests.registry.world import FINGERPRINT, NETWORK, PETS, World, featurizer, head
+from tests.registry.world import FINGERPRINT, NETWORK, PETS, STOCK, World, featurizer, head
 
 BUFFERS = frozenset(tensor.name for tensor in NETWORK.featurizer if tensor.buffer)
 
@@ -368,11 +367,12 @@ def test_a_push_that_does_not_fit_the_disk_is_refused_before_its_bytes(world: Wo
 def test_a_push_without_a_lease_is_refused(world: World) -> None:
     start = world.probed()
     receipt, files = world.fine_tune(start, 2)
+    world.offer()
     with pytest.raises(Refusal, match="no lease on this assignment"):
         world.registry.push(world.seal(receipt), files)
     nothing_admitted(world, versions=2)
     world.lease(receipt)
-    world.registry.release(receipt.work_id, receipt.node)
+    world.release(receipt.work_id)
     with pytest.raises(Refusal, match="no lease on this assignment"):
         world.registry.push(world.seal(receipt), files)
 
@@ -386,7 +386,7 @@ def test_a_late_push_is_taken_unless_another_node_is_at_work(world: World, tmp_p
     assert other.lease(theirs) is not None
     with pytest.raises(Unreachable, match="is at work on this assignment"):  # the node keeps its work and tries again
         world.registry.push(world.seal(receipt), files)
-    other.registry.release(theirs.work_id, theirs.node)
+    other.release(theirs.work_id)
     assert world.registry.push(world.seal(receipt), files).node == world.signer.node
 
 
@@ -397,49 +397,50 @@ def test_one_node_holds_a_question_until_its_lease_ends_and_nobody_an_answered_o
     receipt, files = world.fine_tune(start, 2)
     mine = world.lease(receipt)
     assert mine is not None
-    theirs = mine.model_copy(update={"node": "a" * 64})
-    assert world.registry.lease(theirs) is None
-    said = {"seconds": 120.0, "done": 5, "total": 10, "doing": "training"}
-    renewed = world.registry.lease(mine.model_copy(update=said))
+    other = World(world.registry, world.folder, Signer.open(tmp_path / "other.key"))
+    theirs, _ = other.fine_tune(start, 2)
+    assert other.lease(theirs) is None
+    said = {"seconds": 120.0, "done": 5, "total": 10, "doing": "training", "issued": time.time()}
+    renewed = world.registry.lease(world.signer.seal(mine.model_copy(update=said)))
     assert renewed is not None
     assert renewed.expires > mine.expires + 50
     assert world.registry.leases() == [renewed]
-    assert world.registry.lease(mine.model_copy(update={"seconds": 0.0})) is not None
+    assert world.lease(receipt, seconds=0) is not None
     assert world.registry.leases() == []
-    assert world.registry.lease(theirs) is not None
-    world.registry.release(theirs.work_id, theirs.node)
+    assert other.lease(theirs) is not None
+    other.release(theirs.work_id)
     world.work(receipt, files)
-    assert world.registry.lease(theirs) is None
+    assert other.lease(theirs) is None
 
 
 def test_a_lease_is_cut_to_what_the_registry_allows(world: World) -> None:
-    granted = world.registry.lease(Lease(work_id="1" * 64, node="2" * 64, seconds=1e12, expires=1e12))
+    receipt, _ = world.fine_tune(world.probed(), 2)
+    granted = world.lease(receipt, seconds=1e12)
     assert granted is not None
-    assert granted.expires < time.time() + 8 * 24 * 3600
+    assert granted.expires < time.time() + 601
 
 
 # -- offers
 
 
 def test_an_offer_stands_until_it_expires_is_replaced_or_withdrawn(world: World) -> None:
-    counts = {"photo": {"train": (3, 4), "validation": (1, 1), "test": (0, 0)}}
-    holding = Holding.model_validate(
-        {"task": PETS.digest, "task_name": "pets", "counts": counts, "fingerprint": FINGERPRINT}
-    )
-    first = Offer(node=world.signer.node, name="zoo", holdings=(holding,), issued=10.0)
-    world.registry.offer(world.signer.seal(first))
-    assert world.registry.offers() == [first]
-    later = first.model_copy(update={"issued": 11.0, "device": "cuda"})
-    world.registry.offer(world.signer.seal(later))
-    world.registry.offer(world.signer.seal(first))
-    assert world.registry.offers() == [later]
-    world.registry.withdraw_offer(world.signer.node)
+    before, now = len(world.registry.events()), time.time()
+    first = make_offer(world.signer, "zoo", [STOCK], issued=now)
+    world.registry.offer(first)
+    assert world.registry.offers() == [unseal(first, Offer)]
+    later = make_offer(world.signer, "zoo", [STOCK], device="cuda", issued=now + 1)
+    world.registry.offer(later)
+    with pytest.raises(Unreachable, match="was signed 1 s before the last one"):
+        world.registry.offer(first)
+    world.registry.offer(later)  # whoever did not hear the acknowledgement sends it again
+    assert world.registry.offers() == [unseal(later, Offer)]
+    time.sleep(1)
+    world.leave()
     assert world.registry.offers() == []
-    brief = first.model_copy(update={"issued": 12.0, "seconds": 0.01})
-    world.registry.offer(world.signer.seal(brief))
+    world.offer(seconds=0.01)
     time.sleep(0.02)
     assert world.registry.offers() == []
-    assert [event.text for event in world.registry.events() if event.kind == "offer"] == [
+    assert [event.text for event in world.registry.events()[before:]] == [
         "zoo joined with pets",
         "zoo left",
         "zoo joined with pets",
@@ -447,8 +448,9 @@ def test_an_offer_stands_until_it_expires_is_replaced_or_withdrawn(world: World)
 
 
 def test_no_words_of_a_nodes_own_come_in_with_leases_and_offers(world: World) -> None:
-    said = Lease(work_id="1" * 64, node="2" * 64, doing="reading /home/anna/smith.png", done=1, total=2)
-    granted = world.registry.lease(said)
+    question = world.question(world.probed(), 2)
+    said = Lease.on(question, world.signer.node).model_copy(update={"doing": "reading /home/anna/smith.png"})
+    granted = world.registry.lease(world.signer.seal(said))
     assert granted is not None
     assert granted.doing == ""
     assert [lease.doing for lease in world.registry.leases()] == [""]
@@ -467,7 +469,7 @@ def test_a_node_whose_clock_was_put_back_is_seen_again(world: World) -> None:
 
 
 def test_the_log_names_contributors_as_they_named_themselves(world: World) -> None:
-    world.registry.offer(world.signer.seal(Offer(node=world.signer.node, name="zoo", holdings=(), issued=1.0)))
+    world.offer(name="zoo")
     world.tuned(world.probed(), 2)
     assert {entry.contributor for entry in world.registry.log()} == {"zoo"}
 
@@ -889,26 +891,25 @@ def test_a_page_ends_before_it_is_too_large_for_a_message(world: World, monkeypa
 def test_offers_and_leases_are_never_more_than_one_message_holds(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    offer = Offer(node=world.signer.node, name="zoo", holdings=(), issued=1.0)
-    size = len(world.signer.seal(offer).to_json())
-    monkeypatch.setattr("registry.contributions.membership.PAGE_CHARACTERS", size + 10)
-    world.registry.offer(world.signer.seal(offer))
-    second = Signer.open(tmp_path / "second.key")
-    other = offer.model_copy(update={"node": second.node})
-    with pytest.raises(Unreachable, match=r"the offers that stand have .* try again when a node has left"):
-        world.registry.offer(second.seal(other))
-    world.registry.offer(world.signer.seal(offer.model_copy(update={"issued": 2.0})))  # it is there already
-    world.registry.withdraw_offer(world.signer.node)
-    world.registry.offer(second.seal(other))
-    assert [one.node for one in world.registry.offers()] == [second.node]
+    size = len(make_offer(world.signer, "zoo", [STOCK]).to_json())
+    monkeypatch.setattr("registry.contributions.membership.PAGE_CHARACTERS", 2 * size + 100)
+    world.offer()
+    second = World(world.registry, world.folder, Signer.open(tmp_path / "second.key"))
+    with pytest.raises(Unreachable, match=r"the offers from where this one comes have .* when a node has left"):
+        second.offer()
+    world.offer()  # it is there already
+    world.leave()
+    second.offer()
+    assert [one.node for one in world.registry.offers()] == [second.signer.node]
     monkeypatch.setattr("registry.contributions.membership.MOST_LEASES", 1)
-    lease = Lease(work_id="1" * 64, node=world.signer.node)
-    assert world.registry.lease(lease) is not None
+    start = world.probed()
+    first, other = (second.fine_tune(start, seed)[0] for seed in (2, 3))
+    assert second.lease(first) is not None
     with pytest.raises(Unreachable, match="1 leases are held"):
-        world.registry.lease(lease.model_copy(update={"work_id": "2" * 64}))
-    assert world.registry.lease(lease) is not None
-    world.registry.release(lease.work_id, lease.node)
-    assert world.registry.lease(lease.model_copy(update={"work_id": "2" * 64})) is not None
+        second.lease(other)
+    assert second.lease(first) is not None
+    second.release(first.work_id)
+    assert second.lease(other) is not None
 
 
 def test_who_answers_says_what_it_runs_on_and_never_where(world: World) -> None:

@@ -15,7 +15,7 @@ def test_contributions_are_added_up_by_key(world: World) -> None:
     first, _ = world.tuned(probed, 1), world.tuned(probed, 2)
     world.work(world.evaluation(first), {})
     (one,) = world.registry.contributors()
-    assert (one.node, one.name, one.here) == (world.signer.node, None, False)
+    assert (one.node, one.name, one.here) == (world.signer.node, "zoo", False)
     assert (one.imports, one.heads, one.trainings, one.evaluations) == (1, 1, 2, 1)
     assert (one.duplicates, one.rejected, one.retracted) == (0, 0, 0)
     assert one.seconds == 4.0
@@ -27,7 +27,7 @@ def test_a_contributor_has_the_name_of_their_last_offer_and_is_here_while_it_sta
     world.registry.offer(world.signer.seal(offer))
     (one,) = world.registry.contributors()
     assert (one.name, one.here) == ("anna", True)
-    world.registry.withdraw_offer(world.signer.node)
+    world.leave()
     (one,) = world.registry.contributors()
     assert (one.name, one.here) == ("anna", False)
 

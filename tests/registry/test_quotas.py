@@ -171,7 +171,7 @@ def test_a_push_that_another_node_answered_first_is_under_way_no_more(world: Wor
     receipt, files = world.fine_tune(start, 2)
     world.lease(receipt)
     broken_off(world, receipt, files)
-    world.registry.release(receipt.work_id, receipt.node)
+    world.release(receipt.work_id)
     other = of_another(world, "berta")
     other.work(receipt.model_copy(update={"node": other.signer.node}), files)
     assert world.registry.push(world.seal(receipt), files).node == other.signer.node
@@ -189,7 +189,7 @@ def test_a_node_pushes_so_many_contributions_an_hour(world: World) -> None:
     )
     with pytest.raises(Unreachable, match=sentence):
         world.work(receipt, {})
-    world.registry.release(receipt.work_id, receipt.node)
+    world.release(receipt.work_id)
     other = of_another(world, "berta")
     assert other.work(receipt.model_copy(update={"node": other.signer.node}), {}).node == other.signer.node
     later(world, HOUR)

@@ -313,16 +313,23 @@ def test_what_was_trained_from_it_is_listed_through_all_generations_and_stands(w
     assert {now[id] for id in done.influenced} == {now[str(beside.version)]} == {"admitted"}
 
 
-def test_a_foundation_may_be_retracted_and_imported_again(world: World) -> None:
+def test_a_retracted_foundation_is_imported_again_only_when_somebody_restored_it(world: World) -> None:
     start = world.probed()
     foundation = world.registry.show(str(start.version)).entry.version.parents[0].version
     tuned = world.tuned(start, 2)
     done = world.maintainer.retract(foundation, "its license")
     assert done.influenced == (start.version, tuned.version)
     assert states(world)[foundation] == "retracted"
+    with pytest.raises(Refusal, match="was retracted, and does not come back by being pushed again"):
+        world.foundation()
+    receipt = world.registry.show(foundation).entry.version.receipt
+    world.maintainer.restore(str(receipt), "the license was found")
     assert world.foundation().version == foundation
     assert states(world)[foundation] == "admitted"
     assert "admitted again" in world.registry.events()[-1].text
+    world.maintainer.retract(foundation, "it was not")
+    with pytest.raises(Refusal, match="was retracted"):
+        world.foundation()
 
 
 # -- who may

@@ -21,8 +21,6 @@ ASKED: dict[str, Callable[[Registry, str], object]] = {
     "task": lambda registry, bad: registry.task(bad),
     "fetch": lambda registry, bad: registry.fetch(bad),
     "results": lambda registry, bad: registry.results([bad]),
-    "withdraw_offer": lambda registry, bad: registry.withdraw_offer(bad),
-    "release": lambda registry, bad: registry.release(bad, "node"),
     "round": lambda registry, bad: registry.round(bad),
     "move_round": lambda registry, bad: registry.move_round(bad, ["requested"], "running"),
     "note": lambda registry, bad: registry.note(bad, "kind", "subject", "text"),

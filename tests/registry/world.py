@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ratatouille.exchange.assignment import Cell, Evaluate, FineTune, Import, KeepBest, Probe
+from ratatouille.errors import Unreachable
+from ratatouille.exchange.assignment import Cell, Evaluate, FineTune, Import, KeepBest, NodeAssignment, Probe
 from ratatouille.exchange.confusion import Confusion
-from ratatouille.exchange.membership import Lease
+from ratatouille.exchange.membership import Held, Lease, LeaseReturn, OfferWithdrawal, Stock, make_offer
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.record import sha256
+from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture, Tensor
 from ratatouille.weights.canonical import Array, encode
@@ -37,6 +40,19 @@ NETWORK = Architecture(
 PETS = Task(name="pets", kind="target", classes=("cat", "dog"), domains=("photo", "sketch"))
 SKETCHES = Cell(domain="sketch", split="test")
 FINGERPRINT = sha256(b"the pets that we hold")
+_MANY = {"train": (500, 500), "validation": (500, 500), "test": (500, 500)}
+STOCK = Stock(
+    Holding.model_validate(
+        {
+            "task": PETS.digest,
+            "task_name": "pets",
+            "counts": {"photo": _MANY, "sketch": _MANY},
+            "fingerprint": FINGERPRINT,
+        }
+    ),
+    seed=b"p" * 32,
+)
+"""The data that every node of the world holds."""
 
 
 def featurizer(seed: int, **changes: Array) -> dict[str, Array]:
@@ -48,6 +64,12 @@ def featurizer(seed: int, **changes: Array) -> dict[str, Array]:
         "bn.num_batches_tracked": np.array(7, np.int64),
     }
     return arrays | changes
+
+
+def stock_for(work: NodeAssignment) -> Stock:
+    """Data like `STOCK` that a question may be about."""
+    seed = STOCK.seed if work.fingerprint == FINGERPRINT else bytes.fromhex(work.fingerprint)
+    return Stock(STOCK.holding.model_copy(update={"fingerprint": work.fingerprint, "task": work.task}), seed)
 
 
 def head(seed: int, classes: int = 2) -> dict[str, Array]:
@@ -90,11 +112,14 @@ class World:
 
     def foundation(self, seed: int = 0, source: str = "the sea") -> Result:
         """Import a featurizer."""
+        receipt, files = self.foundation_receipt(seed, source)
+        return self.registry.push(self.seal(receipt), files)
+
+    def foundation_receipt(self, seed: int = 0, source: str = "the sea") -> tuple[Receipt, dict[str, Path]]:
+        """The import of a featurizer."""
         digest, path = self.file(featurizer(seed))
         work = Import(architecture=NETWORK.digest, featurizer=digest, source=source)
-        return self.registry.push(
-            self.seal(Receipt(assignment=work, node=self.signer.node, featurizer=digest)), {digest: path}
-        )
+        return Receipt(assignment=work, node=self.signer.node, featurizer=digest), {digest: path}
 
     def probed(self) -> Result:
         """A foundation with a head for the pets."""
@@ -194,7 +219,28 @@ class World:
 
     def lease(self, receipt: Receipt, seconds: float = 60.0) -> Lease | None:
         """Take the lease on a receipt's question."""
-        return self.registry.lease(Lease(work_id=receipt.work_id, node=receipt.node, seconds=seconds))
+        assert isinstance(receipt.assignment, NodeAssignment)
+        lease = Lease.on(receipt.assignment, receipt.node, seconds)
+        try:
+            return self.registry.lease(self.signer.seal(lease))
+        except Unreachable as unreachable:
+            if "does not offer" not in str(unreachable):
+                raise
+        self.offer(stock_for(receipt.assignment))
+        return self.registry.lease(self.signer.seal(lease))
+
+    def offer(self, *stock: Held, name: str = "zoo", seconds: float = 3600.0) -> None:
+        """Offer data; all nodes of the world hold the same."""
+        self.registry.offer(make_offer(self.signer, name, stock or (STOCK,), seconds=seconds))
+
+    def release(self, work_id: str) -> None:
+        """Give a lease back."""
+        given = LeaseReturn(work_id=work_id, node=self.signer.node, issued=time.time())
+        self.registry.release(self.signer.seal(given))
+
+    def leave(self) -> None:
+        """Withdraw the offer."""
+        self.registry.withdraw_offer(self.signer.seal(OfferWithdrawal(node=self.signer.node, issued=time.time())))
 
     def work(self, receipt: Receipt, files: dict[str, Path]) -> Result:
         """Take the lease and push."""

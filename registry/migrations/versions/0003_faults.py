@@ -17,6 +17,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Go one step forward."""
+    _offers_and_leases()
     _score_again()
 
 
@@ -46,5 +47,38 @@ def _score_again() -> None:
             last = (featurizer, head)
 
 
+def _offers_and_leases() -> None:
+    """Holdings that are offered entitle to answers; leases say when they were signed and given back."""
+    op.create_table(
+        "holdings",
+        sa.Column("node", sa.String(length=64), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("owner", sa.String(length=64), nullable=False),
+        sa.Column("task", sa.String(length=64), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("node", "fingerprint", name=op.f("pk_holdings")),
+    )
+    with op.batch_alter_table("holdings", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_holdings_fingerprint"), ["fingerprint"], unique=False)
+    with op.batch_alter_table("leases", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("fingerprint", sa.String(length=64), nullable=True))
+        batch_op.add_column(sa.Column("issued", sa.Float(), server_default=sa.text("0"), nullable=False))
+        batch_op.add_column(sa.Column("released", sa.Float(), nullable=True))
+        batch_op.create_index(batch_op.f("ix_leases_node_expires"), ["node", "expires"], unique=False)
+    with op.batch_alter_table("offers", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("peer", sa.String(length=80), server_default="", nullable=False))
+
+
 def downgrade() -> None:
     """Go one step back."""
+    with op.batch_alter_table("offers", schema=None) as batch_op:
+        batch_op.drop_column("peer")
+    # entitlements that were given back would come to life again
+    op.execute(sa.text("DELETE FROM leases WHERE released IS NOT NULL"))
+    with op.batch_alter_table("leases", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_leases_node_expires"))
+        batch_op.drop_column("released")
+        batch_op.drop_column("issued")
+        batch_op.drop_column("fingerprint")
+    op.drop_table("holdings")

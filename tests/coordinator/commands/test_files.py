@@ -17,7 +17,7 @@ from coordinator.commands.files import MARKS, Kind, kind_of, template
 from coordinator.conductor import Conductor
 from coordinator.settings import RoundSettings, read_round_settings, resolve
 from ratatouille.exchange.assignment import NodeAssignment, Probe
-from ratatouille.exchange.membership import Offer
+from ratatouille.exchange.membership import make_offer
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.processes import free_port
@@ -234,9 +234,10 @@ class Stage:
         """A node offers its data for a minute."""
         settings = read_node_settings(_node(self.folder, name, task, domains=domains, trains=trains, **data))
         signer = Signer.open(self.folder / f"{name}.key")
-        data = open_holdings(settings, self.registry.task, self.folder / "cache")
-        held = tuple(one.holding for one in data.values())
-        self.registry.offer(signer.seal(Offer(node=signer.node, name=name, holdings=held, trains=trains, issued=1.0)))
+        held = open_holdings(settings, self.registry.task, self.folder / "cache").values()
+        self.registry.offer(make_offer(signer, name, held, trains=trains))
+        self.world.offer(*held)  # who answers for all of them held the same data once
+        self.world.leave()
 
     def round(self, **changes: Any) -> Path:
         """A round.toml with three runs of each recipe."""

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Cell, Import, NodeAssignment
 from ratatouille.exchange.change import Close
-from ratatouille.exchange.membership import Lease, activity
+from ratatouille.exchange.membership import Lease, LeaseReturn, activity
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, Signer, unseal
@@ -31,6 +31,14 @@ EVERY_STEP = replace(QUICK, checkpoint=0.0)
 
 
 @dataclass
+class Stands:
+    """What the registry in memory says of a push."""
+
+    receipt: str
+    node: str
+
+
+@dataclass
 class Shelf:
     """A registry in memory; it is away for the first `away` calls of `push`, and `thief` takes a lease at a renewal."""
 
@@ -44,6 +52,8 @@ class Shelf:
     refusing: str = ""
     closed: list[Sealed] = field(default_factory=list)
     thief: str = ""
+    first: Receipt | None = None
+    """An answer that came while the work went on."""
 
     def architecture(self, digest: str) -> Architecture:
         assert digest == self.kitchen.architecture.digest
@@ -63,7 +73,8 @@ class Shelf:
     def closures(self, work_ids: Sequence[str]) -> Sequence[Sealed]:
         return self.closed
 
-    def lease(self, lease: Lease) -> Lease | None:
+    def lease(self, sealed: Sealed) -> Lease | None:
+        lease = unseal(sealed, Lease)
         self.seen.append(lease)
         if self.thief and len(self.seen) > 1:
             self.held[lease.work_id] = lease.model_copy(update={"node": self.thief})
@@ -73,10 +84,10 @@ class Shelf:
         self.held[lease.work_id] = lease
         return lease
 
-    def release(self, work_id: str, node: str) -> None:
-        self.released.append(work_id)
+    def release(self, sealed: Sealed) -> None:
+        self.released.append(unseal(sealed, LeaseReturn).work_id)
 
-    def push(self, sealed: Sealed, files: Mapping[str, Path]) -> object:
+    def push(self, sealed: Sealed, files: Mapping[str, Path]) -> Stands:
         if self.away > 0:
             self.away -= 1
             raise Unreachable("the registry does not answer")
@@ -84,7 +95,8 @@ class Shelf:
             raise Refusal(self.refusing)
         receipt = unseal(sealed, Receipt)
         self.pushed |= {digest: path.read_bytes() for digest, path in files.items()}
-        return self.receipts.setdefault(receipt.work_id, receipt)
+        first = self.receipts.setdefault(receipt.work_id, self.first or receipt)
+        return Stands(first.digest, first.node)
 
 
 @pytest.fixture
@@ -184,6 +196,17 @@ def test_a_lost_lease_does_not_stop_the_work(kitchen: Kitchen, signer: Signer, t
     assert answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
     assert shelf.held[order.assignment.digest].node == "c" * 64
     assert order.assignment.digest in shelf.receipts
+
+
+def test_a_node_is_told_that_another_answer_came_first(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
+    shelf, order = Shelf(kitchen), order_of(kitchen.probe())
+    answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK)
+    theirs = shelf.receipts[order.assignment.digest].model_copy(update={"node": "c" * 64})
+    late = Shelf(kitchen, first=theirs)
+    said: list[str] = []
+    hint = answer(order, kitchen.data, late, signer, tmp_path, timing=QUICK, told=said.append)
+    assert hint.outcome == "known"
+    assert said == ["the answer of node cccccccccccc… came first and stands; ours is kept as a duplicate"]
 
 
 def test_a_registry_that_is_away_for_a_while_is_waited_for(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from ratatouille.cli.home import home as home_folder
-from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.signing import Signer
 from registry.changes.maintain import Maintainer
 from tests.ratatouille.cli.call import call
@@ -63,7 +62,7 @@ def test_log_chooses_by_time_and_text(history: dict[str, str]) -> None:
 
 def test_log_chooses_by_contributor(history: dict[str, str], world: World) -> None:
     node = world.signer.node
-    world.registry.offer(world.signer.seal(Offer(node=node, name="zoo", holdings=(), issued=time.time())))
+    world.offer(name="zoo")
     mine = [history[name] for name in ("second", "first", "probe", "foundation")]
     assert ids("--contributor", "zoo") == ids("--contributor", node[:8]) == ids("--contributor", node) == mine
     call("log", "--contributor", "circus").refused("circus")
@@ -87,9 +86,9 @@ def test_the_graph_draws_rounds_and_releases(history: dict[str, str], world: Wor
     lines = call("log", "--graph").out.splitlines()
     assert lines == [
         f"●  {history['average'][:10]}  combine uniform  pets  round spring  (latest, v1)",
-        f"●  2 ×  fine_tune  pets  by {world.signer.node[:10]}",
-        f"●  {history['probe'][:10]}  probe  pets  by {world.signer.node[:10]}",
-        f"●  {history['foundation'][:10]}  import  by {world.signer.node[:10]}  (foundation)",
+        "●  2 ×  fine_tune  pets  by zoo",
+        f"●  {history['probe'][:10]}  probe  pets  by zoo",
+        f"●  {history['foundation'][:10]}  import  by zoo  (foundation)",
     ]
     assert call("log", "--graph", "--kind", "combine").out.startswith("○  ")
 
@@ -101,7 +100,7 @@ def test_what_no_query_can_hold_is_refused_in_one_sentence(history: dict[str, st
 
 @pytest.mark.parametrize("words", ["[bold]", "\x1b[2J"])
 def test_words_of_others_are_shown_as_they_are(world: World, words: str) -> None:
-    world.registry.offer(world.signer.seal(Offer(node=world.signer.node, name="zoo", holdings=(), issued=time.time())))
+    world.offer(name="zoo")
     world.foundation(source=words)
     assert ids("--text", words) == [entry["id"] for entry in call("log", "--json").json["versions"]]
 

@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ratatouille.exchange.assignment import Import
-from ratatouille.exchange.membership import Lease, Offer
+from ratatouille.exchange.membership import Lease, Stock, make_offer
 from ratatouille.exchange.receipt import CurvePoint, Receipt
-from ratatouille.exchange.signing import Signer
+from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
 from registry.changes.maintain import Maintainer
 from registry.opening import open_registry
 from registry.records import Result, RoundRecord
-from tests.registry.world import FINGERPRINT, NETWORK, PETS, World, featurizer, head
+from tests.registry.world import FINGERPRINT, NETWORK, PETS, STOCK, World, featurizer, head
 
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = f"{SCRIPT}'\"><img src=x onerror=alert(2)>\u202e\u2066\x1b[31m\x07{{{{ 7*7 }}}}"
 """Markup, quotes, marks that turn the writing around, a terminal's escape and bell, a template's braces."""
 CLASSES = (f"{SCRIPT}", "\u202ekcab")
 WEIRD = Task(name="weird", kind="target", classes=CLASSES, domains=("photo", "sketch"))
-COUNTS = {"photo": {"train": (3, 4), "validation": (1, 1), "test": (0, 0)}}
+COUNTS = {name: {"train": (30, 40), "validation": (10, 10), "test": (10, 10)} for name in PETS.domains}
 CURVE = tuple(
     CurvePoint(
         step=step, loss=None if step == 0 else 1.0 / (1 + step), validation_loss=0.9 - step / 20, score=step / 12
@@ -55,7 +55,7 @@ def make_scene(folder: Path) -> Scene:
     world = World(open_registry(folder / "registry"), folder / "files", Signer.open(folder / "node.key"))
     world.define()
     world.registry.define_task(WEIRD)
-    world.registry.offer(world.signer.seal(_offer(world.signer.node)))
+    world.registry.offer(_offer(world.signer))
     probed = world.probed()
     foundation = world.registry.show(str(probed.version)).entry.version.parents[0].version
     world.maintainer.release(foundation, "foundation")
@@ -76,10 +76,10 @@ def make_scene(folder: Path) -> Scene:
     return Scene(world, foundation, str(probed.version), runs, first, second, hostile)
 
 
-def _offer(node: str) -> Offer:
+def _offer(signer: Signer) -> Sealed:
     holding = {"task": PETS.digest, "task_name": "pets", "counts": COUNTS, "fingerprint": FINGERPRINT}
-    held = (Holding.model_validate(holding),)
-    return Offer(node=node, name="anna", holdings=held, device="cpu", issued=time.time(), seconds=3600.0)
+    held = [Stock(Holding.model_validate(holding), STOCK.seed)]
+    return make_offer(signer, "anna", held, device="cpu", seconds=3600.0)
 
 
 def _run(world: World, start: Result, seed: int, round: str) -> Result:
@@ -107,6 +107,7 @@ def _hostile(world: World, version: str) -> str:
     weird = evaluation.assignment.model_copy(update={"task": WEIRD.digest})
     stranger.work(evaluation.model_copy(update={"assignment": weird}), {})
     Maintainer(world.registry, stranger.signer, HOSTILE[:200]).release(version, "latest", HOSTILE)
-    lease = Lease(work_id="5" * 64, node=stranger.signer.node, seconds=3600.0, doing=HOSTILE[:100], done=3, total=9)
-    world.registry.lease(lease)
+    lease = Lease.on(weird, stranger.signer.node, 3600.0)
+    doing = {"work_id": "5" * 64, "doing": HOSTILE[:100], "done": 3, "total": 9}
+    world.registry.lease(stranger.signer.seal(lease.model_copy(update=doing)))
     return str(imported.version)

@@ -1,6 +1,7 @@
 """What a rehearsal says of work that is not its own; whole rehearsals are compared in `test_federation`."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,15 @@ import psutil
 import pytest
 
 from coordinator import rehearsal
-from coordinator.rehearsal import Stage
+from coordinator.commands.running import settings_of
+from coordinator.conductor import Conductor
+from coordinator.rehearsal import Stage, rehearse
+from ratatouille.analysis.report import report
 from ratatouille.exchange.order import Hint
 from ratatouille.failure import Failure
+from ratatouille.tasks.node import NodeData, NodeSettings
+from registry.opening import open_registry
+from tests.coordinator.federation import Ground
 from tests.coordinator.test_matching import probe
 
 PATHS = {"PYTHONPATH": str(Path(__file__).parents[2])}
@@ -52,3 +59,33 @@ if __name__ == "__main__":
         process.kill()
         _, alive = psutil.wait_procs(children, timeout=20)
     assert not alive
+
+
+def test_a_tiny_domain_of_one_node_does_not_fail_the_round_of_all(tmp_path: Path) -> None:
+    """Tom offers one image of a style that nobody else has; nobody can train there, and the others' round is made."""
+    ground = Ground(tmp_path, steps=3)
+    night = tmp_path / "data" / "shapes" / "night" / "disc"
+    few = tmp_path / "few" / "night" / "disc"
+    few.mkdir(parents=True)
+    shutil.copy(min(night.iterdir()), few)
+    held = {"ann": (tmp_path / "data" / "shapes", "day"), "tom": (few.parents[1], "night")}
+    held["eve"] = (tmp_path / "data" / "shapes", "sketch")
+    nodes = []
+    for name, (path, domain) in held.items():
+        data = NodeData(task="shapes", path=path, domains={domain: domain}, group="stem", missing_classes="allow")
+        nodes.append(NodeSettings(name=name, trains=name != "eve", data=(data,)))
+    registry = open_registry(tmp_path / "registry")
+    ground.enter(registry)
+    file = ground.write_round("tiny", 3, recipes=["vanilla"], slices=[])
+    settings = settings_of(file, runs=1, steps=None)
+    round = rehearse(settings, Stage(str(tmp_path / "registry"), tuple(nodes), tmp_path / "work"))
+    assert [share.domains for share in round.training] == [("day",)]
+    assert [gap.domain for gap in round.left_out] == ["night"]
+    record = registry.round(round.id)
+    assert record.state == "done", record.reason
+    plan = Conductor.of(record, registry).gather()
+    assert plan.done
+    (gap,) = report(round, plan.outcomes).gaps
+    assert "domain night of task shapes in the holding" in gap
+    assert gap in [event.text for event in registry.events(0, round.id)]
+    registry.close()

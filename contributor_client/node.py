@@ -10,7 +10,7 @@ import fcntl
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.inspection import Progress
 from ratatouille.tasks.kept import forget_others, make_own
 from ratatouille.tasks.node import NodeSettings, open_holdings
+from ratatouille.training.preflight import try_out, work_of
 from registry.opening import open_registry
 from registry.port import Registry
 
@@ -35,6 +36,8 @@ _RENEW_SECONDS = 5.0
 _FIRST_SECONDS = 0.5
 """Between two looks while the node waits for a first sign on its work lane."""
 _PATIENCE = 30.0
+_MOST_ROUNDS = 50
+"""Rounds that are looked through for what they ask."""
 
 
 class Node:
@@ -85,9 +88,12 @@ class Node:
             for data in holdings.values():
                 for note in data.notes:
                     told(f"note: {note}")
+            self._try_out(registry, holdings.values(), told, stop)
+            if stop.is_set():
+                return
             self._parking.clear()
             settings = SuperNodeSettings(self.paths.folder, fleet, self.paths.key, self.paths.socket)
-            worker, lane = Child(self._worker()), WorkLane(settings, told)
+            worker, lane = Child(self._worker(holdings)), WorkLane(settings, told)
             stack.callback(lane.stop)
             stack.enter_context(worker)
             lane.start()
@@ -104,6 +110,25 @@ class Node:
         )
         if removed:
             told(f"removed {len(removed)} files with copies of images that are not offered any more")
+
+    def _try_out(
+        self, registry: Registry, holdings: Iterable[LocalData], told: Callable[[str], None], stop: threading.Event
+    ) -> None:
+        """Do a little of the work that rounds ask for, before anybody counts on this node.
+
+        Raises:
+            Refusal: when its device cannot do it.
+        """
+        rounds = [one.spec for one in registry.rounds(limit=_MOST_ROUNDS) if one.state not in ("failed", "cancelled")]
+        try:
+            foundation = registry.show("latest").entry.version.architecture
+        except Unreachable:
+            raise
+        except Refusal:  # nothing is released yet
+            foundation = None
+        work = work_of(holdings, rounds, foundation, registry.architecture, self.settings.trains)
+        for sentence in try_out(self.settings.device, work, stop=stop.is_set):
+            told(sentence)
 
     def _stay(
         self,
@@ -163,9 +188,9 @@ class Node:
     def _withdrawal(self) -> Sealed:
         return self.signer.seal(OfferWithdrawal(node=self.signer.node, issued=time.time()))
 
-    def _worker(self) -> Program:
+    def _worker(self, offered: Iterable[str]) -> Program:
         command = [*module("contributor_client.worker"), "--settings", str(self._file)]
-        command += ["--folder", str(self.paths.folder), "--remote", self._remote]
+        command += ["--folder", str(self.paths.folder), "--remote", self._remote, "--offered", *offered]
         environment = environment_with_scripts(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
         return Program("worker", tuple(command), self.paths.logs / "worker.log", environment, restart=True)
 

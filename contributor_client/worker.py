@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from contributor_client.budget import Budget
@@ -18,7 +19,7 @@ from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
 from contributor_client.relay import serve
 from contributor_client.turns import turn
-from ratatouille.errors import Refusal
+from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
 from ratatouille.exchange.disclosure import Disclosure
 from ratatouille.exchange.order import Hint, Order
@@ -26,7 +27,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.failure import failure_of
 from ratatouille.processes import stop_on_signals
 from ratatouille.tasks.data import LocalData
-from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
+from ratatouille.tasks.node import NodeData, NodeSettings, open_holdings, read_node_settings
 from registry.opening import open_registry
 from registry.port import Registry
 
@@ -36,9 +37,10 @@ _END_SECONDS = 4.0
 
 
 class Worker:
-    """What the process has open. Data that cannot be opened is parked, and the rest is worked with."""
+    """What the process has open. Data that cannot be opened keeps no other data from being worked with."""
 
-    def __init__(self, settings: NodeSettings, paths: NodePaths, registry: Registry) -> None:
+    def __init__(self, settings: NodeSettings, paths: NodePaths, registry: Registry, offered: Sequence[str]) -> None:
+        """`offered` are the fingerprints that the node offers, one for each table of data, in their order."""
         self._settings = settings
         self._paths = paths
         self._registry = registry
@@ -48,21 +50,33 @@ class Worker:
         self._origins = Origins(registry)
         self._holdings: dict[str, LocalData] = {}
         self._closed: dict[str, Refusal] = {}
-        """By the digest of its task: why data was not opened."""
-        self.open()
+        """By fingerprint: why data that is offered was not opened."""
+        self._tables = dict(zip(offered, settings.data, strict=True))
+        for fingerprint in self._tables:
+            self.open(fingerprint)
 
-    def open(self) -> None:
-        """Open each table of data by itself, so that one that cannot be used keeps no other from work."""
-        self._holdings.clear()
-        self._closed.clear()
-        for table in self._settings.data:
-            task = self._registry.task(table.task)
-            try:
-                one = self._settings.model_copy(update={"data": (table,)})
-                self._holdings |= open_holdings(one, self._registry.task, self._paths.data)
-            except Refusal as error:
-                _log.warning("the data of task %s is not used: %s", table.task, error)
-                self._closed[task.digest] = error
+    def open(self, fingerprint: str) -> None:
+        """Open one table of data, or note why it cannot be used."""
+        table = self._tables[fingerprint]
+        self._closed.pop(fingerprint, None)
+        try:
+            self._holdings[fingerprint] = self._opened(table, fingerprint)
+        except Unreachable:
+            raise
+        except Refusal as error:
+            _log.warning("the data of task %s is not used: %s", table.task, error)
+            self._closed[fingerprint] = error
+
+    def _opened(self, table: NodeData, fingerprint: str) -> LocalData:
+        one = self._settings.model_copy(update={"data": (table,)})
+        (data,) = open_holdings(one, self._registry.task, self._paths.data).values()
+        if data.holding.fingerprint != fingerprint:
+            raise Refusal(
+                f"the images, labels or groups of '{table.path}' are not those that the node offers; start the node "
+                "again, and it offers what is there now",
+                code="data-changed",
+            )
+        return data
 
     def handle(self, body: bytes) -> bytes:
         """Answer an order; everything that goes wrong becomes a code."""
@@ -135,11 +149,11 @@ class Worker:
         assignment = order.assignment
         if not isinstance(assignment, NodeAssignment):
             raise Refusal("only a node's work is ordered from a node", code="order-unusable")
-        if assignment.task in self._closed:
-            self.open()
+        if assignment.fingerprint in self._closed:
+            self.open(assignment.fingerprint)
+        if assignment.fingerprint in self._closed:
+            raise self._closed[assignment.fingerprint]
         if assignment.fingerprint not in self._holdings:
-            if assignment.task in self._closed:
-                raise self._closed[assignment.task]
             raise Refusal("this node does not hold that data (any more)", code="data-not-held")
         if not self._settings.trains and assignment.kind not in ("evaluate", "compare"):
             raise Refusal("this node evaluates only (trains = false)", code="evaluates-only")
@@ -153,8 +167,10 @@ class Worker:
         return Hint(work_id=assignment.digest, outcome="refused", failure=failure_of(error))
 
 
-def work_forever(settings: NodeSettings, paths: NodePaths, remote: str, stop: threading.Event) -> None:
-    """Serve orders until `stop` is set.
+def work_forever(
+    settings: NodeSettings, paths: NodePaths, remote: str, offered: Sequence[str], stop: threading.Event
+) -> None:
+    """Serve orders until `stop` is set; `offered` as `Worker` takes it.
 
     Raises:
         Refusal: when registry or key cannot be opened.
@@ -163,7 +179,7 @@ def work_forever(settings: NodeSettings, paths: NodePaths, remote: str, stop: th
 
     numerics.apply()
     registry = open_registry(remote, cache=paths.weights, cache_bytes=settings.cache_megabytes * 2**20)
-    worker = Worker(settings, paths, registry)
+    worker = Worker(settings, paths, registry, offered)
     _log.info("worker ready")
     serve(paths.socket, worker.handle, stop)
 
@@ -174,11 +190,15 @@ def main() -> None:
     parser.add_argument("--settings", required=True, type=Path)
     parser.add_argument("--folder", required=True, type=Path)
     parser.add_argument("--remote", required=True)
+    parser.add_argument("--offered", required=True, nargs="+", help="fingerprints, one for each table of data")
     arguments = parser.parse_args()
     stop = stop_on_signals(_END_SECONDS)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        work_forever(read_node_settings(arguments.settings), NodePaths(arguments.folder), arguments.remote, stop)
+        settings = read_node_settings(arguments.settings)
+        if len(settings.data) != len(arguments.offered):
+            raise Refusal(f"'{arguments.settings}' changed since the node was started; start it again")
+        work_forever(settings, NodePaths(arguments.folder), arguments.remote, arguments.offered, stop)
     except Refusal as error:
         raise SystemExit(str(error)) from error
 

@@ -1,14 +1,22 @@
-"""Asking for a round: settings become a row in the registry, and whoever keeps rounds finds it there."""
+"""Asking for a round: settings become a row in the registry, and whoever keeps rounds finds it there.
+
+A round that runs with these settings is found again whoever is here now: what it is bound to was decided when it was
+asked for, so a node that has left since stops nobody from following it.
+"""
 
 from __future__ import annotations
 
 import time
 
 from coordinator.settings import RoundSettings, resolve
-from ratatouille.recipes.round import Round
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.membership import Offer
+from ratatouille.recipes.round import Round, Share
+from ratatouille.tasks.holding import Holding
+from ratatouille.tasks.split import Split
 from registry.pages import every
 from registry.port import Registry
-from registry.records import RoundRecord
+from registry.records import ALIVE, RoundRecord
 
 
 def request(settings: RoundSettings, registry: Registry, fresh: bool = False) -> Round:
@@ -22,6 +30,8 @@ def request(settings: RoundSettings, registry: Registry, fresh: bool = False) ->
     Raises:
         Refusal: as `resolve` does.
     """
+    if not fresh and (running := _running(settings, registry)) is not None:
+        return running
     round = resolve(settings, registry)
     if fresh:
         known = {record.id for record in every(lambda last: registry.rounds((), last.id if last else None))}
@@ -34,3 +44,49 @@ def request(settings: RoundSettings, registry: Registry, fresh: bool = False) ->
     )
     registry.move_round(round.id, ["failed", "cancelled"], "requested")
     return round
+
+
+def _running(settings: RoundSettings, registry: Registry) -> Round | None:
+    """The round that runs, or waits to, and that these settings asked for; None when there is none."""
+    for record in registry.rounds(ALIVE):
+        if record.name != settings.name:
+            continue
+        try:
+            round = Round.from_json(record.spec)
+            asked = resolve(settings, registry, round.repeat, offers=_as_then(round, registry))
+            # What was left out then is known of the round only.
+            same = asked.model_copy(update={"left_out": round.left_out, "untaught": round.untaught})
+            if same.id == record.id:
+                return round
+        except Unreachable:
+            raise
+        except Refusal:  # of other software, or other settings
+            continue
+    return None
+
+
+def _as_then(round: Round, registry: Registry) -> list[Offer]:
+    """Offers to which these settings would bind the same holdings as when the round was asked for."""
+    held = [
+        *((round.task, round.target, share, True) for share in round.training),
+        *((round.task, round.target, share, False) for share in round.evaluation),
+        *((one.task, one.name, share, True) for one in round.auxiliaries for share in one.shares),
+    ]
+    return [
+        Offer(
+            node=f"{number:064x}",
+            name="then",
+            holdings=(_holding(task, name, share, registry),),
+            trains=trains,
+            issued=0.0,
+        )
+        for number, (task, name, share, trains) in enumerate(held)
+    ]
+
+
+def _holding(task: str, name: str, share: Share, registry: Registry) -> Holding:
+    """A holding with an image of each class on every side of every domain of a share."""
+    each = (1,) * len(registry.task(name).classes)
+    sides: dict[Split, tuple[int, ...]] = {"train": each, "validation": each, "test": each}
+    counts = {domain: dict(sides) for domain in share.domains}
+    return Holding(task=task, task_name=name, counts=counts, fingerprint=share.fingerprint)

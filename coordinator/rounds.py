@@ -146,9 +146,8 @@ class RoundRunner:
         if self._conductor.closing:
             return self._close(plan, plan.orders.keys() == undoable)
         refused = undoable - stranded(plan.orders, offers, nodes)
-        self._give_up(
-            plan, refused, offers, at_rest=plan.orders.keys() == undoable and not self._messages and not leased
-        )
+        at_work = self._messages or leased.keys() & plan.orders.keys()
+        self._give_up(plan, refused, offers, at_rest=plan.orders.keys() == undoable and not at_work)
         return False
 
     def _give_up(self, plan: Plan, refused: Collection[str], offers: Sequence[Offer], at_rest: bool) -> None:
@@ -180,10 +179,11 @@ class RoundRunner:
 
     def _nobody_left(self, orders: Sequence[Order], offers: Sequence[Offer]) -> str:
         """Which work nobody can do, and what its nodes said."""
-        said: dict[str, str] = {}
+        said: dict[tuple[str, str], str] = {}
         for order in orders:
             found = self._failures.reasons(offers, order.assignment.digest, _fingerprint(order))
-            said |= {node: self._failed_at(node, failure, order).sentence for node, failure in found.items()}
+            for node, failure in found.items():
+                said[node, failure.code] = self._failed_at(node, failure, order).sentence
         work, more = [order.label or order.assignment.kind for order in orders[:_MOST_NAMED]], len(orders) - _MOST_NAMED
         names = ", ".join(work) + (f" and {more} more" if more > 0 else "")
         return f"nobody is left to do {names}: {'; '.join(list(said.values())[:_MOST_NAMED])}"

@@ -68,8 +68,10 @@ def read_round_settings(path: Path) -> RoundSettings:
     return read_settings(path, RoundSettings, "round")
 
 
-def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Round:
-    """Bind settings to what the registry and the nodes have now.
+def resolve(
+    settings: RoundSettings, registry: Registry, repeat: int = 0, offers: Sequence[Offer] | None = None
+) -> Round:
+    """Bind settings to what the registry and the nodes have now, or to what these offers had.
 
     Raises:
         Refusal: unknown recipe, protocol, task, domain or revision, or data that no node offers.
@@ -83,7 +85,8 @@ def resolve(settings: RoundSettings, registry: Registry, repeat: int = 0) -> Rou
     _refuse_late_average(settings, protocol)
     target = registry.task(settings.target)
     _refuse_unknown_domains(target, settings.held_out)
-    offers = sorted(filter(speaks_our_dialect, registry.offers()), key=lambda offer: offer.node)
+    here = registry.offers() if offers is None else offers
+    offers = sorted(filter(speaks_our_dialect, here), key=lambda offer: offer.node)
     # In the task's order, each once: the order goes into seeds and questions, and means nothing in a file.
     held_out = tuple(domain for domain in target.domains if domain in settings.held_out)
     training = tuple(domain for domain in target.domains if domain not in held_out)

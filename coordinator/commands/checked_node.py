@@ -23,10 +23,13 @@ from ratatouille.tasks.kept import make_own
 from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
 from ratatouille.tasks.split import SPLITS
 from ratatouille.tasks.task import Task, load_task
+from ratatouille.training.preflight import Work, try_out, work_of
 from registry.commands.opened import opened
 
 _WIDTH = 60
 """Characters of an example that people see; `--json` has all of it."""
+_MOST_ROUNDS = 50
+"""Rounds that are looked through for what they ask."""
 
 
 class CheckedData(Record):
@@ -51,11 +54,15 @@ class CheckedNode(Record):
     data: tuple[CheckedData, ...]
     leaves: tuple[Leaving, ...] = ()
     """Every kind of value that leaves the machine of this node, with an example."""
+    tried: tuple[str, ...] = ()
+    """How a little of the work went on this device, and how long an assignment takes."""
 
     def show(self) -> None:
         """Print it for people."""
         role = "trains and evaluates" if self.trains else "evaluates, never trains"
         output.print_line(f"node {self.name}: {role}, device {self.device}; {self.name} is its public name")
+        for sentence in self.tried:
+            output.print_line(sentence)
         for one in self.data:
             images, domains = one.holding.total(), ", ".join(one.holding.domains)
             title = f"task {one.task} (defined in the {one.task_from}): {images} images of {domains}"
@@ -92,6 +99,7 @@ def checked_node(file: Path, remote: str | None, task_files: Sequence[Path], qui
         trains=settings.trains,
         data=tuple(_checked(data, find.origin[data.task.name], settings) for data in opened_data.values()),
         leaves=_leaves(settings, tuple(data.holding for data in opened_data.values()), folder / "key"),
+        tried=tuple(try_out(settings.device, _work(settings, tuple(opened_data.values()), find))),
     )
 
 
@@ -122,13 +130,26 @@ def _short(example: object) -> str:
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
 
 
+def _work(settings: NodeSettings, held: Sequence[LocalData], find: Definitions) -> tuple[Work, ...]:
+    """What rounds of the registry ask; nothing where it does not answer, or has nothing to start from."""
+    if "registry" not in find.origin.values():
+        return ()
+    with opened(find.remote) as registry:
+        rounds = [one.spec for one in registry.rounds(limit=_MOST_ROUNDS) if one.state not in ("failed", "cancelled")]
+        try:
+            foundation = registry.show("latest").entry.version.architecture
+        except Refusal:
+            foundation = None
+        return work_of(held, rounds, foundation, registry.architecture, settings.trains)
+
+
 class Definitions:
     """Finds tasks by name: in files that were given, in the registry, or in the task.toml beside the node's file."""
 
     def __init__(self, remote: str | None, given: Sequence[Path], beside: Path) -> None:
         self.origin: dict[str, str] = {}
         """Where each task was found."""
-        self._remote = remote
+        self.remote = remote
         self._given = {task.name: (task, path) for path in given for task in [load_task(path)]}
         self._beside = beside
 
@@ -143,7 +164,7 @@ class Definitions:
             self.origin[name] = f"file {path}"
             return task
         try:
-            with opened(self._remote) as registry:
+            with opened(self.remote) as registry:
                 task = registry.task(name)
             self.origin[name] = "registry"
         except Refusal as refusal:

@@ -140,7 +140,7 @@ def worker_of(pantry: Pantry, folder: Path, networks_per_week: int | None = None
         settings = settings.model_copy(update={"networks_per_week": networks_per_week})
     paths = NodePaths(folder)
     pantry.registry.offer(make_offer(Signer.open(paths.key), "anna", [pantry.kitchen.data]))
-    return Worker(settings, paths, pantry.registry)
+    return Worker(settings, paths, pantry.registry, [pantry.kitchen.data.holding.fingerprint])
 
 
 def ask(worker: Worker, assignment: Compare | Evaluate, versions: Sequence[str]) -> Hint:

@@ -118,7 +118,7 @@ class Federation:
         self.ground.enter(self.registry)
         for name in NODES:
             self.start_node(name)
-        wait_until(lambda: len(self.registry.offers()) == len(NODES), 120, "all nodes have joined")
+        wait_until(lambda: len(self.registry.offers()) == len(NODES), 240, "all nodes have joined")
         return self
 
     def __exit__(

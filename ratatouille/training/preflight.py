@@ -1,0 +1,227 @@
+"""Preflight: before a node joins, its device does a little of the work that rounds will ask for, and is timed.
+
+A device that is not there, an image size that the network cannot take, or a memory that is too small is found here, in
+front of the node's owner, and not in the middle of everybody's round. The work itself is done by `preflight_process`,
+in a process of its own, so whoever asks needs no torch. Images are read; nothing is written and nothing leaves.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from ratatouille.errors import Refusal
+from ratatouille.processes import environment_with_scripts, module
+from ratatouille.recipes.protocol import PROTOCOLS, Protocol
+from ratatouille.recipes.round import Round
+from ratatouille.record import Name, Record
+from ratatouille.tasks.data import LocalData
+from ratatouille.weights.architecture import Architecture
+
+LONGEST_SECONDS = 600.0
+"""Whatever has not been tried by then is not fast enough to be tried before each start."""
+_LOOK_SECONDS = 0.2
+_MOST_IMAGES = 64
+"""A forward pass takes no more at once; they are the same in every pass of the trial."""
+
+
+class Work(Record):
+    """One kind of work to try: a network, a size of images, and how much of it an assignment has."""
+
+    task: Name
+    classes: int
+    architecture: Architecture
+    image_size: int
+    batch: int
+    """Images of one training step."""
+    steps: int
+    """Steps of one training; 0 for a node that does not train."""
+    images: int
+    """Images of the holding, which an evaluation may look at."""
+    paths: tuple[str, ...]
+    digests: tuple[str, ...]
+    """Some images of the holding."""
+    source: str
+    """Whose numbers these are, for the sentence."""
+
+
+class Trial(Record):
+    """What to try, as the process takes it; without work only the device is tried."""
+
+    device: str
+    work: tuple[Work, ...]
+
+
+class Timed(Record):
+    """One kind of work as it went on this device."""
+
+    device: str
+    seconds_per_step: float | None
+    seconds_per_image: float
+
+
+def work_of(
+    holdings: Iterable[LocalData],
+    specs: Sequence[str],
+    foundation: str | None,
+    find: Callable[[str], Architecture],
+    trains: bool,
+) -> tuple[Work, ...]:
+    """What rounds ask of these holdings: as the latest round about the task does, else as the foundation suggests.
+
+    Of several holdings of one task the largest is tried: the work with the others is the same.
+
+    Args:
+        holdings: the node's data.
+        specs: rounds that the registry has and that did not fail, as JSON, the latest first.
+        foundation: digest of the architecture of the released weights, None when there are none.
+        find: finds an architecture by its digest.
+        trains: whether the node trains.
+    """
+    rounds = [round for round in map(_round, specs) if round is not None]
+    found = []
+    largest = {data.task.digest: data for data in sorted(holdings, key=len)}
+    for data in largest.values():
+        task = data.task
+        asked = next((one for one in rounds if _about(one, task.digest)), None)
+        if asked is not None:
+            values, network, source = asked.protocol, find(asked.architecture), f"round {asked.name}"
+        elif foundation is not None:
+            values, network = PROTOCOLS["domainbed"], find(foundation)
+            values = values.model_copy(update={"image_size": network.input_size})
+            source = f"protocol {values.name}"
+        else:
+            continue
+        found.append(_work(data, values, network, source, trains))
+    return tuple(found)
+
+
+def _round(spec: str) -> Round | None:
+    """None for a round of other software, of which this one knows nothing."""
+    try:
+        return Round.from_json(spec)
+    except Refusal:
+        return None
+
+
+def _about(round: Round, task: str) -> bool:
+    return task == round.task or any(one.task == task for one in round.auxiliaries)
+
+
+def _work(data: LocalData, values: Protocol, network: Architecture, source: str, trains: bool) -> Work:
+    batch = values.batch * len(data.holding.domains)
+    some = data.listing[:: max(1, len(data) // _MOST_IMAGES)][:_MOST_IMAGES]
+    digests = data.digests[:: max(1, len(data) // _MOST_IMAGES)][:_MOST_IMAGES]
+    return Work(
+        task=data.task.name,
+        classes=len(data.task.classes),
+        architecture=network,
+        image_size=values.image_size,
+        batch=batch,
+        steps=values.steps if trains else 0,
+        images=len(data),
+        paths=tuple(str(example.path.absolute()) for example in some),
+        digests=digests,
+        source=source,
+    )
+
+
+def try_out(
+    device: str, work: Sequence[Work], seconds: float = LONGEST_SECONDS, stop: Callable[[], bool] = lambda: False
+) -> list[str]:
+    """Try the device, and each kind of work on it, in a process of its own; a sentence about each.
+
+    It is broken off, without a sentence, when `stop` says so.
+
+    Raises:
+        Refusal: one sentence: the device is not there, the network cannot take such images, the memory is too small.
+    """
+    if find_spec("torch") is None:
+        return ["the device was not tried: torch is not installed here; install model-ratatouille[node]"]
+    trial = Trial(device=device, work=tuple(work))
+    environment = environment_with_scripts(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    command = module("ratatouille.training.preflight_process")
+    output, words, code = _run(command, trial.to_json(), environment, device, seconds, stop)
+    if stop():
+        return []
+    answer = _answered(output)
+    if answer is None:
+        last = words.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        raise Refusal(
+            f"the process that tried device {device} ended with code {code}, perhaps for want of memory: "
+            f"{last[0][:300]}",
+            code="device-failed",
+        )
+    if "refused" in answer:
+        raise Refusal(str(answer["refused"]), code=str(answer["code"]))
+    timed = [Timed.model_validate(one) for one in answer["timed"]]
+    if not work:
+        return [f"device {answer['device']} works; there is no released version yet to try with"]
+    return [_sentence(one, took) for one, took in zip(work, timed, strict=True)]
+
+
+def _run(
+    command: Sequence[str],
+    given: bytes,
+    environment: Mapping[str, str],
+    device: str,
+    seconds: float,
+    stop: Callable[[], bool],
+) -> tuple[bytes, bytes, int]:
+    """Output, words and code of a process that is given its question."""
+    until = time.monotonic() + seconds
+    pipe = subprocess.PIPE
+    # A session of its own: Ctrl-C in a terminal is for the node, which then breaks this off.
+    with subprocess.Popen(  # noqa: S603
+        command, stdin=pipe, stdout=pipe, stderr=pipe, env=dict(environment), start_new_session=True
+    ) as process:
+        asked: bytes | None = given
+        while True:
+            try:
+                output, words = process.communicate(asked, timeout=_LOOK_SECONDS)
+                return output, words, process.returncode
+            except subprocess.TimeoutExpired:
+                asked = None
+            if stop() or time.monotonic() > until:
+                process.kill()
+                process.communicate()
+                if stop():
+                    return b"", b"", 0
+                raise Refusal(
+                    f"device {device} did not do a step of the work within {seconds:.0f} s; use another device, or "
+                    "join federations with smaller networks",
+                    code="device-failed",
+                )
+
+
+def _answered(output: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(output.decode().strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _sentence(work: Work, took: Timed) -> str:
+    """How long an assignment takes here, as measured."""
+    count = f"counting {work.images} images takes about {_time(work.images * took.seconds_per_image)}"
+    about = f"task {work.task}, {work.architecture.name} at {work.image_size} pixels ({work.source})"
+    if took.seconds_per_step is None:
+        return f"device {took.device}: {about}: {count}"
+    training = _time(work.steps * took.seconds_per_step)
+    return (
+        f"device {took.device}: {about}: a step takes {took.seconds_per_step:.3g} s, so a training of {work.steps} "
+        f"steps about {training}; {count}"
+    )
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,96 @@
+"""The process that tries a device (`python -m ratatouille.training.preflight_process`): a `Trial` in, JSON out.
+
+For each kind of work: the network is built, images are decoded, one forward pass is done, and, where the node trains, a
+few steps of an optimiser on random weights. What is measured is what a training does, but for augmentation.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from ratatouille.errors import Refusal
+from ratatouille.failure import failure_of
+from ratatouille.tasks.pixels import decoded
+from ratatouille.training import numerics
+from ratatouille.training.augment import Transform
+from ratatouille.training.evaluate import CHUNK
+from ratatouille.training.network import build
+from ratatouille.training.preflight import Timed, Trial, Work
+
+_STEPS = 4
+"""Timed steps; the first one also plans and allocates, and does not count."""
+_ENOUGH_SECONDS = 10.0
+"""Slow steps are timed less often."""
+
+
+def attempt(trial: Trial) -> dict[str, Any]:
+    """Try everything; what is refused is said, and ends it."""
+    try:
+        numerics.apply()
+        on = numerics.device(trial.device)
+        _, name = numerics.describe(on)
+        float((torch.ones(8, device=on) * 2).sum())  # a device that is there may still not compute
+        timed = [_timed(work, on, name).model_dump(mode="json") for work in trial.work]
+    except Refusal as error:
+        return {"refused": str(error), "code": error.code}
+    except (RuntimeError, MemoryError) as error:
+        failure = failure_of(error)
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        return {"refused": f"device {trial.device} cannot do the work: {first}", "code": failure.code}
+    return {"device": name, "timed": timed}
+
+
+def _timed(work: Work, on: torch.device, device: str) -> Timed:
+    network = build(work.architecture, work.classes, 0.0, work.image_size).to(on)
+    pixels = decoded([Path(path) for path in work.paths], work.digests, work.image_size)
+    transform = Transform(work.architecture, on)
+    some = np.resize(np.arange(len(pixels)), min(CHUNK, len(pixels)))
+
+    def count() -> None:
+        with torch.no_grad():
+            network.eval()(transform.plain(pixels[some])).argmax(1).tolist()
+
+    per_image = _median(count) / len(some)
+    if not work.steps:
+        return Timed(device=device, seconds_per_step=None, seconds_per_image=per_image)
+    batch = np.resize(np.arange(len(pixels)), work.batch)
+    labels = torch.zeros(work.batch, dtype=torch.int64, device=on)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-6, fused=True)
+
+    def step() -> None:
+        loss = functional.cross_entropy(network.train()(transform.plain(pixels[batch])), labels)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        loss.item()
+
+    return Timed(device=device, seconds_per_step=_median(step), seconds_per_image=per_image)
+
+
+def _median(action: Callable[[], None]) -> float:
+    """Seconds that an action takes, after it was done once."""
+    took: list[float] = []
+    while len(took) < _STEPS and sum(took) < _ENOUGH_SECONDS:
+        began = time.monotonic()
+        action()
+        took.append(time.monotonic() - began)
+    return median(took[1:] or took)
+
+
+def main() -> None:
+    """Read a trial, write what came of it."""
+    print(json.dumps(attempt(Trial.from_json(sys.stdin.buffer.read()))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

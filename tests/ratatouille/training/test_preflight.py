@@ -1,0 +1,95 @@
+"""A device is tried before it is counted on: what cannot work is said in one sentence, what works is timed."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ratatouille.errors import Refusal
+from ratatouille.tasks.data import LocalData, open_data
+from ratatouille.tasks.settings import DataSettings
+from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
+from ratatouille.training.network import describe
+from ratatouille.training.preflight import Work, try_out, work_of
+from ratatouille.weights.architecture import Architecture
+from tests.ratatouille.recipes.simulation import a_round
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> LocalData:
+    folder = write_synthetic("shapes", tmp_path_factory.mktemp("data"), each=4, styles=("day", "night"))
+    return open_data(synthetic_tasks()["shapes"], DataSettings(path=folder, group="stem"))
+
+
+@pytest.fixture(scope="module")
+def network() -> Architecture:
+    return describe("test_resnet", input_size=32)
+
+
+def works(data: LocalData, network: Architecture, size: int = 32, trains: bool = True) -> tuple[Work, ...]:
+    (work,) = work_of([data], [], network.digest, lambda _: network, trains)
+    return (work.model_copy(update={"image_size": size}),)
+
+
+def test_a_step_and_a_count_are_timed_on_the_device(data: LocalData, network: Architecture) -> None:
+    (sentence,) = try_out("cpu", works(data, network))
+    assert "test_resnet at 32 pixels (protocol domainbed): a step takes " in sentence
+    assert "so a training of 5001 steps about " in sentence
+    assert f"counting {len(data)} images takes about 1 s" in sentence
+
+
+def test_a_node_that_does_not_train_takes_no_step(data: LocalData, network: Architecture) -> None:
+    (sentence,) = try_out("cpu", works(data, network, trains=False))
+    assert "step" not in sentence
+    assert "counting" in sentence
+
+
+@pytest.mark.parametrize(
+    ("device", "size", "match"), [("cuda", 32, "CUDA"), ("cpu", 1, "test_vit cannot work on 1 × 1")]
+)
+def test_what_cannot_work_is_refused_in_one_sentence(data: LocalData, device: str, size: int, match: str) -> None:
+    import torch
+
+    if device == "cuda" and torch.cuda.is_available():
+        assert try_out(device, ())
+        return
+    with pytest.raises(Refusal, match=match) as caught:
+        try_out(device, works(data, describe("test_vit", input_size=160), size))
+    assert caught.value.code == {"cuda": "device-missing", "cpu": "image-size"}[device]
+    assert "Traceback" not in str(caught.value)
+
+
+def test_without_a_released_version_only_the_device_is_tried() -> None:
+    (sentence,) = try_out("cpu", ())
+    assert sentence.startswith("device cpu")
+    with pytest.raises(Refusal, match="there is no device 'abacus'"):
+        try_out("abacus", ())
+
+
+def test_what_the_latest_round_about_a_task_asks_is_tried(data: LocalData, network: Architecture) -> None:
+    round = a_round("").model_copy(update={"task": data.task.digest, "name": "spring"})
+    other = a_round("").model_copy(update={"name": "elsewhere"})
+    specs = [other.to_json().decode(), "{}", round.to_json().decode()]
+    (work,) = work_of([data], specs, None, lambda _: network, True)
+    assert (work.source, work.image_size, work.steps, work.batch) == ("round spring", 64, 160, 24)
+    assert work_of([data], [], None, lambda _: network, True) == ()
+
+
+def test_a_trial_that_takes_too_long_or_is_not_wanted_any_more_is_broken_off(
+    data: LocalData, network: Architecture
+) -> None:
+    with pytest.raises(Refusal, match=r"did not do a step of the work within 0 s"):
+        try_out("cpu", works(data, network), seconds=0.0)
+    began = time.monotonic()
+    assert try_out("cpu", works(data, network), stop=lambda: True) == []
+    assert time.monotonic() - began < 5
+
+
+def test_asking_imports_no_torch() -> None:
+    program = "import ratatouille.training.preflight, sys; print([m for m in ('torch', 'timm') if m in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert answer.stdout == "[]\n"

@@ -1,7 +1,8 @@
 """What stands before every page: the hosts, methods and lengths that are answered, and the headers of every answer.
 
 The page listens on loopback, where any web site that the reader visits could send the browser. A site that lets its own
-name point here (DNS rebinding) is found out by its Host header; everything else is closed by the headers.
+name point here (DNS rebinding) is found out by its Host header, a request of a foreign page by its Origin; everything
+else is closed by the headers.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ class Guard:
         host = Headers(scope=scope).get("host", "")
         if host_name(host) not in HOSTS:
             return self._explain(421, "this page answers on this machine only; open it as http://localhost:PORT")
+        origin = Headers(scope=scope).get("origin")
+        if origin is not None and origin.lower() != f"http://{host.lower()}":
+            return self._explain(403, "this page is for its own reader, not for other web sites")
         if scope["method"] not in ("GET", "HEAD"):
             refused = self._explain(405, "this page is for reading; the command line and gRPC change things")
             refused.headers["allow"] = "GET, HEAD"

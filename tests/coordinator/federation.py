@@ -136,9 +136,13 @@ class Federation:
 
     def start_coordinator(self) -> None:
         """Start `coordinator up` and wait for it."""
-        ports = ["--port", str(self.port), "--superlink-port", str(self.superlink_port), "--no-web"]
+        ports = ["--port", str(self.port), "--superlink-port", str(self.superlink_port), *self.page()]
         self._start("coordinator", "coordinator", "up", "--folder", str(self.home / "coordinator"), *ports)
         wait_until(self._fleet_is_up, 90, "the coordinator is up")
+
+    def page(self) -> list[str]:
+        """Options that decide about the web page."""
+        return ["--no-web"]
 
     def start_node(self, name: str) -> None:
         """Start `node join`."""

@@ -8,6 +8,7 @@ torch and lives on between messages, so an order reaches the worker in milliseco
 from __future__ import annotations
 
 import argparse
+import logging
 import time
 from collections.abc import Collection
 from logging import ERROR, INFO, WARNING
@@ -26,6 +27,7 @@ from contributor_client.relay import WorkerError
 from contributor_client.task import ClaimedTask, runtime_client
 from ratatouille.exchange.bundle import ForeignBundle, bundle_hash, refuse_foreign_bundle
 from ratatouille.failure import failure_of
+from ratatouille.printable import PrintableFilter
 from ratatouille.processes.secret import Secret
 from ratatouille.processes.signals import end_at_once_on_signals
 
@@ -88,6 +90,7 @@ def main() -> None:
     parser.add_argument("--accept", action="append", help="hash of an accepted bundle; ours, unless given")
     arguments = parser.parse_args()
     end_at_once_on_signals()  # it keeps nothing: work is the worker's, and an order that got no reply comes again
+    logging.getLogger("flwr").addFilter(PrintableFilter())
     accepted = arguments.accept or [bundle_hash()]
     log(INFO, "Executor ready; accepts bundle %s", ", ".join(accepted))
     execute_forever(arguments.runtime, arguments.secret, accepted)

@@ -14,6 +14,7 @@ setting for it; the pauses are one name in one module of the pinned release, and
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ from flwr.supernode.cli import flower_supernode
 
 from contributor_client.lane_client import LANE, noting_client
 from contributor_client.lane_state import LaneFile
+from ratatouille.printable import PrintableFilter
 from ratatouille.processes.guard import Guard, Rules
 from ratatouille.processes.secret import Secret
 
@@ -74,6 +76,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--superexec-auth-secret-file", type=Path, required=True)
     ours, _ = parser.parse_known_args()
+    logging.getLogger("flwr").addFilter(PrintableFilter())
     put_guard_before_api(ours.port, Secret.open(ours.superexec_auth_secret_file))
     pauses = Pauses()
     start_client_internal.time = pauses  # type: ignore[assignment, attr-defined]

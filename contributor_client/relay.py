@@ -21,8 +21,10 @@ from pathlib import Path
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.failure import Failure, failure_of, parsed
+from ratatouille.processes.throttle import Throttle
 
 _log = logging.getLogger(__name__)
+_THROTTLE = Throttle()
 _LONGEST_LINE = 4 * 2**20
 _LONGEST_ADDRESS = 100  # The kernel takes 108 bytes, other systems 104.
 
@@ -97,7 +99,10 @@ def _answer(wire: socket.socket, handle: Callable[[bytes], bytes]) -> None:
         answer = {"reply": handle(order.encode()).decode()}
     except Exception as error:
         # Whatever went wrong belongs to this order only; the worker lives on and the coordinator is told the code.
-        _log.exception("an order was not done")
+        if isinstance(error, Refusal):
+            _THROTTLE.warn(_log, error.code, f"an order was refused: {error}")
+        else:
+            _log.exception("an order was not done")
         answer = {"error": failure_of(error).to_json().decode()}
     # The executor may have been restarted in the meantime: the order is done all the same, and will be known.
     with contextlib.suppress(OSError):

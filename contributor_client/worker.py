@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contributor_client.budget import Budget
+from contributor_client.limits import refuse_beyond
+from contributor_client.orders import accepted_order
 from contributor_client.origins import Origins
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
@@ -25,6 +27,7 @@ from ratatouille.exchange.disclosure import Disclosure
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.signing import Signer
 from ratatouille.failure import failure_of
+from ratatouille.printable import log_printably
 from ratatouille.processes import stop_on_signals
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.node import NodeData, NodeSettings, open_holdings, read_node_settings
@@ -80,7 +83,7 @@ class Worker:
 
     def handle(self, body: bytes) -> bytes:
         """Answer an order; everything that goes wrong becomes a code."""
-        order = Order.from_json(body)
+        order = accepted_order(body, self._registry)
         _log.info("order: %s", order.label)
         hint = self._work(order)
         _log.info("%s: %s%s", order.label, hint.outcome, f", {hint.failure.code}" if hint.failure else "")
@@ -144,7 +147,7 @@ class Worker:
         """The data that an order is about; data that was parked, and is due again, is opened anew.
 
         Raises:
-            Refusal: when it is not held, or cannot be used.
+            Refusal: when it is not held, or cannot be used, or the order asks for more than the owner allows.
         """
         assignment = order.assignment
         if not isinstance(assignment, NodeAssignment):
@@ -157,7 +160,10 @@ class Worker:
             raise Refusal("this node does not hold that data (any more)", code="data-not-held")
         if not self._settings.trains and assignment.kind not in ("evaluate", "compare"):
             raise Refusal("this node evaluates only (trains = false)", code="evaluates-only")
-        return self._holdings[assignment.fingerprint]
+        data = self._holdings[assignment.fingerprint]
+        held = sum(sum(row) for splits in data.holding.counts.values() for row in splits.values())
+        refuse_beyond(self._settings.limits, assignment, held)
+        return data
 
     def _refuse(self, order: Order, error: Refusal) -> Hint:
         _log.warning("%s is refused: %s", order.label, error)
@@ -193,7 +199,7 @@ def main() -> None:
     parser.add_argument("--offered", required=True, nargs="+", help="fingerprints, one for each table of data")
     arguments = parser.parse_args()
     stop = stop_on_signals(_END_SECONDS)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log_printably("%(asctime)s %(message)s")
     try:
         settings = read_node_settings(arguments.settings)
         if len(settings.data) != len(arguments.offered):

@@ -27,9 +27,10 @@ def main(grid: Grid, context: Context) -> None:
     keep_log(round)
     try:
         # Imported here, so that a failure to import is in the log too.
+        from coordinator.identity import signer_of_this_process
         from coordinator.rounds import run_round
 
-        run_round(grid, round, registry)
+        run_round(grid, round, registry, signer_of_this_process())
     except Exception:
         _log.exception("round %s ended by an error", round)
         raise

@@ -8,6 +8,7 @@ which has imported everything: after a crash, on a busy machine, imports were ha
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import subprocess
 import time
@@ -22,6 +23,7 @@ from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
 
 from ratatouille.exchange.bundle.signing_client import SigningInterceptor
+from ratatouille.printable import PrintableFilter
 from ratatouille.processes import module
 from ratatouille.processes.secret import Secret
 from ratatouille.processes.signals import end_at_once_on_signals
@@ -91,6 +93,7 @@ def main() -> None:
     parser.add_argument("--accept", action="append", default=[], help="hash of an accepted bundle; ours, unless given")
     arguments = parser.parse_args()
     end_at_once_on_signals()  # its tether ends the ServerApps
+    logging.getLogger("flwr").addFilter(PrintableFilter())
     executor = Executor(arguments.runtime, arguments.secret, arguments.accept)
     log(INFO, "Executor ready")
     while True:

@@ -16,9 +16,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from coordinator.identity import key_file
 from coordinator.keeper import Keeper
 from coordinator.superlink import SuperLink, SuperLinkSettings
 from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.membership import Announcement
+from ratatouille.exchange.signing import Signer
 from ratatouille.processes import Child, Program, environment_with_scripts, module, refuse_taken_port
 from ratatouille.processes.ports import LOOPBACK
 from registry.opening import open_registry
@@ -45,6 +48,11 @@ class HouseSettings:
         return f"grpc://{LOOPBACK}:{self.port}"
 
     @property
+    def key(self) -> Path:
+        """The file with the private key that signs orders; made at the first start."""
+        return key_file(self.folder)
+
+    @property
     def registry_folder(self) -> Path:
         """Where database and weights are."""
         return self.folder / "registry"
@@ -69,8 +77,9 @@ class House:
             stack.enter_context(_only_one(settings.folder))
             refuse_taken_port(settings.port, "the registry", "--port")
             refuse_taken_port(settings.superlink_port, "the SuperLink", "--superlink-port")
+            signer = Signer.open(settings.key)
             # Both start at once: each imports for seconds, and a coordinator that comes back is waited for.
-            service = stack.enter_context(Child(_service(settings)))
+            service = stack.enter_context(Child(_service(settings, signer.node)))
             link = SuperLink(SuperLinkSettings(settings.folder, settings.superlink_port))
             stack.callback(link.stop)
             link.launch()
@@ -80,8 +89,8 @@ class House:
             link.wait_until_ready(stop)
             if stop.is_set():
                 return
-            registry.announce(link.settings.address)
-            stack.callback(_say_goodbye, registry)
+            registry.announce(signer.seal(Announcement(fleet=link.settings.address)))
+            stack.callback(_say_goodbye, registry, signer)
             self.web = registry.info().web
             ready.set()
             keeper = Keeper(registry, link.control, settings.remote)
@@ -92,8 +101,8 @@ class House:
                     _log.warning("%s; trying again", error)
 
 
-def _service(settings: HouseSettings) -> Program:
-    command = [*module("registry.service"), "--folder", str(settings.registry_folder)]
+def _service(settings: HouseSettings, key: str) -> Program:
+    command = [*module("registry.service"), "--folder", str(settings.registry_folder), "--coordinator", key]
     command += ["--port", str(settings.port)]
     command += [] if settings.web_port is None else ["--web-port", str(settings.web_port)]
     log = settings.folder / "logs" / "registry.log"
@@ -112,9 +121,9 @@ def _await_registry(registry: Registry, service: Child, stop: threading.Event) -
             stop.wait(0.1)
 
 
-def _say_goodbye(registry: Registry) -> None:
+def _say_goodbye(registry: Registry, signer: Signer) -> None:
     try:
-        registry.announce(None)
+        registry.announce(signer.seal(Announcement(fleet=None)))
     except Unreachable:
         _log.warning("the registry's service was gone first")
 

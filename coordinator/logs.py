@@ -12,6 +12,8 @@ import re
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from ratatouille.printable import LOG_FORMAT, PrintableFormatter
+
 FOLDER = "RATATOUILLE_LOGS"
 """The environment variable that names the folder of logs."""
 _BYTES = 4 * 2**20
@@ -29,7 +31,7 @@ def keep_log(round: str) -> None:
     folder = Path(os.environ[FOLDER])
     folder.mkdir(parents=True, exist_ok=True)
     handler = RotatingFileHandler(round_log(folder, round), maxBytes=_BYTES, backupCount=1, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(PrintableFormatter(LOG_FORMAT))
     handler.setLevel(logging.INFO)
     logging.getLogger().addHandler(handler)
     for name in ("coordinator", "registry", "ratatouille"):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from flwr.serverapp import Grid
 
@@ -20,7 +21,8 @@ from coordinator.matching import leased_work, match, stranded
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
 from ratatouille.exchange.membership import Offer
-from ratatouille.exchange.order import Failed, Hint, Order
+from ratatouille.exchange.order import Failed, Hint, Order, seal_order
+from ratatouille.exchange.signing import Signer
 from ratatouille.failure import UNREADABLE, Failure
 from ratatouille.recipes.questions import Plan
 from ratatouille.tasks.task import Task
@@ -42,8 +44,8 @@ _MOST_NAMED = 5
 """Nodes and pieces of work that the reason of a failed round names."""
 
 
-def run_round(grid: Grid, round_id: str, address: str) -> None:
-    """Run a round to its end; called by the ServerApp.
+def run_round(grid: Grid, round_id: str, address: str, signer: Signer) -> None:
+    """Run a round to its end, with orders signed by the coordinator's key; called by the ServerApp.
 
     Raises:
         Refusal: when the round cannot be finished; the registry has the reason too.
@@ -51,7 +53,7 @@ def run_round(grid: Grid, round_id: str, address: str) -> None:
     registry = open_registry(address)
     try:
         registry.move_round(round_id, ["requested"], "running")
-        RoundRunner(registry, registry.round(round_id), Dispatch(grid)).run()
+        RoundRunner(registry, registry.round(round_id), Dispatch(grid), partial(seal_order, signer)).run()
     finally:
         registry.close()
 
@@ -70,8 +72,17 @@ class Sent:
 class RoundRunner:
     """The loop of one round; between two turns it keeps nothing that the registry does not know."""
 
-    def __init__(self, registry: Registry, record: RoundRecord, lane: Dispatch) -> None:
-        """`record` is a round that was moved to `running`."""
+    def __init__(
+        self,
+        registry: Registry,
+        record: RoundRecord,
+        lane: Dispatch,
+        seal: Callable[[Order], bytes] = Order.to_json,
+    ) -> None:
+        """`record` is a round that was moved to `running`; `seal` makes the bytes of an order, which nodes of a
+        federation obey only if the coordinator signed them.
+        """
+        self._seal = seal
         self._registry = registry
         self._lane = lane
         self._conductor = Conductor.of(record, registry)
@@ -140,7 +151,7 @@ class RoundRunner:
         ready = failures.ready(offers)
         barred = failures.barred | self._conductor.closed
         for node, work_id in match(plan.orders, ready, nodes, in_flight, leased, failures.counts, barred):
-            message = self._lane.send(nodes[node], plan.orders[work_id].to_json())
+            message = self._lane.send(nodes[node], self._seal(plan.orders[work_id]))
             self._messages[message] = Sent(node, nodes[node], work_id, time.monotonic(), plan.orders[work_id])
         undoable = stranded(plan.orders, failures.left(offers), nodes, barred)
         if self._conductor.closing:

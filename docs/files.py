@@ -21,6 +21,7 @@ from coordinator.settings import RoundSettings
 from ratatouille.exchange.assignment import Augmentation
 from ratatouille.recipes.protocol import PROTOCOLS, Protocol
 from ratatouille.record import Record
+from ratatouille.tasks.limits import Limits
 from ratatouille.tasks.node import NodeData, NodeSettings
 from ratatouille.tasks.split import SplitRule
 from ratatouille.tasks.task import Task
@@ -63,6 +64,7 @@ WORDS = {
     "protocol.swad_converge": "Evaluations that may not be lower than the first of SWAD's valley.",
     "protocol.swad_tolerance": "Evaluations in a row that must be too high to end the valley.",
     "protocol.swad_ratio": "Too high: by more than this share above the mean loss at the valley's beginning.",
+    "node.limits": "The table `[limits]`, see below: the most that one order may ask of this node.",
     "augmentation.flip": "Probability of a horizontal flip.",
     "augmentation.grayscale": "Probability that colour is taken away.",
 }
@@ -88,7 +90,11 @@ FILES = {
     "node.toml": (
         "A contributor's data and machine. `ratatouille init node` writes a commented one, `ratatouille node join` "
         "reads it. Relative paths count from the folder of the file.",
-        (Table("node", "", NodeSettings, "node"), Table("data", "`[[data]]`", NodeData, "node")),
+        (
+            Table("node", "", NodeSettings, "node"),
+            Table("data", "`[[data]]`", NodeData, "node"),
+            Table("limits", "`[limits]`", Limits, ""),
+        ),
     ),
     "round.toml": (
         "What a maintainer wants to have run. `ratatouille init round` writes a commented one, `ratatouille round run` "

@@ -12,7 +12,7 @@ from pathlib import Path
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Slice, Split
 from ratatouille.exchange.change import Close, Move, Reopen, Restore, Retract, RetractCounts, Tag
-from ratatouille.exchange.membership import Lease, LeaseReturn, Offer, OfferWithdrawal
+from ratatouille.exchange.membership import Announcement, Lease, LeaseReturn, Offer, OfferWithdrawal
 from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination
 from ratatouille.tasks.task import Task
@@ -100,6 +100,8 @@ class LocalRegistry:
         self.folder = folder
         self.web: str | None = None
         """Address of the page that this process shows, which `info` passes on."""
+        self.coordinator: str | None = None
+        """Key of the only coordinator that may announce itself; None: any may."""
         self._database = Database(places.database or folder / DATABASE, places.migrations)
         self.publisher = Publisher(self._database, self.blobs)
         self.watching = Watching(self._database)
@@ -125,9 +127,11 @@ class LocalRegistry:
         """Protocol, software, addresses of fleet and page, and the kinds of database and store."""
         scheme, elsewhere, _ = self.blobs.store.name.partition("://")
         with self._database.read() as connection:
+            known = settings.read_settings(connection)
             return Info(
                 software=f"ratatouille {version('model-ratatouille')}",
-                fleet=settings.read_settings(connection).fleet,
+                fleet=known.fleet,
+                coordinator=known.coordinator,
                 web=self.web,
                 database=self._database.kind,
                 weights=scheme if elsewhere else "folder",
@@ -135,9 +139,18 @@ class LocalRegistry:
                 closures=closures.count_closures(connection),
             )
 
-    def announce(self, fleet: str | None) -> None:
-        """Say where the fleet can be joined."""
-        self.configure("fleet", fleet)
+    def announce(self, sealed: Sealed) -> None:
+        """Say where the fleet can be joined and whose orders count.
+
+        Raises:
+            Refusal: when the coordinator that started this service did not sign it.
+        """
+        said = unseal(sealed, Announcement)
+        if self.coordinator not in (None, sealed.node):
+            raise Refusal(f"this registry is coordinated by {str(self.coordinator)[:12]}…, not by {sealed.node[:12]}…")
+        with self._database.write() as connection:
+            settings.write_setting(connection, "fleet", said.fleet)
+            settings.write_setting(connection, "coordinator", sealed.node)
 
     def settings(self) -> settings.Settings:
         """What the maintainers have set."""

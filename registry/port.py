@@ -57,8 +57,10 @@ class Registry(Protocol):
     def info(self) -> Info:
         """Protocol, software, the fleet's address, and the kinds of database and store."""
 
-    def announce(self, fleet: str | None) -> None:
-        """Say where the fleet can be joined (the coordinator does, at start and stop)."""
+    def announce(self, sealed: Sealed) -> None:
+        """Say where the fleet can be joined and whose orders count (a sealed `Announcement`; the coordinator does, at
+        start and stop). A service that a coordinator started takes its own coordinator's only.
+        """
 
     # -- definitions, by digest and, for tasks, by name
     def define_architecture(self, architecture: Architecture) -> str:

@@ -8,8 +8,11 @@ from pydantic import ConfigDict, Field
 from sqlalchemy import Connection, delete, insert, select
 
 from ratatouille.errors import Refusal
-from ratatouille.record import Record, canonical_json
+from ratatouille.record import Digest, Record, canonical_json
 from registry.schema import Setting
+
+ANNOUNCED = ("fleet", "coordinator")
+"""Settings that the coordinator announces; people do not change them, and a copy of a registry does not have them."""
 
 Size = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -21,6 +24,8 @@ class Settings(Record):
 
     fleet: str | None = None
     """Address where nodes join the coordinator's fleet; set by the coordinator while it is up."""
+    coordinator: Digest | None = None
+    """Key that signs the orders of rounds; set by the coordinator when it comes up."""
     reserve_bytes: Size = 2**30
     """Space on the disk that uploads must leave free."""
     largest_part_bytes: Size = 16 * 2**30

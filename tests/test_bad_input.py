@@ -24,11 +24,12 @@ from typing import Any
 import numpy as np
 import pytest
 import tomli_w
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from safetensors.numpy import load_file, save_file
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Import
-from ratatouille.exchange.membership import make_offer
+from ratatouille.exchange.membership import Announcement, make_offer
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Rule, Version
@@ -46,6 +47,8 @@ from tests.registry.conftest import postgresql as postgresql
 from tests.registry.conftest import s3 as s3
 from tests.registry.conftest import world as world
 from tests.registry.world import NETWORK, World, featurizer
+
+COORDINATOR = Signer(Ed25519PrivateKey.from_private_bytes(b"c" * 32))
 
 NOWHERE = f"grpc://127.0.0.1:{free_port()}"
 Words = list[object]
@@ -95,7 +98,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         record = {"id": f"5ee{number}", "name": f"spring-{number}", "spec": "{}", "state": "done"}
         registry.request_round(RoundRecord.model_validate(record | {"created": 1.0, "changed": 1.0}))
     prefix = _two_of_one_beginning(registry, folder)
-    registry.announce(f"127.0.0.1:{free_port()}")
+    registry.announce(COORDINATOR.seal(Announcement(fleet=f"127.0.0.1:{free_port()}")))
     process = Process(folder / "registry")
     yield Place(ground, registry, process.url, prefix)
     process.end(signal.SIGKILL)
@@ -636,11 +639,11 @@ def test_a_node_says_when_only_the_coordinator_is_missing(
 ) -> None:
     monkeypatch.setattr("contributor_client.node._PATIENCE", 0.0)
     fleet = scene.place.registry.info().fleet
-    scene.place.registry.announce(None)
+    scene.place.registry.announce(COORDINATOR.seal(Announcement(fleet=None)))
     try:
         call(*scene.join(scene.data)).refused("no coordinator is up", "ratatouille coordinator up")
     finally:
-        scene.place.registry.announce(fleet)
+        scene.place.registry.announce(COORDINATOR.seal(Announcement(fleet=fleet)))
 
 
 def _shell(home: Path, *words: object) -> Called:
@@ -671,8 +674,8 @@ def test_a_port_that_is_taken_is_named_and_no_registry_is_made(words: str, home:
 def test_a_rehearsal_on_data_that_cannot_be_used_names_the_file(scene: Scene) -> None:
     words = scene.round("--rehearse", scene.node_file(scene.damaged()))
     fleet = scene.place.registry.info().fleet
-    scene.place.registry.announce(None)
+    scene.place.registry.announce(COORDINATOR.seal(Announcement(fleet=None)))
     try:
         call(*words).refused("broken.png", 'corrupt = "skip"')
     finally:
-        scene.place.registry.announce(fleet)
+        scene.place.registry.announce(COORDINATOR.seal(Announcement(fleet=fleet)))

@@ -15,6 +15,8 @@ import psutil
 import pytest
 
 from coordinator.rehearsal import Stage, offer_all
+from ratatouille.exchange.membership import Announcement
+from ratatouille.exchange.signing import Signer
 from ratatouille.processes import free_port, tether
 from ratatouille.tasks.node import read_node_settings
 from registry.opening import open_registry
@@ -47,7 +49,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         ground.enter(registry)
         nodes = tuple(read_node_settings(ground.node_file(name)) for name in NODES)
         offer_all(registry, Stage("", nodes, folder / "offered"))
-        registry.announce(f"127.0.0.1:{free_port()}")
+        coordinator = Signer.open(folder / "coordinator.key")
+        registry.announce(coordinator.seal(Announcement(fleet=f"127.0.0.1:{free_port()}")))
         registry.close()
         rehearsed = open_registry(folder / "rehearsed")
         ground.enter(rehearsed)

@@ -15,6 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ratatouille.cli.streams import Terminal, takes_all_signs
+from ratatouille.printable import printable as printable
+from ratatouille.printable import printable_json
 
 console = Terminal(highlight=False)
 
@@ -38,13 +40,13 @@ def plain(value: Any) -> Any:
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    json.dump(plain(value), sys.stdout, indent=2, ensure_ascii=not takes_all_signs(sys.stdout))
-    sys.stdout.write("\n")
+    text = json.dumps(plain(value), indent=2, ensure_ascii=not takes_all_signs(sys.stdout))
+    sys.stdout.write(f"{printable_json(text)}\n")
 
 
 def print_json_line(value: Any) -> None:
     """One JSON document on one line, as one of many."""
-    print_text(json.dumps(plain(value), ensure_ascii=not takes_all_signs(sys.stdout)))
+    print_text(printable_json(json.dumps(plain(value), ensure_ascii=not takes_all_signs(sys.stdout))))
     sys.stdout.flush()
 
 
@@ -79,11 +81,6 @@ def print_line(text: str, style: str = "") -> None:
 def safe(text: str, style: str = "") -> Text:
     """Text as it is: without markup, and without control characters, since others may have written it."""
     return Text(printable(text.replace("\n", " ")), style)
-
-
-def printable(text: str) -> str:
-    """Lines without control characters: what others wrote must not steer the terminal."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else " " for sign in text)
 
 
 def short(digest: str | None) -> str:

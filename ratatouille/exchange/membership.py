@@ -62,6 +62,13 @@ class Parked(Record):
     """For how long still, from when the offer was issued."""
 
 
+class Announcement(Record):
+    """The coordinator whose key signs this, and its orders, is up; nodes join its fleet at this address."""
+
+    fleet: Annotated[str, Field(max_length=300)] | None
+    """host:port; None when the coordinator ends."""
+
+
 class Offer(Record):
     """What a node has and can do."""
 

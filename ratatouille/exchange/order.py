@@ -1,7 +1,8 @@
 """The one thing that Flower carries: an order to work on an assignment, and the hint that it is done.
 
 An order is a few kilobytes: weights are fetched and pushed by digest through the registry. A hint may be lost without
-harm, because the push was the commit.
+harm, because the push was the commit. Orders are signed by the coordinator's key, which the registry announces: whoever
+gets hold of a way to send messages to nodes cannot make them work.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Assignment
 from ratatouille.exchange.dialect import PROTOCOL
+from ratatouille.exchange.signing import Sealed, Signer, unseal
 from ratatouille.failure import Failure
 from ratatouille.record import Digest, Name, Record
 from ratatouille.tasks.task import Task
@@ -26,6 +29,41 @@ class Order(Record):
     parents: tuple[Digest, ...] = ()
     label: Annotated[str, Field(max_length=120)] = ""
     """What people see: "soup run 3 of 5"."""
+
+
+class ForeignOrder(Refusal):
+    """An order that the coordinator did not sign."""
+
+    code = "order-foreign"
+
+
+class UnknownRound(Refusal):
+    """An order of a round that does not exist, or does not run."""
+
+    code = "round-not-running"
+
+
+def seal_order(signer: Signer, order: Order) -> bytes:
+    """An order as it is sent."""
+    return signer.seal(order).to_json()
+
+
+def unseal_order(data: bytes, key: str) -> Order:
+    """The order inside, if the coordinator with this key signed it.
+
+    Raises:
+        ForeignOrder: when it did not, or the bytes are no signed order.
+    """
+    try:
+        sealed = Sealed.from_json(data)
+    except Refusal as error:
+        raise ForeignOrder(f"this is no signed order; do both sides run the same version? ({error})") from error
+    if sealed.node != key:
+        raise ForeignOrder(f"this order is signed by {sealed.node[:12]}…, and the coordinator is {key[:12]}…")
+    try:
+        return unseal(sealed, Order)
+    except Refusal as error:
+        raise ForeignOrder(str(error)) from error
 
 
 class Hint(Record):

@@ -18,6 +18,7 @@ from ratatouille.record import Name, Record
 from ratatouille.settings import parse_settings, read_toml
 from ratatouille.tasks.data import LocalData, open_data
 from ratatouille.tasks.inspection import Progress
+from ratatouille.tasks.limits import Limits
 from ratatouille.tasks.settings import DataSettings
 from ratatouille.tasks.task import Task
 
@@ -51,6 +52,8 @@ class NodeSettings(Record):
     """Mistakes that fewer images share are told as one number for each class, which says no more about them."""
     networks_per_week: Annotated[int, Field(ge=0)] = 1000
     """How many networks this node counts on each holding in a week; what is asked beyond it is not counted."""
+    limits: Limits = Limits()
+    """The most that one order may ask for."""
     data: Annotated[tuple[NodeData, ...], Field(min_length=1)]
 
 

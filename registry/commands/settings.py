@@ -15,9 +15,6 @@ from ratatouille.cli.options import AsJson, Home
 from ratatouille.errors import Refusal
 from registry.places import is_registry
 
-OURS = "fleet"
-"""Set by the coordinator, not by people."""
-
 
 def settings(
     name: Annotated[str | None, typer.Argument(help="The setting to change.", metavar="[NAME]")] = None,
@@ -31,7 +28,7 @@ def settings(
     It is for whoever has the registry's folder: nobody can do it over the network.
     """
     from registry.local import LocalRegistry
-    from registry.settings import Settings
+    from registry.settings import ANNOUNCED, Settings
 
     if (name is None and default) or (name is not None and (value is None) != default):
         raise Refusal("to change a setting, give its name and either its new value or --default")
@@ -40,8 +37,8 @@ def settings(
         raise Refusal(f"there is no registry in '{place}'; name its folder with --folder")
     with closing(LocalRegistry(Path(place))) as registry:
         if name is not None:
-            if name == OURS:
-                raise Refusal("the fleet's address is set by the coordinator while it is up")
+            if name in ANNOUNCED:
+                raise Refusal("the fleet's address and the coordinator's key are set by the coordinator while it is up")
             registry.configure(name, None if value is None else _number(value))
         now = output.plain(registry.settings())
     if as_json:
@@ -50,7 +47,7 @@ def settings(
     rows = [
         (key, str(now[key]), "" if now[key] == field.default else f"not {field.default}", field.description or "")
         for key, field in Settings.model_fields.items()
-        if key != OURS and name in (None, key)
+        if key not in ANNOUNCED and name in (None, key)
     ]
     output.print_table(("setting", "value", "default", ""), rows)
 

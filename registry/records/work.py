@@ -26,6 +26,8 @@ class Info(Record):
     software: str
     fleet: str | None = None
     """Address of the Flower SuperLink that nodes of this federation join; None when no coordinator is up."""
+    coordinator: Digest | None = None
+    """Key of the coordinator, by which nodes know its orders; None when there was no coordinator yet."""
     web: str | None = None
     """Address of the service's web page, for a browser on its own machine; None when it has none."""
     database: str = ""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from functools import partial
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.printable import log_printably
 from ratatouille.proxies import go_straight_to_loopback
 from registry.service.process import serve
 
@@ -22,12 +22,13 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=9290, help="0 takes a free one")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--web-port", type=int, help="show the web page there; 0 takes a free one")
+    parser.add_argument("--coordinator", help="key of the only coordinator that may announce itself")
     arguments = parser.parse_args()
     go_straight_to_loopback()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_printably()
     try:
         said = partial(print, flush=True)
-        serve(arguments.folder, arguments.port, arguments.host, said, arguments.web_port)
+        serve(arguments.folder, arguments.port, arguments.host, said, arguments.web_port, arguments.coordinator)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2

@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha import reflection
 
 from ratatouille.errors import Refusal, Unavailable, Unreachable
 from ratatouille.processes import stop_on_signals
+from ratatouille.processes.throttle import ThrottleFilter
 from registry.local import LocalRegistry
 from registry.service.page import MISSING, can_open_page, open_page
 from registry.service.servicer import Servicer
@@ -40,8 +41,8 @@ OTHER_THREADS = 16
 class Service:
     """A running service; `stop` ends it."""
 
-    def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Open the folder and listen; port 0 takes a free one.
+    def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 0, coordinator: str | None = None) -> None:
+        """Open the folder and listen; port 0 takes a free one. `coordinator` is the only key that may announce itself.
 
         Raises:
             Refusal: for a folder or store that cannot be used, an address that is not loopback, or a taken port.
@@ -49,6 +50,7 @@ class Service:
         if host not in ("127.0.0.1", "localhost", "::1"):
             raise Refusal(f"{host} is not this machine's loopback; without TLS the registry listens on 127.0.0.1 only")
         self._registry = LocalRegistry(folder)
+        self._registry.coordinator = coordinator
         _check(self._registry)
         self._page: WebServer | None = None
         self._server = grpc.server(
@@ -119,7 +121,12 @@ def _check(registry: LocalRegistry) -> None:
 
 
 def serve(
-    folder: Path, port: int, host: str = "127.0.0.1", ready: Callable[[str], None] = print, web: int | None = None
+    folder: Path,
+    port: int,
+    host: str = "127.0.0.1",
+    ready: Callable[[str], None] = print,
+    web: int | None = None,
+    coordinator: str | None = None,
 ) -> None:
     """Run a service until SIGTERM, SIGINT or SIGHUP; it ends within `END_SECONDS`.
 
@@ -129,10 +136,13 @@ def serve(
         host: a loopback address.
         ready: is told one line with the address, once calls are answered, and one about the web page.
         web: port of the web page, a free one if that is taken; None for no page.
+        coordinator: key of the coordinator that starts it; None when nobody does.
     """
     stop = stop_on_signals(END_SECONDS)
     _open_many_files()
-    service = Service(folder, host, port)
+    for name in ("grpc._common", "uvicorn.error"):  # what is no request at all: strangers may send it without end
+        logging.getLogger(name).addFilter(ThrottleFilter())
+    service = Service(folder, host, port, coordinator)
     about_page = None if web is None else service.show(web)  # first, so that `info` knows it from the beginning
     service.start()
     gc.freeze()  # what was imported stays for ever: no collection needs to look through it at every long answer

@@ -20,6 +20,7 @@ from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL, UPGRADE, disagreement
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, check_signature
+from ratatouille.processes.throttle import Throttle
 from registry.asked import Abandoned, asked
 from registry.blobs.store import Block
 from registry.contributions.push import Push
@@ -68,6 +69,7 @@ LONGEST_SENTENCE = 1500
 """Characters of a refusal; gRPC limits the size of a status."""
 
 _log = logging.getLogger("registry")
+_THROTTLE = Throttle()
 
 
 class Servicer:
@@ -268,10 +270,11 @@ def _refusals(context: grpc.ServicerContext, what: str) -> Iterator[None]:
         code, sentence = grpc.StatusCode.CANCELLED, f"nobody waits for {what} any more"
     except Refusal as refusal:
         code, sentence = _CODES.get(type(refusal), grpc.StatusCode.FAILED_PRECONDITION), str(refusal)
-    except Exception:
+    except Exception as error:
         if not context.is_active():  # the caller is gone
             return
-        _log.exception("%s failed", what)
+        if (left_out := _THROTTLE.passes(f"{what}: {type(error).__name__}")) is not None:
+            _log.exception("%s failed%s", what, f" (and {left_out} times before)" if left_out else "")
         code, sentence = grpc.StatusCode.INTERNAL, f"the registry failed at this {what}; its log says why"
     context.set_trailing_metadata((OURS,))
     context.abort(code, sentence[:LONGEST_SENTENCE])

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ratatouille.errors import Refusal, Unavailable
+from ratatouille.printable import printable_json
 from ratatouille.record import Record, canonical_json
 from registry.port import Registry
 from registry.web.asked import Asked, BadQuestion, NotThere
@@ -73,7 +74,7 @@ def failure(status: int, sentence: str, json: bool = False) -> Response:
     """The page of an error."""
     view = Failure(status=status, error=sentence)
     title = HTTPStatus(status).phrase
-    body = _html("failure.html.jinja", view=view, title=title) if not json else canonical_json(view.model_dump())
+    body = _html("failure.html.jinja", view=view, title=title) if not json else _json(view.model_dump())
     headers = {"cache-control": "no-store"} | ({"retry-after": "5"} if status == 503 else {})
     return Response(body, status, headers, media_type="application/json" if json else "text/html")
 
@@ -88,7 +89,7 @@ def wants_json(request: Request) -> bool:
 
 def _answer(request: Request, page: Page, json: bool) -> Response:
     if json:
-        body, kind = canonical_json(page.view.model_dump(mode="json")), "application/json"
+        body, kind = _json(page.view.model_dump(mode="json")), "application/json"
     else:
         body, kind = _html(page.template, view=page.view, request=request, **page.drawn), "text/html"
     tag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
@@ -96,6 +97,10 @@ def _answer(request: Request, page: Page, json: bool) -> Response:
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=kind)
+
+
+def _json(value: object) -> bytes:
+    return printable_json(canonical_json(value).decode()).encode()
 
 
 def _html(template: str, **values: object) -> bytes:

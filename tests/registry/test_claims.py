@@ -169,7 +169,7 @@ def test_no_lock_is_held_while_weights_are_stored(world: World, local: LocalRegi
 
     class Store(FolderStore):
         def put(self, source: Path, digest: str) -> None:
-            beside.announce(digest)  # a write, which waits for the lock
+            beside.configure("fleet", digest)  # a write, which waits for the lock
             seen.append(digest)
             super().put(source, digest)
 

@@ -14,7 +14,7 @@ import pytest
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Cell, Import
 from ratatouille.exchange.dialect import PROTOCOL
-from ratatouille.exchange.membership import Lease, Offer, make_offer
+from ratatouille.exchange.membership import Announcement, Lease, Offer, make_offer
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.exchange.signing import Sealed, Signer, unseal
 from ratatouille.exchange.version import Combination, Parent
@@ -532,10 +532,14 @@ def test_events_go_on_after_a_number(world: World) -> None:
 
 
 def test_the_fleets_address_is_announced_and_withdrawn(world: World) -> None:
-    world.registry.announce("127.0.0.1:9092")
+    signer = world.signer
+    world.registry.announce(signer.seal(Announcement(fleet="127.0.0.1:9092")))
     assert world.registry.info().fleet == "127.0.0.1:9092"
-    world.registry.announce(None)
+    world.registry.announce(signer.seal(Announcement(fleet=None)))
     assert world.registry.info().fleet is None
+    assert world.registry.info().coordinator == signer.node
+    with pytest.raises(Refusal, match="signature"):
+        world.registry.announce(signer.seal(Announcement(fleet=None)).model_copy(update={"node": "0" * 64}))
 
 
 # -- combinations

@@ -72,6 +72,7 @@ def _offers_and_leases() -> None:
 
 def downgrade() -> None:
     """Go one step back."""
+    op.execute("DELETE FROM settings WHERE name = 'coordinator'")  # earlier releases refuse settings of other names
     with op.batch_alter_table("offers", schema=None) as batch_op:
         batch_op.drop_column("peer")
     # entitlements that were given back would come to life again

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ratatouille.exchange.membership import Announcement
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
 from registry.local import LocalRegistry
@@ -31,7 +32,7 @@ def world(tmp_path: Path, beginning: Path) -> Iterator[World]:
     world.maintainer.release(str(average.version), message="“better” – by 2 %")
     world.maintainer.undo()
     world.maintainer.tag(str(average.version), "spring")
-    registry.announce("127.0.0.1:1")
+    registry.announce(world.signer.seal(Announcement(fleet="127.0.0.1:1")))
     yield world
     registry.close()
 

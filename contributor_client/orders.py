@@ -1,0 +1,30 @@
+"""What a node obeys: orders that its coordinator signed, of a round that runs now in the registry."""
+
+from __future__ import annotations
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.order import ForeignOrder, Order, UnknownRound, unseal_order
+from registry.port import Registry
+
+
+def accepted_order(data: bytes, registry: Registry) -> Order:
+    """The order inside of what came, if it is one to obey.
+
+    Raises:
+        ForeignOrder: when the coordinator that the registry announces did not sign it.
+        UnknownRound: when the registry does not know its round, or it does not run.
+        Unreachable: when the registry does not answer.
+    """
+    key = registry.info().coordinator
+    if key is None:
+        raise ForeignOrder("the registry has no coordinator, so nobody may give orders")
+    order = unseal_order(data, key)
+    try:
+        round = registry.round(order.round)
+    except Unreachable:
+        raise
+    except Refusal as error:
+        raise UnknownRound(f"the order is for round {order.round}, which the registry does not know") from error
+    if round.id != order.round or round.state != "running":
+        raise UnknownRound(f"the order is for round {order.round}, which does not run (it is {round.state})")
+    return order

@@ -1,0 +1,124 @@
+"""What a node obeys: signed orders of a running round of its registry, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from contributor_client.orders import accepted_order
+from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import Probe
+from ratatouille.exchange.membership import Announcement
+from ratatouille.exchange.order import ForeignOrder, Order, UnknownRound, seal_order
+from ratatouille.exchange.signing import Signer
+from registry.local import LocalRegistry
+from registry.opening import open_registry
+from registry.port import Registry
+from registry.records import RoundRecord
+from registry.service.process import Service
+
+ORDER = Order(
+    round="a-round",
+    assignment=Probe(
+        architecture="1" * 64,
+        task="2" * 64,
+        fingerprint="3" * 64,
+        image_size=32,
+        featurizer="4" * 64,
+        domains=("day",),
+        l2=1.0,
+        iterations=10,
+    ),
+)
+
+
+@pytest.fixture
+def coordinator(tmp_path: Path) -> Signer:
+    return Signer.open(tmp_path / "coordinator" / "key")
+
+
+@pytest.fixture
+def registry(tmp_path: Path, coordinator: Signer) -> Registry:
+    """One that has a coordinator and one requested round."""
+    registry = LocalRegistry(tmp_path / "registry")
+    registry.announce(coordinator.seal(Announcement(fleet="127.0.0.1:9291")))
+    registry.request_round(
+        RoundRecord(id=ORDER.round, name="spring", spec="{}", state="requested", created=1.0, changed=1.0)
+    )
+    return registry
+
+
+def running(registry: Registry) -> Registry:
+    assert registry.move_round(ORDER.round, ["requested"], "running")
+    return registry
+
+
+def test_an_order_of_the_coordinator_for_a_running_round_is_obeyed(registry: Registry, coordinator: Signer) -> None:
+    assert accepted_order(seal_order(coordinator, ORDER), running(registry)) == ORDER
+
+
+def test_an_order_that_somebody_else_signed_is_refused(registry: Registry, tmp_path: Path) -> None:
+    stranger = Signer.open(tmp_path / "stranger" / "key")
+    with pytest.raises(ForeignOrder, match="signed by") as caught:
+        accepted_order(seal_order(stranger, ORDER), running(registry))
+    assert caught.value.code == "order-foreign"
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"nonsense", ORDER.to_json(), b"[" * 10_000])
+def test_what_is_not_signed_is_refused(registry: Registry, data: bytes) -> None:
+    with pytest.raises(ForeignOrder, match="no signed order"):
+        accepted_order(data, running(registry))
+
+
+def test_an_order_that_was_changed_on_its_way_is_refused(registry: Registry, coordinator: Signer) -> None:
+    changed = seal_order(coordinator, ORDER).replace(b"a-round", b"b-round")
+    with pytest.raises(ForeignOrder, match="signature"):
+        accepted_order(changed, running(registry))
+
+
+def test_another_record_of_the_coordinator_is_no_order(registry: Registry, coordinator: Signer) -> None:
+    announcement = coordinator.seal(Announcement(fleet=None)).to_json()
+    with pytest.raises(ForeignOrder):
+        accepted_order(announcement, running(registry))
+
+
+def test_an_order_of_a_round_that_never_existed_is_refused(registry: Registry, coordinator: Signer) -> None:
+    never = ORDER.model_copy(update={"round": "never"})
+    with pytest.raises(UnknownRound, match="does not know") as caught:
+        accepted_order(seal_order(coordinator, never), registry)
+    assert caught.value.code == "round-not-running"
+
+
+@pytest.mark.parametrize("state", ["requested", "cancelling", "cancelled", "done", "failed"])
+def test_an_order_of_a_round_that_does_not_run_is_refused(registry: Registry, coordinator: Signer, state: str) -> None:
+    assert registry.move_round(ORDER.round, ["requested"], state)  # type: ignore[arg-type]
+    with pytest.raises(UnknownRound, match=f"it is {state}"):
+        accepted_order(seal_order(coordinator, ORDER), registry)
+
+
+def test_a_name_that_merely_finds_a_running_round_is_not_its_id(registry: Registry, coordinator: Signer) -> None:
+    by_name = ORDER.model_copy(update={"round": "spring"})
+    with pytest.raises(UnknownRound):
+        accepted_order(seal_order(coordinator, by_name), running(registry))
+
+
+def test_without_a_coordinator_nobody_gives_orders(tmp_path: Path, coordinator: Signer) -> None:
+    with pytest.raises(ForeignOrder, match="no coordinator"):
+        accepted_order(seal_order(coordinator, ORDER), LocalRegistry(tmp_path / "empty"))
+
+
+def test_nobody_else_announces_himself_at_a_service_that_a_coordinator_started(
+    tmp_path: Path, coordinator: Signer
+) -> None:
+    service = Service(tmp_path / "served", coordinator=coordinator.node)
+    service.start()
+    registry = open_registry(service.address)
+    try:
+        registry.announce(coordinator.seal(Announcement(fleet="127.0.0.1:9291")))
+        stranger = Signer.open(tmp_path / "stranger" / "key")
+        for fleet in ("127.0.0.1:6666", None):
+            with pytest.raises(Refusal, match="this registry is coordinated by"):
+                registry.announce(stranger.seal(Announcement(fleet=fleet)))
+        assert (registry.info().fleet, registry.info().coordinator) == ("127.0.0.1:9291", coordinator.node)
+    finally:
+        registry.close()
+        service.stop(grace=0)

@@ -22,6 +22,21 @@ class Nodes(Printed):
     nodes: tuple[NodeHere, ...]
 
 
+class Removed(Printed):
+    """Copies of one kind that are gone."""
+
+    what: str
+    path: str
+    files: int
+    bytes: int
+
+
+class Forgotten(Printed):
+    """What was removed from this machine."""
+
+    removed: tuple[Removed, ...]
+
+
 class Evaluated(Printed):
     """Versions on one's own images."""
 

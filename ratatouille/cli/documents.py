@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from ratatouille.recipes.protocol import Protocol
 from ratatouille.record import Record
 
 
@@ -63,7 +62,6 @@ class Recipe(Record):
 
 
 Recipes = tuple[Recipe, ...]
-Protocols = tuple[Protocol, ...]
 
 
 class Remotes(Record):
@@ -93,6 +91,7 @@ DOCUMENTS: dict[str, Document] = {
     "config": Document(f"{_CLI}:Settings"),
     "config name": Document(f"{_CLI}:Setting"),
     "node status": Document(f"{_NODE}:Nodes"),
+    "node forget": Document(f"{_NODE}:Forgotten"),
     "pull": Document("contributor_client.pulling:Written"),
     "push": Document(f"{_REGISTRY}:Pushed"),
     "withdraw": Document(f"{_REGISTRY}:Retracted"),
@@ -119,7 +118,7 @@ DOCUMENTS: dict[str, Document] = {
     "best": Document(f"{_NODE}:Best"),
     "analyse": Document(f"{_COORDINATOR}:Analysed"),
     "recipes": Document(f"{_CLI}:Recipes"),
-    "protocols": Document(f"{_CLI}:Protocols"),
+    "protocols": Document("ratatouille.cli.tables:Protocols"),
     "benchmark": Document(f"{_COORDINATOR}:Benchmark"),
     "registry usage": Document(f"{_REGISTRY}:Usage"),
     "registry gc": Document("registry.records:Collected"),

@@ -8,6 +8,8 @@ from ratatouille.recipes.protocol import PROTOCOLS, Protocol
 from ratatouille.recipes.recipe import RECIPES
 from ratatouille.record import Record
 
+Protocols = tuple[Protocol, ...]
+"""What `protocols --json` prints."""
 RECIPE_COLUMNS = ("recipe", "starts", "keeps", "combines", "summary")
 
 

@@ -62,6 +62,7 @@ def test_the_page_s_snippets_run_from_the_first_to_the_last(
     pixels = np.random.default_rng(1).integers(0, 256, (2, 40, 60, 3), dtype=np.uint8)
     for name, image in zip(("leaf.jpg", "other.jpg"), pixels, strict=True):
         Image.fromarray(image).save(name)
+    torch.save({"weight": torch.zeros(2)}, "model.pth")
     batches = [(torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 0]))]
     known: dict[str, object] = {"batches": batches}
     said = []

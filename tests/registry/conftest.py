@@ -132,11 +132,20 @@ def own_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Weed]:
     server.kill()
 
 
-@pytest.fixture(params=["folder", "service", "postgresql", "service over S3"])
+WORLDS = ["folder", "service", "postgresql", "service over S3"]
+THROUGH_PGBOUNCER = "postgresql through PgBouncer"
+
+
+@pytest.fixture(params=WORLDS)
 def world(request: pytest.FixtureRequest, tmp_path: Path, beginning: Path) -> Iterator[World]:
     """A world of its own: every test runs over both implementations (the service listens in a thread), with a real
     PostgreSQL server, and with a real S3 server.
     """
+    yield from make_world(request, tmp_path, beginning)
+
+
+def make_world(request: pytest.FixtureRequest, tmp_path: Path, beginning: Path) -> Iterator[World]:
+    """The world that the parameter names."""
     shutil.copytree(beginning, tmp_path, dirs_exist_ok=True)
     folder = tmp_path / "registry"
     if "postgresql" in request.param:

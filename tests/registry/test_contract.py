@@ -6,6 +6,7 @@ Every world begins with two versions: a foundation, and a head that was probed o
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,16 @@ from ratatouille.weights.combine import combine
 from registry.pages import every
 from registry.records import LogQuery, Result, RoundRecord
 from tests.registry.behind import direct, folder_of, replace, store_of
+from tests.registry.conftest import THROUGH_PGBOUNCER, WORLDS, make_world
 from tests.registry.world import FINGERPRINT, NETWORK, PETS, STOCK, World, featurizer, head
 
 BUFFERS = frozenset(tensor.name for tensor in NETWORK.featurizer if tensor.buffer)
+
+
+@pytest.fixture(params=[*WORLDS, THROUGH_PGBOUNCER])
+def world(request: pytest.FixtureRequest, tmp_path: Path, beginning: Path) -> Iterator[World]:
+    """As everywhere, and through a real PgBouncer in transaction mode."""
+    yield from make_world(request, tmp_path, beginning)
 
 
 def nothing_admitted(world: World, versions: int) -> None:

@@ -102,9 +102,9 @@ AT_START: dict[str, tuple[str, Change]] = {
 """What happens to data before the worker is started again, and the code that it should give."""
 
 AT_WORK: dict[str, tuple[str, Change]] = {
-    "changed": ("images-changed", lambda at: _altered(_first(at), _first(at))),
-    "gone": ("image-missing", lambda at: _first(at).unlink()),
-    "no-file": ("image-unreadable", lambda at: _into_a_folder(_first(at))),
+    "changed": ("data-changed", lambda at: _altered(_first(at), _first(at))),
+    "gone": ("data-changed", lambda at: _first(at).unlink()),
+    "no-file": ("data-changed", lambda at: _into_a_folder(_first(at))),
 }
 """What happens to data that the worker has open."""
 
@@ -270,4 +270,4 @@ def test_the_sentences_with_names_are_in_the_nodes_own_terminal_and_log(
     assert PERSON in terminal
     assert PERSON in (federation.home / "nodes" / "quinn" / "logs" / "worker.log").read_text()
     offers = json.loads(_said("node", "status", "--json", federation=federation))
-    assert len(offers[0]["offer"]["parked"]) == len(AT_START) + len(AT_WORK)
+    assert len(offers["nodes"][0]["offer"]["parked"]) == len(AT_START) + len(AT_WORK)

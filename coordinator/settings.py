@@ -97,10 +97,10 @@ def resolve(
             "release another version or name one as `foundation`"
         )
     foundation = start.version
-    bound = target_shares(target, training, offers, settings.trial + settings.pool_trials - 1)
     auxiliaries, beside = _auxiliaries(settings, registry, offers)
     starts = _starts(settings, registry, foundation, target)
     _refuse_one_name_twice(auxiliaries, starts)
+    bound = target_shares(target, training, offers, settings.trial + settings.pool_trials - 1)
     return Round(
         name=settings.name,
         target=target.name,

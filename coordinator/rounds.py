@@ -53,7 +53,15 @@ def run_round(grid: Grid, round_id: str, address: str, signer: Signer) -> None:
     registry = open_registry(address)
     try:
         registry.move_round(round_id, ["requested"], "running")
-        RoundRunner(registry, registry.round(round_id), Dispatch(grid), partial(seal_order, signer)).run()
+        try:
+            seal = partial(seal_order, signer)
+            runner = RoundRunner(registry, registry.round(round_id), Dispatch(grid), seal)
+        except Unreachable:
+            raise
+        except Refusal as error:  # settings that cannot be read end this round, and keep no other waiting
+            registry.move_round(round_id, ["running", "cancelling"], "failed", str(error))
+            raise
+        runner.run()
     finally:
         registry.close()
 

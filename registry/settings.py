@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
@@ -10,7 +12,9 @@ from sqlalchemy import Connection, delete, insert, select
 from ratatouille.errors import Refusal
 from ratatouille.record import Digest, Record, canonical_json
 from registry.schema import Setting
+from registry.texts import LONGEST_ADDRESS
 
+_log = logging.getLogger("registry")
 ANNOUNCED = ("fleet", "coordinator")
 """Settings that the coordinator announces; people do not change them, and a copy of a registry does not have them."""
 
@@ -22,7 +26,7 @@ class Settings(Record):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    fleet: str | None = None
+    fleet: Annotated[str, Field(max_length=LONGEST_ADDRESS)] | None = None
     """Address where nodes join the coordinator's fleet; set by the coordinator while it is up."""
     coordinator: Digest | None = None
     """Key that signs the orders of rounds; set by the coordinator when it comes up."""
@@ -51,7 +55,23 @@ def read_settings(connection: Connection) -> Settings:
     """The values that hold now."""
     rows = connection.execute(_SETTINGS).all()
     fields = ",".join(f'"{row.name}":{row.value}' for row in rows)
-    return Settings.from_json("{" + fields + "}")
+    try:
+        return Settings.from_json("{" + fields + "}")
+    except Refusal:
+        return _readable({row.name: row.value for row in rows})
+
+
+def _readable(values: Mapping[str, str]) -> Settings:
+    """The settings without those that cannot be read: one of them harms itself only."""
+    found = Settings()
+    for name, value in values.items():
+        try:
+            one = Settings.from_json(f'{{"{name}":{value}}}')
+        except Refusal as refusal:
+            _log.warning("the setting %s has its default: %s", name[:80], refusal)
+        else:
+            found = found.model_copy(update={name: getattr(one, name)})
+    return found
 
 
 def write_setting(connection: Connection, name: str, value: str | int | float | None) -> None:

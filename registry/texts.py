@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from ratatouille.errors import Refusal
 
+LONGEST_ADDRESS = 300
+"""Characters of an address that is announced."""
+LARGEST_SPEC = 4 * 2**20
+"""Characters of a round's settings."""
+LARGEST_TASK = 2 * 2**20
+"""Characters of a task's definition: 21,841 classes need half of one MiB."""
+LARGEST_ARCHITECTURE = 4 * 2**20
+LONGEST_REASON = 4000
+"""Characters of what is said of a round's state."""
 LONGEST_NOTE = 500
 """Characters of a version's message: it is part of an index, whose entries have a largest size."""
 LONGEST_NAME = 80

@@ -12,7 +12,7 @@ from ratatouille.weights.architecture import Architecture
 from ratatouille.weights.canonical import LARGEST_HEADER, header
 from registry.pages import clipped, fitting
 from registry.schema import ArchitectureRow, TaskRow
-from registry.texts import storable
+from registry.texts import LARGEST_ARCHITECTURE, LARGEST_TASK, storable
 
 LONGEST_ARCHITECTURE = 200
 """Characters of its name, as the column has them."""
@@ -46,7 +46,9 @@ def define_architecture(connection: Connection, architecture: Architecture) -> s
     storable(architecture.name, "an architecture's name", LONGEST_ARCHITECTURE)
     digest = architecture.digest
     if connection.execute(select(ArchitectureRow.digest).where(ArchitectureRow.digest == digest)).first() is None:
-        record = architecture.to_json().decode()
+        record = storable(
+            architecture.to_json().decode(), f"architecture {architecture.name[:80]}", LARGEST_ARCHITECTURE
+        )
         connection.execute(
             insert(ArchitectureRow).values(digest=digest, name=architecture.name, record=record, created=time.time())
         )
@@ -74,7 +76,7 @@ def define_task(connection: Connection, task: Task) -> str:
     digest = task.digest
     known = connection.execute(select(TaskRow.digest).where(TaskRow.name == task.name)).scalar()
     if known is None:
-        record = task.to_json().decode()
+        record = storable(task.to_json().decode(), f"the definition of task {task.name}", LARGEST_TASK)
         connection.execute(insert(TaskRow).values(digest=digest, name=task.name, record=record, created=time.time()))
     elif known != digest:
         raise Refusal(

@@ -13,7 +13,7 @@ from registry.history.redaction import failure_line, redacted_reason
 from registry.pages import clipped, fitting
 from registry.records import Event, RoundRecord, RoundState
 from registry.schema import EventRow, RoundRow, VersionRow
-from registry.texts import LONGEST_NAME, legible, storable
+from registry.texts import LARGEST_SPEC, LONGEST_NAME, LONGEST_REASON, legible, storable
 
 LONGEST_TEXT = 4000
 MOST_EVENTS = 10_000
@@ -81,6 +81,8 @@ def request_round(connection: Connection, round: RoundRecord) -> RoundRecord:
     known = connection.execute(select(RoundRow).where(RoundRow.id == round.id)).mappings().first()
     if known is not None:
         return _record(dict(known))
+    storable(round.spec, "the round's settings", LARGEST_SPEC)
+    storable(round.reason, "the reason of a round's state", LONGEST_REASON)
     connection.execute(insert(RoundRow).values(**round.model_dump()))
     record_event(connection, "round", round.id, f"{round.name} {round.state}", round.id)
     return round
@@ -117,7 +119,7 @@ def rounds(connection: Connection, states: Sequence[RoundState], before: str | N
         if number is None:
             raise _unknown(before)
         query = query.where(RoundRow.number < number)
-    rows = fitting(connection.execute(query).mappings(), lambda row: len(row["spec"]))
+    rows = fitting(connection.execute(query).mappings(), lambda row: min(len(row["spec"]), LARGEST_SPEC))
     return [_record(dict(row)) for row in rows]
 
 
@@ -133,15 +135,20 @@ def move_round(connection: Connection, id: str, expected: Sequence[RoundState], 
     if row.state not in expected:
         return False
     connection.execute(
-        update(RoundRow).where(RoundRow.id == id).values(state=state, reason=legible(reason), changed=time.time())
+        update(RoundRow)
+        .where(RoundRow.id == id)
+        .values(state=state, reason=legible(reason[:LONGEST_REASON]), changed=time.time())
     )
     record_event(connection, "round", id, f"{row.name} {state}" + (f": {reason}" if reason else ""), id)
     return True
 
 
 def _record(row: dict[str, Any]) -> RoundRecord:
+    """A round; one whose settings are too long to be read, which release 0.1 took, is shown without them."""
     row.pop("number")
-    return RoundRecord.model_validate(row | {"reason": redacted_reason(row["reason"])})
+    if (length := len(row["spec"])) > LARGEST_SPEC:
+        return RoundRecord.model_validate(row | {"spec": "", "reason": f"its settings have {length} characters"})
+    return RoundRecord.model_validate(row | {"reason": redacted_reason(row["reason"][:LONGEST_REASON])})
 
 
 def _event(row: dict[str, Any]) -> Event:

@@ -23,6 +23,8 @@ from ratatouille.recipes.round import Round
 from registry.port import Registry
 from registry.records import OVER, Result, RoundRecord
 
+WITHOUT = "without"
+"""How the reason of a round begins that ended without answers which members have closed."""
 MOST_NAMED = 5
 """Lacking answers that a sentence names."""
 
@@ -229,4 +231,4 @@ def lacking_sentence(plan: Plan) -> str:
     labels = list(dict.fromkeys(order.label for order in plan.lacking.values()))
     shown = ", ".join(labels[:MOST_NAMED]) + (f" and {len(labels) - MOST_NAMED} more" if labels[MOST_NAMED:] else "")
     answers = "an answer" if len(plan.lacking) == 1 else f"{len(plan.lacking)} answers"
-    return f"without {answers} that the members who hold the data have closed: {shown}"
+    return f"{WITHOUT} {answers} that the members who hold the data have closed: {shown}"

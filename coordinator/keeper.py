@@ -2,7 +2,8 @@
 
 A request is a row in the registry, so nobody needs to reach Flower's control API but this process. After a crash of
 anything, the next look finds the same rows and starts again. A round that is killed often goes on as long as answers
-come between: only starts that brought none are counted, and they follow each other ever more slowly.
+come between: only starts that brought none are counted, and they follow each other ever more slowly. While no round
+runs, evaluations that the registry owes get a run of their own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from coordinator.control import Control
+from coordinator.evaluations import EVALUATIONS, Owed
 from ratatouille.errors import Refusal, Unreachable
 from registry.pages import every
 from registry.port import Registry
@@ -21,6 +23,8 @@ _log = logging.getLogger(__name__)
 _MOST_STARTS = 10
 """So many starts one after the other that brought no answer end a round as failed."""
 _LONGEST_PAUSE = 60.0
+_FIRST_PAUSE_OWED, _LONGEST_PAUSE_OWED = 10.0, 600.0
+"""Seconds between two runs that work off the same evaluations, on the same nodes."""
 _STEADY = 300.0
 """Seconds after which a run has lived: what ended it says nothing against starting another."""
 _PENDING_SECONDS = 60.0
@@ -47,6 +51,9 @@ class Keeper:
         self._started = self._not_before = 0.0
         self._last_event = 0
         """Number of the last event of the round that was looked at."""
+        self._owed: object = None
+        """What was owed, and who was here, when it was last worked off."""
+        self._owed_starts = 0
 
     def look(self) -> None:
         """Start, restart or give up the Flower run of the oldest round that should run.
@@ -57,7 +64,7 @@ class Keeper:
         """
         pages = every(lambda last: self._registry.rounds(ALIVE, last.id if last else None))
         rounds = {round.id: round for round in pages}
-        if self._round not in rounds:
+        if self._round not in rounds and self._round != EVALUATIONS:
             self._round = self._run = None
         lives = self._lives()
         for round in rounds.values():
@@ -65,7 +72,10 @@ class Keeper:
             if round.state == "cancelling" and not (lives and round.id == self._round):
                 self._registry.move_round(round.id, ["cancelling"], "cancelled", "cancelled by a maintainer")
         wanted = [round for round in rounds.values() if round.state != "cancelling"]
-        if lives or not wanted:
+        if lives:
+            return
+        if not wanted:
+            self._work_off()
             return
         following = min(wanted, key=lambda one: (one.id != self._round, one.state == "requested", one.created))
         if following.id != self._round:
@@ -75,6 +85,22 @@ class Keeper:
             self._not_before = min(self._not_before, self._started + _pause(0))
         if self._clock() >= self._not_before:
             self._start(following)
+
+    def _work_off(self) -> None:
+        """Start a run for the evaluations that are owed, if somebody is here for them; again ever more slowly."""
+        orders = Owed.now(self._registry).orders
+        if not orders:
+            return
+        found = (frozenset(orders), frozenset(offer.node for offer in self._registry.offers()))
+        if found != self._owed:
+            self._owed, self._owed_starts, self._not_before = found, 0, 0.0
+        if self._clock() < self._not_before:
+            return
+        self._round, self._started = EVALUATIONS, self._clock()
+        self._not_before = self._started + min(_FIRST_PAUSE_OWED * 2.0**self._owed_starts, _LONGEST_PAUSE_OWED)
+        self._owed_starts += 1
+        self._run = self._control.submit(EVALUATIONS, self._address)
+        _log.info("%d evaluations are owed and have Flower run %s", len(orders), self._run)
 
     def _lives(self) -> bool:
         """Whether the run that was started last is on its way or at work."""

@@ -7,7 +7,9 @@ asked for, so a node that has left since stops nobody from following it.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
+from coordinator.conductor import WITHOUT, Conductor
 from coordinator.settings import RoundSettings, resolve
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.membership import Offer
@@ -19,13 +21,16 @@ from registry.port import Registry
 from registry.records import ALIVE, RoundRecord
 
 
-def request(settings: RoundSettings, registry: Registry, fresh: bool = False) -> Round:
-    """Enter a round, or set a failed or cancelled one going again.
+def request(
+    settings: RoundSettings, registry: Registry, fresh: bool = False, told: Callable[[str], object] | None = None
+) -> Round:
+    """Enter a round, or set one going again that failed, was cancelled, or has gaps since it ended.
 
     Args:
         settings: what is wanted.
         registry: where it is entered.
         fresh: ask everything anew that earlier rounds of these settings have answered.
+        told: is told when a finished round has gaps that are filled now.
 
     Raises:
         Refusal: as `resolve` does.
@@ -42,7 +47,15 @@ def request(settings: RoundSettings, registry: Registry, fresh: bool = False) ->
     registry.request_round(
         RoundRecord(id=round.id, name=round.name, spec=spec, state="requested", created=now, changed=now)
     )
-    registry.move_round(round.id, ["failed", "cancelled"], "requested")
+    if registry.move_round(round.id, ["failed", "cancelled"], "requested"):
+        return round
+    record = registry.round(round.id)
+    if record.state == "done" and (count := gaps(record, registry)):
+        said = f"{count} questions are open again since round {round.name} ended, and are asked now"
+        registry.note(round.id, "reopened", round.id, said)
+        registry.move_round(round.id, ["done"], "requested")
+        if told is not None:
+            told(said)
     return round
 
 
@@ -90,3 +103,14 @@ def _holding(task: str, name: str, share: Share, registry: Registry) -> Holding:
     sides: dict[Split, tuple[int, ...]] = {"train": each, "validation": each, "test": each}
     counts = {domain: dict(sides) for domain in share.domains}
     return Holding(task=task, task_name=name, counts=counts, fingerprint=share.fingerprint)
+
+
+def gaps(record: RoundRecord, registry: Registry) -> int:
+    """How many questions of a finished round are open: its answers were taken back, or somebody may give one now.
+
+    A round that ended short, as at its deadline, lacks answers by right: it has gaps when an average is missing.
+    """
+    if record.reason and not record.reason.startswith(WITHOUT):
+        return len(Conductor.of(record, registry).gather().combinations)
+    found = Conductor.of(record.model_copy(update={"state": "requested"}), registry).gather()
+    return len(found.orders) + len(found.combinations)

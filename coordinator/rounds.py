@@ -16,6 +16,7 @@ from flwr.serverapp import Grid
 
 from coordinator.conductor import Conductor
 from coordinator.dispatch import POLL_SECONDS, Dispatch, Reply
+from coordinator.evaluations import EVALUATIONS, Owed, run_evaluations
 from coordinator.failures import Failures
 from coordinator.matching import leased_work, match, stranded
 from ratatouille.errors import Refusal, Unreachable
@@ -52,6 +53,9 @@ def run_round(grid: Grid, round_id: str, address: str, signer: Signer) -> None:
     """
     registry = open_registry(address)
     try:
+        if round_id == EVALUATIONS:
+            run_evaluations(registry, Dispatch(grid), partial(seal_order, signer))
+            return
         registry.move_round(round_id, ["requested"], "running")
         try:
             seal = partial(seal_order, signer)
@@ -158,9 +162,12 @@ class RoundRunner:
         failures.look(offers, nodes)
         ready = failures.ready(offers)
         barred = failures.barred | self._conductor.closed
-        for node, work_id in match(plan.orders, ready, nodes, in_flight, leased, failures.counts, barred):
-            message = self._lane.send(nodes[node], self._seal(plan.orders[work_id]))
-            self._messages[message] = Sent(node, nodes[node], work_id, time.monotonic(), plan.orders[work_id])
+        owed = Owed.now(self._registry, barred)
+        own = {work_id: order.model_copy(update={"round": self.round.id}) for work_id, order in owed.orders.items()}
+        orders = own | plan.orders
+        for node, work_id in match(orders, ready, nodes, in_flight, leased, failures.counts, owed.barred):
+            message = self._lane.send(nodes[node], self._seal(orders[work_id]))
+            self._messages[message] = Sent(node, nodes[node], work_id, time.monotonic(), orders[work_id])
         undoable = stranded(plan.orders, failures.left(offers), nodes, barred)
         if self._conductor.closing:
             return self._close(plan, plan.orders.keys() == undoable)

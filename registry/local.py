@@ -25,7 +25,7 @@ from registry.blobs.access import Blobs
 from registry.blobs.belonging import check_belonging
 from registry.blobs.sending import open_to_send
 from registry.blobs.store import BLOCK, Block, damaged, missing
-from registry.changes import closures, counts, releases, restoring, retraction
+from registry.changes import closures, counts, obligations, releases, restoring, retraction
 from registry.contributions import answers, definitions, membership
 from registry.contributions.claims import live
 from registry.contributions.publish import Publisher
@@ -65,6 +65,7 @@ from registry.records import (
     LineageRow,
     LogQuery,
     Metric,
+    Obligation,
     Portable,
     Ranking,
     Result,
@@ -356,6 +357,18 @@ class LocalRegistry:
         change = unseal(sealed, Restore)
         with self._database.write() as connection:
             restoring.restore(connection, sealed, change)
+
+    def owe(self, revision: str, image_size: int, split: Split = "test") -> list[Obligation]:
+        """Ask nodes for counts of a version."""
+        with self._database.write() as connection:
+            holdings = [holding for offer in membership.offers(connection) for holding in offer.holdings]
+            version = revisions.resolve(connection, revision)
+            return obligations.owe(connection, version, holdings, image_size, split)
+
+    def obligations(self) -> list[Obligation]:
+        """Evaluations that are owed."""
+        with self._database.read() as connection:
+            return obligations.obligations(connection)
 
     def close_question(self, sealed: Sealed) -> None:
         """Close a question for who signs."""

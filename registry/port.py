@@ -34,6 +34,7 @@ from registry.records import (
     LineageRow,
     LogQuery,
     Metric,
+    Obligation,
     Portable,
     Ranking,
     Result,
@@ -178,6 +179,14 @@ class Registry(Protocol):
 
     def restore(self, sealed: Sealed) -> None:
         """Let a receipt that was taken back come again (a sealed `Restore`); without this it is refused for ever."""
+
+    def owe(self, revision: str, image_size: int, split: Split = "test") -> list[Obligation]:
+        """Ask the nodes that are here, and hold its task, for counts of a version whose head no one imported; returns
+        what is open.
+        """
+
+    def obligations(self) -> list[Obligation]:
+        """Evaluations that are owed of versions and have no answer, the oldest first; a thousand at most."""
 
     def close_question(self, sealed: Sealed) -> None:
         """Close a question for the key that signs (a sealed `Close`): neither leased to it nor taken from it again."""

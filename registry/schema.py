@@ -349,6 +349,17 @@ class ChangeRow(Base):
     at: Mapped[float] = mapped_column(Float)
 
 
+class ObligationRow(Base):
+    """An evaluation that is owed of a version; open while the version stands and the question has no answer."""
+
+    __tablename__ = "obligations"
+    work_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    version: Mapped[str] = mapped_column(ForeignKey("versions.id"), index=True)
+    record: Mapped[str] = mapped_column(Text)
+    """The order."""
+    created: Mapped[float] = mapped_column(Float)
+
+
 class TagRow(Base):
     """A name that means one version for ever."""
 

@@ -6,7 +6,7 @@ from contributor_client import own_data
 from contributor_client.own_data import Scored
 from ratatouille.cli.documents import Printed, extended
 from ratatouille.exchange.membership import Lease, Offer
-from registry.records import Ranking
+from registry.records import Obligation, Ranking
 
 
 class NodeHere(Printed):
@@ -44,5 +44,12 @@ class Evaluated(Printed):
     notes: tuple[str, ...]
 
 
+class Owed(Printed):
+    """Counts that are asked of nodes and open."""
+
+    owed: tuple[Obligation, ...]
+
+
+Evaluate = Evaluated | Owed
 BestOnOwn = extended(own_data.Ranked, notes=tuple[str, ...])
 Best = Ranking | BestOnOwn

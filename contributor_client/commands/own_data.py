@@ -17,6 +17,7 @@ from ratatouille.cli.progress import counting
 from ratatouille.errors import Refusal
 from ratatouille.folders import make_private
 from ratatouille.recipes.protocol import DOMAINBED
+from registry.commands.ask import ask_nodes
 from registry.commands.opened import opened
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 Data = Annotated[
     Path, typer.Option("--data", help="Folder class/* or domain/class/*, or a CSV manifest.", metavar="FOLDER")
+]
+OptionalData = Annotated[
+    Path | None, typer.Option("--data", help="Folder class/* or domain/class/*, or a CSV manifest.", metavar="FOLDER")
 ]
 Map = Annotated[
     list[str] | None,
@@ -91,7 +95,10 @@ class Asked:
 
 def evaluate(
     revisions: Annotated[list[str], typer.Argument(help="Ids, beginnings of ids, or aliases.", metavar="REV...")],
-    data: Data,
+    data: OptionalData = None,
+    by_nodes: Annotated[
+        bool, typer.Option("--by-nodes", help="Ask the nodes that hold the versions' task, and publish the counts.")
+    ] = False,
     map_: Map = None,
     head: Head = "auto",
     split: Split = None,
@@ -105,9 +112,18 @@ def evaluate(
 ) -> None:
     """Score versions on images of your own, which stay here.
 
-    Nothing is published. A version's own head is used where the folder has no other classes than the version's task;
+    Nothing is published, unless with --by-nodes: then nodes count, and the history keeps the counts. A version's own
+    head is used where the folder has no other classes than the version's task;
     otherwise a head is probed on a part of the folder, and the rest is counted.
     """
+    if by_nodes == (data is not None):
+        raise Refusal("say where to count: --data FOLDER for images of your own, or --by-nodes")
+    if data is None:
+        if split == "rest":
+            raise Refusal("nodes count a split: --split test, validation, train or all")
+        with opened(remote) as registry:
+            ask_nodes(registry, revisions, image_size, split or "test", as_json)
+        return
     asked = Asked(data, map_ or (), head, split, group, corrupt, image_size, l2, device)
     with asked.scoring(remote, as_json) as scoring:
         scored = scoring.each(revisions)

@@ -66,7 +66,7 @@ def carried_out(
     if rehearsed:
         id_ = _rehearse(settings, remote_in_force(remote).value, rehearsed, workers, fresh, quiet)
     else:
-        round = request(settings, registry, fresh)
+        round = request(settings, registry, fresh, None if quiet else console.print)
         say_gaps(round, quiet)
         id_ = round.id
         follow(registry, id_, quiet=quiet)

@@ -28,6 +28,7 @@ from sqlalchemy.orm import aliased
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Move, Tag
 from ratatouille.exchange.signing import Sealed
+from registry.changes.obligations import uncounted
 from registry.changes.signed import author_of, by, enter_change, known_change
 from registry.contributions.answers import CHUNK
 from registry.history.chronicle import record_event
@@ -200,9 +201,11 @@ def _moves(connection: Connection, *which: ColumnElement[bool], limit: int = 1) 
         .order_by(AliasRow.number.desc())
         .limit(limit)
     )
-    moves = []
-    for row in connection.execute(query).mappings():
+    moves, rows = [], connection.execute(query).mappings().all()
+    waiting = uncounted(connection, {row["version"] for row in rows if row["kind"] == "retract"})
+    for row in rows:
         values = dict(row)
+        values["not_evaluated"] = row["kind"] == "retract" and row["version"] in waiting
         kind, text = values.pop("kind"), values.pop("sealed")
         if text is not None:
             sealed = Sealed.from_json(text)

@@ -21,6 +21,7 @@ from ratatouille.exchange.version import Combination
 from registry.averages.combining import combine
 from registry.blobs.access import Blobs
 from registry.changes.affected import Average, Make, in_order, make_again
+from registry.changes.obligations import owe_as_before
 from registry.changes.reach import averages_with, come_from, fallen, without_weights
 from registry.changes.releases import aliases, follow
 from registry.changes.signed import by, enter_change, keep_outcome, known_change
@@ -227,6 +228,9 @@ def _enter(connection: Connection, sealed: Sealed, change: Retract, found: Found
         if alias.replacement is not None:
             why = f"{short}… was {verb} by {who}: {change.message}"
             follow(connection, alias.name, alias.version, alias.replacement, why, number)
+    for one in done.averages:
+        if one.replacement is not None:
+            owe_as_before(connection, one.version, one.replacement)
     keep_outcome(connection, number, done)
     return done
 

@@ -21,6 +21,7 @@ from registry.records import (
     Naming,
     Retraction,
     Stage,
+    Submission,
     TagRecord,
     Verification,
 )
@@ -70,6 +71,59 @@ class Retractions(Printed):
 
 Retracted = extended(Retraction, left_behind=tuple[Naming, ...])
 Retract = Retracted | Retractions
+
+
+class StillOffered(Printed):
+    """Data that a node offers on, of a task that something was withdrawn for."""
+
+    node: str
+    key: Digest
+    task: Name
+    images: int
+
+
+Withdrawn = extended(
+    Retraction,
+    left_behind=tuple[Naming, ...],
+    question=Digest,
+    closed=bool,
+    still_offered=tuple[StillOffered, ...],
+)
+
+
+class WithdrawnContribution(Printed):
+    """One contribution that was withdrawn; counts have no version and no retraction."""
+
+    kind: str
+    receipt: Digest
+    question: Digest
+    closed: bool
+    version: Digest | None
+    retraction: Retracted | None  # type: ignore[valid-type]
+
+
+class WithdrawnContributions(Printed):
+    """Several contributions, or counts."""
+
+    withdrawn: tuple[WithdrawnContribution, ...]
+    still_offered: tuple[StillOffered, ...]
+    dry_run: bool
+
+
+class Reopened(Printed):
+    """Questions that are open again for the keys of this machine."""
+
+    reopened: tuple[Digest, ...]
+    dry_run: bool
+
+
+class Submissions(Printed):
+    """What the keys of this machine gave, the latest first, all of it."""
+
+    submissions: tuple[Submission, ...]
+
+
+Withdraw = Withdrawn | WithdrawnContributions | Reopened | Submissions
 
 
 class Share(Printed):

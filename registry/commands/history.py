@@ -39,10 +39,15 @@ def log_rows(entries: Iterable[Entry], rounds: Mapping[str, str]) -> list[Row]:
             entry.task_name or "–",
             contributor(entry),
             rounds.get(entry.round, entry.round) if entry.round else "–",
-            " ".join(entry.aliases),
+            " ".join(entry.aliases) + (" (not evaluated)" if entry.not_evaluated else ""),
         )
         for entry in entries
     ]
+
+
+def _waiting(entry: Entry) -> str:
+    """What is said of a version that a retraction put in another one's place, until it is counted."""
+    return " (moved by a retraction, not evaluated yet)" if entry.not_evaluated else ""
 
 
 def facts(details: Details, architecture: Architecture) -> list[Row]:
@@ -52,7 +57,7 @@ def facts(details: Details, architecture: Architecture) -> list[Row]:
     tagged = {tag.name for tag in details.tags}
     pairs = [
         ("version", entry.id),
-        ("aliases", ", ".join(name for name in entry.aliases if name not in tagged)),
+        ("aliases", ", ".join(name for name in entry.aliases if name not in tagged) + _waiting(entry)),
         ("tags", "; ".join(map(_tag, details.tags))),
         ("state", _state(details)),
         ("made by", f"{made_by(entry)}, revision {version.rule.revision}"),

@@ -106,7 +106,7 @@ def _show_history(moves: Sequence[AliasMove], name: str) -> None:
             output.when(move.at),
             _version(move.before),
             _version(move.version),
-            "undo" if move.undo else "",
+            "undo" if move.undo else "not evaluated" if move.not_evaluated else "",
             move.author or (output.short(move.node) if move.node else "–"),
             move.message,
         )

@@ -221,7 +221,7 @@ def _say_json(
 
 def _list(given: Sequence[Submission], as_json: bool) -> None:
     if as_json:
-        output.print_json(list(given))
+        output.print_json({"submissions": list(given)})
         return
     if not given:
         output.print_line("the keys of this machine gave nothing to this registry")

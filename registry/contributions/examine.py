@@ -94,6 +94,8 @@ def examine(connection: Connection, receipt: Receipt, retracted: bool = False) -
         case Import():
             storable(work.source, "the import's source")
             _check_import(work, receipt, parents)
+            if not retracted:
+                _refuse_taken_back(connection, work)
         case Evaluate():
             _refuse_weights(receipt)
             _check_known(connection, work, [work.featurizer], [work.head])
@@ -163,6 +165,23 @@ def _check_import(work: Import, receipt: Receipt, parents: Sequence[Start]) -> N
         raise Refusal("an import carries no evaluations; evaluate the version afterwards")
     if len(parents) > 2:
         raise Refusal("a receipt names at most two parents: of its featurizer and of its head")
+
+
+def _refuse_taken_back(connection: Connection, work: Import) -> None:
+    """What was taken back does not come again as somebody's import, whole or with another head.
+
+    A featurizer that a version shares which stands (a probe keeps that of the foundation) was not taken back.
+    """
+    same = (VersionRow.featurizer == work.featurizer, VersionRow.architecture == work.architecture)
+    whole = (*same, VersionRow.head == work.head)
+    for conditions, what in ((same, "this featurizer is"), (whole, "these weights are")):
+        rows = connection.execute(select(VersionRow.id, VersionRow.state).where(*conditions)).all()
+        gone = [row.id for row in rows if row.state == "retracted"]
+        if gone and len(gone) == len(rows):
+            raise Refusal(
+                f"{what} that of version {gone[0][:12]}…, which was taken back (`ratatouille show {gone[0][:12]}` says "
+                "why); train it again from a version that stands"
+            )
 
 
 def _check_training(work: Probe | FineTune, receipt: Receipt, parents: Sequence[Start]) -> None:

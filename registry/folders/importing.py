@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Import
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
@@ -25,6 +25,7 @@ from ratatouille.weights.container import Container
 from ratatouille.weights.prefixes import take_off
 from ratatouille.weights.whole import Whole, take_apart
 from registry.folders.checkpoints import Saved, find_checkpoint
+from registry.folders.pulled import STATEMENT, read_pulled
 from registry.history.ancestors import trained_size
 from registry.port import Progress, Registry
 from registry.records import Result
@@ -97,6 +98,7 @@ def read_checkpoint(registry: Registry, path: Path, start: str, task: Task | Non
         arrays = {name: array[order] for name, array in whole.head().items()}
         head = _encode(folder, architecture.head(whole.classes), arrays)
     featurizer = _encode(folder, architecture.featurizer, whole.container)
+    _refuse_pull_of_retracted(registry, saved.weights.parent, featurizer, head)
     files = {digest: folder / digest for digest in (featurizer, head) if digest is not None}
     question = Import(
         architecture=architecture.digest,
@@ -107,6 +109,33 @@ def read_checkpoint(registry: Registry, path: Path, start: str, task: Task | Non
     )
     classifier = whole.classifier.name if whole.classifier else None
     return Parts(question, entry.id, files, classifier, permuted, tuple(notes), whole, saved.said, size)
+
+
+def _refuse_pull_of_retracted(registry: Registry, folder: Path, featurizer: str, head: str | None) -> None:
+    """Refuse a pulled folder that still holds the weights of a version that was taken back; the registry sees digests.
+
+    Raises:
+        Refusal: naming the version, who took it back, and why.
+    """
+    if not (folder / STATEMENT).is_file():
+        return
+    pulled = read_pulled(folder).statement.version
+    if featurizer != pulled.featurizer:  # it was trained since
+        return
+    try:
+        details = registry.show(pulled.id)
+    except Unreachable:
+        raise
+    except Refusal:  # a version of another registry
+        return
+    back = details.taken_back
+    if details.entry.state == "retracted" and back is not None:
+        who = back.author or f"{back.node[:12]}…"
+        raise Refusal(
+            f"'{folder}' is a pull of version {pulled.id[:12]}…, which {who} took back ({back.message}), and its "
+            f"{'weights are' if head == pulled.head else 'featurizer is'} unchanged; train again from a version that "
+            "stands"
+        )
 
 
 def refuse_long(message: str) -> None:

@@ -11,6 +11,7 @@ from ratatouille.exchange.change import Retract
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
+from registry.changes.obligations import moved_uncounted
 from registry.changes.releases import names, tags_of
 from registry.contributions.admission import admission
 from registry.contributions.answers import parse_evaluation
@@ -92,10 +93,12 @@ def read(connection: Connection, query: EntryQuery, values: Mapping[str, Any] | 
     found = connection.execute(query, values)
     columns, rows = tuple(found.keys()), found.all()
     named = names(connection, [row.id for row in rows])
+    waiting = moved_uncounted(connection, named.keys() & {row.id for row in rows})
     for row in rows:
         entry = dict(zip(columns, row, strict=True))
         entry["version"] = Version.from_json(entry.pop("record"))
         entry["aliases"] = tuple(named.get(row.id, ()))
+        entry["not_evaluated"] = row.id in waiting
         yield Entry.model_validate(entry)
 
 

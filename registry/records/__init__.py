@@ -33,7 +33,7 @@ from registry.records.history import (
     Verification,
 )
 from registry.records.keeping import Collected, Naming, Retraction, Thrown, Touched, Usage
-from registry.records.work import ALIVE, OVER, Event, Info, Result, RoundRecord, RoundState, State
+from registry.records.work import ALIVE, OVER, Event, Info, Obligation, Result, RoundRecord, RoundState, State
 
 __all__ = [
     "ALIVE",
@@ -59,6 +59,7 @@ __all__ = [
     "LogQuery",
     "Metric",
     "Naming",
+    "Obligation",
     "PartDifference",
     "Portable",
     "Ranked",

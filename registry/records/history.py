@@ -67,6 +67,8 @@ class Entry(Record):
     node: Digest | None
     aliases: tuple[str, ...] = ()
     """Aliases that point here, and tags."""
+    not_evaluated: bool = False
+    """Whether a retraction moved an alias here, and nobody has counted the version since."""
 
 
 class Submission(Record):
@@ -197,6 +199,8 @@ class AliasMove(Record):
     before: Digest | None = None
     undo: bool = False
     """Whether it took an earlier move back."""
+    not_evaluated: bool = False
+    """Whether a retraction moved it, to a version that nobody has counted yet."""
     message: str = ""
     author: str = ""
     """How the signer is called."""

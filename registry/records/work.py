@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ratatouille.exchange.dialect import PROTOCOL
+from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Comparison, Evaluation
 from ratatouille.record import Digest, Name, Record
 
@@ -60,6 +61,15 @@ class Result(Record):
     created: float = 0.0
     collected: float | None = None
     """When gc removed its weights, or some of them; the answer and its counts stand."""
+
+
+class Obligation(Record):
+    """An evaluation that is owed of a version, and asked of whatever node has the data."""
+
+    work_id: Digest
+    version: Digest
+    order: Order
+    created: float
 
 
 class RoundRecord(Record):

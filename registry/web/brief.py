@@ -33,6 +33,8 @@ class Brief(Record):
     message: str
     names: tuple[str, ...]
     """Aliases that point here, and tags."""
+    not_evaluated: bool
+    """Whether a retraction moved an alias here, and nobody has counted the version since."""
     parents: tuple[Parent, ...]
 
     @property
@@ -66,5 +68,6 @@ def brief(entry: Entry) -> Brief:
         created=entry.created,
         message=entry.message,
         names=entry.aliases,
+        not_evaluated=entry.not_evaluated,
         parents=version.parents,
     )

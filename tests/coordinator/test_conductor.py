@@ -20,7 +20,7 @@ from ratatouille.recipes.round import Round
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.split import Split
 from registry.port import Registry
-from registry.records import Info, Result, RoundRecord, RoundState
+from registry.records import Info, Obligation, Result, RoundRecord, RoundState
 from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, name
 
 
@@ -35,6 +35,7 @@ class Memory:
         self.used: set[str] = set()
         self.closed: dict[str, Sealed] = {}
         self.here: list[Offer] = []
+        self.owed: list[Obligation] = []
 
     def use(self, round: str, versions: Sequence[str]) -> None:
         self.used |= set(versions)
@@ -50,6 +51,9 @@ class Memory:
 
     def closures(self, work_ids: Sequence[str]) -> list[Sealed]:
         return [self.closed[work_id] for work_id in work_ids if work_id in self.closed]
+
+    def obligations(self) -> list[Obligation]:
+        return [one for one in self.owed if one.work_id not in self._known]
 
     def offers(self) -> list[Offer]:
         return self.here

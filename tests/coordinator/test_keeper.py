@@ -9,8 +9,11 @@ import pytest
 from coordinator.control import Control
 from coordinator.keeper import Keeper
 from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.membership import Offer
+from ratatouille.exchange.signing import Sealed
 from registry.port import Registry
-from registry.records import Event, RoundRecord, RoundState
+from registry.records import Event, Obligation, RoundRecord, RoundState
+from tests.coordinator.test_matching import evaluate, offer
 
 
 class Flower:
@@ -45,10 +48,21 @@ class Rounds:
     def __init__(self, **states: RoundState) -> None:
         self.states: dict[str, RoundState] = dict(states)
         self.log: list[Event] = []
+        self.owed: list[Obligation] = []
+        self.here: list[Offer] = []
 
     def happens(self, kind: str, round: str = "first") -> None:
         number = len(self.log) + 1
         self.log.append(Event(number=number, at=0.0, kind=kind, round=round, subject="", text=""))
+
+    def obligations(self) -> list[Obligation]:
+        return self.owed
+
+    def closures(self, work_ids: Sequence[str]) -> list[Sealed]:
+        return []
+
+    def offers(self) -> list[Offer]:
+        return self.here
 
     def events(self, after: int = 0, round: str | None = None) -> list[Event]:
         return [event for event in self.log if event.number > after and event.round == round][:3]
@@ -245,3 +259,64 @@ def test_a_superlink_that_is_away_counts_as_no_start(monkeypatch: pytest.MonkeyP
     keeper.look()
     assert flower.rounds == ["first"]
     assert rounds.states["first"] == "requested"
+
+
+def watch(registry: Rounds, flower: Flower) -> Keeper:
+    return Keeper(cast(Registry, registry), cast(Control, flower), "grpc://here", clock=lambda: 100.0)
+
+
+def owing(*rounds: str) -> Rounds:
+    """A registry that owes an evaluation which a node that is here can do."""
+    states: dict[str, RoundState] = dict.fromkeys(rounds, "requested")
+    registry, order = Rounds(**states), evaluate("data")
+    registry.owed = [Obligation(work_id=order.assignment.digest, version="a" * 64, order=order, created=0.0)]
+    registry.here = [offer("anna", "data")]
+    return registry
+
+
+def test_evaluations_that_are_owed_get_a_run_while_no_round_wants_one() -> None:
+    registry, flower = owing(), Flower()
+    keeper = watch(registry, flower)
+    keeper.look()
+    keeper.look()
+    assert flower.rounds == ["evaluations"]  # one at a time
+    registry.owed = []
+    flower.alive.clear()
+    keeper.look()
+    assert flower.rounds == ["evaluations"]
+
+
+def test_a_round_goes_before_them_and_nobody_is_asked_for_what_nobody_here_can_do() -> None:
+    registry, flower = owing("first"), Flower()
+    watch(registry, flower).look()
+    assert flower.rounds == ["first"]
+    registry, flower = owing(), Flower()
+    registry.here = []
+    watch(registry, flower).look()
+    assert flower.rounds == []
+
+
+def test_a_round_that_is_asked_for_waits_for_their_run_to_end() -> None:
+    registry, flower = owing(), Flower()
+    keeper = watch(registry, flower)
+    keeper.look()
+    registry.states["first"] = "requested"
+    keeper.look()
+    assert flower.rounds == ["evaluations"]
+    flower.alive.clear()
+    keeper.look()
+    assert flower.rounds == ["evaluations", "first"]
+
+
+def test_evaluations_that_a_node_does_not_do_are_tried_again_ever_more_slowly() -> None:
+    registry, flower, seconds = owing(), Flower(), itertools.count()
+    keeper = Keeper(
+        cast(Registry, registry), cast(Control, flower), "grpc://here:1", clock=lambda: float(next(seconds))
+    )
+    for _ in range(600):
+        keeper.look()
+        flower.alive.clear()
+    assert 3 <= len(flower.rounds) <= 7
+    registry.here.append(offer("ben", "data"))
+    keeper.look()
+    assert flower.rounds.count("evaluations") >= 4  # somebody new is asked at once

@@ -18,6 +18,16 @@ depends_on = None
 def upgrade() -> None:
     """Go one step forward."""
     _offers_and_leases()
+    op.create_table(
+        "obligations",
+        sa.Column("work_id", sa.String(64), nullable=False),
+        sa.Column("version", sa.String(64), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("created", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["version"], ["versions.id"], name="fk_obligations_version"),
+        sa.PrimaryKeyConstraint("work_id", name="pk_obligations"),
+    )
+    op.create_index("ix_obligations_version", "obligations", ["version"])
     _score_again()
 
 
@@ -83,3 +93,5 @@ def downgrade() -> None:
         batch_op.drop_column("issued")
         batch_op.drop_column("fingerprint")
     op.drop_table("holdings")
+    op.drop_index("ix_obligations_version", "obligations")
+    op.drop_table("obligations")

@@ -1,14 +1,11 @@
 import shutil
-import time
 from pathlib import Path
 
 import pytest
 
-from ratatouille.exchange.membership import Offer
-from ratatouille.tasks.holding import Holding
 from registry.records import Retraction
 from tests.ratatouille.cli.call import call
-from tests.registry.world import FINGERPRINT, PETS, World
+from tests.registry.world import STOCK, World
 
 
 @pytest.fixture
@@ -48,7 +45,7 @@ def test_a_withdrawn_question_is_closed_and_reopened_by_the_same_key(history: di
 
 
 def test_counts_are_withdrawn_by_their_receipt_or_question(history: dict[str, str], mine: World) -> None:
-    (counts,) = [one for one in call("withdraw", "--json").json if one["kind"] == "evaluate"]
+    (counts,) = [one for one in call("withdraw", "--json").json["submissions"] if one["kind"] == "evaluate"]
     call("withdraw", counts["receipt"][:10]).refused("say why")
     assert "would be withdrawn" in call("withdraw", counts["receipt"][:10], "-m", "wrong", "--dry-run").out
     assert "were withdrawn" in call("withdraw", counts["receipt"][:10], "-m", "wrong labels").out
@@ -70,14 +67,13 @@ def test_everything_for_a_task_or_everything_at_all_is_withdrawn_at_once(history
 
 
 def test_it_is_said_that_the_data_is_still_offered_and_how_to_stop_that(history: dict[str, str], mine: World) -> None:
-    holding = Holding(task=PETS.digest, task_name="pets", counts={"photo": {"train": (3, 4)}}, fingerprint=FINGERPRINT)
-    offer = Offer(node=mine.signer.node, name="ben", holdings=(holding,), issued=time.time())
-    mine.registry.offer(mine.signer.seal(offer))
+    mine.offer(name="ben")
+    images = STOCK.holding.total()
     out = call("withdraw", history["first"], "-m", "mine").out
-    assert "Node ben still offers its data of task pets (7 images)" in out
+    assert f"Node ben still offers its data of task pets ({images} images)" in out
     assert "take the task out of its node.toml" in out
     (said,) = call("withdraw", history["second"], "-m", "mine", "--json").json["still_offered"]
-    assert (said["node"], said["task"], said["images"]) == ("ben", "pets", 7)
+    assert (said["node"], said["task"], said["images"]) == ("ben", "pets", images)
 
 
 def test_what_a_script_reads_of_one_version_is_a_retraction(history: dict[str, str], mine: World) -> None:

@@ -30,8 +30,8 @@ def a_round(name: str, **values: object) -> RoundRecord:
 
 
 def test_what_is_too_long_is_refused_and_nothing_fails_for_others(registry: LocalRegistry) -> None:
-    with pytest.raises(Refusal, match="300"):
-        registry.announce(LONG)
+    with pytest.raises(Refusal, match="300 characters"):
+        registry.configure("fleet", LONG)
     with pytest.raises(Refusal, match="the round's settings has"):
         registry.request_round(a_round("long", spec=LONG))
     with pytest.raises(Refusal, match="the reason of a round's state has"):

@@ -13,7 +13,7 @@ from typing import Any
 from ratatouille.exchange.assignment import Cell, Evaluate
 from ratatouille.exchange.confusion import confusion_of
 from ratatouille.exchange.introduction import Introduction
-from ratatouille.exchange.membership import Lease, Offer, Parked
+from ratatouille.exchange.membership import Lease, LeaseReturn, Offer, OfferWithdrawal, Parked, Possession
 from ratatouille.exchange.order import Hint
 from ratatouille.exchange.receipt import Comparison, CurvePoint, Evaluation, Pair, Receipt
 from ratatouille.exchange.signing import Sealed
@@ -26,6 +26,7 @@ _OFFER = {
     "node": _KEY,
     "name": "the public name, from node.toml",
     "holdings": "what is held of each task: see holding",
+    "proofs": "for each holding, a signature by a key that follows from its images: see possession",
     "device": "the kind of processor, as node.toml says",
     "trains": "whether it trains or only evaluates",
     "protocol": "which release it speaks",
@@ -61,9 +62,16 @@ _RECEIPT = {
     "device": "name of the processor or graphics card",
     "note": "of a probe, how exact its solution is; of a checkpoint that you push yourself, what `-m` says",
 }
+_SIGNED = "when it was signed, by this machine's clock"
 MEANINGS: dict[type[Record], dict[str, str]] = {
     Offer: _OFFER,
     Holding: _HOLDING,
+    Possession: {
+        "node": _KEY,
+        "task": "digest of the task's definition",
+        "fingerprint": "which data it says that the node holds",
+    },
+    OfferWithdrawal: {"node": _KEY, "issued": _SIGNED},
     Parked: {
         "failure": "why: see failure",
         "fingerprint": "which data it is about; nothing for the whole node",
@@ -76,13 +84,17 @@ MEANINGS: dict[type[Record], dict[str, str]] = {
     Lease: {
         "work_id": "digest of the question that is worked on",
         "node": _KEY,
+        "task": "digest of the task's definition",
+        "fingerprint": "which data the question is about",
         "seconds": "for how long the question is taken",
+        "issued": _SIGNED,
         "expires": "set by the registry",
         "done": "steps done",
         "total": "steps in all",
         "doing": "what it does, from a closed list, with the loss of a training",
         "inputs": "digests of the weights that the work begins with",
     },
+    LeaseReturn: {"work_id": "digest of the question that is free again", "node": _KEY, "issued": _SIGNED},
     Receipt: _RECEIPT,
     Evaluation: {
         "cell": "domain and side of the split",
@@ -181,6 +193,8 @@ def leaving(
 def _examples(offer: Offer, software: Mapping[str, str], device: str) -> Iterable[tuple[type[Record], dict[str, Any]]]:
     """Each record with the values of an example, as JSON."""
     held = offer.holdings[0]
+    possession = Possession(node=offer.node, task=held.task, fingerprint=held.fingerprint)
+    proof = Sealed(body=possession.to_json().decode(), node=_EXAMPLE, signature="0" * 128)
     domain = held.domains[0]
     cell = Cell(domain=domain, split="validation")
     counts = [sum(rows) for rows in zip(*held.counts[domain].values(), strict=True)]
@@ -217,9 +231,12 @@ def _examples(offer: Offer, software: Mapping[str, str], device: str) -> Iterabl
         software=dict(software),
         device=device,
     )
-    lease = Lease(work_id=question.digest, node=offer.node, done=100, total=500, doing="training, loss 1.250")
+    lease = Lease.on(question, offer.node).model_copy(update={"done": 100, "total": 500, "doing": "evaluating"})
+    proved = offer.model_copy(update={"proofs": offer.proofs or (proof,)})
     for record in (
-        *(offer, *offer.holdings, parked, failure, lease, receipt, evaluation, point, compared, pair),
+        *(proved, *offer.holdings, possession, OfferWithdrawal(node=offer.node, issued=offer.issued), parked, failure),
+        *(lease, LeaseReturn(work_id=question.digest, node=offer.node, issued=offer.issued)),
+        *(receipt, evaluation, point, compared, pair),
         *(Hint(work_id=question.digest, outcome="refused", failure=failure), Introduction(flower_node=1, run=1)),
         Sealed(body=failure.to_json().decode(), node=offer.node, signature="0" * 128),
     ):
@@ -232,7 +249,8 @@ _EXAMPLE = "e" * 64
 
 
 def _name(kind: type[Record]) -> str:
-    return {CurvePoint: "curve", Sealed: "signature"}.get(kind, kind.__name__.lower())
+    names = {CurvePoint: "curve", Sealed: "signature", OfferWithdrawal: "end of offer", LeaseReturn: "end of lease"}
+    return names.get(kind, kind.__name__.lower())
 
 
 def _version(package: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from ratatouille.exchange import assignment, leaving
 from ratatouille.exchange.confusion import Sparse
 from ratatouille.exchange.introduction import Introduction
-from ratatouille.exchange.membership import Lease, Offer
+from ratatouille.exchange.membership import Lease, LeaseReturn, Offer, OfferWithdrawal, Possession
 from ratatouille.exchange.order import Hint
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
@@ -18,7 +18,10 @@ from ratatouille.record import Record
 from ratatouille.tasks.holding import Line, holding_of
 from ratatouille.tasks.task import Task
 
-SENT: tuple[type[Record], ...] = (Offer, Lease, Receipt, Hint, Introduction, Sealed)
+SENT: tuple[type[Record], ...] = (
+    *(Offer, Possession, OfferWithdrawal, Lease, LeaseReturn),
+    *(Receipt, Hint, Introduction, Sealed),
+)
 """What a node seals, or sends without a seal."""
 
 

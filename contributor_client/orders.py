@@ -7,7 +7,7 @@ from ratatouille.exchange.order import ForeignOrder, Order, UnknownRound, unseal
 from registry.port import Registry
 
 OWED = "evaluations"
-"""What stands for a round in orders of evaluations that the registry owes."""
+"""What stands in place of a round's id in orders of evaluations that the registry owes."""
 
 
 def accepted_order(data: bytes, registry: Registry) -> Order:

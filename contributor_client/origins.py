@@ -15,7 +15,7 @@ from ratatouille.exchange.order import Order
 from registry.port import Registry
 
 _REMEMBERED = 10_000
-"""Heads whose origin a node remembers; each costs a question otherwise."""
+"""Versions whose answer is remembered, so that the registry is asked once about each."""
 
 
 class Origins:
@@ -49,7 +49,7 @@ class Origins:
         return self._made[version]
 
     def _asked(self, version: str) -> str | None:
-        """The head of a version, if it and, for an average, every head in it was made by a node."""
+        """The head of a version, if nodes made it and, of an average, every head in it; None otherwise."""
         open_versions, seen = [version], set()
         head: str | None = None
         while open_versions:

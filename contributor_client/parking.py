@@ -1,8 +1,8 @@
-"""What a node does no work with for a while, and why: small files in its folder, which its processes share.
+"""What a node does no work with for a while (all of it, or one holding), and why: small files in the node's folder.
 
-The worker and the executor park the node, or one holding of it; the process that renews the offer reads it here, says
-it in the node's terminal and, as a code without words, in the offer. A node that is started again begins with nothing
-parked. The sentence may name files, so the files are the owner's only and leave the machine never.
+The worker and the executor write them. The process that renews the offer reads them, says the sentence in the node's
+terminal, and puts the code into the offer. A node that is started again begins with nothing parked. A sentence may name
+files of the owner, so only the owner can read it, and it never leaves the machine.
 """
 
 from __future__ import annotations
@@ -48,7 +48,11 @@ class Parking:
     clock: Callable[[], float] = time.time
 
     def park(self, error: BaseException, fingerprint: str) -> Place | None:
-        """Park what an error is the fault of: the holding that was worked on, or the node; None for no fault of its."""
+        """Park the holding that was worked on, or the whole node, whichever is at fault.
+
+        Returns:
+            What was parked; None for an error that is no fault of the node's: of the question, or of the registry.
+        """
         failure = failure_of(error)
         if failure.fault == "question" or failure.code == "registry-unreachable":
             return None
@@ -82,7 +86,7 @@ class Parking:
         ]
 
     def told(self) -> tuple[Parked, ...]:
-        """The same as an offer says it: codes, and for how long still."""
+        """What is parked now, in the form of an offer: codes without words, and for how long still."""
         now = self.clock()
         return tuple(
             Parked(failure=place.failure, fingerprint=place.fingerprint, seconds=max(0.0, place.until - now))
@@ -90,7 +94,7 @@ class Parking:
         )
 
     def free(self, fingerprint: str | None) -> None:
-        """Work went well: nothing keeps it back any more."""
+        """Work on a holding went well: neither it nor the whole node is parked any more."""
         for place in (fingerprint, None):
             self._file(place).unlink(missing_ok=True)
 

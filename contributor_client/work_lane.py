@@ -24,7 +24,7 @@ class WorkLane:
         clock: Callable[[], float] = time.monotonic,
         make: Callable[[SuperNodeSettings], SuperNode] = SuperNode,
     ) -> None:
-        """`told` gets the sentences; `make` makes the SuperNode's processes."""
+        """`told` is called with each sentence for the owner; `make` makes the SuperNode's processes."""
         self._settings = settings
         self._told = told
         self._clock = clock

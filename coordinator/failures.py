@@ -18,7 +18,7 @@ from ratatouille.failure import Failure
 ATTEMPTS = 3
 """How often a node is asked a question whose failures may pass."""
 PARKED_SECONDS = 600.0
-"""How long a node stays parked that says nothing of it itself."""
+"""How long this round parks a node whose own offer does not say that it is parked."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 
 
@@ -45,7 +45,7 @@ class Failures:
         self._parked: dict[tuple[str, str | None], _Place] = {}
         """By node and fingerprint; None for the whole node."""
         self._pauses: dict[str, tuple[int, float]] = {}
-        """How many failures in a row a node had that may pass, and until when it is left alone."""
+        """How many passing failures in a row a node had, and until when it gets no work because of them."""
         self._flower: dict[str, int] = {}
         """The Flower node that each node was when it failed."""
 
@@ -83,13 +83,13 @@ class Failures:
                 del self._parked[place]
 
     def left(self, offers: Iterable[Offer]) -> list[Offer]:
-        """The offers without what is parked: those that may still do something for the round."""
+        """The offers without the holdings that are parked. A pause that passes by itself takes nothing away."""
         return [
             self._without(offer, [one for one in offer.parked if one.failure.fault != "passing"]) for offer in offers
         ]
 
     def ready(self, offers: Iterable[Offer]) -> list[Offer]:
-        """Those of them that are not left alone for a moment."""
+        """The offers of the nodes that may be given work now: none that has a pause, and no holding that is parked."""
         now = self._clock()
         awake = [offer for offer in offers if self._pauses.get(offer.node, (0, 0.0))[1] <= now]
         return [self._without(offer, offer.parked) for offer in awake]

@@ -24,13 +24,13 @@ from registry.records import ALIVE, RoundRecord
 def request(
     settings: RoundSettings, registry: Registry, fresh: bool = False, told: Callable[[str], object] | None = None
 ) -> Round:
-    """Enter a round, or set one going again that failed, was cancelled, or has gaps since it ended.
+    """Enter a round, or set one going again that failed, was cancelled, or has open questions since it ended.
 
     Args:
         settings: what is wanted.
         registry: where it is entered.
         fresh: ask everything anew that earlier rounds of these settings have answered.
-        told: is told when a finished round has gaps that are filled now.
+        told: gets a sentence when a finished round is set going again, since questions of it are open.
 
     Raises:
         Refusal: as `resolve` does.
@@ -108,7 +108,8 @@ def _holding(task: str, name: str, share: Share, registry: Registry) -> Holding:
 def gaps(record: RoundRecord, registry: Registry) -> int:
     """How many questions of a finished round are open: its answers were taken back, or somebody may give one now.
 
-    A round that ended short, as at its deadline, lacks answers by right: it has gaps when an average is missing.
+    A round that ended at its deadline never asked all of its questions. Of such a round only averages that are missing
+    count. (`Round.gaps` is something else: what the data lacks.)
     """
     if record.reason and not record.reason.startswith(WITHOUT):
         return len(Conductor.of(record, registry).gather().combinations)

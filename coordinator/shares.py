@@ -102,7 +102,7 @@ def _held(holdings: Mapping[str, Holding], domains: Sequence[str]) -> dict[str, 
 
 
 def _shares(held: Mapping[str, tuple[str, ...]], domains: Sequence[str]) -> tuple[Share, ...]:
-    """Those that have all domains that anybody has, or else all."""
+    """The holdings that have every domain that any holding has; if there is none, all holdings."""
     covered = [domain for domain in domains if any(domain in names for names in held.values())]
     complete = {fingerprint: names for fingerprint, names in held.items() if len(names) == len(covered)}
     return tuple(

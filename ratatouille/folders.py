@@ -61,7 +61,7 @@ def make_private(folder: Path) -> None:
 
 
 def close_to_others(path: Path) -> None:
-    """Take the rights of others away from a file, or from a folder and all that is below it; links are left alone.
+    """Take the rights of others away from one file or folder, not from what is below it; links are left alone.
 
     What belongs to somebody else, or is gone meanwhile, stays as it is.
     """
@@ -74,7 +74,7 @@ def close_to_others(path: Path) -> None:
 
 
 def close_tree(path: Path) -> None:
-    """The same for a folder and everything in it."""
+    """The same for a file, or for a folder and everything below it."""
     close_to_others(path)
     if path.is_dir() and not path.is_symlink():
         for folder, folders, files in os.walk(path):

@@ -1,5 +1,6 @@
-"""For whom this thread works: whether they still wait (long work looks now and then, and stops if not), and who they
-are.
+"""For whom this thread works: who it is, and whether they still wait.
+
+Long work looks now and then whether they do, and stops if not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a node tells of its counts: all of them, or less, as its owner wants it.
 
-An answer is made whole and then told: small mistakes are merged, and a training beyond the node's budget tells no
-counts at all. What a node chooses by (its best step) is decided before, by exact counts.
+An answer is made whole first, so the node's own choices (its best step) go by exact counts. Then small mistakes are
+merged, and a training beyond the node's budget sends no counts at all. What leaves a node is listed in `leaving`.
 """
 
 from __future__ import annotations

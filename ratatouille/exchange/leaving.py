@@ -231,7 +231,9 @@ def _examples(offer: Offer, software: Mapping[str, str], device: str) -> Iterabl
         software=dict(software),
         device=device,
     )
-    lease = Lease.on(question, offer.node).model_copy(update={"done": 100, "total": 500, "doing": "evaluating"})
+    lease = Lease.on(question, offer.node).model_copy(
+        update={"done": 100, "total": 500, "doing": "training, loss 1.250"}
+    )
     proved = offer.model_copy(update={"proofs": offer.proofs or (proof,)})
     for record in (
         *(proved, *offer.holdings, possession, OfferWithdrawal(node=offer.node, issued=offer.issued), parked, failure),

@@ -67,9 +67,11 @@ def unseal_order(data: bytes, key: str) -> Order:
 
 
 class Hint(Record):
-    """What became of an order: `pushed` (its answer is in the registry), `taken` (another node is at it), `refused`.
+    """What became of an order.
 
-    Why it was refused or failed is said by a code and numbers; no words of the node's are carried.
+    `pushed`: the answer is in the registry. `known`: another answer was there already, or came first. `taken`: another
+    node is at it. `refused`: the node does not do this work. `failed`: something went wrong, and it may be tried again.
+    Of the last two a code and numbers say why; no words of the node are carried.
     """
 
     work_id: Digest

@@ -1,8 +1,8 @@
 """A pool of worker processes that ends at once when its owner is interrupted.
 
-The standard pool waits for everything that was handed in, which may be hours of training, and its idle workers die over
-Ctrl-C with a traceback each. Here workers leave Ctrl-C to their owner, end when it is gone, and are ended when it
-leaves the pool by an exception.
+The standard pool waits for all work that was handed in, which may be hours of training, and on Ctrl-C each idle worker
+prints a traceback. Here workers ignore Ctrl-C. They end when their owner is gone, and when it leaves the pool by an
+exception.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A retraction moves aliases to averages that were made anew and that nobody has counted. What had been counted of the
 version before is owed of the one that takes its place; a maintainer may ask for counts of any other version. A row is
-the order; it is open while the version stands and its question has no answer, so nothing has to be struck off.
+the order. It is open while the version stands and the question has no answer, so an answer needs no second write.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from registry.records import Obligation
 from registry.schema import AliasRow, ChangeRow, ContributionRow, EvaluationRow, ObligationRow, VersionRow
 
 ROUND = "evaluations"
-"""What stands in an order for a round that there is none of."""
+"""What stands in place of a round's id in orders that belong to no round."""
 MOST_OPEN = 1000
 """Obligations that are handed out together."""
 MOST_HEADS = 10_000

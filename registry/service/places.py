@@ -58,9 +58,9 @@ class Places:
 
 
 class Unopened:
-    """Streams that have not said anything yet; when there is one more than may be, the oldest is ended.
+    """Streams that have not sent their first message yet; when there are too many, the oldest is ended.
 
-    Whoever means well says at once what they want, so the oldest is the one that never will.
+    An honest client sends its first message at once, so the oldest stream is the least likely to be one.
     """
 
     def __init__(self, most: int) -> None:

@@ -85,7 +85,7 @@ class LimitedConnection(H11Protocol):
 
 
 class Attendance:
-    """Middleware: so many requests are answered at one time, and whoever does not take the answer loses it."""
+    """Middleware: limits how many requests are answered at one time, and gives up answers that nobody reads."""
 
     def __init__(
         self, app: ASGIApp, explain: Explain, most: int = MOST_AT_ONCE, seconds: float = REQUEST_SECONDS

@@ -14,14 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from contributor_client.paths import NodePaths
 from contributor_client.worker import Worker
 from ratatouille.exchange.assignment import Assignment, Cell, Compare, Evaluate, Import, Mixture, Probe, Weighted
 from ratatouille.exchange.confusion import entries
-from ratatouille.exchange.membership import Lease, make_offer
-from ratatouille.exchange.order import Hint, Order
+from ratatouille.exchange.membership import Announcement, Lease, make_offer
+from ratatouille.exchange.order import Hint, Order, seal_order
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
@@ -35,10 +36,12 @@ from ratatouille.training.compare import compare
 from ratatouille.training.evaluate import forward
 from ratatouille.training.network import build
 from ratatouille.weights.canonical import Array, encode, open_part
+from registry.records import RoundRecord
 from tests.contributor_client.pantry import Pantry, stock
 
 EACH = 12
 """Images of each class that the node holds in a style; the suspect has twice as many, the others are not there."""
+COORDINATOR = Signer(Ed25519PrivateKey.from_private_bytes(bytes(32)))
 NIGHT = Cell(domain="night", split="all")
 SIZE = 32
 
@@ -57,6 +60,11 @@ class Suspect:
 @pytest.fixture(scope="module")
 def pantry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pantry]:
     found = stock(tmp_path_factory.mktemp("pantry"))
+    found.registry.announce(COORDINATOR.seal(Announcement(fleet="127.0.0.1:9291")))
+    found.registry.request_round(
+        RoundRecord(id="r1", name="spring", spec="{}", state="requested", created=1.0, changed=1.0)
+    )
+    assert found.registry.move_round("r1", ["requested"], "running")
     yield found
     found.registry.close()
 
@@ -146,7 +154,7 @@ def worker_of(pantry: Pantry, folder: Path, networks_per_week: int | None = None
 def ask(worker: Worker, assignment: Compare | Evaluate, versions: Sequence[str]) -> Hint:
     """Order it, as the coordinator would."""
     order = Order(round="r1", assignment=assignment, parents=tuple(versions), label="compare")
-    return Hint.from_json(worker.handle(order.to_json()))
+    return Hint.from_json(worker.handle(seal_order(COORDINATOR, order)))
 
 
 def test_without_a_guard_the_counts_tell_who_is_there(pantry: Pantry, suspects: list[Suspect], tmp_path: Path) -> None:
@@ -251,7 +259,7 @@ def test_a_training_beyond_the_budget_tells_no_counts(pantry: Pantry, tmp_path: 
     worker = worker_of(pantry, tmp_path / "node", networks_per_week=0)
     assignment = pantry.kitchen.fine_tune(seed=99)
     order = Order(round="r1", assignment=assignment, parents=(pantry.registry.resolve("probed"),) * 2, label="run")
-    hint = Hint.from_json(worker.handle(order.to_json()))
+    hint = Hint.from_json(worker.handle(seal_order(COORDINATOR, order)))
     assert hint.outcome == "pushed"
     version = str(pantry.registry.results([assignment.digest])[assignment.digest].version)
     receipt = pantry.registry.show(version).receipt

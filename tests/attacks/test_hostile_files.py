@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from registry.local import LocalRegistry
 from tests.ratatouille.cli.call import call
 from tests.ratatouille.cli.call import home as home
 
@@ -30,4 +31,5 @@ def test_a_settings_file_that_is_made_to_hurt_gets_a_sentence(text: str, said: s
 
 
 def test_a_value_that_is_made_to_hurt_gets_a_sentence(tmp_path: Path) -> None:
-    call("registry", "settings", "reserve_bytes", "[" * 100_000, "--remote", tmp_path).refused("is no number")
+    LocalRegistry(tmp_path).close()
+    call("registry", "settings", "reserve_bytes", "[" * 100_000, "--folder", tmp_path).refused("is no number")

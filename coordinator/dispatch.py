@@ -14,10 +14,11 @@ from flwr.app import Message
 from flwr.common.constant import ErrorCode
 from flwr.serverapp import Grid
 
+from coordinator.replies import NO_REPLY
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.bundle.envelope import INTRODUCE, WORK, pack, unpack
 from ratatouille.exchange.introduction import introduced
-from ratatouille.failure import UNREADABLE, Failure, failure_of, parsed
+from ratatouille.failure import LARGEST_COUNT, UNREADABLE, Failure, failure_of, parsed
 
 _log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
@@ -100,7 +101,7 @@ class Dispatch:
         """Note who a node is. One that cannot say so gets no orders in this run."""
         if node not in self._keys or self._keys[node]:
             return
-        if message.has_error() and message.error.code in _LOST:
+        if message.has_error() and _is_lost(message):
             del self._keys[node]  # Its executor was restarted, say; it will be asked again.
             return
         key = ""
@@ -129,9 +130,19 @@ def _reply(node: int, sent: str, message: Message) -> Reply:
     try:
         return Reply(node, sent, body=_body(message))
     except _NoBody as error:
-        return Reply(node, sent, failure=error.failure, lost=message.error.code in _LOST)
+        return Reply(node, sent, failure=error.failure, lost=_is_lost(message))
     except Refusal:
         return Reply(node, sent, failure=UNREADABLE)
+
+
+def _is_lost(message: Message) -> bool:
+    """Whether an error says that the order may simply be given again; a reply that is none is a failure."""
+    return message.error.code in _LOST and not (message.error.reason or "").endswith(NO_REPLY)
+
+
+def _errors_number(message: Message) -> int:
+    """The number of an error that Flower or a node made, as a failure may carry it."""
+    return min(max(0, int(message.error.code)), LARGEST_COUNT)
 
 
 class _NoBody(Exception):
@@ -152,6 +163,6 @@ def _body(message: Message) -> bytes:
     if message.has_error():
         failure = parsed(message.error.reason or "")
         if failure == UNREADABLE:
-            failure = Failure(code="flower", counts={"number": max(0, int(message.error.code))})
+            failure = Failure(code="flower", counts={"number": _errors_number(message)})
         raise _NoBody(failure)
     return unpack(message.content)

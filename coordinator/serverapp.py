@@ -19,6 +19,7 @@ from flwr.supercore.logger import mirror_output_to_queue, restore_output
 from flwr.supercore.protobuf.client import ProtobufClientInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
 
+from coordinator.replies import ReplyPuller
 from ratatouille.exchange.bundle import bundle_hash, refuse_foreign_bundle
 from ratatouille.exchange.bundle.signing_client import SigningInterceptor
 from ratatouille.processes.secret import Secret
@@ -26,7 +27,7 @@ from ratatouille.record import sha256
 
 
 def prepare(secret: Secret, accepted: Collection[str]) -> None:
-    """Have Flower's runner sign its requests, and refuse bundles that are not accepted."""
+    """Have Flower's runner sign its requests, refuse bundles that are not accepted, and survive any reply."""
     runner = importlib.import_module("flwr.superlink.runtime.run_serverapp")
     grid = importlib.import_module("flwr.superlink.grid.http_grid")
     install = runner.install_from_fab
@@ -40,6 +41,7 @@ def prepare(secret: Secret, accepted: Collection[str]) -> None:
         return install(fab, **more)
 
     vars(grid)["RuntimeHttpClient"] = SigningClient
+    vars(grid)["pull_objects"] = ReplyPuller()
     vars(runner)["install_from_fab"] = install_ours
 
 

@@ -109,7 +109,8 @@ KINDS: dict[str, Kind] = {
 _LONGEST = 2000
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
-Count = Annotated[int, Field(ge=0, lt=2**53)]
+LARGEST_COUNT = 2**53 - 1
+Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
 
 
 class Failure(Record):

@@ -13,7 +13,7 @@ import hmac
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ratatouille.record import Digest, Name, Record, canonical_json
@@ -22,6 +22,8 @@ from ratatouille.tasks.task import Task
 
 TRIALS = 100
 """Trials, from 0 on, in which a node looks whether each of its domains can be trained on."""
+Images = Annotated[int, Field(ge=0, le=2**40)]
+"""A number of images; bounded, since whoever plans sums and divides what others publish."""
 FewTrials = Annotated[int, Field(ge=1, lt=TRIALS)]
 Lack = Literal["training", "validation", "trial"]
 """Why a domain is too small to be trained on: no training image, no validation image, or one of the two in a reshuffle
@@ -47,7 +49,7 @@ class Holding(Record):
 
     task: Digest
     task_name: Name
-    counts: dict[Name, dict[Split, tuple[NonNegativeInt, ...]]]
+    counts: dict[Name, dict[Split, tuple[Images, ...]]]
     fingerprint: Digest
     trials: dict[Name, FewTrials] = Field(default_factory=dict, exclude_if=lambda trials: not trials)
     """Of a domain with few groups: in how many trials, from 0 on, it has an image to train on and one to validate on.

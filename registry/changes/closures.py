@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field, TypeAdapter
 from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, func, select, update
 from sqlalchemy.orm import aliased
 
@@ -18,6 +19,7 @@ from ratatouille.exchange.change import Close, Reopen
 from ratatouille.exchange.signing import Sealed
 from registry.changes.signed import by, enter_change, known_change
 from registry.chunks import chunks
+from registry.contributions.sequence import check_follows
 from registry.history.chronicle import record_event
 from registry.schema import ChangeRow, LeaseRow
 
@@ -44,13 +46,20 @@ _LAST = (
     .order_by(ChangeRow.number.desc())
     .limit(1)
 )
+_LAST_SEALED = _LAST.with_only_columns(ChangeRow.sealed)
+_SIGNED: TypeAdapter[Close | Reopen] = TypeAdapter(Annotated[Close | Reopen, Field(discriminator="kind")])
 _COUNT = select(func.count()).where(ChangeRow.kind.in_(KINDS))
 
 
 def close(connection: Connection, sealed: Sealed, change: Close) -> None:
-    """Close a question for who signs; closing it again changes nothing. A lease of theirs on it ends."""
+    """Close a question for who signs; closing it again changes nothing. A lease of theirs on it ends.
+
+    Raises:
+        Unreachable: when the key has signed something later about this question.
+    """
     if known_change(connection, sealed) is not None or is_closed(connection, change.question, sealed.node):
         return
+    _check_later(connection, sealed, change)
     enter_change(connection, sealed, change)
     mine = (LeaseRow.work_id == change.question, LeaseRow.node == sealed.node)
     now = time.time()  # the row stays: a lease that was signed before says nothing, after a reopening too
@@ -60,12 +69,25 @@ def close(connection: Connection, sealed: Sealed, change: Close) -> None:
 
 
 def reopen(connection: Connection, sealed: Sealed, change: Reopen) -> None:
-    """Open a question again for who signs; opening what is open changes nothing."""
+    """Open a question again for who signs; opening what is open changes nothing.
+
+    Raises:
+        Unreachable: when the key has signed something later about this question.
+    """
     if known_change(connection, sealed) is not None or not is_closed(connection, change.question, sealed.node):
         return
+    _check_later(connection, sealed, change)
     enter_change(connection, sealed, change)
     text = f"opened again by {by(sealed, change)}"
     record_event(connection, "reopened", change.question, f"{text}: {change.message}" if change.message else text)
+
+
+def _check_later(connection: Connection, sealed: Sealed, change: Close | Reopen) -> None:
+    """A change that somebody kept, and that changed nothing when it was signed, does nothing later either."""
+    last = connection.execute(_LAST_SEALED, {"question": change.question, "who": sealed.node}).scalar()
+    if last is not None:
+        at = _SIGNED.validate_json(Sealed.from_json(last).body).at
+        check_follows(change.kind, sealed.node, change.at, at, time.time())
 
 
 def is_closed(connection: Connection, work_id: str, node: str) -> bool:

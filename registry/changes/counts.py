@@ -10,14 +10,14 @@ from sqlalchemy import Connection, select, update
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import RetractCounts
 from ratatouille.exchange.signing import Sealed
-from registry.changes.signed import by, enter_change
+from registry.changes.signed import by, enter_change, known_change
 from registry.history.chronicle import record_event
 from registry.history.scores import count_again
 from registry.schema import ContributionRow
 
 
 def retract_counts(connection: Connection, sealed: Sealed, change: RetractCounts) -> None:
-    """Take counts back; once more changes nothing.
+    """Take counts back; once more changes nothing, also after they were restored.
 
     Raises:
         Refusal: for an unknown receipt, or one that made a version.
@@ -28,7 +28,7 @@ def retract_counts(connection: Connection, sealed: Sealed, change: RetractCounts
         raise Refusal(f"there is no receipt {change.receipt[:12]}… here; `ratatouille withdraw` lists yours")
     if row.kind not in ("evaluate", "compare"):
         raise Refusal(f"receipt {change.receipt[:12]}… is of a {row.kind}: take the version back that it made")
-    if row.state == "retracted":
+    if row.state == "retracted" or known_change(connection, sealed) is not None:
         return
     enter_change(connection, sealed, change)
     receipt = ContributionRow.receipt == change.receipt

@@ -19,6 +19,13 @@ def averages_with(connection: Connection, version: str) -> list[Average]:
     return [Average.of(Version.from_json(row.record), row.round) for row in connection.execute(query)]
 
 
+def is_made_of(connection: Connection, version: str, member: str) -> bool:
+    """Whether a version is this one, or a combination that it is in, whatever became of both."""
+    walk = _descendants(member, VersionRow.rule == "combine")
+    query = select(walk.c.id).where(walk.c.id == version).limit(1)
+    return version == member or connection.execute(query).first() is not None
+
+
 def come_from(connection: Connection, version: str, leaving_out: Collection[str]) -> list[str]:
     """All standing versions below one, oldest first, but for those that are left out."""
     walk = _descendants(version)

@@ -13,6 +13,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Restore
 from ratatouille.exchange.signing import Sealed
 from registry.changes.signed import by, enter_change, known_change
+from registry.contributions.sequence import TOLERANCE
 from registry.history.chronicle import record_event
 from registry.schema import ChangeRow, ContributionRow, VersionRow
 
@@ -26,12 +27,14 @@ _OF_VERSION = (
 _OF_COUNTS = select(func.max(ChangeRow.number)).where(ChangeRow.subject == _RECEIPT, ChangeRow.kind == "retract_counts")
 _RESTORED = select(func.max(ChangeRow.number)).where(ChangeRow.subject == _RECEIPT, ChangeRow.kind == "restore")
 
+_AT = select(ChangeRow.at).where(ChangeRow.number == bindparam("number"))
+
 
 def restore(connection: Connection, sealed: Sealed, change: Restore) -> None:
     """Let a receipt that was taken back come again; once more changes nothing.
 
     Raises:
-        Refusal: for a receipt that is unknown, or was not taken back.
+        Refusal: for a receipt that is unknown, or was not taken back, or only after this was signed.
     """
     if known_change(connection, sealed) is not None:
         return
@@ -40,6 +43,11 @@ def restore(connection: Connection, sealed: Sealed, change: Restore) -> None:
         raise Refusal(f"receipt {change.receipt[:12]}… was not taken back here; there is nothing to restore")
     if may_return(connection, change.receipt):
         return
+    if change.at < _taken_at(connection, change.receipt) - TOLERANCE:
+        raise Refusal(
+            f"this was signed before receipt {change.receipt[:12]}… was taken back, so it says nothing about that; "
+            "restore it anew"
+        )
     enter_change(connection, sealed, change)
     text = f"receipt {change.receipt[:12]}… may come again, says {by(sealed, change)}: {change.message}"
     record_event(connection, "restore", row.work_id, text)
@@ -50,6 +58,12 @@ def may_return(connection: Connection, receipt: str) -> bool:
     taken = [connection.execute(query, {"receipt": receipt}).scalar() or 0 for query in (_OF_VERSION, _OF_COUNTS)]
     restored = connection.execute(_RESTORED, {"receipt": receipt}).scalar() or 0
     return int(restored) >= int(max(taken))
+
+
+def _taken_at(connection: Connection, receipt: str) -> float:
+    """When a receipt was taken back, by the registry's clock; 0 where no change says so."""
+    taken = [connection.execute(query, {"receipt": receipt}).scalar() or 0 for query in (_OF_VERSION, _OF_COUNTS)]
+    return float(connection.execute(_AT, {"number": max(taken)}).scalar() or 0.0)
 
 
 def refuse_retracted(connection: Connection, receipt: str) -> None:

@@ -122,15 +122,17 @@ def _check_cell(counted: Evaluation, holding: Holding, trial: int) -> None:
         raise Refusal(f"this receipt counts {counted.count} images of {where}; its node's offer has {most}")
     published = _by_class(holding, cell, trial)
     for number, (_, images) in enumerate(by_class(counted.confusion) if counted.count else ()):
-        if images > published[number]:
+        if images > (has := published[number] if number < len(published) else 0):
             raise Refusal(
-                f"this receipt counts {images} images of class {number} in {where}; its node's offer has "
-                f"{published[number]}"
+                f"this receipt counts {images} images of class {number} in {where}; its node's offer has {has}"
             )
 
 
 def _by_class(holding: Holding, cell: Cell, trial: int) -> list[int]:
-    """The largest number of images of each class that a cell can be about; of other trials only totals are known."""
-    splits = holding.counts[cell.domain]
+    """The largest number of images of each class that a cell can be about; of other trials only totals are known.
+
+    A node's offer may lack the cell, or count fewer classes than the task has.
+    """
+    splits = holding.counts.get(cell.domain, {})
     rows = splits.values() if trial or cell.split == "all" else [splits[cell.split]] if cell.split in splits else []
     return [sum(column) for column in zip(*rows, strict=True)]

@@ -18,6 +18,8 @@ from ratatouille.exchange.version import Combination, Rule, Version
 from ratatouille.record import canonical_json
 from ratatouille.weights.architecture import PARTS, Part
 from registry.averages.ingredients import Ingredients, gather
+from registry.changes.closures import is_closed
+from registry.changes.reach import is_made_of
 from registry.changes.releases import add_tag
 from registry.changes.signed import enter_change, known_change
 from registry.contributions.answers import answer
@@ -140,6 +142,8 @@ class _Entering:
         if known is not None:
             keep_duplicate(self._connection, sealed, receipt, known)
             return False
+        if is_closed(self._connection, receipt.work_id, receipt.node):
+            return False
         admit(self._connection, sealed, examined)
         return True
 
@@ -160,6 +164,8 @@ class _Entering:
         change = unseal(sealed, Retract)
         if self.state(change.version) is None:
             raise Refusal(f"version {id[:12]}… was taken back with {change.version[:12]}…, which is not here")
+        if not is_made_of(self._connection, id, change.version):
+            raise Refusal(f"version {id[:12]}… was taken back with {change.version[:12]}…, which it is not made of")
         number = known_change(self._connection, sealed) or enter_change(self._connection, sealed, change)
         row = update(VersionRow).where(VersionRow.id == id)
         self._connection.execute(row.values(state="retracted", retraction=number))
@@ -175,7 +181,8 @@ class _Entering:
             raise Refusal("it is not what its receipt makes")
         self._weights(one, examined, plan)
         known = answer(self._connection, receipt.work_id)
-        if known is None:
+        # a question that its maker has closed here gets no answer of theirs: the version is history only
+        if known is None and not is_closed(self._connection, receipt.work_id, receipt.node):
             admit(self._connection, sealed, examined)
         else:
             admit_beside(self._connection, sealed, examined)

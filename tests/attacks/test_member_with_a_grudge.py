@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Cell
+from ratatouille.exchange.change import Restore, RetractCounts
+from ratatouille.exchange.membership import Lease, Stock
 from registry.audit.walk import audit
 from tests.attacks.registry_world import served_world, somebody
-from tests.registry.world import World, featurizer
+from tests.registry.world import STOCK, World, featurizer
 
 
 @pytest.fixture
@@ -88,3 +91,56 @@ def test_counts_that_were_taken_back_do_not_return(world: World) -> None:
     with pytest.raises(Refusal, match="was retracted"):
         world.registry.push(world.seal(receipt), {})
     assert world.registry.show(str(start.version)).evaluations == ()
+
+
+def test_what_took_counts_back_does_so_once(world: World) -> None:
+    receipt = world.evaluation(world.probed())
+    world.work(receipt, {})
+    change = world.signer.seal(RetractCounts(receipt=receipt.digest, message="wrong images", at=time.time()))
+    world.registry.retract_counts(change)
+    world.maintainer.restore(receipt.digest, "they were right")
+    world.work(receipt, {})
+    world.registry.retract_counts(change)
+    assert receipt.work_id in world.registry.results([receipt.work_id])
+
+
+def test_who_kept_a_restoration_from_before_does_not_undo_a_retraction_with_it(world: World) -> None:
+    receipt = world.evaluation(world.probed())
+    world.work(receipt, {})
+    old = world.signer.seal(Restore(receipt=receipt.digest, message="for later", at=time.time() - 3600.0))
+    world.maintainer.retract_counts(receipt.digest, "wrong images")
+    with pytest.raises(Refusal, match=r"signed before receipt .* was taken back"):
+        world.registry.restore(old)
+    world.lease(receipt)
+    with pytest.raises(Refusal, match="was retracted"):
+        world.registry.push(world.seal(receipt), {})
+
+
+@pytest.mark.parametrize(
+    ("counts", "confusion", "cell"),
+    [
+        ({"sketch": {"test": (500,)}}, ((0, 0), (0, 1)), Cell(domain="sketch", split="test")),
+        ({"sketch": {}}, ((1, 0), (0, 0)), Cell(domain="sketch", split="test")),
+        ({}, ((1, 0), (0, 0)), Cell(domain="sketch", split="all")),
+    ],
+)
+def test_an_offer_that_fits_its_task_badly_allows_fewer_counts_and_breaks_nothing(
+    world: World, counts: dict[str, dict[str, tuple[int, ...]]], confusion: tuple[tuple[int, ...], ...], cell: Cell
+) -> None:
+    odd = STOCK.holding.model_validate({**STOCK.holding.model_dump(), "counts": counts, "fingerprint": "a" * 64})
+    world.offer(Stock(odd, b"q" * 32))
+    receipt = world.evaluation(world.probed(), confusion, cell, fingerprint="a" * 64)
+    assert world.registry.lease(world.signer.seal(Lease.on(receipt.assignment, receipt.node))) is not None
+    with pytest.raises(Refusal, match="its node's offer has 0"):
+        world.registry.push(world.seal(receipt), {})
+
+
+def test_no_images_of_a_domain_that_the_offer_lacks_may_be_counted(world: World) -> None:
+    receipt = world.evaluation(world.probed(), ((0, 0), (0, 0)), Cell(domain="moon", split="test"))
+    world.work(receipt, {})
+    assert receipt.work_id in world.registry.results([receipt.work_id])
+
+
+def test_counts_of_images_are_bounded_so_that_whoever_divides_them_can() -> None:
+    with pytest.raises(ValueError, match="less than or equal to"):
+        STOCK.holding.model_validate({**STOCK.holding.model_dump(), "counts": {"sketch": {"test": (10**400, 1)}}})

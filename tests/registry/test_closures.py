@@ -1,12 +1,13 @@
 """Questions that a member has closed for itself, and counts that were taken back; over every implementation."""
 
 import dataclasses
+import time
 from pathlib import Path
 
 import pytest
 
-from ratatouille.errors import Refusal
-from ratatouille.exchange.change import Close
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.change import Close, Reopen
 from ratatouille.exchange.signing import Signer, unseal
 from registry.changes.maintain import Maintainer
 from registry.records import Result
@@ -69,6 +70,22 @@ def test_what_is_closed_while_somebody_works_on_it_is_not_taken_and_others_need_
     with pytest.raises(Refusal, match="has closed question"):
         world.registry.push(world.seal(receipt), files)
     assert another(world, tmp_path).tuned(start, 2).work_id == receipt.work_id
+
+
+def test_what_was_signed_before_the_last_word_opens_and_closes_nothing(world: World) -> None:
+    question = "7" * 64
+    opening = world.signer.seal(Reopen(question=question, at=time.time()))
+    world.registry.reopen_question(opening)  # it changes nothing, and somebody keeps it
+    closing = world.signer.seal(Close(question=question, at=time.time()))
+    world.maintainer.close_question(question)
+    with pytest.raises(Unreachable, match=r"was signed .* before the last one"):
+        world.registry.reopen_question(opening)
+    assert len(world.registry.closures([question])) == 1
+    world.registry.close_question(closing)  # it is closed already
+    world.maintainer.reopen_question(question)
+    with pytest.raises(Unreachable, match=r"was signed .* before the last one"):
+        world.registry.close_question(closing)
+    assert world.registry.closures([question]) == []
 
 
 def test_the_closures_that_stand_are_signed_and_counted(world: World) -> None:

@@ -340,6 +340,12 @@ def a_retraction_of_another(world: World, file: Path) -> None:
     forge(file, [sealed], files, [portable(sealed, retraction=change)])
 
 
+def a_retraction_with_what_it_is_not_made_of(world: World, file: Path) -> None:
+    (sealed, files), (other, others) = foundation(world), foundation(world, 1)
+    change = world.signer.seal(Retract(version=version_of(other).id, message="mine is bad", at=1.0))
+    forge(file, [sealed, other], files | others, [portable(other), portable(sealed, retraction=change)])
+
+
 def an_evaluation_of_other_weights(world: World, file: Path) -> None:
     sealed, files = foundation(world)
     start = world.probed()
@@ -382,6 +388,7 @@ BAD: dict[str, tuple[Forge, str]] = {
     "a tag like an id": (a_tag_like_an_id, "cafe"),
     "a retraction by nobody": (a_retraction_by_nobody, "the signature of this retract is not by key"),
     "a retraction of another": (a_retraction_of_another, "which is not here"),
+    "a retraction with another": (a_retraction_with_what_it_is_not_made_of, "which it is not made of"),
     "an evaluation of other weights": (an_evaluation_of_other_weights, "task .* is not known here"),
     "an evaluation that is a training": (an_evaluation_that_is_a_training, "is of a import, not of an evaluation"),
 }

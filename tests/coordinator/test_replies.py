@@ -1,0 +1,119 @@
+"""Pulling replies: what a node sends, or leaves out, ends no round and makes nobody wait for long."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+import pytest
+from flwr.app import ConfigRecord, Message, Metadata, RecordDict
+from flwr.app.error import Error
+from flwr.app.message import make_message
+from flwr.common.constant import ErrorCode
+from flwr.serverapp import Grid
+from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects
+from flwr.supercore.inflatable.inflatable_utils import ObjectPullError, ObjectUnavailableError
+
+from coordinator.dispatch import Dispatch, Reply
+from coordinator.replies import NO_REPLY, ReplyPuller
+from ratatouille.exchange.bundle.envelope import pack
+
+
+def metadata() -> Metadata:
+    return Metadata(
+        run_id=1,
+        message_id="",
+        src_node_id=7,
+        dst_node_id=1,
+        reply_to_message_id="asked",
+        group_id="",
+        created_at=time.time(),
+        ttl=60.0,
+        message_type="query.work",
+    )
+
+
+def objects_of(message: Any) -> tuple[list[str], dict[str, bytes]]:
+    """Ids in the order of Flower's trees, and the bytes of each."""
+    found = {id: one.deflate() for id, one in get_all_nested_objects(message).items()}
+    return [*(id for id in found if id != message.object_id), message.object_id], found
+
+
+def test_a_reply_of_ours_is_pulled() -> None:
+    ids, found = objects_of(make_message(metadata=metadata(), content=pack(b"a hint")))
+    assert ReplyPuller()(ids, found.__getitem__) == found
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda ids, found: found | {ids[-1]: b""},
+        lambda ids, found: found | {ids[-1]: b"Message\x00" + b"\xff" * 30},
+        lambda ids, found: found | {ids[0]: b"NoSuchThing 0\x00"},
+        lambda ids, found: found | {ids[-1]: RecordDict({"a": ConfigRecord({"b": 1})}).deflate()},
+        lambda ids, found: found | {ids[-1]: ConfigRecord({"b": 1}).deflate()},
+    ],
+)
+def test_what_is_no_message_becomes_an_error_and_ends_nothing(spoil: Any) -> None:
+    ids, found = objects_of(make_message(metadata=metadata(), content=pack(b"a hint")))
+    with pytest.raises(ObjectPullError, match=NO_REPLY):
+        ReplyPuller()(ids, spoil(ids, found).__getitem__)
+
+
+def test_a_reply_of_very_many_objects_is_not_pulled_at_all() -> None:
+    def never(id: str) -> bytes:
+        raise AssertionError(id)
+
+    with pytest.raises(ObjectPullError, match=NO_REPLY):
+        ReplyPuller()([f"{number:064x}" for number in range(10_000)], never)
+
+
+def test_replies_that_are_never_completed_share_one_short_allowance() -> None:
+    def unavailable(id: str) -> bytes:
+        raise ObjectUnavailableError(id)
+
+    puller, began = ReplyPuller(), time.monotonic()
+    for _ in range(20):
+        with pytest.raises(ObjectPullError):
+            puller(["a" * 64], unavailable)
+    assert time.monotonic() - began < 10.0
+    ids, found = objects_of(make_message(metadata=metadata(), content=pack(b"a hint")))
+    assert puller(ids, found.__getitem__) == found, "one that is complete needs no allowance"
+
+
+class OneReply:
+    """A grid with one node, whose reply to the first order is this message."""
+
+    def __init__(self, error: Error) -> None:
+        self.error = error
+
+    def get_node_ids(self) -> list[int]:
+        return [7]
+
+    def push_messages(self, messages: Any) -> list[str]:
+        return ["asked"]
+
+    def pull_messages(self, ids: Any) -> list[Message]:
+        return [make_message(metadata=metadata(), error=self.error)]
+
+
+def replied(monkeypatch: pytest.MonkeyPatch, error: Error) -> Reply:
+    monkeypatch.setattr("coordinator.dispatch.Message", lambda content, **_: content)
+    lane = Dispatch(cast(Grid, OneReply(error)))
+    lane.send(7, b"an order")
+    (reply,) = lane.poll()
+    return reply
+
+
+@pytest.mark.parametrize("number", [2**62, -(2**62), 2**53])
+def test_an_error_of_any_number_is_a_failure_and_ends_nothing(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    reply = replied(monkeypatch, Error(number, "whatever /home/anna"))
+    assert reply.failure is not None
+    assert reply.failure.code == "flower"
+
+
+def test_a_reply_that_is_none_counts_as_a_failure_and_one_that_was_lost_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not replied(monkeypatch, Error(ErrorCode.MESSAGE_UNAVAILABLE, f"x: {NO_REPLY}")).lost
+    assert replied(monkeypatch, Error(ErrorCode.MESSAGE_UNAVAILABLE, "x: timeout")).lost

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Compare, NodeAssignment
 from ratatouille.record import Digest, Record
 from ratatouille.tasks.stored import write_whole
@@ -76,6 +77,12 @@ class Budget:
             return Ledger.from_json(self._path.read_bytes())
         except FileNotFoundError:
             return Ledger()
+        except (OSError, Refusal) as error:
+            raise Refusal(
+                f"'{self._path}', which says how much was counted this week, cannot be read ({error}); nothing is "
+                "counted until it is put back, or removed, which begins the week's budget anew",
+                code="settings-unusable",
+            ) from error
 
     def _write(self, ledger: Ledger) -> None:
         write_whole(self._path, [ledger.to_json()])

@@ -240,6 +240,12 @@ def show_report(found: Report) -> None:
         print_line(f"†: the runs of {trials} trials in one average, which no image validates.")
     if found.shared:
         print_line(f"{found.shared} trainings that a recipe asked for were another one's too, and were done once.")
+    for row in found.rows:
+        if row.untrained:
+            print_line(
+                f"{row.recipe}: {row.untrained} of {row.runs} runs kept step 0, so their weights are those that they "
+                "started from; `untrained_members` of the protocol says whether averages take them in"
+            )
     if found.lacking:
         print_line(
             f"{len(found.lacking)} answers are missing, since the members who hold the data have closed them: "

@@ -49,6 +49,8 @@ class Row(Record):
     head: Digest | None
     runs: int
     wanted: int
+    untrained: int = 0
+    """Of the runs, those that kept step 0: their weights are those that they started from."""
     trials: int = 1
     """Trials whose runs were pooled in one average (the paper's †)."""
     validation: Score | None
@@ -167,6 +169,7 @@ def _row(round: Round, outcome: Outcome) -> Row:
         head=final.head if final else None,
         runs=len(outcome.members),
         wanted=outcome.wanted,
+        untrained=sum(run.untrained for run in outcome.members),
         trials=max(1, outcome.wanted // round.protocol.runs),
         validation=measured(final.validation, metric) if final else None,
         held_out=held_out,

@@ -38,6 +38,8 @@ class Candidate:
     """Counts on the validation splits of all training holdings; None while some are missing. Runs of several trials
     were trained on each other's validation images, so what is made of them has no counts here."""
     held_out: tuple[Evaluation, ...] | None
+    untrained: bool = False
+    """Whether a run kept step 0: its weights are those that it started from."""
 
 
 @dataclass(frozen=True)

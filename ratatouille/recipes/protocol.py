@@ -64,6 +64,10 @@ class Protocol(Record):
     """Whose training split the shared head is probed on: each trial's own, or trial 0's for all, which has seen images
     that other trials validate on (METHOD.md 6, 1).
     """
+    untrained_members: Annotated[bool, Field(exclude_if=lambda members: members)] = True
+    """Whether a run that kept step 0, so that its weights are its start, is a member of averages and ensembles like any
+    other, as in the paper. Reports and pages mark it either way.
+    """
     average_from: PositiveInt = 100
     """First step of the trajectory's mean (METHOD.md 3.3, MA)."""
     swad_converge: PositiveInt = 3

@@ -7,6 +7,7 @@ the walk, `questions` has the single questions, and the columns of the recipe ta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from ratatouille.exchange.assignment import Cell, Keep, KeepLast
@@ -87,11 +88,12 @@ class Walk(Questions):
         work_id, fact = self.fine_tune(work, Weights(start, head.head, head.version))
         name = f"run {number + 1}"
         if keeps.mixed_with_start is None:
-            return self.candidate(work_id, fact, name, trial, share)
+            return _marked(self.candidate(work_id, fact, name, trial, share), fact, start, head)
         if fact is None:
             return None
         parents = kept_with(fact, head, keeps.mixed_with_start(self.round.protocol))
-        return None if parents is None else self.candidate(*self.combine(parents, recipe.name), name, trial)
+        mixed = None if parents is None else self.candidate(*self.combine(parents, recipe.name), name, trial)
+        return _marked(mixed, fact, start, head)
 
     def keep(self, name: str) -> Keep:
         """What a node is asked to keep by a row of the second column."""
@@ -190,7 +192,12 @@ class Walk(Questions):
         least = (self.round.min_runs or wanted) if self.closing else wanted
         if len(members) < max(1, min(least, wanted - lost)):
             return Outcome(recipe.name, None, members, wanted)
-        return Outcome(recipe.name, combines.of(self, members), members, wanted)
+        return Outcome(recipe.name, combines.of(self, self._members(members)), members, wanted)
+
+    def _members(self, runs: Sequence[Candidate]) -> Sequence[Candidate]:
+        """The runs that are combined: all, or those that trained, where the protocol leaves the others out."""
+        trained = [run for run in runs if not run.untrained]
+        return runs if self.round.protocol.untrained_members or not trained else trained
 
     def _runs(self, recipe: Recipe, trials: Sequence[int]) -> tuple[tuple[Candidate, ...], int, int]:
         """The runs that are there, how many the recipe asks for, and how many nobody will ever do."""
@@ -205,6 +212,13 @@ class Walk(Questions):
                 elif self.missed > before:
                     lost += 1
         return tuple(members), wanted, lost
+
+
+def _marked(run: Candidate | None, fact: Fact | None, start: Start, head: Fact) -> Candidate | None:
+    """The run, marked if its weights are those that it started from."""
+    if run is None or fact is None:
+        return run
+    return replace(run, untrained=(fact.featurizer, fact.head) == (start.featurizer, head.head))
 
 
 def _of_ensemble(comparisons: Sequence[Comparison | None]) -> tuple[Evaluation, ...] | None:

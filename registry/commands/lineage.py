@@ -66,7 +66,7 @@ def _show_contributions(found: Sequence[Contribution], as_json: bool) -> None:
             one.exact or "–",
             output.percent(one.share),
             output.short(one.entry.id),
-            history.made_by(one.entry),
+            history.made_by(one.entry) + (" (step 0)" if one.untrained else ""),
             one.entry.task_name or "–",
             history.contributor(one.entry),
         )

@@ -6,13 +6,14 @@ one sum over versions that nobody combined: trainings, probes, imports. What tho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Select, String, bindparam, select
 
 from ratatouille.errors import Refusal
+from registry.chunks import chunks
 from registry.history.queries import entries, read
 from registry.history.revisions import resolve
 from registry.records import Contribution, Entry
@@ -37,11 +38,13 @@ def contributions(connection: Connection, revision: str) -> list[Contribution]:
     if len(found) > MOST_VERSIONS:
         raise Refusal(f"version {start[:12]}… is made of more than {MOST_VERSIONS} versions")
     shares, exact = shares_of(start, found.values())
+    untrained = _untrained(connection, [found[id] for id in shares if found[id].version.rule.name == "fine_tune"])
     made = [
         Contribution(
             entry=found[id],
             share=float(share),
             exact=str(share) if exact and share.denominator <= READABLE else None,
+            untrained=id in untrained,
         )
         for id, share in shares.items()
     ]
@@ -72,6 +75,17 @@ def shares_of(start: str, found: Iterable[Entry]) -> tuple[Mapping[str, Fraction
     return {id: share for id, share in shares.items() if share}, exact
 
 
+def _untrained(connection: Connection, trainings: Sequence[Entry]) -> set[str]:
+    """Those of these trainings whose two parts are parts of the versions that they started from."""
+    starts: dict[str, set[str]] = {}
+    for ids in chunks([entry.id for entry in trainings]):
+        for child, featurizer, head in connection.execute(_STARTS, {"children": ids}):
+            starts.setdefault(child, set()).update((featurizer, head))
+    return {
+        entry.id for entry in trainings if {entry.version.featurizer, entry.version.head} <= starts.get(entry.id, set())
+    }
+
+
 def _exact(coefficient: int | float) -> int | Fraction:
     return coefficient if isinstance(coefficient, int) else Fraction(coefficient)
 
@@ -86,4 +100,10 @@ def _reached() -> Select[Any]:
     return select(select(walk.c.id).limit(MOST_VERSIONS + 1).subquery().c.id)
 
 
+_CHILDREN: BindParameter[Any] = bindparam("children", expanding=True)
+_STARTS = (
+    select(ParentRow.child, VersionRow.featurizer, VersionRow.head)
+    .join(VersionRow, VersionRow.id == ParentRow.parent)
+    .where(ParentRow.child.in_(_CHILDREN))
+)
 _ENTRIES = entries().where(VersionRow.id.in_(_reached()))

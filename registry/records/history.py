@@ -105,6 +105,8 @@ class Contribution(Record):
     """Of 1; mixes may have negative ones."""
     exact: str | None = None
     """The share as a fraction, such as `1/6`; None where it has too many digits to be read."""
+    untrained: bool = False
+    """Whether it is a training that kept step 0: its weights are those that it started from."""
 
 
 class TagRecord(Record):

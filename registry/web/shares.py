@@ -22,6 +22,8 @@ class Member(Record):
     """Of 1; the parts of a mix may be negative."""
     exact: str | None
     """The share as a fraction, where it is one that can be read."""
+    untrained: bool = False
+    """Whether it kept step 0: its weights are those that it started from."""
 
 
 class Part(Record):
@@ -51,7 +53,10 @@ def shares(contributions: Sequence[Contribution], ancestors: Mapping[str, Brief]
         contributions: what the registry says of its shares.
         ancestors: it and what it was made from, as far back as that is known.
     """
-    members = [Member(version=brief(one.entry), share=one.share, exact=one.exact) for one in contributions]
+    members = [
+        Member(version=brief(one.entry), share=one.share, exact=one.exact, untrained=one.untrained)
+        for one in contributions
+    ]
     near = {one.version.id for one in members}
     back = [one for one in ancestors.values() if one.rule != "combine" and one.id not in near]
     contributors = grouped([(one.version, one.share) for one in members])

@@ -66,3 +66,13 @@ def test_mixes_of_mixes_end_although_their_fractions_do_not(world: World) -> Non
     assert (first.entry.id, second.entry.id) == (b.version, a.version)
     assert abs(second.share - 0.125 * 0.3**60) < 1e-45
     assert first.share == 1.0
+
+
+def test_a_training_that_kept_step_0_is_marked_among_the_contributions(world: World) -> None:
+    start = world.probed()
+    receipt, _ = world.fine_tune(start, 7)
+    kept = receipt.model_copy(update={"featurizer": start.featurizer, "head": start.head, "kept_step": 0})
+    same = world.work(kept, {})
+    trained = world.tuned(start, 8)
+    found = world.registry.contributions(str(mean(world, (same, 1), (trained, 1)).version))
+    assert {one.entry.id: one.untrained for one in found} == {str(same.version): True, str(trained.version): False}

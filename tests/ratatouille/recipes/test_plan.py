@@ -2,11 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import pytest
 
+from ratatouille.analysis.report import report
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Cell, Compare, Evaluate, FineTune, Import, Probe
 from ratatouille.exchange.dialect import BFLOAT16, NUMERICS
@@ -539,3 +540,47 @@ def test_a_round_without_its_head_has_nothing_to_combine() -> None:
     without = plan(round, {}, closed={head})
     assert without.done
     assert without.outcomes[0].final is None
+
+
+def kept_their_start(found: Plan, facts: dict[str, Answer], numbers: Collection[int]) -> None:
+    """Answer, and let the target runs with these seeds' places return the weights that they were given."""
+    answer_all(found, facts)
+    runs = [one.assignment for one in found.orders.values() if isinstance(one.assignment, FineTune)]
+    for place, work in enumerate(runs):
+        if place in numbers:
+            facts[work.digest] = replace(facts[work.digest], featurizer=work.featurizer, head=work.head)
+
+
+@pytest.mark.parametrize(("members", "averaged"), [(True, 3), (False, 2)])
+def test_a_run_that_kept_step_0_is_marked_and_the_protocol_says_whether_it_is_a_member(
+    members: bool, averaged: int
+) -> None:
+    protocol = EMOJI.model_copy(update={"runs": 3, "untrained_members": members})
+    round = a_round("", ("soup",), protocol)
+    facts: dict[str, Answer] = {}
+    for _ in range(20):
+        found = plan(round, facts)
+        if not found.orders and not found.combinations:
+            break
+        kept_their_start(found, facts, {1})
+    (outcome,) = found.outcomes
+    assert [run.untrained for run in outcome.members] == [False, True, False]
+    (average,) = [one for one in found.questions.values() if isinstance(one, Combination)]
+    assert len(average.parents) == averaged
+    assert report(round, found.outcomes).rows[0].untrained == 1
+
+
+def test_where_no_run_trained_all_are_members() -> None:
+    round = a_round("", ("soup",), EMOJI.model_copy(update={"runs": 2, "untrained_members": False}))
+    facts: dict[str, Answer] = {}
+    for _ in range(20):
+        found = plan(round, facts)
+        if not found.orders and not found.combinations:
+            break
+        kept_their_start(found, facts, {0, 1})
+    assert found.outcomes[0].final is not None
+
+
+def test_the_value_for_runs_that_kept_step_0_is_left_out_of_a_record_where_it_is_as_in_the_paper() -> None:
+    assert b"untrained_members" not in EMOJI.to_json()
+    assert b"untrained_members" in EMOJI.model_copy(update={"untrained_members": False}).to_json()

@@ -5,6 +5,7 @@ The service is this class behind gRPC; tests, rehearsals and research on a lapto
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +31,7 @@ from registry.contributions import answers, definitions, membership
 from registry.contributions.claims import live
 from registry.contributions.publish import Publisher
 from registry.contributions.push import Push
+from registry.contributions.sequence import TOLERANCE, check_follows
 from registry.database import Database
 from registry.history import (
     chronicle,
@@ -103,6 +105,9 @@ class LocalRegistry:
         """Address of the page that this process shows, which `info` passes on."""
         self.coordinator: str | None = None
         """Key of the only coordinator that may announce itself; None: any may."""
+        self._last_announcement: Sealed | None = None
+        self._announced = time.time() - TOLERANCE
+        """When the last announcement was signed; at first a little before this was opened."""
         self._database = Database(places.database or folder / DATABASE, places.migrations)
         self.publisher = Publisher(self._database, self.blobs)
         self.watching = Watching(self._database)
@@ -145,13 +150,17 @@ class LocalRegistry:
 
         Raises:
             Refusal: when the coordinator that started this service did not sign it.
+            Unreachable: when it was signed before the last one.
         """
         said = unseal(sealed, Announcement)
         if self.coordinator not in (None, sealed.node):
             raise Refusal(f"this registry is coordinated by {str(self.coordinator)[:12]}…, not by {sealed.node[:12]}…")
         with self._database.write() as connection:
+            if sealed != self._last_announcement:  # whose acknowledgement was lost
+                check_follows("announcement", sealed.node, said.issued, self._announced, time.time())
             settings.write_setting(connection, "fleet", said.fleet)
             settings.write_setting(connection, "coordinator", sealed.node)
+        self._last_announcement, self._announced = sealed, said.issued
 
     def settings(self) -> settings.Settings:
         """What the maintainers have set."""

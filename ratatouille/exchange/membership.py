@@ -67,6 +67,8 @@ class Announcement(Record):
 
     fleet: Annotated[str, Field(max_length=300)] | None
     """host:port; None when the coordinator ends."""
+    issued: float = Field(default_factory=time.time)
+    """When it was signed, so that an earlier one that somebody kept says nothing."""
 
 
 class Offer(Record):

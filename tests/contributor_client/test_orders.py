@@ -1,11 +1,13 @@
 """What a node obeys: signed orders of a running round of its registry, and nothing else."""
 
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from contributor_client.orders import accepted_order
-from ratatouille.errors import Refusal
+from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Probe
 from ratatouille.exchange.membership import Announcement
 from ratatouille.exchange.order import ForeignOrder, Order, UnknownRound, seal_order
@@ -122,3 +124,21 @@ def test_nobody_else_announces_himself_at_a_service_that_a_coordinator_started(
     finally:
         registry.close()
         service.stop(grace=0)
+
+
+def test_an_announcement_that_somebody_kept_says_nothing_later(registry: Registry, coordinator: Signer) -> None:
+    goodbye = coordinator.seal(Announcement(fleet=None))
+    registry.announce(coordinator.seal(Announcement(fleet="127.0.0.1:9292")))
+    with pytest.raises(Unreachable, match=r"this announcement of node .* before the last one"):
+        registry.announce(goodbye)
+    assert registry.info().fleet == "127.0.0.1:9292"
+
+
+def test_nor_does_one_from_before_the_registry_was_opened(tmp_path: Path, coordinator: Signer) -> None:
+    with closing(LocalRegistry(tmp_path / "registry")) as registry:
+        with pytest.raises(Unreachable, match=r"before the last one"):
+            registry.announce(coordinator.seal(Announcement(fleet="127.0.0.1:1", issued=time.time() - 3600.0)))
+        last = coordinator.seal(Announcement(fleet="127.0.0.1:2"))
+        registry.announce(last)
+        registry.announce(last)  # its acknowledgement was lost
+        assert registry.info().fleet == "127.0.0.1:2"

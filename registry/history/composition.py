@@ -77,7 +77,7 @@ def shares_of(start: str, found: Iterable[Entry]) -> tuple[Mapping[str, Fraction
 
 def _untrained(connection: Connection, trainings: Sequence[Entry]) -> set[str]:
     """Those of these trainings whose two parts are parts of the versions that they started from."""
-    starts: dict[str, set[str]] = {}
+    starts: dict[str, set[str | None]] = {}
     for ids in chunks([entry.id for entry in trainings]):
         for child, featurizer, head in connection.execute(_STARTS, {"children": ids}):
             starts.setdefault(child, set()).update((featurizer, head))

@@ -37,7 +37,8 @@ def waits_for(
         return f"nobody who is here can do {_named(nobody)}: the nodes that hold that data are away"
     deaf = {offer.name for found in able.values() for offer in found if not offer.hears_orders}
     if all(not offer.hears_orders for found in able.values() for offer in found):
-        return f"the nodes that could work are not connected: {_listed(sorted(deaf))} hear no orders from {fleet}"
+        hear = "hears" if len(deaf) == 1 else "hear"
+        return f"the nodes that could work are not connected: {_listed(sorted(deaf))} {hear} no orders from {fleet}"
     return "the round is starting: its server process and its nodes find each other"
 
 

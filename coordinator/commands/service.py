@@ -50,13 +50,19 @@ def up(
             console.print(
                 f"the coordinator is up: registry {settings.remote}, state in {settings.folder}\n"
                 f"{_page(house.web, settings.web_port)}\n"
-                "(loopback only, without encryption) contributors: `ratatouille node join node.toml`",
+                f"(loopback only, without encryption) contributors: `{join_command(port, settings.remote)}`",
                 soft_wrap=True,
             )
 
     threading.Thread(target=say_when_ready, daemon=True).start()
     house.run(stop, ready)
     console.print("the coordinator has stopped")
+
+
+def join_command(port: int, remote: str) -> str:
+    """What a contributor types; the address is left out where it is the usual one, which everybody has."""
+    address = "" if port == DEFAULT_PORT else f"--remote {remote} "
+    return f"ratatouille node join {address}node.toml"
 
 
 def _page(address: str | None, wanted: int | None) -> str:

@@ -3,10 +3,12 @@
 `child` supervises one program; `tether` is the small process between us and it, which ends the whole family when we
 die, even by kill -9; `signals` ends a service in order, and `pools` a pool of processes at once; `ports` finds and
 waits for addresses; `scripts` finds the commands of this installation; `secret` and `guard` keep strangers out of what
-children serve, `throttle` keeps them from filling logs. Nothing here knows what the programs do.
+children serve, `throttle` keeps them from filling logs; `owner` ends a process that nobody waits for any more. Nothing
+here knows what the programs do.
 """
 
 from ratatouille.processes.child import Child, Program, stop_all
+from ratatouille.processes.owner import end_with_owner
 from ratatouille.processes.ports import free_port, refuse_taken_port, wait_for_url
 from ratatouille.processes.scripts import environment_with_scripts, module, script
 from ratatouille.processes.signals import stop_on_signals
@@ -14,6 +16,7 @@ from ratatouille.processes.signals import stop_on_signals
 __all__ = [
     "Child",
     "Program",
+    "end_with_owner",
     "environment_with_scripts",
     "free_port",
     "module",

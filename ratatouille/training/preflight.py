@@ -8,6 +8,7 @@ in a process of its own, so whoever asks needs no torch. Images are read; nothin
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -73,7 +74,9 @@ def work_of(
 ) -> tuple[Work, ...]:
     """What rounds ask of these holdings: as the latest round about the task does, else as the foundation suggests.
 
-    Of several holdings of one task the largest is tried: the work with the others is the same.
+    Of several holdings of one task the largest is tried: the work with the others is the same. Where no round has said
+    how many domains it trains on, a step has the images of one domain: more would be a guess, and may need gigabytes
+    that no round asks for.
 
     Args:
         holdings: the node's data.
@@ -90,13 +93,15 @@ def work_of(
         asked = next((one for one in rounds if _about(one, task.digest)), None)
         if asked is not None:
             values, network, source = asked.protocol, find(asked.architecture), f"round {asked.name}"
+            domains = _trained(asked, data)
         elif foundation is not None:
             values, network = PROTOCOLS["domainbed"], find(foundation)
             values = values.model_copy(update={"image_size": network.input_size})
-            source = f"protocol {values.name}"
+            source = f"protocol {values.name}, one domain"
+            domains = 1
         else:
             continue
-        found.append(_work(data, values, network, source, trains))
+        found.append(_work(data, values, network, source, domains if trains else 0))
     return tuple(found)
 
 
@@ -112,8 +117,14 @@ def _about(round: Round, task: str) -> bool:
     return task == round.task or any(one.task == task for one in round.auxiliaries)
 
 
-def _work(data: LocalData, values: Protocol, network: Architecture, source: str, trains: bool) -> Work:
-    batch = values.batch * len(data.holding.domains)
+def _trained(round: Round, data: LocalData) -> int:
+    """How many domains of this holding the round trains on."""
+    held_out = round.held_out if data.task.digest == round.task else ()
+    return len(set(data.holding.domains) - set(held_out))
+
+
+def _work(data: LocalData, values: Protocol, network: Architecture, source: str, domains: int) -> Work:
+    """The work of a training on so many domains; with 0 nothing is trained."""
     some = data.listing[:: max(1, len(data) // _MOST_IMAGES)][:_MOST_IMAGES]
     digests = data.digests[:: max(1, len(data) // _MOST_IMAGES)][:_MOST_IMAGES]
     return Work(
@@ -121,8 +132,8 @@ def _work(data: LocalData, values: Protocol, network: Architecture, source: str,
         classes=len(data.task.classes),
         architecture=network,
         image_size=values.image_size,
-        batch=batch,
-        steps=values.steps if trains else 0,
+        batch=values.batch * domains,
+        steps=values.steps if domains else 0,
         images=len(data),
         paths=tuple(str(example.path.absolute()) for example in some),
         digests=digests,
@@ -144,7 +155,7 @@ def try_out(
         return ["the device was not tried: torch is not installed here; install model-ratatouille[node]"]
     trial = Trial(device=device, work=tuple(work))
     environment = environment_with_scripts(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    command = module("ratatouille.training.preflight_process")
+    command = [*module("ratatouille.training.preflight_process"), str(os.getpid())]
     output, words, code = _run(command, trial.to_json(), environment, device, seconds, stop)
     if stop():
         return []
@@ -186,6 +197,9 @@ def _run(
                 return output, words, process.returncode
             except subprocess.TimeoutExpired:
                 asked = None
+            except BaseException:
+                process.kill()  # Ctrl-C here: the trial does not hear of it, and may take minutes and gigabytes
+                raise
             if stop() or time.monotonic() > until:
                 process.kill()
                 process.communicate()

@@ -1,4 +1,4 @@
-"""The process that tries a device (`python -m ratatouille.training.preflight_process`): a `Trial` in, JSON out.
+"""The process that tries a device (`python -m ratatouille.training.preflight_process OWNER`): a `Trial` in, JSON out.
 
 For each kind of work: the network is built, images are decoded, one forward pass is done, and, where the node trains, a
 few steps of an optimiser on random weights. What is measured is what a training does, but for augmentation.
@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from ratatouille.errors import Refusal
 from ratatouille.failure import failure_of
+from ratatouille.processes import end_with_owner
 from ratatouille.tasks.pixels import decoded
 from ratatouille.training import numerics
 from ratatouille.training.augment import Transform
@@ -88,7 +89,8 @@ def _median(action: Callable[[], None]) -> float:
 
 
 def main() -> None:
-    """Read a trial, write what came of it."""
+    """Read a trial, write what came of it; end when the process whose id is the argument is gone."""
+    end_with_owner(int(sys.argv[1]))
     print(json.dumps(attempt(Trial.from_json(sys.stdin.buffer.read()))), flush=True)
 
 

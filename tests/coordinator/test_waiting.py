@@ -42,6 +42,8 @@ def test_a_node_that_only_counts_does_not_count_as_one_that_trains() -> None:
 def test_nodes_that_hear_no_orders_are_named_with_where_orders_come_from() -> None:
     said = waits_for(ORDERS, [deaf(one) for one in HERE], False, FLEET, "running")
     assert said == f"the nodes that could work are not connected: anna, elena hear no orders from {FLEET}"
+    said = waits_for({"one": probe("plants")}, [deaf(HERE[0])], False, FLEET, "running")
+    assert said == f"the nodes that could work are not connected: anna hears no orders from {FLEET}"
 
 
 def test_with_nodes_that_hear_it_is_starting() -> None:

@@ -1,10 +1,14 @@
 """A device is tried before it is counted on: what cannot work is said in one sentence, what works is timed."""
 
+import os
+import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ratatouille.errors import Refusal
@@ -37,7 +41,7 @@ def works(data: LocalData, network: Architecture, size: int = 32, trains: bool =
 
 def test_a_step_and_a_count_are_timed_on_the_device(data: LocalData, network: Architecture) -> None:
     (sentence,) = try_out("cpu", works(data, network))
-    assert "test_resnet at 32 pixels (protocol domainbed): a step takes " in sentence
+    assert "test_resnet at 32 pixels (protocol domainbed, one domain): a step takes " in sentence
     assert "so a training of 5001 steps about " in sentence
     assert f"counting {len(data)} images takes about 1 s" in sentence
 
@@ -77,6 +81,47 @@ def test_what_the_latest_round_about_a_task_asks_is_tried(data: LocalData, netwo
     (work,) = work_of([data], specs, None, lambda _: network, True)
     assert (work.source, work.image_size, work.steps, work.batch) == ("round spring", 64, 160, 24)
     assert work_of([data], [], None, lambda _: network, True) == ()
+
+
+def test_a_step_is_as_large_as_the_round_makes_it_and_small_where_no_round_is_known(
+    data: LocalData, network: Architecture
+) -> None:
+    assert data.holding.domains == ("day", "night")
+    (guessed,) = work_of([data], [], network.digest, lambda _: network, True)
+    assert guessed.batch == 32
+    round = a_round("").model_copy(update={"task": data.task.digest, "held_out": ("night",)})
+    (asked,) = work_of([data], [round.to_json().decode()], None, lambda _: network, True)
+    assert (asked.batch, asked.steps) == (12, 160)
+    round = round.model_copy(update={"held_out": ("day", "night")})
+    (counted,) = work_of([data], [round.to_json().decode()], None, lambda _: network, True)
+    assert counted.steps == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_trial_ends_with_whoever_asked_for_it(number: int, data: LocalData, network: Architecture) -> None:
+    (work,) = works(data, network)
+    long = work.model_copy(update={"batch": 4096, "image_size": 512})
+    program = textwrap.dedent("""
+        import sys
+        from ratatouille.training.preflight import Work, try_out
+        try_out("cpu", [Work.from_json(sys.stdin.buffer.read())])
+    """)
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as owner:
+        assert owner.stdin is not None
+        owner.stdin.write(long.to_json())
+        owner.stdin.close()
+        until = time.monotonic() + 60
+        while not (trials := psutil.Process(owner.pid).children()) and time.monotonic() < until:
+            time.sleep(0.05)
+        (trial,) = trials
+        time.sleep(1)
+        os.kill(owner.pid, number)
+    _, alive = psutil.wait_procs([trial], timeout=60)
+    for one in alive:
+        one.kill()
+    assert alive == []
 
 
 def test_a_trial_that_takes_too_long_or_is_not_wanted_any_more_is_broken_off(

@@ -57,8 +57,9 @@ def show(done: Retraction, as_json: bool) -> None:
     when = "" if done.number is None else f" by {who} on {output.when(done.at)} (UTC)"
     output.print_line(f"{output.short(done.version)} {said or 'was '}{verb}{when}: {done.message}")
     if done.averages:
+        asked = done.number is None
         rows = [
-            (output.short(one.version), str(one.parents), _fate(one.replacement, done.number is None), one.reason)
+            (output.short(one.version), str(one.parents), _fate(one.replacement, asked and not one.reason), one.reason)
             for one in done.averages
         ]
         output.print_table(("average", "parents left", "replaced by", "why not"), rows, title="Averages it was in")
@@ -73,10 +74,10 @@ def show(done: Retraction, as_json: bool) -> None:
         output.print_line("What they learnt from it stays in them; retract them too, or train them again.")
 
 
-def _fate(replacement: str | None, dry_run: bool) -> str:
+def _fate(replacement: str | None, comes: bool) -> str:
     if replacement is not None:
         return output.short(replacement)
-    return "a new average" if dry_run else "nothing"
+    return "a new average" if comes else "nothing"
 
 
 def _naming(kind: str, one: Naming, stays: bool, dry_run: bool) -> str:

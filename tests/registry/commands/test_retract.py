@@ -72,3 +72,10 @@ def test_signed_changes_never_bear_the_name_of_an_account_of_this_machine(
     assert {one.name: one.author for one in registry.tags()} == {"first": "Anna", "second": "the lab"}
     assert {one.author for one in registry.retractions()} == {"Anna", "Ben"}
     assert all(b"secret-login" not in path.read_bytes() for path in (world.folder.parent / "registry").glob("*.db*"))
+
+
+def test_an_average_that_nothing_is_left_of_is_promised_no_replacement(history: dict[str, str]) -> None:
+    call("retract", history["first"], "-m", "wrong labels")
+    asked = call("retract", history["second"], "-m", "wrong labels", "--dry-run").out
+    assert "none of its parents is left" in asked
+    assert "a new average" not in asked

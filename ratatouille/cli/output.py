@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from rich.console import RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ratatouille.cli.streams import Terminal, takes_all_signs
@@ -60,10 +60,16 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: st
     if title is not None:  # a line of its own: as rich's title it would be wrapped to the width of the table
         console.print()
         print_line(title, "bold")
-    table = Table(*columns, show_header=any(columns), header_style="bold", box=None, pad_edge=False)
+    display(table_of(columns, rows))
+
+
+def table_of(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """In a narrow terminal words go on in the next line, and none is cut: people copy ids, dates and names."""
+    wide = (Column(name, overflow="fold") for name in columns)
+    table = Table(*wide, show_header=any(columns), header_style="bold", box=None, pad_edge=False)
     for row in rows:
         table.add_row(*map(safe, row))
-    display(table)
+    return table
 
 
 def display(renderable: RenderableType) -> None:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from contextlib import redirect_stdout
 
+from rich.console import Console
+
 from ratatouille.cli import output
 from tests.ratatouille.cli.call import call
 
@@ -37,6 +39,15 @@ def test_a_log_line_of_others_cannot_steer_the_terminal() -> None:
 def test_a_table_without_column_names_has_no_header_line() -> None:
     assert _printed("a", "b").split() == ["a", "b"]
     assert _printed("a", "b").count("\n") == 1
+
+
+def test_a_narrow_terminal_cuts_nothing_from_a_table() -> None:
+    columns = ("id", "when (UTC)", "made by", "task", "contributor", "round", "aliases")
+    row = ("a6c89ebd08", "2026-11-28 14:40:54", "fine_tune", "leaves", "anna", "leaves-1", "stable")
+    out = io.StringIO()
+    Console(file=out, width=40).print(output.table_of(columns, [row]))
+    assert "…" not in out.getvalue()
+    assert sorted("".join(out.getvalue().split())) == sorted("".join((*columns, *row)).replace(" ", ""))
 
 
 def test_a_title_is_one_line_however_narrow_its_table() -> None:

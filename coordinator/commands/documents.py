@@ -74,7 +74,7 @@ class AnalysisTable(Printed):
     """A table: a row is a list of values in the order of the columns."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[str | int | float | None, ...], ...]
+    rows: tuple[tuple[bool | str | int | float | None, ...], ...]
 
 
 class Analysed(Printed):

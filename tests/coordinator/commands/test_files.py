@@ -7,6 +7,7 @@ import shutil
 import time
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,7 @@ def test_a_task_comes_from_the_given_file_the_registry_or_the_file_beside(stage:
     call("check", file).refused(NOWHERE, "--task-file task.toml")
     given = _task_file(tmp_path / "given.toml")
     assert call("check", file, "--task-file", given, "--json").json["data"][0]["task_from"] == f"file {given}"
-    assert call("check", file, "--json", *stage.remote).json["data"][0]["task_from"] == "registry"
+    assert call("check", file, "--json", *stage.bare()).json["data"][0]["task_from"] == "registry"
     call("check", _node(tmp_path, remote="theirs")).refused("no remote 'theirs'")
 
 
@@ -229,6 +230,13 @@ class Stage:
         self.world = World(self.registry, folder, Signer.open(folder / "key"))
         self.world.define()
         self.world.maintainer.release(str(self.world.foundation().version))
+
+    def bare(self) -> tuple[str, Path]:
+        """A registry with the tasks and no foundation, so that a node has no network to try its device with."""
+        with closing(open_registry(self.folder / "bare")) as registry:
+            for task in synthetic_tasks().values():
+                registry.define_task(task)
+        return "--remote", self.folder / "bare"
 
     def offer(self, name: str, task: str, domains: tuple[str, ...], trains: bool = True, **data: Any) -> None:
         """A node offers its data for a minute."""
@@ -321,7 +329,7 @@ def test_a_domain_that_is_too_small_and_a_class_without_images_are_said_before_a
     stage.offer("eve", "shapes", ("sketch",), trains=False)
 
     small = "domain night has no image to"
-    assert small in call("check", stage.folder / "tom.node.toml", *stage.remote).out.replace("\n", " ")
+    assert small in call("check", stage.folder / "tom.node.toml", *stage.bare()).out.replace("\n", " ")
     file = stage.round(recipes=["soup"])
     left_out, nobody = "domain night of task shapes in the holding", "has an image to train class 'triangle' of task"
     for command in (("check",), ("round", "plan"), ("round", "run", "--detach"), ("round", "report")):

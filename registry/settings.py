@@ -52,13 +52,29 @@ _SETTINGS = select(Setting.name, Setting.value)
 
 
 def read_settings(connection: Connection) -> Settings:
-    """The values that hold now."""
-    rows = connection.execute(_SETTINGS).all()
-    fields = ",".join(f'"{row.name}":{row.value}' for row in rows)
+    """The values that hold now; one that cannot be read has its default."""
+    values = _stored(connection)
     try:
-        return Settings.from_json("{" + fields + "}")
+        return _whole(values)
     except Refusal:
-        return _readable({row.name: row.value for row in rows})
+        return _readable(values)
+
+
+def check_settings(connection: Connection) -> Settings:
+    """The values that are stored.
+
+    Raises:
+        Refusal: for one that cannot be read.
+    """
+    return _whole(_stored(connection))
+
+
+def _stored(connection: Connection) -> dict[str, str]:
+    return {row.name: row.value for row in connection.execute(_SETTINGS)}
+
+
+def _whole(values: Mapping[str, str]) -> Settings:
+    return Settings.from_json("{" + ",".join(f'"{name}":{value}' for name, value in values.items()) + "}")
 
 
 def _readable(values: Mapping[str, str]) -> Settings:

@@ -16,7 +16,7 @@ from registry.history import chronicle
 from registry.pages import MOST_ROWS, every
 from registry.records import RoundRecord
 from registry.schema import ArchitectureRow, TaskRow
-from registry.settings import read_settings
+from registry.settings import check_settings
 
 
 def look(ground: Ground, after: str) -> Batch:
@@ -53,7 +53,7 @@ def _read(kind: type[Architecture] | type[Task], text: str) -> Architecture | Ta
 
 
 def _settings(connection: Connection) -> str:
-    return str(len(read_settings(connection).model_dump()))
+    return str(len(check_settings(connection).model_dump()))
 
 
 def _rounds(connection: Connection) -> str:

@@ -10,7 +10,7 @@ import time
 
 from sqlalchemy.exc import DBAPIError
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import Refusal, Unreachable
 from registry.audit.look import Batch, Ground, finding
 from registry.audit.stages import STAGES
 from registry.records import AuditPage, AuditPlace, Stage
@@ -47,7 +47,7 @@ def page(ground: Ground, place: AuditPlace | None, seconds: float = PAGE_SECONDS
 def _batch(ground: Ground, stage: Stage, after: str) -> Batch:
     try:
         return STAGES[stage].look(ground, after)
-    except Unavailable:
+    except Unreachable:
         raise
     except (Refusal, DBAPIError) as error:  # a damaged file: what is left of the stage cannot be read
         return Batch(after, findings=[finding(stage, "the database", str(error).partition("\n")[0])])
@@ -57,7 +57,7 @@ def _page(ground: Ground, stage: Stage, whole: Batch, following: AuditPlace | No
     try:
         with ground.database.read() as connection:
             total = STAGES[stage].count(connection)
-    except Unavailable:
+    except Unreachable:
         raise
     except (Refusal, DBAPIError):
         total = whole.looked

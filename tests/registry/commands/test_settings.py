@@ -41,7 +41,7 @@ def test_a_setting_is_changed_and_returned(folder: Path) -> None:
         (["node_transfers", "true"], "'true' is no number"),
         (["node_transfers", "4.5"], "node_transfers: input should be a valid integer"),
         (["node_transfers", "--", "-1"], "greater than or equal to 0"),
-        (["fleet", "4"], "is set by the coordinator"),
+        (["fleet", "4"], "are set by the coordinator"),
         (["--folder", "/nowhere"], "there is no registry in '/nowhere'"),
     ],
 )

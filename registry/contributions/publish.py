@@ -37,6 +37,16 @@ SWEPT_AT_ONCE = 100
 """Blobs that are removed while the database is locked."""
 
 
+def check_length(sealed: Sealed) -> None:
+    """See that a receipt is not of absurd length, before its signature is looked at.
+
+    Raises:
+        Refusal: when it is.
+    """
+    if len(sealed.body) > LARGEST_RECEIPT:
+        raise Refusal(f"the receipt has {len(sealed.body)} characters; this registry takes {LARGEST_RECEIPT}")
+
+
 class Publisher:
     """Takes contributions into one registry folder."""
 
@@ -51,8 +61,7 @@ class Publisher:
             Refusal: signature, lease, inputs, shapes, counts: what does not fit.
             Unreachable: when there is no room, the node is over a quota, or another one is at work on the question.
         """
-        if len(sealed.body) > LARGEST_RECEIPT:
-            raise Refusal(f"the receipt has {len(sealed.body)} characters; this registry takes {LARGEST_RECEIPT}")
+        check_length(sealed)
         receipt = unseal(sealed, Receipt)
         if receipt.node != sealed.node:
             raise Refusal(f"a receipt of node {receipt.node[:12]}… is signed by another key, {sealed.node[:12]}…")

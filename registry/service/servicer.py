@@ -23,6 +23,7 @@ from ratatouille.exchange.signing import Sealed, check_signature
 from ratatouille.processes.throttle import Throttle
 from registry.asked import Abandoned, asked
 from registry.blobs.store import Block
+from registry.contributions.publish import check_length
 from registry.contributions.push import Push
 from registry.local import LocalRegistry
 from registry.proto.registry_pb2 import (
@@ -204,6 +205,7 @@ def _sealed(begin: Begin) -> Sealed:
     """The receipt with its signature, which is looked at first: nobody takes places in the name of another key."""
     _check_protocol(begin.protocol)
     sealed = Sealed.from_json(begin.sealed)
+    check_length(sealed)
     check_signature(sealed, Receipt)
     return sealed
 

@@ -8,11 +8,12 @@ from ratatouille.exchange.assignment import Cell, Evaluate, Probe
 from ratatouille.exchange.confusion import Confusion, add, by_class, confusion_of, totals
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.record import sha256
+from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
 from registry.audit.walk import audit
 from registry.commands.scores import class_lines, score_lines
 from registry.web.cells import cells, mistakes
-from tests.registry.world import NETWORK, World, head
+from tests.registry.world import NETWORK, Stock, World, head
 
 CLASSES = 21_841
 THINGS = Task(
@@ -28,6 +29,16 @@ def counted(images: int, shift: int) -> Confusion:
     """So many images, of which every third is recognised."""
     entries = ((n * 17 % CLASSES, (n * 17 + (shift if n % 3 else 0)) % CLASSES, 1) for n in range(images))
     return confusion_of(CLASSES, entries)
+
+
+def offer(world: World, fingerprint: str) -> None:
+    """Offer ten images of each class on every side of the split."""
+    row = (10,) * CLASSES
+    counts = {domain: {"train": row, "validation": row, "test": row} for domain in THINGS.domains}
+    holding = Holding.model_validate(
+        {"task": THINGS.digest, "task_name": THINGS.name, "counts": counts, "fingerprint": fingerprint}
+    )
+    world.offer(Stock(holding, seed=bytes.fromhex(fingerprint)))
 
 
 def probed(world: World) -> tuple[str, str]:
@@ -52,6 +63,7 @@ def probed(world: World) -> tuple[str, str]:
         head=digest,
         evaluations=(Evaluation(cell=Cell(domain="photo", split="validation"), confusion=counted(5_000, 1)),),
     )
+    offer(world, sha256(b"things"))
     world.work(receipt, {digest: path})
     return str(base.featurizer), digest
 
@@ -71,6 +83,7 @@ def test_counts_of_21841_classes_are_pushed_shown_ranked_and_checked(world: Worl
             cells=(CELL,),
         )
         evaluation = Evaluation(cell=CELL, confusion=counted(images, number + 1))
+        offer(world, sha256(holder))
         world.work(Receipt(assignment=work, node=world.signer.node, evaluations=(evaluation,)), {})
     both = add([counted(images, 1), counted(images, 2)])
     correct, all_images = totals(both)

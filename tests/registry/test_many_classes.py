@@ -6,6 +6,7 @@ import pytest
 
 from ratatouille.exchange.assignment import Cell, Evaluate, Probe
 from ratatouille.exchange.confusion import Confusion, add, by_class, confusion_of, totals
+from ratatouille.exchange.membership import Stock
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.record import sha256
 from ratatouille.tasks.holding import Holding
@@ -13,7 +14,7 @@ from ratatouille.tasks.task import Task
 from registry.audit.walk import audit
 from registry.commands.scores import class_lines, score_lines
 from registry.web.cells import cells, mistakes
-from tests.registry.world import NETWORK, Stock, World, head
+from tests.registry.world import NETWORK, World, head
 
 CLASSES = 21_841
 THINGS = Task(

@@ -21,6 +21,7 @@ from ratatouille.exchange.version import Parent, Rule, Version
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture, Part, Tensor
 from ratatouille.weights.canonical import size
+from registry.changes.restoring import may_return
 from registry.contributions.answers import CHUNK
 from registry.contributions.definitions import architecture, task
 from registry.records import State
@@ -170,13 +171,19 @@ def _check_import(work: Import, receipt: Receipt, parents: Sequence[Start]) -> N
 def _refuse_taken_back(connection: Connection, work: Import) -> None:
     """What was taken back does not come again as somebody's import, whole or with another head.
 
-    A featurizer that a version shares which stands (a probe keeps that of the foundation) was not taken back.
+    A featurizer that a version shares which stands (a probe keeps that of the foundation) was not taken back, nor was
+    one of which somebody has signed since that its receipt may come again.
     """
     same = (VersionRow.featurizer == work.featurizer, VersionRow.architecture == work.architecture)
     whole = (*same, VersionRow.head == work.head)
     for conditions, what in ((same, "this featurizer is"), (whole, "these weights are")):
-        rows = connection.execute(select(VersionRow.id, VersionRow.state).where(*conditions)).all()
-        gone = [row.id for row in rows if row.state == "retracted"]
+        columns = (VersionRow.id, VersionRow.state, VersionRow.receipt)
+        rows = connection.execute(select(*columns).where(*conditions)).all()
+        gone = [
+            row.id
+            for row in rows
+            if row.state == "retracted" and (row.receipt is None or not may_return(connection, row.receipt))
+        ]
         if gone and len(gone) == len(rows):
             raise Refusal(
                 f"{what} that of version {gone[0][:12]}…, which was taken back (`ratatouille show {gone[0][:12]}` says "

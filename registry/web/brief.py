@@ -33,7 +33,7 @@ class Brief(Record):
     message: str
     names: tuple[str, ...]
     """Aliases that point here, and tags."""
-    not_evaluated: bool
+    not_evaluated: bool = False
     """Whether a retraction moved an alias here, and nobody has counted the version since."""
     parents: tuple[Parent, ...]
 

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from registry.folders.importing import Parts
 
-NEEDED = ("torch", "timm", "torchvision")
+NEEDED = ("torch", "timm", "torchvision", "PIL")
 
 
 def notes_of_agreement(parts: Parts) -> list[str]:
@@ -20,12 +19,14 @@ def notes_of_agreement(parts: Parts) -> list[str]:
     Raises:
         Refusal: when they do not, or timm cannot build the checkpoint's.
     """
-    missing = [package for package in NEEDED if find_spec(package) is None]
-    if missing:
-        return [f"the checkpoint's network was not run beside ours, since {missing[0]} is not installed"]
-    from ratatouille.training import numerics
-    from ratatouille.training.agreement import is_known, refuse_disagreement
-
+    try:
+        from ratatouille.training import numerics
+        from ratatouille.training.agreement import is_known, refuse_disagreement
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in NEEDED:
+            raise
+        return [f"the checkpoint's network was not run beside ours, since {package} is not installed"]
     name = parts.whole.architecture.name
     if not is_known(name):
         return [f"the checkpoint's network was not run beside ours, since this timm does not know {name}"]

@@ -33,6 +33,8 @@ class Scene:
     folder: Path
     ground: Ground
     address: str
+    offered: str
+    """The fingerprint of the data that the node `chiara` offers."""
     rehearsed: Path
     """A registry without a service, for rehearsals."""
 
@@ -50,12 +52,13 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         nodes = tuple(read_node_settings(ground.node_file(name)) for name in NODES)
         offer_all(registry, Stage("", nodes, folder / "offered"))
         coordinator = Signer.open(folder / "coordinator.key")
+        (offered,) = (one.holdings[0].fingerprint for one in registry.offers() if one.name == "chiara")
         registry.announce(coordinator.seal(Announcement(fleet=f"127.0.0.1:{free_port()}")))
         registry.close()
         rehearsed = open_registry(folder / "rehearsed")
         ground.enter(rehearsed)
         rehearsed.close()
-        yield Scene(folder, ground, f"grpc://127.0.0.1:{port}", folder / "rehearsed")
+        yield Scene(folder, ground, f"grpc://127.0.0.1:{port}", offered, folder / "rehearsed")
     finally:
         service.terminate()
         service.wait(60)
@@ -89,7 +92,9 @@ SERVICES = {
         "-m registry.service --folder {folder}/state --port {port}", "everybody on this machine", 40
     ),
     "the worker": Service(
-        "-m contributor_client.worker --settings {node} --folder {folder}/state --remote {remote}", "worker ready", 4
+        "-m contributor_client.worker --settings {node} --folder {folder}/state --remote {remote} --offered {offered}",
+        "worker ready",
+        4,
     ),
     "the executor": Service(
         "-m contributor_client.executor --runtime 127.0.0.1:{port} --secret {folder}/new.secret", "Executor ready", 1
@@ -145,6 +150,7 @@ def start(service: Service, scene: Scene, folder: Path) -> subprocess.Popen[byte
         "port": free_port(),
         "other": free_port(),
         "remote": scene.address,
+        "offered": scene.offered,
         "local": scene.rehearsed,
         "node": scene.ground.node_file("chiara"),
         "auxiliary": scene.ground.node_file("anna"),

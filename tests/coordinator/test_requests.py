@@ -30,6 +30,9 @@ class Rounds(Offered):
     ) -> list[RoundRecord]:
         return [] if before else [one for one in self.kept.values() if not states or one.state in states]
 
+    def round(self, id: str) -> RoundRecord:
+        return self.kept[id]
+
     def request_round(self, record: RoundRecord) -> RoundRecord:
         return self.kept.setdefault(record.id, record)
 

@@ -8,6 +8,7 @@ import signal
 import warnings
 from pathlib import Path
 
+import psutil
 from sqlalchemy import URL, create_engine, make_url, select, text
 
 from registry.database import Database
@@ -60,8 +61,11 @@ class PostgresqlServer:
         self.run("SELECT pg_reload_conf()")
 
     def pause(self) -> None:
-        """Stop the server; the databases stay."""
-        self._server.stop()
+        """Stop the server at once, as a crash would; the databases stay."""
+        if (pid := self._server.get_pid()) is not None:
+            server = psutil.Process(pid)
+            server.send_signal(signal.SIGQUIT)
+            server.wait(60)
 
     def resume(self) -> None:
         """Start it again."""

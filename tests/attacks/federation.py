@@ -1,7 +1,8 @@
-"""One running federation for everybody who attacks it: coordinator with a web page, nodes, a round at work."""
+"""A running federation to attack: a coordinator with a web page, nodes, and a round at work."""
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,9 +77,9 @@ def _runs(process: psutil.Process, module: str) -> bool:
     return module in line and not any("tether.py" in word for word in line)
 
 
-@pytest.fixture(scope="session")
-def aim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aim]:
-    folder = tmp_path_factory.mktemp("attacked")
+@contextmanager
+def attacked(folder: Path) -> Iterator[Aim]:
+    """A federation with a round at work, until the block ends."""
     ground = Ground(folder / "ground")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRACE_OF_HOSTILE_CODE", str(folder / "trace"))

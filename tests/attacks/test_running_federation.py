@@ -1,19 +1,30 @@
-"""Another user of the coordinator's machine connects to every port, reads what it may, and gets nothing."""
+"""What attackers get of a running federation: another user of the machine, and a web page in its owner's browser."""
 
+import http.client
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.attacks.conftest import Aim
+from tests.attacks.federation import Aim, attacked
 from tests.coordinator.federation import NODES
 from tests.coordinator.test_work_lane import PROBE
 
 ROOT = Path(__file__).parents[2]
+WAYS = [("GET", "/health"), ("GET", "/"), ("POST", "/v1/fleet/pull-messages"), ("POST", "/v1/control/start-run")]
+
+
+@pytest.fixture(scope="module")
+def aim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aim]:
+    """One federation for this file: it trains all the time, so it must not outlive these tests."""
+    with attacked(tmp_path_factory.mktemp("attacked")) as aim:
+        yield aim
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +51,9 @@ def seen(aim: Aim) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     found["ports"] = {int(port): what for port, what in found["ports"].items()}
     return found
+
+
+# -- another user of the coordinator's machine, who connects to every port and reads what it may
 
 
 def test_every_port_is_known_to_this_test(aim: Aim, seen: dict[str, Any]) -> None:
@@ -94,3 +108,51 @@ def test_no_command_line_holds_a_token_or_a_secret(aim: Aim) -> None:
 def test_the_folders_of_secrets_are_their_owners_only(aim: Aim) -> None:
     for path in (aim.coordinator / "flower" / "control.secret", *aim.federation.home.glob("nodes/*/flower/*.secret")):
         assert path.stat().st_mode & 0o077 == 0
+
+
+# -- a web page in the browser of somebody who runs a coordinator or a node: it may ask loopback ports
+
+
+def asked(port: int, method: str, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str]]:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.putrequest(method, path, skip_host=True)
+        for name, value in {"content-length": "0", **headers}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}
+
+
+def http_ports(aim: Aim) -> list[int]:
+    """The ports that speak HTTP/1, which is what a browser's page can send: all but the registry's gRPC."""
+    return [port for port in aim.ports() if port != aim.federation.port]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:PORT", "127.0.0.1.evil.example:PORT"])
+def test_a_name_that_was_pointed_at_this_machine_is_refused_on_every_port(aim: Aim, host: str) -> None:
+    for port in http_ports(aim):
+        for method, path in WAYS:
+            status, _ = asked(port, method, path, {"host": host.replace("PORT", str(port))})
+            assert status == 421, f"{method} {path} on {port}: {status}"
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:1"])
+def test_a_request_of_a_foreign_page_is_refused_on_every_port(aim: Aim, origin: str) -> None:
+    for port in http_ports(aim):
+        for method, path in WAYS:
+            status, headers = asked(port, method, path, {"host": f"127.0.0.1:{port}", "origin": origin})
+            assert status == 403, f"{method} {path} on {port}: {status}"
+            assert "access-control-allow-origin" not in headers
+
+
+def test_the_registry_does_not_speak_to_browsers(aim: Aim) -> None:
+    for method, path in WAYS:
+        with pytest.raises((http.client.HTTPException, OSError)):
+            asked(aim.federation.port, method, path, {"host": f"127.0.0.1:{aim.federation.port}"})
+
+
+def test_the_page_itself_still_answers_its_own_reader(aim: Aim) -> None:
+    port = aim.federation.web_port
+    own = {"host": f"localhost:{port}"}
+    assert asked(port, "GET", "/", own)[0] == 200
+    assert asked(port, "GET", "/", own | {"origin": f"http://localhost:{port}"})[0] == 200

@@ -76,5 +76,5 @@ def refuse_retracted(connection: Connection, receipt: str) -> None:
     if row is not None and row.state == "retracted" and not may_return(connection, receipt):
         raise Refusal(
             f"receipt {receipt[:12]}… was retracted, and does not come back by being pushed again; answer the question "
-            "anew, or have a maintainer restore it"
+            f"anew, or have a maintainer sign that it may come again: `ratatouille retract {receipt} --undo -m why`"
         )

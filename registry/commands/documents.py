@@ -70,7 +70,16 @@ class Retractions(Printed):
 
 
 Retracted = extended(Retraction, left_behind=tuple[Naming, ...])
-Retract = Retracted | Retractions
+
+
+class MayReturn(Printed):
+    """A receipt that was taken back and may come again."""
+
+    receipt: Digest
+    may_return: bool
+
+
+Retract = Retracted | Retractions | MayReturn
 
 
 class StillOffered(Printed):

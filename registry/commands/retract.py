@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
 
 from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, PublicName, Remote
+from ratatouille.errors import Refusal, Unreachable
+from registry.changes.maintain import Maintainer
 from registry.commands.opened import opened
 from registry.commands.release import signing
 from registry.pages import every
+from registry.port import Registry
 from registry.records import Naming, Retraction
 
 Why = Annotated[str, typer.Option("--message", "-m", help="Why; it is kept in the history.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
+_DIGEST = re.compile("[0-9a-f]{64}")
 MOST_SHOWN = 20
 """Versions that are named one by one; `--json` has more."""
 
@@ -22,6 +27,9 @@ MOST_SHOWN = 20
 def retract(
     revision: Annotated[str | None, typer.Argument(help="The version to take back.", metavar="[REV]")] = None,
     message: Why = "",
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Let what was taken back come again, when its node pushes it again.")
+    ] = False,
     dry_run: DryRun = False,
     who: PublicName = None,
     remote: Remote = None,
@@ -32,13 +40,52 @@ def retract(
     Its question is open again. Every average that it is in is made again from its other parents, and aliases move
     there. Versions that were trained from it are listed and stand: that influence cannot be taken back. Without REV it
     lists what was taken back.
+
+    A receipt that was taken back is refused for ever, unless a maintainer signs with --undo that it may come again;
+    name it by its version, or by its receipt.
     """
+    if undo and (revision is None or dry_run):
+        raise Refusal("--undo needs the version or receipt that may come again, and knows no --dry-run")
     with opened(remote) as registry:
         if revision is None:
             _show_all(list(every(lambda last: registry.retractions(last.number if last else None))), as_json)
             return
+        if undo:
+            _undo(registry, signing(registry, who), str(revision), message, as_json)
+            return
         done = signing(registry, who).retract(revision, message, dry_run)
     show(done, as_json)
+
+
+def _undo(registry: Registry, maintainer: Maintainer, wanted: str, message: str, as_json: bool) -> None:
+    receipt = _receipt(registry, wanted)
+    maintainer.restore(receipt, message)
+    if as_json:
+        output.print_json({"receipt": receipt, "may_return": True})
+        return
+    output.print_line(f"receipt {output.short(receipt)} may come again: its node pushes it, or is asked again")
+
+
+def _receipt(registry: Registry, wanted: str) -> str:
+    """The receipt that is meant: it is named itself, or by its version.
+
+    Raises:
+        Refusal: for an unknown version, and for an average, which has no receipt.
+    """
+    try:
+        found = registry.show(wanted).entry.version.receipt
+    except Unreachable:
+        raise
+    except Refusal:
+        if _DIGEST.fullmatch(wanted):
+            return wanted
+        raise
+    if found is None:
+        raise Refusal(
+            f"version {wanted[:12]} is an average, which the registry made; `ratatouille release` names the version "
+            "that people should use"
+        )
+    return found
 
 
 def plain(done: Retraction) -> dict[str, object]:

@@ -11,6 +11,7 @@ from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
 from ratatouille.weights.canonical import LARGEST_HEADER, header
 from registry.pages import clipped, fitting
+from registry.readable import readable
 from registry.schema import ArchitectureRow, TaskRow
 from registry.texts import LARGEST_ARCHITECTURE, LARGEST_TASK, storable
 
@@ -100,4 +101,4 @@ def task(connection: Connection, name_or_digest: str) -> Task:
 def tasks(connection: Connection, after: str, limit: int) -> list[Task]:
     """Tasks by name, those after a name; as many as fit a page."""
     query = select(TaskRow.record).where(TaskRow.name > after).order_by(TaskRow.name).limit(clipped(limit))
-    return [Task.from_json(record) for record in fitting(connection.execute(query).scalars(), len)]
+    return list(readable("tasks", fitting(connection.execute(query).scalars(), len), Task.from_json))

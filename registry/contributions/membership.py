@@ -23,6 +23,7 @@ from registry.contributions.holdings import end_holdings, enter_holdings, held_b
 from registry.contributions.sequence import check_follows
 from registry.history.chronicle import record_event
 from registry.pages import PAGE_CHARACTERS
+from registry.readable import readable
 from registry.schema import LeaseRow, OfferRow
 from registry.settings import read_settings
 
@@ -153,7 +154,8 @@ def withdraw_offer(connection: Connection, withdrawal: OfferWithdrawal) -> None:
 def offers(connection: Connection) -> list[Offer]:
     """The offers that stand now, by name."""
     query = select(OfferRow.sealed).where(OfferRow.expires > time.time()).order_by(OfferRow.name, OfferRow.node)
-    return [Offer.from_json(Sealed.from_json(sealed).body) for sealed in connection.execute(query).scalars()]
+    sealed = connection.execute(query).scalars()
+    return list(readable("offers", sealed, lambda one: Offer.from_json(Sealed.from_json(one).body)))
 
 
 def take_lease(connection: Connection, lease: Lease) -> Lease | None:
@@ -260,4 +262,4 @@ def release_lease(connection: Connection, work_id: str, node: str) -> None:
 def leases(connection: Connection) -> list[Lease]:
     """The live leases, those that expire first at the front."""
     query = select(LeaseRow.record).where(LeaseRow.expires > time.time()).order_by(LeaseRow.expires, LeaseRow.work_id)
-    return [Lease.from_json(record) for record in connection.execute(query).scalars()]
+    return list(readable("leases", connection.execute(query).scalars(), Lease.from_json))

@@ -1,8 +1,10 @@
 """One round over a real federation, undisturbed and disturbed, against the same round rehearsed without Flower."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from coordinator.conductor import Conductor
 from coordinator.rehearsal import Stage, rehearse
@@ -145,6 +147,27 @@ def test_a_deadline_ends_a_round_that_an_absent_node_would_hang(ground: Ground, 
         assert len(found["soup"].members) == 3
         assert found["soup"].final is not None
         assert record.reason == "" or "ratatouille" in record.reason
+
+
+def test_a_node_whose_images_changed_is_parked_and_its_replica_does_the_work(
+    ground: Ground, stage: Stage, tmp_path: Path
+) -> None:
+    file = ground.write_round("replica", STEPS, recipes=["soup"])
+    data = shutil.copytree(ground.folder / "data" / "shapes", ground.folder / "copied")
+    table = {"task": "shapes", "path": "copied", "domains": ["day", "night"], "group": "stem"}
+    ground.node_file("dora").write_text(tomli_w.dumps({"name": "dora", "device": "cpu", "data": [table]}))
+    with Federation(ground, tmp_path) as federation:
+        registry = federation.registry
+        federation.start_node("dora")
+        wait_until(lambda: "dora" in {offer.name for offer in registry.offers()}, 120, "the replica has joined")
+        next((data / "day").rglob("*.png")).unlink()
+        record = federation.finish(round := federation.request(file))
+        assert record.state == "done", record.reason
+        assert weights_of(registry, round) == rehearsed(file, stage)
+        (dora,) = (offer for offer in registry.offers() if offer.name == "dora")
+        assert [one.failure.code for one in dora.parked] == ["data-changed"]
+        assert {entry.node for entry in registry.log(limit=1000)}.isdisjoint({dora.node})
+    assert "parked: " in (tmp_path / "dora.log").read_text()
 
 
 def test_the_work_id_names_the_question() -> None:

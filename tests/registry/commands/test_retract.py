@@ -79,3 +79,20 @@ def test_an_average_that_nothing_is_left_of_is_promised_no_replacement(history: 
     asked = call("retract", history["second"], "-m", "wrong labels", "--dry-run").out
     assert "none of its parents is left" in asked
     assert "a new average" not in asked
+
+
+def test_what_was_taken_back_may_come_again_once_a_maintainer_signs_that(history: dict[str, str], world: World) -> None:
+    receipt = world.registry.show(history["first"]).entry.version.receipt
+    assert receipt is not None
+    call("retract", history["first"], "--undo", "-m", "it was right").refused("was not taken back")
+    call("retract", history["first"], "-m", "wrong labels")
+    call("retract", history["first"], "--undo").refused("say why")
+    call("retract", history["average"], "--undo", "-m", "why").refused("is an average")
+    call("retract", "--undo", "-m", "why").refused("--undo needs the version or receipt")
+    said = call("retract", history["first"], "--undo", "-m", "it was right").out
+    assert said == f"receipt {receipt[:10]} may come again: its node pushes it, or is asked again\n"
+    assert call("retract", receipt, "--undo", "-m", "it was right", "--json").json == {
+        "receipt": receipt,
+        "may_return": True,
+    }
+    assert world.registry.events()[-1].kind == "restore"

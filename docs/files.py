@@ -230,7 +230,7 @@ def _value(value: object) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("METHOD.md", "[method.md](method.md)")
+    return text.replace("|", "\\|").replace("docs/method.md", "[method.md](method.md)")
 
 
 def _comments(template: str) -> dict[str, str]:

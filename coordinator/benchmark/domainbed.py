@@ -1,7 +1,7 @@
 """The benchmark `domainbed`: every domain of a data set held out in turn, the other data sets as auxiliary tasks.
 
-Steps, evaluations and SWAD's ratio are the reference's for each target (METHOD.md 2). Auxiliary runs see all domains of
-their data set, as in the paper: two data sets may have domains of one name.
+Steps, evaluations and SWAD's ratio are the reference's for each target (docs/method.md §2). Auxiliary runs see all
+domains of their data set, as in the paper: two data sets may have domains of one name.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def suite(
             f"DomainBed's protocol on {', '.join(row.title for row in wished or there)}: every domain is held out in "
             f"turn, and a trial's score is the mean over them. Auxiliary tasks: the other data sets that were there "
             f"({', '.join(row.title for row in there)}), each in all its domains. Differences from the reference: "
-            "docs/method.md, section 6."
+            "docs/method.md §6."
         ),
     )
 

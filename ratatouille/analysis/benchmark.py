@@ -2,7 +2,7 @@
 
 A round's score is its table's (`report`). Within a trial, scores are averaged over the rounds that hold out different
 domains, as published tables are; over trials there are intervals. Differences are paired trial by trial, because runs
-of one number share seed, split and hyper-parameters in all recipes (METHOD.md 7).
+of one number share seed, split and hyper-parameters in all recipes (docs/method.md §7).
 """
 
 from __future__ import annotations

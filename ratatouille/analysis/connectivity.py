@@ -1,6 +1,6 @@
 """Linear mode connectivity: whether networks stay as accurate on the line between two as the line between their scores.
 
-METHOD.md 4, figure 4. Accuracy is the mean over domains of the share of correctly classified images.
+docs/method.md §4.1. Accuracy is the mean over domains of the share of correctly classified images.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KINDS = ("observation 1", "observation 2", "hypothesis 1", "hypothesis 2", "thre
 _DRAWS = 20_000
 
 ORDER, ORDERS = 3, {"terra-incognita": 4, "camelyon17-wilds": 5}
-"""Of the polynomial that a figure draws through a curve's points, by target (METHOD.md 4)."""
+"""Of the polynomial that a figure draws through a curve's points, by target (docs/method.md §4.1)."""
 
 Verdict = Literal["holds", "unclear", "barrier"]
 

@@ -1,4 +1,4 @@
-"""Diversity: how differently runs err on the same images, and what averaging them gains (METHOD.md 4, figure 3)."""
+"""Diversity: how differently runs err on the same images, and what averaging them gains (docs/method.md §4.2)."""
 
 from __future__ import annotations
 

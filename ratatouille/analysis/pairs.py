@@ -1,4 +1,4 @@
-"""Pairs of runs: how differently two of them err on the same images, in three measures (METHOD.md 4)."""
+"""Pairs of runs: how differently two of them err on the same images, in three measures (docs/method.md §4.2)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Published results on DomainBed's data sets: out-of-distribution accuracy in %, ResNet-50 (METHOD.md 5).
+"""Published results on DomainBed's data sets: out-of-distribution accuracy in %, ResNet-50 (docs/method.md §5).
 
 Mean over held-out domains and trials. Rows are ours, columns the names of `tasks.domainbed`. Fusing is left out where
-its row equals that of greedy soups on three data sets, which looks like a slip (METHOD.md 6, 8).
+its row equals that of greedy soups on three data sets, which looks like a slip (docs/method.md §6.8).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class Augmentation(Record):
-    """Random changes of training images, drawn per image (METHOD.md 2)."""
+    """Random changes of training images, drawn per image (docs/method.md §2)."""
 
     smallest_crop: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Random resized crop: the area is uniform between this share and 1."""
@@ -74,20 +74,20 @@ class Probe(_DataAssignment):
 
 
 class KeepBest(Record):
-    """The evaluated step with the highest validation score, the first of several (METHOD.md 2)."""
+    """The evaluated step with the highest validation score, the first of several (docs/method.md §2)."""
 
     kind: Literal["best"] = "best"
 
 
 class KeepLast(Record):
-    """The last step, as auxiliary runs do (METHOD.md 3.8)."""
+    """The last step, as auxiliary runs do (docs/method.md §3.8)."""
 
     kind: Literal["last"] = "last"
 
 
 class KeepMean(Record):
     """The running mean of all steps from `start` on, at the evaluated step where that mean scores best on validation
-    (METHOD.md 3.3, MA).
+    (docs/method.md §3.3).
     """
 
     kind: Literal["mean"] = "mean"
@@ -95,7 +95,7 @@ class KeepMean(Record):
 
 
 class KeepValley(Record):
-    """The mean of all steps inside a valley of the validation loss (METHOD.md 3.3, SWAD)."""
+    """The mean of all steps inside a valley of the validation loss (docs/method.md §3.3)."""
 
     kind: Literal["valley"] = "valley"
     converge: PositiveInt = 3
@@ -110,7 +110,10 @@ Keep = Annotated[KeepBest | KeepLast | KeepMean | KeepValley, Field(discriminato
 
 
 class FineTune(_DataAssignment):
-    """Train all parameters from (head, featurizer) on the training split of `domains` (METHOD.md 2, 3.2, 3.8)."""
+    """Train all parameters from (head, featurizer) on the training split of `domains`.
+
+    docs/method.md §2, §3.2, §3.8.
+    """
 
     kind: Literal["fine_tune"] = "fine_tune"
     featurizer: Digest
@@ -167,7 +170,7 @@ class Mixture(Record):
 
 
 class Compare(_DataAssignment):
-    """Count how several networks classify the same images; nothing but counts leaves the node (METHOD.md 4).
+    """Count how several networks classify the same images; nothing but counts leaves the node (docs/method.md §4).
 
     Interpolation curves, output ensembles, diversity and greedy selection are all questions of this kind.
     """

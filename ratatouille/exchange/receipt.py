@@ -68,7 +68,7 @@ class Pair(Record):
     first: Count
     second: Count
     both: Count
-    """Images that both classify correctly (N11 of METHOD.md 4)."""
+    """Images that both classify correctly (N11 of docs/method.md §4.2)."""
     only_first: Count
     only_second: Count
     neither: Count

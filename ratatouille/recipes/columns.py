@@ -43,7 +43,7 @@ def _auxiliary_start(walk: Walk, number: int, trial: int) -> Start | None:
 
 
 def _fused_start(walk: Walk, number: int, trial: int) -> Start | None:
-    """A convex mix of the foundation and one run of each member of the pool, drawn for each run (METHOD.md 3.7)."""
+    """A convex mix of the foundation and one run of each member of the pool, drawn per run (docs/method.md §3.7)."""
     runs = [walk.start(one, number) for one in walk.round.pool]
     starts = [walk.round.foundation, *(run for run in runs if run is not None)]
     if len(starts) <= len(runs):
@@ -129,7 +129,7 @@ def _uniform(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
 
 def _greedy(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
     """One pass over the runs by descending validation score: a run is kept if the mean of the kept ones and it is at
-    least as accurate on the pooled validation images (METHOD.md 3.4).
+    least as accurate on the pooled validation images (docs/method.md §3.4).
 
     The nodes make the candidates themselves: only the chosen mean becomes a version.
     """
@@ -153,7 +153,7 @@ def _greedy(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
 
 
 def _logits(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
-    """Mean of the members' outputs; no set of weights does that, so there is no version (METHOD.md 3.5)."""
+    """Mean of the members' outputs; no set of weights does that, so there is no version (docs/method.md §3.5)."""
     return walk.ensemble(members)
 
 
@@ -179,7 +179,7 @@ def mean_of(members: Sequence[Candidate]) -> Mixture:
 
 
 def kept_with(fact: Fact, head: Fact, share: float) -> list[Parent] | None:
-    """(1 − share) · start + share · run, as parents of a combination (METHOD.md 3.3, WiSE-FT)."""
+    """(1 − share) · start + share · run, as parents of a combination (docs/method.md §3.3)."""
     if fact.version is None or head.version is None:
         return None
     return [

@@ -1,4 +1,4 @@
-"""The seeds and hyper-parameters of runs, drawn as the paper's sweep draws them (METHOD.md 2).
+"""The seeds and hyper-parameters of runs, drawn as the paper's sweep draws them (docs/method.md §2).
 
 A run's values depend on its number and trial only, never on its start or on the pool of auxiliary tasks: so two recipes
 are paired run by run.
@@ -26,7 +26,7 @@ class Hyperparameters(Record):
 
 
 def seed_hash(*arguments: object) -> int:
-    """MD5 of the argument tuple's text, modulo 2^31 (METHOD.md 2, seed hash)."""
+    """MD5 of the argument tuple's text, modulo 2^31 (docs/method.md §2, seed hash)."""
     return int(hashlib.md5(str(arguments).encode(), usedforsecurity=False).hexdigest(), 16) % 2**31
 
 
@@ -45,14 +45,14 @@ def draw(protocol: Protocol, number: int, trial: int) -> Hyperparameters:
 
 
 def run_seed(task: str, held_out: Sequence[str], number: int, trial: int) -> int:
-    """Seed of a run's batches, augmentation and dropout; independent of start and pool (METHOD.md 7)."""
+    """Seed of a run's batches, augmentation and dropout; independent of start and pool (docs/method.md §7)."""
     return seed_hash(task, "ERM", tuple(held_out), number, trial)
 
 
 def fusing_weights(count: int, spread: float, number: int, trial: int) -> tuple[float, ...]:
-    """λ_i = κ_i / Σκ of `count` starts for one run, κ_i = exp(spread · u_i), u_i uniform in [0, 1) (METHOD.md 3.7).
+    """λ_i = κ_i / Σκ of `count` starts for one run, κ_i = exp(spread · u_i), u_i uniform in [0, 1).
 
-    Rounded to nine digits, so that every machine asks for the same mix.
+    docs/method.md §3.7. Rounded to nine digits, so that every machine asks for the same mix.
     """
     drawn = np.random.RandomState(seed_hash(number, trial, "fusing")).uniform(size=count)
     weights = [math.exp(spread * float(one)) for one in drawn]

@@ -1,7 +1,7 @@
 """The plan of a round as a pure function: facts in, open work out.
 
 The same function starts a round, continues it after a crash, and finds at the end that nothing is open. It knows no
-node, socket, file or clock. Source: METHOD.md 3.
+node, socket, file or clock. Source: docs/method.md §3.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Protocols: the numbers of a sweep that depend on the scale of data and network, as rows of one table.
 
 A round names a row and may override single values; the resolved values are part of every work id. `domainbed` is
-METHOD.md section 2 with the defects of its section 6 mended; `domainbed-reference` keeps those of the reference's
-choices that change results, for comparison with published tables (docs/method.md names them); `emoji` is ours, for
-64-pixel drawings on two cores, chosen on validation data (docs/emoji-protocol.md).
+docs/method.md §2 with the defects of §6 mended; `domainbed-reference` keeps two of the reference's choices that change
+results (docs/method.md §6.1, §6.6), for comparison with published tables; `emoji` is ours, for 64-pixel drawings on two
+cores, chosen on validation data (docs/emoji-protocol.md).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Protocol(Record):
     """M, the number of target runs of each recipe."""
     steps: PositiveInt
     warmup: NonNegativeInt
-    """Head-only steps when the start is not the foundation (METHOD.md 3.8), counted inside `steps`."""
+    """Head-only steps when the start is not the foundation (docs/method.md §3.8), counted inside `steps`."""
     batch: PositiveInt
     """Images per training domain and step."""
     evaluate_every: PositiveInt
@@ -47,7 +47,7 @@ class Protocol(Record):
     changes must not change it.
     """
     auxiliary_tasks: dict[Name, AuxiliaryValues] = Field(default_factory=dict, exclude_if=lambda tasks: not tasks)
-    """Auxiliary tasks, by name, whose runs take other values than the two above, as data sets do in METHOD.md 2."""
+    """Auxiliary tasks, by name, whose runs take other values than the two above, as in docs/method.md §2."""
     auxiliary_rate_factor: Annotated[PositiveFloat, Field(exclude_if=lambda factor: factor == 1.0)] = 1.0
     """Factor on the learning rates of auxiliary runs. Left out of the record where it is 1, as in the paper, so that
     rounds that were entered before there was a factor keep their ids.
@@ -62,21 +62,21 @@ class Protocol(Record):
     probe_iterations: PositiveInt
     probe_trial: Literal["own", "first"] = "own"
     """Whose training split the shared head is probed on: each trial's own, or trial 0's for all, which has seen images
-    that other trials validate on (METHOD.md 6, 1).
+    that other trials validate on (docs/method.md §6.1).
     """
     untrained_members: Annotated[bool, Field(exclude_if=lambda members: members)] = True
     """Whether a run that kept step 0, so that its weights are its start, is a member of averages and ensembles like any
     other, as in the paper. Reports and pages mark it either way.
     """
     average_from: PositiveInt = 100
-    """First step of the trajectory's mean (METHOD.md 3.3, MA)."""
+    """First step of the trajectory's mean (docs/method.md §3.3)."""
     swad_converge: PositiveInt = 3
     swad_tolerance: PositiveInt = 6
     swad_ratio: NonNegativeFloat = 0.3
     wise_alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """The run's share in its mix with the linear probe (METHOD.md 3.3, WiSE-FT)."""
+    """The run's share in its mix with the linear probe (docs/method.md §3.3)."""
     fusing_spread: NonNegativeFloat = 4.0
-    """How unequal the coefficients of a fused start may be: κ = exp(spread · u) (METHOD.md 3.7)."""
+    """How unequal the coefficients of a fused start may be: κ = exp(spread · u) (docs/method.md §3.7)."""
     precision: Annotated[Literal["float32", "bfloat16"], Field(exclude_if=lambda name: name == "float32")] = "float32"
     """What trainings compute in. `bfloat16` is meant for GPUs, other numbers come of it, and it is not measured yet."""
     augmentation: Augmentation = Augmentation()
@@ -135,7 +135,7 @@ REFERENCE = DOMAINBED.model_copy(
     update={
         "name": "domainbed-reference",
         "probe_trial": "first",
-        "warmup": 201,  # the reference's loop is off by one (METHOD.md 6, 6)
+        "warmup": 201,  # the reference's loop is off by one (docs/method.md §6.6)
     }
 )
 

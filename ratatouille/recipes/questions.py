@@ -153,7 +153,7 @@ class Questions:
         return work_id, self.facts.get(work_id)
 
     def probe(self, task: str, share: Share, label: str, trial: int) -> tuple[str, Fact | None]:
-        """A head on the foundation's featurizer (METHOD.md 3.1), and the question's work id."""
+        """A head on the foundation's featurizer (docs/method.md §3.1), and the question's work id."""
         assignment = Probe(
             architecture=self.round.architecture,
             featurizer=self.round.foundation.featurizer,

@@ -1,7 +1,7 @@
 """The table of systems: every fine-tuning strategy of the paper's figure 1 is a row with three columns.
 
 Adding a system means adding a row here and, if its start, keep or combination is new, one entry in the table of that
-column (`columns.STARTS`, `columns.KEEPS`, `columns.COMBINATIONS`). Source: METHOD.md 3.
+column (`columns.STARTS`, `columns.KEEPS`, `columns.COMBINATIONS`). Source: docs/method.md §3.
 """
 
 from __future__ import annotations

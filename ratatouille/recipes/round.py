@@ -94,8 +94,8 @@ class Round(Record):
 
     @property
     def pool(self) -> tuple[Auxiliary | Given, ...]:
-        """What runs may start from besides the foundation, in ascending order of names (METHOD.md 3.8: sorted folders):
-        auxiliary tasks that the round trains, and starts that are there.
+        """What runs may start from besides the foundation, in ascending order of names (docs/method.md §3.8): auxiliary
+        tasks that the round trains, and starts that are there.
         """
         return tuple(sorted((*self.auxiliaries, *self.starts), key=lambda one: one.name))
 

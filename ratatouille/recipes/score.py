@@ -39,7 +39,7 @@ def add(parts: Sequence[Evaluation]) -> Evaluation:
 def pooled_accuracy(evaluations: Sequence[Evaluation]) -> Fraction | None:
     """Share of all images together that are classified correctly, whatever their domain; None for no image.
 
-    Greedy selection accepts by this, while it ranks by `score` (METHOD.md 3.4 and 6, 2).
+    Greedy selection accepts by this, while it ranks by `score` (docs/method.md §3.4 and §6.2).
     """
     images = sum(evaluation.count for evaluation in evaluations)
     return Fraction(sum(evaluation.correct for evaluation in evaluations), images) if images else None

@@ -1,4 +1,4 @@
-"""The table of analyses: what each asks of a round's runs, beyond what the recipes need (METHOD.md 4).
+"""The table of analyses: what each asks of a round's runs, beyond what the recipes need (docs/method.md §4).
 
 A study is a walk like a recipe: it asks through the same questions, so runs that a recipe has trained are not trained
 again, and nodes that hold the data count (`compare`) and never send it. What the counts say: `ratatouille.analysis`.

@@ -1,4 +1,4 @@
-"""What the figure over numbers of auxiliary tasks asks: averages of M runs over more and more starts (METHOD.md 4)."""
+"""The study of the number of auxiliary tasks: averages of M runs over more and more starts (docs/method.md §4.4)."""
 
 from __future__ import annotations
 

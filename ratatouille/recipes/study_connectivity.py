@@ -1,4 +1,4 @@
-"""What linear mode connectivity asks: networks on the lines between two or three others (METHOD.md 4, figure 4)."""
+"""What linear mode connectivity asks: networks on the lines between two or three others (docs/method.md §4.1)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ratatouille.recipes.walk import Walk
 
 T = TypeVar("T")
 POINTS = tuple(number / 10 for number in range(11))
-"""λ of an interpolation curve (METHOD.md 4)."""
+"""λ of an interpolation curve (docs/method.md §4.1)."""
 PAIRS = 6
 """Curves of each kind at most, the first pairs in order."""
 
@@ -49,7 +49,7 @@ def connectivity(walk: Walk) -> tuple[Curve, ...] | None:
     head = walk.shared_head(trial)[1]
     starts = [(one.name, walk.start(one, 0)) for one in pool]
     soup = [(f"run {number + 1}", run_of(walk, "soup", number)) for number in range(protocol.runs)]
-    # Run i of ratatouille is the first that starts from member i of the pool (METHOD.md 3.8).
+    # Run i of ratatouille is the first that starts from member i of the pool (docs/method.md §3.8).
     tuned = [
         (one.name, run_of(walk, "ratatouille", number)) for number, one in enumerate(pool, 1) if number < protocol.runs
     ]

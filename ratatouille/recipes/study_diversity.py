@@ -1,4 +1,4 @@
-"""What diversity asks: pairs of runs, at their end and on their way, and averages of runs (METHOD.md 4, figure 3)."""
+"""What diversity asks: pairs of runs, at their end and on their way, and averages of runs (docs/method.md §4.2)."""
 
 from __future__ import annotations
 

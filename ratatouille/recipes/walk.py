@@ -53,7 +53,7 @@ class Walk(Questions):
 
     def auxiliary(self, auxiliary: Auxiliary, number: int) -> Start | None:
         """The featurizer that target run `number` starts from: the last step of run `number` mod R on an auxiliary
-        task, from that task's own probe (METHOD.md 3.8).
+        task, from that task's own probe (docs/method.md §3.8).
 
         Where the task's domains are spread over holdings, each has R runs and a probe of its own, and target runs take
         the holdings in turn. Trials reshuffle the target's splits only: auxiliary work is done once for all targets.

@@ -1,8 +1,8 @@
 """Images into network inputs: random changes for training, none for validation and tests; then normalisation.
 
 Random resized crop, horizontal flip, colour jitter and grayscale, drawn for each image as torchvision's
-`RandomResizedCrop`, `RandomHorizontalFlip`, `ColorJitter` and `RandomGrayscale` do (METHOD.md 2), but computed for the
-whole batch at once and from an explicit generator. Images are squares already, squashed by `tasks.images`.
+`RandomResizedCrop`, `RandomHorizontalFlip`, `ColorJitter` and `RandomGrayscale` do (docs/method.md §2), but computed
+for the whole batch at once and from an explicit generator. Images are squares already, squashed by `tasks.images`.
 """
 
 from __future__ import annotations

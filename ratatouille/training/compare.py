@@ -1,4 +1,4 @@
-"""Counting how several networks classify the same images (METHOD.md 3.5 and 4): mixtures, ensembles, pairs.
+"""Counting how several networks classify the same images (docs/method.md §3.5 and §4): mixtures, ensembles, pairs.
 
 A network is given as digests and coefficients; mixtures are made here by the registry's own arithmetic, so a mixture
 has the bits that a combined version would have, and one of a single term is that version. One network is in memory at a

@@ -1,4 +1,4 @@
-"""The one training loop (METHOD.md 2, 3.2 and 3.8): Adam at a constant rate, L2 weight decay, cross-entropy.
+"""The one training loop (docs/method.md §2, §3.2 and §3.8): Adam at a constant rate, L2 weight decay, cross-entropy.
 
 The first `warmup` steps train the head only; then a fresh Adam trains everything, BatchNorm's γ and β included, its
 statistics never. Validation without augmentation at step 0, every `evaluate_every` steps and at the last. Batches come
@@ -196,7 +196,7 @@ class FineTuning:
         if self.step >= self.assignment.warmup:
             logits: Tensor = self.network(images)
             return logits
-        with torch.no_grad():  # no gradients of the featurizer are computed (METHOD.md 6, 6)
+        with torch.no_grad():  # no gradients of the featurizer are computed (docs/method.md §6.6)
             features = self.network.featurizer(images)
         warm: Tensor = self.network.head(self.network.dropout(features))
         return warm

@@ -1,4 +1,4 @@
-"""What a run keeps: rows of one table, each a small state machine that watches the run (METHOD.md 3).
+"""What a run keeps: rows of one table, each a small state machine that watches the run (docs/method.md §3).
 
 The loop calls `observe` before the first update and after every one, with the live weights. At the steps that are
 evaluated it asks for the weights to `judge` first, and tells their score and loss on the validation split; both are
@@ -50,7 +50,7 @@ class Keep(Protocol):
 
 
 class Best:
-    """The first evaluated step with the highest validation score, step 0 included (METHOD.md 2)."""
+    """The first evaluated step with the highest validation score, step 0 included (docs/method.md §2)."""
 
     def __init__(self) -> None:
         self._score: Fraction | None = None
@@ -81,7 +81,7 @@ class Best:
 
 
 class Last:
-    """The weights after the last step, as auxiliary runs keep them (METHOD.md 3.8)."""
+    """The weights after the last step, as auxiliary runs keep them (docs/method.md §3.8)."""
 
     def __init__(self) -> None:
         self._kept: Kept | None = None
@@ -133,7 +133,7 @@ class _Sum:
 
 
 class Mean:
-    """The running mean of all steps from `start` on, itself evaluated and chosen by validation (METHOD.md 3.3, MA).
+    """The running mean of all steps from `start` on, itself evaluated and chosen by validation (docs/method.md §3.3).
 
     Before `start` the mean is the live weights. No decay anywhere.
     """
@@ -174,7 +174,7 @@ class Mean:
 
 
 class Valley:
-    """The mean of all steps inside a valley of the validation loss (METHOD.md 3.3, SWAD).
+    """The mean of all steps inside a valley of the validation loss (docs/method.md §3.3).
 
     Steps between two evaluations are a segment, which carries the loss at its end. The valley begins with the first
     segment whose loss is the lowest of `converge` in a row, and ends when the lowest loss of `tolerance` segments in a

@@ -59,7 +59,7 @@ class Network(nn.Module):
         return logits
 
     def train(self, mode: bool = True) -> Network:
-        """As in torch, but whatever keeps running statistics stays in eval mode (METHOD.md 2); returns self."""
+        """As in torch, but whatever keeps running statistics stays in eval mode (docs/method.md §2); returns self."""
         super().train(mode)
         for module in self.modules():
             if "running_mean" in module._buffers or "running_var" in module._buffers:

@@ -1,4 +1,4 @@
-"""The linear probe: the best head on a frozen featurizer (METHOD.md 3.1), as one convex problem instead of many steps.
+"""The linear probe: the best head on a frozen featurizer, as one convex problem (docs/method.md §3.1).
 
 Minimises  mean loss + l2 / 2 · (‖W‖² + ‖b‖²)  over heads W·(x − μ) + b; x are the features of unaugmented training
 images, μ their mean. Every domain has the same share in the mean loss, as in the batches of fine-tuning. The bias is

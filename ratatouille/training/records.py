@@ -3,7 +3,7 @@
 `runs/<work id>/` has `assignment.json` (the question), `metrics.jsonl` and `events.out.tfevents.*`. They never leave
 the node, and they stay when the answer is pushed; the newest `RUNS` are kept. The lines are the record and the events
 are made of them: a run that goes on from a checkpoint cuts the lines behind it and writes the events anew, so no step
-is there twice (METHOD.md 6, 7).
+is there twice (docs/method.md §6.7).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which images a step trains on: `batch` of every domain, with replacement, concatenated in the order of the domains.
 
-Source: METHOD.md 2. Each stream of random numbers (images, augmentation, dropout) has its own generator, seeded by its
-name and the run's seed only; so runs with equal seeds see equal batches, whatever weights they start from.
+Source: docs/method.md §2. Each stream of random numbers (images, augmentation, dropout) has its own generator. It is
+seeded by its name and the run's seed only, so runs with equal seeds see equal batches, whatever they start from.
 """
 
 from __future__ import annotations

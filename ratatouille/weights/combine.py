@@ -3,7 +3,7 @@
 The order of the sum is the ascending order of the files' digests, the accumulator is float64 and is rounded once, so
 neither the order of arrival nor the machine can change a bit, and anybody can recompute it. Memory: a few pieces, for
 any number of files of any size. Buffers (BatchNorm statistics, counters) are copied: all files must agree on them.
-Uniform coefficients are counts, never 1/3. Source: METHOD.md 3.4, 3.7 and 4; the paper's step 5.
+Uniform coefficients are counts, never 1/3. Source: docs/method.md §3.4, §3.7, §3.8 and §4.1.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def combine(
 def interpolate(
     start: Mapping[str, Array], end: Mapping[str, Array], at: float, buffers: frozenset[str]
 ) -> dict[str, Array]:
-    """(1 − λ)·start + λ·end, λ = `at`; 0 and 1 return the ends bit for bit (METHOD.md 4, LMC)."""
+    """(1 − λ)·start + λ·end, λ = `at`; 0 and 1 return the ends bit for bit (docs/method.md §4.1)."""
     return combine([start, end], [1 - at, at], buffers)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ROOMS = ("ratatouille", "coordinator", "contributor_client", "registry", "docs", "benchmarks", "examples", "tests")
 BY_NAME = {str(page.relative_to(ROOT)): page for page in PAGES}
 
 
@@ -23,6 +24,11 @@ class Block:
 
 def text_of(page: Path) -> str:
     return page.read_text(encoding="utf-8")
+
+
+def sources() -> list[Path]:
+    """Every Python file of the rooms."""
+    return [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
 
 
 def blocks(language: str) -> list[Block]:

@@ -1,7 +1,7 @@
 """The table of data sets: names, domains and classes in the paper's order, and how each may lie on disk.
 
-Facts are those of DomainBed (`datasets.py`, `scripts/download.py`) and WILDS (`camelyon17_dataset.py`); METHOD.md 2 has
-the domains. A layout is a row too: another way to lie on disk is another `Layout`.
+Facts are those of DomainBed (`datasets.py`, `scripts/download.py`) and WILDS (`camelyon17_dataset.py`); the domains are
+those of docs/method.md §2. A layout is a row too: another way to lie on disk is another `Layout`.
 """
 
 from __future__ import annotations

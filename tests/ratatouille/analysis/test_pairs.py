@@ -1,4 +1,4 @@
-"""Measures of how two networks err, against numbers made by hand and the laws of METHOD.md 7."""
+"""Measures of how two networks err, against numbers made by hand and the laws of docs/method.md §7."""
 
 import numpy as np
 import pytest

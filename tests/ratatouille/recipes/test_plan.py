@@ -1,4 +1,4 @@
-"""METHOD.md as laws of the plan: what starts from what, what is shared, and when it is over."""
+"""docs/method.md §3 and §7 as laws of the plan: what starts from what, what is shared, and when it is over."""
 
 import math
 from collections import Counter

@@ -10,7 +10,7 @@ from tests.ratatouille.recipes.simulation import a_round
 
 
 def test_auxiliary_runs_on_domainnet_take_three_times_the_steps_whatever_the_target_takes() -> None:
-    # METHOD.md 2: 5001 steps, DomainNet 15001, evaluated every 500.
+    # docs/method.md §2: 5001 steps, DomainNet 15001, evaluated every 500.
     for row in (DOMAINBED, REFERENCE):
         assert row.of_auxiliary("pacs") == (5001, 100)
         assert row.of_auxiliary("domain-net") == (15001, 500)

@@ -15,7 +15,7 @@ METHOD = {
     "DomainNet": (6, 345),
     "Camelyon17-WILDS": (5, 2),
 }
-"""METHOD.md 2: domains and classes of each data set."""
+"""docs/method.md §2: domains and classes of each data set."""
 
 
 def test_the_table_has_the_paper_s_data_sets_with_their_domains_and_classes() -> None:

@@ -1,4 +1,4 @@
-"""What trainings are measured on: the demo's emoji and EfficientNet-Lite0; tiny shapes for tests of the benchmarks."""
+"""The inputs of training benchmarks: the demo's emoji with EfficientNet-Lite0, and tiny shapes for their tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How benchmarks say their report: a table for people, one JSON object for scripts, one line for a refusal."""
+"""Output of benchmarks: a table for people, one JSON object for scripts, one line for a refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What federation costs: the demo's round over Flower against the same round rehearsed with as many processes.
+"""The cost of federation: the demo's round over Flower against the same round rehearsed with as many processes.
 
 `python -m benchmarks.overhead [--json] [--steps N] [--folder DIR]`
 

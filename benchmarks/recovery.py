@@ -1,4 +1,4 @@
-"""How long a federation needs to be whole again after kill -9 of a part of it, and where the time goes.
+"""Time to recover: how long a federation takes to be whole again after kill -9 of a part of it.
 
 `python -m benchmarks.recovery [--json] [--times N] [--busy PROCESSES] [--folder DIR]`
 

@@ -1,4 +1,4 @@
-"""How many networks a node has counted on its images: the budget of each holding, kept by the node itself.
+"""The counting budget: how many networks a node has counted on each holding, kept by the node itself.
 
 A count says a little about single images, to whoever chose the network: a network that is right on one image only says
 whether that image is held. So a node counts a limited number of networks in a week on each holding, whoever asks and

@@ -1,4 +1,4 @@
-"""Whether a node's work lane answers: a small file between the SuperNode, which knows, and the node, which tells.
+"""State of a node's work lane: a small file that the SuperNode writes and the node reads.
 
 The SuperNode asks the coordinator for messages every few seconds and sends a sign of life every twenty; each answer,
 and each failure, is noted here. The node reads it to say whether orders can reach it.

@@ -1,4 +1,4 @@
-"""What a node obeys: orders that its coordinator signed, of a round that runs now in the registry, or owed by it."""
+"""Checks of an order: the coordinator signed it, and its round runs now in the registry, or the registry owes it."""
 
 from __future__ import annotations
 

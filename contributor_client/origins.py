@@ -1,4 +1,4 @@
-"""Where the heads come from that a node counts with: trainings and probes on some node's data, and averages of those.
+"""Origins of heads: a node counts only with heads that nodes trained or probed, and with averages of those.
 
 A head that somebody made by hand can be a question about single images, so a node does not count with an imported one,
 nor with an average that one is part of. What the registry says of a version is believed: a node of the federation

@@ -1,4 +1,4 @@
-"""What a node does no work with for a while (all of it, or one holding), and why: small files in the node's folder.
+"""Parked work: what a node does no work with for a while (all of it, or one holding), as small files with the reason.
 
 The worker and the executor write them. The process that renews the offer reads them, says the sentence in the node's
 terminal, and puts the code into the offer. A node that is started again begins with nothing parked. A sentence may name

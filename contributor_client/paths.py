@@ -1,4 +1,4 @@
-"""Where a node keeps what: one folder, private to its owner."""
+"""Paths of a node's files: one folder, private to its owner."""
 
 from __future__ import annotations
 

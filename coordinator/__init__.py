@@ -1,1 +1,1 @@
-"""Runs rounds: the Flower server side, its dispatcher, rehearsal and commands; works where torch is absent."""
+"""The coordinator: Flower's server side, dispatch, rehearsal and commands of rounds. It works where torch is absent."""

@@ -1,4 +1,4 @@
-"""What a round needs of the registry's disk: the weights that it will write, and known ones that are gone.
+"""Disk space that a round needs of the registry: the weights that it will write, and known ones that are gone.
 
 Sizes follow from the architecture and the tasks' classes, to the byte. A combination may turn out to be a part that is
 there already, so the sum is the most that can come.

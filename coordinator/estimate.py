@@ -1,4 +1,4 @@
-"""What a round will cost before it runs: work by kind, what is known already, where it can run, time and bytes.
+"""The estimate of a round before it runs: work by kind, known answers, nodes that can do it, time and bytes.
 
 Times come from receipts of earlier work that the registry has for the same kind of question; where there are none, the
 estimate says so.

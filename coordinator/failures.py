@@ -1,4 +1,4 @@
-"""What nodes failed at in one round, and what follows from it: who is not asked what, and for how long.
+"""Failures of nodes in one round: which node gets no order of which work, and for how long.
 
 A failure that a node cannot mend by trying again takes it out of that question. One that is the node's own fault parks
 the node, or one holding of it: it gets no work until it says that it is mended, comes back, or the time is over. One

@@ -1,4 +1,4 @@
-"""Where a round stands, for people: what is done of what will be needed, who works on what, and the time left."""
+"""Progress of a round, for people: what is done of what will be needed, who works on what, and the time left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the objects of a reply are pulled, so that no node can stop a round by what it sends, or leaves out.
+"""Pulling the objects of a reply with limits, so that no node can stop a round by what it sends, or leaves out.
 
 Flower's own way waits minutes for a reply that is never completed, and lets whatever is wrong with one end the whole
 ServerApp. Here a reply is put together before it counts, and all waiting together has a small allowance.

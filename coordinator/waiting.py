@@ -1,4 +1,4 @@
-"""What a round waits for while nobody works on it, in one sentence: a pure function of the plan and of who is here."""
+"""The reason why a round waits, in one sentence: a pure function of the plan and of the nodes that are here."""
 
 from __future__ import annotations
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from docs import calls, cli, files, outputs, schema, tree
+from docs import calls, cli, files, outputs, recipes, rooms, schema
 
 
 def main() -> None:
-    """The tree last: it lists the other pages."""
+    """Write all of them."""
     cli.main()
     files.main()
     calls.main()
     outputs.main()
     schema.main()
-    tree.main()
+    rooms.main()
+    recipes.main()
 
 
 if __name__ == "__main__":

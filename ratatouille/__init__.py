@@ -1,4 +1,4 @@
-"""Model Ratatouille: recycle many fine-tunings of one foundation model into one better model.
+"""The method, Model Ratatouille: many fine-tunings of one foundation model become one better model.
 
 This package is the method: weights and data in, better weights out. It knows no network and no database. From the
 bottom: `weights` and `tasks`, then `exchange` (the records that travel), `recipes` (what a round does, as a pure plan),

@@ -1,4 +1,4 @@
-"""What we say to people when their input cannot be used.
+"""Errors for people: sentences that say what is wrong, where, and what to do.
 
 A Refusal is one sentence or two: what is wrong, where, and what to do about it. The command line prints it and exits
 with code 2; services send it as the message of their reply. Anything else that is raised is a defect of ours.

@@ -1,4 +1,4 @@
-"""What questions to a long history take, in process: median and slowest of many, each against its limit."""
+"""Queries of a long history, in process: median and slowest of many, each against its limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a benchmark consists of: data, a foundation, and one round for each trial, held-out domain and setting."""
+"""A benchmark's suite: data, a foundation, and one round for each trial, held-out domain and setting."""
 
 from __future__ import annotations
 

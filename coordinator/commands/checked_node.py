@@ -1,4 +1,4 @@
-"""What `ratatouille check` says of a node.toml: the data is opened as the node would open it, and counted."""
+"""`ratatouille check` of a node.toml: the data is opened as the node would open it, and counted."""
 
 from __future__ import annotations
 

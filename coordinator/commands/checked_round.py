@@ -1,4 +1,4 @@
-"""What `ratatouille check` says of a round.toml: what it would run on the data that is offered now."""
+"""`ratatouille check` of a round.toml: what it would run on the data that is offered now."""
 
 from __future__ import annotations
 

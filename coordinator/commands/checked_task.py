@@ -1,4 +1,4 @@
-"""What `ratatouille check` says of a task.toml."""
+"""`ratatouille check` of a task.toml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the coordinator's commands print with `--json`, where it is more than one record."""
+"""JSON documents of the coordinator's commands, where `--json` prints more than one record."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the counts of a round say: tables with their noise, verdicts, figures. Reads facts, trains nothing."""
+"""Analyses of a round's counts: tables with intervals, verdicts, figures. They read facts and train nothing."""

@@ -1,4 +1,4 @@
-"""What a benchmark says: every recipe over trials and held-out domains, and paired differences between recipes.
+"""Results of a benchmark: every recipe over trials and held-out domains, and paired differences between recipes.
 
 A round's score is its table's (`report`). Within a trial, scores are averaged over the rounds that hold out different
 domains, as published tables are; over trials there are intervals. Differences are paired trial by trial, because runs

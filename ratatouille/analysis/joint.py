@@ -1,4 +1,4 @@
-"""What several networks get right on the same images: accuracies, and the noise of any difference between them.
+"""Joint accuracies of several networks on the same images, and the noise of any difference between them.
 
 A comparison with pairs counts for each two networks how many images both classify correctly. That is all that the
 variance of a linear combination of accuracies needs, so nobody has to see which images they are.

@@ -1,4 +1,4 @@
-"""What counts on images of one's own say: scores with their margins, and whether one version is ahead of another.
+"""Scores on images of one's own: margins, and whether one version is ahead of another.
 
 Two versions are compared on the same images. Those that both recognise, or both miss, say nothing about which is
 better; the others decide (McNemar), so the interval is narrower than two separate margins would suggest.

@@ -1,4 +1,4 @@
-"""What each command prints with `--json`: the type of its document, by the command's words.
+"""The catalogue of JSON documents: what each command prints with `--json`, by the command's words.
 
 The schemas in docs/outputs are made from this table, and tests hold every document that a command prints in them
 against its schema. A key that is removed, or that means something else, raises the version of its document.

@@ -1,4 +1,4 @@
-"""Where a person's settings and state are: the home folder, the remotes in it, and what is in force.
+"""The home folder: a person's settings, named remotes, and what is in force.
 
 $RATATOUILLE_HOME (default ~/.ratatouille) has `config.toml` with named remotes; $RATATOUILLE_REMOTE and `--remote` go
 before its default.

@@ -1,4 +1,4 @@
-"""How commands show things: tables and sentences for people, one JSON document for scripts."""
+"""Output of commands: tables and sentences for people, one JSON document for scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a node tells of its counts: all of them, or less, as its owner wants it.
+"""Disclosure of counts: a node sends all of them, or fewer, as its owner chooses.
 
 An answer is made whole first, so the node's own choices (its best step) go by exact counts. Then small mistakes are
 merged, and a training beyond the node's budget sends no counts at all. What leaves a node is listed in `leaving`.

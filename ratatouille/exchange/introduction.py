@@ -1,4 +1,4 @@
-"""How a Flower node says which of our nodes it is.
+"""Introductions: a signed statement by which a Flower node says which of our nodes it is.
 
 Flower gives a node a number of its own at every start and knows nothing of our keys. So the coordinator asks, and the
 node answers with this record, sealed by its key. It names the Flower node and the run it speaks for, so that an answer

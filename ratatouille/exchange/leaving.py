@@ -1,4 +1,4 @@
-"""What leaves a contributor's machine: every value of the records that a node sends, in plain words, with an example.
+"""The list of what leaves a contributor's machine: every value of each record, in plain words, with an example.
 
 The records are the whole of it: nothing is sent that is not a field here or a row of `BESIDE`. A test holds that every
 field has its words, so a new one cannot be forgotten.

@@ -1,4 +1,4 @@
-"""What nodes say of themselves: offers of data and hands, and the leases on work that they take.
+"""Offers, leases and announcements: signed records by which nodes and coordinator say that they are here.
 
 An offer is signed by the node's key and replaces its last one. It proves for each holding that the node has the data:
 the holding's own key, which follows from the data (`ratatouille.tasks.holding`), signs it too. A lease says who is at

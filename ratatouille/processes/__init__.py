@@ -1,4 +1,4 @@
-"""Child processes that a service owns: started, watched, restarted and, whatever happens, ended with it.
+"""Child processes that a service owns: started, watched, restarted, and ended with it.
 
 `child` supervises one program; `tether` is the small process between us and it, which ends the whole family when we
 die, even by kill -9; `signals` ends a service in order, and `pools` a pool of processes at once; `ports` finds and

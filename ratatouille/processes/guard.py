@@ -1,4 +1,4 @@
-"""What stands before Flower's HTTP services: which requests are answered, and for whom.
+"""The guard of Flower's HTTP services: which requests are answered, and for whom.
 
 Flower listens on plain TCP, and its APIs for control and for running code ask nobody who they are. Any user of this
 machine can connect, and any web page in somebody's browser can send requests to loopback. So this guard wraps the ASGI

@@ -1,4 +1,4 @@
-"""Where the console scripts of this installation are.
+"""Paths of this installation's console scripts.
 
 Flower finds its own children by name, so the folder of our interpreter's scripts must come first on PATH, also when the
 virtual environment was never activated.

@@ -1,4 +1,4 @@
-"""What a round does, as values and pure functions: no torch, no socket, no clock.
+"""Recipes, rounds and their plan, as values and pure functions: no torch, no socket, no clock.
 
 `recipe` is the table of the paper's systems: where each run starts, what it keeps, how runs are combined; `columns` has
 the entries of its columns. `protocol` holds the numbers that depend on scale. `round` is one resolved execution, `plan`

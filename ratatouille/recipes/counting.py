@@ -1,4 +1,4 @@
-"""What studies share: the runs that they are about, averages of them, and counting on both sides (docs/method.md §4).
+"""Shared parts of studies: their runs, averages of them, and counting on both sides (docs/method.md §4).
 
 Nodes make mixtures and averages themselves, from digests and coefficients; none becomes a version.
 """

@@ -1,4 +1,4 @@
-"""What a round would do, before it does it: the plan walked to its end with imagined answers where none are known.
+"""The forecast of a round: the plan walked to its end, with imagined answers where none are known.
 
 Imagined digests are not the real ones, so a question behind an unanswered one never looks answered; everything that is
 known counts as known.

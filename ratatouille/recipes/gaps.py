@@ -1,4 +1,4 @@
-"""What the data of a round lacks, found before any work is done: domains that are too small, classes nobody can learn.
+"""Gaps in a round's data, found before any work: domains that are too small, classes that nobody can learn.
 
 A split may leave a side of a small domain empty. Nobody can train there, and a training that is refused after others
 have worked would end the round for all: so the plan leaves such a domain of such a holding out. A class of which no

@@ -1,4 +1,4 @@
-"""What a plan reads and what it finds: facts (answers), candidates (versions with counts), outcomes (recipes)."""
+"""Facts (answers that a plan reads), candidates (versions with counts) and outcomes (where recipes stand)."""
 
 from __future__ import annotations
 

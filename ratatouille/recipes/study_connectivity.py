@@ -1,4 +1,4 @@
-"""What linear mode connectivity asks: networks on the lines between two or three others (docs/method.md §4.1)."""
+"""The study of linear mode connectivity: networks on lines between two or three others (docs/method.md §4.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What diversity asks: pairs of runs, at their end and on their way, and averages of runs (docs/method.md §4.2)."""
+"""The study of diversity: pairs of runs, at their end and on their way, and averages (docs/method.md §4.2)."""
 
 from __future__ import annotations
 

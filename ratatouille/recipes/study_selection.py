@@ -1,4 +1,4 @@
-"""What in-domain against out-of-domain asks: all runs and final versions, counted together on the held-out domains."""
+"""The study of selection: all runs and final versions, counted together on the held-out domains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks: what is to be recognised, and what a node holds of it.
+"""Tasks (what is to be recognised) and holdings (a node's data for them).
 
 `task` and `split` define a task and which images train, validate and test, for life; `holding` is what a node publishes
 about its data; `settings` is what it says about it to itself. These need no image library and are named here.

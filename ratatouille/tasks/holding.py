@@ -1,4 +1,4 @@
-"""What a node publishes about its data for one task: domains, counts and a fingerprint; no file name and no image.
+"""Holdings: what a node publishes of its data for one task (domains, counts, fingerprint; no file name, no image).
 
 The fingerprint binds work to data. Nodes that hold the same images, labels and splits have the same fingerprint
 (replicas), wherever the files lie; any change to one of them gives another. It is keyed: with a secret that only the

@@ -1,4 +1,4 @@
-"""What a machine keeps of the images that it has opened: where it lies, how much it is, and how it goes again.
+"""Copies of images that a machine keeps: where they lie, how large they are, and how they are removed.
 
 Decoded images and features are copies of private data in another form, so they go with the data: when it is no longer
 offered, when nobody has used it for long, or when its owner says so. All of it may be removed at any time.

@@ -1,4 +1,4 @@
-"""What a node's owner allows a single order to ask for: the table `[limits]` of a node.toml."""
+"""Limits of a single order, as a node's owner sets them: the table `[limits]` of a node.toml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a contributor writes in a node.toml, and the data that it opens.
+"""Settings of a node, as a contributor writes them in a node.toml, and the data that they open.
 
 A node is who holds data; how it joins a federation is `contributor_client`'s matter, and a rehearsal opens the same
 files without one.

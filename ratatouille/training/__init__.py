@@ -1,4 +1,4 @@
-"""From weights and data to better weights; the only room that knows torch.
+"""Training, probing and evaluation: from weights and data to better weights. The only room that imports torch.
 
 - `numerics` is the one way in which numbers are computed; every entry point applies it first.
 - `network` makes timm's featurizers and our head; `foundation` reads the weights that everybody starts from.

@@ -1,4 +1,4 @@
-"""Whether a checkpoint's own network computes what the federation's network computes with the same weights.
+"""Agreement of two networks: does a checkpoint's own network compute what the federation's network computes?
 
 The network that timm builds from what the checkpoint's config.json says, with the checkpoint's tensors, is put beside
 ours on seeded noise and on example images, each made ready as its side says. Only timm's code runs: of the checkpoint,

@@ -1,4 +1,4 @@
-"""What a run keeps: rows of one table, each a small state machine that watches the run (docs/method.md §3).
+"""Rules for what a run keeps: rows of one table, each a state machine that watches the run (docs/method.md §3).
 
 The loop calls `observe` before the first update and after every one, with the live weights. At the steps that are
 evaluated it asks for the weights to `judge` first, and tells their score and loss on the validation split; both are

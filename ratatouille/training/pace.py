@@ -1,4 +1,4 @@
-"""How long a step of a training takes on this machine, before any has been done: a few steps from random weights."""
+"""The time of a training step on this machine, before any training: a few steps from random weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training leaves for the people of its node: a line of JSON for each step, and TensorBoard events.
+"""Records of a training for the node's owner: a line of JSON for each step, and TensorBoard events.
 
 `runs/<work id>/` has `assignment.json` (the question), `metrics.jsonl` and `events.out.tfevents.*`. They never leave
 the node, and they stay when the answer is pushed; the newest `RUNS` are kept. The lines are the record and the events

@@ -1,4 +1,4 @@
-"""Which images a step trains on: `batch` of every domain, with replacement, concatenated in the order of the domains.
+"""The sampler of batches: `batch` images of every domain, with replacement, in the order of the domains.
 
 Source: docs/method.md §2. Each stream of random numbers (images, augmentation, dropout) has its own generator. It is
 seeded by its name and the run's seed only, so runs with equal seeds see equal batches, whatever they start from.

@@ -1,4 +1,4 @@
-"""What weights are weights *of*: an immutable record, since names and shapes do not identify a model.
+"""Architectures: immutable records of what weights belong to, since names and shapes do not identify a model.
 
 (timm's `efficientnet_lite0` and `tf_efficientnet_lite0` share every name and shape and differ in padding.) Averaging
 and pushing require equal records. The record lists the featurizer's tensors, so a registry without torch can check a

@@ -1,4 +1,4 @@
-"""Whether a checkpoint that says how it was made computes what the federation's network computes.
+"""Compatibility of a checkpoint: does it, as its config.json says, compute what the federation's network computes?
 
 Names and shapes do not identify a function: another activation, another stride, or images made in another way give the
 same tensors another meaning, and an average of two functions is none. What the configuration says is compared with the

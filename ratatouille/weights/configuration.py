@@ -1,4 +1,4 @@
-"""What the `config.json` of a checkpoint says of its network, its images and its outputs, read as timm reads it.
+"""The configuration of a checkpoint: what its `config.json` says of network, images and outputs, read as timm does.
 
 Two layouts are read: timm's (`pretrained_cfg` apart, or everything in one flat object, as older versions saved it) and
 that of transformers' wrapper of timm. Each key is understood, or known to change nothing, or refused by name: a key

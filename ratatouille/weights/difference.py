@@ -1,4 +1,4 @@
-"""How far two files of the same tensors are apart, tensor by tensor, in constant memory.
+"""Distances between two files of the same tensors, tensor by tensor, in constant memory.
 
 Both are read once, block by block, in float64; blocks come in one order, so the same files give the same numbers.
 """

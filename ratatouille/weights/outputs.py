@@ -1,4 +1,4 @@
-"""Which class each output of a checkpoint is, from the names in its configuration.
+"""Outputs of a checkpoint matched to classes, by the names in its configuration.
 
 timm writes `label_names` (older versions `labels`), transformers `id2label` and `label2id`. All that are there must
 agree: a head whose outputs are in another order than somebody thinks is wrong for every image, and nothing shows it.

@@ -1,12 +1,9 @@
 """Pages that scripts write are as the scripts would write them now; `python -m docs` mends a failure."""
 
 import re
-import shutil
-import subprocess
+from fnmatch import fnmatch
 
-import pytest
-
-from docs import calls, cli, files, schema, tree
+from docs import calls, cli, files, recipes, rooms, schema
 from ratatouille.cli.table import COMMANDS
 from ratatouille.exchange.assignment import Augmentation
 from ratatouille.recipes.protocol import Protocol
@@ -16,29 +13,21 @@ from tests.docs.pages import ROOT, text_of
 AGAIN = "write it anew with `python -m docs`"
 
 
-def in_git() -> bool:
-    return shutil.which("git") is not None and subprocess.run(["git", "-C", ROOT, "rev-parse"]).returncode == 0
+def test_the_readme_s_table_of_recipes_is_fresh() -> None:
+    assert text_of(recipes.PAGE) == recipes.page(), AGAIN
 
 
-@pytest.mark.skipif(not in_git(), reason="the tree lists the files that git knows")
-def test_the_readme_s_tree_is_fresh() -> None:
-    readme = text_of(tree.README)
-    assert readme == tree.rewritten(readme), AGAIN
+def test_the_table_of_rooms_is_fresh() -> None:
+    assert text_of(rooms.PAGE) == rooms.page(), AGAIN
 
 
-@pytest.mark.skipif(not in_git(), reason="the tree lists the files that git knows")
-def test_every_file_outside_the_tests_says_what_it_is() -> None:
-    silent = [name for name in tree.tracked() if not name.startswith("tests/") and not tree.described(name)]
-    assert silent == []
-
-
-@pytest.mark.skipif(not in_git(), reason="the tree lists the files that git knows")
-def test_every_file_outside_the_tests_is_in_the_tree() -> None:
-    shown = [line.split()[0].rstrip("/") for line in tree.tree().splitlines() if line.strip()]
-    for name in tree.tracked():
-        path = tree.ROOT / name
-        if not name.startswith("tests/"):
-            assert (path.parent.name if path.name == "__init__.py" else path.name) in shown, name
+def test_every_top_level_folder_and_every_package_in_one_is_in_the_table_of_rooms() -> None:
+    ignored = [".*", *text_of(ROOT / ".gitignore").replace("/", "").split()]
+    tops = [path.name for path in ROOT.iterdir() if path.is_dir()]
+    for folder in (name for name in tops if not any(fnmatch(name, pattern) for pattern in ignored)):
+        assert f"| **`{folder}/`** |" in text_of(rooms.PAGE)
+        for package in (ROOT / folder).glob("*/__init__.py"):
+            assert f"| `{folder}/{package.parent.name}/` |" in text_of(rooms.PAGE)
 
 
 def test_the_page_of_commands_is_fresh() -> None:

@@ -6,13 +6,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from coordinator import demonstration
-from ratatouille.recipes.recipe import RECIPES
 from ratatouille.tasks.emoji.classes import CLASSES, emoji_tasks
 from ratatouille.tasks.emoji.sources import SOURCES
 from ratatouille.tasks.emoji.tree import code_points
 from tests.docs.pages import BY_NAME, ROOT, anchors, blocks, links, text_of
 
-README = text_of(ROOT / "README.md")
 DATA = text_of(ROOT / "docs" / "data.md")
 
 
@@ -63,9 +61,33 @@ def is_there(dotted: str) -> bool:
     return source.is_file() and all(re.search(rf"\b{part}\b", text_of(source)) for part in parts)
 
 
-def test_the_readme_s_table_of_recipes_is_the_table_of_the_code() -> None:
-    table = README.partition("| recipe | starts from")[2].partition("\n\n")[0]
-    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == list(RECIPES)
+@pytest.mark.parametrize("name", sorted(set(BY_NAME) - {"CHANGELOG.md"}))
+def test_every_path_that_a_page_names_is_there(name: str) -> None:
+    tops = "|".join((*ROOMS, "docs", "tests", "benchmarks", "examples"))
+    for path in re.findall(rf"`((?:{tops})/[\w./-]*)`", text_of(BY_NAME[name])):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_readme_fits_two_screens() -> None:
+    assert len((ROOT / "README.md").read_bytes()) <= 9 * 1024
+
+
+def test_the_path_of_a_contribution_has_ten_hops_at_most_each_with_its_function() -> None:
+    page = text_of(ROOT / "docs" / "architecture.md")
+    table = page.partition("| | hop | function |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    hops = [line.strip("|").split("|") for line in table.splitlines()]
+    assert [hop[0].strip() for hop in hops] == [str(number) for number in range(1, len(hops) + 1)]
+    assert 5 < len(hops) <= 10
+    for _, _, function in hops:
+        assert all(is_there(dotted) for dotted in re.findall(r"`([\w.]+)`", function))
+        assert "`" in function
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / link.partition("#")[0]).resolve() for link in links(index)}
+    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*/README.md"), ROOT / "CONTRIBUTING.md"]
+    assert {page for page in pages if page != index} - linked == set()
 
 
 def test_sources_and_licences_are_those_of_the_code() -> None:

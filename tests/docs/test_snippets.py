@@ -39,8 +39,8 @@ def read(block: Block, folder: Path) -> Task | NodeSettings | RoundSettings:
 
 
 def the(name: str, folder: Path) -> Task | NodeSettings | RoundSettings:
-    """The README's file of this name."""
-    (block,) = [block for block in TOML if block.page == "README.md" and block.text.startswith(f"# {name}\n")]
+    """The tutorial's file of this name."""
+    (block,) = [block for block in TOML if block.page == "docs/tutorial.md" and block.text.startswith(f"# {name}\n")]
     return read(block, folder)
 
 
@@ -60,7 +60,7 @@ def test_there_are_snippets_of_every_kind_of_file() -> None:
     assert shown == set(KINDS)
 
 
-def test_the_readme_s_files_fit_together(tmp_path: Path) -> None:
+def test_the_tutorial_s_files_fit_together(tmp_path: Path) -> None:
     target, auxiliary = the("leaves.task.toml", tmp_path), the("flowers.task.toml", tmp_path)
     node, round = the("node.toml", tmp_path), the("round.toml", tmp_path)
     assert isinstance(target, Task)
@@ -114,8 +114,9 @@ def commands() -> list[tuple[str, list[str]]]:
     return [(where, shlex.split(line, comments=True)) for where, line in lines if line.startswith("ratatouille ")]
 
 
-def test_there_are_commands_in_the_readme() -> None:
-    assert len(commands()) > 10
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_there_are_commands_in_the_readme_and_in_the_tutorial(page: str) -> None:
+    assert sum(where.startswith(f"{page}:") for where, _ in commands()) > 10
 
 
 @pytest.mark.parametrize(("where", "words"), commands(), ids=lambda value: str(value))

@@ -30,7 +30,7 @@ OURS = [block for block in (*blocks("python"), *blocks("sh")) if block.page == P
 
 @pytest.fixture
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalRegistry:
-    """The remote in force: the README's leaves with an untrained network, released as `stable`."""
+    """The remote in force: the tutorial's leaves with an untrained network, released as `stable`."""
     numerics.apply()
     registry = LocalRegistry(tmp_path / "registry")
     found = untrained("test_resnet", input_size=32)

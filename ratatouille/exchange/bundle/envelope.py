@@ -1,4 +1,4 @@
-"""How bytes of ours ride in a Flower message, and the kinds of message there are: the one codec for both sides.
+"""The codec between our bytes and Flower messages, and the kinds of message there are; one for both sides.
 
 A message holds one record with one entry. Flower knows the prefixes train, evaluate and query; ours are queries,
 because to Flower they are questions with short answers, whatever the node does to find them.

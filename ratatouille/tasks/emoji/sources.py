@@ -1,4 +1,4 @@
-"""Where the emoji drawings come from, and under which licences: a table, for the code and for the docs.
+"""Sources of the emoji drawings with their licences: a table, for the code and for the docs.
 
 Only freely licensed drawings are listed. The packages are installed by the user; no drawing is part of this project.
 """

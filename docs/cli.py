@@ -11,7 +11,9 @@ from pathlib import Path
 
 import click
 
+from ratatouille.cli.home import DEFAULT_PORT
 from ratatouille.cli.table import SECTIONS, Command
+from registry.changes.releases import SHORTEST_PREFIX
 
 PAGE = Path(__file__).parent / "cli.md"
 WIDTH = 100
@@ -24,7 +26,7 @@ ABOUT = {
     "RESEARCH": "For researchers: the tables of the method, and a registry on its own.",
 }
 
-OPENING = """\
+OPENING = f"""\
 # Commands
 
 Generated from `ratatouille/cli/table.py` and each command's own help by `python -m docs.cli`.
@@ -33,10 +35,11 @@ Generated from `ratatouille/cli/table.py` and each command's own help by `python
 - Most commands that show something take `--json` and then print one JSON document, also for a refusal;
   [outputs](outputs/README.md) has a schema for each.
 - Which registry a command talks to: `--remote`, else `$RATATOUILLE_REMOTE`, else the default of `config.toml` in
-  `$RATATOUILLE_HOME` (`~/.ratatouille`), else `grpc://127.0.0.1:9290`. `ratatouille config` says which it is, and why.
-- A **revision** (`REV`) is an id, a unique beginning of one (4 characters or more), an alias such as `latest`, where an
-  alias pointed at the end of a day, a week or a moment (`stable@{2026-03-01}`, `stable@{2026-W09}`), or one of these
-  followed by `~N`: N steps to the first parent.
+  `$RATATOUILLE_HOME` (`~/.ratatouille`), else `grpc://127.0.0.1:{DEFAULT_PORT}`. `ratatouille config` says which, and
+  why.
+- A **revision** (`REV`) is an id, a unique beginning of one ({SHORTEST_PREFIX} characters or more), an alias such as
+  `latest`, where an alias pointed at the end of a day, a week or a moment (`stable@{{2026-03-01}}`,
+  `stable@{{2026-W09}}`), or one of these followed by `~N`: N steps to the first parent.
 - Exit codes: 0 done; 1 `verify` found something wrong; 2 the request was refused, with one sentence on standard error
   that says what to change; 130 interrupted; 141 nobody read the output any more, as in `… | head`.
 """

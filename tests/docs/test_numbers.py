@@ -1,0 +1,169 @@
+"""Numbers of the code that pages state are those of the code: each sentence is written again from its constants.
+
+A time, a size or a count on one of these pages must be in `STATED`, where it is made from a constant, or in `OTHER`,
+where it is no constant of the code (a measurement, an example). So a number cannot be added without its source.
+"""
+
+from __future__ import annotations
+
+import re
+from inspect import signature
+
+import pytest
+
+from contributor_client import node, parking, relay, worker
+from contributor_client.commands import node as node_commands
+from coordinator import failures, house, keeper
+from coordinator.commands import service as coordinator_commands
+from ratatouille.cli import home
+from ratatouille.processes import guard
+from ratatouille.tasks import duplicates, holding, kept
+from ratatouille.tasks.emoji import drawing
+from ratatouille.tasks.node import NodeSettings
+from ratatouille.tasks.split import SplitRule
+from ratatouille.training import records
+from ratatouille.training.answer import Timing
+from registry.changes import releases
+from registry.commands import serve
+from registry.engines import postgresql
+from registry.parcels import form
+from registry.service import client, process, servicer, wire
+from registry.settings import Settings
+from tests.docs.pages import ROOT, text_of
+
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+HOUR, DAY = 3600, 24 * 3600
+
+
+def word(count: float) -> str:
+    """A whole number as pages write it: in letters up to twelve."""
+    return WORDS[round(count)] if count == round(count) <= 12 else f"{count:,.0f}"
+
+
+def every(seconds: float) -> str:
+    """After "every" or "a": second, 2 seconds, day."""
+    return {1: "second", 60: "minute", HOUR: "hour", DAY: "day"}.get(round(seconds), f"{seconds:g} seconds")
+
+
+def default(settings: type[NodeSettings] | type[Settings], name: str) -> int:
+    """The default of a setting."""
+    value = settings.model_fields[name].default
+    assert isinstance(value, int)
+    return value
+
+
+PARKED = f"{word(parking.PARKED_SECONDS / 60)} minutes"
+PEER_SHARE = {0.5: "half", 0.75: "three quarters"}[servicer.SHARE]
+LEAST = {2**19: "half a MiB", 2**20: "a MiB"}[servicer.LEAST_BYTES]
+TIMING = Timing()
+RELAYED = signature(relay.relay).parameters["attempts"].default
+SILENCE, PAUSE = f"{client.IDLE_SECONDS:.0f} seconds", f"{servicer.IDLE_SECONDS:.0f} seconds"
+RECEIPT = f"{servicer.RECEIPT_SECONDS:.0f} seconds"
+SHORTEST = f"({releases.SHORTEST_PREFIX} characters or more)"
+OPEN = guard.Rules(0, frozenset())
+
+STATED: dict[str, tuple[str, ...]] = {
+    "README.md": (f"http://127.0.0.1:{home.DEFAULT_WEB_PORT}",),
+    "docs/tutorial.md": (f"<http://127.0.0.1:{home.DEFAULT_WEB_PORT}>",),
+    "docs/architecture.md": (
+        f"looks at the rows every {every(house._LOOK_SECONDS)} and",
+        f"{word(keeper._MOST_STARTS)} starts in a row that bring no answer end the round",
+        f"{word(keeper._MOST_STARTS)} starts of the round's loop brought no answer",
+        f"(a worker up to {TIMING.patience / HOUR:.0f} hours)",
+        f"to {word(RELAYED)} workers at most",
+        f"up to {TIMING.checkpoint:.0f} seconds of training |",
+        f"up to {TIMING.checkpoint:.0f} seconds of training, if",
+        f"its lease ends after {TIMING.lease:.0f} seconds, its offer after {node.OFFER_SECONDS:.0f} seconds;",
+        f"again after {PARKED}, or when",
+        f"the newest {records.RUNS} trainings",
+        f"127.0.0.1:{home.DEFAULT_PORT}; the [web page](web.md) on 127.0.0.1:{home.DEFAULT_WEB_PORT}",
+        f"| 127.0.0.1:{home.DEFAULT_PORT + 1} |",
+    ),
+    "docs/data.md": (
+        f"one number below {holding.TRIALS}:",
+        f"it gets no work for {PARKED}, or until",
+        f"fewer than `smallest_count` images ({default(NodeSettings, 'smallest_count')}) share",
+        f"`networks_per_week` networks ({default(NodeSettings, 'networks_per_week')}) on",
+        f"not used for {kept.LONGEST_SECONDS / DAY:.0f} days",
+        f"beyond {kept.MOST_BYTES // 2**30} GiB",
+        f"{drawing.MARGIN:.2f} times its larger side",
+    ),
+    "docs/datasets.md": (
+        f"at most `--distance` bits differ, {duplicates.DISTANCE} by default",
+        f"{SplitRule().train:.0%}".replace("%", " %") + " of the groups of each domain train",
+    ),
+    "docs/decisions/0008-a-round-is-a-row.md": (
+        f"looks at the rows every {every(house._LOOK_SECONDS)}",
+        f"gives up after {word(keeper._MOST_STARTS)} starts in a row",
+        f"starts up to a {every(house._LOOK_SECONDS)} late",
+    ),
+    "docs/decisions/0011-who-may-answer.md": (
+        f"offered it within a {every(Settings().stale_seconds)}, takes leases",
+        f"for longer than a {every(Settings().stale_seconds)}.",
+    ),
+    "docs/glossary.md": (f"started again, or {PARKED} are over",),
+    "docs/maintaining.md": (
+        f"within the last {every(Settings().stale_seconds)} and",
+        f"More than {form.MOST_VERSIONS:,} versions move",
+    ),
+    "docs/own-data.md": (f"not used for {kept.LONGEST_SECONDS / DAY:.0f} days",),
+    "docs/reading-history.md": (SHORTEST,),
+    "docs/security.md": (
+        f"limited to {OPEN.open_bytes // 2**20} MiB and {OPEN.body_seconds:.0f} seconds, {OPEN.bodies} at one moment",
+    ),
+    "docs/service.md": (
+        f"| {client.DEADLINE_SECONDS:.0f} seconds; {client.LONG_DEADLINES['verify'] / HOUR:.0f} hours for averages",
+        f"`Fetch` | {SILENCE} without a byte | {PAUSE}, in which {LEAST}",
+        f"`Push` | {SILENCE} without a byte or an answer | {RECEIPT} for the receipt; then {PAUSE}, in which {LEAST}",
+        f"{4 * wire.BEAT_SECONDS:.0f} seconds without a sign of life | sends one every {wire.BEAT_SECONDS:.0f} seconds",
+        f"({servicer.MOST_PUSHES}, {servicer.MOST_FETCHES}, {servicer.MOST_WATCHERS} and {servicer.MOST_LONG_CALLS} ",
+        f"{PEER_SHARE} of each at most, one key {servicer.PUSHES_OF_A_KEY} pushes",
+        f"`coordinator up` {coordinator_commands._END_SECONDS:.0f} s, `node join` {node_commands._END_SECONDS:.0f} s",
+        f"`registry serve` {process.END_SECONDS:.0f} s ({process.DRAIN_SECONDS:.0f} of them for calls under way)",
+        f"`registry web` {serve._WEB_END_SECONDS:.0f} s, a node's worker {worker._END_SECONDS:.0f} s",
+        f"one process uses {postgresql.CONNECTIONS} at most",
+        f"must be {postgresql.CONNECTIONS} for each process",
+    ),
+    "docs/speed.md": (f"the newest {records.RUNS} runs are kept",),
+    "docs/web.md": (f"<http://127.0.0.1:{home.DEFAULT_WEB_PORT}>",),
+}
+
+OTHER: dict[str, tuple[str, ...]] = {
+    "docs/architecture.md": ("15 ms for a round of 34 questions, 55 ms for one of 100",),
+    "docs/glossary.md": ("two networks of a comparison",),
+    "docs/maintaining.md": ("multipart uploads after a day or two",),
+}
+"""By page: what is no constant of the code."""
+
+COUNT = r"[0-9][0-9,.]*|half an?|three quarters|an?(?= day| MiB)|" + "|".join(WORDS[1:])
+UNIT = (
+    r"seconds?|minutes?|hours?|days?|weeks?|ms|s|[KMG]i?B|bytes|characters|starts|workers|connections|pushes|networks|"
+    r"trainings|runs are kept|times at most"
+)
+QUANTITY = re.compile(rf"\b(?:{COUNT}) (?:more )?(?:{UNIT})\b")
+MEASURED = {"docs/speed.md", "README.md"}
+"""Pages of measurements, where most times are what a command printed."""
+
+
+def flat(page: str) -> str:
+    """A page's text on one line, without blocks of code."""
+    return " ".join(re.sub(r"^```.*?^```$", "", text_of(ROOT / page), flags=re.MULTILINE | re.DOTALL).split())
+
+
+@pytest.mark.parametrize("page", STATED)
+def test_every_stated_number_is_that_of_the_code(page: str) -> None:
+    text = " ".join(text_of(ROOT / page).split())
+    for sentence in STATED[page]:
+        assert sentence in text, sentence
+
+
+@pytest.mark.parametrize("page", sorted(set(STATED) - MEASURED))
+def test_every_time_and_size_of_a_page_has_a_source(page: str) -> None:
+    text = flat(page)
+    for sentence in (*STATED[page], *OTHER.get(page, ())):
+        text = text.replace(sentence, "…")
+    assert [text[max(0, one.start() - 40) : one.end() + 10] for one in QUANTITY.finditer(text)] == []
+
+
+def test_both_sides_park_for_the_same_time() -> None:
+    assert failures.PARKED_SECONDS == parking.PARKED_SECONDS

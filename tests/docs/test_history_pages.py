@@ -60,5 +60,5 @@ def test_the_page_asks_with_every_command_that_reads() -> None:
 
 
 def test_the_table_of_stages_is_that_of_the_code() -> None:
-    table = text_of(ROOT / "docs" / "maintaining.md").partition("| stage | what is looked at |")[2].partition("\n\n")[0]
+    table = text_of(ROOT / "docs" / "maintaining.md").partition("| stage | what is checked |")[2].partition("\n\n")[0]
     assert tuple(re.findall(r"^\| (\w+) \|", table, re.MULTILINE)) == get_args(Stage)

@@ -85,7 +85,7 @@ STATED: dict[str, tuple[str, ...]] = {
         f"fewer than `smallest_count` images ({default(NodeSettings, 'smallest_count')}) share",
         f"`networks_per_week` networks ({default(NodeSettings, 'networks_per_week')}) on",
         f"not used for {kept.LONGEST_SECONDS / DAY:.0f} days",
-        f"beyond {kept.MOST_BYTES // 2**30} GiB",
+        f"Beyond {kept.MOST_BYTES // 2**30} GiB",
         f"{drawing.MARGIN:.2f} times its larger side",
     ),
     "docs/datasets.md": (

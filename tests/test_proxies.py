@@ -1,4 +1,7 @@
-"""Proxies in the environment: nothing on loopback goes through them, and everything else does."""
+"""Proxies in the environment: nothing on loopback goes through them, and everything else does.
+
+The federation of tests/coordinator/test_federation.py works though every variable names a proxy that is dead.
+"""
 
 import os
 import socket
@@ -11,24 +14,9 @@ import pytest
 
 from ratatouille.processes import free_port
 from registry.service.process import Service
-from tests.coordinator.federation import Federation, Ground
 
 VARIABLES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
 DEAD = "http://127.0.0.1:9"
-
-
-def test_a_federation_on_loopback_makes_its_round_though_every_variable_names_a_dead_proxy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in VARIABLES:
-        monkeypatch.setenv(name, DEAD)
-        monkeypatch.setenv(name.upper(), DEAD)
-    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
-        monkeypatch.setenv(name, "intranet.example")
-    ground = Ground(tmp_path / "ground", steps=3)
-    round_file = ground.write_round("small", steps=3, recipes=["linear_probe"])
-    with Federation(ground, tmp_path) as federation:
-        assert federation.finish(federation.request(round_file)).state == "done"
 
 
 class ConnectProxy:

@@ -1,8 +1,10 @@
 """One round over a real federation, undisturbed and disturbed, against the same round rehearsed without Flower."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import tomli_w
 
@@ -22,6 +24,9 @@ from tests.coordinator.federation import NODES, Federation, Ground, wait_until
 from tests.registry.conftest import own_server as own_server
 from tests.registry.postgresql_server import PostgresqlServer
 
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
+DEAD = "http://127.0.0.1:9"
+"""A proxy that does not answer."""
 Weights = dict[str, tuple[str | None, str | None]]
 STEPS, LONG = 40, 450
 """Steps of a run, and of one that is long enough to kill its process in the middle."""
@@ -39,6 +44,19 @@ def stage(ground: Ground) -> Stage:
     ground.enter(open_registry(folder / "registry"))
     nodes = tuple(read_node_settings(ground.node_file(name)) for name in NODES)
     return Stage(str(folder / "registry"), nodes, folder)
+
+
+@pytest.fixture(scope="module")
+def federation(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """One federation for this file: whoever kills a node starts it again. All proxies that it hears of are dead."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in PROXY_VARIABLES:
+            patch.setenv(variable, DEAD)
+            patch.setenv(variable.upper(), DEAD)
+        for variable in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+            patch.setenv(variable, "intranet.example")
+        with Federation(ground, tmp_path_factory.mktemp("federation")) as federation:
+            yield federation
 
 
 def rehearsed(file: Path, stage: Stage) -> Weights:
@@ -68,65 +86,69 @@ def weights_of(registry: Registry, round: Round) -> Weights:
 
 
 def test_a_federated_round_and_its_rehearsal_make_the_same_weights(
-    ground: Ground, stage: Stage, tmp_path: Path
+    ground: Ground, stage: Stage, federation: Federation, tmp_path: Path
 ) -> None:
-    with Federation(ground, tmp_path) as federation:
-        round = federation.request(ground.round)
-        record = federation.finish(round)
-        assert record.state == "done", record.reason
-        assert weights_of(federation.registry, round) == rehearsed(ground.round, stage)
-        versions = [entry.id for entry in federation.registry.log(limit=1000)]
-        # Everybody can recompute the averages and check every signature.
-        for version in versions:
-            assert federation.registry.verify(version).ok
-        # Asked again, nothing is done again.
-        again = federation.request(ground.round)
-        assert again.id == round.id
-        assert federation.registry.round(round.id).state == "done"
-        assert [entry.id for entry in federation.registry.log(limit=1000)] == versions
-        # A round that starts from what an auxiliary run of the first one made needs nobody who holds that data.
-        federation.kill("anna")
-        wait_until(lambda: len(federation.registry.offers()) == len(NODES) - 1, 60, "anna's offer has ended")
-        for registry in (federation.registry, open_registry(stage.url)):
-            trained = registry.log(LogQuery(kind="fine_tune", task="shapes-round"))[0].id
-            Maintainer(registry, Signer.open(tmp_path / "key")).release(trained, "grown")
-        file = ground.write_round("later", STEPS, recipes=["ratatouille"], starts=["grown"], auxiliaries=[])
-        later = federation.request(file)
-        record = federation.finish(later)
-        assert record.state == "done", record.reason
-        assert [one.name for one in later.pool] == ["grown"]
-        assert weights_of(federation.registry, later) == rehearsed(file, stage)
+    round = federation.request(ground.round)
+    record = federation.finish(round)
+    assert record.state == "done", record.reason
+    assert weights_of(federation.registry, round) == rehearsed(ground.round, stage)
+    versions = [entry.id for entry in federation.registry.log(limit=1000)]
+    # Everybody can recompute the averages and check every signature.
+    for version in versions:
+        assert federation.registry.verify(version).ok
+    # Asked again, nothing is done again.
+    again = federation.request(ground.round)
+    assert again.id == round.id
+    assert federation.registry.round(round.id).state == "done"
+    assert [entry.id for entry in federation.registry.log(limit=1000)] == versions
+    # A round that starts from what an auxiliary run of the first one made needs nobody who holds that data.
+    federation.kill("anna")
+    wait_until(lambda: len(federation.registry.offers()) == len(NODES) - 1, 60, "anna's offer has ended")
+    for registry in (federation.registry, open_registry(stage.url)):
+        trained = registry.log(LogQuery(kind="fine_tune", task="shapes-round"))[0].id
+        Maintainer(registry, Signer.open(tmp_path / "key")).release(trained, "grown")
+    file = ground.write_round("later", STEPS, recipes=["ratatouille"], starts=["grown"], auxiliaries=[])
+    later = federation.request(file)
+    record = federation.finish(later)
+    assert record.state == "done", record.reason
+    assert [one.name for one in later.pool] == ["grown"]
+    assert weights_of(federation.registry, later) == rehearsed(file, stage)
+    back(federation, "anna")
+
+
+def back(federation: Federation, name: str) -> None:
+    """Start a node again that a test killed, and wait for it."""
+    federation.start_node(name)
+    wait_until(lambda: name in {offer.name for offer in federation.registry.offers()}, 120, f"{name} is back")
 
 
 def test_kills_of_node_coordinator_and_registry_lose_nothing_and_change_no_bit(
-    ground: Ground, stage: Stage, tmp_path: Path
+    ground: Ground, stage: Stage, federation: Federation
 ) -> None:
-    file = ground.write_round("long", LONG, recipes=["soup"])
-    with Federation(ground, tmp_path) as federation:
-        registry = federation.registry
-        round = federation.request(file)
+    registry = federation.registry
+    round = federation.request(file := ground.write_round("long", LONG, recipes=["soup"]))
 
-        # A node in the middle of an assignment.
-        wait_until(lambda: at_work(registry, "chiara", LONG // 4), 120, "chiara is in the middle of a run")
-        federation.kill("chiara")
-        done = max(lease.done for lease in registry.leases())
-        federation.start_node("chiara")
+    # A node in the middle of an assignment.
+    wait_until(lambda: at_work(registry, "chiara", LONG // 4), 120, "chiara is in the middle of a run")
+    federation.kill("chiara")
+    done = max(lease.done for lease in registry.leases())
+    federation.start_node("chiara")
 
-        # The coordinator, with the registry's service and the SuperLink, while nodes are at work.
-        wait_until(lambda: at_work(registry, "chiara", done + 10), 120, "chiara is at work again")
-        answered = {entry.work_id: entry.id for entry in registry.log(limit=1000)}
-        federation.kill("coordinator")
-        federation.start_coordinator()
+    # The coordinator, with the registry's service and the SuperLink, while nodes are at work.
+    wait_until(lambda: at_work(registry, "chiara", done + 10), 120, "chiara is at work again")
+    answered = {entry.work_id: entry.id for entry in registry.log(limit=1000)}
+    federation.kill("coordinator")
+    federation.start_coordinator()
 
-        record = federation.finish(round)
-        assert record.state == "done", record.reason
-        assert weights_of(registry, round) == rehearsed(file, stage)
-        # What had been acknowledged is what the history has, and nobody worked on anything twice.
-        history = {entry.work_id: entry.id for entry in registry.log(limit=1000)}
-        assert answered.items() <= history.items()
-        assert [event for event in registry.events(limit=10_000) if event.kind in ("duplicate", "rejected")] == []
-        for version in history.values():
-            assert registry.verify(version).ok
+    record = federation.finish(round)
+    assert record.state == "done", record.reason
+    assert weights_of(registry, round) == rehearsed(file, stage)
+    # What had been acknowledged is what the history has, and nobody worked on anything twice.
+    history = {entry.work_id: entry.id for entry in registry.log(limit=1000)}
+    assert answered.items() <= history.items()
+    assert [event for event in registry.events(limit=10_000) if event.kind in ("duplicate", "rejected")] == []
+    for version in history.values():
+        assert registry.verify(version).ok
 
 
 def at_work(registry: Registry, name: str, least: int) -> bool:
@@ -135,39 +157,43 @@ def at_work(registry: Registry, name: str, least: int) -> bool:
     return any(lease.node in keys and lease.total == LONG and lease.done >= least for lease in registry.leases())
 
 
-def test_a_deadline_ends_a_round_that_an_absent_node_would_hang(ground: Ground, tmp_path: Path) -> None:
+def test_a_deadline_ends_a_round_that_an_absent_node_would_hang(ground: Ground, federation: Federation) -> None:
     file = ground.write_round("short", 8, deadline_minutes=0.75, min_runs=1, recipes=["soup", "ratatouille"])
-    with Federation(ground, tmp_path) as federation:
-        round = federation.request(file)
-        # The auxiliary tasks are gone: of ratatouille's three runs, the one that starts from the foundation remains.
-        federation.kill("anna")
-        record = federation.finish(round)
-        assert record.state == "done", record.reason
-        found = {outcome.recipe: outcome for outcome in Conductor(round, federation.registry, 0.0).gather().outcomes}
-        assert len(found["soup"].members) == 3
-        assert found["soup"].final is not None
-        assert record.reason == "" or "ratatouille" in record.reason
+    round = federation.request(file)
+    # The auxiliary tasks are gone: of ratatouille's three runs, the one that starts from the foundation remains.
+    federation.kill("anna")
+    record = federation.finish(round)
+    assert record.state == "done", record.reason
+    found = {outcome.recipe: outcome for outcome in Conductor(round, federation.registry, 0.0).gather().outcomes}
+    assert len(found["soup"].members) == 3
+    assert found["soup"].final is not None
+    assert record.reason == "" or "ratatouille" in record.reason
+    back(federation, "anna")
 
 
 def test_a_node_whose_images_changed_is_parked_and_its_replica_does_the_work(
-    ground: Ground, stage: Stage, tmp_path: Path
+    ground: Ground, stage: Stage, federation: Federation
 ) -> None:
-    file = ground.write_round("replica", STEPS, recipes=["soup"])
     data = shutil.copytree(ground.folder / "data" / "shapes", ground.folder / "copied")
     table = {"task": "shapes", "path": "copied", "domains": ["day", "night"], "group": "stem"}
     ground.node_file("dora").write_text(tomli_w.dumps({"name": "dora", "device": "cpu", "data": [table]}))
-    with Federation(ground, tmp_path) as federation:
-        registry = federation.registry
-        federation.start_node("dora")
-        wait_until(lambda: "dora" in {offer.name for offer in registry.offers()}, 120, "the replica has joined")
-        next((data / "day").rglob("*.png")).unlink()
-        record = federation.finish(round := federation.request(file))
-        assert record.state == "done", record.reason
-        assert weights_of(registry, round) == rehearsed(file, stage)
-        (dora,) = (offer for offer in registry.offers() if offer.name == "dora")
-        assert [one.failure.code for one in dora.parked] == ["data-changed"]
-        assert {entry.node for entry in registry.log(limit=1000)}.isdisjoint({dora.node})
-    assert "parked: " in (tmp_path / "dora.log").read_text()
+    back(federation, "dora")
+    next((data / "day").rglob("*.png")).unlink()
+    file = ground.write_round("replica", STEPS // 2, recipes=["soup"])
+    record = federation.finish(round := federation.request(file))
+    assert record.state == "done", record.reason
+    assert weights_of(federation.registry, round) == rehearsed(file, stage)
+    (dora,) = (offer for offer in federation.registry.offers() if offer.name == "dora")
+    assert [one.failure.code for one in dora.parked] == ["data-changed"]
+    assert {entry.node for entry in federation.registry.log(limit=1000)}.isdisjoint({dora.node})
+    assert "parked: " in (federation.home / "dora.log").read_text()
+    federation.kill("dora")
+
+
+def test_all_of_this_happens_on_loopback_though_every_variable_names_a_dead_proxy(federation: Federation) -> None:
+    for process in federation.processes.values():
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        assert all(member.environ()[variable] == DEAD for member in family for variable in PROXY_VARIABLES)
 
 
 def test_the_work_id_names_the_question() -> None:

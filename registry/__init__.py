@@ -1,4 +1,4 @@
-"""The registry remembers: every version of the shared model, who made it from what, and how well it does.
+"""The registry: every version of the shared model, its contributor, its parents, its weights and its scores.
 
 `port` is what the rest of the house knows: one interface, which `opening.open_registry(url)` gives for a folder (in
 process: `local`) or for a running service (gRPC: `service`). `records` are what it is told and what it answers.

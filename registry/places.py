@@ -1,4 +1,4 @@
-"""Where a registry keeps its history and its weights: in its folder, or where `registry.toml` in the folder says.
+"""Locations of a registry's history and weights: in its folder, or as `registry.toml` in the folder says.
 
     database = "postgresql://ratatouille@db.example.org/ratatouille"
    weights = "s3://bucket/prefix"

@@ -1,4 +1,4 @@
-"""Backups: a registry as a folder of plain files, whatever database and store it has; so it is how a registry moves.
+"""Backups: a registry as a folder of plain files, the same for every kind of database and store.
 
 `manifest` says what lies where: each table as JSON lines, weights by digest, and the manifest itself, which is replaced
 last, so that a folder always holds one whole backup. `save` makes it while the registry is in use: rows are one state

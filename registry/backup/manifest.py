@@ -1,4 +1,4 @@
-"""What a backup folder holds: `manifest.json`, `tables/NAME.DIGEST.jsonl`, and weights in `blobs/` by digest.
+"""The manifest of a backup folder, which holds `manifest.json`, `tables/NAME.DIGEST.jsonl`, and `blobs/` by digest.
 
 Names of files are made from the manifest's digests and the names of our own tables, never taken from it as paths.
 """

@@ -1,4 +1,4 @@
-"""What the registry does with weights: take them in, give them out, read them to average, hash them to verify.
+"""Access to a registry's weights: take them in, give them out, read them to average, hash them to verify.
 
 With a store in a folder its own files are used where they lie. With one elsewhere a bounded cache keeps what came in
 and what was fetched; what is read once only goes past it, in windows.

@@ -1,4 +1,4 @@
-"""What a retraction does to averages: which are touched, in which order, and what remains of each. No database here.
+"""Averages that a retraction affects: which, in which order, and what remains of each. No database here.
 
 An average that lost a parent is made again from the others; subtracting would not give the same bits (decision 7). A
 mix (float coefficients: an interpolation, a random convex mix) is no mean of equals, so nothing takes its place.

@@ -1,4 +1,4 @@
-"""How far a version reaches: the averages that it is in, and what comes from it in any way."""
+"""The reach of a version: the averages that it is in, and every version that comes from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the registry's commands print with `--json`, where it is more than one record of the registry."""
+"""JSON documents of the registry's commands, where `--json` prints more than one record."""
 
 from __future__ import annotations
 

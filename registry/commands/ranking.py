@@ -1,4 +1,4 @@
-"""What `ratatouille best --task` shows: the ranking of a task's versions, and what it is a ranking by."""
+"""The table of `ratatouille best --task`: the ranking of a task's versions, and what it is a ranking by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The write side: how a signed receipt and its weights become a version.
+"""The write side: a signed receipt with its weights becomes a version.
 
 In the order of a contribution's life: `definitions` (tasks and architectures), `membership` (offers and leases),
 `answers` (is the question answered?), `quotas`, `examine` (what must hold of a receipt), `claims` (weights that nobody

@@ -1,4 +1,4 @@
-"""Why a version was admitted: what the registry had checked when it wrote the row.
+"""Reasons for admission: what the registry had checked when it wrote a version's row.
 
 Nothing is checked again here (`verify` does that); these are the promises of `examine`, `ratatouille.weights.intake`
 and `combining`, said of one version.

@@ -1,4 +1,4 @@
-"""Which weights are spoken for, so that none is removed while somebody is about to make it part of a version.
+"""Claims on weights: a claimed blob is not removed while a push or an average is about to need it.
 
 The protocol between whoever needs weights (pushes, combinations) and whoever removes them (sweep, gc):
 

@@ -1,4 +1,4 @@
-"""What must hold of a receipt before a byte of its weights is taken: a pure reading of receipt and database.
+"""Examination of a receipt before a byte of its weights is taken: a pure reading of receipt and database.
 
 The result says which files have to come, which tensors each must hold, whose buffers it must keep, and which version
 they will make. That the bytes keep this promise is seen while they arrive (`ratatouille.weights.intake`).

@@ -1,4 +1,4 @@
-"""Which data a node may speak for: the holdings that it offers or offered lately, and how much it may count on them.
+"""Entitlements of a node: the holdings that it offers or offered lately, and how much it may count on them.
 
 The first offer of a fingerprint binds it to the holding's key, which follows from the data: replicas compute the same
 one, and nobody else can. So a node answers only what is asked of data that it has, and its counts are never about more

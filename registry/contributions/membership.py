@@ -1,4 +1,4 @@
-"""Who is there and who works on what: offers and leases. Both expire by themselves; times are the registry's.
+"""Offers and leases in the database. Both expire by themselves; times are the registry's.
 
 Both are sealed by the node's key. What was signed before the last word of a node does nothing, so that nobody takes,
 holds, frees or ends anything in its name. A lease names the holding that its question is bound to, and only leases of

@@ -1,4 +1,4 @@
-"""How a signed receipt becomes a version: what is known of it, whether it may come in, and the push that brings it.
+"""Publishing: a signed receipt is checked against the database, and its push is opened.
 
 `Publisher.begin` says what is known already, or opens a `push.Push`: the files that must come and how much of each is
 here. Who carries the bytes, in process or over gRPC, is for `local` and `service`. A receipt that does not fit is kept

@@ -1,4 +1,4 @@
-"""How much of the registry one node may take: contributions in an hour, bytes in a day, transfers at a time.
+"""Quotas of a node: contributions in an hour, bytes in a day, transfers at a time.
 
 Looked at before a byte of weights is accepted, and counted from rows, so that a restart forgets nothing. A push that
 broke off and goes on is counted once. Who is over a quota may push again later: nothing is thrown away.

@@ -1,4 +1,4 @@
-"""Whether a signed record is later than the last one of its kind: what somebody captured and sends again is not."""
+"""The order of signed records: one that is older than the last of its kind does nothing, so a replay does nothing."""
 
 from __future__ import annotations
 

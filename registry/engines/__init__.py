@@ -1,4 +1,4 @@
-"""How one kind of database is opened and locked: SQLite for one machine, PostgreSQL for more. `open_engine` chooses."""
+"""Database engines: SQLite for one machine, PostgreSQL for more. `open_engine` chooses one and opens it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a kind of database must be able to do for `registry.database`."""
+"""The interface of a database engine, as `registry.database` needs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an error of PostgreSQL, or of a pooler before it, means: something that may pass, or something to be changed.
+"""Errors of PostgreSQL, or of a pooler before it, sorted into those that may pass and those that need a change.
 
 A refused connection carries no code, only a text, since the driver gives none. What the server itself said stands
 behind its severity (`FATAL:  …`); a text of the server that is not known as passing is taken as permanent, since

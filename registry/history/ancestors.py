@@ -1,4 +1,4 @@
-"""What the ancestors of a version say of it: what it is made of, where that began, and how large its images were.
+"""Facts from the ancestors of a version: its members, where each began, and how large its images were.
 
 Pure functions of a lineage, as `Registry.lineage` returns it, and one walk back for the size of images.
 """

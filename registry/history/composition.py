@@ -1,4 +1,4 @@
-"""What an average of averages is made of: the share of each contribution in it, exactly, and who made it.
+"""Composition of averages: the exact share of each contribution in one, and its contributor.
 
 A combined version is Σ cᵢ·θᵢ / Σ cᵢ over its parents, some of which are combined themselves. Multiplied through, it is
 one sum over versions that nobody combined: trainings, probes, imports. What those came from is lineage, no share.

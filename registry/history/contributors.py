@@ -1,4 +1,4 @@
-"""Who contributed what: contributions added up by key."""
+"""Contributors: their contributions, added up by key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown of failures of nodes: a sentence made from the code, and of older rows nothing that may name files.
+"""Redaction of nodes' failures: a sentence is made from the code, and of older rows nothing that may name files.
 
 Version 0.1 stored the words of nodes, with paths of their owners' files. Those rows stay as they are, since the log is
 never rewritten, and are read through here: no command, page or client sees what a node's owner did not mean to publish.

@@ -1,4 +1,4 @@
-"""What counts say, and how surely: shares of images with the half-width of their 95 % interval, and differences.
+"""Intervals of counts: shares of images with the half-width of their 95 % interval, and differences.
 
 Counts are summed over holdings within a domain, a task's score is the mean over its domains (as the plan has it).
 Intervals are over images, as if others of the same kind had been drawn. Pure functions of confusion matrices, without

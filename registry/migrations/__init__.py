@@ -1,4 +1,4 @@
-"""The steps that bring a database of any earlier version to the current schema, applied when a registry is opened.
+"""Migrations: steps that bring a database of any earlier version to the current schema when a registry is opened.
 
 Alembic runs them; there is no alembic.ini, since nothing has to be configured. A new step:
 `python -m registry.migrations MESSAGE` compares `registry.schema` with the steps so far and writes the difference.

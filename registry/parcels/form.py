@@ -1,4 +1,4 @@
-"""What a parcel says of itself, and how much it may hold: looked at before anything else of it is read."""
+"""The header of a parcel: its contents and their sizes, checked before anything else of it is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What leaves a registry with a version: its record, what is known around it, and the papers that vouch for it."""
+"""Records that leave a registry with a version: the version, its definitions, receipts and signed changes."""
 
 from __future__ import annotations
 

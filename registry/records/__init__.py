@@ -1,4 +1,4 @@
-"""What the registry answers: plain frozen values, the same in process, over gRPC and as `--json`."""
+"""Records that the registry answers with: plain frozen values, the same in process, over gRPC and as `--json`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an audit of everything finds, page by page."""
+"""Records of an audit: its findings, page by page."""
 
 from __future__ import annotations
 

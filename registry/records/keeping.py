@@ -1,4 +1,4 @@
-"""What is kept and what goes: room, the retention policy, retractions."""
+"""Records of maintenance: room, the retention policy, retractions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to work on and what came of it: who answers, results of questions, rounds, the log of events."""
+"""Records of work: leases, results of questions, rounds, the log of events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which weights stay, which gc takes, and how much room they need.
+"""Retention: the policy that keeps weights, gc that removes others, and the room that they need.
 
 `policy` is pure; `keeping` reads what it looks at, `collecting` is gc, `removed` tells of
 what is gone, `usage` adds up.

@@ -1,4 +1,4 @@
-"""What the retention policy looks at, read from the database: versions with their parts, rounds, names, leases."""
+"""Inputs of the retention policy, read from the database: versions with their parts, rounds, names, leases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which versions keep their weights: the retention policy as a pure function over the history's graph.
+"""The retention policy: a pure function over the history's graph, which versions keep their weights.
 
 For ever: what was ever released or tagged, imports, and what those are made of and were trained from. For a while: the
 newest rounds and those that run, with what they build on, and what belongs to no round and is younger than they are.

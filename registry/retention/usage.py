@@ -1,4 +1,4 @@
-"""What a registry holds and how much room it has, for people and for forecasts."""
+"""Usage: what a registry holds and how much room it has, for people and for forecasts."""
 
 from __future__ import annotations
 

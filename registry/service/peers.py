@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection, as far as the system tells: on loopback, the user of the operating system.
+"""Peers: the other end of a connection, as far as the system tells; on loopback, the user of the operating system.
 
 Nothing is allowed because of it. It only keeps one user from taking all places from the others.
 """

@@ -1,4 +1,4 @@
-"""How many streams there may be: in all, for each peer and for each key, and of those that say nothing yet."""
+"""Limits on streams: in all, for each peer and for each key, and of those that have sent nothing yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader asked of a page: path and query, parsed once, with a limit on everything."""
+"""The request of a reader: path and query, parsed once, with a limit on everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened in rounds, remembered from one look to the next, so that each look reads only what is new."""
+"""The feed of running rounds, kept from one reading to the next, so that each reads only new events."""
 
 from __future__ import annotations
 

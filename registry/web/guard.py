@@ -1,4 +1,4 @@
-"""What stands before every page: the hosts, methods and lengths that are answered, and the headers of every answer.
+"""The guard of every page: the hosts, methods and lengths that are answered, and the headers of every answer.
 
 The page listens on loopback, where any web site that the reader visits could send the browser. A site that lets its own
 name point here (DNS rebinding) is found out by its Host header, a request of a foreign page by its Origin; everything

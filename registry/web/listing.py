@@ -1,4 +1,4 @@
-"""Which versions a page asks the registry for: those of a round, the newest, and those that others were made from."""
+"""Versions that a page lists: those of a round, the newest, and those that others were made from."""
 
 from __future__ import annotations
 

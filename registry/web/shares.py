@@ -1,4 +1,4 @@
-"""Whose work a version is made of: the registry's shares, added up by contributor, and who stands further back.
+"""Shares of contributors in a version: the registry's shares added up by key, and contributors further back.
 
 Trainings end the walk of shares: what a training started from has no coefficient in it, but its influence remains; so
 who made the starts is listed apart.

@@ -1,4 +1,4 @@
-"""What the mended faults of version 0.1 need to be stored."""
+"""Columns and tables for the mended faults of version 0.1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the boxes and lines of a graph are: in columns to the right, or, on a narrow screen, in rows downwards."""
+"""Layout of a graph's boxes and lines: columns to the right, or, on a narrow screen, rows downwards."""
 
 from __future__ import annotations
 

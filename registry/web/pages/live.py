@@ -1,4 +1,4 @@
-"""What happens now: rounds that run or wait, who is at work on what, and which nodes are here."""
+"""The live page: rounds that run or wait, leases, and the nodes that are here."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _stage(folder: Path) -> Stage:
     """A registry with the target, the foundation, and one node that holds the training styles."""
     images = write_emoji(TARGET, folder / "data" / TARGET)
     registry = open_registry(folder / "registry")
-    registry.define_task(emoji_tasks()[TARGET])
+    registry.definitions.define_task(emoji_tasks()[TARGET])
     with tempfile.TemporaryDirectory() as encoded:
         signer = Signer.open(folder / "key")
         found = enter_foundation(registry, signer, Path(encoded), FOUNDATION, None, 64)

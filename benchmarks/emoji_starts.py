@@ -152,7 +152,7 @@ def _blind(suite: Suite) -> Suite:
 
 def _outcomes(bench: Bench, planned: Planned) -> dict[str, Outcome]:
     registry = open_registry(bench.stage.url)
-    record = registry.round(planned.settings.name)
+    record = registry.rounds.round(planned.settings.name)
     return {one.recipe: one for one in Conductor.of(record, registry).gather().outcomes}
 
 

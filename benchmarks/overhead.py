@@ -34,8 +34,8 @@ from ratatouille.exchange.order import Order
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import read_node_settings
 from registry.opening import open_registry
-from registry.port import Registry
 from registry.records import Result
+from registry.services.registry import Registry
 
 LARGEST_SHARE, LONGEST_PAUSE = 0.15, 2.0
 
@@ -93,8 +93,8 @@ def _federated(folder: Path, data: dict[str, Path], settings: RoundSettings, qui
 def _rehearsed(folder: Path, data: dict[str, Path], settings: RoundSettings) -> Timed:
     """The same questions, in a registry that knows nothing but the definitions and the foundation."""
     old, new = open_registry(folder / "coordinator" / "registry"), open_registry(folder / "rehearsal" / "registry")
-    for task in old.tasks():
-        new.define_task(task)
+    for task in old.definitions.tasks():
+        new.definitions.define_task(task)
     _copy_foundation(old, new)
     nodes = tuple(read_node_settings(node_file(folder, name, data)) for name in NODES)
     began = time.time()
@@ -112,14 +112,14 @@ def _copy_foundation(old: Registry, new: Registry) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         signer = Signer.open(Path(folder) / "key")
-        size = old.architecture(old.show("foundation").entry.version.architecture).input_size
+        size = old.definitions.architecture(old.versions.show("foundation").entry.version.architecture).input_size
         entered = enter_foundation(new, signer, Path(folder), FOUNDATION, None, size)
         assert entered.version is not None
         Maintainer(new, signer).release(entered.version, "foundation")
 
 
 def _timed(way: str, registry: Registry, round: Round, began: float) -> Timed:
-    conductor = Conductor(round, registry, registry.round(round.id).created)
+    conductor = Conductor(round, registry, registry.rounds.round(round.id).created)
     assert conductor.gather().done
     answers = sorted((fact for fact in conductor.facts.values() if fact.node), key=lambda fact: fact.created)
     first = min(map(_began, answers))

@@ -91,7 +91,7 @@ class Federation:
             file = self._write(name, {"name": name, "device": "cpu", "trains": name == "trainer", "data": [data]})
             remote = ["--remote", f"grpc://127.0.0.1:{self.port}", "--folder", str(self.folder / name)]
             self._nodes.append(self._start("node", "join", str(file), *remote))
-        wait_until(lambda: len(self.registry.offers()) == 2, "both nodes have joined")
+        wait_until(lambda: len(self.registry.work.offers()) == 2, "both nodes have joined")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -133,7 +133,7 @@ class Federation:
         from contributor_client.foundation import enter_foundation
         from registry.changes.maintain import Maintainer
 
-        self.registry.define_task(synthetic_tasks()[TASK])
+        self.registry.definitions.define_task(synthetic_tasks()[TASK])
         torch.manual_seed(0)
         network, file = timm.create_model("test_resnet", num_classes=0), self.folder / "foundation.safetensors"
         save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, file)

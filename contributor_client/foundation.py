@@ -12,8 +12,8 @@ from ratatouille.training.foundation import load_foundation
 from ratatouille.weights.canonical import encode
 from ratatouille.weights.compatibility import refuse_other_foundation
 from registry.folders.checkpoints import find_checkpoint
-from registry.port import Registry
 from registry.records import Result
+from registry.services.registry import Registry
 
 
 def enter_foundation(
@@ -37,7 +37,9 @@ def enter_foundation(
     path = folder / digest
     path.write_bytes(data)
     question = Import(
-        architecture=registry.define_architecture(found.architecture), featurizer=digest, source=found.source
+        architecture=registry.definitions.define_architecture(found.architecture),
+        featurizer=digest,
+        source=found.source,
     )
     receipt = Receipt(assignment=question, node=signer.node, featurizer=digest)
-    return registry.push(signer.seal(receipt), {digest: path})
+    return registry.weights.push(signer.seal(receipt), {digest: path})

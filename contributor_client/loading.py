@@ -29,15 +29,15 @@ def load(revision: str | Path, remote: str | None = None) -> Loaded:
         said = pulled.statement
         return ready(said.version, said.architecture, said.image_size, said.classes, *pulled.arrays())
     with opened(remote) as registry:
-        details = registry.show(str(revision))
+        details = registry.versions.show(str(revision))
         entry, version = details.entry, details.entry.version
         if entry.state != "admitted":
             raise Refusal(f"version {entry.id[:10]} is {entry.state}, so it is not loaded; name another one")
-        architecture = registry.architecture(version.architecture)
+        architecture = registry.definitions.architecture(version.architecture)
         size = trained_size(registry, details) or architecture.input_size
-        classes = registry.task(version.task).classes if version.task and version.head else ()
-        featurizer = open_part(registry.fetch(version.featurizer), architecture.featurizer)
+        classes = registry.definitions.task(version.task).classes if version.task and version.head else ()
+        featurizer = open_part(registry.weights.fetch(version.featurizer), architecture.featurizer)
         head = None
         if version.head is not None:
-            head = open_part(registry.fetch(version.head), architecture.head(len(classes)))
+            head = open_part(registry.weights.fetch(version.head), architecture.head(len(classes)))
         return ready(version, architecture, size, classes, featurizer, head)

@@ -28,7 +28,7 @@ from ratatouille.tasks.kept import forget_others, make_own
 from ratatouille.tasks.node import NodeSettings, open_holdings
 from ratatouille.training.preflight import try_out, work_of
 from registry.opening import open_registry
-from registry.port import Registry
+from registry.services.registry import Registry
 
 _log = logging.getLogger(__name__)
 OFFER_SECONDS = 20.0
@@ -60,7 +60,7 @@ class Node:
         """
         registry = open_registry(self._remote)
         try:
-            return open_holdings(self.settings, registry.task, self.paths.data, progress)
+            return open_holdings(self.settings, registry.definitions.task, self.paths.data, progress)
         finally:
             registry.close()
 
@@ -81,7 +81,7 @@ class Node:
             registry = open_registry(self._remote)
             stack.callback(registry.close)
             fleet = _fleet(registry, stop)
-            holdings = open_holdings(self.settings, registry.task, self.paths.data, _unless(stop, progress))
+            holdings = open_holdings(self.settings, registry.definitions.task, self.paths.data, _unless(stop, progress))
             if fleet is None:
                 return
             self._forget_others(holdings.values(), told)
@@ -119,14 +119,16 @@ class Node:
         Raises:
             Refusal: when its device cannot do it.
         """
-        rounds = [one.spec for one in registry.rounds(limit=_MOST_ROUNDS) if one.state not in ("failed", "cancelled")]
+        rounds = [
+            one.spec for one in registry.rounds.rounds(limit=_MOST_ROUNDS) if one.state not in ("failed", "cancelled")
+        ]
         try:
-            foundation = registry.show("latest").entry.version.architecture
+            foundation = registry.versions.show("latest").entry.version.architecture
         except Unreachable:
             raise
         except Refusal:  # nothing is released yet
             foundation = None
-        work = work_of(holdings, rounds, foundation, registry.architecture, self.settings.trains)
+        work = work_of(holdings, rounds, foundation, registry.definitions.architecture, self.settings.trains)
         for sentence in try_out(self.settings.device, work, stop=stop.is_set):
             told(sentence)
 
@@ -144,7 +146,7 @@ class Node:
             said = self._say_what_is_parked(said, told)
             try:
                 hears = lane.look(registry.info().fleet)
-                registry.offer(self._offer(holdings, hears))
+                registry.work.offer(self._offer(holdings, hears))
                 if hears and not joined:
                     joined = True
                     told(f"node {self.settings.name} ({self.signer.node[:12]}) has joined {self._remote}")
@@ -157,7 +159,7 @@ class Node:
                 reachable = False
             stop.wait(_RENEW_SECONDS if joined else _FIRST_SECONDS)
         try:
-            registry.withdraw_offer(self._withdrawal())
+            registry.work.withdraw_offer(self._withdrawal())
         except Unreachable:
             _log.warning("left without a goodbye: the registry does not answer; the offer ends by itself")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.order import ForeignOrder, Order, UnknownRound, unseal_order
-from registry.port import Registry
+from registry.services.registry import Registry
 
 OWED = "evaluations"
 """What stands in place of a round's id in orders of evaluations that the registry owes."""
@@ -23,9 +23,9 @@ def accepted_order(data: bytes, registry: Registry) -> Order:
         raise ForeignOrder("the registry has no coordinator, so nobody may give orders")
     order = unseal_order(data, key)
     try:
-        if order.round == OWED and order.assignment.digest in {one.work_id for one in registry.obligations()}:
+        if order.round == OWED and order.assignment.digest in {one.work_id for one in registry.work.obligations()}:
             return order  # evaluations that the registry owes belong to no round
-        round = registry.round(order.round)
+        round = registry.rounds.round(order.round)
     except Unreachable:
         raise
     except Refusal as error:

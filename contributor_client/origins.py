@@ -12,7 +12,7 @@ from collections import OrderedDict
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import heads_of
 from ratatouille.exchange.order import Order
-from registry.port import Registry
+from registry.services.registry import Registry
 
 _REMEMBERED = 10_000
 """Versions whose answer is remembered, so that the registry is asked once about each."""
@@ -57,7 +57,7 @@ class Origins:
             if one in seen:
                 continue
             seen.add(one)
-            (row,) = self._registry.lineage(one, depth=0)
+            (row,) = self._registry.versions.lineage(one, depth=0)
             found = row.entry.version
             if one == version:
                 head = found.head

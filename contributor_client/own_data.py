@@ -22,8 +22,8 @@ from ratatouille.tasks.sentences import listed
 from ratatouille.tasks.task import Task
 from ratatouille.training.own_data import Featurizer, Part, Tally, features, own_head, probed_head, tally
 from registry.history.ancestors import trained_size
-from registry.port import Registry
 from registry.records import Details, LogQuery
+from registry.services.registry import Registry
 
 HeadWish = Literal["auto", "own", "probed"]
 """`auto`: a version's own head where it fits."""
@@ -93,7 +93,7 @@ class Scoring:
             Refusal: an unknown revision, data that cannot be used, too few images for a probed head.
         """
         # A mistyped revision is said before the long work on the others.
-        found = [(revision, self.registry.show(revision)) for revision in dict.fromkeys(revisions)]
+        found = [(revision, self.registry.versions.show(revision)) for revision in dict.fromkeys(revisions)]
         reasons = [self._why_probed(details) for _, details in found]
         return [
             self._score(revision, details, reason)[0]
@@ -111,10 +111,10 @@ class Scoring:
         Raises:
             Refusal: as `each`, and when there is no version.
         """
-        entries = self.registry.log(LogQuery(task=task), limit=last)
+        entries = self.registry.versions.log(LogQuery(task=task), limit=last)
         if not entries:
             raise Refusal("there is no version to score; `ratatouille log` lists what the registry has")
-        found = [self.registry.show(entry.id) for entry in entries]
+        found = [self.registry.versions.show(entry.id) for entry in entries]
         reasons = [self._why_probed(details) for details in found]
         # One kind of head for all, or they would be counted on different images.
         without = next((details.entry.id for details, reason in zip(found, reasons, strict=True) if reason), None)
@@ -125,7 +125,7 @@ class Scoring:
             raise Refusal(f"tasks split images differently, so --split {self.part} needs --task too: name one")
         if metric is None:
             only = next(iter(tasks)) if len(tasks) == 1 else None
-            metric = self.registry.task(only).metric if only else "accuracy"
+            metric = self.registry.definitions.task(only).metric if only else "accuracy"
         pairs = [
             self._score(entry.id, details, why) for entry, details, why in zip(entries, found, reasons, strict=True)
         ]
@@ -152,7 +152,7 @@ class Scoring:
         reason = ""
         if version.head is None or version.task is None:
             reason = "the version has no head"
-        elif foreign := self.folder.foreign(task := self.registry.task(version.task)):
+        elif foreign := self.folder.foreign(task := self.registry.definitions.task(version.task)):
             reason = f"{listed(foreign, 3)} is no class of task '{task.name}'"
             if len(foreign) > 1:
                 reason = f"{listed(foreign, 3)} are no classes of task '{task.name}'"
@@ -165,11 +165,11 @@ class Scoring:
 
     def _score(self, revision: str, details: Details, reason: str) -> tuple[Scored, Tally]:
         version = details.entry.version
-        architecture = self.registry.architecture(version.architecture)
-        task = self.registry.task(version.task) if version.task else None
+        architecture = self.registry.definitions.architecture(version.architecture)
+        task = self.registry.definitions.task(version.task) if version.task else None
         own = self._open(None if reason else task)
         size = self.image_size or trained_size(self.registry, details) or architecture.input_size
-        path = self.registry.fetch(version.featurizer)
+        path = self.registry.weights.fetch(version.featurizer)
         featurizer = Featurizer(architecture, version.featurizer, path, size)
         part = self._part(bool(reason))
         with self.counting("images decoded") as told:
@@ -180,7 +180,10 @@ class Scoring:
             head, fitted = probed_head(own, seen, self.l2)
         else:
             assert version.head is not None
-            head, fitted = own_head(architecture, len(own.data.task.classes), self.registry.fetch(version.head)), 0
+            head, fitted = (
+                own_head(architecture, len(own.data.task.classes), self.registry.weights.fetch(version.head)),
+                0,
+            )
         counted = tally(own, seen, head, part, fitted)
         confusion = add([one.confusion for one in counted.domains.values()])
         self._note(own, confusion)

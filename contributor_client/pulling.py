@@ -25,8 +25,8 @@ from registry.commands.scores import score_lines
 from registry.folders.card import Facts, card
 from registry.folders.pulled import STATEMENT, WEIGHTS, Statement, read_pulled
 from registry.history.ancestors import members, origins, trained_size
-from registry.port import Registry
 from registry.records import Details
+from registry.services.registry import Registry
 
 Progress = Callable[[int, int], None]
 NEEDED = ("torch", "timm", "PIL")
@@ -67,7 +67,7 @@ def pull(
     """
     if not parts:
         _require_timm()
-    details = registry.show(revision)
+    details = registry.versions.show(revision)
     entry, version = details.entry, details.entry.version
     if entry.state != "admitted":
         raise Refusal(
@@ -75,8 +75,8 @@ def pull(
             "says why"
         )
     layout: Literal["timm", "parts"] = "parts" if parts else "timm"
-    architecture = registry.architecture(version.architecture)
-    task = None if version.task is None else registry.task(version.task)
+    architecture = registry.definitions.architecture(version.architecture)
+    task = None if version.task is None else registry.definitions.task(version.task)
     folder = folder or Path(f"{task.name if task else architecture.name}-{entry.id[:10]}")
     if _holds(folder, entry.id, layout):
         return _written(folder, entry.id, layout, new=False)
@@ -85,7 +85,7 @@ def pull(
         version=version,
         architecture=architecture,
         task=task,
-        receipt=registry.receipt(entry.id),
+        receipt=registry.versions.receipt(entry.id),
         image_size=trained_size(registry, details) or architecture.input_size,
         entered=entry.created,
         pulled=time.time(),
@@ -146,8 +146,8 @@ def _fetched(registry: Registry, statement: Statement, progress: Progress | None
     def after(done: int) -> Progress | None:
         return None if progress is None else (lambda part, _: progress(done + part, total))
 
-    featurizer = registry.fetch(version.featurizer, after(0))
-    return featurizer, None if version.head is None else registry.fetch(version.head, after(first))
+    featurizer = registry.weights.fetch(version.featurizer, after(0))
+    return featurizer, None if version.head is None else registry.weights.fetch(version.head, after(first))
 
 
 def _parts(featurizer: Path, head: Path | None) -> dict[str, Iterable[bytes]]:
@@ -178,7 +178,7 @@ def _for_timm(statement: Statement, featurizer: Path, head: Path | None) -> dict
 
 
 def _facts(registry: Registry, name: str, statement: Statement, details: Details) -> Facts:
-    lineage = registry.lineage(details.entry.id)
+    lineage = registry.versions.lineage(details.entry.id)
     return Facts(
         name=name,
         statement=statement,

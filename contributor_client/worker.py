@@ -32,7 +32,7 @@ from ratatouille.processes import stop_on_signals
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.node import NodeData, NodeSettings, open_holdings, read_node_settings
 from registry.opening import open_registry
-from registry.port import Registry
+from registry.services.registry import Registry
 
 _log = logging.getLogger(__name__)
 _END_SECONDS = 4.0
@@ -72,7 +72,7 @@ class Worker:
 
     def _opened(self, table: NodeData, fingerprint: str) -> LocalData:
         one = self._settings.model_copy(update={"data": (table,)})
-        (data,) = open_holdings(one, self._registry.task, self._paths.data).values()
+        (data,) = open_holdings(one, self._registry.definitions.task, self._paths.data).values()
         if data.holding.fingerprint != fingerprint:
             raise Refusal(
                 f"the images, labels or groups of '{table.path}' are not those that the node offers; start the node "

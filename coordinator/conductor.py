@@ -20,8 +20,8 @@ from ratatouille.recipes.forecast import Forecast, forecast
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.round import Round
-from registry.port import Registry
 from registry.records import OVER, Result, RoundRecord
+from registry.services.registry import Registry
 
 WITHOUT = "without"
 """How the reason of a round begins that ended without answers which members have closed."""
@@ -95,7 +95,7 @@ class Conductor:
             try:
                 for work_id, combination in found.combinations.items():
                     message = f"{combination.purpose} of {len(combination.parents)} for round {self.round.name}"
-                    self.facts[work_id] = self._registry.combine(combination, self.round.id, message)
+                    self.facts[work_id] = self._registry.work.combine(combination, self.round.id, message)
             except Refusal:
                 if not self._forget_retracted():  # a parent that was retracted a moment ago is asked for again
                     raise
@@ -105,7 +105,7 @@ class Conductor:
         self._forget_retracted()
         while True:
             found = self._plan()
-            news = self._registry.results([work_id for work_id in found.questions if work_id not in self.facts])
+            news = self._registry.work.results([work_id for work_id in found.questions if work_id not in self.facts])
             news = {work_id: result for work_id, result in news.items() if result.created <= self._until}
             self.facts.update(news)
             if not self._look_for_closures(found) and not news:
@@ -120,9 +120,9 @@ class Conductor:
             return False
         asked = {id: one for id, one in found.questions.items() if isinstance(one, Order) and id not in self.facts}
         closed: dict[str, set[str]] = {}
-        for sealed in self._registry.closures(list(asked)):
+        for sealed in self._registry.work.closures(list(asked)):
             closed.setdefault(Close.from_json(sealed.body).question, set()).add(sealed.node)
-        offers = self._registry.offers() if closed and not self._over else []
+        offers = self._registry.work.offers() if closed and not self._over else []
         lacking = frozenset(
             work_id
             for work_id, keys in closed.items()
@@ -145,7 +145,7 @@ class Conductor:
         starts = (self.round.foundation, *(given.start for given in self.round.starts))
         versions = {start.version for start in starts} | {fact.version for fact in self.facts.values() if fact.version}
         if new := versions - self._used:
-            self._registry.use(self.round.id, sorted(new))
+            self._registry.rounds.use(self.round.id, sorted(new))
             self._used |= new
 
     def _refuse_removed(self) -> None:
@@ -182,9 +182,11 @@ class Conductor:
         self._foretold = True
         needed = self.forecast()
         known, asked = len(needed.known), len(needed.orders) + len(needed.combinations)
-        self._registry.note(self.round.id, "plan", f"{known}/{asked}", f"{asked} questions, {known} of them answered")
+        self._registry.rounds.note(
+            self.round.id, "plan", f"{known}/{asked}", f"{asked} questions, {known} of them answered"
+        )
         for gap in self.round.gaps:
-            self._registry.note(self.round.id, "gap", "data", gap)
+            self._registry.rounds.note(self.round.id, "gap", "data", gap)
 
     def _plan(self) -> Plan:
         """The plan for the facts that are here; walked again only when there are more of them, or the round closes."""

@@ -22,7 +22,7 @@ from ratatouille.errors import Refusal, Unreachable
 from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module, stop_all
 from ratatouille.processes.pools import process_pool
 from registry.opening import open_registry
-from registry.port import Registry
+from registry.services.registry import Registry
 
 HELD_OUT = "noto-mono"
 TARGET = "emoji-things"
@@ -120,7 +120,7 @@ def _define_tasks(registry: Registry) -> None:
 
     tasks = emoji_tasks()
     for name in (TARGET, *AUXILIARIES):
-        registry.define_task(tasks[name])
+        registry.definitions.define_task(tasks[name])
 
 
 def node_file(folder: Path, name: str, data: Mapping[str, Path]) -> Path:
@@ -148,7 +148,7 @@ def _node(folder: Path, name: str, data: Mapping[str, Path], address: str) -> Pr
 def _await_nodes(registry: Registry) -> None:
     deadline = time.monotonic() + 120
     with counting("nodes that have joined") as progress:
-        while len(offers := [offer for offer in registry.offers() if offer.hears_orders]) < len(NODES):
+        while len(offers := [offer for offer in registry.work.offers() if offer.hears_orders]) < len(NODES):
             progress(len(offers), len(NODES))
             if time.monotonic() > deadline:
                 here = {offer.name for offer in offers}

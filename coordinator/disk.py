@@ -13,8 +13,8 @@ from ratatouille.exchange.assignment import FineTune, Probe
 from ratatouille.exchange.version import Combination
 from ratatouille.recipes.forecast import Forecast, Imagined
 from ratatouille.weights.canonical import size
-from registry.port import Registry
 from registry.records import Result
+from registry.services.registry import Registry
 
 
 def new_bytes(needed: Forecast, facts: Mapping[str, Result], registry: Registry) -> int:
@@ -22,12 +22,12 @@ def new_bytes(needed: Forecast, facts: Mapping[str, Result], registry: Registry)
     digest = next((order.assignment.architecture for order in needed.orders.values()), None)
     if digest is None:
         return 0
-    architecture = registry.architecture(digest)
+    architecture = registry.definitions.architecture(digest)
     featurizer = size(architecture.part("featurizer", 0))
 
     @cache
     def head(task: str) -> int:
-        return size(architecture.part("head", len(registry.task(task).classes)))
+        return size(architecture.part("head", len(registry.definitions.task(task).classes)))
 
     tasks, total = _tasks(needed, facts), 0
     for order in needed.open():

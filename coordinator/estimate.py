@@ -16,8 +16,8 @@ from ratatouille.exchange.order import Order
 from ratatouille.recipes.forecast import Forecast
 from ratatouille.recipes.round import Round
 from ratatouille.record import Record
-from registry.port import Registry
 from registry.records import LogQuery, Result
+from registry.services.registry import Registry
 
 _LATEST = 10
 """Earlier runs that tell how long a step takes."""
@@ -96,7 +96,7 @@ class Estimate(Record):
 
 def estimate(round: Round, needed: Forecast, facts: Mapping[str, Result], registry: Registry) -> Estimate:
     """Estimate a round's forecast with the facts that are known."""
-    offers = sorted(registry.offers(), key=lambda offer: offer.name)
+    offers = sorted(registry.work.offers(), key=lambda offer: offer.name)
     groups: dict[str, list[tuple[str, Order]]] = {}
     for work_id, order in needed.orders.items():
         groups.setdefault(_what(order), []).append((work_id, order))
@@ -119,7 +119,7 @@ def estimate(round: Round, needed: Forecast, facts: Mapping[str, Result], regist
         shared=needed.shared,
         open_steps=open_steps,
         bytes_stored=new_bytes(needed, facts, registry),
-        bytes_free=registry.usage().room,
+        bytes_free=registry.maintenance.usage().room,
         removed=len(removed(needed, facts)),
         lacking=tuple(order.label for order in needed.lacking.values()),
         gaps=round.gaps,
@@ -148,7 +148,8 @@ def _seconds_per_step(needed: Forecast, facts: Mapping[str, Result], registry: R
     ]
     if not paces:
         receipts = [
-            registry.show(entry.id).receipt for entry in registry.log(LogQuery(kind="fine_tune"), limit=_LATEST)
+            registry.versions.show(entry.id).receipt
+            for entry in registry.versions.log(LogQuery(kind="fine_tune"), limit=_LATEST)
         ]
         paces = [
             receipt.seconds / receipt.assignment.steps

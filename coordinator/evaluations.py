@@ -17,8 +17,8 @@ from coordinator.matching import can_do, match
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.change import Close
 from ratatouille.exchange.order import Hint, Order
-from registry.port import Registry
 from registry.records import ALIVE
+from registry.services.registry import Registry
 
 _log = logging.getLogger(__name__)
 EVALUATIONS = "evaluations"
@@ -41,11 +41,11 @@ class Owed:
     @classmethod
     def now(cls, registry: Registry, barred: Collection[tuple[str, str]] = ()) -> Owed:
         """Look; nodes that have closed a question are barred from it, as those that the caller names."""
-        owed = {one.work_id: one.order for one in registry.obligations()}
+        owed = {one.work_id: one.order for one in registry.work.obligations()}
         if not owed:
             return cls({}, frozenset(barred))
-        closed = {(one.node, Close.from_json(one.body).question) for one in registry.closures(list(owed))}
-        out, offers = frozenset(barred) | closed, registry.offers()
+        closed = {(one.node, Close.from_json(one.body).question) for one in registry.work.closures(list(owed))}
+        out, offers = frozenset(barred) | closed, registry.work.offers()
         orders = {
             work_id: order
             for work_id, order in owed.items()
@@ -85,15 +85,15 @@ class _Run:
 
     def turn(self) -> bool:
         """Send what can be sent; True when this run is over."""
-        if self._registry.rounds(ALIVE, limit=1):
+        if self._registry.rounds.rounds(ALIVE, limit=1):
             return True  # that round sends them along
         nodes = {key: flower for flower, key in self._lane.nodes().items()}
         self._receive()
         owed = Owed.now(self._registry, self._barred)
         orders = owed.orders
         in_flight = {sent.work_id: sent.node for sent in self._sent.values() if sent.work_id in orders}
-        leased = {lease.work_id: lease.node for lease in self._registry.leases()}
-        offers = self._registry.offers()
+        leased = {lease.work_id: lease.node for lease in self._registry.work.leases()}
+        offers = self._registry.work.offers()
         for node, work_id in match(orders, offers, nodes, in_flight, leased, barred=owed.barred):
             message = self._lane.send(nodes[node], self._seal(orders[work_id]))
             self._sent[message] = _Sent(node, work_id, time.monotonic())

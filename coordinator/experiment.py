@@ -18,7 +18,7 @@ from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import NodeData, NodeSettings
 from ratatouille.tasks.task import Task
 from registry.opening import open_registry
-from registry.port import Registry
+from registry.services.registry import Registry
 
 
 class Experiment:
@@ -68,5 +68,5 @@ class Experiment:
 
     def report(self, round: Round) -> Report:
         """The table of a round from what the registry knows now."""
-        conductor = Conductor.of(self.registry.round(round.id), self.registry)
+        conductor = Conductor.of(self.registry.rounds.round(round.id), self.registry)
         return report(conductor.round, conductor.gather().outcomes)

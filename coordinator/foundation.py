@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ratatouille.errors import Refusal
 from ratatouille.processes import Child, Program, environment_with_scripts, module
-from registry.port import Registry
+from registry.services.registry import Registry
 
 ALIAS = "foundation"
 
@@ -28,7 +28,7 @@ def enter_once(
     Raises:
         Refusal: weights that cannot be entered, in the command's words.
     """
-    if registry.alias_history(ALIAS, limit=1):
+    if registry.releases.alias_history(ALIAS, limit=1):
         return
     command = [*module("ratatouille.cli.main"), "foundation", source, "--as", ALIAS]
     command += ["--image-size", str(image_size), "--remote", url]

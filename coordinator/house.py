@@ -25,7 +25,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.processes import Child, Program, environment_with_scripts, module, refuse_taken_port
 from ratatouille.processes.ports import LOOPBACK
 from registry.opening import open_registry
-from registry.port import Registry
+from registry.services.registry import Registry
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
@@ -89,7 +89,7 @@ class House:
             link.wait_until_ready(stop)
             if stop.is_set():
                 return
-            registry.announce(signer.seal(Announcement(fleet=link.settings.address)))
+            registry.work.announce(signer.seal(Announcement(fleet=link.settings.address)))
             stack.callback(_say_goodbye, registry, signer)
             self.web = registry.info().web
             ready.set()
@@ -123,7 +123,7 @@ def _await_registry(registry: Registry, service: Child, stop: threading.Event) -
 
 def _say_goodbye(registry: Registry, signer: Signer) -> None:
     try:
-        registry.announce(signer.seal(Announcement(fleet=None)))
+        registry.work.announce(signer.seal(Announcement(fleet=None)))
     except Unreachable:
         _log.warning("the registry's service was gone first")
 

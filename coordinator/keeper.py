@@ -16,8 +16,8 @@ from coordinator.control import Control
 from coordinator.evaluations import EVALUATIONS, Owed
 from ratatouille.errors import Refusal, Unreachable
 from registry.pages import every
-from registry.port import Registry
 from registry.records import ALIVE, RoundRecord
+from registry.services.registry import Registry
 
 _log = logging.getLogger(__name__)
 _MOST_STARTS = 10
@@ -62,7 +62,7 @@ class Keeper:
             Unreachable: when registry or SuperLink does not answer.
             Refusal: when Flower does not take the run; that counts as a start.
         """
-        pages = every(lambda last: self._registry.rounds(ALIVE, last.id if last else None))
+        pages = every(lambda last: self._registry.rounds.rounds(ALIVE, last.id if last else None))
         rounds = {round.id: round for round in pages}
         if self._round not in rounds and self._round != EVALUATIONS:
             self._round = self._run = None
@@ -70,7 +70,7 @@ class Keeper:
         for round in rounds.values():
             # One that runs ends itself.
             if round.state == "cancelling" and not (lives and round.id == self._round):
-                self._registry.move_round(round.id, ["cancelling"], "cancelled", "cancelled by a maintainer")
+                self._registry.rounds.move_round(round.id, ["cancelling"], "cancelled", "cancelled by a maintainer")
         wanted = [round for round in rounds.values() if round.state != "cancelling"]
         if lives:
             return
@@ -91,7 +91,7 @@ class Keeper:
         orders = Owed.now(self._registry).orders
         if not orders:
             return
-        found = (frozenset(orders), frozenset(offer.node for offer in self._registry.offers()))
+        found = (frozenset(orders), frozenset(offer.node for offer in self._registry.work.offers()))
         if found != self._owed:
             self._owed, self._owed_starts, self._not_before = found, 0, 0.0
         if self._clock() < self._not_before:
@@ -121,7 +121,7 @@ class Keeper:
     def _knows_more(self, round: RoundRecord) -> bool:
         """Whether answers have come since the last look."""
         found = False
-        while events := self._registry.events(self._last_event, round.id):
+        while events := self._registry.rounds.events(self._last_event, round.id):
             found = found or any(event.kind in _ANSWERS for event in events)
             self._last_event = events[-1].number
         return found
@@ -129,7 +129,7 @@ class Keeper:
     def _start(self, round: RoundRecord) -> None:
         if self._starts >= _MOST_STARTS:
             reason = "its server process ended again and again; its log in the coordinator's folder says why"
-            self._registry.move_round(round.id, ["requested", "running"], "failed", reason)
+            self._registry.rounds.move_round(round.id, ["requested", "running"], "failed", reason)
             return
         if not self._starts:
             self._knows_more(round)  # what was known before this start is no progress of it

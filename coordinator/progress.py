@@ -8,7 +8,7 @@ from coordinator.conductor import Conductor
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.recipes.forecast import Forecast
 from ratatouille.record import Record
-from registry.port import Registry
+from registry.services.registry import Registry
 
 
 class Working(Record):
@@ -48,8 +48,8 @@ def standing(conductor: Conductor, registry: Registry) -> Standing:
     """Look at a round; asks the registry for news."""
     conductor.gather()
     needed = conductor.forecast()
-    names = {offer.node: offer.name for offer in registry.offers()}
-    leases = [lease for lease in registry.leases() if lease.work_id in needed.orders]
+    names = {offer.node: offer.name for offer in registry.work.offers()}
+    leases = [lease for lease in registry.work.leases() if lease.work_id in needed.orders]
     kinds = {work_id: order.assignment.kind for work_id, order in needed.orders.items()}
     # A lease may also tell how far reading or counting images is; only a training's own steps are added up here.
     under_way = sum(

@@ -31,7 +31,7 @@ from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import NodeSettings, open_holdings
 from ratatouille.tasks.task import Task
 from registry.opening import open_registry
-from registry.port import Registry
+from registry.services.registry import Registry
 
 T = TypeVar("T")
 _QUEUED = 2
@@ -59,7 +59,7 @@ def lay_out(
     """
     registry = open_registry(stage.url)
     for task in tasks:
-        registry.define_task(task)
+        registry.definitions.define_task(task)
     enter_once(registry, stage.url, stage.folder / "logs" / "foundation.log", foundation, image_size, architecture)
     registry.close()
 
@@ -68,8 +68,8 @@ def offer_all(registry: Registry, stage: Stage, seconds: float = 30 * 24 * 3600.
     """Put the rehearsal's own offers into the registry: one for each node.toml, signed by one key."""
     for settings in stage.nodes:
         signer = Signer.open(stage.folder / settings.name / "key")
-        holdings = open_holdings(settings, registry.task, stage.folder / "data")
-        registry.offer(make_offer(signer, settings.name, holdings.values(), "rehearsal", settings.trains, seconds))
+        holdings = open_holdings(settings, registry.definitions.task, stage.folder / "data")
+        registry.work.offer(make_offer(signer, settings.name, holdings.values(), "rehearsal", settings.trains, seconds))
 
 
 def rehearse(
@@ -110,8 +110,8 @@ def rehearse_all(
     offer_all(registry, stage)
     rounds = [request(each, registry, fresh) for each in settings]
     for round in rounds:
-        registry.move_round(round.id, ["requested"], "running")
-    conductors = [Conductor.of(registry.round(round.id), registry) for round in rounds]
+        registry.rounds.move_round(round.id, ["requested"], "running")
+    conductors = [Conductor.of(registry.rounds.round(round.id), registry) for round in rounds]
     with process_pool(workers, _open_stage, (stage,)) as pool:
         try:
             _until_done(conductors, pool, workers, told)
@@ -120,10 +120,10 @@ def rehearse_all(
             # The sentence may name files, and is for this terminal only; a registry may be read by others.
             reason = f"{error.failure.sentence()} [{error.failure.code}]" if isinstance(error, _NotDone) else str(error)
             for round in rounds:
-                registry.move_round(round.id, ["running"], "failed", reason)
+                registry.rounds.move_round(round.id, ["running"], "failed", reason)
             raise
     for round, ending in zip(rounds, endings, strict=True):
-        registry.move_round(round.id, ["running"], "done", ending)
+        registry.rounds.move_round(round.id, ["running"], "done", ending)
     return rounds
 
 
@@ -185,7 +185,7 @@ def _pace(order_json: bytes) -> float:
     worker: _Worker = _worker[0]
     assert isinstance(assignment, FineTune)
     _, data = worker.data[assignment.fingerprint]
-    return seconds_per_step(assignment, worker.registry.architecture(assignment.architecture), data)
+    return seconds_per_step(assignment, worker.registry.definitions.architecture(assignment.architecture), data)
 
 
 class _NotDone(Refusal):
@@ -205,7 +205,9 @@ class _Worker:
         self.data = {
             fingerprint: (settings, data)
             for settings in stage.nodes
-            for fingerprint, data in open_holdings(settings, self.registry.task, stage.folder / "data").items()
+            for fingerprint, data in open_holdings(
+                settings, self.registry.definitions.task, stage.folder / "data"
+            ).items()
         }
 
 

@@ -17,8 +17,8 @@ from ratatouille.recipes.round import Round, Share
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.split import Split
 from registry.pages import every
-from registry.port import Registry
 from registry.records import ALIVE, RoundRecord
+from registry.services.registry import Registry
 
 
 def request(
@@ -39,21 +39,21 @@ def request(
         return running
     round = resolve(settings, registry)
     if fresh:
-        known = {record.id for record in every(lambda last: registry.rounds((), last.id if last else None))}
+        known = {record.id for record in every(lambda last: registry.rounds.rounds((), last.id if last else None))}
         while round.id in known:
             round = resolve(settings, registry, round.repeat + 1)
     now = time.time()
     spec = round.to_json().decode()
-    registry.request_round(
+    registry.rounds.request_round(
         RoundRecord(id=round.id, name=round.name, spec=spec, state="requested", created=now, changed=now)
     )
-    if registry.move_round(round.id, ["failed", "cancelled"], "requested"):
+    if registry.rounds.move_round(round.id, ["failed", "cancelled"], "requested"):
         return round
-    record = registry.round(round.id)
+    record = registry.rounds.round(round.id)
     if record.state == "done" and (count := gaps(record, registry)):
         said = f"{count} questions are open again since round {round.name} ended, and are asked now"
-        registry.note(round.id, "reopened", round.id, said)
-        registry.move_round(round.id, ["done"], "requested")
+        registry.rounds.note(round.id, "reopened", round.id, said)
+        registry.rounds.move_round(round.id, ["done"], "requested")
         if told is not None:
             told(said)
     return round
@@ -61,7 +61,7 @@ def request(
 
 def _running(settings: RoundSettings, registry: Registry) -> Round | None:
     """The round that runs, or waits to, and that these settings asked for; None when there is none."""
-    for record in registry.rounds(ALIVE):
+    for record in registry.rounds.rounds(ALIVE):
         if record.name != settings.name:
             continue
         try:
@@ -99,7 +99,7 @@ def _as_then(round: Round, registry: Registry) -> list[Offer]:
 
 def _holding(task: str, name: str, share: Share, registry: Registry) -> Holding:
     """A holding with an image of each class on every side of every domain of a share."""
-    each = (1,) * len(registry.task(name).classes)
+    each = (1,) * len(registry.definitions.task(name).classes)
     sides: dict[Split, tuple[int, ...]] = {"train": each, "validation": each, "test": each}
     counts = {domain: dict(sides) for domain in share.domains}
     return Holding(task=task, task_name=name, counts=counts, fingerprint=share.fingerprint)

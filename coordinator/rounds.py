@@ -28,8 +28,8 @@ from ratatouille.failure import UNREADABLE, Failure
 from ratatouille.recipes.questions import Plan
 from ratatouille.tasks.task import Task
 from registry.opening import open_registry
-from registry.port import Registry
 from registry.records import OVER, RoundRecord
+from registry.services.registry import Registry
 
 _log = logging.getLogger(__name__)
 _CONTACT_SECONDS = 3.0
@@ -56,14 +56,14 @@ def run_round(grid: Grid, round_id: str, address: str, signer: Signer) -> None:
         if round_id == EVALUATIONS:
             run_evaluations(registry, Dispatch(grid), partial(seal_order, signer))
             return
-        registry.move_round(round_id, ["requested"], "running")
+        registry.rounds.move_round(round_id, ["requested"], "running")
         try:
             seal = partial(seal_order, signer)
-            runner = RoundRunner(registry, registry.round(round_id), Dispatch(grid), seal)
+            runner = RoundRunner(registry, registry.rounds.round(round_id), Dispatch(grid), seal)
         except Unreachable:
             raise
         except Refusal as error:  # settings that cannot be read end this round, and keep no other waiting
-            registry.move_round(round_id, ["running", "cancelling"], "failed", str(error))
+            registry.rounds.move_round(round_id, ["running", "cancelling"], "failed", str(error))
             raise
         runner.run()
     finally:
@@ -122,17 +122,17 @@ class RoundRunner:
                 _log.warning("%s; waiting for it", error)
                 time.sleep(1)
             except Refusal as error:
-                self._registry.move_round(self.round.id, ["running", "cancelling"], "failed", str(error))
+                self._registry.rounds.move_round(self.round.id, ["running", "cancelling"], "failed", str(error))
                 raise
             time.sleep(POLL_SECONDS)
 
     def _turn(self) -> bool:
         """One turn; True when the round is over."""
-        state = self._registry.round(self.round.id).state
+        state = self._registry.rounds.round(self.round.id).state
         if state in OVER:
             return True
         if state == "cancelling":
-            self._registry.move_round(self.round.id, ["cancelling"], "cancelled", "cancelled by a maintainer")
+            self._registry.rounds.move_round(self.round.id, ["cancelling"], "cancelled", "cancelled by a maintainer")
             return True
         plan = self._conductor.advance()
         if self._conductor.over(plan):
@@ -152,9 +152,9 @@ class RoundRunner:
 
     def _dispatch(self, plan: Plan) -> bool:
         """Send what can be sent; True when a closing round has nothing left that anybody here could do."""
-        offers = self._registry.offers()
+        offers = self._registry.work.offers()
         nodes = {key: flower for flower, key in self._lane.nodes().items()}
-        leased = leased_work(plan.orders, self._registry.leases())
+        leased = leased_work(plan.orders, self._registry.work.leases())
         self._forget_lost(leased, nodes)
         known = self._conductor.facts
         in_flight = {sent.work_id: sent.node for sent in self._messages.values() if sent.work_id not in known}
@@ -225,7 +225,7 @@ class RoundRunner:
         return self._end(plan)
 
     def _end(self, plan: Plan) -> bool:
-        self._registry.move_round(self.round.id, ["running"], "done", self._conductor.ending(plan))
+        self._registry.rounds.move_round(self.round.id, ["running"], "done", self._conductor.ending(plan))
         return True
 
     def _receive(self) -> None:
@@ -243,7 +243,7 @@ class RoundRunner:
     def _failed(self, sent: Sent, failure: Failure) -> None:
         self._failures.note(sent.node, sent.flower, sent.work_id, _fingerprint(sent.order), failure)
         failed = self._failed_at(sent.node, failure, sent.order)
-        self._registry.note(self.round.id, "failure", sent.work_id, failed.to_json().decode())
+        self._registry.rounds.note(self.round.id, "failure", sent.work_id, failed.to_json().decode())
         _log.warning("order %s failed: %s", sent.work_id[:12], failed.sentence)
 
     def _failed_at(self, node: str, failure: Failure, order: Order) -> Failed:
@@ -252,7 +252,7 @@ class RoundRunner:
             return Failed.at(node, failure, None)
         if digest not in self._tasks:
             try:
-                self._tasks[digest] = self._registry.task(digest)
+                self._tasks[digest] = self._registry.definitions.task(digest)
             except Unreachable:
                 return Failed.at(node, failure, None)
         return Failed.at(node, failure, self._tasks.get(digest))

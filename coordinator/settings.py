@@ -27,7 +27,7 @@ from ratatouille.recipes.studies import study_named
 from ratatouille.record import Name, Record
 from ratatouille.settings import read_settings
 from ratatouille.tasks.task import Task
-from registry.port import Registry
+from registry.services.registry import Registry
 
 
 class RoundSettings(Record):
@@ -83,14 +83,14 @@ def resolve(
     changes = dict(settings.protocol)
     protocol = resolve_protocol(str(changes.pop("name", "domainbed")), changes)
     _refuse_late_average(settings, protocol)
-    target = registry.task(settings.target)
+    target = registry.definitions.task(settings.target)
     _refuse_unknown_domains(target, settings.held_out)
-    here = registry.offers() if offers is None else offers
+    here = registry.work.offers() if offers is None else offers
     offers = sorted(filter(speaks_our_dialect, here), key=lambda offer: offer.node)
     # In the task's order, each once: the order goes into seeds and questions, and means nothing in a file.
     held_out = tuple(domain for domain in target.domains if domain in settings.held_out)
     training = tuple(domain for domain in target.domains if domain not in held_out)
-    start = registry.show(settings.foundation).entry
+    start = registry.versions.show(settings.foundation).entry
     if start.state != "admitted":
         raise Refusal(
             f"{settings.foundation} is version {start.id[:12]}…, which is {start.state}; nothing starts from it, so "
@@ -137,11 +137,13 @@ def _auxiliaries(
     offered = {holding.task_name for offer in offers if offer.trains for holding in offer.holdings}
     names = settings.auxiliaries
     if names == "all":
-        names = tuple(name for name in offered if name != settings.target and registry.task(name).kind == "auxiliary")
+        names = tuple(
+            name for name in offered if name != settings.target and registry.definitions.task(name).kind == "auxiliary"
+        )
     chosen: list[Auxiliary] = []
     bound: list[Training] = []
     for name in sorted(set(names)):
-        task = registry.task(name)
+        task = registry.definitions.task(name)
         if name == settings.target:
             raise Refusal(
                 f"'{name}' is the target; it cannot be an auxiliary task of itself, so leave it out of `auxiliaries`"

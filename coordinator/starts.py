@@ -15,8 +15,8 @@ from ratatouille.exchange.assignment import FineTune
 from ratatouille.exchange.version import Version
 from ratatouille.recipes.round import Given, Start
 from ratatouille.tasks.task import Task
-from registry.port import Registry
 from registry.records import Entry
+from registry.services.registry import Registry
 
 _DEPTH = 10_000
 """Generations that one answer may have; the registry bounds its rows too."""
@@ -42,7 +42,7 @@ def given_starts(
     gate = _Gate(registry, foundation, ancestors(registry, foundation.id), target, frozenset(banned))
     found: dict[str, Given] = {}
     for revision in revisions:
-        entry = registry.show(revision).entry
+        entry = registry.versions.show(revision).entry
         gate.refuse_unfit(revision, entry)
         name = revision if _is_called(revision, entry) else f"{entry.task_name or 'version'}-{entry.id[:8]}"
         start = Start(version=entry.id, featurizer=entry.version.featurizer)
@@ -55,7 +55,7 @@ def ancestors(registry: Registry, revision: str) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     missing = {revision}
     while missing:
-        found |= {row.entry.id: row.entry for row in registry.lineage(missing.pop(), _DEPTH)}
+        found |= {row.entry.id: row.entry for row in registry.versions.lineage(missing.pop(), _DEPTH)}
         if not missing:
             missing = {one.version for entry in found.values() for one in entry.version.parents} - found.keys()
     return found
@@ -98,7 +98,7 @@ class _Gate:
 
     def _refuse_seen(self, revision: str, id_: str) -> None:
         """Trainings tell what they saw; weights that came from elsewhere tell nothing."""
-        receipt = self.registry.show(id_).receipt
+        receipt = self.registry.versions.show(id_).receipt
         if receipt is None or not isinstance(receipt.assignment, FineTune):
             return
         if receipt.assignment.task == self.target.digest:

@@ -1,27 +1,34 @@
-"""Writes docs/calls.md: every method of the registry's port with its arguments, its answer and what it means.
+"""Writes docs/calls.md: every method of the registry's services with its arguments, its answer and what it means.
 
-All of it comes from `registry/port.py`, which is the schema of the service's `Call`. `python -m docs.calls` writes; a
-test compares.
+All of it comes from the classes in `registry/services/`, which are the interface. `python -m docs.calls` writes; a test
+compares.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from registry import port
-from registry.service.wire import METHODS
+from registry.service.wire import CALLS, Call
+from registry.services.method import Service
+from registry.services.registry import SERVICES, Registry
 
 PAGE = Path(__file__).parent / "calls.md"
 
 HEAD = """# Calls of the registry
 
-Written by `python -m docs.calls` from `registry/port.py`. Methods marked with *stream* have calls of their own in
-`registry/proto/registry.proto`; every other one is the `method` of a `Call`, its arguments are one JSON object, and its
-answer is JSON. Records are JSON objects with the fields that `registry/records/`, `ratatouille/exchange/` and
-`ratatouille/tasks/task.py` give them. [The service](service.md) says how to call it.
+Written by `python -m docs.calls` from `registry/services/`. `registry.open(url)` gives an object with these services;
+`registry.versions.log()` is the gRPC method `/ratatouille.registry.v1.Versions/Log`. A request is a `CallRequest` whose
+`json` is one object with the arguments, and the answer is a `CallReply` with JSON; methods marked with *stream* have
+messages of their own (`registry/proto/registry.proto`). Records are JSON objects with the fields that
+`registry/records/`, `ratatouille/exchange/` and `ratatouille/tasks/task.py` give them. [The service](service.md) says
+how to call it.
+
+The role says who may call a method: *reader*, *contributor*, *maintainer* or *owner*, each with the rights of those
+before it. The service answers on loopback only, and does not check roles yet. A *slow* method may take hours.
 """
 
 
@@ -36,22 +43,28 @@ def main() -> None:
 
 
 def _lines() -> Iterator[str]:
-    source = inspect.getsource(port)
-    (tree,) = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == "Registry"]
-    groups = {
-        number: line.strip().removeprefix("# -- ").capitalize()
-        for number, line in enumerate(source.splitlines(), 1)
-        if line.strip().startswith("# -- ")
-    }
-    for node in tree.body:
-        if not isinstance(node, ast.FunctionDef):
-            continue
-        for number in [number for number in groups if number < node.lineno]:
-            yield f"## {groups.pop(number)}\n"
-        stream = "" if node.name in METHODS or node.name == "close" else " *stream*"
-        yield f"### {node.name}{stream}\n"
-        yield f"```text\n{_signature(node)}\n```\n"
-        yield f"{' '.join((ast.get_docstring(node) or '').split())}\n"
+    yield from _service("registry", Registry)
+    for name, service in SERVICES.items():
+        yield from _service(f"registry.{name}", service)
+
+
+def _service(where: str, service: type[Service]) -> Iterator[str]:
+    yield f"## {where}\n"
+    yield f"{inspect.getdoc(service)}\n"
+    for name in service.methods:
+        if name in CALLS:
+            yield from _call(CALLS[name])
+
+
+def _call(call: Call) -> Iterator[str]:
+    declaration = call.method.declaration
+    (node,) = ast.parse(textwrap.dedent(inspect.getsource(call.method.function))).body
+    assert isinstance(node, ast.FunctionDef)
+    kinds = "".join(f" *{kind}*" for kind in ("slow", "stream") if getattr(declaration, kind))
+    yield f"### {call.name}{kinds}\n"
+    yield f"```text\n{_signature(node)}\n```\n"
+    yield f"{' '.join((ast.get_docstring(node) or '').split())}\n"
+    yield f"`{call.path}`, {declaration.role}\n"
 
 
 def _signature(node: ast.FunctionDef) -> str:

@@ -1,4 +1,4 @@
-"""What the registry answers as pandas frames: `frame(registry.log())`, `frame(registry.best("pets"))` and so on.
+"""What the registry answers as pandas frames: `frame(registry.versions.log())`, `frame(registry.versions.show("v1"))`.
 
 One row for each entry, cell, ancestor, contribution, ranked version or tensor; times are UTC timestamps, records are
 flat columns. pandas is an extra of its own, and imported when a frame is made.
@@ -23,7 +23,7 @@ TIMES = ("created", "changed", "at")
 
 
 def frame(answer: Record | Sequence[Record]) -> DataFrame:
-    """An answer of `registry.port.Registry` as a frame.
+    """An answer of a registry as a frame.
 
     Args:
         answer: entries, details (their evaluations), a walk, contributions, a ranking, a difference (its tensors), or

@@ -1,14 +1,17 @@
-"""`open_registry(url)`: the registry's port, for a folder (in process) or for a running service (`grpc://host:port`)."""
+"""`registry.open(url)`: the services of a registry, for a folder (in process) or for an address (`grpc://host:port`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ratatouille.cli.home import home
 from ratatouille.errors import Refusal
 from ratatouille.folders import expanded
-from registry.port import Registry
+
+if TYPE_CHECKING:
+    from registry.services.registry import Registry
 
 CACHE_BYTES = 20 * 2**30
 
@@ -35,6 +38,6 @@ def open_registry(url: str | Path, cache: Path | None = None, cache_bytes: int =
         text = unquote(parts.path)
     elif "://" in text or not text:
         raise Refusal(f"{text!r} is no registry; use grpc://host:port or a folder")
-    from registry.local import LocalRegistry
+    from registry.services.local import LocalRegistry
 
     return LocalRegistry(expanded(text))

@@ -36,8 +36,8 @@ from ratatouille.exchange.version import Rule, Version
 from ratatouille.processes import free_port
 from ratatouille.tasks.node import open_holdings, read_node_settings
 from ratatouille.tasks.synthetic import write_synthetic
-from registry.local import LocalRegistry
 from registry.records import RoundRecord
+from registry.services.local import LocalRegistry
 from tests.coordinator.federation import NODES, Ground
 from tests.ratatouille.cli.call import Called, call
 from tests.ratatouille.cli.call import home as home
@@ -71,13 +71,13 @@ class Place:
         """Everything that a command could have changed."""
         registry, folder = self.registry, self.registry.folder
         return (
-            registry.events(limit=10_000),
-            registry.log(limit=1000),
-            registry.aliases(),
-            registry.rounds(),
-            [task.name for task in registry.tasks()],
-            sorted(offer.name for offer in registry.offers()),
-            registry.leases(),
+            registry.rounds.events(limit=10_000),
+            registry.versions.log(limit=1000),
+            registry.releases.aliases(),
+            registry.rounds.rounds(),
+            [task.name for task in registry.definitions.tasks()],
+            sorted(offer.name for offer in registry.work.offers()),
+            registry.work.leases(),
             sorted(str(path) for path in (folder / "blobs").rglob("*")),
             sorted(path.name for path in (folder / "receiving").iterdir() if path.stat().st_size),
         )
@@ -92,13 +92,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     ground.enter(registry)
     for name in NODES:
         settings, signer = read_node_settings(ground.node_file(name)), Signer.open(folder / "keys" / name)
-        held = open_holdings(settings, registry.task, folder / "cache").values()
-        registry.offer(make_offer(signer, name, held, trains=settings.trains, seconds=3600.0))
+        held = open_holdings(settings, registry.definitions.task, folder / "cache").values()
+        registry.work.offer(make_offer(signer, name, held, trains=settings.trains, seconds=3600.0))
     for number in (1, 2):
         record = {"id": f"5ee{number}", "name": f"spring-{number}", "spec": "{}", "state": "done"}
-        registry.request_round(RoundRecord.model_validate(record | {"created": 1.0, "changed": 1.0}))
+        registry.rounds.request_round(RoundRecord.model_validate(record | {"created": 1.0, "changed": 1.0}))
     prefix = _two_of_one_beginning(registry, folder)
-    registry.announce(COORDINATOR.seal(Announcement(fleet=f"127.0.0.1:{free_port()}")))
+    registry.work.announce(COORDINATOR.seal(Announcement(fleet=f"127.0.0.1:{free_port()}")))
     process = Process(folder / "registry")
     yield Place(ground, registry, process.url, prefix)
     process.end(signal.SIGKILL)
@@ -107,7 +107,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 def _two_of_one_beginning(registry: LocalRegistry, folder: Path) -> str:
     """Enter two foundations whose ids begin alike; found by trying sources, as ids are hashes."""
-    registry.define_architecture(NETWORK)
+    registry.definitions.define_architecture(NETWORK)
     here = World(registry, folder, Signer.open(folder / "keys" / "maintainer"))
     digest, _ = here.file(featurizer(0))
     seen: dict[str, str] = {}
@@ -576,11 +576,11 @@ def test_a_node_starts_without_the_images_that_it_skips_and_lists_them(place: Pl
 def test_a_training_that_moved_batchnorm_statistics_is_rejected_with_the_remedy(world: World) -> None:
     start = world.probed()
     moved = featurizer(1, **{"bn.running_mean": np.array([1, 2, 4], np.float32)})
-    versions = world.registry.log()
+    versions = world.registry.versions.log()
     with pytest.raises(Refusal, match=r"buffer bn\.running_mean moved .*; train with BatchNorm in eval mode"):
         world.work(*world.fine_tune(start, 1, body=moved))
-    assert world.registry.log() == versions
-    last = world.registry.events()[-1]
+    assert world.registry.versions.log() == versions
+    last = world.registry.rounds.events()[-1]
     assert last.kind == "rejected"
     assert "train with BatchNorm in eval mode" in last.text
 
@@ -590,13 +590,13 @@ def test_where_there_is_no_room_nothing_is_stored(scene: Scene) -> None:
         name: array + np.float32(1) if array.ndim == 4 else array
         for name, array in load_file(scene.place.ground.foundation).items()
     }
-    scene.place.registry.configure("reserve_bytes", 10**18)
+    scene.place.registry.maintenance.configure("reserve_bytes", 10**18)
     try:
         before = scene.place.written()
         call(*_foundation(scene.weights(**fresh))).refused("no room for", "its maintainers must make some")
         assert scene.place.written() == before
     finally:
-        scene.place.registry.configure("reserve_bytes", None)
+        scene.place.registry.maintenance.configure("reserve_bytes", None)
 
 
 # -- nobody answers, or somebody else does
@@ -642,11 +642,11 @@ def test_a_node_says_when_only_the_coordinator_is_missing(
 ) -> None:
     monkeypatch.setattr("contributor_client.node._PATIENCE", 0.0)
     fleet = scene.place.registry.info().fleet
-    scene.place.registry.announce(COORDINATOR.seal(Announcement(fleet=None)))
+    scene.place.registry.work.announce(COORDINATOR.seal(Announcement(fleet=None)))
     try:
         call(*scene.join(scene.data)).refused("no coordinator is up", "ratatouille coordinator up")
     finally:
-        scene.place.registry.announce(COORDINATOR.seal(Announcement(fleet=fleet)))
+        scene.place.registry.work.announce(COORDINATOR.seal(Announcement(fleet=fleet)))
 
 
 def _shell(home: Path, *words: object) -> Called:
@@ -677,8 +677,8 @@ def test_a_port_that_is_taken_is_named_and_no_registry_is_made(words: str, home:
 def test_a_rehearsal_on_data_that_cannot_be_used_names_the_file(scene: Scene) -> None:
     words = scene.round("--rehearse", scene.node_file(scene.damaged()))
     fleet = scene.place.registry.info().fleet
-    scene.place.registry.announce(COORDINATOR.seal(Announcement(fleet=None)))
+    scene.place.registry.work.announce(COORDINATOR.seal(Announcement(fleet=None)))
     try:
         call(*words).refused("broken.png", 'corrupt = "skip"')
     finally:
-        scene.place.registry.announce(COORDINATOR.seal(Announcement(fleet=fleet)))
+        scene.place.registry.work.announce(COORDINATOR.seal(Announcement(fleet=fleet)))

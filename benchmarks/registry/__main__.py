@@ -16,7 +16,7 @@ from benchmarks.registry import publishing, transfers
 from benchmarks.registry.filling import fill, postgresql, settle
 from benchmarks.registry.questions import questions, timed
 from registry.database import Database
-from registry.local import LocalRegistry
+from registry.services.local import LocalRegistry
 
 PARTS = ("questions", "publications", "transfers")
 SLOWER_SYNC = 0.005

@@ -30,7 +30,7 @@ from sqlalchemy import event
 
 from benchmarks.registry.weights import architecture, model
 from ratatouille.exchange.signing import Signer
-from registry.local import LocalRegistry
+from registry.services.local import LocalRegistry
 
 NUMBERS = 1000
 """Numbers of a small featurizer: syncs are what counts."""
@@ -55,7 +55,7 @@ def compared(places: Callable[[Path], None], processes: int, each: int, added: f
         (folder / "registry").mkdir(mode=0o700)
         places(folder / "registry")
         registry = LocalRegistry(folder / "registry")
-        registry.define_architecture(architecture(NUMBERS))
+        registry.definitions.define_architecture(architecture(NUMBERS))
         counts = _counted(registry, folder, seeds)
         registry.close()
         ours = _rate(_publish, folder, processes, each, added, seeds)
@@ -77,7 +77,7 @@ def _counted(registry: LocalRegistry, folder: Path, seeds: int) -> dict[str, int
     signer = Signer.open(folder / "key")
     for seed in (10**8, 10**8 + 1):
         with _counting(registry) as counts:
-            registry.push(*model(signer, architecture(NUMBERS), seeds + seed, folder))
+            registry.weights.push(*model(signer, architecture(NUMBERS), seeds + seed, folder))
     return counts
 
 
@@ -149,7 +149,7 @@ def _publish(folder: Path, number: int, each: int, added: float, seeds: int) -> 
     longer = partial(time.sleep, added) if added else _at_once
     with _syncing(registry, longer, longer):
         for sealed, files in models:
-            registry.push(sealed, files)
+            registry.weights.push(sealed, files)
     ended = time.time()
     registry.close()
     return begun, ended

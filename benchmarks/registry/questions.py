@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmarks.registry.filling import Landmarks
 from benchmarks.registry.history import BEGINNING, NODES, TASKS
-from registry.port import Registry
 from registry.records import LogQuery
+from registry.services.registry import Registry
 
 QUICK, WALK = 10.0, 50.0
 """Milliseconds: for what people wait for at every step, and for a lineage of 1,000 ancestors."""
@@ -32,7 +32,7 @@ def questions(marks: Landmarks) -> list[Question]:
     day = 24 * 3600.0
 
     def page(name: str, before: int | None = None, **query: Any) -> Question:
-        return Question(f"log: {name}", QUICK, lambda registry: registry.log(LogQuery(**query), before))
+        return Question(f"log: {name}", QUICK, lambda registry: registry.versions.log(LogQuery(**query), before))
 
     task = TASKS[0].name
     return [
@@ -51,17 +51,25 @@ def questions(marks: Landmarks) -> list[Question]:
         page("--text, of one message in 23", text="run 7 of"),
         page("--text, of no message", text="nobody wrote this"),
         page("--task --kind --since", task=task, kind="combine", since=last - 10 * day),
-        Question("show: a training", QUICK, lambda registry: registry.show(marks.training)),
-        Question("show: an average", QUICK, lambda registry: registry.show(marks.average)),
-        Question("show: the foundation", QUICK, lambda registry: registry.show(marks.foundation)),
-        Question("best: mean over domains", QUICK, lambda registry: registry.best(task)),
-        Question("best: one domain", QUICK, lambda registry: registry.best(task, domain="sketch")),
-        Question("best: balanced accuracy", QUICK, lambda registry: registry.best(task, metric="balanced_accuracy")),
-        Question("resolve: the beginning of an id", QUICK, lambda registry: registry.resolve(marks.average[:10])),
-        Question("resolve: stable~3", QUICK, lambda registry: registry.resolve("stable~3")),
-        Question("lineage: 1,000 ancestors, wide", WALK, lambda registry: registry.lineage(marks.wide)),
-        Question("lineage: 1,000 ancestors, a chain", WALK, lambda registry: registry.lineage(marks.chain, 10_000)),
-        Question("contributions: of an average of 975", WALK, lambda registry: registry.contributions(marks.wide)),
+        Question("show: a training", QUICK, lambda registry: registry.versions.show(marks.training)),
+        Question("show: an average", QUICK, lambda registry: registry.versions.show(marks.average)),
+        Question("show: the foundation", QUICK, lambda registry: registry.versions.show(marks.foundation)),
+        Question("best: mean over domains", QUICK, lambda registry: registry.versions.best(task)),
+        Question("best: one domain", QUICK, lambda registry: registry.versions.best(task, domain="sketch")),
+        Question(
+            "best: balanced accuracy", QUICK, lambda registry: registry.versions.best(task, metric="balanced_accuracy")
+        ),
+        Question(
+            "resolve: the beginning of an id", QUICK, lambda registry: registry.versions.resolve(marks.average[:10])
+        ),
+        Question("resolve: stable~3", QUICK, lambda registry: registry.versions.resolve("stable~3")),
+        Question("lineage: 1,000 ancestors, wide", WALK, lambda registry: registry.versions.lineage(marks.wide)),
+        Question(
+            "lineage: 1,000 ancestors, a chain", WALK, lambda registry: registry.versions.lineage(marks.chain, 10_000)
+        ),
+        Question(
+            "contributions: of an average of 975", WALK, lambda registry: registry.versions.contributions(marks.wide)
+        ),
     ]
 
 

@@ -40,7 +40,7 @@ def compared(numbers: int, turns: int) -> dict[str, Any]:
         folder = Path(root)
         signer, network = Signer.open(folder / "key"), architecture(numbers)
         registry = open_registry(url, cache=folder / "cache")
-        registry.define_architecture(network)
+        registry.definitions.define_architecture(network)
         registry.close()
         memory = _memory(folder, url, process, *model(signer, network, turns, folder))
         for turn in range(turns):

@@ -52,8 +52,8 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
     from registry.commands.opened import registry_in_force
 
     registry = registry_in_force(remote)
-    offers = sorted(registry.offers(), key=lambda offer: offer.name)
-    at_work = {lease.node: lease for lease in registry.leases()}
+    offers = sorted(registry.work.offers(), key=lambda offer: offer.name)
+    at_work = {lease.node: lease for lease in registry.work.leases()}
     if as_json:
         print_json({"nodes": [{"offer": offer, "lease": at_work.get(offer.node)} for offer in offers]})
         return

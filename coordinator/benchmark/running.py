@@ -23,8 +23,8 @@ from ratatouille.recipes.forecast import forecast
 from ratatouille.record import Record
 from ratatouille.tasks.stored import write_whole
 from registry.opening import open_registry
-from registry.port import Registry
 from registry.records import Result
+from registry.services.registry import Registry
 
 
 class Cost(Record):

@@ -20,7 +20,7 @@ from ratatouille.exchange.version import Version
 from ratatouille.recipes.round import Given
 from registry.changes.maintain import Maintainer
 from registry.opening import open_registry
-from registry.port import Registry
+from registry.services.registry import Registry
 
 
 def bring(revisions: Sequence[str], source: Registry, settings: RoundSettings, stage: Stage) -> tuple[str, ...]:
@@ -36,8 +36,8 @@ def bring(revisions: Sequence[str], source: Registry, settings: RoundSettings, s
         Refusal: for a version that is not fit to be a start.
     """
     here = open_registry(stage.url)
-    foundation = here.show(ALIAS).entry.version
-    target = here.task(settings.target)
+    foundation = here.versions.show(ALIAS).entry.version
+    target = here.definitions.task(settings.target)
     aliases = []
     for revision in revisions:
         origin = _origin(revision, source, foundation)
@@ -50,7 +50,7 @@ def bring(revisions: Sequence[str], source: Registry, settings: RoundSettings, s
 def _origin(revision: str, source: Registry, foundation: Version) -> Version:
     """The ancestor of a start that has the foundation's weights."""
     for entry in ancestors(source, revision).values():
-        if entry.version.featurizer == foundation.featurizer and entry.id != source.resolve(revision):
+        if entry.version.featurizer == foundation.featurizer and entry.id != source.versions.resolve(revision):
             return entry.version
     raise Refusal(
         f"start '{revision}' does not come from the weights that this benchmark starts from; name the start's own "
@@ -66,7 +66,7 @@ def _enter(given: Given, source: Registry, here: Registry, foundation: Version, 
         source=f"version {given.start.version} of another registry, {given.name} there",
     )
     receipt = Receipt(assignment=question, parents=(foundation.id,), node=signer.node, featurizer=digest)
-    result = here.push(signer.seal(receipt), {digest: source.fetch(digest)})
+    result = here.weights.push(signer.seal(receipt), {digest: source.weights.fetch(digest)})
     assert result.version is not None
     alias = f"start-{given.name}"[:80]
     Maintainer(here, signer).release(result.version, alias, question.source)

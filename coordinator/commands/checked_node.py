@@ -135,12 +135,14 @@ def _work(settings: NodeSettings, held: Sequence[LocalData], find: Definitions) 
     if "registry" not in find.origin.values():
         return ()
     with opened(find.remote) as registry:
-        rounds = [one.spec for one in registry.rounds(limit=_MOST_ROUNDS) if one.state not in ("failed", "cancelled")]
+        rounds = [
+            one.spec for one in registry.rounds.rounds(limit=_MOST_ROUNDS) if one.state not in ("failed", "cancelled")
+        ]
         try:
-            foundation = registry.show("latest").entry.version.architecture
+            foundation = registry.versions.show("latest").entry.version.architecture
         except Refusal:
             foundation = None
-        return work_of(held, rounds, foundation, registry.architecture, settings.trains)
+        return work_of(held, rounds, foundation, registry.definitions.architecture, settings.trains)
 
 
 class Definitions:
@@ -165,7 +167,7 @@ class Definitions:
             return task
         try:
             with opened(self.remote) as registry:
-                task = registry.task(name)
+                task = registry.definitions.task(name)
             self.origin[name] = "registry"
         except Refusal as refusal:
             if not self._beside.exists() or (task := load_task(self._beside)).name != name:

@@ -73,7 +73,7 @@ def checked_round(file: Path, remote: str | None) -> CheckedRound:
         conductor.gather()
         needed = forecast(round, conductor.facts)
         cost = estimate(round, needed, conductor.facts, registry)
-        offers = registry.offers()
+        offers = registry.work.offers()
     shares = (*round.training, *round.evaluation, *(share for one in round.auxiliaries for share in one.shares))
     return CheckedRound(
         id=round.id,

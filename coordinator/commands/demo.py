@@ -19,8 +19,8 @@ from coordinator.requests import request
 from coordinator.settings import read_round_settings
 from ratatouille.cli.output import console, print_table, short
 from ratatouille.errors import Refusal
-from registry.port import Registry
 from registry.records import LogQuery
+from registry.services.registry import Registry
 
 
 def demo(
@@ -43,7 +43,7 @@ def demo(
         file = write_settings(folder / "round.toml", ROUND)
         id_ = request(read_round_settings(file), registry).id
         follow(registry, id_)
-        record = registry.round(id_)
+        record = registry.rounds.round(id_)
         if record.state != "done":
             raise Refusal(f"the round {record.state}: {record.reason}; logs are in {folder}")
         found = result(registry, record)
@@ -60,12 +60,12 @@ def demo(
 
 def _show_history(registry: Registry, round_id: str) -> None:
     kinds: dict[str, int] = {}
-    for entry in registry.log(LogQuery(round=round_id), limit=1000):
+    for entry in registry.versions.log(LogQuery(round=round_id), limit=1000):
         kind = entry.version.rule.purpose or entry.version.rule.name
         kinds[kind] = kinds.get(kind, 0) + 1
     console.print("\nthe history has " + ", ".join(f"{count} × {kind}" for kind, count in sorted(kinds.items())))
     rows = []
-    for entry in registry.log(limit=8):
+    for entry in registry.versions.log(limit=8):
         kind = entry.version.rule.purpose or entry.version.rule.name
         parents = " ".join(short(parent.version)[:7] for parent in entry.version.parents[:6])
         rows.append([short(entry.id), kind, entry.task_name or "", entry.contributor or "registry", parents])

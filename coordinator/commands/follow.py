@@ -15,8 +15,8 @@ from coordinator.waiting import PATIENCE_SECONDS, waits_for
 from ratatouille.cli.output import console, print_line, safe
 from ratatouille.errors import Unreachable
 from registry.pages import every
-from registry.port import Registry
 from registry.records import OVER, Event
+from registry.services.registry import Registry
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
@@ -26,7 +26,7 @@ _AGAIN_SECONDS = 60.0
 
 def follow(registry: Registry, round_id: str, quiet: bool = False) -> None:
     """Show a round until it ends; goes on through an outage of the registry."""
-    record = registry.round(round_id)
+    record = registry.rounds.round(round_id)
     if record.state in OVER:
         return
     conductor = Conductor.of(record, registry)
@@ -37,7 +37,7 @@ def follow(registry: Registry, round_id: str, quiet: bool = False) -> None:
             shown.say("no coordinator is up; the round waits until `ratatouille coordinator up` serves this registry")
         while True:
             try:
-                state = registry.round(round_id).state
+                state = registry.rounds.round(round_id).state
                 now = standing(conductor, registry)
                 shown.show(state, now)
                 if state in OVER:
@@ -65,7 +65,7 @@ class Silence:
         if now - self._since < PATIENCE_SECONDS:
             return ""
         orders = conductor.gather().orders
-        found = waits_for(orders, registry.offers(), at_work, registry.info().fleet, state)
+        found = waits_for(orders, registry.work.offers(), at_work, registry.info().fleet, state)
         if found == self._said and now - self._at < _AGAIN_SECONDS:
             return ""
         self._said, self._at = found, now
@@ -74,7 +74,7 @@ class Silence:
 
 def written(registry: Registry, round_id: str, after: int = 0) -> Iterator[Event]:
     """What happened in a round, as far as it is written."""
-    return every(lambda last: registry.events(last.number if last else after, round_id))
+    return every(lambda last: registry.rounds.events(last.number if last else after, round_id))
 
 
 def told(registry: Registry, round_id: str) -> Iterator[Event]:
@@ -82,16 +82,16 @@ def told(registry: Registry, round_id: str) -> Iterator[Event]:
     last, waiting = 0, False
     while True:
         try:
-            over = registry.round(round_id).state in OVER  # first: what is read after it is complete
+            over = registry.rounds.round(round_id).state in OVER  # first: what is read after it is complete
             for event in written(registry, round_id, last):
                 last, waiting = event.number, False
                 yield event
             if over:
                 return
-            for event in registry.watch(last, round_id):
+            for event in registry.rounds.watch(last, round_id):
                 last = event.number
                 yield event
-                if event.kind == "round" and registry.round(round_id).state in OVER:
+                if event.kind == "round" and registry.rounds.round(round_id).state in OVER:
                     break
         except Unreachable as error:
             if not waiting:

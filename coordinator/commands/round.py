@@ -29,8 +29,8 @@ from ratatouille.errors import Refusal
 from ratatouille.recipes.columns import STARTS
 from ratatouille.recipes.recipe import recipe_named
 from registry.commands.opened import opened, registry_in_force
-from registry.port import Registry
 from registry.records import OVER, RoundRecord
+from registry.services.registry import Registry
 
 RoundId = Annotated[str, typer.Argument(help="A round's name, id, or unique prefix of its id.", metavar="ROUND")]
 Recipes = Annotated[str | None, typer.Option(help="Recipes instead of the file's, separated by commas.")]
@@ -125,7 +125,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the rounds, the latest first."""
-    rounds = registry_in_force(remote).rounds(before=before, limit=limit)
+    rounds = registry_in_force(remote).rounds.rounds(before=before, limit=limit)
     following = rounds[-1].id if len(rounds) == limit else None
     if as_json:
         print_json({"rounds": rounds, "next": following})
@@ -142,7 +142,7 @@ def status(round: RoundId, remote: Remote = None, as_json: AsJson = False) -> No
     from coordinator.waiting import waits_for
 
     registry = registry_in_force(remote)
-    record = registry.round(round)
+    record = registry.rounds.round(round)
     conductor = Conductor.of(record, registry)
     now = standing(conductor, registry)
     if as_json:
@@ -152,7 +152,7 @@ def status(round: RoundId, remote: Remote = None, as_json: AsJson = False) -> No
     print_line(now.sentence)
     if record.state not in OVER:
         orders = conductor.gather().orders
-        if reason := waits_for(orders, registry.offers(), bool(now.workers), registry.info().fleet, record.state):
+        if reason := waits_for(orders, registry.work.offers(), bool(now.workers), registry.info().fleet, record.state):
             print_line(reason)
     for worker in now.workers:
         print_line(f"  {worker.node}: {worker.doing} {worker.done}/{worker.total}")
@@ -168,7 +168,7 @@ def logs(
     from coordinator.commands.follow import told, written
 
     with opened(remote) as registry:
-        record = registry.round(round)
+        record = registry.rounds.round(round)
         for event in told(registry, record.id) if follow_ else written(registry, record.id):
             if as_json:
                 print_json_line(event)
@@ -179,9 +179,11 @@ def logs(
 def cancel(round: RoundId, remote: Remote = None) -> None:
     """End a round; what it has is kept."""
     registry = registry_in_force(remote)
-    record = registry.round(round)
-    if not registry.move_round(record.id, ["requested", "running"], "cancelling"):
-        raise Refusal(f"round {record.name} ({record.id}) is {registry.round(record.id).state}; nothing to cancel")
+    record = registry.rounds.round(round)
+    if not registry.rounds.move_round(record.id, ["requested", "running"], "cancelling"):
+        raise Refusal(
+            f"round {record.name} ({record.id}) is {registry.rounds.round(record.id).state}; nothing to cancel"
+        )
     console.print(f"round {record.name} ({record.id}) is being cancelled; `round run` takes it up again")
 
 
@@ -193,7 +195,7 @@ def report_(
 ) -> None:
     """Show the result of a round as a table."""
     registry = registry_in_force(remote)
-    record = registry.round(round)
+    record = registry.rounds.round(round)
     found = result(registry, record)
     if output is not None:
         from coordinator.commands.keep import keep

@@ -19,8 +19,8 @@ from ratatouille.errors import Refusal
 from ratatouille.folders import make_private
 from ratatouille.recipes.round import Round
 from ratatouille.record import first_problem
-from registry.port import Registry
 from registry.records import RoundRecord
+from registry.services.registry import Registry
 
 RoundFile = Annotated[Path, typer.Argument(help="The round's settings.", metavar="ROUND.TOML")]
 Runs = Annotated[int | None, typer.Option(min=1, help="Runs of each recipe instead of the protocol's.")]
@@ -70,7 +70,7 @@ def carried_out(
         say_gaps(round, quiet)
         id_ = round.id
         follow(registry, id_, quiet=quiet)
-    record = registry.round(id_)
+    record = registry.rounds.round(id_)
     if record.state in ("failed", "cancelled"):
         raise Refusal(f"round {record.name} ({record.id}) {record.state}: {record.reason}")
     return record

@@ -80,8 +80,8 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
     force = remote_in_force(remote)
     registry = registry_in_force(remote)
     info = registry.info()
-    running = registry.rounds(ALIVE)
-    nodes = registry.offers()
+    running = registry.rounds.rounds(ALIVE)
+    nodes = registry.work.offers()
     if as_json:
         print_json({"remote": force.value, "info": info, "nodes": len(nodes), "rounds": running})
         return

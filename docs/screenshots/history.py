@@ -16,8 +16,8 @@ from ratatouille.tasks.emoji import emoji_tasks
 from ratatouille.tasks.node import read_node_settings
 from registry.changes.maintain import Maintainer
 from registry.opening import open_registry
-from registry.port import Registry
 from registry.records import LogQuery
+from registry.services.registry import Registry
 
 ROUNDS = ("winter", "spring", "summer")
 """Each starts from what the one before released as `stable`, the first from the foundation."""
@@ -47,7 +47,7 @@ PROTOCOL_SIZE = 64
 def _round(maintainer: Maintainer, stage: Stage, name: str, first: bool) -> None:
     """One round, and its release."""
     tag = f"{name}-2026"
-    if any(one.name == tag for one in maintainer.registry.tags()):
+    if any(one.name == tag for one in maintainer.registry.releases.tags()):
         return
     settings = RoundSettings.model_validate(
         ROUND
@@ -69,6 +69,6 @@ def _made(registry: Registry, round: str) -> str:
     """The version that the round's recipe `ratatouille` ended with: its last uniform average."""
     return next(
         entry.id
-        for entry in registry.log(LogQuery(kind="combine", round=round), limit=100)
+        for entry in registry.versions.log(LogQuery(kind="combine", round=round), limit=100)
         if entry.version.rule.purpose == "uniform"
     )

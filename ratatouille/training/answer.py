@@ -46,8 +46,8 @@ class Answered(Protocol):
         """Its node's key."""
 
 
-class Store(Protocol):
-    """What is needed of a registry (`registry.port.Registry` has it). It must bear calls from two threads."""
+class Definitions(Protocol):
+    """Where a registry's definitions are found."""
 
     def architecture(self, digest: str) -> Architecture:
         """The architecture with this digest."""
@@ -55,8 +55,19 @@ class Store(Protocol):
     def task(self, name_or_digest: str) -> Task:
         """A task."""
 
+
+class Files(Protocol):
+    """How weights come and go."""
+
     def fetch(self, digest: str) -> Path:
         """A local file with these weights."""
+
+    def push(self, sealed: Sealed, files: Mapping[str, Path]) -> Answered:
+        """Commit a sealed receipt with its files."""
+
+
+class Questions(Protocol):
+    """Who works on what, and what was answered."""
 
     def results(self, work_ids: Sequence[str]) -> Mapping[str, object]:
         """Those of these questions that have an answer."""
@@ -70,8 +81,21 @@ class Store(Protocol):
     def release(self, sealed: Sealed) -> None:
         """Give a lease back (a sealed `LeaseReturn`)."""
 
-    def push(self, sealed: Sealed, files: Mapping[str, Path]) -> Answered:
-        """Commit a sealed receipt with its files."""
+
+class Store(Protocol):
+    """What is needed of a registry (`registry.open` gives it). It must bear calls from two threads."""
+
+    @property
+    def definitions(self) -> Definitions:
+        """Architectures and tasks."""
+
+    @property
+    def weights(self) -> Files:
+        """Weights."""
+
+    @property
+    def work(self) -> Questions:
+        """Leases and answers."""
 
 
 @dataclass(frozen=True)
@@ -146,17 +170,17 @@ def _answer(
     if isinstance(assignment, Import):
         raise Refusal("an import is not work for a node; push the weights themselves")
     refuse_other_dialect(assignment)
-    if patiently(lambda: store.results([work_id]), timing.patience):
+    if patiently(lambda: store.work.results([work_id]), timing.patience):
         clean(workspace, work_id)  # a checkpoint of ours, if another node was faster
         return Hint(work_id=work_id, outcome="known")
-    if has_closed(signer.node, work_id, patiently(lambda: store.closures([work_id]), timing.patience)):
+    if has_closed(signer.node, work_id, patiently(lambda: store.work.closures([work_id]), timing.patience)):
         raise Refusal(
             "this node has closed the question, as its answer was withdrawn; `ratatouille withdraw --reopen` opens it",
             code="question-closed",
         )
     standing = Standing(store, assignment, signer, inputs(assignment), timing)
     if not patiently(standing.renew, timing.patience):
-        known = patiently(lambda: store.results([work_id]), timing.patience)
+        known = patiently(lambda: store.work.results([work_id]), timing.patience)
         return Hint(work_id=work_id, outcome="known" if known else "taken")
 
     def report(done: int, total: int, doing: str) -> None:
@@ -168,10 +192,10 @@ def _answer(
         disclosure = patiently(lambda: permit(assignment), timing.patience)
         report(0, 0, "fetching")
         data = data.current()
-        architecture = patiently(lambda: store.architecture(assignment.architecture), timing.patience)
-        task = patiently(lambda: store.task(assignment.task), timing.patience)
+        architecture = patiently(lambda: store.definitions.architecture(assignment.architecture), timing.patience)
+        task = patiently(lambda: store.definitions.task(assignment.task), timing.patience)
         start = {
-            digest: patiently(lambda digest=digest: store.fetch(digest), timing.patience)  # type: ignore[misc]
+            digest: patiently(lambda digest=digest: store.weights.fetch(digest), timing.patience)  # type: ignore[misc]
             for digest in inputs(assignment)
         }
         outcome = perform(assignment, task, architecture, data, start, workspace, report, device, timing.checkpoint)
@@ -179,7 +203,7 @@ def _answer(
         receipt = disclosed(whole, disclosure)
         sealed = signer.seal(receipt)
         report(0, 0, "pushing")
-        answered = patiently(lambda: store.push(sealed, outcome.files), timing.patience)
+        answered = patiently(lambda: store.weights.push(sealed, outcome.files), timing.patience)
     clean(workspace, work_id)
     if answered.receipt != receipt.digest:
         told(f"the answer of node {str(answered.node)[:12]}… came first and stands; ours is kept as a duplicate")
@@ -232,7 +256,7 @@ class Standing:
     def renew(self) -> bool:
         """Take or renew; False when somebody else has it, or the question has an answer."""
         lease = self._lease.model_copy(update={"issued": time.time()})
-        return self._store.lease(self._signer.seal(lease)) is not None
+        return self._store.work.lease(self._signer.seal(lease)) is not None
 
     @contextmanager
     def kept_up(self) -> Iterator[None]:
@@ -254,7 +278,7 @@ class Standing:
             thread.join()
             with suppress(Refusal):
                 given = LeaseReturn(work_id=self._lease.work_id, node=self._lease.node, issued=time.time())
-                self._store.release(self._signer.seal(given))
+                self._store.work.release(self._signer.seal(given))
 
 
 def _receipt(order: Order, outcome: Outcome, node: str, overhead: float) -> Receipt:

@@ -13,29 +13,30 @@ from sqlalchemy import Row, select
 
 from ratatouille.errors import Refusal, Unavailable
 from ratatouille.exchange.version import Combination, Version
-from registry.audit.look import Batch, Ground, NotCheckable, checks, findings, rows_after
+from registry.audit.look import Batch, NotCheckable, checks, findings, rows_after
 from registry.averages.ingredients import Ingredients, gather
 from registry.blobs.access import Blobs
 from registry.blobs.store import Lost
 from registry.retention.removed import refuse_removed
 from registry.schema import BlobRow, ParentRow, VersionRow
+from registry.storage import Storage
 
 
-def look(ground: Ground, after: str) -> Batch:
+def look(storage: Storage, after: str) -> Batch:
     """The next average."""
     batch = Batch(after)
-    with ground.database.read() as connection:
+    with storage.database.read() as connection:
         query = select(VersionRow).where(VersionRow.rule == "combine")
         rows = rows_after(connection, query, VersionRow.number, after, limit=1)
     for row in rows:
         batch.last, batch.looked = str(row.number), 1
-        found = checks([("average", partial(recomputed, ground, row))])
+        found = checks([("average", partial(recomputed, storage, row))])
         batch.findings += findings("averages", row.id, found, [row.id])
-        batch.bytes = 0 if batch.findings else _read(ground, row)
+        batch.bytes = 0 if batch.findings else _read(storage, row)
     return batch
 
 
-def recomputed(ground: Ground, row: Row[Any]) -> str:
+def recomputed(storage: Storage, row: Row[Any]) -> str:
     """Compute a combined version again.
 
     Raises:
@@ -48,16 +49,16 @@ def recomputed(ground: Ground, row: Row[Any]) -> str:
         version = Version.from_json(row.record)
     except Refusal as refusal:
         raise NotCheckable(f"the record cannot be read: {refusal}") from refusal
-    ingredients = _gathered(ground, version)
+    ingredients = _gathered(storage, version)
     try:
-        check_average(ground.blobs, version, ingredients)
+        check_average(storage.blobs, version, ingredients)
     except Unavailable:
         raise
     except Lost:
-        _collected(ground, ingredients)  # meanwhile
+        _collected(storage, ingredients)  # meanwhile
         raise
     except Refusal as refusal:
-        if lost := _damaged(ground, ingredients):
+        if lost := _damaged(storage, ingredients):
             raise Refusal(f"it cannot be computed again: weights {lost[:12]}… are missing or damaged") from refusal
         raise
     return f"computed again from {len(version.parents)} parents, equal to the bit"
@@ -84,11 +85,11 @@ class Discard(io.BytesIO):
         return memoryview(data).nbytes  # type: ignore[arg-type]
 
 
-def _gathered(ground: Ground, version: Version) -> Ingredients:
+def _gathered(storage: Storage, version: Version) -> Ingredients:
     question = Combination(parents=version.parents, parts="featurizer" if version.head is None else "both")
-    with ground.database.read() as connection:
+    with storage.database.read() as connection:
         ingredients = gather(connection, question, past=True)
-    _collected(ground, ingredients)
+    _collected(storage, ingredients)
     return ingredients
 
 
@@ -96,16 +97,16 @@ def _digests(ingredients: Ingredients) -> list[str]:
     return sorted({digest for part in ingredients.parts for digest, _ in ingredients.shares(part)})
 
 
-def _collected(ground: Ground, ingredients: Ingredients) -> None:
-    with ground.database.read() as connection:
+def _collected(storage: Storage, ingredients: Ingredients) -> None:
+    with storage.database.read() as connection:
         refuse_removed(connection, _digests(ingredients), "of a parent")
 
 
-def _damaged(ground: Ground, ingredients: Ingredients) -> str | None:
+def _damaged(storage: Storage, ingredients: Ingredients) -> str | None:
     """The first of a combination's weights that is not what it should be."""
     for digest in _digests(ingredients):
         try:
-            if ground.blobs.hash(digest) != digest:
+            if storage.blobs.hash(digest) != digest:
                 return digest
         except Unavailable:
             raise
@@ -114,9 +115,9 @@ def _damaged(ground: Ground, ingredients: Ingredients) -> str | None:
     return None
 
 
-def _read(ground: Ground, row: Row[Any]) -> int:
+def _read(storage: Storage, row: Row[Any]) -> int:
     """How many bytes it took: those of one parent for each."""
-    with ground.database.read() as connection:
+    with storage.database.read() as connection:
         digests = [digest for digest in (row.featurizer, row.head) if digest is not None]
         sizes = connection.execute(select(BlobRow.size).where(BlobRow.digest.in_(digests))).scalars()
         parents = connection.execute(select(ParentRow.child).where(ParentRow.child == row.id)).all()

@@ -14,15 +14,16 @@ from sqlalchemy import Connection, Row, func, select
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import CHANGES, Change, Move, Restore, Retract, RetractCounts, Tag
 from ratatouille.exchange.signing import Sealed, unseal
-from registry.audit.look import Batch, Ground, checks, expect, findings, rows_after
+from registry.audit.look import Batch, checks, expect, findings, rows_after
 from registry.changes.restoring import may_return
 from registry.schema import AliasRow, ChangeRow, ContributionRow, TagRow, VersionRow
+from registry.storage import Storage
 
 
-def look(ground: Ground, after: str) -> Batch:
+def look(storage: Storage, after: str) -> Batch:
     """The next changes."""
     batch = Batch(after)
-    with ground.database.read() as connection:
+    with storage.database.read() as connection:
         rows = rows_after(connection, select(ChangeRow), ChangeRow.number, after)
         for row in rows:
             found = checks([("change", partial(_change, row)), ("effect", partial(_effect, connection, row))])
@@ -32,10 +33,10 @@ def look(ground: Ground, after: str) -> Batch:
     return batch
 
 
-def look_at_aliases(ground: Ground, after: str) -> Batch:
+def look_at_aliases(storage: Storage, after: str) -> Batch:
     """The next moves of aliases."""
     batch = Batch(after)
-    with ground.database.read() as connection:
+    with storage.database.read() as connection:
         rows = rows_after(connection, select(AliasRow), AliasRow.number, after)
         signed = select(func.min(AliasRow.number)).where(AliasRow.change.is_not(None))
         first = connection.execute(signed).scalar()

@@ -11,19 +11,20 @@ from ratatouille.errors import Refusal
 from ratatouille.record import sha256
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
-from registry.audit.look import Batch, Ground, NotCheckable, checks, expect, findings
+from registry.audit.look import Batch, NotCheckable, checks, expect, findings
 from registry.history import chronicle
 from registry.pages import MOST_ROWS, every
 from registry.records import RoundRecord
 from registry.schema import ArchitectureRow, TaskRow
 from registry.settings import check_settings
+from registry.storage import Storage
 
 
-def look(ground: Ground, after: str) -> Batch:
+def look(storage: Storage, after: str) -> Batch:
     """All of them at once: there are few."""
     if after:
         return Batch(after)
-    with ground.database.read() as connection:
+    with storage.database.read() as connection:
         rules = [("settings", partial(_settings, connection)), ("rounds", partial(_rounds, connection))]
         for network in connection.execute(select(ArchitectureRow)):
             rules.append((f"architecture {network.name}", partial(_record, Architecture, network)))

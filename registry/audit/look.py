@@ -11,8 +11,6 @@ from sqlalchemy import Connection, Row, Select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ratatouille.errors import Refusal, Unavailable
-from registry.blobs.access import Blobs
-from registry.database import Database
 from registry.records import Check, Finding, Stage
 from registry.retention.removed import Removed
 
@@ -24,14 +22,6 @@ MOST_VERSIONS = 100
 
 class NotCheckable(Refusal):
     """Something that cannot be looked at, and is not wrong for that."""
-
-
-@dataclass(frozen=True)
-class Ground:
-    """The registry that is looked at."""
-
-    database: Database
-    blobs: Blobs
 
 
 @dataclass

@@ -11,19 +11,20 @@ import time
 from sqlalchemy.exc import DBAPIError
 
 from ratatouille.errors import Refusal, Unreachable
-from registry.audit.look import Batch, Ground, finding
+from registry.audit.look import Batch, finding
 from registry.audit.stages import STAGES
 from registry.records import AuditPage, AuditPlace, Stage
+from registry.storage import Storage
 
 PAGE_SECONDS = 1.0
 """After so long a page ends; one thing may take longer."""
 
 
-def page(ground: Ground, place: AuditPlace | None, seconds: float = PAGE_SECONDS) -> AuditPage:
+def page(storage: Storage, place: AuditPlace | None, seconds: float = PAGE_SECONDS) -> AuditPage:
     """Look at the next things.
 
     Args:
-        ground: the registry.
+        storage: the registry.
         place: where the last page said that this one begins; None begins at the beginning.
         seconds: about how long to look.
 
@@ -34,28 +35,28 @@ def page(ground: Ground, place: AuditPlace | None, seconds: float = PAGE_SECONDS
     place = place or AuditPlace(stage=stages[0])
     until, whole = time.monotonic() + seconds, Batch(place.after)
     while True:
-        batch = _batch(ground, place.stage, whole.last)
+        batch = _batch(storage, place.stage, whole.last)
         whole.findings += batch.findings
         if batch.looked == 0:
             following = stages[stages.index(place.stage) + 1 :]
-            return _page(ground, place.stage, whole, AuditPlace(stage=following[0]) if following else None)
+            return _page(storage, place.stage, whole, AuditPlace(stage=following[0]) if following else None)
         whole.looked, whole.bytes, whole.last = whole.looked + batch.looked, whole.bytes + batch.bytes, batch.last
         if time.monotonic() > until:
-            return _page(ground, place.stage, whole, AuditPlace(stage=place.stage, after=batch.last))
+            return _page(storage, place.stage, whole, AuditPlace(stage=place.stage, after=batch.last))
 
 
-def _batch(ground: Ground, stage: Stage, after: str) -> Batch:
+def _batch(storage: Storage, stage: Stage, after: str) -> Batch:
     try:
-        return STAGES[stage].look(ground, after)
+        return STAGES[stage].look(storage, after)
     except Unreachable:
         raise
     except (Refusal, DBAPIError) as error:  # a damaged file: what is left of the stage cannot be read
         return Batch(after, findings=[finding(stage, "the database", str(error).partition("\n")[0])])
 
 
-def _page(ground: Ground, stage: Stage, whole: Batch, following: AuditPlace | None) -> AuditPage:
+def _page(storage: Storage, stage: Stage, whole: Batch, following: AuditPlace | None) -> AuditPage:
     try:
-        with ground.database.read() as connection:
+        with storage.database.read() as connection:
             total = STAGES[stage].count(connection)
     except Unreachable:
         raise

@@ -17,17 +17,18 @@ from ratatouille.exchange.confusion import confusion_text
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, check_signature
 from ratatouille.record import sha256
-from registry.audit.look import Batch, Ground, NotCheckable, Rules, checks, expect, findings, rows_after
+from registry.audit.look import Batch, NotCheckable, Rules, checks, expect, findings, rows_after
 from registry.schema import ContributionRow, EvaluationRow, VersionRow
+from registry.storage import Storage
 
 STATES = frozenset({"admitted", "rejected", "duplicate", "retracted"})
 Counts = tuple[object, ...]
 
 
-def look(ground: Ground, after: str) -> Batch:
+def look(storage: Storage, after: str) -> Batch:
     """The next contributions."""
     batch = Batch(after)
-    with ground.database.read() as connection:
+    with storage.database.read() as connection:
         rows = rows_after(connection, select(ContributionRow), ContributionRow.receipt, after)
         receipts = [row.receipt for row in rows]
         counted, made = _counted(connection, receipts), _made(connection, receipts)

@@ -13,20 +13,21 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from ratatouille.errors import Refusal
-from registry.audit.look import Batch, Ground, checks, findings
+from registry.audit.look import Batch, checks, findings
 from registry.schema import EvaluationRow, VersionRow, metadata
+from registry.storage import Storage
 
 MOST_NAMED = 5
 """Broken references of one kind that are named; all are counted."""
 
 
-def look(ground: Ground, after: str) -> Batch:
+def look(storage: Storage, after: str) -> Batch:
     """The next reference."""
     names = sorted(name for name, _ in _references())
     following = next((name for name in names if name > after), None)
     if following is None:
         return Batch(after)
-    with ground.database.read() as connection:
+    with storage.database.read() as connection:
         rules = [(name, partial(rule, connection)) for name, rule in _references() if name == following]
         found = findings("references", following, checks(rules))
     return Batch(following, looked=1, findings=found)

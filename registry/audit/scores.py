@@ -8,19 +8,20 @@ from typing import Any
 
 from sqlalchemy import Connection, select, tuple_
 
-from registry.audit.look import Batch, Ground, finding
+from registry.audit.look import Batch, finding
 from registry.history.scores import counted
 from registry.schema import EvaluationRow, ScoreRow
+from registry.storage import Storage
 
 PAIRS = 50
 """Pairs of parts that one batch looks at."""
 _KEY = ("task", "trial", "image_size", "split", "slice", "domain")
 
 
-def look(ground: Ground, after: str) -> Batch:
+def look(storage: Storage, after: str) -> Batch:
     """The scores of the next pairs of parts."""
     batch = Batch(after)
-    with ground.database.read() as connection:
+    with storage.database.read() as connection:
         for featurizer, head in _pairs(connection, after):
             pair = {"featurizer": featurizer, "head": head}
             said, right = _by_cell(_stored(connection, pair)), _by_cell(counted(connection, pair))

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from sqlalchemy import Connection, Select, func, select
 
 from registry.audit import averages, changes, definitions, receipts, references, scores, versions, weights
-from registry.audit.look import Batch, Ground
+from registry.audit.look import Batch
 from registry.records import Stage
 from registry.schema import (
     AliasRow,
@@ -21,13 +21,14 @@ from registry.schema import (
     TaskRow,
     VersionRow,
 )
+from registry.storage import Storage
 
 
 @dataclass(frozen=True)
 class Row:
     """One stage: how its next things are looked at, and how many there are."""
 
-    look: Callable[[Ground, str], Batch]
+    look: Callable[[Storage, str], Batch]
     count: Callable[[Connection], int]
 
 

@@ -18,10 +18,11 @@ from ratatouille.exchange.version import Combination, Version
 from ratatouille.record import sha256
 from ratatouille.weights.architecture import Part
 from ratatouille.weights.canonical import size
-from registry.audit.look import Batch, Ground, Rules, checks, expect, findings, rows_after
+from registry.audit.look import Batch, Rules, checks, expect, findings, rows_after
 from registry.audit.receipts import receipt_of
 from registry.contributions.definitions import architecture, task
 from registry.schema import BlobRow, ChangeRow, ContributionRow, ParentRow, VersionRow
+from registry.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,10 @@ class Facts:
     """Architecture and task → lengths of their parts."""
 
 
-def look(ground: Ground, after: str) -> Batch:
+def look(storage: Storage, after: str) -> Batch:
     """The next versions."""
     batch = Batch(after)
-    with ground.database.read() as connection:
+    with storage.database.read() as connection:
         rows = rows_after(connection, select(VersionRow), VersionRow.number, after)
         facts = facts_of(connection, rows)
     for row in rows:

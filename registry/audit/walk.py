@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from registry.port import Registry
 from registry.records import AuditPage, Finding, Stage
+from registry.services.registry import Registry
 
 Said = Callable[[Stage, int, int], None]
 """Called with a stage, how many things of it were looked at, and how many there are."""
@@ -46,7 +46,7 @@ def pages(registry: Registry) -> Iterator[AuditPage]:
     """All pages; each is asked for when the one before was read."""
     place = None
     while True:
-        page = registry.audit(place)
+        page = registry.maintenance.audit(place)
         yield page
         place = page.following
         if place is None:

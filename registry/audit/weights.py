@@ -12,11 +12,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, or_, select
 
 from ratatouille.errors import Refusal, Unavailable
-from registry.audit.look import MOST_VERSIONS, Batch, Ground, checks, finding, rows_after
+from registry.audit.look import MOST_VERSIONS, Batch, checks, finding, rows_after
 from registry.blobs.store import missing
 from registry.records import Check, Finding
 from registry.retention.removed import Removed, refuse_removed
 from registry.schema import BlobRow, VersionRow
+from registry.storage import Storage
 
 MOST_FILES = 1000
 """Unreferenced files that are listed; all are counted."""
@@ -24,31 +25,31 @@ LISTED = 500
 """Files of one question to the database."""
 
 
-def look(ground: Ground, after: str) -> Batch:
+def look(storage: Storage, after: str) -> Batch:
     """The next blob."""
     batch = Batch(after)
-    with ground.database.read() as connection:
+    with storage.database.read() as connection:
         rows = rows_after(connection, select(BlobRow), BlobRow.digest, after, limit=1)
     for row in rows:
         batch.last, batch.looked = row.digest, 1
-        (check,) = checks([("weights", partial(bytes_of_row, ground, row, row.digest))])
+        (check,) = checks([("weights", partial(bytes_of_row, storage, row, row.digest))])
         if check.ok and check.checkable:
             batch.bytes = row.size
             continue
-        with ground.database.read() as connection:
+        with storage.database.read() as connection:
             batch.findings.append(_affected(connection, row.digest, check))
     return batch
 
 
-def look_at_files(ground: Ground, after: str) -> Batch:
+def look_at_files(storage: Storage, after: str) -> Batch:
     """All files of the store; they come in no order, so they are one batch."""
     if after:
         return Batch(after)
-    stored = ground.blobs.store.stored()
+    stored = storage.blobs.store.stored()
     batch, names, size = Batch("all"), list[str](), 0
     while some := list(islice(stored, LISTED)):
         batch.looked += len(some)
-        with ground.database.read() as connection:
+        with storage.database.read() as connection:
             query = select(BlobRow.digest).where(BlobRow.collected.is_(None))
             owned = set(connection.execute(query.where(BlobRow.digest.in_([one.digest for one in some]))).scalars())
         for one in some:
@@ -65,7 +66,7 @@ def _unreferenced(subject: str, detail: str) -> Finding:
     return Finding(kind="unreferenced", stage="files", subject=subject, detail=f"{detail} that no version has")
 
 
-def bytes_of_row(ground: Ground, row: Row[Any] | None, digest: str) -> str:
+def bytes_of_row(storage: Storage, row: Row[Any] | None, digest: str) -> str:
     """Read and hash the blob that a row promises.
 
     Raises:
@@ -78,25 +79,25 @@ def bytes_of_row(ground: Ground, row: Row[Any] | None, digest: str) -> str:
     if row.collected is not None:
         raise Removed(f"{digest[:12]}…", row.collected)
     try:
-        return _read(ground, digest, row.size)
+        return _read(storage, digest, row.size)
     except Unavailable:
         raise
     except Refusal:
-        with ground.database.read() as connection:
+        with storage.database.read() as connection:
             refuse_removed(connection, [digest])  # meanwhile
         raise
 
 
-def _read(ground: Ground, digest: str, size: int) -> str:
-    length = ground.blobs.store.size(digest)
+def _read(storage: Storage, digest: str, size: int) -> str:
+    length = storage.blobs.store.size(digest)
     if length is None:
         raise missing(digest)
     if length != size:
         raise Refusal(f"the file {digest[:12]}… has {length} bytes instead of {size}")
-    found = ground.blobs.hash(digest)
+    found = storage.blobs.hash(digest)
     if found == digest:
         return digest
-    with ground.database.read() as connection:
+    with storage.database.read() as connection:
         known = connection.execute(select(BlobRow.digest).where(BlobRow.digest == found)).first() is not None
     whose = "the bytes of other weights" if known else "damaged bytes"
     raise Refusal(f"the file holds {whose}: it hashes to {found[:12]}…, not to {digest[:12]}…")

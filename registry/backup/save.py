@@ -18,13 +18,13 @@ from sqlalchemy import Connection, select
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.record import canonical_json, sha256
-from registry.audit.look import Ground
 from registry.backup.copying import Copied, copy_out, lacking, prune, store_of
 from registry.backup.manifest import Manifest, TableFile, alone, read_manifest, write_manifest
 from registry.backup.rows import remove_others, write_tables
 from registry.contributions.claims import Claims
 from registry.database import HEAD
 from registry.schema import BlobRow, EventRow
+from registry.storage import Storage
 
 MOST_TRIES = 5
 """How often another state of the rows is taken, when weights were collected before they could be claimed."""
@@ -56,7 +56,7 @@ class _State:
 
 
 def save(
-    ground: Ground,
+    storage: Storage,
     folder: Path,
     check: bool = False,
     thin_out: bool = False,
@@ -65,7 +65,7 @@ def save(
     """Bring a folder to the present state of a registry.
 
     Args:
-        ground: the registry.
+        storage: the registry.
         folder: where to; empty, or an earlier backup of the same registry.
         check: hash the weights that the folder has already.
         thin_out: remove weights from the folder that the registry has collected since.
@@ -75,9 +75,9 @@ def save(
         Refusal: for a folder that holds something else, or the backup of another registry.
         Unreachable: when database or store do not answer, or the disk is full; the same may be run again.
     """
-    with alone(folder), _claimed(ground, folder) as claims:
-        state = _state(ground, folder, claims, check)
-        lost = copy_out(ground.blobs, folder, state.new, _renewing(ground, claims, state.new, said))
+    with alone(folder), _claimed(storage, folder) as claims:
+        state = _state(storage, folder, claims, check)
+        lost = copy_out(storage.blobs, folder, state.new, _renewing(storage, claims, state.new, said))
         manifest = Manifest(
             software=f"ratatouille {version('model-ratatouille')}",
             revision=HEAD,
@@ -95,30 +95,30 @@ def save(
         return Saved(manifest, len(state.new) - len(lost))
 
 
-def _state(ground: Ground, folder: Path, claims: Claims, check: bool) -> _State:
+def _state(storage: Storage, folder: Path, claims: Claims, check: bool) -> _State:
     """Write down the rows, once all weights are claimed that they need and the backup does not have."""
     before = read_manifest(folder)
     store, good = store_of(folder), set[str]()
     for _ in range(MOST_TRIES):
-        with ground.database.read() as connection:
+        with storage.database.read() as connection:
             at, origin, sizes = time.time(), _origin(connection), _sizes(connection)
             if before is not None and before.origin not in (None, origin):
                 raise Refusal(f"'{folder}' holds the backup of another registry; name an empty folder")
             new = lacking(store, {digest: size for digest, size in sizes.items() if digest not in good}, check)
             good |= sizes.keys() - new.keys()
-            if _claim(ground, claims, new):
+            if _claim(storage, claims, new):
                 return _State(at, origin, write_tables(connection, folder), sizes, new)
     raise Unreachable("gc takes weights away faster than they can be claimed; run the backup again")
 
 
-def _claim(ground: Ground, claims: Claims, sizes: Mapping[str, int]) -> bool:
+def _claim(storage: Storage, claims: Claims, sizes: Mapping[str, int]) -> bool:
     """Claim weights; False when gc took some of them since they were listed."""
-    with ground.database.write() as connection:
+    with storage.database.write() as connection:
         claims.take(connection, dict.fromkeys(sizes, 0))
         return sizes.keys() <= _sizes(connection).keys()
 
 
-def _renewing(ground: Ground, claims: Claims, sizes: Mapping[str, int], said: Copied) -> Copied:
+def _renewing(storage: Storage, claims: Claims, sizes: Mapping[str, int], said: Copied) -> Copied:
     """Say how far it is, and now and then that the claims still hold."""
     renewed = time.monotonic()
 
@@ -126,19 +126,19 @@ def _renewing(ground: Ground, claims: Claims, sizes: Mapping[str, int], said: Co
         nonlocal renewed
         if time.monotonic() - renewed > RENEW_SECONDS:
             renewed = time.monotonic()
-            _claim(ground, claims, sizes)
+            _claim(storage, claims, sizes)
         said(done, total)
 
     return renew
 
 
 @contextmanager
-def _claimed(ground: Ground, folder: Path) -> Iterator[Claims]:
-    claims = Claims(ground.blobs.inbox, sha256(f"backup into {folder.resolve()}".encode()))
+def _claimed(storage: Storage, folder: Path) -> Iterator[Claims]:
+    claims = Claims(storage.blobs.inbox, sha256(f"backup into {folder.resolve()}".encode()))
     try:
         yield claims
     finally:
-        with ground.database.write() as connection:
+        with storage.database.write() as connection:
             claims.release(connection)
 
 

@@ -1,4 +1,4 @@
-"""Signed changes from the side of whoever makes them (release, tag, retract, close a question), over the port."""
+"""Signed changes from the side of whoever makes them (release, tag, retract, close a question), over any registry."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ratatouille.exchange.change import LONGEST_MESSAGE, Close, Move, Reopen, Re
 from ratatouille.exchange.signing import Signer
 from ratatouille.record import Name
 from registry.pages import every
-from registry.port import Registry
 from registry.records import AliasMove, Entry, Retraction, TagRecord
+from registry.services.registry import Registry
 from registry.texts import storable
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
@@ -35,7 +35,7 @@ class Maintainer:
         Raises:
             Refusal: for an unknown version, an unusable name, or when somebody else moved the alias meanwhile.
         """
-        version, history = self.registry.resolve(revision), self.registry.alias_history(name, limit=1)
+        version, history = self.registry.versions.resolve(revision), self.registry.releases.alias_history(name, limit=1)
         if history and history[0].version == version:
             return history[0]
         before = history[0].version if history else None
@@ -47,7 +47,7 @@ class Maintainer:
         Raises:
             Refusal: when there is nothing to go back to, or somebody else moved the alias meanwhile.
         """
-        last = self.registry.alias_history(name, limit=1)
+        last = self.registry.releases.alias_history(name, limit=1)
         undone = undoing(self._moves(name))
         if not last or undone is None:
             raise Refusal(f"there is no move of {name} to take back; `ratatouille release --history` shows them")
@@ -61,12 +61,12 @@ class Maintainer:
         Raises:
             Refusal: for an unknown version, an unusable name, or one that means another version.
         """
-        version = self.registry.resolve(revision)
+        version = self.registry.versions.resolve(revision)
         tag = Tag(name=_usable(name), version=version, message=_short(message), author=self.author, at=time.time())
-        return self.registry.tag(self.signer.seal(tag))
+        return self.registry.releases.tag(self.signer.seal(tag))
 
     def _moves(self, name: str) -> Iterator[AliasMove]:
-        return every(lambda last: self.registry.alias_history(name, last.number if last else None))
+        return every(lambda last: self.registry.releases.alias_history(name, last.number if last else None))
 
     def retract(self, revision: str, message: str, dry_run: bool = False) -> Retraction:
         """Take a version back; one that was taken back already stays as it is.
@@ -79,11 +79,11 @@ class Maintainer:
         Raises:
             Refusal: for an unknown version, or without a reason.
         """
-        version = self.registry.resolve(revision)
+        version = self.registry.versions.resolve(revision)
         if not message.strip():
             raise Refusal("say why with -m: those who built on this version will ask")
         change = Retract(version=version, message=_short(message), author=self.author, at=time.time())
-        return self.registry.retract(self.signer.seal(change), dry_run)
+        return self.registry.releases.retract(self.signer.seal(change), dry_run)
 
     def withdraw(self, revision: str, message: str, dry_run: bool = False) -> Retraction:
         """Take back what this very key contributed.
@@ -91,7 +91,7 @@ class Maintainer:
         Raises:
             Refusal: for a version that somebody else contributed, or nobody, and as `retract`.
         """
-        entry = self.registry.show(revision).entry
+        entry = self.registry.versions.show(revision).entry
         contributor = contributor_of(entry)
         if contributor != self.signer.node:
             raise Refusal(
@@ -109,7 +109,7 @@ class Maintainer:
         if not message.strip():
             raise Refusal("say why with -m: those who built on these counts will ask")
         change = RetractCounts(receipt=receipt, message=_short(message), author=self.author, at=time.time())
-        self.registry.retract_counts(self.signer.seal(change))
+        self.registry.releases.retract_counts(self.signer.seal(change))
 
     def restore(self, receipt: str, message: str) -> None:
         """Let a receipt that was taken back come again, when it is pushed again.
@@ -120,17 +120,17 @@ class Maintainer:
         if not message.strip():
             raise Refusal("say why with -m: it was taken back for a reason")
         change = Restore(receipt=receipt, message=_short(message), author=self.author, at=time.time())
-        self.registry.restore(self.signer.seal(change))
+        self.registry.releases.restore(self.signer.seal(change))
 
     def close_question(self, question: str, message: str = "") -> None:
         """Close a question for this very key: it does not answer it (again)."""
         change = Close(question=question, message=_short(message), author=self.author, at=time.time())
-        self.registry.close_question(self.signer.seal(change))
+        self.registry.work.close_question(self.signer.seal(change))
 
     def reopen_question(self, question: str, message: str = "") -> None:
         """Open a question again that this very key has closed."""
         change = Reopen(question=question, message=_short(message), author=self.author, at=time.time())
-        self.registry.reopen_question(self.signer.seal(change))
+        self.registry.work.reopen_question(self.signer.seal(change))
 
     def _move(self, name: str, version: str, before: str | None, message: str, undo: bool = False) -> AliasMove:
         move = Move(
@@ -142,7 +142,7 @@ class Maintainer:
             author=self.author,
             at=time.time(),
         )
-        return self.registry.move_alias(self.signer.seal(move))
+        return self.registry.releases.move_alias(self.signer.seal(move))
 
 
 def contributor_of(entry: Entry) -> str:

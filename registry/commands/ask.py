@@ -8,7 +8,7 @@ from typing import Literal
 from ratatouille.cli import output
 from ratatouille.errors import Refusal
 from registry.history.ancestors import trained_size
-from registry.port import Registry
+from registry.services.registry import Registry
 
 NodeSplit = Literal["train", "validation", "test", "all"]
 
@@ -23,11 +23,11 @@ def ask_nodes(
     """
     owed = []
     for revision in revisions:
-        details = registry.show(revision)
+        details = registry.versions.show(revision)
         size = image_size or trained_size(registry, details)
         if size is None:
             raise Refusal(f"nobody trained {revision} or what it comes from; say with --image-size how many pixels")
-        owed += registry.owe(details.entry.id, size, split)
+        owed += registry.work.owe(details.entry.id, size, split)
     if as_json:
         output.print_json({"owed": owed})
         return

@@ -30,12 +30,12 @@ def backup(
     """
     own = own_folder(remote, "registry backup")
     from registry.backup.save import save
-    from registry.local import LocalRegistry
+    from registry.services.local import LocalRegistry
 
     registry = LocalRegistry(own)
     try:
         with counting("bytes") as said:
-            saved = save(registry.ground, expanded(folder).resolve(), check, prune, said)
+            saved = save(registry.storage, expanded(folder).resolve(), check, prune, said)
     finally:
         registry.close()
     manifest = saved.manifest
@@ -68,8 +68,8 @@ def restore(
     ends with code 1 when something is wrong.
     """
     from registry.backup.restore import restore as fill
-    from registry.local import LocalRegistry
     from registry.places import Places
+    from registry.services.local import LocalRegistry
 
     to = expanded(to).resolve()
     with counting("bytes") as said:

@@ -32,7 +32,7 @@ def diff(
     their 95 % interval over images; it is narrower where a node compared the two image by image.
     """
     with opened(remote) as registry:
-        found = registry.diff(first, second)
+        found = registry.versions.diff(first, second)
     if as_json:
         output.print_json(found)
         return

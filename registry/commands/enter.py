@@ -13,7 +13,7 @@ from ratatouille.cli.options import AsJson, Remote
 from ratatouille.tasks.task import Task, load_task
 from registry.commands.opened import opened
 from registry.pages import every
-from registry.port import Registry
+from registry.services.registry import Registry
 
 
 def task_add(
@@ -25,7 +25,7 @@ def task_add(
     task = load_task(file)
     with opened(remote, make=True) as registry:
         known = any(one.name == task.name for one in all_tasks(registry))
-        digest = registry.define_task(task)
+        digest = registry.definitions.define_task(task)
     if as_json:
         output.print_json({"name": task.name, "digest": digest, "new": not known})
     else:
@@ -48,7 +48,7 @@ def task_list(remote: Remote = None, as_json: AsJson = False) -> None:
 
 def all_tasks(registry: Registry) -> Iterator[Task]:
     """Every task that is defined, by name."""
-    return every(lambda last: registry.tasks(last.name if last else ""))
+    return every(lambda last: registry.definitions.tasks(last.name if last else ""))
 
 
 def _size(task: Task) -> str:

@@ -40,9 +40,9 @@ def lineage(
         raise Refusal("--contributions is a list of its own; leave --dot and --descendants out")
     with opened(remote) as registry:
         if contributions:
-            _show_contributions(registry.contributions(revision), as_json)
+            _show_contributions(registry.versions.contributions(revision), as_json)
             return
-        rows = registry.lineage(revision, depth, descendants)
+        rows = registry.versions.lineage(revision, depth, descendants)
     if as_json:
         output.print_json(rows)
     elif dot:

@@ -18,8 +18,8 @@ from registry.commands.graph import Group, draw, grouped
 from registry.commands.mine import my_nodes
 from registry.commands.opened import opened
 from registry.moments import moment
-from registry.port import Registry
 from registry.records import Entry, LogQuery
+from registry.services.registry import Registry
 
 RULES = ("import", "probe", "fine_tune", "combine")
 
@@ -66,7 +66,7 @@ def log(
         state=state,
     )
     with opened(remote) as registry:
-        entries = registry.log(query, before, limit)
+        entries = registry.versions.log(query, before, limit)
         if as_json:
             output.print_json({"versions": entries, "next": entries[-1].number if len(entries) == limit else None})
             return
@@ -106,7 +106,7 @@ def _query(**fields: Any) -> LogQuery:
 
 def _names(registry: Registry, entries: Sequence[Entry]) -> dict[str, str]:
     """Names of rounds by id; asked for only where a version has one."""
-    return {one.id: one.name for one in registry.rounds()} if any(entry.round for entry in entries) else {}
+    return {one.id: one.name for one in registry.rounds.rounds()} if any(entry.round for entry in entries) else {}
 
 
 def _words(group: Group, rounds: Mapping[str, str]) -> str:

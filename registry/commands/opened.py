@@ -12,7 +12,7 @@ from ratatouille.errors import Refusal
 from ratatouille.folders import expanded
 from registry.opening import open_registry
 from registry.places import is_registry
-from registry.port import Registry
+from registry.services.registry import Registry
 
 
 @contextmanager

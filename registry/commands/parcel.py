@@ -58,13 +58,13 @@ def import_(
     registry's own folder.
     """
     own = own_folder(remote, "registry import")
-    from registry.local import LocalRegistry
     from registry.parcels.entering import enter
+    from registry.services.local import LocalRegistry
 
     registry = LocalRegistry(own)
     try:
         with counting("bytes") as said:
-            plan = enter(registry.ground, expanded(file), unproved, said)
+            plan = enter(registry.storage, expanded(file), unproved, said)
     finally:
         registry.close()
     said_of = {"versions": plan.versions, "known": plan.known, "evaluations": plan.evaluations, "tags": plan.tags}

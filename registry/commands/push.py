@@ -43,7 +43,7 @@ def push(
 
     refuse_long(message)
     with opened(remote) as registry, tempfile.TemporaryDirectory() as folder:
-        about = None if task is None else registry.task(task)
+        about = None if task is None else registry.definitions.task(task)
         parts = read_checkpoint(registry, file, start, about, Path(folder))
         # named as text, as the table of commands names them: the registry knows no torch
         notes = [*parts.notes, *import_module("contributor_client.agreement").notes_of_agreement(parts)]

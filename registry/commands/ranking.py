@@ -28,7 +28,7 @@ def rank(
 ) -> None:
     """Ask for a ranking and show it."""
     with opened(remote) as registry:
-        found = registry.best(task, domain, split, metric, slice, trial, limit)
+        found = registry.versions.best(task, domain, split, metric, slice, trial, limit)
     if as_json:
         output.print_json(found)
         return

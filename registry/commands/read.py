@@ -11,8 +11,8 @@ from ratatouille.cli.options import AsJson, Remote
 from registry.commands import history
 from registry.commands.opened import opened
 from registry.commands.scores import class_lines, score_lines
-from registry.port import Registry
 from registry.records import Details
+from registry.services.registry import Registry
 
 Revision = Annotated[
     str, typer.Argument(help="An id, the beginning of one, an alias, or one of them with ~1.", metavar="REV")
@@ -27,7 +27,7 @@ def show(
 ) -> None:
     """Show everything about a version."""
     with opened(remote) as registry:
-        details = registry.show(revision)
+        details = registry.versions.show(revision)
         scores = score_lines(details.evaluations)
         recall = class_lines(details.evaluations, _classes(registry, details)) if classes else None
         if as_json:
@@ -35,8 +35,8 @@ def show(
                 {**output.plain(details), "scores": scores, **({} if recall is None else {"classes": recall})}
             )
             return
-        architecture = registry.architecture(details.entry.version.architecture)
-        parents = history.parent_rows(registry.lineage(details.entry.id, depth=1))
+        architecture = registry.definitions.architecture(details.entry.version.architecture)
+        parents = history.parent_rows(registry.versions.lineage(details.entry.id, depth=1))
     output.print_table(("", ""), history.facts(details, architecture))
     if parents:
         output.print_table(("", "id", "made by", "task", "contributor"), parents, title="Parents")
@@ -54,4 +54,4 @@ def show(
 
 def _classes(registry: Registry, details: Details) -> dict[str, tuple[str, ...]]:
     """The classes of each task that a version was counted on, by the task's name."""
-    return {name: registry.task(name).classes for name in {one.task_name for one in details.evaluations}}
+    return {name: registry.definitions.task(name).classes for name in {one.task_name for one in details.evaluations}}

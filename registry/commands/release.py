@@ -14,8 +14,8 @@ from ratatouille.errors import Refusal
 from registry.changes.maintain import Maintainer
 from registry.commands.opened import opened
 from registry.pages import every
-from registry.port import Registry
 from registry.records import AliasMove
+from registry.services.registry import Registry
 
 Why = Annotated[str, typer.Option("--message", "-m", help="Why; it is kept in the history.")]
 
@@ -38,13 +38,13 @@ def release(
         raise Refusal("say what to do: a version to release, or --undo, or --history")
     with opened(remote) as registry:
         if history:
-            moves = list(every(lambda last: registry.alias_history(name, last.number if last else None)))
+            moves = list(every(lambda last: registry.releases.alias_history(name, last.number if last else None)))
             if as_json:
                 output.print_json({"moves": moves})
             else:
                 _show_history(moves, name)
             return
-        before = next((move.version for move in registry.alias_history(name, limit=1)), None)
+        before = next((move.version for move in registry.releases.alias_history(name, limit=1)), None)
         maintainer = signing(registry, who)
         move = maintainer.undo(name, message) if revision is None else maintainer.release(revision, name, message)
     if as_json:
@@ -69,7 +69,7 @@ def tag(
     """
     with opened(remote) as registry:
         if revision is None:
-            tags = list(every(lambda last: registry.tags(last.name if last else "")))
+            tags = list(every(lambda last: registry.releases.tags(last.name if last else "")))
         elif name is None:
             raise Refusal(f"a tag needs a name: `ratatouille tag {revision} NAME`")
         else:

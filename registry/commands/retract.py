@@ -14,8 +14,8 @@ from registry.changes.maintain import Maintainer
 from registry.commands.opened import opened
 from registry.commands.release import signing
 from registry.pages import every
-from registry.port import Registry
 from registry.records import Naming, Retraction
+from registry.services.registry import Registry
 
 Why = Annotated[str, typer.Option("--message", "-m", help="Why; it is kept in the history.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
@@ -48,7 +48,7 @@ def retract(
         raise Refusal("--undo needs the version or receipt that may come again, and knows no --dry-run")
     with opened(remote) as registry:
         if revision is None:
-            _show_all(list(every(lambda last: registry.retractions(last.number if last else None))), as_json)
+            _show_all(list(every(lambda last: registry.releases.retractions(last.number if last else None))), as_json)
             return
         if undo:
             _undo(registry, signing(registry, who), str(revision), message, as_json)
@@ -73,7 +73,7 @@ def _receipt(registry: Registry, wanted: str) -> str:
         Refusal: for an unknown version, and for an average, which has no receipt.
     """
     try:
-        found = registry.show(wanted).entry.version.receipt
+        found = registry.versions.show(wanted).entry.version.receipt
     except Unreachable:
         raise
     except Refusal:

@@ -27,7 +27,7 @@ def settings(
 
     It is for whoever has the registry's folder: nobody can do it over the network.
     """
-    from registry.local import LocalRegistry
+    from registry.services.local import LocalRegistry
     from registry.settings import ANNOUNCED, Settings
 
     if (name is None and default) or (name is not None and (value is None) != default):
@@ -39,8 +39,8 @@ def settings(
         if name is not None:
             if name in ANNOUNCED:
                 raise Refusal("the fleet's address and the coordinator's key are set by the coordinator while it is up")
-            registry.configure(name, None if value is None else _number(value))
-        now = output.plain(registry.settings())
+            registry.maintenance.configure(name, None if value is None else _number(value))
+        now = output.plain(registry.maintenance.settings())
     if as_json:
         output.print_json(now)
         return

@@ -18,7 +18,7 @@ MOST_SHOWN = 20
 def usage(remote: Remote = None, as_json: AsJson = False) -> None:
     """Show what a registry holds, and how much room it has."""
     with opened(remote) as registry:
-        found = registry.usage()
+        found = registry.maintenance.usage()
     if as_json:
         output.print_json({**output.plain(found), "room": found.room})
         return
@@ -36,7 +36,7 @@ def gc(
     nothing is removed.
     """
     with opened(remote) as registry:
-        done = registry.collect(dry_run=not apply)
+        done = registry.maintenance.collect(dry_run=not apply)
     if as_json:
         output.print_json(done)
         return

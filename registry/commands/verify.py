@@ -15,8 +15,8 @@ from ratatouille.cli.options import AsJson, Remote
 from ratatouille.errors import Refusal
 from registry.audit.walk import Audit, Said, audit
 from registry.commands.opened import folder_named, opened
-from registry.port import Registry
 from registry.records import Check, Finding, Verification
+from registry.services.registry import Registry
 
 MOST_NAMED = 5
 """Affected versions that a line names."""
@@ -97,8 +97,8 @@ def _single(revisions: Sequence[str], remote: str | None, as_json: bool) -> bool
     if named:
         with opened(remote) as registry:
             # A mistyped revision is said before the long work on the others.
-            ids = list(dict.fromkeys(registry.resolve(revision) for revision in named))
-            verifications += [registry.verify(id) for id in ids]
+            ids = list(dict.fromkeys(registry.versions.resolve(revision) for revision in named))
+            verifications += [registry.versions.verify(id) for id in ids]
     if as_json:
         output.print_json([{**output.plain(one), "ok": one.ok} for one in verifications])
     else:

@@ -17,8 +17,8 @@ from registry.changes.maintain import Maintainer, contributor_of
 from registry.commands.opened import opened
 from registry.commands.retract import DryRun, Why, plain, show
 from registry.pages import every
-from registry.port import Registry
 from registry.records import Retraction, Submission
+from registry.services.registry import Registry
 
 SHORTEST = 4
 """Characters of the beginning of an id."""
@@ -57,7 +57,7 @@ def withdraw(
     signers = _signers(folder)
     with opened(remote) as registry:
         makers = {node: Maintainer(registry, one, public_name(node, who).value) for node, one in signers.items()}
-        given = list(every(lambda last: registry.submissions(list(signers), last.receipt if last else None)))
+        given = list(every(lambda last: registry.work.submissions(list(signers), last.receipt if last else None)))
         if contribution is None and not everything and task is None:
             _list([one for one in given if one.closed or not reopen], as_json)
             return
@@ -98,7 +98,7 @@ def _chosen(
         Refusal: for an unknown task or contribution, or one that another key signed.
     """
     if task is not None:
-        digest = registry.task(task).digest
+        digest = registry.definitions.task(task).digest
         return [one for one in given if one.task == digest]
     if contribution is None:
         return list(given)
@@ -107,7 +107,7 @@ def _chosen(
         raise Refusal(f"{contribution} is the beginning of several contributions; type more of it")
     if named:
         return named
-    entry = registry.show(contribution).entry
+    entry = registry.versions.show(contribution).entry
     mine = [one for one in given if one.version == entry.id]
     if not mine:
         where = f"in {folder}" if folder else f"below {home()}"
@@ -158,7 +158,7 @@ def _still_offered(registry: Registry, wanted: Sequence[Submission]) -> list[dic
     tasks = {(one.node, one.task) for one in wanted}
     return [
         {"node": offer.name, "key": offer.node, "task": holding.task_name, "images": holding.total()}
-        for offer in registry.offers()
+        for offer in registry.work.offers()
         for holding in offer.holdings
         if (offer.node, holding.task) in tasks
     ]

@@ -27,8 +27,9 @@ from ratatouille.weights.whole import Whole, take_apart
 from registry.folders.checkpoints import Saved, find_checkpoint
 from registry.folders.pulled import STATEMENT, read_pulled
 from registry.history.ancestors import trained_size
-from registry.port import Progress, Registry
 from registry.records import Result
+from registry.services.registry import Registry
+from registry.services.weights import Progress
 
 LONGEST_NOTE = 500
 
@@ -79,9 +80,9 @@ def read_checkpoint(registry: Registry, path: Path, start: str, task: Task | Non
         Refusal: pickles, weights of another network or another function, other classes or another number of them, other
             types of numbers.
     """
-    details = registry.show(start)
+    details = registry.versions.show(start)
     entry = details.entry
-    architecture = registry.architecture(entry.version.architecture)
+    architecture = registry.definitions.architecture(entry.version.architecture)
     size = trained_size(registry, details) or architecture.input_size
     saved = find_checkpoint(path)
     refuse_another_network(saved.said, architecture)
@@ -123,7 +124,7 @@ def _refuse_pull_of_retracted(registry: Registry, folder: Path, featurizer: str,
     if featurizer != pulled.featurizer:  # it was trained since
         return
     try:
-        details = registry.show(pulled.id)
+        details = registry.versions.show(pulled.id)
     except Unreachable:
         raise
     except Refusal:  # a version of another registry
@@ -153,8 +154,8 @@ def push_parts(
         Refusal: what the registry refuses.
     """
     receipt = parts.receipt(signer, message)
-    known = registry.results([receipt.work_id])
-    return registry.push(signer.seal(receipt), parts.files, progress), receipt.work_id not in known
+    known = registry.work.results([receipt.work_id])
+    return registry.weights.push(signer.seal(receipt), parts.files, progress), receipt.work_id not in known
 
 
 def _order(saved: Saved, whole: Whole, task: Task | None, notes: list[str]) -> list[int] | None:

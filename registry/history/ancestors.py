@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ratatouille.exchange.assignment import NodeAssignment
-from registry.port import Registry
 from registry.records import Details, Entry, LineageRow
+from registry.services.registry import Registry
 
 GENERATIONS = 100
 """How far back a combined version's image size is looked for."""
@@ -69,7 +69,7 @@ def trained_size(registry: Registry, details: Details) -> int | None:
             return details.receipt.assignment.image_size
         if not details.entry.version.parents:
             return None
-        details = registry.show(details.entry.version.parents[0].version)
+        details = registry.versions.show(details.entry.version.parents[0].version)
     return None
 
 

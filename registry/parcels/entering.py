@@ -14,7 +14,6 @@ from pathlib import Path
 
 from ratatouille.errors import Refusal, Unavailable
 from registry.audit.averages import check_average
-from registry.audit.look import Ground
 from registry.blobs.carrying import carry
 from registry.blobs.receiving import Receiving
 from registry.contributions.claims import Claims, live
@@ -23,6 +22,7 @@ from registry.contributions.push import check_present, gate
 from registry.history.chronicle import record_event
 from registry.parcels.plan import Plan, enter_rows
 from registry.parcels.reading import Opened, opened
+from registry.storage import Storage
 
 Said = Callable[[int, int], None]
 """Called with bytes of weights done and in all."""
@@ -32,11 +32,11 @@ class _Undone(Exception):
     """Ends the transaction that was only a rehearsal."""
 
 
-def enter(ground: Ground, path: Path, unproved: bool = False, said: Said = lambda done, total: None) -> Plan:
+def enter(storage: Storage, path: Path, unproved: bool = False, said: Said = lambda done, total: None) -> Plan:
     """Enter what is new in a parcel.
 
     Args:
-        ground: the registry.
+        storage: the registry.
         path: the parcel.
         unproved: whether to take what cannot be checked, since weights of its parents were collected.
         said: is told how far it is.
@@ -46,14 +46,14 @@ def enter(ground: Ground, path: Path, unproved: bool = False, said: Said = lambd
         Unreachable: when there is no room, or the store does not answer; the same may be run again.
     """
     with opened(path) as parcel, _named(path):
-        plan = _rehearsed(ground, parcel)
+        plan = _rehearsed(storage, parcel)
         if plan.unproved and not unproved:
             raise Refusal(f"{plan.unproved[0]}; --unproved takes it nevertheless")
-        with _claimed(ground, parcel, plan) as claims:
-            _take(ground, parcel, plan, said)
+        with _claimed(storage, parcel, plan) as claims:
+            _take(storage, parcel, plan, said)
             for version, ingredients in plan.averages:
-                check_average(ground.blobs, version, ingredients)
-            with ground.database.write() as connection:
+                check_average(storage.blobs, version, ingredients)
+            with storage.database.write() as connection:
                 claims.check(connection, plan.needed)
                 done = enter_rows(connection, parcel)
                 if done.versions:
@@ -62,10 +62,10 @@ def enter(ground: Ground, path: Path, unproved: bool = False, said: Said = lambd
         return done
 
 
-def _rehearsed(ground: Ground, parcel: Opened) -> Plan:
+def _rehearsed(storage: Storage, parcel: Opened) -> Plan:
     plan: Plan | None = None
     try:
-        with ground.database.write() as connection:
+        with storage.database.write() as connection:
             here = set(live(connection, list(parcel.weights)))
             plan = enter_rows(connection, parcel)
             plan.here |= here
@@ -76,20 +76,20 @@ def _rehearsed(ground: Ground, parcel: Opened) -> Plan:
 
 
 @contextmanager
-def _claimed(ground: Ground, parcel: Opened, plan: Plan) -> Iterator[Claims]:
+def _claimed(storage: Storage, parcel: Opened, plan: Plan) -> Iterator[Claims]:
     """Keep everything that is needed from being collected, and promise room to what must come."""
-    claims = Claims(ground.blobs.inbox, parcel.parcel.digest)
+    claims = Claims(storage.blobs.inbox, parcel.parcel.digest)
     sizes = {one.digest: 0 if one.digest in plan.here else one.size for one in plan.wanted}
-    with ground.database.write() as connection:
+    with storage.database.write() as connection:
         claims.take(connection, dict.fromkeys(plan.relied, 0) | sizes)
     try:
         yield claims
     finally:
-        with ground.database.write() as connection:
+        with storage.database.write() as connection:
             claims.release(connection)
 
 
-def _take(ground: Ground, parcel: Opened, plan: Plan, said: Said) -> None:
+def _take(storage: Storage, parcel: Opened, plan: Plan, said: Said) -> None:
     """Take the weights that are not here, in the order of the versions: parents have theirs first."""
     seen: set[Wanted] = set()
     taken: set[str] = set()
@@ -98,14 +98,14 @@ def _take(ground: Ground, parcel: Opened, plan: Plan, said: Said) -> None:
         if one in seen:
             continue
         seen.add(one)
-        if one.digest in taken or (one.digest in plan.here and ground.blobs.holds(one.digest, one.size)):
-            check_present(ground.blobs, one)
+        if one.digest in taken or (one.digest in plan.here and storage.blobs.holds(one.digest, one.size)):
+            check_present(storage.blobs, one)
         else:
-            place = partial(_place, ground, one.digest)
+            place = partial(_place, storage, one.digest)
             carry(
-                ground.blobs.inbox,
+                storage.blobs.inbox,
                 one.digest,
-                partial(gate, ground.blobs, one),
+                partial(gate, storage.blobs, one),
                 partial(parcel.blocks, one.digest),
                 place,
             )
@@ -115,8 +115,8 @@ def _take(ground: Ground, parcel: Opened, plan: Plan, said: Said) -> None:
             said(done, total)
 
 
-def _place(ground: Ground, digest: str, receiving: Receiving) -> None:
-    ground.blobs.place(receiving, digest)
+def _place(storage: Storage, digest: str, receiving: Receiving) -> None:
+    storage.blobs.place(receiving, digest)
 
 
 @contextmanager

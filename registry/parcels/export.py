@@ -19,8 +19,8 @@ from ratatouille.weights.architecture import Part
 from ratatouille.weights.canonical import size
 from registry.parcels.archive import BLOCK, Writer
 from registry.parcels.form import HEAD, RECORDS, WEIGHTS, Lines, Parcel
-from registry.port import Registry
 from registry.records import Portable
+from registry.services.registry import Registry
 
 AT_ONCE = 20
 """Versions that are asked for in one call."""
@@ -52,8 +52,8 @@ def export(
     """
     if file.exists():
         raise Refusal(f"'{file}' exists; name another file, or remove it")
-    asked = [registry.resolve(revision) for revision in revisions]
-    ids = registry.ancestry(asked) if depth is None else registry.ancestry(asked, depth)
+    asked = [registry.versions.resolve(revision) for revision in revisions]
+    ids = registry.versions.ancestry(asked) if depth is None else registry.versions.ancestry(asked, depth)
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as name:
         folder = Path(name)
@@ -96,12 +96,14 @@ class _Gathered:
         self._spool("versions", self._versions(ids))
         self._spool("receipts", self._sealed())
         for name, digests in self._definitions.items():
-            read = self._registry.architecture if name == "architectures" else self._registry.task
+            read = (
+                self._registry.definitions.architecture if name == "architectures" else self._registry.definitions.task
+            )
             self._spool(name, (read(digest) for digest in sorted(digests)))
 
     def _versions(self, ids: Sequence[str]) -> Iterator[Portable]:
         for start in range(0, len(ids), AT_ONCE):
-            for one in self._registry.portables(ids[start : start + AT_ONCE]):
+            for one in self._registry.versions.portables(ids[start : start + AT_ONCE]):
                 self._note(one)
                 yield one if self._tags else one.model_copy(update={"tags": ()})
 
@@ -121,17 +123,17 @@ class _Gathered:
     def _parts(self, network: str, about: str | None) -> dict[Part, int]:
         """Lengths of the parts that versions of an architecture and a task have."""
         if (network, about) not in self._lengths:
-            record = self._registry.architecture(network)
+            record = self._registry.definitions.architecture(network)
             lengths: dict[Part, int] = {"featurizer": size(record.part("featurizer", 0))}
             if about is not None:
-                lengths["head"] = size(record.part("head", len(self._registry.task(about).classes)))
+                lengths["head"] = size(record.part("head", len(self._registry.definitions.task(about).classes)))
             self._lengths[network, about] = lengths
         return self._lengths[network, about]
 
     def _sealed(self) -> Iterator[Record]:
         left = list(self._receipts)
         while left:
-            some = self._registry.receipts(left[:AT_ONCE])
+            some = self._registry.versions.receipts(left[:AT_ONCE])
             yield from some
             left = left[len(some) :]
 
@@ -155,7 +157,7 @@ def _write(registry: Registry, parcel: Parcel, folder: Path, gathered: _Gathered
         for name in RECORDS:
             writer.add(f"{name}.jsonl", parcel.records(name).size, _blocks(folder / name))
         for digest, length in sorted(gathered.weights.items()):
-            writer.add(f"{WEIGHTS}{digest}", length, _blocks(registry.fetch(digest)))
+            writer.add(f"{WEIGHTS}{digest}", length, _blocks(registry.weights.fetch(digest)))
             done += length
             said(done, parcel.bytes)
         writer.close()

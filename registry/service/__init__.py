@@ -1,5 +1,6 @@
-"""The registry over gRPC: a process in front of a folder, and the client that speaks to it.
+"""The registry over gRPC: a process in front of a folder, and the clients that speak to it.
 
-`wire` makes the table of calls out of `registry.port`; `servicer` answers them, `process` runs it, `client` is the port
-on the other side. `idle` ends streams that are silent, `ahead` reads them in advance, `page` opens the web page beside.
+`wire` makes the table of calls out of the services' declarations; `servicer` answers them, `process` runs it, `client`
+has the services' types on the other side, `described` tells tools about them. `idle` ends streams that are silent,
+`ahead` reads them in advance, `page` opens the web page beside.
 """

@@ -1,8 +1,8 @@
-"""The registry over gRPC: `registry.port.Registry` for `grpc://host:port`.
+"""The registry over gRPC: `registry.services.registry.Registry` for `grpc://host:port`.
 
-Methods without weights are made from the port's own signatures (`wire`). `fetch` streams into a bounded cache and goes
-on where it stopped; `push` is one conversation whose last reply is the acknowledgement. Imports neither database nor
-migrations: reading must start fast.
+A client has the type of its service, and its methods are made from the service's signatures (`wire`). `fetch` streams
+into a bounded cache and goes on where it stopped; `push` is one conversation whose last reply is the acknowledgement.
+Imports neither database nor migrations: reading must start fast.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from urllib.parse import urlsplit
 import grpc
 
 from ratatouille.errors import Misconfigured, Refusal, Unreachable
-from ratatouille.exchange.dialect import PROTOCOL
+from ratatouille.exchange.dialect import PROTOCOL, UPGRADE
 from ratatouille.exchange.signing import Sealed
 from ratatouille.proxies import is_loopback
 from registry.blobs.cache import Cache
 from registry.blobs.sending import open_to_send
 from registry.blobs.store import Block
-from registry.port import Progress, Registry
 from registry.proto.registry_pb2 import (
     Begin,
     CallReply,
@@ -37,25 +36,28 @@ from registry.proto.registry_pb2 import (
     WatchReply,
     WatchRequest,
 )
-from registry.records import Event, Result
+from registry.records import Event, Info, Result
 from registry.service.ahead import ahead
 from registry.service.idle import Idle
 from registry.service.messages import Piece, read_reply, write_request
-from registry.service.wire import BEAT_SECONDS, CHANNEL_OPTIONS, MESSAGE_BYTES, METHODS, OURS, SERVICE, SOFTWARE, Method
+from registry.service.wire import BEAT_SECONDS, CALLS, CHANNEL_OPTIONS, MESSAGE_BYTES, OURS, SOFTWARE, Call
+from registry.services.method import Method, Service
+from registry.services.registry import SERVICES, Registry
+from registry.services.rounds import Rounds
+from registry.services.weights import Progress, Weights
+from registry.services.work import Work
 
-DEADLINE_SECONDS = 60.0
 IDLE_SECONDS = 900.0
 """A transfer without a message for so long is ended, and goes on another time. Long, because a registry is silent while
 it hashes what came earlier or stores what has come; a line that is dead is noticed sooner, by pings."""
 LARGEST_NUMBER = 2**63 - 1
 Replies = Iterator[FetchReply | Block]
-LONG_DEADLINES = dict.fromkeys(("combine", "retract", "collect", "verify", "audit", "diff"), 4 * 3600.0)
 
 
-class RemoteRegistry:
-    """A connection to a registry's service; the port's other methods are added below."""
+class Line:
+    """A connection to a registry's service."""
 
-    def __init__(self, url: str, cache: Cache) -> None:
+    def __init__(self, url: str) -> None:
         """Prepare the connection; nothing is sent yet.
 
         Raises:
@@ -69,20 +71,49 @@ class RemoteRegistry:
         if not complete:
             raise Refusal(f"{url!r} is no address of a registry; write grpc://host:port")
         self._url = url
-        self._cache = cache
         # gRPC looks at several variables for what goes without a proxy, and some of them hide others.
         straight = [("grpc.enable_http_proxy", 0)] if is_loopback(parts.hostname or "") else []
         self._channel = grpc.insecure_channel(parts.netloc, options=[*CHANNEL_OPTIONS, *straight])
-        self._call = self._channel.unary_unary(f"/{SERVICE}/Call", CallRequest.SerializeToString, CallReply.FromString)
-        self._fetch = self._channel.unary_stream(f"/{SERVICE}/Fetch", FetchRequest.SerializeToString, read_reply)
-        self._push = self._channel.stream_stream(f"/{SERVICE}/Push", write_request, PushReply.FromString)
-        self._watch = self._channel.unary_stream(
-            f"/{SERVICE}/Watch", WatchRequest.SerializeToString, WatchReply.FromString
+        self._calls = {
+            call.name: self._channel.unary_unary(call.path, CallRequest.SerializeToString, CallReply.FromString)
+            for call in CALLS.values()
+            if not call.method.declaration.stream
+        }
+        self.fetch = self._channel.unary_stream(CALLS["fetch"].path, FetchRequest.SerializeToString, read_reply)
+        self.push = self._channel.stream_stream(CALLS["push"].path, write_request, PushReply.FromString)
+        self.watch = self._channel.unary_stream(
+            CALLS["watch"].path, WatchRequest.SerializeToString, WatchReply.FromString
         )
 
     def close(self) -> None:
         """Close the connection."""
         self._channel.close()
+
+    def ask(self, call: Call, *arguments: object, **named: object) -> Any:
+        """Call a method that is no stream."""
+        request = CallRequest(protocol=PROTOCOL, json=call.encode(*arguments, **named), software=SOFTWARE)
+        with self.statuses(call.name):
+            reply = self._calls[call.name](request, timeout=call.deadline)
+        return call.result(reply.json)
+
+    @contextmanager
+    def statuses(self, what: str) -> Iterator[None]:
+        """Turn statuses back into refusals."""
+        try:
+            yield
+        except grpc.RpcError as error:
+            raise _refusal(cast(grpc.Call, error), self._url, what) from error
+
+
+class _Client:
+    """What all clients of services share."""
+
+    def __init__(self, line: Line, cache: Cache) -> None:
+        self._line, self._cache = line, cache
+
+
+class _Weights(_Client):
+    """The streams of `Weights`."""
 
     def fetch(self, digest: str, progress: Progress | None = None) -> Path:
         """A cached file with these weights; what is missing of it is fetched."""
@@ -94,8 +125,8 @@ class RemoteRegistry:
         with ExitStack() as stack:
             upload = _Upload(begin, progress)
             stack.callback(upload.needed.put, None)  # lets the sending thread end, whatever happens
-            stack.enter_context(self._statuses("push"))
-            call = self._push(iter(upload))
+            stack.enter_context(self._line.statuses("push"))
+            call = self._line.push(iter(upload))
             stack.callback(call.cancel)
             upload.heard = stack.enter_context(Idle(IDLE_SECONDS, call.cancel)).heard
             for reply in call:
@@ -105,23 +136,41 @@ class RemoteRegistry:
                 upload.needed.put(_open_all(reply.needed, files, stack))
             raise Unreachable("the registry ended the conversation without an acknowledgement; push again")
 
+    @contextmanager
+    def _arriving(self, digest: str, offset: int) -> Iterator[tuple[int, Iterator[Block]]]:
+        with self._line.statuses("fetch"):
+            call = self._line.fetch(FetchRequest(protocol=PROTOCOL, digest=digest, offset=offset))
+            try:
+                with Idle(IDLE_SECONDS, call.cancel) as idle, ahead(cast(Replies, call)) as replies:
+                    first = next(replies, None)
+                    yield first.size if isinstance(first, FetchReply) else 0, _data(replies, idle)
+            finally:
+                call.cancel()  # type: ignore[no-untyped-call]
+
+
+class _Work(_Client):
+    """The one answer of `Work` that may not fit a message."""
+
     def results(self, work_ids: Sequence[str]) -> dict[str, Result]:
         """The answers to those that have one; asked for in halves where all together are too large for a message."""
-        method = METHODS["results"]
         try:
-            return cast(dict[str, Result], self._ask(method, method.encode(work_ids)))
+            return cast(dict[str, Result], self._line.ask(CALLS["results"], work_ids))
         except _TooLarge:
             middle = len(work_ids) // 2
             if not middle:
                 raise
             return self.results(work_ids[:middle]) | self.results(work_ids[middle:])
 
+
+class _Rounds(_Client):
+    """The stream of `Rounds`."""
+
     def watch(self, after: int | None = None, round: str | None = None, kinds: Sequence[str] = ()) -> Iterator[Event]:
         """Lines of the log as they happen."""
         known = None if after is None else min(max(0, after), LARGEST_NUMBER)
         request = WatchRequest(protocol=PROTOCOL, after=known, round=round, kinds=kinds)
-        with self._statuses("watch"):
-            call = self._watch(request)
+        with self._line.statuses("watch"):
+            call = self._line.watch(request)
             try:
                 with Idle(4 * BEAT_SECONDS, call.cancel) as idle:
                     for reply in call:
@@ -132,49 +181,62 @@ class RemoteRegistry:
             finally:
                 call.cancel()  # type: ignore[no-untyped-call]
 
-    @contextmanager
-    def _arriving(self, digest: str, offset: int) -> Iterator[tuple[int, Iterator[Block]]]:
-        with self._statuses("fetch"):
-            call = self._fetch(FetchRequest(protocol=PROTOCOL, digest=digest, offset=offset))
-            try:
-                with Idle(IDLE_SECONDS, call.cancel) as idle, ahead(cast(Replies, call)) as replies:
-                    first = next(replies, None)
-                    yield first.size if isinstance(first, FetchReply) else 0, _data(replies, idle)
-            finally:
-                call.cancel()  # type: ignore[no-untyped-call]
 
-    def _ask(self, method: Method, arguments: bytes) -> Any:
-        request = CallRequest(protocol=PROTOCOL, method=method.name, json=arguments, software=SOFTWARE)
-        with self._statuses(method.name):
-            reply = self._call(request, timeout=LONG_DEADLINES.get(method.name, DEADLINE_SECONDS))
-        return method.result(reply.json)
-
-    @contextmanager
-    def _statuses(self, what: str) -> Iterator[None]:
-        """Turn statuses back into refusals."""
-        try:
-            yield
-        except grpc.RpcError as error:
-            raise _refusal(cast(grpc.Call, error), self._url, what) from error
+_OWN: Mapping[type[Service], type[_Client]] = {Weights: _Weights, Work: _Work, Rounds: _Rounds}
 
 
-def _method(method: Method) -> Callable[..., Any]:
-    def ask(self: RemoteRegistry, *arguments: object, **named: object) -> Any:
-        return self._ask(method, method.encode(*arguments, **named))
+def _client(service: type[Service]) -> Callable[[Line, Cache], Service]:
+    """The class of clients of a service: of the service's own type, with methods that ask over gRPC."""
+    own = _OWN.get(service, _Client)
+    asking = {name: _asking(method) for name, method in service.methods.items() if name not in vars(own)}
+    return cast(Callable[[Line, Cache], Service], type(f"Remote{service.__name__}", (own, service), asking))
+
+
+def _asking(method: Method) -> Callable[..., Any]:
+    if method.declaration.local:
+
+        def refuse(self: _Client, *arguments: object, **named: object) -> Any:
+            raise Refusal(f"{method.name} works in a registry's own folder, and this is a service")
+
+        return refuse
+    call = CALLS[method.name]
+
+    def ask(self: _Client, *arguments: object, **named: object) -> Any:
+        return self._line.ask(call, *arguments, **named)
 
     ask.__name__ = ask.__qualname__ = method.name
-    ask.__doc__ = getattr(Registry, method.name).__doc__
+    ask.__doc__ = method.function.__doc__
     return ask
 
 
-for _name, _one in METHODS.items():
-    if _name not in vars(RemoteRegistry):
-        setattr(RemoteRegistry, _name, _method(_one))
+_CLIENTS = {name: _client(service) for name, service in SERVICES.items()}
+
+
+class RemoteRegistry(Registry):
+    """Clients of all services, over one connection."""
+
+    def __init__(self, url: str, cache: Cache) -> None:
+        """Prepare the connection; nothing is sent yet.
+
+        Raises:
+            Refusal: for an address without host and port.
+        """
+        self._line = Line(url)
+        for name, client in _CLIENTS.items():
+            setattr(self, name, client(self._line, cache))
+
+    def info(self) -> Info:
+        """What the registry is."""
+        return cast(Info, self._line.ask(CALLS["info"]))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._line.close()
 
 
 def open_remote(url: str, cache: Path, cache_bytes: int) -> Registry:
     """A registry over gRPC, with a cache folder."""
-    return cast(Registry, RemoteRegistry(url, Cache(cache, cache_bytes)))
+    return RemoteRegistry(url, Cache(cache, cache_bytes))
 
 
 class _TooLarge(Refusal):
@@ -234,7 +296,10 @@ def _refusal(error: grpc.Call, url: str, what: str) -> Refusal:
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return Unreachable(f"the registry at {url} did not answer {what} in time; try again")
         case grpc.StatusCode.UNIMPLEMENTED:
-            return Refusal(f"what answers at {url} is no registry of this kind; check the address")
+            return Refusal(
+                f"what answers at {url} is no registry of this kind, or runs older software; check the address, "
+                f"or upgrade it: {UPGRADE}"
+            )
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return _TooLarge(f"{what} is too large for one message to {url}: {sentence}")
         case _:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from registry.port import Registry
+from registry.services.registry import Registry
 
 if TYPE_CHECKING:
     from registry.web.server import WebServer

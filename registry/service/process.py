@@ -21,10 +21,11 @@ from grpc_reflection.v1alpha import reflection
 from ratatouille.errors import Refusal, Unavailable, Unreachable
 from ratatouille.processes import stop_on_signals
 from ratatouille.processes.throttle import ThrottleFilter
-from registry.local import LocalRegistry
+from registry.service.described import describe
 from registry.service.page import MISSING, can_open_page, open_page
 from registry.service.servicer import Servicer
 from registry.service.wire import CHANNEL_OPTIONS, SERVICE
+from registry.services.local import LocalRegistry
 
 if TYPE_CHECKING:
     from registry.web.server import WebServer
@@ -49,8 +50,7 @@ class Service:
         """
         if host not in ("127.0.0.1", "localhost", "::1"):
             raise Refusal(f"{host} is not this machine's loopback; without TLS the registry listens on 127.0.0.1 only")
-        self._registry = LocalRegistry(folder)
-        self._registry.coordinator = coordinator
+        self._registry = LocalRegistry(folder, coordinator)
         _check(self._registry)
         self._page: WebServer | None = None
         self._server = grpc.server(
@@ -64,8 +64,10 @@ class Service:
         )
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._server.add_generic_rpc_handlers((Servicer(self._registry).handler(),))
-        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        self._server.add_generic_rpc_handlers((Servicer(self._registry),))
+        reflection.enable_server_reflection(
+            (SERVICE, *describe(), health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+        )
         try:
             bound = self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         except RuntimeError:

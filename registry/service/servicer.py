@@ -1,7 +1,8 @@
-"""What the service answers: the four calls of `registry.proto`, on top of a `LocalRegistry`.
+"""What answers gRPC: one method for each of the services' methods (`wire`), on top of a `LocalRegistry`.
 
 Arguments are checked by `wire`; refusals become statuses with their sentence; anything else that is raised is a defect
 of ours, which is logged and not shown. Nothing is begun for a caller that has hung up, and long work stops then.
+Software 0.1 sent every call as `Registry/Call`; this stays for one minor release, over the same table.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import grpc
@@ -25,7 +27,6 @@ from registry.asked import Abandoned, asked
 from registry.blobs.store import Block
 from registry.contributions.publish import check_length
 from registry.contributions.push import Push
-from registry.local import LocalRegistry
 from registry.proto.registry_pb2 import (
     Begin,
     CallReply,
@@ -45,7 +46,9 @@ from registry.service.idle import Idle, Pace
 from registry.service.messages import Piece, read_request, write_reply
 from registry.service.peers import peer_name
 from registry.service.places import Places, Unopened
-from registry.service.wire import MESSAGE_BYTES, METHODS, OURS, SERVICE, SOFTWARE
+from registry.service.wire import CALLS, MESSAGE_BYTES, OURS, PACKAGE, SERVICE, SOFTWARE, Call
+from registry.services.local import LocalRegistry
+from registry.services.registry import SERVICES, Registry
 
 MOST_PUSHES = 48
 MOST_FETCHES = 48
@@ -65,19 +68,23 @@ IDLE_SECONDS = 60.0
 LEAST_BYTES = 2**19
 """A transfer whose other side moves fewer bytes while it is waited for `IDLE_SECONDS` is ended; it may go on where it
 stopped."""
-LONG_CALLS = frozenset({"combine", "retract", "collect", "verify", "audit", "diff"})
 LONGEST_SENTENCE = 1500
 """Characters of a refusal; gRPC limits the size of a status."""
+
+_OURS = f"/{PACKAGE}."
+Handler = Any
+"""A `grpc.RpcMethodHandler`, whose class takes no parameters at run time."""
 
 _log = logging.getLogger("registry")
 _THROTTLE = Throttle()
 
 
-class Servicer:
-    """Answers the four calls."""
+class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+    """Answers all calls; gRPC looks up each by its path."""
 
     def __init__(self, registry: LocalRegistry) -> None:
         self._registry = registry
+        self._objects = {Registry: registry} | {kind: getattr(registry, name) for name, kind in SERVICES.items()}
         self._pushes = _places("pushes", MOST_PUSHES, key=PUSHES_OF_A_KEY)
         self._fetches = _places("fetches", MOST_FETCHES)
         self._watchers = _places("watchers", MOST_WATCHERS)
@@ -90,33 +97,47 @@ class Servicer:
             "Push": ThreadPoolExecutor(MOST_PUSHES + MOST_UNOPENED + SPARE_THREADS, "push"),
             "Watch": ThreadPoolExecutor(MOST_WATCHERS + SPARE_THREADS, "watch"),
         }
+        self._handlers = self._make_handlers()
 
     def call(self, request: CallRequest, context: grpc.ServicerContext) -> CallReply:
-        """Any method of the port that is no stream."""
-        peer = peer_name(context.peer()) if request.method in _BY_PEER else ""
+        """Any method that is no stream, by its name: as software 0.1 calls all of them."""
+        call = CALLS.get(request.method)
+        if call is None or call.method.declaration.stream:
+            return self.unknown(request.method[:80], request, context)
+        return self.answer(call, request, context)
+
+    def answer(self, call: Call, request: CallRequest, context: grpc.ServicerContext) -> CallReply:
+        """One method that is no stream."""
+        terms = call.method.declaration
+        peer = peer_name(context.peer()) if terms.by_peer else ""
         with (
-            _refusals(context, f"call {request.method[:80]}"),
-            self._long_calls.taken(peer=peer) if request.method in LONG_CALLS else nullcontext(),
+            _refusals(context, f"call {call.name}"),
+            self._long_calls.taken(peer=peer) if terms.slow else nullcontext(),
             asked(context.is_active, peer),
         ):
             _check_protocol(request.protocol)
-            if request.method not in METHODS:
-                raise _Unknown(
-                    f"this registry (ratatouille {SOFTWARE}) does not know {request.method[:80]!r}; "
-                    f"{_upgrade(request.software)}"
-                )
             try:
-                arguments = METHODS[request.method].decode(request.json)
+                arguments = call.decode(request.json)
             except Refusal as refusal:
                 hint = "" if request.software == SOFTWARE else f"; {_upgrade(request.software)}"
                 raise _Misused(f"{refusal}{hint}") from refusal
-            return CallReply(json=to_json(getattr(self._registry, request.method)(**arguments)))
+            service = self._objects[call.method.service]
+            return CallReply(json=to_json(getattr(service, call.name)(**arguments)))
+
+    def unknown(self, name: str, request: CallRequest, context: grpc.ServicerContext) -> CallReply:
+        """A method that this software does not have: older or newer software has it."""
+        with _refusals(context, f"call {name}"):
+            _check_protocol(request.protocol)
+            raise _Unknown(
+                f"this registry (ratatouille {SOFTWARE}) does not know {name!r}; {_upgrade(request.software)}"
+            )
+        raise AssertionError  # the block always raises
 
     def fetch(self, request: FetchRequest, context: grpc.ServicerContext) -> Iterator[FetchReply | Block]:
         """Stream a file from an offset on."""
         with _refusals(context, "fetch"), self._fetches.taken(peer=peer_name(context.peer())):
             _check_protocol(request.protocol)
-            size, blocks = self._registry.stream(request.digest, request.offset)
+            size, blocks = self._registry.weights.stream(request.digest, request.offset)
             with closing(blocks), Pace(IDLE_SECONDS, LEAST_BYTES, context.cancel) as pace:
                 yield FetchReply(size=size)
                 for block in blocks:
@@ -163,25 +184,37 @@ class Servicer:
             for step in self._registry.watching.steps(after, round, tuple(request.kinds), context.is_active):
                 yield WatchReply(event=step.to_json()) if isinstance(step, Event) else WatchReply(seen=step)
 
-    def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
-        """The four calls under their names."""
-        return grpc.method_handlers_generic_handler(
-            SERVICE,
-            {
-                "Call": grpc.unary_unary_rpc_method_handler(
-                    self._apart("Call", self.call), CallRequest.FromString, CallReply.SerializeToString
-                ),
-                "Fetch": grpc.unary_stream_rpc_method_handler(
-                    self._apart("Fetch", self.fetch), FetchRequest.FromString, write_reply
-                ),
-                "Push": grpc.stream_stream_rpc_method_handler(
-                    self._apart("Push", self.push), read_request, PushReply.SerializeToString
-                ),
-                "Watch": grpc.unary_stream_rpc_method_handler(
-                    self._apart("Watch", self.watch), WatchRequest.FromString, WatchReply.SerializeToString
-                ),
-            },
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
+        """What answers a path; None where it is not ours."""
+        path = str(handler_call_details.method)
+        if path in self._handlers:
+            return self._handlers[path]
+        return self._unary(partial(self.unknown, path.removeprefix(_OURS))) if path.startswith(_OURS) else None
+
+    def _unary(self, answer: Callable[[CallRequest, grpc.ServicerContext], CallReply]) -> Handler:
+        return grpc.unary_unary_rpc_method_handler(
+            self._apart("Call", answer), CallRequest.FromString, CallReply.SerializeToString
         )
+
+    def _make_handlers(self) -> dict[str, Handler]:
+        """What answers each path."""
+        streams = {
+            "fetch": grpc.unary_stream_rpc_method_handler(
+                self._apart("Fetch", self.fetch), FetchRequest.FromString, write_reply
+            ),
+            "push": grpc.stream_stream_rpc_method_handler(
+                self._apart("Push", self.push), read_request, PushReply.SerializeToString
+            ),
+            "watch": grpc.unary_stream_rpc_method_handler(
+                self._apart("Watch", self.watch), WatchRequest.FromString, WatchReply.SerializeToString
+            ),
+        }
+        handlers = {
+            call.path: streams[call.name] if call.method.declaration.stream else self._unary(partial(self.answer, call))
+            for call in CALLS.values()
+        }
+        as_before = {"Call": self._unary(self.call)} | {name.capitalize(): one for name, one in streams.items()}
+        return handlers | {f"/{SERVICE}/{name}": one for name, one in as_before.items()}
 
     def _apart(self, kind: str, answer: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[..., Any]:
         """A method with threads of its own, which gRPC looks for under this name."""
@@ -191,10 +224,6 @@ class Servicer:
 
         answering.experimental_thread_pool = self._threads[kind]  # type: ignore[attr-defined]
         return answering
-
-
-_BY_PEER = LONG_CALLS | {"offer"}
-"""Calls whose peers have shares."""
 
 
 def _places(what: str, most: int, **shares: int) -> Places:
@@ -247,7 +276,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 class _Unknown(Refusal):
-    """A method that the port does not have."""
+    """A method that no service has."""
 
 
 class _Misused(Refusal):

@@ -1,13 +1,14 @@
-"""How the port's methods travel: one table made from `registry.port.Registry`, so that the port is the schema.
+"""How the services' methods travel: one gRPC method for each, made from the declarations of the services themselves.
 
-Arguments go as one JSON object and are validated strictly against the method's annotations; what is not a method of the
-port cannot be called. `fetch`, `push` and `watch` are streams and have calls of their own.
+`registry.versions.log` is `/ratatouille.registry.v1.Versions/Log`. Arguments go as one JSON object and are validated
+strictly against the method's annotations; what is not declared cannot be called. `fetch`, `push` and `watch` are
+streams and have messages of their own.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -19,9 +20,12 @@ from pydantic_core import PydanticSerializationError, to_json
 from ratatouille.errors import Refusal
 from ratatouille.exchange.dialect import UPGRADE
 from ratatouille.record import first_problem
-from registry.port import Registry
+from registry.services.method import Method
+from registry.services.registry import METHODS
 
-SERVICE = "ratatouille.registry.v1.Registry"
+PACKAGE = "ratatouille.registry.v1"
+SERVICE = f"{PACKAGE}.Registry"
+"""The service that says what the registry is, and that answered every call of software 0.1 (`Call`)."""
 SOFTWARE = version("model-ratatouille")
 """What this side runs."""
 OURS = ("said-by", "registry")
@@ -46,16 +50,32 @@ CHANNEL_OPTIONS = (
 BEAT_SECONDS = 15.0
 """Time after which whoever watches the log is sent a sign of life."""
 
-_APART = frozenset({"fetch", "push", "watch", "close"})
+DEADLINE_SECONDS = 60.0
+SLOW_DEADLINE_SECONDS = 4 * 3600.0
+"""How long a client waits for an answer."""
 
 
 @dataclass(frozen=True)
-class Method:
-    """One method of the port."""
+class Call:
+    """One method as it travels."""
 
-    name: str
-    signature: inspect.Signature
-    hints: Mapping[str, Any]
+    method: Method
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.method.name
+
+    @property
+    def path(self) -> str:
+        """Its name in gRPC."""
+        camel = "".join(word.capitalize() for word in self.name.split("_"))
+        return f"/{PACKAGE}.{self.method.service.__name__}/{camel}"
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that a client waits."""
+        return SLOW_DEADLINE_SECONDS if self.method.declaration.slow else DEADLINE_SECONDS
 
     def encode(self, *arguments: object, **named: object) -> bytes:
         """The arguments of a call as JSON.
@@ -63,7 +83,7 @@ class Method:
         Raises:
             Refusal: for a text that is not UTF-8.
         """
-        bound = self.signature.bind(None, *arguments, **named)
+        bound = self._signature.bind(None, *arguments, **named)
         try:
             return to_json(dict(list(bound.arguments.items())[1:]))
         except PydanticSerializationError as error:
@@ -96,24 +116,25 @@ class Method:
             ) from error
 
     @cached_property
+    def _signature(self) -> inspect.Signature:
+        return inspect.signature(self.method.function)
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        return get_type_hints(self.method.function)
+
+    @cached_property
     def _arguments(self) -> type[BaseModel]:
         fields: dict[str, Any] = {}
-        for parameter in list(self.signature.parameters.values())[1:]:
+        for parameter in list(self._signature.parameters.values())[1:]:
             default = ... if parameter.default is parameter.empty else parameter.default
-            fields[parameter.name] = (self.hints[parameter.name], default)
+            fields[parameter.name] = (self._hints[parameter.name], default)
         return create_model(self.name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=False), **fields)
 
     @cached_property
     def _returned(self) -> TypeAdapter[Any]:
-        return TypeAdapter(self.hints["return"])
+        return TypeAdapter(self._hints["return"])
 
 
-def _table() -> dict[str, Method]:
-    methods: dict[str, Method] = {}
-    for name, function in vars(Registry).items():
-        if isinstance(function, Callable) and not name.startswith("_") and name not in _APART:  # type: ignore[arg-type]
-            methods[name] = Method(name, inspect.signature(function), get_type_hints(function))
-    return methods
-
-
-METHODS: Mapping[str, Method] = _table()
+CALLS: Mapping[str, Call] = {name: Call(method) for name, method in METHODS.items() if not method.declaration.local}
+"""Every method that travels, by its name."""

@@ -1,5 +1,5 @@
 """The history as web pages: read-only, made on the server, for browsers, screen readers, phones and scripts.
 
-A page is a function from the port (`registry.port`) and what was asked to a view, a frozen record; the same view is
+A page is a function from the registry and the address to a view, a frozen record; the same view is
 answered as HTML, by a template, or as JSON. Pages never see the database, so they work over `grpc://` too.
 """

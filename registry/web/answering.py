@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ratatouille.errors import Refusal, Unavailable
 from ratatouille.printable import printable_json
 from ratatouille.record import Record, canonical_json
-from registry.port import Registry
+from registry.services.registry import Registry
 from registry.web.asked import Asked, BadQuestion, NotThere
 from registry.web.page import Page
 from registry.web.templating import environment

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from registry.port import Registry
+from registry.services.registry import Registry
 from registry.web.answering import Make, endpoint, failure, wants_json
 from registry.web.connections import Attendance
 from registry.web.downloads import download

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from ratatouille.errors import Refusal, Unavailable
-from registry.port import Registry
+from registry.services.registry import Registry
 from registry.web.answering import failure, status_of
 from registry.web.asked import NotThere
 
@@ -39,7 +39,7 @@ def _file(registry: Registry, revision: str, part: str) -> Response:
     if part not in PARTS:
         raise NotThere(f"a version has {' and '.join(PARTS)}, and no part {part[:20]!r}")
     try:
-        entry = registry.lineage(revision, depth=0)[0].entry
+        entry = registry.versions.lineage(revision, depth=0)[0].entry
     except Unavailable:
         raise
     except Refusal as refusal:
@@ -48,7 +48,7 @@ def _file(registry: Registry, revision: str, part: str) -> Response:
     if digest is None:
         raise NotThere(f"version {entry.id[:10]} is a featurizer alone; it has no head")
     return FileResponse(
-        registry.fetch(digest),
+        registry.weights.fetch(digest),
         media_type="application/octet-stream",
         filename=f"{entry.id[:10]}-{part}.safetensors",
         headers={"etag": f'"{digest}"', "cache-control": "no-cache"},

@@ -7,8 +7,8 @@ import threading
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 
-from registry.port import Registry
 from registry.records import Event
+from registry.services.registry import Registry
 
 LINES = 40
 ROUNDS = 64
@@ -64,7 +64,7 @@ class Feed:
             while len(self._told) > ROUNDS:
                 self._told.popitem(last=False)
             for _ in range(MOST_PAGES):
-                events = self._registry.events(told.last, round, PAGE)
+                events = self._registry.rounds.events(told.last, round, PAGE)
                 for event in events:
                     told.hear(event)
                 if len(events) < PAGE:

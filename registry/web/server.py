@@ -8,7 +8,7 @@ import threading
 import uvicorn
 
 from ratatouille.errors import Refusal
-from registry.port import Registry
+from registry.services.registry import Registry
 from registry.web.application import application
 from registry.web.connections import limited_connections
 

@@ -86,7 +86,7 @@ def attacked(folder: Path) -> Iterator[Aim]:
         with Shown(ground, folder) as federation:
             assert isinstance(federation, Shown)
             round = federation.request(ground.write_round("attacked", STEPS, recipes=["soup"]))
-            wait_until(lambda: bool(federation.registry.leases()), 120, "a node is at work")
+            wait_until(lambda: bool(federation.registry.work.leases()), 120, "a node is at work")
             secret = Secret.open(federation.home / "coordinator" / "flower" / "control.secret")
             control = Control(f"127.0.0.1:{federation.superlink_port}", secret)
             (run,) = [one for one in range_of_runs(control) if control.status(one) == "running"]

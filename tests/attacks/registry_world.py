@@ -22,7 +22,7 @@ def served_world(folder: Path) -> Iterator[World]:
     with closing(open_registry(service.address, cache=folder / "cache")) as registry:
         world = World(registry, folder / "files", Signer.open(folder / "node.key"))
         world.define()
-        world.registry.offer(make_offer(world.signer, "zoo", [STOCK], seconds=600.0))
+        world.registry.work.offer(make_offer(world.signer, "zoo", [STOCK], seconds=600.0))
         yield world
     service.stop(grace=1)
 

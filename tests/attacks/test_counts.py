@@ -60,11 +60,11 @@ class Suspect:
 @pytest.fixture(scope="module")
 def pantry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pantry]:
     found = stock(tmp_path_factory.mktemp("pantry"))
-    found.registry.announce(COORDINATOR.seal(Announcement(fleet="127.0.0.1:9291")))
-    found.registry.request_round(
+    found.registry.work.announce(COORDINATOR.seal(Announcement(fleet="127.0.0.1:9291")))
+    found.registry.rounds.request_round(
         RoundRecord(id="r1", name="spring", spec="{}", state="requested", created=1.0, changed=1.0)
     )
-    assert found.registry.move_round("r1", ["requested"], "running")
+    assert found.registry.rounds.move_round("r1", ["requested"], "running")
     yield found
     found.registry.close()
 
@@ -125,8 +125,8 @@ def question(pantry: Pantry, digests: Sequence[str]) -> Compare:
 
 def take(pantry: Pantry, signer: Signer, assignment: Assignment) -> None:
     """Take the lease on a question, as a member that holds the same data."""
-    pantry.registry.offer(make_offer(signer, "mallory", [pantry.kitchen.data]))
-    pantry.registry.lease(signer.seal(Lease.on(assignment, signer.node, 60.0)))
+    pantry.registry.work.offer(make_offer(signer, "mallory", [pantry.kitchen.data]))
+    pantry.registry.work.lease(signer.seal(Lease.on(assignment, signer.node, 60.0)))
 
 
 def write(made: Sequence[dict[str, Array]], folder: Path) -> dict[str, Path]:
@@ -147,7 +147,7 @@ def worker_of(pantry: Pantry, folder: Path, networks_per_week: int | None = None
     if networks_per_week is not None:
         settings = settings.model_copy(update={"networks_per_week": networks_per_week})
     paths = NodePaths(folder)
-    pantry.registry.offer(make_offer(Signer.open(paths.key), "anna", [pantry.kitchen.data]))
+    pantry.registry.work.offer(make_offer(Signer.open(paths.key), "anna", [pantry.kitchen.data]))
     return Worker(settings, paths, pantry.registry, [pantry.kitchen.data.holding.fingerprint])
 
 
@@ -184,7 +184,7 @@ def enter(pantry: Pantry, signer: Signer, head: dict[str, Array], folder: Path, 
     featurizer = kitchen.digests["featurizer"]
     if forged:
         work: Import | Probe = kitchen.probe(repeat=int(digest[:6], 16))
-        parents = (registry.resolve("foundation"),)
+        parents = (registry.versions.resolve("foundation"),)
     else:
         work = Import(
             architecture=kitchen.architecture.digest,
@@ -196,7 +196,7 @@ def enter(pantry: Pantry, signer: Signer, head: dict[str, Array], folder: Path, 
     receipt = Receipt(assignment=work, parents=parents, node=signer.node, featurizer=featurizer, head=digest)
     if forged:
         take(pantry, signer, receipt.assignment)
-    result = registry.push(signer.seal(receipt), {digest: path, featurizer: kitchen.start[featurizer]})
+    result = registry.weights.push(signer.seal(receipt), {digest: path, featurizer: kitchen.start[featurizer]})
     return digest, str(result.version)
 
 
@@ -214,7 +214,7 @@ def test_imported_heads_find_nobody(pantry: Pantry, suspects: list[Suspect], tmp
     )
     hint = ask(worker, single, versions[:1])
     assert (hint.outcome, hint.failure and hint.failure.code) == ("refused", "head-imported")
-    assert not pantry.registry.results([question(pantry, digests).digest, single.digest])
+    assert not pantry.registry.work.results([question(pantry, digests).digest, single.digest])
 
 
 def test_an_average_that_an_imported_head_is_part_of_finds_nobody(
@@ -223,7 +223,7 @@ def test_an_average_that_an_imported_head_is_part_of_finds_nobody(
     worker = worker_of(pantry, tmp_path / "node")
     mallory = Signer.open(tmp_path / "mallory")
     _, version = enter(pantry, mallory, heads(suspects)[20], tmp_path, forged=False)
-    alone = pantry.registry.combine(Combination(parents=(Parent(version=version),), purpose="alone"))
+    alone = pantry.registry.work.combine(Combination(parents=(Parent(version=version),), purpose="alone"))
     hint = ask(worker, question(pantry, [str(alone.head)]), [str(alone.version)])
     assert (hint.outcome, hint.failure and hint.failure.code) == ("refused", "head-imported")
 
@@ -233,7 +233,7 @@ def test_a_head_that_no_parent_of_the_order_has_finds_nobody(
 ) -> None:
     worker = worker_of(pantry, tmp_path / "node")
     digest, _ = enter(pantry, Signer.open(tmp_path / "mallory"), heads(suspects)[22], tmp_path, forged=False)
-    hint = ask(worker, question(pantry, [digest]), [pantry.registry.resolve("probed")])
+    hint = ask(worker, question(pantry, [digest]), [pantry.registry.versions.resolve("probed")])
     assert (hint.outcome, hint.failure and hint.failure.code) == ("refused", "head-imported")
 
 
@@ -258,11 +258,13 @@ def test_what_remains_is_limited_by_the_budget_whoever_asks_and_however(
 def test_a_training_beyond_the_budget_tells_no_counts(pantry: Pantry, tmp_path: Path) -> None:
     worker = worker_of(pantry, tmp_path / "node", networks_per_week=0)
     assignment = pantry.kitchen.fine_tune(seed=99)
-    order = Order(round="r1", assignment=assignment, parents=(pantry.registry.resolve("probed"),) * 2, label="run")
+    order = Order(
+        round="r1", assignment=assignment, parents=(pantry.registry.versions.resolve("probed"),) * 2, label="run"
+    )
     hint = Hint.from_json(worker.handle(seal_order(COORDINATOR, order)))
     assert hint.outcome == "pushed"
-    version = str(pantry.registry.results([assignment.digest])[assignment.digest].version)
-    receipt = pantry.registry.show(version).receipt
+    version = str(pantry.registry.work.results([assignment.digest])[assignment.digest].version)
+    receipt = pantry.registry.versions.show(version).receipt
     assert receipt is not None
     assert receipt.evaluations == ()
     assert receipt.curve == ()
@@ -271,12 +273,12 @@ def test_a_training_beyond_the_budget_tells_no_counts(pantry: Pantry, tmp_path: 
 
 def test_small_mistakes_are_one_number(pantry: Pantry, tmp_path: Path) -> None:
     worker = worker_of(pantry, tmp_path / "node")
-    version = pantry.registry.resolve("first")
-    details = pantry.registry.show(version)
+    version = pantry.registry.versions.resolve("first")
+    details = pantry.registry.versions.show(version)
     assignment = pantry.kitchen.evaluate(
         NIGHT, head=details.entry.version.head, featurizer=details.entry.version.featurizer
     )
     assert ask(worker, assignment, [version]).outcome == "pushed"
-    (counted,) = pantry.registry.results([assignment.digest])[assignment.digest].evaluations
+    (counted,) = pantry.registry.work.results([assignment.digest])[assignment.digest].evaluations
     assert counted.count == 3 * EACH
     assert all(images >= 5 for true, taken, images in entries(counted.confusion) if true != taken < 3)

@@ -66,7 +66,7 @@ def test_100_streams_that_say_nothing_block_nobody(service: Service, world: Worl
         time.sleep(0.5)
         begun = time.monotonic()
         made = world.foundation()
-        assert world.registry.fetch(str(made.featurizer)).exists()
+        assert world.registry.weights.fetch(str(made.featurizer)).exists()
         assert world.registry.info().software
         assert time.monotonic() - begun < 4
 
@@ -103,7 +103,7 @@ def test_a_push_that_sends_a_byte_now_and_then_is_ended(
         with pytest.raises(grpc.RpcError):
             list(push(dripping()))
     assert 0.8 < time.monotonic() - begun < 8
-    assert world.registry.push(world.seal(receipt), files).version, "it goes on where it was"
+    assert world.registry.weights.push(world.seal(receipt), files).version, "it goes on where it was"
 
 
 def test_one_peer_has_no_more_than_a_share_of_the_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

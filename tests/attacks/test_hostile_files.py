@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.local import LocalRegistry
+from registry.services.local import LocalRegistry
 from tests.ratatouille.cli.call import call
 from tests.ratatouille.cli.call import home as home
 

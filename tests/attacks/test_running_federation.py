@@ -85,7 +85,7 @@ def test_no_run_is_started_or_stopped_no_node_unregistered_and_no_task_given(aim
     nodes = aim.control.nodes()
     assert len(nodes) == len(NODES)
     assert all(node.online for node in nodes)
-    assert aim.federation.registry.round(aim.round).state == "running"
+    assert aim.federation.registry.rounds.round(aim.round).state == "running"
 
 
 def test_secrets_keys_and_environments_cannot_be_read(seen: dict[str, Any]) -> None:

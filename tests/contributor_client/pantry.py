@@ -13,8 +13,8 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
 from registry.changes.maintain import Maintainer
-from registry.local import LocalRegistry
 from registry.records import Result
+from registry.services.local import LocalRegistry
 from tests.ratatouille.cli.call import Called, call
 from tests.ratatouille.training.kitchen import Kitchen, lay_out
 
@@ -39,7 +39,12 @@ class Pantry:
 
     def _written(self) -> object:
         files = [path for path in self.registry.folder.rglob("*") if not path.name.startswith("registry.db-")]
-        return self.registry.events(limit=10_000), self.registry.aliases(), self.registry.leases(), sorted(files)
+        return (
+            self.registry.rounds.events(limit=10_000),
+            self.registry.releases.aliases(),
+            self.registry.work.leases(),
+            sorted(files),
+        )
 
 
 def stock(folder: Path) -> Pantry:
@@ -51,9 +56,9 @@ def stock(folder: Path) -> Pantry:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RATATOUILLE_HOME", str(folder / "home"))
         assert call(*words, "--remote", registry.folder).code == 0
-    registry.define_task(kitchen.task)
+    registry.definitions.define_task(kitchen.task)
     signer = Signer.open(folder / "key")
-    registry.offer(make_offer(signer, "anna", [kitchen.data]))
+    registry.work.offer(make_offer(signer, "anna", [kitchen.data]))
 
     def push(assignment: Probe | FineTune, *parents: str) -> Result:
         made = kitchen.perform(assignment, folder / "work")
@@ -65,13 +70,13 @@ def stock(folder: Path) -> Pantry:
             head=made.head,
             evaluations=made.evaluations,
         )
-        registry.lease(signer.seal(Lease.on(assignment, signer.node, 60.0)))
-        return registry.push(signer.seal(receipt), made.files)
+        registry.work.lease(signer.seal(Lease.on(assignment, signer.node, 60.0)))
+        return registry.weights.push(signer.seal(receipt), made.files)
 
-    probed = push(kitchen.probe(), registry.resolve("foundation"))
+    probed = push(kitchen.probe(), registry.versions.resolve("foundation"))
     tuned = [push(kitchen.fine_tune(seed=seed), str(probed.version)) for seed in (1, 2)]
     parents = tuple(Parent(version=str(one.version)) for one in tuned)
-    average = registry.combine(Combination(parents=parents))
+    average = registry.work.combine(Combination(parents=parents))
     for name, result in zip(TRAINED, (probed, *tuned, average), strict=True):
         Maintainer(registry, signer).release(str(result.version), name)
     return Pantry(kitchen, registry, folder / "images")

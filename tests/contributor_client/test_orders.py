@@ -12,11 +12,11 @@ from ratatouille.exchange.assignment import Probe
 from ratatouille.exchange.membership import Announcement
 from ratatouille.exchange.order import ForeignOrder, Order, UnknownRound, seal_order
 from ratatouille.exchange.signing import Signer
-from registry.local import LocalRegistry
 from registry.opening import open_registry
-from registry.port import Registry
 from registry.records import RoundRecord
 from registry.service.process import Service
+from registry.services.local import LocalRegistry
+from registry.services.registry import Registry
 
 ORDER = Order(
     round="a-round",
@@ -42,15 +42,15 @@ def coordinator(tmp_path: Path) -> Signer:
 def registry(tmp_path: Path, coordinator: Signer) -> Registry:
     """One that has a coordinator and one requested round."""
     registry = LocalRegistry(tmp_path / "registry")
-    registry.announce(coordinator.seal(Announcement(fleet="127.0.0.1:9291")))
-    registry.request_round(
+    registry.work.announce(coordinator.seal(Announcement(fleet="127.0.0.1:9291")))
+    registry.rounds.request_round(
         RoundRecord(id=ORDER.round, name="spring", spec="{}", state="requested", created=1.0, changed=1.0)
     )
     return registry
 
 
 def running(registry: Registry) -> Registry:
-    assert registry.move_round(ORDER.round, ["requested"], "running")
+    assert registry.rounds.move_round(ORDER.round, ["requested"], "running")
     return registry
 
 
@@ -92,7 +92,7 @@ def test_an_order_of_a_round_that_never_existed_is_refused(registry: Registry, c
 
 @pytest.mark.parametrize("state", ["requested", "cancelling", "cancelled", "done", "failed"])
 def test_an_order_of_a_round_that_does_not_run_is_refused(registry: Registry, coordinator: Signer, state: str) -> None:
-    assert registry.move_round(ORDER.round, ["requested"], state)  # type: ignore[arg-type]
+    assert registry.rounds.move_round(ORDER.round, ["requested"], state)  # type: ignore[arg-type]
     with pytest.raises(UnknownRound, match=f"it is {state}"):
         accepted_order(seal_order(coordinator, ORDER), registry)
 
@@ -115,11 +115,11 @@ def test_nobody_else_announces_himself_at_a_service_that_a_coordinator_started(
     service.start()
     registry = open_registry(service.address)
     try:
-        registry.announce(coordinator.seal(Announcement(fleet="127.0.0.1:9291")))
+        registry.work.announce(coordinator.seal(Announcement(fleet="127.0.0.1:9291")))
         stranger = Signer.open(tmp_path / "stranger" / "key")
         for fleet in ("127.0.0.1:6666", None):
             with pytest.raises(Refusal, match="this registry is coordinated by"):
-                registry.announce(stranger.seal(Announcement(fleet=fleet)))
+                registry.work.announce(stranger.seal(Announcement(fleet=fleet)))
         assert (registry.info().fleet, registry.info().coordinator) == ("127.0.0.1:9291", coordinator.node)
     finally:
         registry.close()
@@ -128,17 +128,17 @@ def test_nobody_else_announces_himself_at_a_service_that_a_coordinator_started(
 
 def test_an_announcement_that_somebody_kept_says_nothing_later(registry: Registry, coordinator: Signer) -> None:
     goodbye = coordinator.seal(Announcement(fleet=None))
-    registry.announce(coordinator.seal(Announcement(fleet="127.0.0.1:9292")))
+    registry.work.announce(coordinator.seal(Announcement(fleet="127.0.0.1:9292")))
     with pytest.raises(Unreachable, match=r"this announcement of node .* before the last one"):
-        registry.announce(goodbye)
+        registry.work.announce(goodbye)
     assert registry.info().fleet == "127.0.0.1:9292"
 
 
 def test_nor_does_one_from_before_the_registry_was_opened(tmp_path: Path, coordinator: Signer) -> None:
     with closing(LocalRegistry(tmp_path / "registry")) as registry:
         with pytest.raises(Unreachable, match=r"before the last one"):
-            registry.announce(coordinator.seal(Announcement(fleet="127.0.0.1:1", issued=time.time() - 3600.0)))
+            registry.work.announce(coordinator.seal(Announcement(fleet="127.0.0.1:1", issued=time.time() - 3600.0)))
         last = coordinator.seal(Announcement(fleet="127.0.0.1:2"))
-        registry.announce(last)
-        registry.announce(last)  # its acknowledgement was lost
+        registry.work.announce(last)
+        registry.work.announce(last)  # its acknowledgement was lost
         assert registry.info().fleet == "127.0.0.1:2"

@@ -98,7 +98,7 @@ def test_other_classes_than_the_tasks_are_learnt_by_a_probed_head_which_the_outp
 def test_best_sorts_the_newest_versions_of_a_task_on_the_same_images(pantry: Pantry) -> None:
     found = pantry.ask("best", "--data", pantry.images, "--last", 3, "--task", "shapes", "--json").json
     scores = [one["scores"][0]["accuracy"]["value"] for one in found["versions"]]
-    newest = [pantry.registry.aliases()[name] for name in TRAINED[1:]]
+    newest = [pantry.registry.releases.aliases()[name] for name in TRAINED[1:]]
     assert sorted(one["version"] for one in found["versions"]) == sorted(newest)
     assert scores == sorted(scores, reverse=True)
     assert {one["head"] for one in found["versions"]} == {"own"}
@@ -113,7 +113,9 @@ def test_where_one_version_has_no_head_best_probes_one_for_each(pantry: Pantry) 
     assert called.code == 0, called.err
     assert called.out.count(" probed ") == 5
     assert " own " not in called.out
-    assert f"(so that all are alike, as {pantry.registry.aliases()['foundation'][:10]} needs one)" in called.out
+    assert (
+        f"(so that all are alike, as {pantry.registry.releases.aliases()['foundation'][:10]} needs one)" in called.out
+    )
     assert called.out.count("points of balanced accuracy") + called.out.count("level in balanced accuracy") == 1
 
 

@@ -27,8 +27,8 @@ from ratatouille.training import numerics
 from ratatouille.training.foundation import untrained
 from ratatouille.training.network import build, save_part
 from ratatouille.weights.canonical import open_part
-from registry.local import LocalRegistry
 from registry.schema import VersionRow
+from registry.services.local import LocalRegistry
 from tests.contributor_client.pantry import Pantry, stock
 from tests.ratatouille.cli.call import call
 from tests.ratatouille.cli.call import home as home
@@ -43,11 +43,11 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_timm_loads_what_was_pulled_and_answers_as_the_version_does(pantry: Pantry) -> None:
     assert pantry.ask("pull", "average", "shapes").code == 0
-    version = pantry.registry.show("average").entry.version
-    architecture = pantry.registry.architecture(version.architecture)
+    version = pantry.registry.versions.show("average").entry.version
+    architecture = pantry.registry.definitions.architecture(version.architecture)
     ours = build(architecture, 3).eval()
     for part, digest in (("featurizer", version.featurizer), ("head", str(version.head))):
-        ours.load(part, open_part(pantry.registry.fetch(digest), architecture.part(part, 3)))  # type: ignore[arg-type]
+        ours.load(part, open_part(pantry.registry.weights.fetch(digest), architecture.part(part, 3)))  # type: ignore[arg-type]
     theirs: Any = timm.create_model("local-dir:shapes", pretrained=True).eval().to(memory_format=torch.channels_last)
     noise = torch.randn(5, 3, 32, 32)
     with torch.no_grad():
@@ -58,7 +58,7 @@ def test_timm_loads_what_was_pulled_and_answers_as_the_version_does(pantry: Pant
 
 def test_a_foundation_is_pulled_without_a_head(pantry: Pantry) -> None:
     written = pantry.ask("pull", "foundation", "--json").json
-    id = pantry.registry.resolve("foundation")
+    id = pantry.registry.versions.resolve("foundation")
     assert written == {
         "folder": f"test_resnet-{id[:10]}",
         "version": id,
@@ -74,11 +74,11 @@ def test_a_foundation_is_pulled_without_a_head(pantry: Pantry) -> None:
 
 def test_parts_are_the_registrys_own_bytes(pantry: Pantry) -> None:
     written = pantry.ask("pull", "average", "--parts", "--json").json
-    version = pantry.registry.show("average").entry.version
+    version = pantry.registry.versions.show("average").entry.version
     folder = Path(f"shapes-{version.id[:10]}")
     assert written["files"] == ["README.md", "featurizer.safetensors", "head.safetensors", "ratatouille.json"]
     for part, digest in (("featurizer", version.featurizer), ("head", str(version.head))):
-        assert (folder / f"{part}.safetensors").read_bytes() == pantry.registry.fetch(digest).read_bytes()
+        assert (folder / f"{part}.safetensors").read_bytes() == pantry.registry.weights.fetch(digest).read_bytes()
     assert call("verify", f"./{folder}").code == 0
 
 
@@ -125,15 +125,15 @@ def test_a_network_that_timm_ends_otherwise_is_pulled_in_parts(tmp_path: Path) -
     head = {"weight": np.zeros((3, found.architecture.width), np.float32), "bias": np.zeros(3, np.float32)}
     files = dict(save_part(part, tmp_path / "start") for part in (found.featurizer, head))
     question = Import(
-        architecture=registry.define_architecture(found.architecture),
+        architecture=registry.definitions.define_architecture(found.architecture),
         featurizer=next(iter(files)),
-        task=registry.define_task(task),
+        task=registry.definitions.define_task(task),
         head=list(files)[1],
         source="somewhere",
     )
     key = Signer.open(signer)
     receipt = Receipt(assignment=question, node=key.node, featurizer=question.featurizer, head=question.head)
-    id = registry.push(key.seal(receipt), files).version
+    id = registry.weights.push(key.seal(receipt), files).version
     words = ("pull", id, "it", "--remote", registry.folder)
     call(*words).refused(f"timm does not end {name}", "--parts gives featurizer and head")
     assert not Path("it").exists()
@@ -142,8 +142,8 @@ def test_a_network_that_timm_ends_otherwise_is_pulled_in_parts(tmp_path: Path) -
 
 def test_a_retracted_version_is_not_given_out(tmp_path: Path) -> None:
     pantry = stock(tmp_path / "own")
-    with pantry.registry._database.write() as connection:
-        id = pantry.registry.resolve("first")
+    with pantry.registry.storage.database.write() as connection:
+        id = pantry.registry.versions.resolve("first")
         connection.execute(update(VersionRow).where(VersionRow.id == id).values(state="retracted"))
     call("pull", "first", "shapes", "--remote", pantry.registry.folder).refused("is retracted", "not given out")
     assert not Path("shapes").exists()

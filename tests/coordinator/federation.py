@@ -23,8 +23,8 @@ from ratatouille.processes import free_port
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
 from registry.opening import open_registry
-from registry.port import Registry
 from registry.records import RoundRecord
+from registry.services.registry import Registry
 
 NODES: dict[str, dict[str, Any]] = {
     "anna": {"tasks": ("shapes-pointed", "shapes-round"), "domains": ("day", "night")},
@@ -84,7 +84,7 @@ class Ground:
         from registry.changes.maintain import Maintainer
 
         for task in synthetic_tasks().values():
-            registry.define_task(task)
+            registry.definitions.define_task(task)
         signer = Signer.open(self.folder / "maintainer" / "key")
         work = self.folder / "encoded"
         work.mkdir(exist_ok=True)
@@ -118,7 +118,7 @@ class Federation:
         self.ground.enter(self.registry)
         for name in NODES:
             self.start_node(name)
-        wait_until(lambda: len(self.registry.offers()) == len(NODES), 240, "all nodes have joined")
+        wait_until(lambda: len(self.registry.work.offers()) == len(NODES), 240, "all nodes have joined")
         return self
 
     def __exit__(
@@ -166,8 +166,8 @@ class Federation:
     def finish(self, round: Round, seconds: float = 240) -> RoundRecord:
         """Wait until a round is over."""
         over = ("done", "failed", "cancelled")
-        wait_until(lambda: self.registry.round(round.id).state in over, seconds, f"round {round.name} is over")
-        return self.registry.round(round.id)
+        wait_until(lambda: self.registry.rounds.round(round.id).state in over, seconds, f"round {round.name} is over")
+        return self.registry.rounds.round(round.id)
 
     def _fleet_is_up(self) -> bool:
         process = self.processes["coordinator"]

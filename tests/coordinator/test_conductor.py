@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -19,8 +18,8 @@ from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.split import Split
-from registry.port import Registry
 from registry.records import Info, Obligation, Result, RoundRecord, RoundState
+from tests.memory import registry_of
 from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, name
 
 
@@ -101,7 +100,7 @@ def record(round: Round, state: RoundState, changed: float) -> RoundRecord:
 
 
 def conduct(round: Round, memory: Memory, state: RoundState, changed: float, now: float) -> Conductor:
-    return Conductor.of(record(round, state, changed), cast(Registry, memory), clock=lambda: now)
+    return Conductor.of(record(round, state, changed), registry_of(memory), clock=lambda: now)
 
 
 def soup(min_runs: int | None = None, deadline: float | None = 60.0) -> Round:
@@ -299,7 +298,7 @@ def test_a_round_of_an_earlier_revision_shows_its_answers_and_asks_for_no_more()
 
 
 def conductor(round: Round, registry: Memory) -> Conductor:
-    return Conductor(round, cast(Registry, registry), 0.0, clock=lambda: 0.0)
+    return Conductor(round, registry_of(registry), 0.0, clock=lambda: 0.0)
 
 
 def holder(node: str, round: Round) -> Offer:

@@ -11,10 +11,10 @@ from ratatouille.exchange.change import Close
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.signing import Sealed
 from ratatouille.recipes.round import Round
-from registry.port import Registry
 from registry.records import Obligation, RoundRecord, RoundState
 from tests.coordinator.test_matching import evaluate
 from tests.coordinator.test_rounds import DISK, Books, Lane, finish
+from tests.memory import registry_of
 from tests.ratatouille.recipes.simulation import a_round, name
 
 
@@ -42,7 +42,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def work_off(books: Owing, **nodes: bytes | None) -> None:
-    run_evaluations(cast(Registry, books), cast(Dispatch, Lane(books, **nodes)), Order.to_json)
+    run_evaluations(registry_of(books), cast(Dispatch, Lane(books, **nodes)), Order.to_json)
 
 
 def test_what_is_owed_is_counted_by_a_node_and_the_run_ends() -> None:
@@ -78,6 +78,6 @@ def test_who_has_closed_an_evaluation_is_not_asked_for_it() -> None:
     books = Owing(a_round("", ("soup",)), "anna")
     close = Close(question=books.work_id, at=1.0).to_json().decode()
     books.closed[books.work_id] = Sealed(body=close, node=name("anna"), signature="0" * 128)
-    assert Owed.now(cast(Registry, books)).orders == {}
+    assert Owed.now(registry_of(books)).orders == {}
     books.closed[books.work_id] = Sealed(body=close, node=name("bo"), signature="0" * 128)
-    assert books.work_id in Owed.now(cast(Registry, books)).orders
+    assert books.work_id in Owed.now(registry_of(books)).orders

@@ -38,11 +38,13 @@ def test_rounds_share_their_runs_and_a_second_call_does_nothing_new(tmp_path: Pa
     first = laid_out()
     vanilla, soup = first.run(settings("vanilla"), settings("soup"))
     assert [row.recipe for row in (*vanilla.rows, *soup.rows)] == ["vanilla", "soup"]
-    assert len(first.registry.log(LogQuery(kind="fine_tune"))) == 2
-    last = first.registry.events(limit=10_000)[-1].number
+    assert len(first.registry.versions.log(LogQuery(kind="fine_tune"))) == 2
+    last = first.registry.rounds.events(limit=10_000)[-1].number
     again = laid_out()
     assert again.run(settings("vanilla"), settings("soup")) == [vanilla, soup]
-    assert not [event for event in again.registry.events(last) if event.kind in ("version", "evaluation", "alias")]
+    assert not [
+        event for event in again.registry.rounds.events(last) if event.kind in ("version", "evaluation", "alias")
+    ]
 
 
 def test_a_foundation_that_cannot_be_entered_is_refused(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import read_node_settings
 from registry.changes.maintain import Maintainer
 from registry.opening import open_registry
-from registry.port import Registry
 from registry.records import LogQuery
+from registry.services.registry import Registry
 from tests.coordinator.federation import NODES, Federation, Ground, wait_until
 from tests.registry.conftest import own_server as own_server
 from tests.registry.postgresql_server import PostgresqlServer
@@ -63,7 +63,7 @@ def rehearsed(file: Path, stage: Stage) -> Weights:
     """Digests of a round that was rehearsed in one process."""
     round = rehearse(read_round_settings(file), stage, workers=1)
     registry = open_registry(stage.url)
-    assert registry.round(round.id).state == "done"
+    assert registry.rounds.round(round.id).state == "done"
     return weights_of(registry, round)
 
 
@@ -72,7 +72,7 @@ def weights_of(registry: Registry, round: Round) -> Weights:
 
     (The work id of an average hashes its parents' ids, and those hash receipts, which tell how long a run took.)
     """
-    conductor = Conductor(round, registry, registry.round(round.id).created)
+    conductor = Conductor(round, registry, registry.rounds.round(round.id).created)
     plan = conductor.gather()
     assert plan.done
     facts = {
@@ -92,20 +92,20 @@ def test_a_federated_round_and_its_rehearsal_make_the_same_weights(
     record = federation.finish(round)
     assert record.state == "done", record.reason
     assert weights_of(federation.registry, round) == rehearsed(ground.round, stage)
-    versions = [entry.id for entry in federation.registry.log(limit=1000)]
+    versions = [entry.id for entry in federation.registry.versions.log(limit=1000)]
     # Everybody can recompute the averages and check every signature.
     for version in versions:
-        assert federation.registry.verify(version).ok
+        assert federation.registry.versions.verify(version).ok
     # Asked again, nothing is done again.
     again = federation.request(ground.round)
     assert again.id == round.id
-    assert federation.registry.round(round.id).state == "done"
-    assert [entry.id for entry in federation.registry.log(limit=1000)] == versions
+    assert federation.registry.rounds.round(round.id).state == "done"
+    assert [entry.id for entry in federation.registry.versions.log(limit=1000)] == versions
     # A round that starts from what an auxiliary run of the first one made needs nobody who holds that data.
     federation.kill("anna")
-    wait_until(lambda: len(federation.registry.offers()) == len(NODES) - 1, 60, "anna's offer has ended")
+    wait_until(lambda: len(federation.registry.work.offers()) == len(NODES) - 1, 60, "anna's offer has ended")
     for registry in (federation.registry, open_registry(stage.url)):
-        trained = registry.log(LogQuery(kind="fine_tune", task="shapes-round"))[0].id
+        trained = registry.versions.log(LogQuery(kind="fine_tune", task="shapes-round"))[0].id
         Maintainer(registry, Signer.open(tmp_path / "key")).release(trained, "grown")
     file = ground.write_round("later", STEPS, recipes=["ratatouille"], starts=["grown"], auxiliaries=[])
     later = federation.request(file)
@@ -119,7 +119,7 @@ def test_a_federated_round_and_its_rehearsal_make_the_same_weights(
 def back(federation: Federation, name: str) -> None:
     """Start a node again that a test killed, and wait for it."""
     federation.start_node(name)
-    wait_until(lambda: name in {offer.name for offer in federation.registry.offers()}, 120, f"{name} is back")
+    wait_until(lambda: name in {offer.name for offer in federation.registry.work.offers()}, 120, f"{name} is back")
 
 
 def test_kills_of_node_coordinator_and_registry_lose_nothing_and_change_no_bit(
@@ -131,12 +131,12 @@ def test_kills_of_node_coordinator_and_registry_lose_nothing_and_change_no_bit(
     # A node in the middle of an assignment.
     wait_until(lambda: at_work(registry, "chiara", LONG // 4), 120, "chiara is in the middle of a run")
     federation.kill("chiara")
-    done = max(lease.done for lease in registry.leases())
+    done = max(lease.done for lease in registry.work.leases())
     federation.start_node("chiara")
 
     # The coordinator, with the registry's service and the SuperLink, while nodes are at work.
     wait_until(lambda: at_work(registry, "chiara", done + 10), 120, "chiara is at work again")
-    answered = {entry.work_id: entry.id for entry in registry.log(limit=1000)}
+    answered = {entry.work_id: entry.id for entry in registry.versions.log(limit=1000)}
     federation.kill("coordinator")
     federation.start_coordinator()
 
@@ -144,17 +144,17 @@ def test_kills_of_node_coordinator_and_registry_lose_nothing_and_change_no_bit(
     assert record.state == "done", record.reason
     assert weights_of(registry, round) == rehearsed(file, stage)
     # What had been acknowledged is what the history has, and nobody worked on anything twice.
-    history = {entry.work_id: entry.id for entry in registry.log(limit=1000)}
+    history = {entry.work_id: entry.id for entry in registry.versions.log(limit=1000)}
     assert answered.items() <= history.items()
-    assert [event for event in registry.events(limit=10_000) if event.kind in ("duplicate", "rejected")] == []
+    assert [event for event in registry.rounds.events(limit=10_000) if event.kind in ("duplicate", "rejected")] == []
     for version in history.values():
-        assert registry.verify(version).ok
+        assert registry.versions.verify(version).ok
 
 
 def at_work(registry: Registry, name: str, least: int) -> bool:
     """Whether a node has done at least so many steps of a training."""
-    keys = {offer.node for offer in registry.offers() if offer.name == name}
-    return any(lease.node in keys and lease.total == LONG and lease.done >= least for lease in registry.leases())
+    keys = {offer.node for offer in registry.work.offers() if offer.name == name}
+    return any(lease.node in keys and lease.total == LONG and lease.done >= least for lease in registry.work.leases())
 
 
 def test_a_deadline_ends_a_round_that_an_absent_node_would_hang(ground: Ground, federation: Federation) -> None:
@@ -183,9 +183,9 @@ def test_a_node_whose_images_changed_is_parked_and_its_replica_does_the_work(
     record = federation.finish(round := federation.request(file))
     assert record.state == "done", record.reason
     assert weights_of(federation.registry, round) == rehearsed(file, stage)
-    (dora,) = (offer for offer in federation.registry.offers() if offer.name == "dora")
+    (dora,) = (offer for offer in federation.registry.work.offers() if offer.name == "dora")
     assert [one.failure.code for one in dora.parked] == ["data-changed"]
-    assert {entry.node for entry in federation.registry.log(limit=1000)}.isdisjoint({dora.node})
+    assert {entry.node for entry in federation.registry.versions.log(limit=1000)}.isdisjoint({dora.node})
     assert "parked: " in (federation.home / "dora.log").read_text()
     federation.kill("dora")
 
@@ -241,10 +241,10 @@ def test_a_round_on_postgresql_outlives_a_restart_of_its_database(
         assert federation.registry.info().database.startswith("PostgreSQL")
         assert not (folder / "registry.db").exists()
         round = federation.request(file)
-        wait_until(lambda: len(federation.registry.log()) > 1, 120, "a first answer is there")
+        wait_until(lambda: len(federation.registry.versions.log()) > 1, 120, "a first answer is there")
         own_server.pause()
         own_server.resume()
         record = federation.finish(round)
         assert record.state == "done", record.reason
-        for entry in federation.registry.log(limit=1000):
-            assert federation.registry.verify(entry.id).ok
+        for entry in federation.registry.versions.log(limit=1000):
+            assert federation.registry.versions.verify(entry.id).ok

@@ -1,12 +1,10 @@
 """Finished rounds that are asked for again: whether they have gaps."""
 
-from typing import cast
-
 from coordinator.requests import gaps
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.exchange.order import Order
-from registry.port import Registry
 from tests.coordinator.test_conductor import Memory, closed, conduct, record, soup
+from tests.memory import registry_of
 
 
 def ended() -> tuple[Memory, dict[str, Order]]:
@@ -22,9 +20,9 @@ def ended() -> tuple[Memory, dict[str, Order]]:
 def test_a_whole_round_has_no_gap_and_one_whose_answers_were_taken_back_has() -> None:
     memory, trainings = ended()
     done = record(soup(deadline=None), "done", 2000.0)
-    assert gaps(done, cast(Registry, memory)) == 0
+    assert gaps(done, registry_of(memory)) == 0
     memory.retract(next(iter(trainings)))
-    assert gaps(done, cast(Registry, memory)) == 1
+    assert gaps(done, registry_of(memory)) == 1
 
 
 def test_runs_that_a_deadline_cut_off_are_no_gap_but_a_missing_average_is() -> None:
@@ -33,7 +31,7 @@ def test_runs_that_a_deadline_cut_off_are_no_gap_but_a_missing_average_is() -> N
     end, _ = closed(memory, round, runs=4)
     reason = conduct(round, memory, "running", 1000.0, 2000.0).ending(end)
     done = record(round, "done", 2500.0).model_copy(update={"reason": reason})
-    assert gaps(done, cast(Registry, memory)) == 0
+    assert gaps(done, registry_of(memory)) == 0
     run = next(id for id, one in end.questions.items() if isinstance(one, Order) and "run 1 " in one.label)
     memory.retract(run)
-    assert gaps(done, cast(Registry, memory)) == 1
+    assert gaps(done, registry_of(memory)) == 1

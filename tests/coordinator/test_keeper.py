@@ -11,9 +11,9 @@ from coordinator.keeper import Keeper
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.signing import Sealed
-from registry.port import Registry
 from registry.records import Event, Obligation, RoundRecord, RoundState
 from tests.coordinator.test_matching import evaluate, offer
+from tests.memory import registry_of
 
 
 class Flower:
@@ -93,7 +93,7 @@ class Clock:
 
 def scene(**states: RoundState) -> tuple[Keeper, Flower, Rounds, Clock]:
     flower, rounds, clock = Flower(), Rounds(**states), Clock()
-    keeper = Keeper(cast(Registry, rounds), cast(Control, flower), "grpc://here", clock)
+    keeper = Keeper(registry_of(rounds), cast(Control, flower), "grpc://here", clock)
     return keeper, flower, rounds, clock
 
 
@@ -262,7 +262,7 @@ def test_a_superlink_that_is_away_counts_as_no_start(monkeypatch: pytest.MonkeyP
 
 
 def watch(registry: Rounds, flower: Flower) -> Keeper:
-    return Keeper(cast(Registry, registry), cast(Control, flower), "grpc://here", clock=lambda: 100.0)
+    return Keeper(registry_of(registry), cast(Control, flower), "grpc://here", clock=lambda: 100.0)
 
 
 def owing(*rounds: str) -> Rounds:
@@ -310,9 +310,7 @@ def test_a_round_that_is_asked_for_waits_for_their_run_to_end() -> None:
 
 def test_evaluations_that_a_node_does_not_do_are_tried_again_ever_more_slowly() -> None:
     registry, flower, seconds = owing(), Flower(), itertools.count()
-    keeper = Keeper(
-        cast(Registry, registry), cast(Control, flower), "grpc://here:1", clock=lambda: float(next(seconds))
-    )
+    keeper = Keeper(registry_of(registry), cast(Control, flower), "grpc://here:1", clock=lambda: float(next(seconds)))
     for _ in range(600):
         keeper.look()
         flower.alive.clear()

@@ -173,7 +173,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Federati
         federation.start_coordinator()
         ground.enter(federation.registry)
         federation.start_node("quinn")
-        wait_until(lambda: len(federation.registry.offers()) == 1, 240, "the node has joined")
+        wait_until(lambda: len(federation.registry.work.offers()) == 1, 240, "the node has joined")
         log = home / "nodes" / "quinn" / "logs" / "worker.log"
         wait_until(lambda: log.exists() and "worker ready" in log.read_text(), 180, "the worker is ready")
         for case, (_, change) in AT_START.items():
@@ -214,7 +214,7 @@ def _said(*words: str, federation: Federation) -> bytes:
 
 def test_every_refusal_of_data_reading_arrives_as_its_code(refused: tuple[Federation, RoundRecord]) -> None:
     federation, record = refused
-    events = [event for event in federation.registry.events(limit=10_000) if event.kind == "failure"]
+    events = [event for event in federation.registry.rounds.events(limit=10_000) if event.kind == "failure"]
     codes = sorted(event.text.rpartition("[")[2].rstrip("]") for event in events)
     assert codes == sorted(code for code, _ in (*AT_START.values(), *AT_WORK.values()))
     assert record.state == "failed"

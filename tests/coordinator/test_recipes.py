@@ -16,8 +16,8 @@ from ratatouille.recipes.recipe import RECIPES
 from ratatouille.recipes.score import pooled_accuracy, score
 from ratatouille.tasks.node import read_node_settings
 from registry.opening import open_registry
-from registry.port import Registry
 from registry.records import LogQuery
+from registry.services.registry import Registry
 from tests.coordinator.federation import NODES, Ground
 
 STEPS = 12
@@ -65,7 +65,7 @@ def test_every_recipe_ends_with_one_final_thing_that_is_counted_everywhere(kitch
     if outcome.final.version is None:
         assert RECIPES[recipe].combines == "logits"
     else:
-        assert kitchen.registry.verify(outcome.final.version).ok
+        assert kitchen.registry.versions.verify(outcome.final.version).ok
 
 
 def test_greedy_is_at_least_as_good_on_validation_as_the_best_run_on_the_same_images(kitchen: Kitchen) -> None:
@@ -90,7 +90,7 @@ def test_recipes_that_name_the_same_runs_have_the_same_members(kitchen: Kitchen)
 def test_what_a_run_keeps_changes_nothing_in_its_training(kitchen: Kitchen) -> None:
     def losses(recipe: str) -> list[list[float | None]]:
         members = kitchen.outcome(recipe).members
-        receipts = [kitchen.registry.show(str(member.version)).receipt for member in members]
+        receipts = [kitchen.registry.versions.show(str(member.version)).receipt for member in members]
         return [[point.loss for point in receipt.curve] for receipt in receipts if receipt is not None]
 
     assert losses("moving_average") == losses("swad") == losses("vanilla")
@@ -101,12 +101,12 @@ def test_what_a_run_keeps_changes_nothing_in_its_training(kitchen: Kitchen) -> N
 def test_runs_of_several_trials_are_one_average(kitchen: Kitchen) -> None:
     soup = kitchen.plans[1].outcomes[0]
     assert soup.final is not None
-    version = kitchen.registry.show(str(soup.final.version)).entry.version
+    version = kitchen.registry.versions.show(str(soup.final.version)).entry.version
     assert len(version.parents) == 2 * len(kitchen.outcome("soup").members)
     assert {parent.version for parent in version.parents} >= {
         member.version for member in kitchen.outcome("soup").members
     }
-    assert kitchen.registry.verify(version.id).ok
+    assert kitchen.registry.versions.verify(version.id).ok
 
 
 def test_what_recipes_and_rounds_share_was_trained_once(kitchen: Kitchen) -> None:
@@ -116,7 +116,7 @@ def test_what_recipes_and_rounds_share_was_trained_once(kitchen: Kitchen) -> Non
         for work_id, order in plan.questions.items()
         if isinstance(order, Order) and isinstance(order.assignment, FineTune)
     }
-    assert len(kitchen.registry.log(LogQuery(kind="fine_tune"), limit=1000)) == len(asked)
+    assert len(kitchen.registry.versions.log(LogQuery(kind="fine_tune"), limit=1000)) == len(asked)
     assert kitchen.plan.shared > 0
 
 

@@ -81,11 +81,11 @@ def test_a_tiny_domain_of_one_node_does_not_fail_the_round_of_all(tmp_path: Path
     round = rehearse(settings, Stage(str(tmp_path / "registry"), tuple(nodes), tmp_path / "work"))
     assert [share.domains for share in round.training] == [("day",)]
     assert [gap.domain for gap in round.left_out] == ["night"]
-    record = registry.round(round.id)
+    record = registry.rounds.round(round.id)
     assert record.state == "done", record.reason
     plan = Conductor.of(record, registry).gather()
     assert plan.done
     (gap,) = report(round, plan.outcomes).gaps
     assert "domain night of task shapes in the holding" in gap
-    assert gap in [event.text for event in registry.events(0, round.id)]
+    assert gap in [event.text for event in registry.rounds.events(0, round.id)]
     registry.close()

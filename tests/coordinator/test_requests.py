@@ -1,7 +1,7 @@
 """Asking for a round again: one that runs is found, whoever is here now."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -9,9 +9,9 @@ from coordinator.requests import request
 from coordinator.settings import RoundSettings
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Offer
-from registry.port import Registry
 from registry.records import RoundRecord, RoundState
 from tests.coordinator.test_settings import Offered
+from tests.memory import registry_of
 
 
 class Rounds(Offered):
@@ -49,7 +49,7 @@ def settings(**wishes: Any) -> RoundSettings:
 
 
 def asked(rounds: Rounds, fresh: bool = False, **wishes: Any) -> str:
-    return request(settings(**wishes), cast(Registry, rounds), fresh).id
+    return request(settings(**wishes), registry_of(rounds), fresh).id
 
 
 def test_a_running_round_is_followed_when_all_its_nodes_have_left() -> None:

@@ -17,9 +17,9 @@ from ratatouille.failure import Failure
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
-from registry.port import Registry
 from registry.records import RoundRecord, RoundState
 from tests.coordinator.test_conductor import Memory, record
+from tests.memory import registry_of
 from tests.ratatouille.recipes.simulation import a_round, name
 
 DISK = Failure(code="disk-full")
@@ -93,7 +93,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def finish(books: Books, **nodes: bytes | None) -> RoundRecord:
-    RoundRunner(cast(Registry, books), books.row, cast(Dispatch, Lane(books, **nodes))).run()
+    RoundRunner(registry_of(books), books.row, cast(Dispatch, Lane(books, **nodes))).run()
     return books.row
 
 
@@ -166,7 +166,7 @@ def test_flower_is_left_alone_while_nodes_work_and_nothing_is_new(monkeypatch: p
     monkeypatch.setattr("coordinator.rounds.time.monotonic", lambda: clock[0])
     books = Books(a_round("", ("soup",)), "anna")
     lane = Slow(books, anna=b"never read")
-    runner = RoundRunner(cast(Registry, books), books.row, cast(Dispatch, lane))
+    runner = RoundRunner(registry_of(books), books.row, cast(Dispatch, lane))
     for _ in range(10):
         assert not runner._turn()
     assert lane.looks == 1  # the order is out, and no answer came
@@ -196,7 +196,7 @@ class CountsNoMore(Lane):
 @pytest.mark.parametrize("recipes", [("soup",), ("vanilla", "soup", "greedy_soup", "ensemble", "wise_ft")])
 def test_a_round_goes_on_without_what_nodes_do_not_count_any_more(recipes: tuple[str, ...]) -> None:
     books = Books(a_round("", recipes), "anna", "bo")
-    RoundRunner(cast(Registry, books), books.row, cast(Dispatch, CountsNoMore(books, anna=None, bo=None))).run()
+    RoundRunner(registry_of(books), books.row, cast(Dispatch, CountsNoMore(books, anna=None, bo=None))).run()
     assert books.row.state == "done"
     assert "questions not counted, since nodes had counted as much as their owners allow" in books.row.reason
     assert {Failed.from_json(note).failure.code for note in books.notes} == {"budget-used-up"}

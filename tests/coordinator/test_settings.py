@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType, SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -16,7 +16,7 @@ from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.split import Split
 from ratatouille.tasks.synthetic import synthetic_tasks
 from ratatouille.tasks.task import Task
-from registry.port import Registry
+from tests.memory import registry_of
 
 DOMAINS = ("clay", "ink", "wool", "glass")
 TASKS = {
@@ -55,7 +55,7 @@ class Offered:
 
 def resolved(**wishes: Any) -> Round:
     settings = RoundSettings.model_validate({"name": "round", "target": "shapes", **wishes})
-    return resolve(settings, cast(Registry, Offered()))
+    return resolve(settings, registry_of(Offered()))
 
 
 def test_the_order_in_which_domains_are_held_out_changes_nothing() -> None:
@@ -161,7 +161,7 @@ def test_a_domain_that_a_reshuffle_empties_is_left_out_of_rounds_that_reach_that
 def test_pooled_trials_need_all_their_trials() -> None:
     for pooled, left_out in ((1, 0), (2, 0), (3, 1)):
         settings = RoundSettings(name="round", target="shapes", recipes=("soup",), pool_trials=pooled)
-        round = resolve(settings, cast(Registry, Offered({"ink": 2})))
+        round = resolve(settings, registry_of(Offered({"ink": 2})))
         assert len(round.left_out) == left_out
         assert ("ink" in round.training_domains) == (not left_out)
 

@@ -26,8 +26,8 @@ from ratatouille.weights.canonical import open_part
 from registry.changes.maintain import Maintainer
 from registry.folders.importing import push_parts, read_checkpoint
 from registry.opening import open_registry
-from registry.port import Registry
 from registry.records import LogQuery
+from registry.services.registry import Registry
 from tests.coordinator.federation import SIZE, Ground
 from tests.ratatouille.cli.call import call
 
@@ -62,7 +62,7 @@ class Kitchen:
     def leave(self) -> None:
         """It leaves."""
         signer = Signer.open(self.stage("anna").folder / "anna" / "key")
-        self.registry.withdraw_offer(signer.seal(OfferWithdrawal(node=signer.node, issued=time.time())))
+        self.registry.work.withdraw_offer(signer.seal(OfferWithdrawal(node=signer.node, issued=time.time())))
 
     def settings(self, name: str, **wishes: Any) -> RoundSettings:
         """A round.toml, read."""
@@ -78,7 +78,7 @@ class Kitchen:
 
     def trained(self, task: str) -> str:
         """The latest version that was fine-tuned on a task."""
-        return self.registry.log(LogQuery(kind="fine_tune", task=task))[0].id
+        return self.registry.versions.log(LogQuery(kind="fine_tune", task=task))[0].id
 
 
 @pytest.fixture(scope="module")
@@ -116,20 +116,20 @@ def test_a_round_that_uses_no_auxiliary_start_is_the_same_round_with_them(kitche
 def test_a_rehearsal_starts_from_what_is_there_without_any_node_that_holds_auxiliary_data(kitchen: Kitchen) -> None:
     with pytest.raises(Refusal, match="no node that is here trains on the auxiliary task 'shapes-pointed'"):
         kitchen.resolved(auxiliaries=["shapes-pointed"])
-    before = {one.id for one in kitchen.registry.log(LogQuery(kind="fine_tune"))}
+    before = {one.id for one in kitchen.registry.versions.log(LogQuery(kind="fine_tune"))}
     round = kitchen.rehearsed("later", "chiara", "elena", starts=["pointed"], recipes=["soup", "ratatouille"])
-    new = [one for one in kitchen.registry.log(LogQuery(kind="fine_tune")) if one.id not in before]
+    new = [one for one in kitchen.registry.versions.log(LogQuery(kind="fine_tune")) if one.id not in before]
     # Of soup's three runs one is the first round's (run 1 of ratatouille, from the foundation); the run from `pointed`
     # is the first round's too, for it is the same question.
     assert len(new) == 2
     found = Conductor(round, kitchen.registry, 0.0).gather()
     assert found.done
     members = found.outcomes[1].members
-    parents = [kitchen.registry.show(str(one.version)).entry.version.parents[0].version for one in members]
+    parents = [kitchen.registry.versions.show(str(one.version)).entry.version.parents[0].version for one in members]
     assert parents == [round.foundation.version, kitchen.pointed, round.foundation.version]
     assert members[1] == Conductor(kitchen.first, kitchen.registry, 0.0).gather().outcomes[0].members[1]
     assert report(round, found.outcomes).starts == ("foundation", "pointed")
-    assert kitchen.registry.verify(str(found.outcomes[1].final and found.outcomes[1].final.version)).ok
+    assert kitchen.registry.versions.verify(str(found.outcomes[1].final and found.outcomes[1].final.version)).ok
 
 
 def test_starts_go_beside_tasks_that_are_trained(kitchen: Kitchen) -> None:
@@ -203,9 +203,9 @@ def test_commands_say_which_starts_a_round_takes_from_the_registry(kitchen: Kitc
 
 def test_a_checkpoint_that_was_trained_elsewhere_and_pushed_is_a_start(kitchen: Kitchen, tmp_path: Path) -> None:
     registry = kitchen.registry
-    version = registry.show("pointed").entry.version
-    architecture = registry.architecture(version.architecture)
-    arrays = dict(open_part(registry.fetch(version.featurizer), architecture.featurizer))
+    version = registry.versions.show("pointed").entry.version
+    architecture = registry.definitions.architecture(version.architecture)
+    arrays = dict(open_part(registry.weights.fetch(version.featurizer), architecture.featurizer))
     arrays["bn1.weight"] = arrays["bn1.weight"] * np.float32(1.01)
     save_file(arrays, tmp_path / "mine.safetensors")
     parts = read_checkpoint(registry, tmp_path / "mine.safetensors", "latest", None, tmp_path)

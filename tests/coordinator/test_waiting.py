@@ -4,6 +4,7 @@ from coordinator.commands.follow import Silence
 from coordinator.waiting import PATIENCE_SECONDS, waits_for
 from ratatouille.exchange.membership import Offer
 from tests.coordinator.test_matching import evaluate, name, offer, probe
+from tests.memory import registry_of
 
 FLEET = "127.0.0.1:9291"
 ORDERS = {"one": probe("plants"), "two": evaluate("sketches")}
@@ -72,10 +73,10 @@ def test_the_reason_is_said_after_ten_seconds_of_silence_and_once_a_minute() -> 
     said = []
     for second in range(75):
         now[0] = float(second)
-        if reason := silence.reason(scene, scene, "running", at_work=False):  # type: ignore[arg-type]
+        if reason := silence.reason(scene, registry_of(scene), "running", at_work=False):  # type: ignore[arg-type]
             said.append((second, reason))
     assert [second for second, _ in said] == [PATIENCE_SECONDS, PATIENCE_SECONDS + 60]
     now[0] = 80.0
-    assert silence.reason(scene, scene, "running", at_work=True) == ""  # type: ignore[arg-type]
+    assert silence.reason(scene, registry_of(scene), "running", at_work=True) == ""  # type: ignore[arg-type]
     now[0] = 85.0
-    assert silence.reason(scene, scene, "running", at_work=False) == ""  # type: ignore[arg-type]
+    assert silence.reason(scene, registry_of(scene), "running", at_work=False) == ""  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from docs import calls, cli, files, recipes, rooms, schema
 from ratatouille.cli.table import COMMANDS
 from ratatouille.exchange.assignment import Augmentation
 from ratatouille.recipes.protocol import Protocol
-from registry.port import Registry
+from registry.service.wire import CALLS
 from tests.docs.pages import ROOT, text_of
 
 AGAIN = "write it anew with `python -m docs`"
@@ -42,12 +42,11 @@ def test_every_command_has_its_help_and_its_example_on_the_page() -> None:
         assert f"Example: {row.example}" in rest.partition("### ")[0]
 
 
-def test_the_page_of_calls_is_fresh_and_has_every_method_of_the_port() -> None:
+def test_the_page_of_calls_is_fresh_and_has_every_method_with_its_role() -> None:
     page = text_of(calls.PAGE)
     assert page == calls.page(), AGAIN
-    for name, value in vars(Registry).items():
-        if callable(value) and not name.startswith("_"):
-            assert f"\n### {name}\n" in page or f"\n### {name} *stream*\n" in page
+    for call in CALLS.values():
+        assert f"`{call.path}`, {call.method.declaration.role}\n" in page
 
 
 def test_the_page_of_settings_files_is_fresh() -> None:

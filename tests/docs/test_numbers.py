@@ -112,9 +112,9 @@ STATED: dict[str, tuple[str, ...]] = {
         f"limited to {OPEN.open_bytes // 2**20} MiB and {OPEN.body_seconds:.0f} seconds, {OPEN.bodies} at one moment",
     ),
     "docs/service.md": (
-        f"| {client.DEADLINE_SECONDS:.0f} seconds; {client.LONG_DEADLINES['verify'] / HOUR:.0f} hours for averages",
-        f"`Fetch` | {SILENCE} without a byte | {PAUSE}, in which {LEAST}",
-        f"`Push` | {SILENCE} without a byte or an answer | {RECEIPT} for the receipt; then {PAUSE}, in which {LEAST}",
+        f"| {wire.DEADLINE_SECONDS:.0f} seconds; {wire.SLOW_DEADLINE_SECONDS / HOUR:.0f} hours for averages",
+        f"`Weights/Fetch` | {SILENCE} without a byte | {PAUSE}, in which {LEAST}",
+        f"`Weights/Push` | {SILENCE} without a byte or an answer | {RECEIPT} for the receipt; then {PAUSE}, in which",
         f"{4 * wire.BEAT_SECONDS:.0f} seconds without a sign of life | sends one every {wire.BEAT_SECONDS:.0f} seconds",
         f"({servicer.MOST_PUSHES}, {servicer.MOST_FETCHES}, {servicer.MOST_WATCHERS} and {servicer.MOST_LONG_CALLS} ",
         f"{PEER_SHARE} of each at most, one key {servicer.PUSHES_OF_A_KEY} pushes",

@@ -40,7 +40,7 @@ def test_the_python_snippets_run(address: str, tmp_path: Path, capsys: pytest.Ca
         raise EnoughError
 
     registry = open_registry(address)
-    registry.note("one", "version", "subject", "a line")
+    registry.rounds.note("one", "version", "subject", "a line")
     registry.close()
     with pytest.raises(EnoughError):
         exec(watch, {"print": show, "__builtins__": builtins})

@@ -18,7 +18,7 @@ from ratatouille.training import numerics
 from ratatouille.training.foundation import untrained
 from ratatouille.training.network import save_part
 from registry.changes.maintain import Maintainer
-from registry.local import LocalRegistry
+from registry.services.local import LocalRegistry
 from tests.docs.pages import ROOT, blocks, text_of
 from tests.docs.test_snippets import the
 from tests.ratatouille.cli.call import call
@@ -40,15 +40,15 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalRegistry:
     head = {"weight": generator.standard_normal((3, 96), np.float32), "bias": np.zeros(3, np.float32)}
     (featurizer, body), (top, layer) = (save_part(part, tmp_path / "start") for part in (found.featurizer, head))
     question = Import(
-        architecture=registry.define_architecture(found.architecture),
+        architecture=registry.definitions.define_architecture(found.architecture),
         featurizer=featurizer,
-        task=registry.define_task(leaves),
+        task=registry.definitions.define_task(leaves),
         head=top,
         source="untrained",
     )
     signer = Signer.open(tmp_path / "key")
     receipt = Receipt(assignment=question, node=signer.node, featurizer=featurizer, head=top)
-    result = registry.push(signer.seal(receipt), {featurizer: body, top: layer})
+    result = registry.weights.push(signer.seal(receipt), {featurizer: body, top: layer})
     Maintainer(registry, signer).release(str(result.version), "stable")
     monkeypatch.setenv("RATATOUILLE_REMOTE", str(registry.folder))
     return registry
@@ -79,7 +79,7 @@ def test_the_page_s_snippets_run_from_the_first_to_the_last(
     classes = load_task(tmp_path / "leaves.task.toml").classes
     assert [line.split()[0] in classes for line in said[0].splitlines()] == [True, True]
     assert sorted(path.name for path in Path().iterdir() if path.is_dir()) == ["leaves", "leaves-parts", "leaves-tuned"]
-    (entry, start) = registry.log()
+    (entry, start) = registry.versions.log()
     assert entry.message == "two hundred pictures of our garden"
     assert entry.version.parents[0].version == start.id
     assert entry.version.featurizer != start.version.featurizer

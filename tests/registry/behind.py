@@ -8,8 +8,8 @@ from pathlib import Path
 from registry.blobs.folder import FolderStore
 from registry.blobs.opening import open_store
 from registry.blobs.store import BlobStore
-from registry.local import LocalRegistry
 from registry.places import read_places
+from registry.services.local import LocalRegistry
 from tests.registry.world import World
 
 

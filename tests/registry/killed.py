@@ -19,35 +19,35 @@ from typing import Any
 
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Combination
-from registry.local import LocalRegistry
+from registry.services.local import LocalRegistry
 
 DIED = -signal.SIGKILL
 
 
 def retract(registry: LocalRegistry, sealed: str) -> str:
     """Take a version back."""
-    return registry.retract(Sealed.from_json(Path(sealed).read_bytes())).to_json().decode()
+    return registry.releases.retract(Sealed.from_json(Path(sealed).read_bytes())).to_json().decode()
 
 
 def collect(registry: LocalRegistry) -> str:
     """Remove what the policy does not keep."""
-    return registry.collect(dry_run=False).to_json().decode()
+    return registry.maintenance.collect(dry_run=False).to_json().decode()
 
 
 def push(registry: LocalRegistry, sealed: str, files: str) -> str:
     """Commit a contribution."""
     paths = {path.stem: path for path in Path(files).glob("*.safetensors")}
-    return registry.push(Sealed.from_json(Path(sealed).read_bytes()), paths).to_json().decode()
+    return registry.weights.push(Sealed.from_json(Path(sealed).read_bytes()), paths).to_json().decode()
 
 
 def combine(registry: LocalRegistry, combination: str) -> str:
     """Make an average."""
-    return registry.combine(Combination.from_json(Path(combination).read_bytes())).to_json().decode()
+    return registry.work.combine(Combination.from_json(Path(combination).read_bytes())).to_json().decode()
 
 
 def release(registry: LocalRegistry, sealed: str) -> str:
     """Move an alias."""
-    return registry.move_alias(Sealed.from_json(Path(sealed).read_bytes())).to_json().decode()
+    return registry.releases.move_alias(Sealed.from_json(Path(sealed).read_bytes())).to_json().decode()
 
 
 ACTIONS: dict[str, Callable[..., str]] = {

@@ -22,7 +22,7 @@ def main(url: str, cache: str, files: str, *sealed: str) -> None:
         receipt = Sealed.from_json(Path(name).read_bytes())
         while True:
             try:
-                print(registry.push(receipt, paths).to_json().decode(), flush=True)
+                print(registry.weights.push(receipt, paths).to_json().decode(), flush=True)
                 break
             except Unreachable as error:
                 print(error, file=sys.stderr, flush=True)

@@ -16,8 +16,8 @@ from ratatouille.errors import Unreachable
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Combination, Parent
-from registry.local import LocalRegistry
 from registry.records import Result, RoundRecord
+from registry.services.local import LocalRegistry
 
 T = TypeVar("T")
 
@@ -29,25 +29,27 @@ def push(registry: LocalRegistry, name: str, receipts: Path, files: Path) -> Non
         sealed = [Sealed.model_validate(one) for one in json.loads(line)]
         read = [Receipt.from_json(one.body) for one in sealed]
         round, now = str(read[0].round), time.time()
-        registry.request_round(RoundRecord(id=round, name=name, spec="{}", state="running", created=now, changed=now))
-        registry.use(round, read[0].parents)
+        registry.rounds.request_round(
+            RoundRecord(id=round, name=name, spec="{}", state="running", created=now, changed=now)
+        )
+        registry.rounds.use(round, read[0].parents)
         made = [patiently(lambda r=r, s=s: sent(registry, r, s, weights)) for r, s in zip(read, sealed, strict=True)]  # type: ignore[misc]
         question = Combination(parents=tuple(Parent(version=str(one.version)) for one in made), purpose=name)
-        made.append(patiently(lambda q=question, r=round: registry.combine(q, r)))  # type: ignore[misc]
-        registry.move_round(round, ["running"], "done")
+        made.append(patiently(lambda q=question, r=round: registry.work.combine(q, r)))  # type: ignore[misc]
+        registry.rounds.move_round(round, ["running"], "done")
         for one in made:
             print(one.version, flush=True)
 
 
 def sent(registry: LocalRegistry, receipt: Receipt, sealed: Sealed, weights: dict[str, Path]) -> Result:
     """Push; the lease is taken."""
-    return registry.push(sealed, weights)
+    return registry.weights.push(sealed, weights)
 
 
 def collect(registry: LocalRegistry, stop: Path) -> None:
     """gc until a file appears; prints how many parts it took each time."""
     while not stop.exists():
-        print(registry.collect(dry_run=False).blobs, flush=True)
+        print(registry.maintenance.collect(dry_run=False).blobs, flush=True)
 
 
 def patiently(attempt: Callable[[], T]) -> T:

@@ -8,8 +8,8 @@ from contextlib import closing
 import pytest
 
 from ratatouille.exchange.version import Combination, Parent
-from registry.local import LocalRegistry
 from registry.records import Result, RoundRecord
+from registry.services.local import LocalRegistry
 from tests.registry.world import World
 
 
@@ -21,7 +21,7 @@ def direct(world: World) -> LocalRegistry:
 def keep_rounds(world: World, count: int | None) -> None:
     """Set the policy, as whoever has the folder does."""
     with closing(direct(world)) as local:
-        local.configure("retention_rounds", count)
+        local.maintenance.configure("retention_rounds", count)
 
 
 def files(world: World) -> dict[str, int]:
@@ -33,7 +33,7 @@ def files(world: World) -> dict[str, int]:
 def enter_round(world: World, name: str, state: str = "done") -> None:
     now = time.time()
     record = {"id": name, "name": name, "spec": "{}", "state": state, "created": now, "changed": now}
-    world.registry.request_round(RoundRecord.model_validate(record))
+    world.registry.rounds.request_round(RoundRecord.model_validate(record))
 
 
 def run(world: World, start: Result, seed: int, round: str) -> Result:
@@ -42,7 +42,7 @@ def run(world: World, start: Result, seed: int, round: str) -> Result:
 
 def mean(world: World, *members: Result, round: str = "spring", purpose: str = "uniform") -> Result:
     parents = tuple(Parent(version=str(one.version)) for one in members)
-    return world.registry.combine(Combination(parents=parents, purpose=purpose), round)
+    return world.registry.work.combine(Combination(parents=parents, purpose=purpose), round)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def seasons(world: World) -> dict[str, Result]:
 
 def gone(world: World, made: dict[str, Result]) -> set[str]:
     """Names of those whose weights are not here."""
-    answers = world.registry.results([one.work_id for one in made.values()])
+    answers = world.registry.work.results([one.work_id for one in made.values()])
     marked = {name for name, one in made.items() if answers[one.work_id].collected is not None}
     stored = files(world)
     assert marked == {name for name, one in made.items() if not {one.featurizer, one.head} <= stored.keys()}

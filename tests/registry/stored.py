@@ -27,9 +27,9 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.record import sha256
 from ratatouille.tasks.holding import Holding
-from registry.local import LocalRegistry
-from registry.port import Registry
 from registry.records import Result, RoundRecord
+from registry.services.local import LocalRegistry
+from registry.services.registry import Registry
 from tests.ratatouille.recipes.simulation import a_round
 from tests.registry.world import FINGERPRINT, NETWORK, PETS, STOCK, World, featurizer
 
@@ -57,20 +57,20 @@ def keep(folder: Path, fixture: Path) -> None:
 
 def answers(registry: Registry) -> dict[str, Any]:
     """What a registry says of everything in it that does not depend on the time of asking, as plain values."""
-    entries = registry.log(limit=100)
+    entries = registry.versions.log(limit=100)
     found = {
-        "tasks": registry.tasks(),
-        "architecture": registry.architecture(NETWORK.digest),
+        "tasks": registry.definitions.tasks(),
+        "architecture": registry.definitions.architecture(NETWORK.digest),
         "log": entries,
-        "show": [registry.show(entry.id) for entry in entries],
-        "lineage": [registry.lineage(entry.id) for entry in entries],
-        "results": registry.results(sorted({event.subject for event in registry.events()})),
-        "answers": registry.results([entry.work_id for entry in entries]),
-        "aliases": registry.aliases(),
-        "alias_history": registry.alias_history("stable"),
-        "rounds": registry.rounds(),
-        "events": registry.events(),
-        "verify": [registry.verify(entry.id) for entry in entries],
+        "show": [registry.versions.show(entry.id) for entry in entries],
+        "lineage": [registry.versions.lineage(entry.id) for entry in entries],
+        "results": registry.work.results(sorted({event.subject for event in registry.rounds.events()})),
+        "answers": registry.work.results([entry.work_id for entry in entries]),
+        "aliases": registry.releases.aliases(),
+        "alias_history": registry.releases.alias_history("stable"),
+        "rounds": registry.rounds.rounds(),
+        "events": registry.rounds.events(),
+        "verify": [registry.versions.verify(entry.id) for entry in entries],
     }
     return {name: json.loads(to_json(value)) for name, value in found.items()}
 
@@ -98,39 +98,39 @@ def _live(world: World, other: Signer) -> dict[str, str]:
     asked = RoundRecord(
         id=round.id, name=round.name, spec=round.to_json().decode(), state="requested", created=1.0, changed=1.0
     )
-    registry.request_round(asked)
-    registry.move_round(round.id, ["requested"], "running")
+    registry.rounds.request_round(asked)
+    registry.rounds.move_round(round.id, ["requested"], "running")
     offer = make_offer(world.signer, "anna", [Stock(_holding(), STOCK.seed)], "cuda")
-    registry.offer(offer)
+    registry.work.offer(offer)
     curve = (CurvePoint(step=5, loss=None, validation_loss=0.5, score=0.75),)
     more: dict[str, Any] = {"round": round.id, "note": "first try – naïve", "curve": curve, "kept_step": 5}
     more["software"] = {"torch": "2"}
     first, files = world.fine_tune(start, 2, **more)
-    registry.offer(make_offer(other, "ben", [Stock(_holding(), STOCK.seed)]))
-    registry.lease(other.seal(Lease.on(first.assignment, other.node, seconds=0)))
+    registry.work.offer(make_offer(other, "ben", [Stock(_holding(), STOCK.seed)]))
+    registry.work.lease(other.seal(Lease.on(first.assignment, other.node, seconds=0)))
     one = world.work(first, files)
     two = world.tuned(start, 3)
     body = featurizer(4, **{"bn.num_batches_tracked": np.array(8, np.int64)})
     refused, bad = world.fine_tune(start, 4, body=body)
     world.lease(refused)
     with suppress(Refusal):
-        registry.push(world.seal(refused), bad)
+        registry.weights.push(world.seal(refused), bad)
     late = first.model_copy(update={"node": other.node, "seconds": 3.0})
-    registry.push(other.seal(late), files)
+    registry.weights.push(other.seal(late), files)
     parents = (Parent(version=str(one.version)), Parent(version=str(two.version), coefficient=2))
     combination = Combination(parents=parents, purpose="uniform")
-    mean = registry.combine(combination, round.id, "uniform of 2")
+    mean = registry.work.combine(combination, round.id, "uniform of 2")
     for result in (one, two, mean):
         world.work(world.evaluation(result), {})
     comparison, count = _comparison(world, one, two), world.evaluation(start)
     world.work(comparison, {})
-    registry.note(round.id, "failure", "somewhere", "a node was away")
-    registry.move_round(round.id, ["running"], "done", "as planned")
+    registry.rounds.note(round.id, "failure", "somewhere", "a node was away")
+    registry.rounds.move_round(round.id, ["running"], "done", "as planned")
     for version, why in ((one.version, "the first"), (mean.version, "better"), (one.version, "back")):
         world.maintainer.release(str(version), "stable", why)
     lease = Lease.on(count.assignment, world.signer.node, 1.0)
     lease = lease.model_copy(update={"done": 3, "total": 10, "doing": "reading images"})
-    registry.lease(world.signer.seal(lease))
+    registry.work.lease(world.signer.seal(lease))
     order = Order(round=round.id, assignment=first.assignment, parents=first.parents, label="soup run 1 of 5")
     sent = {
         "Order": order,

@@ -17,11 +17,11 @@ from tests.registry.world import PETS, World, featurizer, head
 def mixed(world: World, *parts: tuple[Result, int | float]) -> Result:
     """A combination with coefficients."""
     parents = tuple(Parent(version=str(one.version), coefficient=coefficient) for one, coefficient in parts)
-    return world.registry.combine(Combination(parents=parents))
+    return world.registry.work.combine(Combination(parents=parents))
 
 
 def shares(world: World, result: Result) -> dict[str, float]:
-    found = members(world.registry.lineage(str(result.version)))
+    found = members(world.registry.versions.lineage(str(result.version)))
     return {one.entry.id: one.share for one in found}
 
 
@@ -60,7 +60,7 @@ def test_a_training_is_its_own_only_member_and_began_at_the_foundation(world: Wo
     start = world.probed()
     trained = world.tuned(start, 1)
     assert shares(world, trained) == {str(trained.version): 1.0}
-    (foundation,) = origins(world.registry.lineage(str(trained.version)))
+    (foundation,) = origins(world.registry.versions.lineage(str(trained.version)))
     assert (foundation.version.rule.name, foundation.message) == ("import", "the sea")
 
 
@@ -74,7 +74,7 @@ def test_the_size_of_images_is_that_of_the_training_or_of_the_ancestors(world: W
     imported, _ = push_parts(world.registry, world.signer, parts)
 
     def size(id: object) -> int | None:
-        return trained_size(world.registry, world.registry.show(str(id)))
+        return trained_size(world.registry, world.registry.versions.show(str(id)))
 
     assert [size(one.version) for one in (trained, average, imported)] == [8, 8, 8]
-    assert size(world.registry.show(str(start.version)).entry.version.parents[0].version) is None
+    assert size(world.registry.versions.show(str(start.version)).entry.version.parents[0].version) is None

@@ -36,12 +36,12 @@ def test_a_combination_stops_when_its_asker_is_gone_and_can_be_asked_for_again(w
     with closing(direct(world)) as registry:
         patience = takewhile(lambda looks: looks < 2, count())
         with pytest.raises(Abandoned), asked(lambda: next(patience, None) is not None):
-            registry.combine(question)
-        with registry._database.read() as connection:
+            registry.work.combine(question)
+        with registry.storage.database.read() as connection:
             assert connection.execute(select(UploadRow.digest)).all() == []
-        assert registry.results([question.work_id]) == {}
-        made = registry.combine(question)
+        assert registry.work.results([question.work_id]) == {}
+        made = registry.work.combine(question)
         patience = takewhile(lambda looks: looks < 1, count())
         with pytest.raises(Abandoned), asked(lambda: next(patience, None) is not None):
-            registry.verify(str(made.version))
-        assert registry.verify(str(made.version)).ok
+            registry.versions.verify(str(made.version))
+        assert registry.versions.verify(str(made.version)).ok

@@ -21,10 +21,10 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
     world = make_world(tmp_path_factory.mktemp("card"))
     start = world.probed()
     runs = [world.tuned(start, seed) for seed in (1, 2)]
-    average = world.registry.combine(Combination(parents=tuple(Parent(version=str(run.version)) for run in runs)))
+    average = world.registry.work.combine(Combination(parents=tuple(Parent(version=str(run.version)) for run in runs)))
     world.work(world.evaluation(average), {})
     world.maintainer.release(str(average.version), "stable")
-    details = world.registry.show("stable")
+    details = world.registry.versions.show("stable")
     statement = Statement(
         layout="timm",
         version=details.entry.version,
@@ -36,7 +36,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
         pulled=details.entry.created,
         registry="grpc://127.0.0.1:9290",
     )
-    lineage = world.registry.lineage("stable")
+    lineage = world.registry.versions.lineage("stable")
     return Facts(
         name="pets",
         statement=statement,

@@ -17,8 +17,8 @@ from ratatouille.exchange.version import Combination
 from registry.blobs.folder import FolderStore
 from registry.contributions.claims import claimed, unowned
 from registry.contributions.push import Push
-from registry.local import LocalRegistry
 from registry.schema import BlobRow, UploadRow
+from registry.services.local import LocalRegistry
 from tests.registry.world import World, head
 
 
@@ -36,18 +36,18 @@ def world(local: LocalRegistry, tmp_path: Path) -> World:
 
 
 def claims(local: LocalRegistry) -> dict[str, int]:
-    with local._database.read() as connection:
+    with local.storage.database.read() as connection:
         return {row.digest: row.size for row in connection.execute(select(UploadRow.digest, UploadRow.size))}
 
 
 def may_go(local: LocalRegistry, *digests: str) -> set[str]:
-    with local._database.write() as connection:
+    with local.storage.database.write() as connection:
         return unowned(connection, local.blobs.inbox, digests)
 
 
 def collect(local: LocalRegistry, *digests: str) -> set[str]:
     """What a gc does: under the write lock, and only what nobody claims."""
-    with local._database.write() as connection:
+    with local.storage.database.write() as connection:
         gone = set(digests) - claimed(connection, local.blobs.inbox, digests)
         connection.execute(update(BlobRow).where(BlobRow.digest.in_(gone)).values(collected=time.time()))
         assert unowned(connection, local.blobs.inbox, gone) == gone
@@ -58,7 +58,7 @@ def collect(local: LocalRegistry, *digests: str) -> set[str]:
 
 def lose_claims(local: LocalRegistry) -> None:
     """What befalls somebody who takes longer than `stale_seconds`."""
-    with local._database.write() as connection:
+    with local.storage.database.write() as connection:
         connection.execute(delete(UploadRow))
 
 
@@ -100,7 +100,7 @@ def test_what_a_push_found_here_is_not_collected_before_its_row_is_written(world
         assert collect(local, str(shared.head)) == set()
         send(push, files)
         result = push.commit()
-    assert local.verify(str(result.version)).ok
+    assert local.versions.verify(str(result.version)).ok
     assert collect(local, str(shared.head)) == {shared.head}
 
 
@@ -116,9 +116,9 @@ def test_a_push_that_was_too_slow_to_keep_what_it_found_here_is_told_to_push_aga
         send(push, files)
         with pytest.raises(Unreachable, match="were removed while they were needed; push again"):
             push.commit()
-    result = local.push(world.seal(receipt), files)
-    assert local.verify(str(result.version)).ok
-    assert local.verify(str(shared.version)).ok
+    result = local.weights.push(world.seal(receipt), files)
+    assert local.versions.verify(str(result.version)).ok
+    assert local.versions.verify(str(shared.version)).ok
 
 
 def test_two_that_claim_the_same_end_their_own_claims_only(world: World, local: LocalRegistry) -> None:
@@ -155,10 +155,10 @@ def test_a_push_whose_upload_was_removed_before_its_row_is_told_to_push_again(
         send(push, files)
         with pytest.raises(Unreachable, match=r"were removed while they were needed; push again"):
             push.commit()
-    assert local.results([receipt.work_id]) == {}
+    assert local.work.results([receipt.work_id]) == {}
     local.blobs.store = kept
-    result = local.push(world.seal(receipt), files)
-    assert local.verify(str(result.version)).ok
+    result = local.weights.push(world.seal(receipt), files)
+    assert local.versions.verify(str(result.version)).ok
 
 
 def test_no_lock_is_held_while_weights_are_stored(world: World, local: LocalRegistry) -> None:
@@ -169,14 +169,14 @@ def test_no_lock_is_held_while_weights_are_stored(world: World, local: LocalRegi
 
     class Store(FolderStore):
         def put(self, source: Path, digest: str) -> None:
-            beside.configure("fleet", digest)  # a write, which waits for the lock
+            beside.maintenance.configure("fleet", digest)  # a write, which waits for the lock
             seen.append(digest)
             super().put(source, digest)
 
     local.blobs.store = Store(local.folder / "blobs")
     begun = time.monotonic()
     pushed = world.tuned(start, 2)
-    mean = local.combine(Combination.model_validate({"parents": [{"version": one.version} for one in others]}))
+    mean = local.work.combine(Combination.model_validate({"parents": [{"version": one.version} for one in others]}))
     assert sorted(seen) == sorted(map(str, (pushed.featurizer, pushed.head, mean.featurizer, mean.head)))
     assert beside.info().fleet == seen[-1]
     assert time.monotonic() - begun < 60  # the lock would be waited for as long as this
@@ -195,7 +195,7 @@ def test_a_combination_claims_what_it_averages_and_gives_all_back(world: World, 
             super().put(source, digest)
 
     local.blobs.store = Store(local.folder / "blobs")
-    result = local.combine(question)
+    result = local.work.combine(question)
     averaged = {str(part) for each in (one, two) for part in (each.featurizer, each.head)}
     assert averaged | {str(result.featurizer), str(result.head)} <= seen[0].keys()
     assert claims(local) == {}
@@ -206,7 +206,7 @@ def test_a_combination_that_fails_gives_its_claims_and_files_back(world: World, 
     one, two = world.tuned(start, 3), world.tuned(start, 4)
     local.blobs.remove(str(two.head))
     with pytest.raises(Refusal, match=f"weights {str(two.head)[:12]}… are missing"):
-        local.combine(Combination.model_validate({"parents": [{"version": each.version} for each in (one, two)]}))
+        local.work.combine(Combination.model_validate({"parents": [{"version": each.version} for each in (one, two)]}))
     assert claims(local) == {}
     assert list(local.blobs.inbox.incoming()) == []
 
@@ -219,7 +219,7 @@ def test_the_claims_of_somebody_who_died_end_when_their_time_has_passed(world: W
     push.close()  # it never comes back
     digest = str(receipt.featurizer)
     assert may_go(local, digest) == set()
-    local.configure("stale_seconds", 0)
+    local.maintenance.configure("stale_seconds", 0)
     assert may_go(local, digest) == set()  # its file may still be gone on with
     local.publisher.sweep()
     assert list(local.blobs.inbox.incoming()) == []
@@ -233,7 +233,7 @@ def test_a_push_of_weights_that_the_store_lost_brings_them_back(world: World, lo
     local.blobs.remove(str(lost.head))
     receipt, files = world.fine_tune(start, 2, top=head(7))
     world.work(receipt, files)
-    assert local.verify(str(lost.version)).ok
+    assert local.versions.verify(str(lost.version)).ok
 
 
 def test_weights_that_the_registry_lost_reject_nobodys_contribution(world: World, local: LocalRegistry) -> None:
@@ -244,10 +244,10 @@ def test_weights_that_the_registry_lost_reject_nobodys_contribution(world: World
     world.lease(receipt)
     path.unlink()
     with pytest.raises(Unreachable, match=f"weights {str(start.featurizer)[:12]}… are missing"):
-        local.push(world.seal(receipt), files)
+        local.weights.push(world.seal(receipt), files)
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(Unreachable, match=f"weights {str(start.featurizer)[:12]}… are damaged"):
-        local.push(world.seal(receipt), files)
-    assert [event.kind for event in local.events()].count("rejected") == 0
+        local.weights.push(world.seal(receipt), files)
+    assert [event.kind for event in local.rounds.events()].count("rejected") == 0
     path.write_bytes(data)
-    assert local.push(world.seal(receipt), files).version is not None
+    assert local.weights.push(world.seal(receipt), files).version is not None

@@ -17,7 +17,7 @@ AFTER_ROWS = {
     "before the first file": "registry.blobs.access:Blobs.remove:before",
     "between two files": "registry.blobs.access:Blobs.remove:after:3",
     "before the transaction around the files ends": "registry.blobs.access:Blobs.remove:after:8",
-    "before the acknowledgement": "registry.local:LocalRegistry.collect:after",
+    "before the acknowledgement": "registry.services.maintenance:Maintenance.collect:after",
 }
 TAKEN = {"a", "b", "c", "abc"}
 
@@ -36,7 +36,7 @@ def finish(world: World, made: dict[str, Result]) -> Collected:
 
 
 def nothing_is_wrong(world: World) -> None:
-    assert all(world.registry.verify(entry.id).ok for entry in world.registry.log(limit=100))
+    assert all(world.registry.versions.verify(entry.id).ok for entry in world.registry.versions.log(limit=100))
 
 
 @pytest.mark.parametrize("world", ["folder"], indirect=True)
@@ -62,7 +62,7 @@ def test_killed_after_the_rows_are_written_the_files_go_the_next_time(
 ) -> None:
     before = files(world)
     died(world, AFTER_ROWS[point])
-    answers = world.registry.results([one.work_id for one in seasons.values()])
+    answers = world.registry.work.results([one.work_id for one in seasons.values()])
     marked = {name for name, one in seasons.items() if answers[one.work_id].collected is not None}
     assert marked == TAKEN
     nothing_is_wrong(world)

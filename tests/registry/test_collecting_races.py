@@ -60,16 +60,16 @@ def test_gc_races_with_pushers_and_nothing_acknowledged_is_lost(world: World, tm
     assert len(set(acknowledged)) == 2 * 3 * ROUNDS
     assert sum(int(count) for out, _ in taken for count in out.split()) > 4 * WEIGHTS, "none came back in between"
 
-    entries = world.registry.log(limit=200)
+    entries = world.registry.versions.log(limit=200)
     assert {entry.id for entry in entries} >= set(acknowledged)
     kept = set()
     for entry in entries:
-        report = world.registry.verify(entry.id)
+        report = world.registry.versions.verify(entry.id)
         assert report.ok, report
         if all(check.checkable for check in report.checks if check.what in ("featurizer", "head")):
             kept.add(entry.id)
     newest = next(entry.round for entry in entries)
     assert kept >= {entry.id for entry in entries if entry.round == newest}
-    world.registry.collect(dry_run=False)
+    world.registry.maintenance.collect(dry_run=False)
     parts = {part for entry in entries if entry.id in kept for part in (entry.version.featurizer, entry.version.head)}
     assert files(world).keys() <= parts

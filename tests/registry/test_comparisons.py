@@ -46,15 +46,15 @@ def two(world: World) -> tuple[Result, Result]:
 
 
 def test_a_comparison_makes_no_version_and_its_counts_are_the_answer(world: World, two: tuple[Result, Result]) -> None:
-    before = len(world.registry.log(limit=100))
+    before = len(world.registry.versions.log(limit=100))
     receipt = comparison(world, mixture(two[0]), mixture(*two))
     pushed = world.work(receipt, {})
     assert pushed.version is None
     assert pushed.comparison == receipt.comparison
-    assert world.registry.results([receipt.work_id])[receipt.work_id].comparison == receipt.comparison
-    assert world.registry.push(world.seal(receipt), {}).comparison == receipt.comparison
-    assert len(world.registry.log(limit=100)) == before
-    assert any("2 networks compared" in event.text for event in world.registry.events())
+    assert world.registry.work.results([receipt.work_id])[receipt.work_id].comparison == receipt.comparison
+    assert world.registry.weights.push(world.seal(receipt), {}).comparison == receipt.comparison
+    assert len(world.registry.versions.log(limit=100)) == before
+    assert any("2 networks compared" in event.text for event in world.registry.rounds.events())
 
 
 def test_parts_that_belong_to_no_version_are_not_compared(world: World, two: tuple[Result, Result]) -> None:
@@ -62,7 +62,7 @@ def test_parts_that_belong_to_no_version_are_not_compared(world: World, two: tup
     receipt = comparison(world, mixture(two[0]), strange)
     world.lease(receipt)
     with pytest.raises(Refusal, match="featurizer abababababab… belongs to no version"):
-        world.registry.push(world.seal(receipt), {})
+        world.registry.weights.push(world.seal(receipt), {})
 
 
 @pytest.mark.parametrize(
@@ -102,5 +102,5 @@ def test_counts_that_do_not_fit_the_question_are_refused(
     receipt = receipt.model_copy(update={"comparison": change(receipt.comparison)})
     world.lease(receipt)
     with pytest.raises(Refusal, match=sentence):
-        world.registry.push(world.seal(receipt), {})
-    assert not world.registry.results([receipt.work_id])
+        world.registry.weights.push(world.seal(receipt), {})
+    assert not world.registry.work.results([receipt.work_id])

@@ -1,4 +1,4 @@
-"""Who contributed what, over every implementation of the port."""
+"""Who contributed what, over every kind of registry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_contributions_are_added_up_by_key(world: World) -> None:
     probed = world.probed()
     first, _ = world.tuned(probed, 1), world.tuned(probed, 2)
     world.work(world.evaluation(first), {})
-    (one,) = world.registry.contributors()
+    (one,) = world.registry.versions.contributors()
     assert (one.node, one.name, one.here) == (world.signer.node, "zoo", False)
     assert (one.imports, one.heads, one.trainings, one.evaluations) == (1, 1, 2, 1)
     assert (one.duplicates, one.rejected, one.retracted) == (0, 0, 0)
@@ -24,11 +24,11 @@ def test_contributions_are_added_up_by_key(world: World) -> None:
 
 def test_a_contributor_has_the_name_of_their_last_offer_and_is_here_while_it_stands(world: World) -> None:
     offer = Offer(node=world.signer.node, name="anna", holdings=(), issued=time.time(), seconds=600.0)
-    world.registry.offer(world.signer.seal(offer))
-    (one,) = world.registry.contributors()
+    world.registry.work.offer(world.signer.seal(offer))
+    (one,) = world.registry.versions.contributors()
     assert (one.name, one.here) == ("anna", True)
     world.leave()
-    (one,) = world.registry.contributors()
+    (one,) = world.registry.versions.contributors()
     assert (one.name, one.here) == ("anna", False)
 
 
@@ -39,7 +39,7 @@ def test_a_second_answer_counts_as_a_duplicate_and_its_time_does_not(world: Worl
     other, other_files = late.fine_tune(probed, 2, body=featurizer(77), seconds=100.0)
     assert late.lease(other, seconds=0) is not None
     world.work(receipt, files)
-    late.registry.push(late.seal(other), other_files)
-    first, second = world.registry.contributors()
+    late.registry.weights.push(late.seal(other), other_files)
+    first, second = world.registry.versions.contributors()
     assert (first.node, first.trainings, first.duplicates) == (world.signer.node, 1, 0)
     assert (second.node, second.trainings, second.duplicates, second.seconds) == (late.signer.node, 0, 1, 0.0)

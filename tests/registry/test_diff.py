@@ -15,7 +15,7 @@ from tests.registry.world import FINGERPRINT, NETWORK, PETS, SKETCHES, World, fe
 
 
 def diff(world: World, first: Result, second: Result) -> Difference:
-    return world.registry.diff(str(first.version), str(second.version))
+    return world.registry.versions.diff(str(first.version), str(second.version))
 
 
 def part(found: Difference, name: Part) -> PartDifference:
@@ -23,7 +23,7 @@ def part(found: Difference, name: Part) -> PartDifference:
 
 
 def mean(world: World, *members: Result) -> Result:
-    return world.registry.combine(Combination(parents=tuple(Parent(version=str(one.version)) for one in members)))
+    return world.registry.work.combine(Combination(parents=tuple(Parent(version=str(one.version)) for one in members)))
 
 
 def test_each_tensor_says_how_far_it_moved(world: World) -> None:
@@ -120,21 +120,21 @@ def test_other_architectures_and_heads_are_said_and_the_rest_is_compared(world: 
     assert part(diff(world, bare, world.foundation(7)), "head").reason == "neither version has one"
 
     cars = PETS.model_copy(update={"name": "cars"})
-    world.registry.define_task(cars)
+    world.registry.definitions.define_task(cars)
     digest, path = world.file(head(5))
     work = Import(
         architecture=NETWORK.digest, featurizer=str(bare.featurizer), task=cars.digest, head=digest, source="elsewhere"
     )
     receipt = Receipt(assignment=work, node=world.signer.node, featurizer=bare.featurizer, head=digest)
-    other = world.registry.push(world.seal(receipt), {digest: path})
+    other = world.registry.weights.push(world.seal(receipt), {digest: path})
     found = diff(world, start, other)
     assert part(found, "featurizer").same
     assert part(found, "head").reason == "the heads are for different tasks (pets and cars)"
 
     wide = NETWORK.model_copy(update={"name": "wide", "padding": "same"})
-    world.registry.define_architecture(wide)
+    world.registry.definitions.define_architecture(wide)
     work = Import(architecture=wide.digest, featurizer=str(bare.featurizer), source="elsewhere")
-    strange = world.registry.push(
+    strange = world.registry.weights.push(
         world.seal(Receipt(assignment=work, node=world.signer.node, featurizer=bare.featurizer)), {}
     )
     found = diff(world, start, strange)
@@ -147,7 +147,7 @@ def test_other_architectures_and_heads_are_said_and_the_rest_is_compared(world: 
 def test_weights_are_left_alone_where_nobody_asks_for_them(world: World) -> None:
     start = world.probed()
     one, two = (str(world.tuned(start, seed).version) for seed in (2, 3))
-    whole, without = world.registry.diff(one, two), world.registry.diff(one, two, weights=False)
+    whole, without = world.registry.versions.diff(one, two), world.registry.versions.diff(one, two, weights=False)
     assert [found.part for found in whole.parts] == ["featurizer", "head"]
     assert without == whole.model_copy(update={"parts": ()})
 
@@ -155,4 +155,4 @@ def test_weights_are_left_alone_where_nobody_asks_for_them(world: World) -> None
 def test_a_revision_that_is_none_is_refused(world: World) -> None:
     start = world.probed()
     with pytest.raises(Refusal, match="nobody"):
-        world.registry.diff(str(start.version), "nobody")
+        world.registry.versions.diff(str(start.version), "nobody")

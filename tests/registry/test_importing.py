@@ -1,4 +1,4 @@
-"""Checkpoints that were trained elsewhere become versions, over every implementation of the port."""
+"""Checkpoints that were trained elsewhere become versions, over every kind of registry."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_checkpoint_becomes_a_version_of_its_start_with_the_bits_that_it_had(w
     start = world.probed()
     result, new = push(world, saved(tmp_path, featurizer(5), head(5)), start, message="at home, 3 epochs")
     assert new
-    entry = world.registry.show(str(result.version)).entry
+    entry = world.registry.versions.show(str(result.version)).entry
     assert (entry.version.rule.name, entry.message, entry.node) == ("import", "at home, 3 epochs", world.signer.node)
     assert [parent.version for parent in entry.version.parents] == [start.version]
     assert (entry.version.featurizer, entry.version.head) == (
@@ -53,15 +53,15 @@ def test_a_checkpoint_becomes_a_version_of_its_start_with_the_bits_that_it_had(w
         canonical.digest(head(5)),
     )
     assert entry.version.task == PETS.digest
-    assert world.registry.verify(entry.id).ok
+    assert world.registry.versions.verify(entry.id).ok
 
 
 def test_pushing_again_changes_nothing_even_with_another_message(world: World, tmp_path: Path) -> None:
     start, path = world.probed(), saved(tmp_path, featurizer(5), head(5))
     first, _ = push(world, path, start)
-    events = world.registry.events()
+    events = world.registry.rounds.events()
     assert push(world, path, start, message="again") == (first, False)
-    assert world.registry.events() == events
+    assert world.registry.rounds.events() == events
 
 
 def test_it_is_a_start_of_trainings_a_member_of_averages_and_is_evaluated(world: World, tmp_path: Path) -> None:
@@ -70,10 +70,10 @@ def test_it_is_a_start_of_trainings_a_member_of_averages_and_is_evaluated(world:
     trained = world.tuned(imported, 1)
     world.work(world.evaluation(imported), {})
     parents = tuple(Parent(version=str(one.version)) for one in (imported, trained))
-    average = world.registry.combine(Combination(parents=parents))
-    assert world.registry.verify(str(average.version)).ok
-    assert imported.version in {row.entry.id for row in world.registry.lineage(str(trained.version))}
-    (counted,) = world.registry.show(str(imported.version)).evaluations
+    average = world.registry.work.combine(Combination(parents=parents))
+    assert world.registry.versions.verify(str(average.version)).ok
+    assert imported.version in {row.entry.id for row in world.registry.versions.lineage(str(trained.version))}
+    (counted,) = world.registry.versions.show(str(imported.version)).evaluations
     assert counted.evaluation.confusion == ((3, 1), (0, 4))
 
 
@@ -97,7 +97,10 @@ def test_outputs_are_brought_into_the_order_of_the_tasks_classes(
     assert parts.notes == ()
     assert parts.question.head == canonical.digest(turned)
     result, _ = push_parts(world.registry, world.signer, parts)
-    assert canonical.digest(canonical.open_part(world.registry.fetch(str(result.head)), NETWORK.head(2))) == result.head
+    assert (
+        canonical.digest(canonical.open_part(world.registry.weights.fetch(str(result.head)), NETWORK.head(2)))
+        == result.head
+    )
 
 
 def test_outputs_without_names_are_taken_as_they_are_and_that_is_said(world: World, tmp_path: Path) -> None:
@@ -138,11 +141,11 @@ def test_a_file_alone_has_no_config_unless_it_is_called_as_timm_calls_it(world: 
 def test_another_function_of_the_same_shapes_is_refused_by_name_and_nothing_is_averaged(
     world: World, tmp_path: Path, config: dict[str, Any], sentence: str
 ) -> None:
-    start, versions = world.probed(), len(world.registry.log())
+    start, versions = world.probed(), len(world.registry.versions.log())
     document = OURS | {"label_names": ["cat", "dog"]} | config
     with pytest.raises(Refusal, match=sentence):
         push(world, saved(tmp_path, featurizer(5), head(5), document), start)
-    assert len(world.registry.log()) == versions
+    assert len(world.registry.versions.log()) == versions
 
 
 def test_a_configuration_that_says_what_the_federation_does_needs_no_note(world: World, tmp_path: Path) -> None:
@@ -168,11 +171,11 @@ def test_a_featurizer_alone_is_pushed_without_a_task(world: World, tmp_path: Pat
 
 
 def test_batchnorm_statistics_that_moved_are_refused_with_the_remedy(world: World, tmp_path: Path) -> None:
-    start, versions = world.probed(), len(world.registry.log())
+    start, versions = world.probed(), len(world.registry.versions.log())
     moved = featurizer(5) | {"bn.running_mean": np.array([1, 2, 4], np.float32)}
     with pytest.raises(Refusal, match=r"buffer bn\.running_mean moved .*; train with BatchNorm in eval mode"):
         push(world, saved(tmp_path, moved, head(5)), start)
-    assert len(world.registry.log()) == versions
+    assert len(world.registry.versions.log()) == versions
 
 
 CATS = Task(name="cats", kind="target", classes=("siam", "tabby", "sphynx"), domains=("photo",))

@@ -31,7 +31,11 @@ RELEASE = {
     "after the change, before the move": "registry.changes.releases:enter_change:after",
     "after the rows, before the transaction ends": "registry.changes.releases:record_event:after",
 }
-ACKNOWLEDGED = {"push": "push", "combine": "combine", "release": "move_alias"}
+ACKNOWLEDGED = {
+    "push": "weights:Weights.push",
+    "combine": "work:Work.combine",
+    "release": "releases:Releases.move_alias",
+}
 POINTS = [
     (action, point)
     for action, points in (("push", CLAIMED | PUSH), ("combine", CLAIMED | COMBINE))
@@ -64,8 +68,8 @@ def state(world: World) -> set[str]:
     """Versions and aliases, once nothing is wrong."""
     whole = audit(world.registry)
     assert whole.ok, whole.findings
-    entries = {f"{entry.id} {entry.state}" for entry in world.registry.log(limit=100)}
-    return entries | {f"{name} {version}" for name, version in world.registry.aliases().items()}
+    entries = {f"{entry.id} {entry.state}" for entry in world.registry.versions.log(limit=100)}
+    return entries | {f"{name} {version}" for name, version in world.registry.releases.aliases().items()}
 
 
 def do(world: World, orders: dict[str, tuple[Path, ...]], action: str, point: str = "-") -> int:
@@ -92,7 +96,7 @@ def test_killed_before_its_acknowledgement_it_has_happened_once(
     world: World, orders: dict[str, tuple[Path, ...]], action: str
 ) -> None:
     before = state(world)
-    assert do(world, orders, action, f"registry.local:LocalRegistry.{ACKNOWLEDGED[action]}:after") == DIED
+    assert do(world, orders, action, f"registry.services.{ACKNOWLEDGED[action]}:after") == DIED
     after = state(world)
     assert len(after - before) == 1
     assert do(world, orders, action) == 0

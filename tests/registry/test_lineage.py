@@ -10,7 +10,7 @@ from tests.registry.world import World
 
 def mean(world: World, *members: Result) -> Result:
     parents = tuple(Parent(version=str(one.version), coefficient=place) for place, one in enumerate(members, 1))
-    return world.registry.combine(Combination(parents=parents))
+    return world.registry.work.combine(Combination(parents=parents))
 
 
 def edges(rows: list[LineageRow]) -> list[tuple[int, str | None, str, int | float | None]]:
@@ -21,15 +21,15 @@ def test_descendants_are_walked_breadth_first_with_the_coefficients_that_lead_to
     start = world.probed()
     a, b = world.tuned(start, 2), world.tuned(start, 3)
     both = mean(world, a, b)
-    assert edges(world.registry.lineage(str(start.version), descendants=True)) == [
+    assert edges(world.registry.versions.lineage(str(start.version), descendants=True)) == [
         (0, None, start.version, None),
         (1, start.version, a.version, 1),
         (1, start.version, b.version, 1),
         (2, a.version, both.version, 1),
         (2, b.version, both.version, 2),
     ]
-    assert len(world.registry.lineage(str(start.version), 1, descendants=True)) == 3
-    assert len(world.registry.lineage(str(both.version), descendants=True)) == 1
+    assert len(world.registry.versions.lineage(str(start.version), 1, descendants=True)) == 3
+    assert len(world.registry.versions.lineage(str(both.version), descendants=True)) == 1
 
 
 def test_a_version_that_is_near_and_far_is_as_near_as_it_can_be_and_walked_from_once(world: World) -> None:
@@ -37,7 +37,7 @@ def test_a_version_that_is_near_and_far_is_as_near_as_it_can_be_and_walked_from_
     a = world.tuned(start, 2)
     inner = mean(world, a, start)
     outer = mean(world, inner, start)
-    rows = world.registry.lineage(str(outer.version))
+    rows = world.registry.versions.lineage(str(outer.version))
     assert [(row.depth, row.entry.id) for row in rows][:5] == [
         (0, outer.version),
         (1, inner.version),
@@ -53,7 +53,7 @@ def test_a_depth_cuts_the_walk_whether_it_is_shallow_or_deep(world: World) -> No
     top = world.tuned(world.probed(), 2)
     for seed in range(3, 4 + SHALLOW):
         top = world.tuned(top, seed)
-    whole = world.registry.lineage(str(top.version), depth=1000)
+    whole = world.registry.versions.lineage(str(top.version), depth=1000)
     assert [row.depth for row in whole] == list(range(SHALLOW + 4))
     for depth in range(SHALLOW + 4):
-        assert world.registry.lineage(str(top.version), depth) == whole[: depth + 1]
+        assert world.registry.versions.lineage(str(top.version), depth) == whole[: depth + 1]

@@ -19,11 +19,11 @@ from ratatouille.exchange.version import Combination, Parent
 from registry.averages.ingredients import gather
 from registry.averages.kitchen import Kitchen
 from registry.changes.maintain import Maintainer
-from registry.local import LocalRegistry
 from registry.opening import open_registry
 from registry.records import LogQuery, Result
 from registry.schema import UploadRow
 from registry.service.process import Service
+from registry.services.local import LocalRegistry
 from tests.registry.behind import to_s3
 from tests.registry.conftest import Start
 from tests.registry.postgresql_server import PostgresqlServer
@@ -91,9 +91,9 @@ def test_four_publishers_with_inboxes_of_their_own_lose_nothing(
             answers.setdefault(result.work_id, set()).add(result.version)
     assert len(answers) == 24
     assert all(len(versions) == 1 for versions in answers.values())
-    tuned = world.registry.log(LogQuery(kind="fine_tune"), limit=100)
+    tuned = world.registry.versions.log(LogQuery(kind="fine_tune"), limit=100)
     assert len(tuned) == 24
-    assert all(world.registry.verify(entry.id).ok for entry in tuned)
+    assert all(world.registry.versions.verify(entry.id).ok for entry in tuned)
     assert [path for path in tmp_path.glob("machine*/receiving/*") if path.stat().st_size] == []
     world.registry.close()
 
@@ -106,19 +106,19 @@ def test_what_one_service_takes_another_gives_and_tells_of(
         open_registry(make_service(machine()).url, cache=tmp_path / "other"),
     )
     start = one.probed()
-    last = two.events()[-1].number
-    watched = two.watch(last)
+    last = two.rounds.events()[-1].number
+    watched = two.rounds.watch(last)
     results = [one.tuned(start, seed) for seed in (2, 3)]
     assert [event.subject for event in islice(watched, 2)] == [result.version for result in results]
-    fetched = two.fetch(str(results[0].featurizer))
+    fetched = two.weights.fetch(str(results[0].featurizer))
     assert fetched.read_bytes() == (tmp_path / "files" / f"{results[0].featurizer}.safetensors").read_bytes()
     question = Combination(parents=tuple(Parent(version=str(result.version)) for result in results))
     with ThreadPoolExecutor(2) as pool:
-        made = [pool.submit(registry.combine, question) for registry in (one.registry, two)]
+        made = [pool.submit(registry.work.combine, question) for registry in (one.registry, two)]
         first, second = (future.result() for future in made)
     assert first == second
-    assert len(two.log(LogQuery(kind="combine"))) == 1
-    assert two.verify(str(first.version)).ok
+    assert len(two.versions.log(LogQuery(kind="combine"))) == 1
+    assert two.versions.verify(str(first.version)).ok
     assert two.info().database.startswith("PostgreSQL 1")
     assert two.info().weights == "s3"
     watched.close()  # type: ignore[attr-defined]
@@ -134,11 +134,11 @@ def test_two_machines_that_make_the_same_average_at_once_both_end(
     parents = tuple(Parent(version=str(world.tuned(start, seed).version)) for seed in (2, 3))
     question = Combination(parents=parents)
     registries = [LocalRegistry(machine()) for _ in range(2)]
-    with registries[0].ground.database.read() as connection:
+    with registries[0].storage.database.read() as connection:
         ingredients = gather(connection, question)
     with ExitStack() as stack:
         kitchens = [
-            stack.enter_context(Kitchen(one.ground.database, one.blobs, question.work_id)) for one in registries
+            stack.enter_context(Kitchen(one.storage.database, one.blobs, question.work_id)) for one in registries
         ]
         for kitchen in kitchens:
             kitchen.claim(ingredients)
@@ -147,9 +147,9 @@ def test_two_machines_that_make_the_same_average_at_once_both_end(
                 kitchen.cook(ingredients, part)
             kitchen.store()
         for one, kitchen in zip(registries, kitchens, strict=True):
-            with one.ground.database.write() as connection:
+            with one.storage.database.write() as connection:
                 kitchen.serve(connection)
-    with registries[0].ground.database.read() as connection:
+    with registries[0].storage.database.read() as connection:
         assert connection.execute(select(UploadRow.digest)).all() == []
     for one in registries:
         one.close()
@@ -180,7 +180,7 @@ def test_of_two_maintainers_who_release_at_once_one_wins_and_the_other_is_told_b
             for one in said:
                 assert one in won or "stable was moved by" in one
                 assert one in won or "meanwhile" in one
-    history = worlds[1].registry.alias_history("stable")
+    history = worlds[1].registry.releases.alias_history("stable")
     assert len(history) == moves
     assert [move.before for move in history] == [*[move.version for move in history][1:], None]
     for world in worlds:
@@ -199,11 +199,11 @@ def test_a_push_to_a_machine_that_dies_goes_to_another_one(
             first.end(signal.SIGKILL)
 
     with pytest.raises(Unreachable):
-        world.registry.push(world.seal(receipt), files, kill)
+        world.registry.weights.push(world.seal(receipt), files, kill)
     with closing(open_registry(second.url, cache=tmp_path / "other")) as registry:
-        once_reachable(lambda: registry.push(world.seal(receipt), files))
-        result = registry.push(world.seal(receipt), files)
-        assert registry.verify(str(result.version)).ok
+        once_reachable(lambda: registry.weights.push(world.seal(receipt), files))
+        result = registry.weights.push(world.seal(receipt), files)
+        assert registry.versions.verify(str(result.version)).ok
     world.registry.close()
 
 

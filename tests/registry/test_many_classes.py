@@ -71,7 +71,7 @@ def probed(world: World) -> tuple[str, str]:
 
 @pytest.mark.parametrize("images", [40, 60_000])
 def test_counts_of_21841_classes_are_pushed_shown_ranked_and_checked(world: World, images: int) -> None:
-    world.registry.define_task(THINGS)
+    world.registry.definitions.define_task(THINGS)
     body, top = probed(world)
     for number, holder in enumerate((b"one", b"other")):
         work = Evaluate(
@@ -89,8 +89,8 @@ def test_counts_of_21841_classes_are_pushed_shown_ranked_and_checked(world: Worl
     both = add([counted(images, 1), counted(images, 2)])
     correct, all_images = totals(both)
 
-    ranking = world.registry.best("things", split="all")
-    details = world.registry.show(ranking.versions[0].entry.id)
+    ranking = world.registry.versions.best("things", split="all")
+    details = world.registry.versions.show(ranking.versions[0].entry.id)
     line = next(line for line in score_lines(details.evaluations) if line.domain == "sketch")
     cell = next(cell for cell in cells(details.evaluations) if cell.domain == "sketch")
     assert (line.images, line.accuracy) == (cell.images, cell.accuracy) == (all_images, correct / all_images)

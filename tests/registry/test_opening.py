@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ratatouille.errors import Refusal
-from registry.local import LocalRegistry
 from registry.opening import open_registry
+from registry.services.local import LocalRegistry
 
 
 @pytest.mark.parametrize(

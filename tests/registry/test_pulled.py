@@ -34,7 +34,7 @@ def small(tmp_path: Path) -> World:
 def lay_down(world: World, layout: Layout) -> Path:
     """What `pull` writes of a training, without timm."""
     trained = world.tuned(world.probed(), 1)
-    details = world.registry.show(str(trained.version))
+    details = world.registry.versions.show(str(trained.version))
     folder = world.folder.parent / "pulled"
     folder.mkdir()
     statement = Statement(
@@ -42,7 +42,7 @@ def lay_down(world: World, layout: Layout) -> Path:
         version=details.entry.version,
         architecture=NETWORK,
         task=PETS,
-        receipt=world.registry.receipt(details.entry.id),
+        receipt=world.registry.versions.receipt(details.entry.id),
         image_size=8,
         entered=1.0,
         pulled=2.0,

@@ -25,12 +25,12 @@ PAIR = 388 + 160
 def set_to(world: World, **values: float) -> None:
     with closing(direct(world)) as registry:
         for name, value in values.items():
-            registry.configure(name, value)
+            registry.maintenance.configure(name, value)
 
 
 def later(world: World, seconds: float) -> None:
     """Let everything that was sent be so much older."""
-    with closing(direct(world)) as registry, registry._database.write() as connection:
+    with closing(direct(world)) as registry, registry.storage.database.write() as connection:
         connection.execute(update(ContributionRow).values(created=ContributionRow.created - seconds))
         moved = {"begun": TransferRow.begun - seconds, "changed": TransferRow.changed - seconds}
         connection.execute(update(TransferRow).values(**moved))
@@ -44,7 +44,7 @@ def nothing_came(world: World, receipt: Receipt) -> None:
     """Not a byte was taken, and the contribution was not thrown away: it may come again."""
     partial = folder_of(world) / "receiving" / str(receipt.featurizer)
     assert not partial.exists() or not partial.stat().st_size
-    assert world.registry.results([receipt.work_id]) == {}
+    assert world.registry.work.results([receipt.work_id]) == {}
 
 
 def test_a_node_pushes_so_many_bytes_a_day_and_others_as_many(world: World) -> None:
@@ -63,7 +63,7 @@ def test_a_node_pushes_so_many_bytes_a_day_and_others_as_many(world: World) -> N
     nothing_came(world, receipt)
     of_another(world, "berta").tuned(start, 5)
     later(world, DAY)
-    assert world.registry.push(world.seal(receipt), files).version is not None
+    assert world.registry.weights.push(world.seal(receipt), files).version is not None
 
 
 def test_room_is_promised_for_the_moment_when_there_is_enough(world: World) -> None:
@@ -77,7 +77,7 @@ def test_room_is_promised_for_the_moment_when_there_is_enough(world: World) -> N
     with pytest.raises(Unreachable, match=r"\(in 7[12]\d min\)"):
         world.work(receipt, files)
     later(world, DAY / 2 + 1)
-    world.registry.push(world.seal(receipt), files)
+    world.registry.weights.push(world.seal(receipt), files)
 
 
 def test_weights_that_no_day_has_room_for_are_refused(world: World) -> None:
@@ -110,13 +110,13 @@ def test_a_push_that_broke_off_is_counted_once_and_one_that_was_bad_each_time(wo
     world.lease(receipt)
     for _ in range(5):
         broken_off(world, receipt, files)
-    assert world.registry.push(world.seal(receipt), files).version is not None
+    assert world.registry.weights.push(world.seal(receipt), files).version is not None
     bad, others = world.fine_tune(start, 5)
     swapped = {digest: files[str(receipt.featurizer)] for digest in others}
     with pytest.raises(Refusal, match="canonical"):
         world.work(bad, swapped)
     with pytest.raises(Unreachable, match="node_bytes_per_day"):
-        world.registry.push(world.seal(bad), others)
+        world.registry.weights.push(world.seal(bad), others)
 
 
 def test_a_push_that_goes_on_a_day_later_is_counted_then(world: World) -> None:
@@ -126,7 +126,7 @@ def test_a_push_that_goes_on_a_day_later_is_counted_then(world: World) -> None:
     broken_off(world, receipt, files)
     later(world, DAY + 1)
     set_to(world, node_bytes_per_day=PAIR)
-    assert world.registry.push(world.seal(receipt), files).version is not None
+    assert world.registry.weights.push(world.seal(receipt), files).version is not None
     following, others = world.fine_tune(start, 5)
     with pytest.raises(Unreachable, match=rf"has pushed {PAIR} bytes within a day"):
         world.work(following, others)
@@ -156,8 +156,8 @@ def test_so_many_pushes_of_a_node_may_be_under_way_or_broken_off(world: World) -
     with pytest.raises(Unreachable, match=sentence):
         world.work(third, files)
     nothing_came(world, third)
-    world.registry.push(world.seal(pending[0][0]), pending[0][1])  # goes on, and ends
-    assert world.registry.push(world.seal(third), files).version is not None
+    world.registry.weights.push(world.seal(pending[0][0]), pending[0][1])  # goes on, and ends
+    assert world.registry.weights.push(world.seal(third), files).version is not None
     fourth, files = world.fine_tune(start, 5)
     world.lease(fourth)
     broken_off(world, fourth, files)
@@ -174,7 +174,7 @@ def test_a_push_that_another_node_answered_first_is_under_way_no_more(world: Wor
     world.release(receipt.work_id)
     other = of_another(world, "berta")
     other.work(receipt.model_copy(update={"node": other.signer.node}), files)
-    assert world.registry.push(world.seal(receipt), files).node == other.signer.node
+    assert world.registry.weights.push(world.seal(receipt), files).node == other.signer.node
     assert world.tuned(start, 3).version is not None
 
 
@@ -202,7 +202,7 @@ def test_a_restart_forgets_nothing(world: World) -> None:
     receipt, files = world.fine_tune(start, 2)
     world.lease(receipt)
     with closing(direct(world)) as opened, pytest.raises(Unreachable, match="2 contributions within an hour"):
-        opened.push(world.seal(receipt), files)
+        opened.weights.push(world.seal(receipt), files)
     set_to(world, node_contributions_per_hour=3)
     with closing(direct(world)) as opened, pytest.raises(Unreachable, match=r"0 are the most .* the maintainers have"):
-        opened.push(world.seal(receipt), files)
+        opened.weights.push(world.seal(receipt), files)

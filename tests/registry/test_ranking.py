@@ -40,27 +40,27 @@ def three(world: World) -> list[Result]:
 
 
 def test_the_best_comes_first_with_its_margin_and_what_it_was_counted_on(world: World, three: list[Result]) -> None:
-    ranking = world.registry.best("pets")
+    ranking = world.registry.versions.best("pets")
     assert order(ranking) == [three[place].version for place in (1, 2, 0)]
     assert (ranking.task, ranking.metric, ranking.split, ranking.domains) == ("pets", "accuracy", "test", ("sketch",))
     first = ranking.versions[0]
     assert (first.value, first.images, first.image_size) == (0.9, 10, 8)
     assert first.margin == pytest.approx(margin(9, 10))
     assert [(one.domain, one.value) for one in first.domains] == [("sketch", 0.9)]
-    assert first.entry == world.registry.show(str(three[1].version)).entry
-    assert order(world.registry.best("pets", limit=1)) == [three[1].version]
+    assert first.entry == world.registry.versions.show(str(three[1].version)).entry
+    assert order(world.registry.versions.best("pets", limit=1)) == [three[1].version]
 
 
 def test_a_mean_ranks_only_those_that_were_counted_on_most_domains(world: World, three: list[Result]) -> None:
     count(world, three[0], PHOTO, 10)
     count(world, three[2], PHOTO, 1, of=5)
-    ranking = world.registry.best("pets")
+    ranking = world.registry.versions.best("pets")
     assert ranking.domains == ("photo", "sketch")
     assert [(one.entry.id, one.value, one.images) for one in ranking.versions] == [
         (three[0].version, 0.75, 20),
         (three[2].version, pytest.approx(0.45), 15),
     ]
-    on_sketch = world.registry.best("pets", domain="sketch")
+    on_sketch = world.registry.versions.best("pets", domain="sketch")
     assert order(on_sketch) == [three[place].version for place in (1, 2, 0)]
     assert on_sketch.domains == ("sketch",)
 
@@ -69,8 +69,8 @@ def test_means_over_different_domains_are_not_compared(world: World, three: list
     other = world.tuned(world.probed(), 5)
     count(world, other, PHOTO, 10)
     with pytest.raises(Refusal, match=r"on different domains \(\w+; \w+\).*name one with --domain"):
-        world.registry.best("pets")
-    assert order(world.registry.best("pets", domain="photo")) == [other.version]
+        world.registry.versions.best("pets")
+    assert order(world.registry.versions.best("pets", domain="photo")) == [other.version]
 
 
 def test_no_sum_of_floats_decides_between_versions_that_are_level(world: World, three: list[Result]) -> None:
@@ -81,7 +81,7 @@ def test_no_sum_of_floats_decides_between_versions_that_are_level(world: World, 
         for cell, correct in zip((SKETCH, PHOTO), counts, strict=True):
             count(world, one, cell, correct)
     for metric in ("accuracy", "balanced_accuracy"):
-        ranking = world.registry.best("pets", metric=metric)
+        ranking = world.registry.versions.best("pets", metric=metric)
         assert order(ranking) == [older.version, younger.version]
         assert [one.value for one in ranking.versions] == [0.4, 0.4]
 
@@ -89,8 +89,8 @@ def test_no_sum_of_floats_decides_between_versions_that_are_level(world: World, 
 def test_of_versions_that_are_level_the_older_comes_first(world: World, three: list[Result]) -> None:
     later = world.tuned(world.probed(), 5)
     count(world, later, SKETCH, 18, of=20)
-    assert order(world.registry.best("pets"))[:2] == [three[1].version, later.version]
-    assert order(world.registry.best("pets", limit=1)) == [three[1].version]
+    assert order(world.registry.versions.best("pets"))[:2] == [three[1].version, later.version]
+    assert order(world.registry.versions.best("pets", limit=1)) == [three[1].version]
 
 
 def test_counts_of_several_holdings_are_summed_and_the_same_holding_counts_once(
@@ -98,7 +98,7 @@ def test_counts_of_several_holdings_are_summed_and_the_same_holding_counts_once(
 ) -> None:
     count(world, three[1], SKETCH, 0, of=20, fingerprint=ELSEWHERE)
     count(world, three[1], SKETCH, 10, repeat=1)
-    ranking = world.registry.best("pets")
+    ranking = world.registry.versions.best("pets")
     assert order(ranking) == [three[place].version for place in (2, 0, 1)]
     assert (ranking.versions[-1].value, ranking.versions[-1].images) == (0.3, 30)
 
@@ -106,7 +106,7 @@ def test_counts_of_several_holdings_are_summed_and_the_same_holding_counts_once(
 def test_a_version_that_was_counted_in_two_sizes_is_ranked_once(world: World, three: list[Result]) -> None:
     for one in three:
         count(world, one, SKETCH, 8, image_size=16)
-    ranking = world.registry.best("pets", limit=3)
+    ranking = world.registry.versions.best("pets", limit=3)
     assert [(one.entry.id, one.value, one.image_size) for one in ranking.versions] == [
         (three[1].version, 0.9, 8),
         (three[0].version, 0.8, 16),
@@ -117,9 +117,9 @@ def test_a_version_that_was_counted_in_two_sizes_is_ranked_once(world: World, th
 def test_versions_with_the_same_weights_are_one_and_the_oldest_stands_for_them(
     world: World, three: list[Result]
 ) -> None:
-    same = world.registry.combine(Combination(parents=(Parent(version=str(three[1].version)),)))
+    same = world.registry.work.combine(Combination(parents=(Parent(version=str(three[1].version)),)))
     assert same.version != three[1].version
-    assert order(world.registry.best("pets")) == [three[place].version for place in (1, 2, 0)]
+    assert order(world.registry.versions.best("pets")) == [three[place].version for place in (1, 2, 0)]
 
 
 def test_split_slice_trial_and_metric_are_chosen(world: World, three: list[Result]) -> None:
@@ -128,7 +128,7 @@ def test_split_slice_trial_and_metric_are_chosen(world: World, three: list[Resul
     count(world, three[2], new, 10)
     count(world, three[2], held_out, 1, trial=3)
     world.work(world.evaluation(three[1], ((8, 0), (2, 0)), held_out), {})
-    best = world.registry.best
+    best = world.registry.versions.best
     assert order(best("pets", split="all")) == [three[0].version, three[1].version]
     assert order(best("pets", split="all", slice="new")) == [three[2].version]
     assert order(best("pets", trial=3)) == [three[2].version]
@@ -145,4 +145,4 @@ def test_what_was_not_counted_is_said_with_what_was(world: World, three: list[Re
         ({"task": "pets", "trial": 7}, "`ratatouille show` lists"),
     ):
         with pytest.raises(Refusal, match=sentence):
-            world.registry.best(**asked)
+            world.registry.versions.best(**asked)

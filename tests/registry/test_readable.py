@@ -13,8 +13,12 @@ def test_a_row_that_cannot_be_read_is_left_out_of_its_list_and_hides_no_other(wo
     world.offer()
     other = World(world.registry, world.folder, Signer.open(world.folder / "other.key"))
     other.offer(name="aquarium")
-    world.registry.define_task(PETS.model_copy(update={"name": "fish"}))
-    assert [len(world.registry.offers()), len(world.registry.leases()), len(world.registry.tasks())] == [2, 2, 2]
+    world.registry.definitions.define_task(PETS.model_copy(update={"name": "fish"}))
+    assert [
+        len(world.registry.work.offers()),
+        len(world.registry.work.leases()),
+        len(world.registry.definitions.tasks()),
+    ] == [2, 2, 2]
     assert leases[0] is not None
     local = direct(world)
     with local.publisher.database.write() as connection:
@@ -24,6 +28,6 @@ def test_a_row_that_cannot_be_read_is_left_out_of_its_list_and_hides_no_other(wo
         )
         connection.execute(text("UPDATE tasks SET record = '{}' WHERE name = :name"), {"name": PETS.name})
     local.close()
-    assert [offer.name for offer in world.registry.offers()] == ["aquarium"]
-    assert [lease.work_id for lease in world.registry.leases()] == [leases[1].work_id if leases[1] else None]
-    assert [task.name for task in world.registry.tasks()] == ["fish"]
+    assert [offer.name for offer in world.registry.work.offers()] == ["aquarium"]
+    assert [lease.work_id for lease in world.registry.work.leases()] == [leases[1].work_id if leases[1] else None]
+    assert [task.name for task in world.registry.definitions.tasks()] == ["fish"]

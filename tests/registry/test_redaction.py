@@ -8,8 +8,8 @@ import pytest
 from ratatouille.exchange.order import Failed
 from ratatouille.failure import Failure
 from registry.history.redaction import failure_line, redacted_reason
-from registry.local import LocalRegistry
 from registry.records import RoundRecord
+from registry.services.local import LocalRegistry
 
 NODE = "node 0123456789ab: "
 OLD = [
@@ -48,11 +48,13 @@ def test_reasons_that_the_coordinator_gave_itself_stay_as_they_are() -> None:
 
 def test_a_database_of_an_older_release_shows_its_rounds_and_lines_redacted(tmp_path: Path) -> None:
     registry = LocalRegistry(tmp_path)
-    registry.request_round(RoundRecord(id="r1", name="r", spec="{}", state="requested", created=1.0, changed=1.0))
-    registry.note("r1", "failure", "0" * 64, NODE + OLD[0])
-    registry.move_round("r1", ["requested"], "failed", f"node 0123456789ab cannot do its work: {OLD[0]}")
-    shown = [*(event.text for event in registry.events(0, "r1")), registry.round("r1").reason]
-    shown += [one.reason for one in registry.rounds()]
+    registry.rounds.request_round(
+        RoundRecord(id="r1", name="r", spec="{}", state="requested", created=1.0, changed=1.0)
+    )
+    registry.rounds.note("r1", "failure", "0" * 64, NODE + OLD[0])
+    registry.rounds.move_round("r1", ["requested"], "failed", f"node 0123456789ab cannot do its work: {OLD[0]}")
+    shown = [*(event.text for event in registry.rounds.events(0, "r1")), registry.rounds.round("r1").reason]
+    shown += [one.reason for one in registry.rounds.rounds()]
     assert len(shown) == 5
     assert not any(name in text for text in shown for name in NAMES), shown
     # The log is never rewritten: the words are still there for the one who owns the file.

@@ -25,11 +25,11 @@ def mean_of(world: World, *members: Result, purpose: str = "uniform", counts: tu
         Parent(version=str(member.version), coefficient=count)
         for member, count in zip(members, counts or (1,) * len(members), strict=True)
     )
-    return world.registry.combine(Combination(parents=parents, purpose=purpose), "r1", "soup")
+    return world.registry.work.combine(Combination(parents=parents, purpose=purpose), "r1", "soup")
 
 
 def states(world: World) -> dict[str, str]:
-    return {entry.id: entry.state for entry in world.registry.log(limit=100)}
+    return {entry.id: entry.state for entry in world.registry.versions.log(limit=100)}
 
 
 def digests_of_mean(*seeds: int, counts: tuple[int, ...] = ()) -> tuple[str, str]:
@@ -54,12 +54,12 @@ def test_a_retracted_version_stays_in_the_history_and_its_question_is_open_again
         world.signer.node,
     )
     assert (done.averages, done.aliases, done.tags, done.influenced) == ((), (), (), ())
-    entry = world.registry.show(str(bad.version)).entry
+    entry = world.registry.versions.show(str(bad.version)).entry
     assert (entry.state, entry.version.featurizer) == ("retracted", bad.featurizer)
-    assert world.registry.results([bad.work_id]) == {}
+    assert world.registry.work.results([bad.work_id]) == {}
     better, files = world.fine_tune(start, 2, body=featurizer(22))
     again = world.work(better, files)
-    assert world.registry.results([bad.work_id]) == {bad.work_id: again}
+    assert world.registry.work.results([bad.work_id]) == {bad.work_id: again}
     assert again.version != bad.version
     assert states(world)[str(bad.version)] == "retracted"
 
@@ -71,7 +71,7 @@ def test_nothing_new_is_made_from_a_retracted_version(world: World) -> None:
     world.lease(receipt)
     world.maintainer.retract(str(bad.version), "wrong labels")
     with pytest.raises(Refusal, match="no version of this registry"):
-        world.registry.push(world.seal(receipt), files)
+        world.registry.weights.push(world.seal(receipt), files)
     with pytest.raises(Refusal, match="no version of this registry"):
         mean_of(world, bad, good)
     with pytest.raises(Refusal, match="is retracted; release another one"):
@@ -81,10 +81,10 @@ def test_nothing_new_is_made_from_a_retracted_version(world: World) -> None:
 def test_its_own_counts_do_not_count_any_more_and_those_of_others_do(world: World) -> None:
     bad = world.tuned(world.probed(), 2)
     world.work(world.evaluation(bad), {})
-    before = world.registry.show(str(bad.version)).evaluations
+    before = world.registry.versions.show(str(bad.version)).evaluations
     assert [one.evaluation.cell.domain for one in before] == ["photo", "sketch"]
     world.maintainer.retract(str(bad.version), "wrong labels")
-    after = world.registry.show(str(bad.version)).evaluations
+    after = world.registry.versions.show(str(bad.version)).evaluations
     assert [one.evaluation.cell.domain for one in after] == ["sketch"]
 
 
@@ -94,12 +94,12 @@ def test_the_same_change_and_another_one_are_answered_as_the_first(world: World)
     mean_of(world, bad, good)
     change = Retract(version=str(bad.version), message="wrong labels", author="anna", at=1.0)
     sealed = world.signer.seal(change)
-    first = world.registry.retract(sealed)
-    events = world.registry.events()
-    assert world.registry.retract(sealed) == first
+    first = world.registry.releases.retract(sealed)
+    events = world.registry.rounds.events()
+    assert world.registry.releases.retract(sealed) == first
     assert world.maintainer.retract(str(bad.version), "I say so too") == first
-    assert world.registry.events() == events
-    assert world.registry.retractions() == [first]
+    assert world.registry.rounds.events() == events
+    assert world.registry.releases.retractions() == [first]
     assert world.registry.info().retractions == 1
 
 
@@ -120,10 +120,14 @@ def test_a_dry_run_says_the_same_and_changes_nothing(world: World) -> None:
     after = world.tuned(inner, 5)
     world.maintainer.release(str(outer.version), "stable")
     world.maintainer.release(str(mix.version), "mixed")
-    before = (world.registry.log(limit=100), world.registry.events(), world.registry.aliases())
+    before = (world.registry.versions.log(limit=100), world.registry.rounds.events(), world.registry.releases.aliases())
     asked = world.maintainer.retract(str(bad.version), "wrong labels", dry_run=True)
-    assert (world.registry.log(limit=100), world.registry.events(), world.registry.aliases()) == before
-    assert world.registry.retractions() == []
+    assert (
+        world.registry.versions.log(limit=100),
+        world.registry.rounds.events(),
+        world.registry.releases.aliases(),
+    ) == before
+    assert world.registry.releases.retractions() == []
     assert asked.number is None
     assert all(one.replacement is None for one in asked.averages)
     done = world.maintainer.retract(str(bad.version), "wrong labels")
@@ -150,15 +154,15 @@ def test_an_average_is_made_again_from_the_others_with_the_bits_of_a_fresh_one(w
     done = world.maintainer.retract(str(members[1].version), "wrong labels")
     (touched,) = done.averages
     assert (touched.version, touched.parents, touched.reason) == (mean.version, 2, "")
-    details = world.registry.show(str(touched.replacement))
+    details = world.registry.versions.show(str(touched.replacement))
     version = details.entry.version
     assert (version.featurizer, version.head) == digests_of_mean(2, 4)
     assert [parent.version for parent in version.parents] == [members[0].version, members[2].version]
     assert (version.rule.purpose, details.entry.round, details.entry.state) == ("uniform", "r1", "admitted")
     assert details.entry.message == f"uniform of 2, made again without {str(members[1].version)[:12]}…"
     assert states(world)[str(mean.version)] == "retracted"
-    assert world.registry.verify(str(touched.replacement)).ok
-    assert world.registry.verify(str(mean.version)).ok
+    assert world.registry.versions.verify(str(touched.replacement)).ok
+    assert world.registry.versions.verify(str(mean.version)).ok
 
 
 def test_averages_of_averages_are_made_again_with_their_counts(world: World) -> None:
@@ -170,7 +174,7 @@ def test_averages_of_averages_are_made_again_with_their_counts(world: World) -> 
     done = world.maintainer.retract(str(members[0].version), "wrong labels")
     new = {one.version: str(one.replacement) for one in done.averages}
     assert list(new) == [inner.version, outer.version, top.version]
-    shown = {old: world.registry.show(id).entry.version for old, id in new.items()}
+    shown = {old: world.registry.versions.show(id).entry.version for old, id in new.items()}
     assert (shown[str(inner.version)].featurizer, shown[str(inner.version)].head) == (
         members[1].featurizer,
         members[1].head,
@@ -185,7 +189,7 @@ def test_averages_of_averages_are_made_again_with_their_counts(world: World) -> 
         new[str(outer.version)],
         new[str(inner.version)],
     }
-    assert all(world.registry.verify(id).ok for id in new.values())
+    assert all(world.registry.versions.verify(id).ok for id in new.values())
 
 
 def test_a_member_that_is_in_twice_leaves_twice(world: World) -> None:
@@ -194,16 +198,16 @@ def test_a_member_that_is_in_twice_leaves_twice(world: World) -> None:
     mean_of(world, bad, good, bad, counts=(1, 1, 3))
     (touched,) = world.maintainer.retract(str(bad.version), "wrong labels").averages
     assert touched.parents == 1
-    assert world.registry.show(str(touched.replacement)).entry.version.featurizer == good.featurizer
+    assert world.registry.versions.show(str(touched.replacement)).entry.version.featurizer == good.featurizer
 
 
 def test_featurizers_alone_are_made_again_as_featurizers_alone(world: World) -> None:
     start = world.probed()
     bad, good = world.tuned(start, 2), world.tuned(start, 3)
     parents = tuple(Parent(version=str(one.version)) for one in (bad, good))
-    world.registry.combine(Combination(parents=parents, parts="featurizer", purpose="start"))
+    world.registry.work.combine(Combination(parents=parents, parts="featurizer", purpose="start"))
     (touched,) = world.maintainer.retract(str(bad.version), "wrong labels").averages
-    version = world.registry.show(str(touched.replacement)).entry.version
+    version = world.registry.versions.show(str(touched.replacement)).entry.version
     assert (version.featurizer, version.head, version.task) == (good.featurizer, None, None)
 
 
@@ -214,7 +218,7 @@ def test_a_mix_is_retracted_without_replacement_and_what_is_made_of_it_goes_on_w
     above = mean_of(world, mix, good)
     done = world.maintainer.retract(str(bad.version), "wrong labels")
     assert [(one.version, one.reason) for one in done.averages] == [(mix.version, MIX), (above.version, "")]
-    replacement = world.registry.show(str(done.averages[1].replacement)).entry.version
+    replacement = world.registry.versions.show(str(done.averages[1].replacement)).entry.version
     assert [parent.version for parent in replacement.parents] == [good.version]
     assert states(world)[str(mix.version)] == "retracted"
 
@@ -226,7 +230,7 @@ def test_an_average_without_members_falls_and_its_alias_is_named(world: World) -
     done = world.maintainer.retract(str(bad.version), "wrong labels")
     assert [(one.version, one.replacement, one.reason) for one in done.averages] == [(mean.version, None, NONE_LEFT)]
     assert done.left_behind == done.aliases == (Naming(name="stable", version=str(mean.version)),)
-    assert world.registry.aliases() == {"stable": mean.version}
+    assert world.registry.releases.aliases() == {"stable": mean.version}
 
 
 def test_an_average_is_retracted_by_itself_and_comes_back_when_it_is_asked_for_again(world: World) -> None:
@@ -235,7 +239,7 @@ def test_an_average_is_retracted_by_itself_and_comes_back_when_it_is_asked_for_a
     mean = mean_of(world, *members)
     done = world.maintainer.retract(str(mean.version), "not this one")
     assert done.averages == ()
-    assert world.registry.results([mean.work_id]) == {}
+    assert world.registry.work.results([mean.work_id]) == {}
     again = mean_of(world, *members)
     assert again.version == mean.version
     assert states(world)[str(mean.version)] == "admitted"
@@ -260,10 +264,10 @@ def test_two_members_retracted_at_once_are_both_out(world: World) -> None:
     with ThreadPoolExecutor(2) as pool:
         taken = [str(member.version) for member in members[:2]]
         list(pool.map(lambda id: world.maintainer.retract(id, "wrong labels"), taken))
-    released = world.registry.show("stable").entry
+    released = world.registry.versions.show("stable").entry
     assert released.state == "admitted"
     assert [parent.version for parent in released.version.parents] == [members[2].version]
-    standing = [entry for entry in world.registry.log(limit=100) if entry.state == "admitted"]
+    standing = [entry for entry in world.registry.versions.log(limit=100) if entry.state == "admitted"]
     assert not any(parent.version in taken for entry in standing for parent in entry.version.parents)
 
 
@@ -287,15 +291,15 @@ def test_aliases_follow_with_a_move_that_names_who_and_why_and_tags_stay(world: 
     )
     assert [one.name for one in done.left_behind] == ["single"]
     assert done.tags == (Naming(name="spring", version=str(mean.version)),)
-    assert world.registry.aliases() == {"single": bad.version, "stable": replacement}
-    assert world.registry.resolve("spring") == mean.version
-    move = world.registry.alias_history("stable")[0]
+    assert world.registry.releases.aliases() == {"single": bad.version, "stable": replacement}
+    assert world.registry.versions.resolve("spring") == mean.version
+    move = world.registry.releases.alias_history("stable")[0]
     assert (move.version, move.before, move.author, move.node) == (replacement, mean.version, "ben", ben.signer.node)
     assert "wrong labels" in move.message
     with pytest.raises(Refusal, match="is retracted; release another one"):
         ben.undo("stable")
     ben.release(str(start.version), "stable", "back")
-    assert world.registry.aliases()["stable"] == start.version
+    assert world.registry.releases.aliases()["stable"] == start.version
 
 
 def test_what_was_trained_from_it_is_listed_through_all_generations_and_stands(world: World) -> None:
@@ -315,18 +319,18 @@ def test_what_was_trained_from_it_is_listed_through_all_generations_and_stands(w
 
 def test_a_retracted_foundation_is_imported_again_only_when_somebody_restored_it(world: World) -> None:
     start = world.probed()
-    foundation = world.registry.show(str(start.version)).entry.version.parents[0].version
+    foundation = world.registry.versions.show(str(start.version)).entry.version.parents[0].version
     tuned = world.tuned(start, 2)
     done = world.maintainer.retract(foundation, "its license")
     assert done.influenced == (start.version, tuned.version)
     assert states(world)[foundation] == "retracted"
     with pytest.raises(Refusal, match="was retracted, and does not come back by being pushed again"):
         world.foundation()
-    receipt = world.registry.show(foundation).entry.version.receipt
+    receipt = world.registry.versions.show(foundation).entry.version.receipt
     world.maintainer.restore(str(receipt), "the license was found")
     assert world.foundation().version == foundation
     assert states(world)[foundation] == "admitted"
-    assert "admitted again" in world.registry.events()[-1].text
+    assert "admitted again" in world.registry.rounds.events()[-1].text
     world.maintainer.retract(foundation, "it was not")
     with pytest.raises(Refusal, match="was retracted"):
         world.foundation()
@@ -346,7 +350,7 @@ def test_a_contributor_withdraws_their_own_and_nothing_else(world: World, tmp_pa
         world.maintainer.withdraw(str(mean.version), "a misunderstanding")
     done = world.maintainer.withdraw(str(mine.version), "my images were private")
     assert (done.standing, done.averages[0].parents) == ("contributor", 1)
-    assert any(event.text.startswith("withdrawn by anna") for event in world.registry.events())
+    assert any(event.text.startswith("withdrawn by anna") for event in world.registry.rounds.events())
     assert stranger.retract(str(other.version), "as a maintainer").standing == "maintainer"
 
 
@@ -356,11 +360,11 @@ def test_what_is_no_retraction_by_its_signer_is_refused(world: World, tmp_path: 
     sealed = world.signer.seal(change)
     forged = sealed.model_copy(update={"node": Signer.open(tmp_path / "other.key").node})
     with pytest.raises(Refusal, match="signature"):
-        world.registry.retract(forged)
+        world.registry.releases.retract(forged)
     with pytest.raises(Refusal, match="signature"):
-        world.registry.retract(world.signer.seal(Tag(name="x", version=str(tuned.version), at=1.0)))
+        world.registry.releases.retract(world.signer.seal(Tag(name="x", version=str(tuned.version), at=1.0)))
     with pytest.raises(Refusal, match="there is no version"):
-        world.registry.retract(world.signer.seal(change.model_copy(update={"version": "0" * 64})))
+        world.registry.releases.retract(world.signer.seal(change.model_copy(update={"version": "0" * 64})))
     with pytest.raises(Refusal, match="say why"):
         world.maintainer.retract(str(tuned.version), " ")
-    assert world.registry.retractions() == []
+    assert world.registry.releases.retractions() == []

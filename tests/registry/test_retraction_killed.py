@@ -19,7 +19,7 @@ POINTS = {
     "before the answer is kept": "registry.changes.retraction:keep_outcome:before",
     "before the transaction ends": "registry.changes.retraction:_enter:after",
 }
-BEFORE_THE_ACKNOWLEDGEMENT = "registry.local:LocalRegistry.retract:after"
+BEFORE_THE_ACKNOWLEDGEMENT = "registry.services.releases:Releases.retract:after"
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def world(world: World) -> World:
     """Two averages, one above the other, and an alias."""
     start = world.probed()
     members = [str(world.tuned(start, seed).version) for seed in (2, 3, 4)]
-    inner = world.registry.combine(Combination(parents=tuple(Parent(version=id) for id in members[:2])))
+    inner = world.registry.work.combine(Combination(parents=tuple(Parent(version=id) for id in members[:2])))
     above = tuple(Parent(version=str(id)) for id in (inner.version, members[2]))
-    outer = world.registry.combine(Combination(parents=above, purpose="outer"))
+    outer = world.registry.work.combine(Combination(parents=above, purpose="outer"))
     world.maintainer.release(str(outer.version), "stable")
     change = Retract(version=members[0], message="wrong labels", author="anna", at=1.0)
     (world.folder / "sealed.json").write_bytes(world.signer.seal(change).to_json())
@@ -37,7 +37,7 @@ def world(world: World) -> World:
 
 
 def entries(world: World) -> list[Entry]:
-    return world.registry.log(limit=100)
+    return world.registry.versions.log(limit=100)
 
 
 def died(world: World, point: str) -> None:
@@ -54,13 +54,13 @@ def finish(world: World) -> Retraction:
 def is_over(world: World, done: Retraction) -> None:
     states = {entry.id: entry.state for entry in entries(world)}
     assert [states[one] for one in (done.version, *(one.version for one in done.averages))] == ["retracted"] * 3
-    assert world.registry.aliases() == {"stable": done.averages[1].replacement}
-    assert [move.version for move in world.registry.alias_history("stable")] == [
+    assert world.registry.releases.aliases() == {"stable": done.averages[1].replacement}
+    assert [move.version for move in world.registry.releases.alias_history("stable")] == [
         done.averages[1].replacement,
         done.averages[1].version,
     ]
-    assert world.registry.retractions() == [done]
-    assert all(world.registry.verify(entry.id).ok for entry in entries(world))
+    assert world.registry.releases.retractions() == [done]
+    assert all(world.registry.versions.verify(entry.id).ok for entry in entries(world))
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_killed_in_a_retraction_nothing_is_retracted_and_repeating_ends_it(world
     now = {entry.id: entry for entry in entries(world)}
     assert {id: now[id] for id in before} == before
     assert {entry.state for entry in now.values()} == {"admitted"}
-    assert all(world.registry.verify(id).ok for id in now)
-    assert world.registry.retractions() == []
+    assert all(world.registry.versions.verify(id).ok for id in now)
+    assert world.registry.releases.retractions() == []
     is_over(world, finish(world))
     assert len(entries(world)) == len(before) + 2
 
@@ -83,6 +83,6 @@ def test_killed_in_a_retraction_nothing_is_retracted_and_repeating_ends_it(world
 @pytest.mark.parametrize("world", ["folder"], indirect=True)
 def test_killed_before_the_acknowledgement_it_is_done_and_answered_again(world: World) -> None:
     died(world, BEFORE_THE_ACKNOWLEDGEMENT)
-    done = world.registry.retractions()[0]
+    done = world.registry.releases.retractions()[0]
     assert finish(world) == done
     is_over(world, done)

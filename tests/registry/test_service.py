@@ -31,7 +31,8 @@ from registry.opening import open_registry
 from registry.proto.registry_pb2 import CallReply, CallRequest
 from registry.records import LogQuery, Result
 from registry.service.process import Service
-from registry.service.wire import SERVICE, SOFTWARE
+from registry.service.wire import CALLS, PACKAGE, SERVICE, SOFTWARE
+from registry.services.maintenance import Maintenance
 from tests.registry.conftest import Start
 from tests.registry.world import World
 
@@ -56,7 +57,7 @@ def a_world(url: str, folder: Path) -> World:
 
 
 def a_large_import(world: World, seed: int = 0) -> tuple[Receipt, dict[str, Path]]:
-    world.registry.define_architecture(LARGE)
+    world.registry.definitions.define_architecture(LARGE)
     generator = np.random.default_rng(seed)
     digest, path = world.file(
         {tensor.name: generator.standard_normal(tensor.shape, dtype=np.float32) for tensor in LARGE.featurizer}
@@ -92,21 +93,21 @@ def test_killed_in_the_middle_of_a_push_it_goes_on_after_a_restart_and_acknowled
             first.end(signal.SIGKILL)
 
     with pytest.raises(Unreachable):
-        world.registry.push(world.seal(receipt), files, kill)
+        world.registry.weights.push(world.seal(receipt), files, kill)
     arrived = partial.stat().st_size
     assert 0 < arrived < files[digest].stat().st_size
     assert not (folder / "blobs" / digest[:2] / digest).exists()
 
     second = make_service(folder, int(first.url.rsplit(":", 1)[1]))
-    assert world.registry.log() == []
+    assert world.registry.versions.log() == []
     with pytest.raises(Refusal, match="not known here"):
-        world.registry.fetch(digest)
+        world.registry.weights.fetch(digest)
     sent: list[int] = []
-    result = world.registry.push(world.seal(receipt), files, lambda done, total: sent.append(done))
+    result = world.registry.weights.push(world.seal(receipt), files, lambda done, total: sent.append(done))
     assert sent[0] > arrived
-    assert world.registry.push(world.seal(receipt), files) == result
-    assert [event.kind for event in world.registry.events()] == ["version"]
-    assert world.registry.verify(str(result.version)).ok
+    assert world.registry.weights.push(world.seal(receipt), files) == result
+    assert [event.kind for event in world.registry.rounds.events()] == ["version"]
+    assert world.registry.versions.verify(str(result.version)).ok
     assert list((folder / "receiving").iterdir()) == []
     assert second.end() == 0
 
@@ -137,7 +138,7 @@ def test_four_publishers_at_once_lose_nothing(make_service: Start, tmp_path: Pat
             answers.setdefault(result.work_id, set()).add(result.version)
     assert len(answers) == 24
     assert all(len(versions) == 1 for versions in answers.values())
-    assert len(world.registry.log(LogQuery(kind="fine_tune"), limit=100)) == 24
+    assert len(world.registry.versions.log(LogQuery(kind="fine_tune"), limit=100)) == 24
     assert list((service.folder / "receiving").iterdir()) == []
 
 
@@ -149,7 +150,7 @@ def test_weights_stream_both_ways_in_little_memory_and_a_broken_fetch_goes_on(
     receipt, files = a_large_import(world)
     digest = str(receipt.featurizer)
     before = memory(service.pid, "VmRSS")
-    world.registry.push(world.seal(receipt), files)
+    world.registry.weights.push(world.seal(receipt), files)
 
     class BreakError(Exception):
         pass
@@ -159,9 +160,9 @@ def test_weights_stream_both_ways_in_little_memory_and_a_broken_fetch_goes_on(
             raise BreakError
 
     with pytest.raises(BreakError):
-        world.registry.fetch(digest, give_up)
+        world.registry.weights.fetch(digest, give_up)
     fetched: list[int] = []
-    path = world.registry.fetch(digest, lambda done, total: fetched.append(done))
+    path = world.registry.weights.fetch(digest, lambda done, total: fetched.append(done))
     assert path.read_bytes() == files[digest].read_bytes()
     assert fetched[0] > files[digest].stat().st_size // 2
     assert list((tmp_path / "cache" / "receiving").iterdir()) == []
@@ -185,7 +186,7 @@ def test_it_says_where_it_listens_answers_health_checks_and_drains_at_sigterm(
             told.set()
             os.kill(service.pid, signal.SIGTERM)
 
-    assert world.registry.push(world.seal(receipt), files, terminate).version is not None
+    assert world.registry.weights.push(world.seal(receipt), files, terminate).version is not None
     assert service.end() == 0
     with pytest.raises(Unreachable, match="no registry answers at grpc://"):
         world.registry.info()
@@ -196,14 +197,14 @@ def test_answers_that_do_not_fit_one_message_come_in_several(
 ) -> None:
     shutil.copytree(beginning / "registry", tmp_path / "registry")
     with closing(open_registry(tmp_path / "registry")) as local:
-        asked = [entry.work_id for entry in local.log()]
-        expected = local.results(asked)
+        asked = [entry.work_id for entry in local.versions.log()]
+        expected = local.work.results(asked)
     assert len(expected) == 2
     monkeypatch.setattr("registry.service.client.CHANNEL_OPTIONS", (("grpc.max_receive_message_length", 900),))
     service = Service(tmp_path / "registry")
     service.start()
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
-        assert registry.results(asked) == expected
+        assert registry.work.results(asked) == expected
     service.stop(grace=5)
 
 
@@ -213,7 +214,7 @@ def test_a_folder_that_cannot_be_swept_is_served_all_the_same(tmp_path: Path) ->
     service = Service(tmp_path / "registry")
     service.start()
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
-        assert registry.rounds() == []
+        assert registry.rounds.rounds() == []
     service.stop(grace=5)
 
 
@@ -230,23 +231,48 @@ def test_a_taken_port_and_a_public_address_are_refused(tmp_path: Path) -> None:
         Service(tmp_path / "registry", host="0.0.0.0")
 
 
-def test_only_the_ports_methods_can_be_called_and_only_as_they_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize("all_in_one", [False, True])
+def test_only_declared_methods_can_be_called_and_only_as_they_are(tmp_path: Path, all_in_one: bool) -> None:
     service = Service(tmp_path / "registry")
     service.start()
     with grpc.insecure_channel(service.address.removeprefix("grpc://")) as channel:
-        call = channel.unary_unary(f"/{SERVICE}/Call", CallRequest.SerializeToString, CallReply.FromString)
-        for method, arguments, code, sentence in (
-            ("configure", b"{}", grpc.StatusCode.UNIMPLEMENTED, "does not know 'configure'"),
-            ("close", b"{}", grpc.StatusCode.UNIMPLEMENTED, "does not know 'close'"),
-            ("log", b'{"limit":"5"}', grpc.StatusCode.INVALID_ARGUMENT, "limit: input should be a valid integer"),
-            ("log", b'{"limits":5}', grpc.StatusCode.INVALID_ARGUMENT, "limits: extra inputs are not permitted"),
-            ("log", b"{", grpc.StatusCode.INVALID_ARGUMENT, "log cannot be called like this"),
-            ("resolve", b'{"revision":"x"}', grpc.StatusCode.FAILED_PRECONDITION, "there is no alias or tag 'x'"),
+        for path, method, arguments, code, sentence in (
+            ("Maintenance/Configure", "configure", b"{}", grpc.StatusCode.UNIMPLEMENTED, "does not know '"),
+            ("Weights/Stream", "stream", b"{}", grpc.StatusCode.UNIMPLEMENTED, "does not know '"),
+            ("Registry/Close", "close", b"{}", grpc.StatusCode.UNIMPLEMENTED, "does not know '"),
+            (
+                "Versions/Log",
+                "log",
+                b'{"limit":"5"}',
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "limit: input should be a valid",
+            ),
+            ("Versions/Log", "log", b'{"limits":5}', grpc.StatusCode.INVALID_ARGUMENT, "limits: extra inputs are not"),
+            ("Versions/Log", "log", b"{", grpc.StatusCode.INVALID_ARGUMENT, "log cannot be called like this"),
+            (
+                "Versions/Resolve",
+                "resolve",
+                b'{"revision":"x"}',
+                grpc.StatusCode.FAILED_PRECONDITION,
+                "there is no alias",
+            ),
         ):
+            full = f"/{SERVICE}/Call" if all_in_one else f"/{PACKAGE}.{path}"
+            call = channel.unary_unary(full, CallRequest.SerializeToString, CallReply.FromString)
             with pytest.raises(grpc.RpcError) as caught:
-                call(CallRequest(protocol=PROTOCOL, method=method, json=arguments))
+                call(CallRequest(protocol=PROTOCOL, method=method if all_in_one else "", json=arguments))
             assert caught.value.code() == code
             assert sentence in str(caught.value.details())
+    service.stop(grace=1)
+
+
+def test_settings_are_for_the_registry_s_own_process(tmp_path: Path) -> None:
+    service = Service(tmp_path / "registry")
+    service.start()
+    with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
+        assert isinstance(registry.maintenance, Maintenance)
+        with pytest.raises(Refusal, match="configure works in a registry's own folder"):
+            registry.maintenance.configure("reserve_bytes", 0)
     service.stop(grace=1)
 
 
@@ -265,9 +291,9 @@ def test_another_protocol_is_refused_by_every_call_with_what_to_type(
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
         for ask in (
             registry.info,
-            lambda: registry.fetch("0" * 64),
-            lambda: registry.push(signer.seal(Receipt.model_construct()), {}),
-            lambda: next(registry.watch()),
+            lambda: registry.weights.fetch("0" * 64),
+            lambda: registry.weights.push(signer.seal(Receipt.model_construct()), {}),
+            lambda: next(registry.rounds.watch()),
         ):
             with pytest.raises(Refusal) as caught:
                 ask()
@@ -288,13 +314,18 @@ def test_a_method_that_is_not_known_says_which_side_to_upgrade(tmp_path: Path, t
     service = Service(tmp_path / "registry")
     service.start()
     with grpc.insecure_channel(service.address.removeprefix("grpc://")) as channel:
-        call = channel.unary_unary(f"/{SERVICE}/Call", CallRequest.SerializeToString, CallReply.FromString)
-        for method, arguments in (("of_tomorrow", b"{}"), ("log", b'{"of_tomorrow":1}')):
+        for path, method, arguments in (
+            ("Versions/of_tomorrow", "", b"{}"),
+            ("Versions/Log", "", b'{"of_tomorrow":1}'),
+            ("Registry/Call", "of_tomorrow", b"{}"),
+            ("Registry/Call", "log", b'{"of_tomorrow":1}'),
+        ):
+            call = channel.unary_unary(f"/{PACKAGE}.{path}", CallRequest.SerializeToString, CallReply.FromString)
             with pytest.raises(grpc.RpcError) as caught:
                 call(CallRequest(protocol=PROTOCOL, method=method, json=arguments, software=theirs))
             said = str(caught.value.details())
             assert "of_tomorrow" in said
-            if method == "of_tomorrow" or theirs != SOFTWARE:
+            if arguments == b"{}" or theirs != SOFTWARE:
                 assert said.endswith(f"{older} pip install --upgrade model-ratatouille")
     service.stop(grace=1)
 
@@ -306,8 +337,12 @@ def test_tools_find_the_calls_and_messages_by_reflection(tmp_path: Path) -> None
         described = ProtoReflectionDescriptorDatabase(channel)
         assert SERVICE in described.get_services()
         found = DescriptorPool(described).FindServiceByName(SERVICE)
-        assert sorted(found.methods_by_name) == ["Call", "Fetch", "Push", "Watch"]
+        assert sorted(found.methods_by_name) == ["Call", "Fetch", "Info", "Push", "Watch"]
         assert "software" in found.methods_by_name["Call"].input_type.fields_by_name
+        for call in CALLS.values():
+            name, _, method = call.path.removeprefix("/").partition("/")
+            assert name in described.get_services()
+            assert method in DescriptorPool(described).FindServiceByName(name).methods_by_name
     service.stop(grace=1)
 
 
@@ -317,7 +352,7 @@ def test_nobody_there_is_said_at_once(tmp_path: Path) -> None:
     registry = open_registry(f"grpc://127.0.0.1:{port}", cache=tmp_path)
     begun = time.monotonic()
     with pytest.raises(Unreachable, match=f"no registry answers at grpc://127.0.0.1:{port}"):
-        registry.log()
+        registry.versions.log()
     assert time.monotonic() - begun < 5
     registry.close()
 
@@ -330,9 +365,9 @@ def test_a_service_over_a_folder_that_is_in_use_sees_what_others_write(tmp_path:
         open_registry(service.address, cache=tmp_path / "c"),
     )
     version = str(beside.probed().version)
-    assert through.resolve(version[:10]) == version
+    assert through.versions.resolve(version[:10]) == version
     Maintainer(through, beside.signer).release(version)
-    assert beside.registry.aliases() == {"latest": version}
+    assert beside.registry.releases.aliases() == {"latest": version}
     through.close()
     beside.registry.close()
     service.stop(grace=1)

@@ -23,8 +23,8 @@ from hypothesis.stateful import (
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
-from registry.local import LocalRegistry
 from registry.records import Result
+from registry.services.local import LocalRegistry
 from tests.registry.world import World
 
 Tree = Any
@@ -52,8 +52,8 @@ class Base(RuleBasedStateMachine):
         self.open()
 
     def teardown(self) -> None:
-        for entry in self.registry.log(limit=1000):
-            assert self.registry.verify(entry.id).ok
+        for entry in self.registry.versions.log(limit=1000):
+            assert self.registry.versions.verify(entry.id).ok
         self.registry.close()
         shutil.rmtree(self.folder)
 
@@ -66,7 +66,7 @@ class History(Base):
     @initialize(target=known)
     def first(self) -> str:
         start = self.begin()
-        self.versions = [entry.id for entry in reversed(self.registry.log())]
+        self.versions = [entry.id for entry in reversed(self.registry.versions.log())]
         self.results = {str(start.version): start}
         self.counted: dict[str, int] = {}
         return str(start.version)
@@ -82,25 +82,25 @@ class History(Base):
     def train(self, start: str, seed: int) -> str:
         receipt, files = self.world.fine_tune(self.results[start], seed)
         self.world.lease(receipt)
-        return self.enter(self.registry.push(self.world.seal(receipt), files))
+        return self.enter(self.registry.weights.push(self.world.seal(receipt), files))
 
     @rule(target=known, parents=st.lists(known, min_size=1, max_size=4))
     def average(self, parents: list[str]) -> str:
         ordered = tuple(Parent(version=id, coefficient=parents.count(id)) for id in sorted(set(parents)))
-        return self.enter(self.registry.combine(Combination(parents=ordered)))
+        return self.enter(self.registry.work.combine(Combination(parents=ordered)))
 
     @rule(version=known)
     def evaluate(self, version: str) -> None:
         receipt = self.world.evaluation(self.results[version])
         self.world.lease(receipt)
-        self.registry.push(self.world.seal(receipt), {})
+        self.registry.weights.push(self.world.seal(receipt), {})
         self.counted[version] = 1
 
     @invariant()
     def the_log_is_the_model(self) -> None:
-        assert [entry.id for entry in reversed(self.registry.log(limit=1000))] == self.versions
+        assert [entry.id for entry in reversed(self.registry.versions.log(limit=1000))] == self.versions
         for version in self.counted:
-            assert any(one.evaluation.cell.split == "test" for one in self.registry.show(version).evaluations)
+            assert any(one.evaluation.cell.split == "test" for one in self.registry.versions.show(version).evaluations)
 
 
 class Names(Base):
@@ -151,10 +151,10 @@ class Names(Base):
     @invariant()
     def names_are_the_model(self) -> None:
         pointing = {name: moves[-1] for name, moves in self.moves.items() if moves}
-        assert self.registry.aliases() == pointing
-        assert {one.name: one.version for one in self.registry.tags()} == self.tags
+        assert self.registry.releases.aliases() == pointing
+        assert {one.name: one.version for one in self.registry.releases.tags()} == self.tags
         for name, target in {**pointing, **self.tags}.items():
-            assert self.registry.resolve(name) == target
+            assert self.registry.versions.resolve(name) == target
 
 
 class Retractions(Base):
@@ -181,7 +181,7 @@ class Retractions(Base):
         self.takes += 1  # a question that is open again gets another answer
         receipt, files = self.world.fine_tune(self.start, seed, note=f"take {self.takes}")
         self.world.lease(receipt)
-        return str(self.registry.push(self.world.seal(receipt), files).version)
+        return str(self.registry.weights.push(self.world.seal(receipt), files).version)
 
     @rule(target=averages, parents=st.lists(runs | averages, min_size=1, max_size=3, unique=True))
     def combine(self, parents: list[str]) -> str:
@@ -191,9 +191,9 @@ class Retractions(Base):
         ordered = tuple(Parent(version=id, coefficient=1 + place) for place, id in enumerate(parents))
         if any(self.state(id) != "admitted" for id in parents):
             with pytest.raises(Refusal, match="no version of this registry"):
-                self.registry.combine(Combination(parents=ordered))
+                self.registry.work.combine(Combination(parents=ordered))
             return parents[0]
-        version = str(self.registry.combine(Combination(parents=ordered)).version)
+        version = str(self.registry.work.combine(Combination(parents=ordered)).version)
         assert self.tree(version) == tuple((one.coefficient, self.tree(one.version)) for one in ordered)
         return version
 
@@ -212,11 +212,11 @@ class Retractions(Base):
         self.retracted.add(version)
         if self.released is not None and (left := self.without_retracted(self.released)) is not None:
             self.released = left
-            assert self.state(self.registry.resolve("stable")) == "admitted"
+            assert self.state(self.registry.versions.resolve("stable")) == "admitted"
 
     @invariant()
     def no_average_that_stands_has_a_parent_that_does_not(self) -> None:
-        states = {entry.id: entry for entry in self.registry.log(limit=1000)}
+        states = {entry.id: entry for entry in self.registry.versions.log(limit=1000)}
         for entry in states.values():
             if entry.state == "admitted" and entry.version.rule.name == "combine":
                 assert all(states[parent.version].state == "admitted" for parent in entry.version.parents)
@@ -224,14 +224,14 @@ class Retractions(Base):
     @invariant()
     def the_release_is_made_of_what_is_left(self) -> None:
         if self.released is not None:
-            assert self.tree(self.registry.resolve("stable")) == self.released
+            assert self.tree(self.registry.versions.resolve("stable")) == self.released
 
     def state(self, version: str) -> str:
-        return self.registry.show(version).entry.state
+        return self.registry.versions.show(version).entry.state
 
     def tree(self, version: str) -> Tree:
         """What a version is made of, as the registry has it."""
-        made = self.registry.show(version).entry.version
+        made = self.registry.versions.show(version).entry.version
         if made.rule.name != "combine":
             return version
         return tuple((parent.coefficient, self.tree(parent.version)) for parent in made.parents)

@@ -24,12 +24,12 @@ from ratatouille.exchange.version import Combination
 from ratatouille.recipes.round import Round
 from ratatouille.record import Record, canonical_json, sha256
 from registry.history.scores import counted
-from registry.local import LocalRegistry
 from registry.migrations import configuration
 from registry.places import DATABASE, FILE
 from registry.records import RoundRecord
 from registry.schema import ScoreRow
-from registry.service.wire import METHODS
+from registry.service.wire import CALLS
+from registry.services.local import LocalRegistry
 from tests.registry.postgresql_server import PostgresqlServer
 from tests.registry.stored import FIXTURES, answers, keep, make, restore
 
@@ -112,10 +112,10 @@ def test_a_stored_registry_says_what_it_said_when_it_was_written(fixture: Path, 
 
 
 def test_new_columns_of_a_stored_registry_are_filled(opened: LocalRegistry) -> None:
-    moves = opened.alias_history("stable")
+    moves = opened.releases.alias_history("stable")
     assert [*[move.version for move in moves][1:], None] == [move.before for move in moves]
     assert [move.message for move in moves] == ["back", "better", "the first"]
-    with opened._database.read() as connection:
+    with opened.storage.database.read() as connection:
         rows = connection.execute(text("SELECT receipt, node FROM versions")).all()
         signed = connection.execute(text("SELECT receipt, node FROM contributions")).all()
     signers = {row.receipt: row.node for row in signed}
@@ -135,7 +135,7 @@ def test_scores_that_were_sums_of_floats_are_made_again_exactly(tmp_path: Path) 
             noise = text(f"UPDATE scores SET {metric} = {metric} * (1 + 3e-16)")
             assert connection.execute(noise).rowcount > 0
     engine.dispose()
-    with closing(LocalRegistry(folder)) as registry, registry._database.read() as connection:
+    with closing(LocalRegistry(folder)) as registry, registry.storage.database.read() as connection:
         rows = [dict(row) for row in connection.execute(select(ScoreRow.__table__)).mappings()]
         pairs = {(row["featurizer"], row["head"]) for row in rows}
         right = [row for one, two in pairs for row in counted(connection, {"featurizer": one, "head": two})]
@@ -143,10 +143,10 @@ def test_scores_that_were_sums_of_floats_are_made_again_exactly(tmp_path: Path) 
 
 
 def test_a_stored_registry_goes_on(opened: LocalRegistry) -> None:
-    before = opened.events()[-1].number
-    opened.note("round", "kind", "subject", "new")
-    assert [event.text for event in opened.events(before)] == ["new"]
-    assert opened.events(before)[0].number > before
+    before = opened.rounds.events()[-1].number
+    opened.rounds.note("round", "kind", "subject", "new")
+    assert [event.text for event in opened.rounds.events(before)] == ["new"]
+    assert opened.rounds.events(before)[0].number > before
 
 
 def test_what_peers_sent_is_read_with_the_same_digest(fixture: Path) -> None:
@@ -164,10 +164,10 @@ def test_what_peers_sent_is_read_with_the_same_digest(fixture: Path) -> None:
 def test_answers_of_a_service_of_that_release_are_read(fixture: Path) -> None:
     said = json.loads((fixture / "answers.json").read_text())
     for name in ("tasks", "architecture", "log", "results", "aliases", "alias_history", "rounds", "events"):
-        METHODS[name].result(json.dumps(said[name]).encode())
+        CALLS[name].result(json.dumps(said[name]).encode())
     for name in ("show", "lineage", "verify"):
         for one in said[name]:
-            METHODS[name].result(json.dumps(one).encode())
+            CALLS[name].result(json.dumps(one).encode())
 
 
 def test_a_database_with_a_broken_reference_is_left_as_it_is(tmp_path: Path) -> None:
@@ -190,11 +190,11 @@ def test_a_long_history_is_migrated_with_all_its_references(tmp_path: Path) -> N
         database.create_function("sha", 1, lambda number: sha256(str(number).encode()), deterministic=True)
         database.executescript(MANY)
     with closing(LocalRegistry(folder)) as registry:
-        assert len(registry.log(limit=10_000)) == 10_000
-        assert registry.resolve(sha256(b"10000")) == sha256(b"10000")
-        moves = registry.alias_history("many")
+        assert len(registry.versions.log(limit=10_000)) == 10_000
+        assert registry.versions.resolve(sha256(b"10000")) == sha256(b"10000")
+        moves = registry.releases.alias_history("many")
         assert [move.version for move in moves][1:] == [move.before for move in moves][:-1]
-        with registry._database.read() as connection:
+        with registry.storage.database.read() as connection:
             assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
             nodes = "SELECT count(*) FROM versions JOIN contributions USING (receipt, node)"
             assert connection.execute(text(nodes)).scalar_one() >= 10_000

@@ -20,9 +20,9 @@ from ratatouille.exchange.version import Combination
 from ratatouille.weights.canonical import encode
 from registry.blobs import windows
 from registry.blobs.opening import open_store
-from registry.local import LocalRegistry
 from registry.records import Result
 from registry.service.process import Service
+from registry.services.local import LocalRegistry
 from tests.registry.behind import direct, replace
 from tests.registry.conftest import Start
 from tests.registry.s3 import Weed
@@ -55,23 +55,23 @@ def test_what_is_wrong_in_the_store_is_named_by_fetch_combine_and_verify(
 ) -> None:
     start = world.probed()
     one, two = world.tuned(start, 2), world.tuned(start, 3)
-    mean = world.registry.combine(of(one, two))
+    mean = world.registry.work.combine(of(one, two))
     name = str(one.head)[:12]
     replace(world, str(one.head), BAD[how](encode(head(2))))
     with closing(direct(world)) as local, pytest.raises(Refusal, match=name):
-        local.fetch(str(one.head))
+        local.weights.fetch(str(one.head))
     with pytest.raises(Refusal, match=name):
-        world.registry.fetch(str(one.head))
+        world.registry.weights.fetch(str(one.head))
     with pytest.raises(Refusal, match=name):
-        world.registry.combine(of(start, one, two))
+        world.registry.work.combine(of(start, one, two))
     for version, what in ((one, "head"), (mean, "average")):
-        failed = [check for check in world.registry.verify(str(version.version)).checks if not check.ok]
+        failed = [check for check in world.registry.versions.verify(str(version.version)).checks if not check.ok]
         assert [check.what for check in failed] == [what]
         assert name in failed[0].detail
     replace(world, str(one.head), encode(head(2)))
-    assert world.registry.fetch(str(one.head)).read_bytes() == encode(head(2))
-    assert world.registry.combine(of(start, one, two)).version is not None
-    assert world.registry.verify(str(mean.version)).ok
+    assert world.registry.weights.fetch(str(one.head)).read_bytes() == encode(head(2))
+    assert world.registry.work.combine(of(start, one, two)).version is not None
+    assert world.registry.versions.verify(str(mean.version)).ok
 
 
 def test_an_average_has_the_same_bits_from_a_folder_from_elsewhere_and_past_a_cache_that_is_too_small(
@@ -93,10 +93,10 @@ def test_an_average_has_the_same_bits_from_a_folder_from_elsewhere_and_past_a_ca
         world = World(local, folder / "files", Signer.open(tmp_path / "node.key"))
         world.define()
         start = world.probed()
-        result = local.combine(of(*[world.tuned(start, seed) for seed in range(2, 8)]))
+        result = local.work.combine(of(*[world.tuned(start, seed) for seed in range(2, 8)]))
         averages[name] = (result.featurizer, result.head)
         kept[name] = {path.name for path in (folder / "registry" / "cache" / "blobs").glob("*/*")}
-        assert local.verify(str(result.version)).ok
+        assert local.versions.verify(str(result.version)).ok
         local.close()
     assert len(set(averages.values())) == 1
     assert kept["folder"] == set()
@@ -111,7 +111,7 @@ def test_a_fetch_from_elsewhere_goes_on_at_any_offset(s3: Weed, tmp_path: Path) 
     world = a_world(service.address, tmp_path)
     receipt, files = a_large_import(world)
     digest = str(receipt.featurizer)
-    world.registry.push(world.seal(receipt), files)
+    world.registry.weights.push(world.seal(receipt), files)
     shutil.rmtree(tmp_path / "registry" / "cache" / "blobs")
 
     class BreakError(Exception):
@@ -122,9 +122,9 @@ def test_a_fetch_from_elsewhere_goes_on_at_any_offset(s3: Weed, tmp_path: Path) 
             raise BreakError
 
     with pytest.raises(BreakError):
-        world.registry.fetch(digest, give_up)
+        world.registry.weights.fetch(digest, give_up)
     fetched: list[int] = []
-    path = world.registry.fetch(digest, lambda done, total: fetched.append(done))
+    path = world.registry.weights.fetch(digest, lambda done, total: fetched.append(done))
     assert path.read_bytes() == files[digest].read_bytes()
     assert fetched[0] > path.stat().st_size // 3
     world.registry.close()
@@ -156,15 +156,15 @@ def test_killed_while_it_uploads_a_push_is_pushed_again_and_nothing_is_lost(
             killer.start()
 
     with suppress(Unreachable):
-        world.registry.push(world.seal(receipt), files, all_sent)
+        world.registry.weights.push(world.seal(receipt), files, all_sent)
     killer.join()
     assert open_store(blobs).size(digest) in (None, size)
     second = make_service(folder, int(first.url.rsplit(":", 1)[1]))
     sent: list[int] = []
-    result = world.registry.push(world.seal(receipt), files, lambda done, total: sent.append(done))
+    result = world.registry.weights.push(world.seal(receipt), files, lambda done, total: sent.append(done))
     assert sent == []  # nothing goes over the wire twice
-    assert world.registry.verify(str(result.version)).ok
-    assert [event.kind for event in world.registry.events()] == ["version"]
+    assert world.registry.versions.verify(str(result.version)).ok
+    assert [event.kind for event in world.registry.rounds.events()] == ["version"]
     assert list((folder / "receiving").iterdir()) == []
     assert second.end() == 0
 
@@ -181,23 +181,23 @@ def test_a_store_that_is_away_stops_weights_and_nothing_else(
     receipt, files = world.fine_tune(start, 4)
     world.lease(receipt)
     own_s3.kill()
-    assert len(world.registry.log()) == 4
+    assert len(world.registry.versions.log()) == 4
     for call in (
-        lambda: world.registry.push(world.seal(receipt), files),
-        lambda: world.registry.fetch(str(start.head)),
-        lambda: world.registry.combine(of(*tuned)),
-        lambda: world.registry.verify(str(start.version)),
+        lambda: world.registry.weights.push(world.seal(receipt), files),
+        lambda: world.registry.weights.fetch(str(start.head)),
+        lambda: world.registry.work.combine(of(*tuned)),
+        lambda: world.registry.versions.verify(str(start.version)),
     ):
         with pytest.raises(Unreachable, match="does not answer"):
             call()
     service.sweep()
     assert "the folder was not swept: the store" in caplog.text
     own_s3.start()
-    result = world.registry.push(world.seal(receipt), files)
-    assert world.registry.verify(str(result.version)).ok
-    assert world.registry.combine(of(*tuned)).version is not None
-    assert world.registry.fetch(str(start.head)).exists()
-    assert [event.kind for event in world.registry.events()].count("rejected") == 0
+    result = world.registry.weights.push(world.seal(receipt), files)
+    assert world.registry.versions.verify(str(result.version)).ok
+    assert world.registry.work.combine(of(*tuned)).version is not None
+    assert world.registry.weights.fetch(str(start.head)).exists()
+    assert [event.kind for event in world.registry.rounds.events()].count("rejected") == 0
     world.registry.close()
     service.stop(grace=5)
 

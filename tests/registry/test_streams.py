@@ -15,9 +15,9 @@ from ratatouille.errors import Unreachable
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from registry.opening import open_registry
-from registry.port import Registry
-from registry.service import client, servicer
+from registry.service import client, servicer, wire
 from registry.service.process import Service
+from registry.services.registry import Registry
 from tests.registry.proxy import Proxy
 from tests.registry.test_service import a_large_import, a_world
 from tests.registry.test_watching import once_reachable
@@ -38,7 +38,7 @@ class Line:
         self.size = self.files[self.digest].stat().st_size
 
     def push(self, registry: Registry | None = None, progress: Callable[[int, int], None] | None = None) -> str:
-        pushed = (registry or self.world.registry).push(self.world.seal(self.receipt), self.files, progress)
+        pushed = (registry or self.world.registry).weights.push(self.world.seal(self.receipt), self.files, progress)
         return str(pushed.version)
 
     def close(self) -> None:
@@ -74,29 +74,29 @@ def test_a_push_over_a_line_that_is_cut_goes_on_where_it_was(line: Line, tmp_pat
     sent: list[int] = []
     once_reachable(lambda: line.push(progress=lambda done, _: sent.append(done)))
     assert sent[0] > line.size // 8  # what had come was not sent again
-    assert [event.kind for event in line.direct.events()] == ["version"]
-    assert line.direct.verify(line.push()).ok
+    assert [event.kind for event in line.direct.rounds.events()] == ["version"]
+    assert line.direct.versions.verify(line.push()).ok
 
 
 def test_a_push_whose_acknowledgement_was_lost_is_acknowledged_again(line: Line) -> None:
     pool = ThreadPoolExecutor(1)
-    committed = pool.submit(lambda: next(line.direct.watch(0, kinds=["version"])).subject)
+    committed = pool.submit(lambda: next(line.direct.rounds.watch(0, kinds=["version"])).subject)
     committed.add_done_callback(lambda _: line.proxy.mend())
     with pytest.raises(Unreachable):
         line.push(progress=halfway(line.proxy.swallow_answers))
     version = committed.result()
     once_reachable(lambda: line.push() == version or pytest.fail("another version"))
-    assert [event.kind for event in line.direct.events()] == ["version"]
+    assert [event.kind for event in line.direct.rounds.events()] == ["version"]
 
 
 def test_a_fetch_over_a_line_that_is_cut_goes_on_where_it_was(line: Line) -> None:
     line.push(line.direct)
     with pytest.raises(Unreachable):
-        line.world.registry.fetch(line.digest, halfway(line.proxy.cut))
+        line.world.registry.weights.fetch(line.digest, halfway(line.proxy.cut))
     got: list[int] = []
-    once_reachable(lambda: line.world.registry.fetch(line.digest, lambda done, _: got.append(done)))
+    once_reachable(lambda: line.world.registry.weights.fetch(line.digest, lambda done, _: got.append(done)))
     assert got[0] > line.size // 2
-    assert line.world.registry.fetch(line.digest).read_bytes() == line.files[line.digest].read_bytes()
+    assert line.world.registry.weights.fetch(line.digest).read_bytes() == line.files[line.digest].read_bytes()
 
 
 def test_a_blocked_line_ends_the_transfer_on_both_sides_and_frees_the_file(
@@ -111,10 +111,10 @@ def test_a_blocked_line_ends_the_transfer_on_both_sides_and_frees_the_file(
     line.proxy.mend()
     once_reachable(lambda: line.world.registry.info())
     with pytest.raises(Unreachable, match=r"fetch was ended by the registry at .*, or was silent for too long"):
-        line.world.registry.fetch(line.digest, halfway(line.proxy.block))
+        line.world.registry.weights.fetch(line.digest, halfway(line.proxy.block))
     line.proxy.mend()
-    once_reachable(lambda: line.world.registry.fetch(line.digest))
-    assert line.direct.verify(version).ok
+    once_reachable(lambda: line.world.registry.weights.fetch(line.digest))
+    assert line.direct.versions.verify(version).ok
 
 
 def test_transfers_that_are_hung_up_free_their_places(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,15 +135,15 @@ def test_transfers_that_are_hung_up_free_their_places(line: Line, monkeypatch: p
 
             def hang_up(registry: Registry = registry) -> None:
                 with pytest.raises(EnoughError):
-                    registry.fetch(line.digest, enough)
+                    registry.weights.fetch(line.digest, enough)
 
             once_reachable(hang_up)
     service.stop(grace=1)
 
 
 def test_no_call_waits_for_ever_for_somebody_who_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "DEADLINE_SECONDS", 0.3)
-    monkeypatch.setattr(client, "LONG_DEADLINES", {})
+    monkeypatch.setattr(wire, "DEADLINE_SECONDS", 0.3)
+    monkeypatch.setattr(wire, "SLOW_DEADLINE_SECONDS", 0.3)
     monkeypatch.setattr(client, "IDLE_SECONDS", 0.3)
     monkeypatch.setattr(client, "BEAT_SECONDS", 0.1)
     with (
@@ -153,10 +153,10 @@ def test_no_call_waits_for_ever_for_somebody_who_says_nothing(tmp_path: Path, mo
         sealed = Signer.open(tmp_path / "key").seal(Receipt.model_construct())
         for ask in (
             registry.info,
-            lambda: registry.verify("latest"),
-            lambda: registry.fetch("0" * 64),
-            lambda: registry.push(sealed, {}),
-            lambda: next(registry.watch()),
+            lambda: registry.versions.verify("latest"),
+            lambda: registry.weights.fetch("0" * 64),
+            lambda: registry.weights.push(sealed, {}),
+            lambda: next(registry.rounds.watch()),
         ):
             with pytest.raises(Unreachable, match=r"did not answer .* in time|was silent for too long"):
                 ask()

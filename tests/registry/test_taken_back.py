@@ -26,7 +26,7 @@ def imported(world: World, start: Result, body: int, top: int | None, signer: Si
     )
     who = signer or world.signer
     receipt = Receipt(assignment=work, parents=(str(start.version),), node=who.node, featurizer=first, head=second)
-    return world.registry.push(who.seal(receipt), files)
+    return world.registry.weights.push(who.seal(receipt), files)
 
 
 def test_the_weights_of_a_retracted_version_are_refused_whole_and_with_another_head(world: World) -> None:
@@ -42,7 +42,9 @@ def test_the_weights_of_a_retracted_version_are_refused_whole_and_with_another_h
 def test_a_retracted_head_on_the_foundation_is_refused_and_the_foundation_is_not(world: World) -> None:
     start = world.probed()
     world.maintainer.retract(str(start.version), "wrong labels")
-    base = Result(work_id="0" * 64, version=world.registry.show(str(start.version)).entry.version.parents[0].version)
+    base = Result(
+        work_id="0" * 64, version=world.registry.versions.show(str(start.version)).entry.version.parents[0].version
+    )
     with pytest.raises(Refusal, match="these weights are that of version"):
         imported(world, base, 0, 1)
     assert imported(world, base, 0, 9).version is not None

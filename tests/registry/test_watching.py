@@ -1,4 +1,4 @@
-"""Following the log, over every implementation of the port."""
+"""Following the log, over every kind of registry."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from ratatouille.errors import Unreachable
-from registry.local import LocalRegistry
 from registry.opening import open_registry
-from registry.port import Registry
 from registry.records import Event, RoundRecord
 from registry.service.process import Service
+from registry.services.local import LocalRegistry
+from registry.services.registry import Registry
 from tests.registry.conftest import Start
 from tests.registry.world import World
 
@@ -28,7 +28,7 @@ def registry(world: World) -> Registry:
 
 
 def ask(registry: Registry, name: str) -> None:
-    registry.request_round(RoundRecord(id=name, name=name, spec="{}", state="requested", created=1, changed=1))
+    registry.rounds.request_round(RoundRecord(id=name, name=name, spec="{}", state="requested", created=1, changed=1))
 
 
 def once_reachable(do: Callable[[], object], seconds: float = 20) -> None:
@@ -44,28 +44,28 @@ def once_reachable(do: Callable[[], object], seconds: float = 20) -> None:
 
 
 def taken(registry: Registry, many: int, **asked: object) -> list[Event]:
-    watched: Iterator[Event] = registry.watch(**asked)  # type: ignore[arg-type]
+    watched: Iterator[Event] = registry.rounds.watch(**asked)  # type: ignore[arg-type]
     events = list(islice(watched, many))
     watched.close()  # type: ignore[attr-defined]
     return events
 
 
 def test_lines_that_are_there_come_at_once_and_new_ones_when_they_happen(registry: Registry) -> None:
-    known = registry.events()
-    watched = registry.watch(0)
+    known = registry.rounds.events()
+    watched = registry.rounds.watch(0)
     assert list(islice(watched, len(known))) == known
     for number in range(3):
-        registry.note("one", "note", "subject", f"line {number}")
+        registry.rounds.note("one", "note", "subject", f"line {number}")
         assert next(watched).text == f"line {number}"
     assert [event.text for event in taken(registry, 2, after=known[-1].number + 1)] == ["line 1", "line 2"]
 
 
 def test_from_now_on_leaves_out_what_was(registry: Registry) -> None:
-    watched = registry.watch()
+    watched = registry.rounds.watch()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(next, watched)
         while not first.done():  # it watches from some moment on
-            registry.note("one", "note", "subject", "new")
+            registry.rounds.note("one", "note", "subject", "new")
             time.sleep(0.05)
     assert first.result().text == "new"
 
@@ -74,8 +74,8 @@ def test_only_lines_of_a_round_and_of_some_kinds(registry: Registry) -> None:
     ask(registry, "one")
     ask(registry, "two")
     for name in ("one", "two"):
-        registry.note(name, "failure", "subject", f"{name} failed")
-        registry.note(name, "remark", "subject", f"{name} went on")
+        registry.rounds.note(name, "failure", "subject", f"{name} failed")
+        registry.rounds.note(name, "remark", "subject", f"{name} went on")
     assert [event.text for event in taken(registry, 3, after=0, round="two")] == [
         "two requested",
         "two failed",
@@ -87,11 +87,11 @@ def test_only_lines_of_a_round_and_of_some_kinds(registry: Registry) -> None:
 
 
 def test_many_watchers_see_every_line_of_many_writers_in_order_and_once(registry: Registry) -> None:
-    begin = registry.events()[-1].number
+    begin = registry.rounds.events()[-1].number
 
     def write(writer: int) -> None:
         for number in range(20):
-            registry.note(f"{writer}", "note", "subject", f"{number}")
+            registry.rounds.note(f"{writer}", "note", "subject", f"{number}")
 
     with ThreadPoolExecutor(16) as pool:
         watchers = [pool.submit(taken, registry, 80, after=begin) for _ in range(8)]
@@ -105,18 +105,18 @@ def test_many_watchers_see_every_line_of_many_writers_in_order_and_once(registry
 
 
 def test_lines_written_by_another_process_are_seen(world: World) -> None:
-    begin = world.registry.events()[-1].number
+    begin = world.registry.rounds.events()[-1].number
     with closing(LocalRegistry(world.folder.parent / "registry")) as beside:
-        watched = world.registry.watch(begin)
-        beside.note("one", "note", "subject", "from beside")
+        watched = world.registry.rounds.watch(begin)
+        beside.rounds.note("one", "note", "subject", "from beside")
         assert next(watched).text == "from beside"
 
 
 def test_a_watcher_in_process_ends_when_the_registry_is_closed(tmp_path: Path) -> None:
     registry = LocalRegistry(tmp_path / "registry")
-    registry.note("one", "note", "subject", "text")
+    registry.rounds.note("one", "note", "subject", "text")
     with ThreadPoolExecutor(1) as pool:
-        watcher = pool.submit(list, registry.watch(0))
+        watcher = pool.submit(list, registry.rounds.watch(0))
         while registry.watching._looking is False:
             time.sleep(0.01)
         registry.watching.close()
@@ -131,15 +131,15 @@ def test_a_watcher_ends_with_the_service_and_goes_on_after_a_restart(
     shutil.copytree(beginning / "registry", folder)
     first = make_service(folder)
     with closing(open_registry(first.url, cache=tmp_path / "cache")) as registry:
-        known = registry.events()
-        watched = registry.watch(0)
+        known = registry.rounds.events()
+        watched = registry.rounds.watch(0)
         seen = list(islice(watched, len(known)))
         assert first.end() == 0
         assert list(watched) == []
         with pytest.raises(Unreachable, match="no registry answers"):
-            next(registry.watch(seen[-1].number))
+            next(registry.rounds.watch(seen[-1].number))
         make_service(folder, int(first.url.rsplit(":", 1)[1]))
-        once_reachable(lambda: registry.note("one", "note", "subject", "later"))
+        once_reachable(lambda: registry.rounds.note("one", "note", "subject", "later"))
         assert [event.text for event in taken(registry, 1, after=seen[-1].number)] == ["later"]
 
 
@@ -152,22 +152,22 @@ def test_signs_of_life_come_when_nothing_happens_and_silence_ends_the_stream(
     service.start()
     with closing(LocalRegistry(tmp_path / "registry")) as local:
         steps = local.watching.steps(None)
-        last = local.events()[-1].number
+        last = local.rounds.events()[-1].number
         assert list(islice(steps, 4)) == [last] * 4
         steps.close()  # type: ignore[attr-defined]
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
         monkeypatch.setattr("registry.service.client.BEAT_SECONDS", 0.5)
-        watched = registry.watch(last)
+        watched = registry.rounds.watch(last)
         with ThreadPoolExecutor(1) as pool:
             event = pool.submit(next, watched)
             time.sleep(3)  # longer than it would wait without signs of life
-            registry.note("one", "note", "subject", "text")
+            registry.rounds.note("one", "note", "subject", "text")
             assert event.result().text == "text"
         watched.close()  # type: ignore[attr-defined]
         monkeypatch.setattr("registry.history.watching.BEAT_SECONDS", 60.0)
         monkeypatch.setattr("registry.service.client.BEAT_SECONDS", 0.05)
         with pytest.raises(Unreachable, match=r"watch was ended by the registry at .*, or was silent for too long"):
-            list(registry.watch())
+            list(registry.rounds.watch())
     service.stop(grace=5)
 
 
@@ -179,11 +179,11 @@ def test_a_watcher_that_hangs_up_frees_its_place(
     service = Service(tmp_path / "registry")
     service.start()
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
-        watchers = [registry.watch(0) for _ in range(2)]
+        watchers = [registry.rounds.watch(0) for _ in range(2)]
         for one in watchers:
             next(one)
         with pytest.raises(Unreachable, match="this peer has 2 watchers already"):
-            next(registry.watch(0))
+            next(registry.rounds.watch(0))
         watchers[0].close()  # type: ignore[attr-defined]
         once_reachable(lambda: taken(registry, 1, after=0))
         watchers[1].close()  # type: ignore[attr-defined]

@@ -9,11 +9,11 @@ from pydantic_core import to_json
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.version import Combination, Parent
-from registry.local import LocalRegistry
-from registry.port import Registry
 from registry.proto.generate import GENERATED, HERE, generate
 from registry.records import Result
-from registry.service.wire import METHODS
+from registry.service.wire import CALLS, SLOW_DEADLINE_SECONDS
+from registry.services.method import Service
+from registry.services.registry import SERVICES, Registry
 
 CALM = settings(deadline=None, max_examples=40)
 """No deadline: tests share the machine."""
@@ -27,10 +27,35 @@ def test_the_generated_messages_are_those_of_the_proto_file(tmp_path: Path) -> N
         )
 
 
-def test_every_method_of_the_port_travels_or_is_a_stream() -> None:
-    methods = {name for name, value in vars(Registry).items() if callable(value) and not name.startswith("_")}
-    assert methods - METHODS.keys() == {"fetch", "push", "watch", "close"}
-    assert all(hasattr(LocalRegistry, name) for name in methods)
+def test_every_public_method_of_a_service_travels_unless_it_is_for_its_own_process() -> None:
+    public = [
+        name
+        for service in (Registry, *SERVICES.values())
+        for name, value in vars(service).items()
+        if callable(value) and not name.startswith("_")
+    ]
+    assert len(public) == len(set(public))
+    assert set(public) - CALLS.keys() == {"close", "settings", "configure", "stream"}
+    assert {name for name, call in CALLS.items() if call.method.declaration.stream} == {"fetch", "push", "watch"}
+
+
+def test_each_method_has_a_path_of_its_own_in_grpc() -> None:
+    assert CALLS["log"].path == "/ratatouille.registry.v1.Versions/Log"
+    assert CALLS["move_alias"].path == "/ratatouille.registry.v1.Releases/MoveAlias"
+    assert len({call.path for call in CALLS.values()}) == len(CALLS)
+
+
+def test_slow_methods_are_waited_for_longer() -> None:
+    slow = {name for name, call in CALLS.items() if call.deadline == SLOW_DEADLINE_SECONDS}
+    assert slow == {"combine", "retract", "collect", "verify", "audit", "diff"}
+
+
+def test_a_method_without_a_role_is_no_method_of_a_service() -> None:
+    def forget(self: Service) -> None:
+        """Anything."""
+
+    with pytest.raises(TypeError, match=r"Careless\.forget does not declare who may call it"):
+        type("Careless", (Service,), {"forget": forget})
 
 
 @CALM
@@ -40,7 +65,7 @@ def test_every_method_of_the_port_travels_or_is_a_stream() -> None:
 )
 def test_arguments_arrive_as_they_were_given(coefficient: float, message: str) -> None:
     asked = Combination(parents=(Parent(version="a" * 64, coefficient=coefficient),), purpose="soup")
-    method = METHODS["combine"]
+    method = CALLS["combine"]
     arrived = method.decode(method.encode(asked, message=message))
     assert arrived == {"combination": asked, "round": None, "message": message}
     assert arrived["combination"].work_id == asked.work_id
@@ -48,13 +73,13 @@ def test_arguments_arrive_as_they_were_given(coefficient: float, message: str) -
 
 def test_results_arrive_as_they_were_returned() -> None:
     result = Result(work_id="a" * 64, seconds=1.5)
-    assert METHODS["results"].result(to_json({"a" * 64: result})) == {"a" * 64: result}
-    assert METHODS["lease"].result(to_json(None)) is None
+    assert CALLS["results"].result(to_json({"a" * 64: result})) == {"a" * 64: result}
+    assert CALLS["lease"].result(to_json(None)) is None
 
 
 def test_an_answer_of_other_software_says_what_to_do() -> None:
     with pytest.raises(Refusal, match=r"answers info as other software would \(colour: extra .*pip install --upgrade"):
-        METHODS["info"].result(b'{"software":"ratatouille 9.0.0","colour":"red"}')
+        CALLS["info"].result(b'{"software":"ratatouille 9.0.0","colour":"red"}')
 
 
 @pytest.mark.parametrize(
@@ -62,4 +87,4 @@ def test_an_answer_of_other_software_says_what_to_do() -> None:
 )
 def test_arguments_that_do_not_fit_are_refused(data: bytes) -> None:
     with pytest.raises(Refusal, match="release cannot be called like this"):
-        METHODS["release"].decode(data)
+        CALLS["release"].decode(data)

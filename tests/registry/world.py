@@ -21,8 +21,8 @@ from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture, Tensor
 from ratatouille.weights.canonical import Array, encode
 from registry.changes.maintain import Maintainer
-from registry.port import Registry
 from registry.records import Result
+from registry.services.registry import Registry
 
 NETWORK = Architecture(
     name="tiny",
@@ -107,13 +107,13 @@ class World:
 
     def define(self) -> None:
         """Enter the architecture and the task."""
-        self.registry.define_architecture(NETWORK)
-        self.registry.define_task(PETS)
+        self.registry.definitions.define_architecture(NETWORK)
+        self.registry.definitions.define_task(PETS)
 
     def foundation(self, seed: int = 0, source: str = "the sea") -> Result:
         """Import a featurizer."""
         receipt, files = self.foundation_receipt(seed, source)
-        return self.registry.push(self.seal(receipt), files)
+        return self.registry.weights.push(self.seal(receipt), files)
 
     def foundation_receipt(self, seed: int = 0, source: str = "the sea") -> tuple[Receipt, dict[str, Path]]:
         """The import of a featurizer."""
@@ -125,7 +125,7 @@ class World:
         """A foundation with a head for the pets."""
         base = self.foundation()
         receipt, files = self.probe(base)
-        known = self.registry.results([receipt.work_id])
+        known = self.registry.work.results([receipt.work_id])
         return known.get(receipt.work_id) or self.work(receipt, files)
 
     def probe(self, base: Result, seed: int = 1) -> tuple[Receipt, dict[str, Path]]:
@@ -222,30 +222,30 @@ class World:
         assert isinstance(receipt.assignment, NodeAssignment)
         lease = Lease.on(receipt.assignment, receipt.node, seconds)
         try:
-            return self.registry.lease(self.signer.seal(lease))
+            return self.registry.work.lease(self.signer.seal(lease))
         except Unreachable as unreachable:
             if "does not offer" not in str(unreachable):
                 raise
         self.offer(stock_for(receipt.assignment))
-        return self.registry.lease(self.signer.seal(lease))
+        return self.registry.work.lease(self.signer.seal(lease))
 
     def offer(self, *stock: Held, name: str = "zoo", seconds: float = 3600.0) -> None:
         """Offer data; all nodes of the world hold the same."""
-        self.registry.offer(make_offer(self.signer, name, stock or (STOCK,), seconds=seconds))
+        self.registry.work.offer(make_offer(self.signer, name, stock or (STOCK,), seconds=seconds))
 
     def release(self, work_id: str) -> None:
         """Give a lease back."""
         given = LeaseReturn(work_id=work_id, node=self.signer.node, issued=time.time())
-        self.registry.release(self.signer.seal(given))
+        self.registry.work.release(self.signer.seal(given))
 
     def leave(self) -> None:
         """Withdraw the offer."""
-        self.registry.withdraw_offer(self.signer.seal(OfferWithdrawal(node=self.signer.node, issued=time.time())))
+        self.registry.work.withdraw_offer(self.signer.seal(OfferWithdrawal(node=self.signer.node, issued=time.time())))
 
     def work(self, receipt: Receipt, files: dict[str, Path]) -> Result:
         """Take the lease and push."""
         assert self.lease(receipt) is not None
-        return self.registry.push(self.seal(receipt), files)
+        return self.registry.weights.push(self.seal(receipt), files)
 
     def tuned(self, start: Result, seed: int) -> Result:
         """A fine-tuned version."""

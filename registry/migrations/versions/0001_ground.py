@@ -1,4 +1,4 @@
-"""The ground: all tables of version 0.1."""
+"""The storage: all tables of version 0.1."""
 
 from __future__ import annotations
 

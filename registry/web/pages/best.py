@@ -9,8 +9,8 @@ from ratatouille.exchange.assignment import Slice, Split
 from ratatouille.record import Record
 from registry.commands.sentences import about
 from registry.pages import every
-from registry.port import Registry
 from registry.records import DomainScore, Metric, Ranked, Ranking
+from registry.services.registry import Registry
 from registry.web.asked import Asked, NotThere
 from registry.web.brief import Brief, brief
 from registry.web.page import Page
@@ -71,7 +71,7 @@ def page(registry: Registry, asked: Asked) -> Page:
     Raises:
         NotThere: for a task that is not defined.
     """
-    tasks = list(every(lambda last: registry.tasks(last.name if last else "")))
+    tasks = list(every(lambda last: registry.definitions.tasks(last.name if last else "")))
     tasks.sort(key=lambda task: (task.kind != "target", task.name))
     names = tuple(task.name for task in tasks)
     name = asked.text("task") or next(iter(names), "")
@@ -110,7 +110,7 @@ def _ranking(registry: Registry, wanted: Wanted) -> Ranking | str:
     """The ranking, or why there is none."""
     try:
         which = (wanted.task, wanted.domain, wanted.split, wanted.metric, wanted.slice, wanted.trial)
-        return registry.best(*which, limit=MOST)
+        return registry.versions.best(*which, limit=MOST)
     except Unavailable:
         raise
     except Refusal as refusal:

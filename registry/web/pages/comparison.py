@@ -11,8 +11,8 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.record import Record
 from registry.commands.history import receipt_facts
 from registry.commands.sentences import related
-from registry.port import Registry
 from registry.records import CellDifference, Difference, Entry, Gap, Metric, PartDifference, TensorDifference
+from registry.services.registry import Registry
 from registry.web.asked import Asked, NotThere
 from registry.web.brief import Brief, brief
 from registry.web.listing import MOST_ALIASES, recent_moves
@@ -80,7 +80,10 @@ def page(registry: Registry, asked: Asked) -> Page:
         weights=weights,
         parts=found.parts if found else (),
         facts=tuple(_facts(registry, found)) if found else (),
-        names=(*registry.aliases(limit=MOST_ALIASES), *(tag.name for tag in registry.tags(limit=MOST_TAGS))),
+        names=(
+            *registry.releases.aliases(limit=MOST_ALIASES),
+            *(tag.name for tag in registry.releases.tags(limit=MOST_TAGS)),
+        ),
         suggestions=() if found else tuple(_suggestions(registry)),
     )
     return Page("comparison.html.jinja", view, {"gap": gap, "sure": sure, "farthest": farthest})
@@ -104,7 +107,7 @@ def farthest(part: PartDifference) -> Sequence[TensorDifference]:
 
 def _found(registry: Registry, a: str, b: str, weights: bool) -> Difference:
     try:
-        return registry.diff(a, b, weights)
+        return registry.versions.diff(a, b, weights)
     except Unavailable:
         raise
     except Refusal as refusal:
@@ -124,8 +127,8 @@ def _said(registry: Registry, entry: Entry) -> dict[str, str]:
     one = brief(entry)
     said = {"made by": one.made, "task": one.task or "–", "contributor": one.by}
     said["parents"] = ", ".join(parent.version[:10] for parent in one.parents[:6]) or "none"
-    said["architecture"] = registry.architecture(entry.version.architecture).name
-    sealed = registry.receipt(one.id)
+    said["architecture"] = registry.definitions.architecture(entry.version.architecture).name
+    sealed = registry.versions.receipt(one.id)
     return said | ({row[0]: row[1] for row in receipt_facts(Receipt.from_json(sealed.body))} if sealed else {})
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ratatouille.record import Digest, Record
-from registry.port import Registry
 from registry.records import Contributor
+from registry.services.registry import Registry
 from registry.web.asked import Asked
 from registry.web.brief import brief
 from registry.web.page import Page
@@ -35,7 +35,7 @@ class Contributors(Record):
 
 def page(registry: Registry, asked: Asked) -> Page:
     """Everybody whose work is here."""
-    everybody = registry.contributors()
+    everybody = registry.versions.contributors()
     pages = max(1, -(-len(everybody) // PAGE))
     number = asked.number("page", 1, 1, pages)
     view = Contributors(
@@ -50,10 +50,12 @@ def page(registry: Registry, asked: Asked) -> Page:
 
 def _released(registry: Registry) -> list[Released]:
     found = []
-    for alias, id in registry.aliases(limit=MOST_ALIASES).items():
-        versions = {row.entry.id: brief(row.entry) for row in registry.lineage(id, DEPTH)}
+    for alias, id in registry.releases.aliases(limit=MOST_ALIASES).items():
+        versions = {row.entry.id: brief(row.entry) for row in registry.versions.lineage(id, DEPTH)}
         if versions[id].rule != "import":
             found.append(
-                Released(alias=alias, version=id, parts=shares(registry.contributions(id), versions).contributors)
+                Released(
+                    alias=alias, version=id, parts=shares(registry.versions.contributions(id), versions).contributors
+                )
             )
     return found

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection
 
 from ratatouille.record import Digest, Record
-from registry.port import Registry
 from registry.records import AliasMove, RoundRecord
+from registry.services.registry import Registry
 from registry.web.asked import Asked
 from registry.web.brief import Brief
 from registry.web.drawing.both import both_ways
@@ -60,7 +60,7 @@ def page(registry: Registry, asked: Asked) -> Page:
     """The history, some rounds at a time."""
     before = asked.text("before") or None
     opened = asked.all("open", MOST_OPEN)
-    records = registry.rounds(before=before, limit=PAGE + 1)
+    records = registry.rounds.rounds(before=before, limit=PAGE + 1)
     moves = recent_moves(registry)
     rounds = tuple(view(registry, record, moves) for record in records[:PAGE])
     outside = [one for one in newest(registry, NEWEST) if one.round is None] if before is None else []
@@ -69,7 +69,7 @@ def page(registry: Registry, asked: Asked) -> Page:
         continued=before is not None,
         earlier=rounds[-1].id if len(records) > PAGE else None,
         outside=tuple(outside[:SHOWN_OUTSIDE]),
-        aliases=registry.aliases(limit=MOST_ALIASES),
+        aliases=registry.releases.aliases(limit=MOST_ALIASES),
     )
     targets = targets_of(registry)
     drawings = {one.id: drawn(one, targets, opened) for one in rounds}

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.record import Digest, Record
-from registry.port import Registry
 from registry.records import ALIVE, OVER, Event, RoundRecord
+from registry.services.registry import Registry
 from registry.web.asked import Asked
 from registry.web.feed import Feed
 from registry.web.page import Page
@@ -95,10 +95,10 @@ class Live(Record):
 def page(feed: Feed, registry: Registry, asked: Asked) -> Page:
     """The state of things now."""
     info = registry.info()
-    offers, leases = registry.offers(), registry.leases()
+    offers, leases = registry.work.offers(), registry.work.leases()
     names = {offer.node: offer.name for offer in offers}
-    alive = registry.rounds(ALIVE, limit=MOST_ROUNDS)
-    over = sorted(registry.rounds(sorted(OVER), limit=RECENT), key=lambda one: -one.changed)
+    alive = registry.rounds.rounds(ALIVE, limit=MOST_ROUNDS)
+    over = sorted(registry.rounds.rounds(sorted(OVER), limit=RECENT), key=lambda one: -one.changed)
     view = Live(
         fleet=info.fleet,
         software=info.software,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ratatouille.record import Record
-from registry.port import Registry
 from registry.records import AliasMove, TagRecord
+from registry.services.registry import Registry
 from registry.web.asked import Asked, NotThere
 from registry.web.brief import Brief, brief
 from registry.web.cells import Cell, cells
@@ -75,10 +75,10 @@ def page(registry: Registry, asked: Asked) -> Page:
     Raises:
         NotThere: for an alias that never pointed anywhere.
     """
-    aliases = tuple(registry.aliases(limit=MOST_ALIASES))
+    aliases = tuple(registry.releases.aliases(limit=MOST_ALIASES))
     alias = asked.text("alias") or next((name for name in PREFERRED if name in aliases), next(iter(aliases), None))
     before = asked.number("before", 0, 0, 10**9 - 1) or None
-    moves = registry.alias_history(alias, before, PAGE + 1) if alias else []
+    moves = registry.releases.alias_history(alias, before, PAGE + 1) if alias else []
     if alias is not None and not moves and before is None:
         raise NotThere(f"there is no alias {alias!r}; the aliases are {', '.join(aliases) or 'none yet'}")
     counted = [_counted(registry, move) for move in moves[:PAGE]]
@@ -95,7 +95,7 @@ def page(registry: Registry, asked: Asked) -> Page:
         ),
         continued=before is not None,
         earlier=moves[PAGE - 1].number if len(moves) > PAGE else None,
-        tags=tuple(registry.tags(limit=MOST_TAGS)),
+        tags=tuple(registry.releases.tags(limit=MOST_TAGS)),
     )
     return Page("releases.html.jinja", view, {"plots": plots(view) if view.series else ()})
 
@@ -141,7 +141,7 @@ def _values(releases: Sequence[Release], name: str) -> list[Value]:
 
 
 def _counted(registry: Registry, move: AliasMove) -> tuple[AliasMove, Brief, tuple[Cell, ...]]:
-    details = registry.show(move.version)
+    details = registry.versions.show(move.version)
     return move, brief(details.entry), cells(details.evaluations)
 
 

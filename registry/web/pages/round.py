@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ratatouille.errors import Refusal, Unavailable
 from ratatouille.record import Record
-from registry.port import Registry
 from registry.records import ALIVE, Event, LogQuery, RoundRecord
+from registry.services.registry import Registry
 from registry.web.asked import Asked, NotThere
 from registry.web.brief import Brief, brief
 from registry.web.cells import cells
@@ -64,7 +64,7 @@ def page(feed: Feed, registry: Registry, asked: Asked) -> Page:
     whole = view(registry, record, recent_moves(registry))
     opened = asked.all("open", MOST_OPEN)
     before = asked.number("before", 0, 0, 10**9 - 1) or None
-    entries = registry.log(LogQuery(round=record.id), before, PAGE + 1)
+    entries = registry.versions.log(LogQuery(round=record.id), before, PAGE + 1)
     told = feed.look(record.id)
     results = _results(registry, [one for one in whole.versions if one.rule == "combine"])
     shown = RoundPage(
@@ -88,7 +88,7 @@ def _results(registry: Registry, averages: Sequence[Brief]) -> list[Result]:
     for version in averages[:MOST_RESULTS]:
         scores = {
             f"{cell.domain} {cell.split}": Share(value=cell.accuracy, margin=cell.margin)
-            for cell in cells(registry.show(version.id).evaluations)
+            for cell in cells(registry.versions.show(version.id).evaluations)
             if cell.slice == "all" and not cell.trial and cell.accuracy is not None and cell.margin is not None
         }
         if scores:
@@ -98,7 +98,7 @@ def _results(registry: Registry, averages: Sequence[Brief]) -> list[Result]:
 
 def _round(registry: Registry, id_or_name: str) -> RoundRecord:
     try:
-        return registry.round(id_or_name)
+        return registry.rounds.round(id_or_name)
     except Unavailable:
         raise
     except Refusal as refusal:

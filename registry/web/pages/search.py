@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ratatouille.errors import Refusal, Unavailable
 from ratatouille.record import Digest, Record
-from registry.port import Registry
 from registry.records import LogQuery
+from registry.services.registry import Registry
 from registry.web.asked import Asked
 from registry.web.brief import Brief, brief
 from registry.web.listing import alone
@@ -58,9 +58,9 @@ def page(registry: Registry, asked: Asked) -> Page:
         empty = Found(q="", exact=None, names=(), rounds=(), tasks=(), versions=(), more=False)
         return Page("search.html.jinja", empty, {"q": ""})
     small = q.casefold()
-    named = {**registry.aliases(), **{tag.name: tag.version for tag in registry.tags()}}
-    rounds = [one for one in registry.rounds() if small in one.name.casefold() or one.id.startswith(small)]
-    tasks = [task.name for task in registry.tasks() if small in task.name.casefold()]
+    named = {**registry.releases.aliases(), **{tag.name: tag.version for tag in registry.releases.tags()}}
+    rounds = [one for one in registry.rounds.rounds() if small in one.name.casefold() or one.id.startswith(small)]
+    tasks = [task.name for task in registry.definitions.tasks() if small in task.name.casefold()]
     queries = [LogQuery(text=q), LogQuery(contributor=q[:80]), *(LogQuery(task=task) for task in tasks if task == q)]
     versions = _versions(registry, queries)
     view = Found(
@@ -88,7 +88,7 @@ def _versions(registry: Registry, queries: Sequence[LogQuery]) -> list[Brief]:
     found: dict[str, Brief] = {}
     for query in queries:
         try:
-            found |= {entry.id: brief(entry) for entry in registry.log(query, limit=MOST + 1)}
+            found |= {entry.id: brief(entry) for entry in registry.versions.log(query, limit=MOST + 1)}
         except Unavailable:
             raise
         except Refusal:  # nobody is called so

@@ -8,8 +8,8 @@ from ratatouille.exchange.version import Version
 from ratatouille.record import Digest, Record
 from registry.commands.history import receipt_facts
 from registry.folders.examples import load_example
-from registry.port import Registry
 from registry.records import Check, Details, LineageRow, TagRecord, TakenBack
+from registry.services.registry import Registry
 from registry.web.ancestry import tree
 from registry.web.asked import Asked, NotThere
 from registry.web.brief import Brief, brief
@@ -83,10 +83,10 @@ def page(registry: Registry, asked: Asked) -> Page:
     """
     depth = asked.number("depth", DEPTH, 1, DEEPEST)
     details = found(registry, asked.path["revision"])
-    rows = registry.lineage(details.entry.id, depth)
+    rows = registry.versions.lineage(details.entry.id, depth)
     counted = cells(details.evaluations)
     chosen = next((cell for cell in counted if cell.key == asked.text("cell")), counted[0] if counted else None)
-    classes = registry.task(_task_of(details, chosen)).classes if chosen else ()
+    classes = registry.definitions.task(_task_of(details, chosen)).classes if chosen else ()
     view = _view(registry, details, rows, counted, chosen, classes, depth)
     opened = asked.all("open", MOST_OPEN)
     near = {row.entry.id: brief(row.entry) for row in rows if row.depth <= DRAWN_DEPTH}
@@ -116,7 +116,7 @@ def found(registry: Registry, revision: str) -> Details:
         NotThere: in the registry's words.
     """
     try:
-        return registry.show(revision)
+        return registry.versions.show(revision)
     except Unavailable:
         raise
     except Refusal as refusal:
@@ -133,9 +133,9 @@ def _view(
     depth: int,
 ) -> VersionView:
     entry = details.entry
-    architecture = registry.architecture(entry.version.architecture)
+    architecture = registry.definitions.architecture(entry.version.architecture)
     versions = {row.entry.id: brief(row.entry) for row in rows}
-    children = [row for id in details.children[:MOST_CHILDREN] for row in registry.lineage(id, depth=0)]
+    children = [row for id in details.children[:MOST_CHILDREN] for row in registry.versions.lineage(id, depth=0)]
     return VersionView(
         version=versions[entry.id],
         record=entry.version,
@@ -152,7 +152,7 @@ def _view(
         classes=classes,
         class_lines=tuple(class_lines(chosen, classes)) if chosen else (),
         mistakes=tuple(mistakes(chosen, classes, MOST_MISTAKES)) if chosen else (),
-        shares=shares(registry.contributions(entry.id), versions),
+        shares=shares(registry.versions.contributions(entry.id), versions),
         lineage=tuple(
             Ancestor(version=versions[row.entry.id], depth=row.depth, through=row.through, coefficient=row.coefficient)
             for row in rows

@@ -108,11 +108,11 @@ def test_a_benchmark_starts_from_versions_that_another_registry_has(bench: Bench
     bench.run("--trials", 1, "--recipes", "ratatouille")
     elsewhere = bench.folder / "registry"
     registry = open_registry(elsewhere)
-    still = registry.show("foundation").entry.version.featurizer  # which a run may keep, if no step was better
+    still = registry.versions.show("foundation").entry.version.featurizer  # which a run may keep, if no step was better
     version, target = (
         next(
             one.id
-            for one in registry.log(LogQuery(kind="fine_tune", task=task))
+            for one in registry.versions.log(LogQuery(kind="fine_tune", task=task))
             if one.version.featurizer != still or task != "shapes"
         )
         for task in ("shapes-pointed", "shapes")
@@ -126,12 +126,12 @@ def test_a_benchmark_starts_from_versions_that_another_registry_has(bench: Bench
     # Two runs and no auxiliary one: the second run starts from the version that was brought, with the same result.
     assert done["cost"]["known"] == 2
     mine = open_registry(tmp_path / "bench" / "registry")
-    brought = mine.show("start-pointed").entry
-    assert brought.version.featurizer == open_registry(elsewhere).show("pointed").entry.version.featurizer
-    assert [parent.version for parent in brought.version.parents] == [mine.aliases()["foundation"]]
+    brought = mine.versions.show("start-pointed").entry
+    assert brought.version.featurizer == open_registry(elsewhere).versions.show("pointed").entry.version.featurizer
+    assert [parent.version for parent in brought.version.parents] == [mine.releases.aliases()["foundation"]]
     assert brought.version.rule.name == "import"
-    ends = [one.version.parents[0].version for one in mine.log(LogQuery(kind="fine_tune"))]
-    assert sorted(ends) == sorted([brought.id, mine.aliases()["foundation"]])
+    ends = [one.version.parents[0].version for one in mine.versions.log(LogQuery(kind="fine_tune"))]
+    assert sorted(ends) == sorted([brought.id, mine.releases.aliases()["foundation"]])
     assert "pointed" in (tmp_path / "bench" / "report" / "report.md").read_text()
     # Called again, it goes on; what is not fit is refused as a round does.
     assert call("benchmark", file, *bench.arguments, *own, "--dry-run", "--json").json["known"] == 2

@@ -72,10 +72,10 @@ def test_asked_again_nothing_is_done_again_and_the_answer_is_the_same(
 ) -> None:
     first = rehearsed("selection", "--json").json
     registry = open_registry(ground.folder / "registry")
-    versions = [entry.id for entry in registry.log(limit=1000)]
+    versions = [entry.id for entry in registry.versions.log(limit=1000)]
     pictures = [(tmp_path / "round-selection" / name).read_bytes() for name in sorted(FILES)]
     assert rehearsed("selection", "--json").json == first
-    assert [entry.id for entry in registry.log(limit=1000)] == versions
+    assert [entry.id for entry in registry.versions.log(limit=1000)] == versions
     assert [(tmp_path / "round-selection" / name).read_bytes() for name in sorted(FILES)] == pictures
 
 

@@ -28,9 +28,9 @@ from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settin
 from ratatouille.tasks.synthetic import STYLES, synthetic_tasks, write_synthetic
 from ratatouille.tasks.task import Task
 from ratatouille.weights.canonical import size
-from registry.local import LocalRegistry
 from registry.opening import open_registry
 from registry.records import RoundRecord
+from registry.services.local import LocalRegistry
 from tests.ratatouille.cli.call import call, loaded_by
 from tests.registry.world import NETWORK, World, featurizer, head
 
@@ -226,7 +226,7 @@ class Stage:
         self.remote = ("--remote", folder / "registry")
         self.registry = open_registry(folder / "registry")
         for task in synthetic_tasks().values():
-            self.registry.define_task(task)
+            self.registry.definitions.define_task(task)
         self.world = World(self.registry, folder, Signer.open(folder / "key"))
         self.world.define()
         self.world.maintainer.release(str(self.world.foundation().version))
@@ -235,15 +235,15 @@ class Stage:
         """A registry with the tasks and no foundation, so that a node has no network to try its device with."""
         with closing(open_registry(self.folder / "bare")) as registry:
             for task in synthetic_tasks().values():
-                registry.define_task(task)
+                registry.definitions.define_task(task)
         return "--remote", self.folder / "bare"
 
     def offer(self, name: str, task: str, domains: tuple[str, ...], trains: bool = True, **data: Any) -> None:
         """A node offers its data for a minute."""
         settings = read_node_settings(_node(self.folder, name, task, domains=domains, trains=trains, **data))
         signer = Signer.open(self.folder / f"{name}.key")
-        held = open_holdings(settings, self.registry.task, self.folder / "cache").values()
-        self.registry.offer(make_offer(signer, name, held, trains=trains))
+        held = open_holdings(settings, self.registry.definitions.task, self.folder / "cache").values()
+        self.registry.work.offer(make_offer(signer, name, held, trains=trains))
         self.world.offer(*held)  # who answers for all of them held the same data once
         self.world.leave()
 
@@ -359,11 +359,11 @@ def test_a_round_says_how_much_room_it_needs_and_warns_when_there_is_less(crowd:
     assert plan["bytes_free"] > needed
     assert "warning" not in call("round", "plan", file, *crowd.remote).out
     local = LocalRegistry(crowd.folder / "registry")
-    local.configure("reserve_bytes", 2**62)
+    local.maintenance.configure("reserve_bytes", 2**62)
     for command in (("round", "plan"), ("check",)):
         shown = call(*command, file, *crowd.remote).out
         assert "warning: the registry has room for 0 MiB" in shown
-    local.configure("reserve_bytes", None)
+    local.maintenance.configure("reserve_bytes", None)
     local.close()
     crowd.answer(file, "probe", seconds=1.0)
     assert call("round", "plan", file, "--json", *crowd.remote).json["bytes_stored"] == needed - 2 * top
@@ -375,13 +375,13 @@ def test_a_round_warns_when_gc_has_removed_what_it_builds_on(crowd: Stage) -> No
     answered = crowd.answer(file, "fine_tune", seconds=1.0)  # the auxiliary run, and soup's three
     assert call("round", "plan", file, "--json", *crowd.remote).json["removed"] == 0
     later = time.time() + 60
-    crowd.registry.request_round(
+    crowd.registry.rounds.request_round(
         RoundRecord(id="later", name="later", spec="{}", state="done", created=later, changed=later)
     )
     local = LocalRegistry(crowd.folder / "registry")
-    local.configure("retention_rounds", 1)
+    local.maintenance.configure("retention_rounds", 1)
     local.close()
-    assert crowd.registry.collect(dry_run=False).versions_in_all == answered + 2
+    assert crowd.registry.maintenance.collect(dry_run=False).versions_in_all == answered + 2
     plan = call("round", "plan", file, "--json", *crowd.remote).json
     needed = answered + 1  # of the two heads only the target's: the auxiliary run is done
     assert plan["removed"] == needed
@@ -390,10 +390,10 @@ def test_a_round_warns_when_gc_has_removed_what_it_builds_on(crowd: Stage) -> No
 
 
 def test_checking_a_round_enters_nothing(crowd: Stage) -> None:
-    before = crowd.registry.events(limit=10_000)
+    before = crowd.registry.rounds.events(limit=10_000)
     assert call("check", crowd.round(), *crowd.remote).code == 0
-    assert crowd.registry.events(limit=10_000) == before
-    assert crowd.registry.rounds() == []
+    assert crowd.registry.rounds.events(limit=10_000) == before
+    assert crowd.registry.rounds.rounds() == []
 
 
 def test_data_that_is_missing_for_a_round_is_named(stage: Stage) -> None:

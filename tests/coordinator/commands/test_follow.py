@@ -3,16 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from coordinator.commands.follow import follow, told
-from registry.local import LocalRegistry
 from registry.opening import open_registry
-from registry.port import Registry
 from registry.records import Info, RoundRecord
+from registry.services.local import LocalRegistry
 from tests.coordinator.test_rounds import Books
+from tests.memory import registry_of
 from tests.ratatouille.recipes.simulation import a_round
 from tests.registry.conftest import Start
 
@@ -35,7 +34,7 @@ def test_a_round_without_a_coordinator_says_what_it_waits_for(
 ) -> None:
     monkeypatch.setattr("coordinator.commands.follow._LOOK_SECONDS", 0.0)
     books = Alone(a_round("", ("soup",)), "anna")
-    follow(cast(Registry, books), books.row.id)
+    follow(registry_of(books), books.row.id)
     out = "".join(capsys.readouterr())
     assert out.count("no coordinator is up; the round waits until `ratatouille coordinator up`") == 1
 
@@ -52,18 +51,18 @@ def test_the_log_of_a_round_is_told_to_its_end_through_a_restart_of_the_service(
     ):
         for name in ("one", "other"):
             asked = RoundRecord(id=name, name=name, spec="{}", state="requested", created=1.0, changed=1.0)
-            registry.request_round(asked)
+            registry.rounds.request_round(asked)
         lines = told(watched, "one")
         assert next(lines).text == "one requested"
-        registry.note("one", "remark", "subject", "before")
-        registry.note("other", "remark", "subject", "of another round")
+        registry.rounds.note("one", "remark", "subject", "before")
+        registry.rounds.note("other", "remark", "subject", "of another round")
         assert next(lines).text == "before"
         rest = pool.submit(list, lines)
         first.end()
-        registry.note("one", "remark", "subject", "while it was down")
+        registry.rounds.note("one", "remark", "subject", "while it was down")
         make_service(tmp_path / "registry", int(first.url.rsplit(":", 1)[1]))
-        registry.note("one", "remark", "subject", "after")
-        registry.move_round("one", ["requested"], "done", "as planned")
+        registry.rounds.note("one", "remark", "subject", "after")
+        registry.rounds.move_round("one", ["requested"], "done", "as planned")
         texts = [event.text for event in rest.result(timeout=60)]
         assert texts == ["while it was down", "after", "one done: as planned"]
         assert [event.text for event in told(watched, "one")] == ["one requested", "before", *texts]

@@ -55,6 +55,18 @@ class Shelf:
     first: Receipt | None = None
     """An answer that came while the work went on."""
 
+    @property
+    def definitions(self) -> Shelf:
+        return self
+
+    @property
+    def weights(self) -> Shelf:
+        return self
+
+    @property
+    def work(self) -> Shelf:
+        return self
+
     def architecture(self, digest: str) -> Architecture:
         assert digest == self.kitchen.architecture.digest
         return self.kitchen.architecture

@@ -16,12 +16,12 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, Signer, _message
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.record import sha256
-from registry.audit.look import Ground
 from registry.audit.pages import page
 from registry.audit.stages import STAGES
 from registry.audit.walk import Audit, audit
-from registry.local import LocalRegistry
 from registry.records import AuditPlace, Finding, Result
+from registry.services.local import LocalRegistry
+from registry.storage import Storage
 from tests.registry.behind import direct, replace, store_of
 from tests.registry.world import World
 
@@ -32,7 +32,7 @@ def made(world: World) -> dict[str, Result]:
     start = world.probed()
     first, second = world.tuned(start, 2), world.tuned(start, 3)
     parents = tuple(Parent(version=str(one.version)) for one in (first, second))
-    average = world.registry.combine(Combination(parents=parents), message="uniform of 2")
+    average = world.registry.work.combine(Combination(parents=parents), message="uniform of 2")
     world.work(world.evaluation(average), {})
     world.maintainer.release(str(first.version), "stable")
     world.maintainer.release(str(average.version), "stable", "better")
@@ -103,7 +103,7 @@ def test_a_file_that_many_versions_have_is_read_once_and_names_them_all(world: W
     digest = str(made["start"].featurizer)
     replace(world, digest, b"!" + bytes_of(world, digest)[1:])
     (finding,) = wrong(world)
-    foundation = world.registry.show(str(made["start"].version)).entry.version.parents[0].version
+    foundation = world.registry.versions.show(str(made["start"].version)).entry.version.parents[0].version
     assert finding.versions == (foundation, made["start"].version)
     assert finding.affected == 2
 
@@ -118,7 +118,7 @@ def test_collected_weights_cannot_be_checked_and_are_not_wrong(world: World, mad
         ("weights", digest),
         ("averages", made["average"].version),
     ]
-    report = world.registry.verify(str(made["first"].version))
+    report = world.registry.versions.verify(str(made["first"].version))
     assert report.ok
     assert [check.what for check in report.checks if not check.checkable] == ["head"]
 
@@ -250,7 +250,7 @@ def test_pages_of_any_length_find_the_same(world: World, made: dict[str, Result]
     whole, local = audit(world.registry), direct(world)
     short, place = Audit(), None
     while True:
-        one = page(Ground(local.publisher.database, local.blobs), place, seconds=0)
+        one = page(Storage(local.publisher.database, local.blobs), place, seconds=0)
         short.findings += one.findings
         short.looked[one.stage] = short.looked.get(one.stage, 0) + one.looked
         place = one.following
@@ -263,12 +263,12 @@ def test_pages_of_any_length_find_the_same(world: World, made: dict[str, Result]
 def test_what_comes_while_it_runs_is_looked_at_when_its_turn_is_still_to_come(
     world: World, made: dict[str, Result]
 ) -> None:
-    place = world.registry.audit(None).following
+    place = world.registry.maintenance.audit(None).following
     assert place is not None
     world.tuned(made["start"], 9)
     looked: Counter[str] = Counter()
     while place is not None:
-        one = world.registry.audit(place)  # a stage takes as many pages as its time asks for
+        one = world.registry.maintenance.audit(place)  # a stage takes as many pages as its time asks for
         looked[one.stage] += one.looked
         place = one.following
         assert one.findings == ()
@@ -308,7 +308,7 @@ def sealed_as_it_is(signer: Signer, body: str) -> tuple[str, str]:
 @pytest.mark.parametrize("after", ["", "~", "-1", "9" * 200, "' OR 1=1"])
 def test_any_place_is_a_place(world: World, made: dict[str, Result], after: str) -> None:
     for stage in STAGES:
-        assert world.registry.audit(AuditPlace(stage=stage, after=after)).findings == ()
+        assert world.registry.maintenance.audit(AuditPlace(stage=stage, after=after)).findings == ()
 
 
 def test_a_damaged_database_is_said_and_does_not_stop_the_audit(tmp_path: Path, beginning: Path) -> None:
@@ -320,6 +320,6 @@ def test_a_damaged_database_is_said_and_does_not_stop_the_audit(tmp_path: Path, 
     for start in range(4096, len(data), 4096):  # every page but the first, which says what there is
         data[start : start + 8] = os.urandom(8)
     path.write_bytes(data)
-    ground = Ground(local.publisher.database, local.blobs)
+    ground = Storage(local.publisher.database, local.blobs)
     one = page(ground, None)
     assert any(finding.kind == "wrong" for finding in one.findings)

@@ -9,8 +9,8 @@ import pytest
 from ratatouille.exchange.membership import Announcement
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
-from registry.local import LocalRegistry
 from registry.places import Places
+from registry.services.local import LocalRegistry
 from tests.registry.postgresql_server import PostgresqlServer
 from tests.registry.s3 import Weed
 from tests.registry.world import World
@@ -26,13 +26,13 @@ def world(tmp_path: Path, beginning: Path) -> Iterator[World]:
     world = World(registry, tmp_path / "files", Signer.open(tmp_path / "node.key"))
     start = world.probed()
     tuned = [world.tuned(start, seed) for seed in (2, 3)]
-    average = registry.combine(Combination(parents=tuple(Parent(version=str(one.version)) for one in tuned)))
+    average = registry.work.combine(Combination(parents=tuple(Parent(version=str(one.version)) for one in tuned)))
     world.work(world.evaluation(average), {})
     world.maintainer.release(str(tuned[0].version))
     world.maintainer.release(str(average.version), message="“better” – by 2 %")
     world.maintainer.undo()
     world.maintainer.tag(str(average.version), "spring")
-    registry.announce(world.signer.seal(Announcement(fleet="127.0.0.1:1")))
+    registry.work.announce(world.signer.seal(Announcement(fleet="127.0.0.1:1")))
     yield world
     registry.close()
 

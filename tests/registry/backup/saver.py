@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 from registry.backup.save import save
-from registry.local import LocalRegistry
+from registry.services.local import LocalRegistry
 
 
 def main(registry: str, backup: str) -> None:
     """Back up once."""
     local = LocalRegistry(Path(registry))
     print("begins", flush=True)
-    save(local.ground, Path(backup), said=lambda done, total: print(done, total, flush=True))
+    save(local.storage, Path(backup), said=lambda done, total: print(done, total, flush=True))
     print("done", flush=True)
 
 

@@ -14,8 +14,8 @@ from registry.backup.manifest import BLOBS, MANIFEST, TABLES, Manifest, TableFil
 from registry.backup.restore import restore
 from registry.backup.target import empty_database
 from registry.database import HEAD, Database
-from registry.local import LocalRegistry
 from registry.places import FILE, Places
+from registry.services.local import LocalRegistry
 from tests.registry.backup.conftest import Make
 from tests.registry.backup.test_round_trip import own, saved
 from tests.registry.world import World
@@ -66,8 +66,8 @@ def test_a_backup_that_is_not_whole_is_refused_and_no_row_is_restored(backup: Pa
     with pytest.raises(Refusal, match=sentence):
         restore(backup, tmp_path / "far", Places())
     there = LocalRegistry(tmp_path / "far")
-    assert there.log() == []
-    assert there.tasks() == []
+    assert there.versions.log() == []
+    assert there.definitions.tasks() == []
     there.close()
 
 
@@ -135,15 +135,15 @@ def test_rows_that_fit_no_schema_are_refused(
     with pytest.raises(Refusal, match=sentence):
         restore(backup, tmp_path / "far", places(end))
     there = LocalRegistry(tmp_path / "far")
-    assert there.tasks() == []
+    assert there.definitions.tasks() == []
     there.close()
 
 
 def test_a_registry_that_is_not_empty_is_left_alone(backup: Path, world: World, tmp_path: Path, places: Make) -> None:
-    before = world.registry.log()
+    before = world.registry.versions.log()
     with pytest.raises(Refusal, match=r"holds a registry already .table .*name another folder or database"):
         restore(backup, tmp_path / "registry", Places())
-    assert world.registry.log() == before
+    assert world.registry.versions.log() == before
     there = places("PostgreSQL")
     restore(backup, tmp_path / "far", there)
     with pytest.raises(Refusal, match="holds a registry already"):
@@ -166,7 +166,7 @@ def test_a_restore_that_was_broken_off_is_run_again(backup: Path, tmp_path: Path
     file.write_bytes(good)
     restore(backup, tmp_path / "far", Places())
     there = LocalRegistry(tmp_path / "far")
-    assert there.log() == world.registry.log()
+    assert there.versions.log() == world.registry.versions.log()
     assert audit(there).findings == []
     there.close()
 
@@ -197,7 +197,7 @@ def test_a_backup_of_an_earlier_schema_is_migrated(tmp_path: Path, places: Make,
     write_manifest(folder, manifest)
     restore(folder, tmp_path / "far", places(end))
     there = LocalRegistry(tmp_path / "far")
-    assert there.settings().reserve_bytes == 5
+    assert there.maintenance.settings().reserve_bytes == 5
     there.close()
     database = Database(tmp_path / "far" / "registry.db") if end == "SQLite" else None
     if database is not None:

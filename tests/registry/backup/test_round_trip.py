@@ -12,8 +12,8 @@ from registry.audit.walk import audit
 from registry.backup.manifest import Manifest, read_manifest
 from registry.backup.restore import restore
 from registry.backup.save import save
-from registry.local import LocalRegistry
 from registry.places import Places
+from registry.services.local import LocalRegistry
 from tests.registry.backup.conftest import Make
 from tests.registry.world import World
 
@@ -22,7 +22,7 @@ ENDS = ("SQLite and a folder", "PostgreSQL and a folder", "SQLite and S3", "Post
 
 def saved(registry: LocalRegistry, folder: Path) -> Manifest:
     """A backup; returns its manifest."""
-    save(registry.ground, folder)
+    save(registry.storage, folder)
     manifest = read_manifest(folder)
     assert manifest is not None
     return manifest
@@ -41,8 +41,8 @@ def test_a_registry_moves_and_comes_back_with_every_row_and_every_byte(
     restore(tmp_path / "one", tmp_path / "far", places(far))
     there = LocalRegistry(tmp_path / "far")
     assert audit(there).findings == []
-    assert there.log() == world.registry.log()
-    assert there.alias_history("latest") == world.registry.alias_history("latest")
+    assert there.versions.log() == world.registry.versions.log()
+    assert there.releases.alias_history("latest") == world.registry.releases.alias_history("latest")
     again = saved(there, tmp_path / "two")
     assert again.model_dump(exclude={"made"}) == manifest.model_dump(exclude={"made"})
     there.close()
@@ -64,7 +64,7 @@ def test_a_restored_registry_goes_on_counting_where_the_old_one_was(
     result = other.tuned(other.probed(), 7)
     other.maintainer.release(str(result.version))
     other.maintainer.tag(str(result.version), "summer")
-    entries = there.log()
+    entries = there.versions.log()
     assert entries[0].id == result.version
     assert [entry.number for entry in entries] == list(range(len(entries), 0, -1))
     assert audit(there).ok
@@ -86,7 +86,7 @@ def test_a_backup_of_nothing_is_restored_as_nothing(tmp_path: Path) -> None:
     empty.close()
     restore(tmp_path / "backup", tmp_path / "far", Places())
     there = LocalRegistry(tmp_path / "far")
-    assert there.log() == []
+    assert there.versions.log() == []
     there.close()
 
 
@@ -99,7 +99,7 @@ def test_a_backup_is_one_state_while_others_push(world: World, tmp_path: Path) -
         while not stop.is_set():
             seed += 1
             tuned = world.tuned(start, seed)
-            average = world.registry.combine(
+            average = world.registry.work.combine(
                 Combination(parents=(Parent(version=str(tuned.version)), Parent(version=str(start.version))))
             )
             pushed.append(str(average.version))
@@ -118,5 +118,5 @@ def test_a_backup_is_one_state_while_others_push(world: World, tmp_path: Path) -
     restore(tmp_path / "backup", tmp_path / "far", Places())
     there = LocalRegistry(tmp_path / "far")
     assert audit(there).findings == []
-    assert len(there.log(limit=10_000)) > 10
+    assert len(there.versions.log(limit=10_000)) > 10
     there.close()

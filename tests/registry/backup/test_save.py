@@ -14,9 +14,9 @@ from registry.audit.walk import audit
 from registry.backup.manifest import BLOBS, MANIFEST, TABLES, alone, read_manifest
 from registry.backup.restore import restore
 from registry.backup.save import save
-from registry.local import LocalRegistry
 from registry.places import Places
 from registry.schema import UploadRow
+from registry.services.local import LocalRegistry
 from tests.registry.backup.test_round_trip import own, saved
 from tests.registry.world import World
 
@@ -34,19 +34,19 @@ def restored(folder: Path, to: Path) -> int:
     restore(folder, to, Places())
     there = LocalRegistry(to)
     assert audit(there).ok
-    versions = len(there.log(limit=10_000))
+    versions = len(there.versions.log(limit=10_000))
     there.close()
     return versions
 
 
 def test_a_second_backup_copies_only_what_is_new(world: World, tmp_path: Path) -> None:
     folder = tmp_path / "backup"
-    first = save(own(world).ground, folder)
+    first = save(own(world).storage, folder)
     before = files_of(folder)
     assert first.copied == first.manifest.blobs == len(before)
-    assert save(own(world).ground, folder).copied == 0
+    assert save(own(world).storage, folder).copied == 0
     world.tuned(world.probed(), 9)
-    assert save(own(world).ground, folder).copied == 2
+    assert save(own(world).storage, folder).copied == 2
     after = files_of(folder)
     assert after.items() > before.items()
     assert len(after) == len(before) + 2
@@ -63,7 +63,7 @@ def test_a_backup_that_is_killed_leaves_the_last_whole_one_and_can_be_made_again
 ) -> None:
     folder = tmp_path / "backup"
     saved(own(world), folder)
-    versions = len(world.registry.log())
+    versions = len(world.registry.versions.log())
     for seed in (20, 21, 22):
         world.tuned(world.probed(), seed)
     command = [sys.executable, str(SAVER), str(tmp_path / "registry"), str(folder)]
@@ -80,13 +80,13 @@ def test_a_backup_that_is_killed_leaves_the_last_whole_one_and_can_be_made_again
 
 
 def test_weights_are_claimed_while_they_are_copied_and_not_longer(world: World, tmp_path: Path) -> None:
-    database, seen = own(world).ground.database, []
+    database, seen = own(world).storage.database, []
 
     def look(done: int, total: int) -> None:
         with database.read() as connection:
             seen.append(set(connection.execute(select(UploadRow.digest)).scalars()))
 
-    save(own(world).ground, tmp_path / "backup", said=look)
+    save(own(world).storage, tmp_path / "backup", said=look)
     assert set(files_of(tmp_path / "backup")) == set.intersection(*seen)
     with database.read() as connection:
         assert connection.execute(select(UploadRow.digest)).all() == []
@@ -95,14 +95,14 @@ def test_weights_are_claimed_while_they_are_copied_and_not_longer(world: World, 
 def test_collected_weights_are_not_in_the_backup_and_stay_collected(world: World, tmp_path: Path) -> None:
     folder = tmp_path / "backup"
     saved(own(world), folder)
-    entry = world.registry.log()[1]
+    entry = world.registry.versions.log()[1]
     head = str(entry.version.head)
     own(world).blobs.remove(head)
-    with own(world).ground.database.write() as connection:
+    with own(world).storage.database.write() as connection:
         connection.execute(text("UPDATE blobs SET collected = 1.0 WHERE digest = :head"), {"head": head})
     saved(own(world), folder)
     assert head in files_of(folder)
-    save(own(world).ground, folder, thin_out=True)
+    save(own(world).storage, folder, thin_out=True)
     assert head not in files_of(folder)
     restore(folder, tmp_path / "far", Places())
     there = LocalRegistry(tmp_path / "far")
@@ -112,7 +112,7 @@ def test_collected_weights_are_not_in_the_backup_and_stay_collected(world: World
 
 
 def test_weights_that_are_damaged_in_the_registry_are_named_and_a_good_copy_stays(world: World, tmp_path: Path) -> None:
-    head = str(world.registry.log()[1].version.head)
+    head = str(world.registry.versions.log()[1].version.head)
     path = own(world).blobs.store.path(head)
     assert path is not None
     good = path.read_bytes()
@@ -129,23 +129,23 @@ def test_weights_that_are_damaged_in_the_registry_are_named_and_a_good_copy_stay
 
 
 def test_weights_that_rotted_in_the_backup_are_copied_again_when_it_is_checked(world: World, tmp_path: Path) -> None:
-    folder, head = tmp_path / "backup", str(world.registry.log()[1].version.head)
+    folder, head = tmp_path / "backup", str(world.registry.versions.log()[1].version.head)
     saved(own(world), folder)
     copy = folder / BLOBS / head[:2] / head
     copy.chmod(0o600)
     copy.write_bytes(b"!" + copy.read_bytes()[1:])
-    assert save(own(world).ground, folder).copied == 0
-    assert save(own(world).ground, folder, check=True).copied == 1
-    assert restored(folder, tmp_path / "far") == len(world.registry.log())
+    assert save(own(world).storage, folder).copied == 0
+    assert save(own(world).storage, folder, check=True).copied == 1
+    assert restored(folder, tmp_path / "far") == len(world.registry.versions.log())
 
 
 def test_a_copy_that_was_broken_off_goes_on_and_a_damaged_one_starts_over(world: World, tmp_path: Path) -> None:
-    folder, head = tmp_path / "backup", str(world.registry.log()[1].version.head)
+    folder, head = tmp_path / "backup", str(world.registry.versions.log()[1].version.head)
     path = own(world).blobs.store.path(head)
     assert path is not None
     (folder / "incoming").mkdir(parents=True)
     (folder / "incoming" / head).write_bytes(path.read_bytes()[:30])
-    other = str(world.registry.log()[1].version.featurizer)
+    other = str(world.registry.versions.log()[1].version.featurizer)
     (folder / "incoming" / other).write_bytes(b"nonsense")
     assert saved(own(world), folder).missing == ()
     assert list((folder / "incoming").iterdir()) == []
@@ -156,7 +156,7 @@ def test_a_folder_with_other_things_is_left_alone(world: World, tmp_path: Path) 
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
     for folder, word in ((tmp_path / "photos", "cat.jpg"), (tmp_path / "registry", "re")):
         with pytest.raises(Refusal, match=f"holds other things than a backup \\({word}"):
-            save(own(world).ground, folder)
+            save(own(world).storage, folder)
     assert [path.name for path in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
 
 
@@ -165,13 +165,13 @@ def test_the_backup_of_another_registry_is_left_alone(world: World, tmp_path: Pa
     before = (tmp_path / "backup" / MANIFEST).read_bytes()
     time.sleep(0.01)
     other = LocalRegistry(tmp_path / "other")
-    other.note("r", "said", "nothing", "another log")
+    other.rounds.note("r", "said", "nothing", "another log")
     with pytest.raises(Refusal, match="holds the backup of another registry"):
-        save(other.ground, tmp_path / "backup")
+        save(other.storage, tmp_path / "backup")
     other.close()
     assert (tmp_path / "backup" / MANIFEST).read_bytes() == before
 
 
 def test_two_backups_into_one_folder_do_not_meet(world: World, tmp_path: Path) -> None:
     with alone(tmp_path / "backup"), pytest.raises(Refusal, match="another backup is being made"):
-        save(own(world).ground, tmp_path / "backup")
+        save(own(world).storage, tmp_path / "backup")

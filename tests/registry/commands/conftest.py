@@ -26,13 +26,13 @@ def make_history(world: World) -> dict[str, str]:
     """A foundation, a head, two trainings and their average with counts; ids by name."""
     probed = world.probed()
     first, second = world.tuned(probed, 1), world.tuned(probed, 2)
-    world.registry.request_round(
+    world.registry.rounds.request_round(
         RoundRecord(id="4f2a", name="spring", spec="{}", state="done", created=1.0, changed=1.0)
     )
     parents = tuple(Parent(version=str(one.version)) for one in (first, second))
-    average = world.registry.combine(Combination(parents=parents), "4f2a", "uniform of 2 for round spring")
+    average = world.registry.work.combine(Combination(parents=parents), "4f2a", "uniform of 2 for round spring")
     world.work(world.evaluation(average), {})
-    foundation = world.registry.show(str(probed.version)).entry.version.parents[0].version
+    foundation = world.registry.versions.show(str(probed.version)).entry.version.parents[0].version
     world.maintainer.release(foundation, "foundation")
     world.maintainer.release(str(average.version))
     found = {"probe": probed, "first": first, "second": second, "average": average}

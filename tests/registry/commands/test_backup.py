@@ -6,7 +6,7 @@ import pytest
 
 from ratatouille.cli.home import LOCAL
 from registry.backup.manifest import BLOBS
-from registry.local import LocalRegistry
+from registry.services.local import LocalRegistry
 from tests.ratatouille.cli.call import call
 from tests.registry.commands.test_verify import damage
 from tests.registry.postgresql_server import PostgresqlServer
@@ -27,7 +27,7 @@ def test_a_registry_is_backed_up_and_restored_elsewhere(
     assert done.code == 0
     assert "nothing is wrong" in done.out
     there = LocalRegistry(tmp_path / "far")
-    assert there.log() == world.registry.log()
+    assert there.versions.log() == world.registry.versions.log()
     there.close()
     assert not (tmp_path / "far" / "registry.db").exists()
     assert call("verify", "--all", "--remote", tmp_path / "far").code == 0
@@ -44,7 +44,7 @@ def test_scripts_get_one_document(history: dict[str, str], tmp_path: Path) -> No
 def test_a_backup_without_some_weights_says_which_and_fails_with_code_1(
     history: dict[str, str], world: World, tmp_path: Path
 ) -> None:
-    head = str(world.registry.show(history["first"]).entry.version.head)
+    head = str(world.registry.versions.show(history["first"]).entry.version.head)
     damage(world, head)
     said = call("registry", "backup", tmp_path / "backup")
     assert said.code == 1
@@ -56,7 +56,7 @@ def test_a_backup_without_some_weights_says_which_and_fails_with_code_1(
 
 def test_backups_are_checked_and_thinned_out_when_asked(history: dict[str, str], world: World, tmp_path: Path) -> None:
     call("registry", "backup", tmp_path / "backup")
-    head = str(world.registry.show(history["first"]).entry.version.head)
+    head = str(world.registry.versions.show(history["first"]).entry.version.head)
     copy = tmp_path / "backup" / BLOBS / head[:2] / head
     copy.chmod(0o600)
     copy.write_bytes(b"!" + copy.read_bytes()[1:])

@@ -7,7 +7,8 @@ from tests.registry.world import World
 def test_two_versions_are_shown_side_by_side(history: dict[str, str], world: World) -> None:
     for name in ("first", "second"):
         result = next(
-            one for one in world.registry.results([world.registry.show(history[name]).entry.work_id]).values()
+            one
+            for one in world.registry.work.results([world.registry.versions.show(history[name]).entry.work_id]).values()
         )
         world.work(world.evaluation(result, ((4, 0), (3, 1)) if name == "first" else ((4, 0), (0, 4))), {})
     out = call("diff", history["first"], history["second"]).out

@@ -48,8 +48,8 @@ def test_release_moves_an_alias_and_says_from_where_to_where(world: World) -> No
     assert call("release", second).out == f"latest points at {second[:10]} already\n"
     moved = call("release", "latest", "--as", "stable", "--json").json
     assert moved == {"alias": "stable", "before": None, "version": second}
-    assert world.registry.aliases() == {"latest": second, "stable": second}
-    assert world.registry.events()[-2].text.endswith("better")
+    assert world.registry.releases.aliases() == {"latest": second, "stable": second}
+    assert world.registry.rounds.events()[-2].text.endswith("better")
 
 
 def test_a_release_of_nothing_or_under_no_name_is_refused(world: World) -> None:
@@ -58,4 +58,4 @@ def test_a_release_of_nothing_or_under_no_name_is_refused(world: World) -> None:
     id = call("log", "--json").json["versions"][0]["id"]
     call("release", id, "--as", "a b").refused("a b")
     call("release", id, "--as", "abcdef").refused("abcdef")
-    assert world.registry.aliases() == {}
+    assert world.registry.releases.aliases() == {}

@@ -42,7 +42,7 @@ def test_descendants_are_drawn_with_their_shares(history: dict[str, str]) -> Non
 
 def test_contributions_are_shares_by_version_and_by_contributor(history: dict[str, str], world: World) -> None:
     parents = (Parent(version=history["average"], coefficient=2), Parent(version=history["probe"]))
-    outer = world.registry.combine(Combination(parents=parents))
+    outer = world.registry.work.combine(Combination(parents=parents))
     out = call("lineage", str(outer.version), "--contributions").out
     rows = [line.split() for line in out.splitlines() if line.startswith("1/3")]
     assert sorted(row[2] for row in rows) == sorted(history[name][:10] for name in ("first", "second", "probe"))

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from registry.local import LocalRegistry
 from registry.service.process import Service
+from registry.services.local import LocalRegistry
 from tests.ratatouille.cli.call import call
 from tests.registry.world import World
 

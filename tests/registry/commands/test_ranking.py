@@ -11,8 +11,8 @@ from tests.registry.world import World
 def counted(history: dict[str, str], world: World) -> dict[str, str]:
     """The average counted on two domains, the trainings on one."""
     for name, matrix in (("first", ((4, 0), (0, 4))), ("average", ((2, 2), (0, 4)))):
-        entry = world.registry.show(history[name]).entry
-        result = world.registry.results([entry.work_id])[entry.work_id]
+        entry = world.registry.versions.show(history[name]).entry
+        result = world.registry.work.results([entry.work_id])[entry.work_id]
         domain = "sketch" if name == "first" else "photo"
         world.work(world.evaluation(result, matrix, Cell(domain=domain, split="test")), {})
     return history

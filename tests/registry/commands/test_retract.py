@@ -17,7 +17,7 @@ def test_retract_says_what_it_would_do_then_does_it_then_says_that_it_was_done(
     assert "a new average" in asked
     assert f"alias latest would move from {average} to its replacement" in asked
     done = call("retract", history["first"], "-m", "wrong labels").out
-    replacement = world.registry.resolve("latest")[:10]
+    replacement = world.registry.versions.resolve("latest")[:10]
     assert replacement != average
     assert f"{first} was retracted by" in done
     assert f"alias latest moved from {average} to {replacement}" in done
@@ -67,10 +67,10 @@ def test_signed_changes_never_bear_the_name_of_an_account_of_this_machine(
     (home / "nodes" / "ben" / "key").write_bytes((world.folder.parent / "node.key").read_bytes())
     call("withdraw", history["first"], "-m", "mine", "--name", "Ben")
     registry = world.registry
-    moves = registry.alias_history("spring")
+    moves = registry.releases.alias_history("spring")
     assert {move.author for move in moves} == {short, "a b"}
-    assert {one.name: one.author for one in registry.tags()} == {"first": "Anna", "second": "the lab"}
-    assert {one.author for one in registry.retractions()} == {"Anna", "Ben"}
+    assert {one.name: one.author for one in registry.releases.tags()} == {"first": "Anna", "second": "the lab"}
+    assert {one.author for one in registry.releases.retractions()} == {"Anna", "Ben"}
     assert all(b"secret-login" not in path.read_bytes() for path in (world.folder.parent / "registry").glob("*.db*"))
 
 
@@ -82,7 +82,7 @@ def test_an_average_that_nothing_is_left_of_is_promised_no_replacement(history: 
 
 
 def test_what_was_taken_back_may_come_again_once_a_maintainer_signs_that(history: dict[str, str], world: World) -> None:
-    receipt = world.registry.show(history["first"]).entry.version.receipt
+    receipt = world.registry.versions.show(history["first"]).entry.version.receipt
     assert receipt is not None
     call("retract", history["first"], "--undo", "-m", "it was right").refused("was not taken back")
     call("retract", history["first"], "-m", "wrong labels")
@@ -95,4 +95,4 @@ def test_what_was_taken_back_may_come_again_once_a_maintainer_signs_that(history
         "receipt": receipt,
         "may_return": True,
     }
-    assert world.registry.events()[-1].kind == "restore"
+    assert world.registry.rounds.events()[-1].kind == "restore"

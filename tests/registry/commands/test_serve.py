@@ -69,7 +69,7 @@ def test_commands_say_the_same_of_a_service_as_of_its_folder(folder: Path, servi
 def test_a_release_over_grpc_moves_the_alias(folder: Path, service: str) -> None:
     assert call("release", "latest~1", "--as", "stable", "--remote", service).code == 0
     registry = open_registry(folder)
-    assert registry.aliases()["stable"] == registry.resolve("latest~1")
+    assert registry.releases.aliases()["stable"] == registry.versions.resolve("latest~1")
     registry.close()
 
 

@@ -9,7 +9,7 @@ from tests.registry.world import World, head
 def forget_all_but_the_newest(world: World) -> None:
     """A policy, and a round that is newer than everything."""
     later = time.time() + 60
-    world.registry.request_round(
+    world.registry.rounds.request_round(
         RoundRecord(id="9b1d", name="autumn", spec="{}", state="done", created=later, changed=later)
     )
     set_ = call("registry", "settings", "retention_rounds", 1, "--folder", world.folder.parent / "registry")
@@ -31,7 +31,9 @@ def test_gc_says_what_would_go_and_with_apply_what_went(history: dict[str, str],
     assert "all rounds keep their weights" in call("registry", "gc").out
     forget_all_but_the_newest(world)
     assert "0 parts of 0 versions would go" in call("registry", "gc").out  # `latest` is an average of everything
-    lone = world.tuned(world.registry.results([world.registry.show(history["probe"]).entry.work_id]).popitem()[1], 9)
+    lone = world.tuned(
+        world.registry.work.results([world.registry.versions.show(history["probe"]).entry.work_id]).popitem()[1], 9
+    )
     asked = call("registry", "gc").out
     assert f"{str(lone.version)[:10]}" in asked
     assert "2 parts of 1 versions would go" in asked

@@ -19,7 +19,7 @@ def test_verify_passes_and_fails_with_code_1_when_a_byte_changed(history: dict[s
     good = call("verify", "latest", "foundation")
     assert good.code == 0
     assert "equal to the bit" in good.out
-    head = world.registry.show("latest").entry.version.head
+    head = world.registry.versions.show("latest").entry.version.head
     damage(world, head)
     bad = call("verify", "latest", "foundation")
     assert bad.code == 1
@@ -33,7 +33,7 @@ def test_verify_all_names_what_is_wrong_and_fails_with_code_1(history: dict[str,
     good = call("verify", "--all")
     assert good.code == 0
     assert "nothing is wrong" in good.out
-    head = str(world.registry.show(history["first"]).entry.version.head)
+    head = str(world.registry.versions.show(history["first"]).entry.version.head)
     damage(world, head)
     bad = call("verify", "--all")
     assert bad.code == 1

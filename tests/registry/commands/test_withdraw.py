@@ -34,13 +34,13 @@ def test_withdraw_finds_the_key_that_signed_among_the_nodes_of_this_machine(
 def test_a_withdrawn_question_is_closed_and_reopened_by_the_same_key(history: dict[str, str], mine: World) -> None:
     found = call("withdraw", history["first"], "-m", "mine", "--json").json
     assert found["closed"] is True
-    (standing,) = mine.registry.closures([found["question"]])
+    (standing,) = mine.registry.work.closures([found["question"]])
     assert standing.node == mine.signer.node
     assert "closed" in call("withdraw").out
     call("withdraw", history["first"], "--reopen", "--dry-run")
-    assert len(mine.registry.closures([found["question"]])) == 1
+    assert len(mine.registry.work.closures([found["question"]])) == 1
     assert "open again" in call("withdraw", history["first"], "--reopen").out
-    assert mine.registry.closures([found["question"]]) == []
+    assert mine.registry.work.closures([found["question"]]) == []
     assert "none of these questions is closed" in call("withdraw", history["first"], "--reopen").out
 
 
@@ -49,8 +49,8 @@ def test_counts_are_withdrawn_by_their_receipt_or_question(history: dict[str, st
     call("withdraw", counts["receipt"][:10]).refused("say why")
     assert "would be withdrawn" in call("withdraw", counts["receipt"][:10], "-m", "wrong", "--dry-run").out
     assert "were withdrawn" in call("withdraw", counts["receipt"][:10], "-m", "wrong labels").out
-    assert mine.registry.results([counts["work_id"]]) == {}
-    assert len(mine.registry.closures([counts["work_id"]])) == 1
+    assert mine.registry.work.results([counts["work_id"]]) == {}
+    assert len(mine.registry.work.closures([counts["work_id"]])) == 1
     assert call("withdraw", counts["work_id"][:10], "--reopen", "--json").json["reopened"] == [counts["work_id"]]
 
 
@@ -60,7 +60,7 @@ def test_everything_for_a_task_or_everything_at_all_is_withdrawn_at_once(history
     assert {one["closed"] for one in for_task} == {True}
     rest = call("withdraw", "--all", "-m", "good bye", "--json").json["withdrawn"]
     assert [one["kind"] for one in rest] == ["import"]
-    assert {entry.state for entry in mine.registry.log()} == {"retracted"}
+    assert {entry.state for entry in mine.registry.versions.log()} == {"retracted"}
     assert call("withdraw", "--all", "-m", "again").out.strip() == "there is nothing to withdraw"
     call("withdraw", "--task", "birds", "-m", "why").refused("birds")
     call("withdraw", history["first"], "--all", "-m", "why").refused("say one of these")

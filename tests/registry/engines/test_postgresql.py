@@ -189,14 +189,14 @@ def test_a_service_says_that_its_database_is_away_and_goes_on_when_it_is_back(
     service = Service(tmp_path / "registry")
     service.start()
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
-        registry.note("one", "note", "subject", "before")
-        watched = registry.watch(0)
+        registry.rounds.note("one", "note", "subject", "before")
+        watched = registry.rounds.watch(0)
         assert next(watched).text == "before"
         own_server.pause()
         for ask in (
             registry.info,
-            registry.rounds,
-            lambda: registry.note("one", "note", "", ""),
+            registry.rounds.rounds,
+            lambda: registry.rounds.note("one", "note", "", ""),
             lambda: next(watched),
         ):
             with pytest.raises(Unreachable, match=r"no database answers at postgresql://|does not answer"):
@@ -204,8 +204,8 @@ def test_a_service_says_that_its_database_is_away_and_goes_on_when_it_is_back(
         with pytest.raises(Unreachable, match="no database answers at postgresql://"):
             Service(tmp_path / "registry")
         own_server.resume()
-        registry.note("one", "note", "subject", "after")
-        assert [event.text for event in islice(registry.watch(0), 2)] == ["before", "after"]
+        registry.rounds.note("one", "note", "subject", "after")
+        assert [event.text for event in islice(registry.rounds.watch(0), 2)] == ["before", "after"]
     service.stop(grace=1)
 
 
@@ -261,10 +261,10 @@ def test_a_service_whose_database_refuses_for_good_says_so_and_nobody_tries_agai
     service = Service(tmp_path / "registry")
     service.start()
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
-        registry.note("one", "note", "subject", "before")
+        registry.rounds.note("one", "note", "subject", "before")
         postgresql.run(f"ALTER DATABASE {make_url(url).database} SET default_transaction_read_only = on")
         postgresql.cut(url)
         with pytest.raises(Misconfigured, match="may only be read by this user or on this server"):
-            registry.note("one", "note", "subject", "after")
-        assert next(registry.watch(0)).text == "before"
+            registry.rounds.note("one", "note", "subject", "after")
+        assert next(registry.rounds.watch(0)).text == "before"
     service.stop(grace=1)

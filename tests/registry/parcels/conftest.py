@@ -7,9 +7,9 @@ import pytest
 
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
-from registry.local import LocalRegistry
 from registry.parcels.export import export
 from registry.records import Result
+from registry.services.local import LocalRegistry
 from tests.registry.world import World
 
 Elsewhere = Callable[[str], LocalRegistry]
@@ -21,7 +21,7 @@ def made(world: World) -> dict[str, Result]:
     start = world.probed()
     first, second = world.tuned(start, 2), world.tuned(start, 3)
     parents = tuple(Parent(version=str(one.version)) for one in (first, second))
-    average = world.registry.combine(Combination(parents=parents), "r1", "uniform of 2")
+    average = world.registry.work.combine(Combination(parents=parents), "r1", "uniform of 2")
     world.work(world.evaluation(average), {})
     world.maintainer.tag(str(average.version), "spring")
     later = world.tuned(average, 4)

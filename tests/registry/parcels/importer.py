@@ -8,14 +8,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from registry.local import LocalRegistry
 from registry.parcels.entering import enter
+from registry.services.local import LocalRegistry
 
 
 def main(registry: str, parcel: str) -> None:
     """Import once."""
     local = LocalRegistry(Path(registry))
-    enter(local.ground, Path(parcel), said=lambda done, total: print(done, total, flush=True))
+    enter(local.storage, Path(parcel), said=lambda done, total: print(done, total, flush=True))
     print("done", flush=True)
 
 

@@ -24,12 +24,12 @@ from ratatouille.record import sha256
 from ratatouille.weights.canonical import encode
 from registry.audit.walk import audit
 from registry.backup.rows import write_tables
-from registry.local import LocalRegistry
 from registry.parcels.archive import END, NAMES, SECTOR, Reader, Writer, header
 from registry.parcels.entering import enter
 from registry.parcels.export import export
 from registry.parcels.form import HEAD, RECORDS, Lines, Parcel
 from registry.records import Portable, Result
+from registry.services.local import LocalRegistry
 from tests.registry.parcels.forged import forge, version_of
 from tests.registry.world import NETWORK, PETS, World, featurizer, head
 
@@ -58,7 +58,7 @@ def there(tmp_path: Path) -> Iterator[LocalRegistry]:
 def rows(registry: LocalRegistry, folder: Path) -> object:
     """Everything that a registry says."""
     folder.mkdir(exist_ok=True)
-    with registry.ground.database.read() as connection:
+    with registry.storage.database.read() as connection:
         return write_tables(connection, folder)
 
 
@@ -66,7 +66,7 @@ def refused(there: LocalRegistry, path: Path, sentence: str) -> None:
     """Assert that a parcel is refused with these words, and that nothing of it is entered."""
     before = rows(there, path.parent / "rows")
     with pytest.raises(Refusal, match=sentence) as caught:
-        enter(there.ground, path)
+        enter(there.storage, path)
     assert path.name in str(caught.value)
     assert "\n" not in str(caught.value)
     assert rows(there, path.parent / "rows") == before
@@ -149,9 +149,9 @@ def test_the_header_is_the_same_for_ever() -> None:
 
 def test_a_missing_file_is_refused(there: LocalRegistry, tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="cannot be read: No such file"):
-        enter(there.ground, tmp_path / "nowhere.tar")
+        enter(there.storage, tmp_path / "nowhere.tar")
     with pytest.raises(Refusal, match="cannot be read: Is a directory"):
-        enter(there.ground, tmp_path)
+        enter(there.storage, tmp_path)
 
 
 # -- the records
@@ -168,7 +168,7 @@ def foundation(world: World, seed: int = 0, **changes: object) -> tuple[Sealed, 
 def test_a_forged_parcel_that_is_right_is_taken(world: World, there: LocalRegistry, tmp_path: Path) -> None:
     sealed, files = foundation(world)
     forge(tmp_path / "good.tar", [sealed], files)
-    assert enter(there.ground, tmp_path / "good.tar").versions == 1
+    assert enter(there.storage, tmp_path / "good.tar").versions == 1
     assert audit(there).findings == []
 
 
@@ -436,13 +436,13 @@ def test_an_average_that_is_none_is_refused(
     world: World, there: LocalRegistry, tmp_path: Path, changes: dict[str, object], sentence: str
 ) -> None:
     claimed, files = average(world, 50, 51, **changes)
-    ids = [str(entry.id) for entry in reversed(world.registry.log())]
-    honest = world.registry.portables(ids)
-    sealed = world.registry.receipts([str(one.version.receipt) for one in honest])
+    ids = [str(entry.id) for entry in reversed(world.registry.versions.log())]
+    honest = world.registry.versions.portables(ids)
+    sealed = world.registry.versions.receipts([str(one.version.receipt) for one in honest])
     for one in honest:
         for digest in (one.version.featurizer, one.version.head):
             if digest is not None:
-                files[digest] = world.registry.fetch(digest)
+                files[digest] = world.registry.weights.fetch(digest)
     forge(tmp_path / "bad.tar", sealed, files, [*honest, claimed])
     refused(there, tmp_path / "bad.tar", sentence)
 
@@ -454,7 +454,7 @@ def exported(world: World, file: Path) -> dict[str, Result]:
     start = world.probed()
     tuned = [world.tuned(start, seed) for seed in (2, 3)]
     parents = tuple(Parent(version=str(one.version)) for one in tuned)
-    mean = world.registry.combine(Combination(parents=parents))
+    mean = world.registry.work.combine(Combination(parents=parents))
     world.work(world.evaluation(mean), {})
     world.maintainer.tag(str(mean.version), "spring")
     export(world.registry, ["spring"], file, tags=True)
@@ -463,12 +463,12 @@ def exported(world: World, file: Path) -> dict[str, Result]:
 
 def test_no_byte_is_taken_where_there_is_no_room(world: World, there: LocalRegistry, tmp_path: Path) -> None:
     exported(world, tmp_path / "parcel.tar")
-    there.configure("reserve_bytes", 2**60)
+    there.maintenance.configure("reserve_bytes", 2**60)
     with pytest.raises(Unreachable, match="has no room for"):
-        enter(there.ground, tmp_path / "parcel.tar")
+        enter(there.storage, tmp_path / "parcel.tar")
     assert [*there.blobs.store.stored(), *there.blobs.inbox.incoming()] == []
-    there.configure("reserve_bytes", 0)
-    there.configure("largest_part_bytes", 100)
+    there.maintenance.configure("reserve_bytes", 0)
+    there.maintenance.configure("largest_part_bytes", 100)
     refused(there, tmp_path / "parcel.tar", "this registry takes at most 100")
 
 
@@ -488,11 +488,11 @@ def test_an_import_that_is_killed_shows_nothing_and_goes_on(
         process.kill()
     whole = audit(there)
     assert whole.ok
-    assert len(there.log()) in (0, 5)
+    assert len(there.versions.log()) in (0, 5)
     assert {one.kind for one in whole.findings} <= {"unreferenced"}
-    enter(there.ground, tmp_path / "parcel.tar")
+    enter(there.storage, tmp_path / "parcel.tar")
     assert audit(there).findings == []
-    assert len(there.log()) == 5
+    assert len(there.versions.log()) == 5
 
 
 # -- anything
@@ -543,9 +543,9 @@ def test_a_parcel_with_any_byte_changed_is_refused_and_nothing_is_entered(
         return
     (folder / "bad.tar").write_bytes(bad)
     with pytest.raises(Refusal):
-        enter(there.ground, folder / "bad.tar")
-    assert there.log() == []
-    assert there.tasks() == []
+        enter(there.storage, folder / "bad.tar")
+    assert there.versions.log() == []
+    assert there.definitions.tasks() == []
 
 
 @settings(max_examples=150, deadline=None, database=None, suppress_health_check=QUIET)
@@ -573,5 +573,5 @@ def test_records_with_anything_changed_are_refused_though_all_sums_are_right(
             writer.add(member, len(content), iter([content]))
         writer.close()
     with pytest.raises(Refusal):
-        enter(there.ground, folder / "bad.tar")
-    assert there.log() == []
+        enter(there.storage, folder / "bad.tar")
+    assert there.versions.log() == []

@@ -14,10 +14,10 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.tasks.task import Task
 from registry.audit.walk import audit
-from registry.local import LocalRegistry
 from registry.parcels.entering import enter
 from registry.parcels.export import export
 from registry.records import Result
+from registry.services.local import LocalRegistry
 from tests.registry.parcels.conftest import Elsewhere
 from tests.registry.world import NETWORK, PETS, World, featurizer
 
@@ -26,49 +26,51 @@ def same(world: World, there: LocalRegistry, *results: Result) -> None:
     """Assert that versions say the same in both registries, weights included."""
     for result in results:
         id = str(result.version)
-        one, other = world.registry.show(id), there.show(id)
+        one, other = world.registry.versions.show(id), there.versions.show(id)
         for name in ("version", "state", "message", "round", "work_id", "task_name", "node"):
             assert getattr(other.entry, name) == getattr(one.entry, name), name
         assert (other.receipt, other.evaluations) == (one.receipt, one.evaluations)
-        assert there.lineage(id) != []
+        assert there.versions.lineage(id) != []
         for digest in (result.featurizer, result.head):
-            assert there.fetch(str(digest)).read_bytes() == world.registry.fetch(str(digest)).read_bytes()
+            assert (
+                there.weights.fetch(str(digest)).read_bytes() == world.registry.weights.fetch(str(digest)).read_bytes()
+            )
 
 
 def test_a_version_comes_with_its_ancestors_receipts_evaluations_tags_and_weights(
     world: World, made: dict[str, Result], parcel: Path, elsewhere: Elsewhere
 ) -> None:
     there = elsewhere("there")
-    plan = enter(there.ground, parcel)
+    plan = enter(there.storage, parcel)
     assert (plan.versions, plan.known, plan.evaluations, plan.tags, plan.unproved) == (5, 0, 1, 1, [])
     same(world, there, *(made[name] for name in ("start", "first", "second", "average")))
-    assert [tag.name for tag in there.tags()] == ["spring"]
-    assert there.tags() == world.registry.tags()
-    assert len(there.log()) == 5
-    assert there.tasks() == [PETS]
+    assert [tag.name for tag in there.releases.tags()] == ["spring"]
+    assert there.releases.tags() == world.registry.releases.tags()
+    assert len(there.versions.log()) == 5
+    assert there.definitions.tasks() == [PETS]
     assert audit(there).findings == []
 
 
 def test_importing_again_changes_nothing(parcel: Path, elsewhere: Elsewhere) -> None:
     there = elsewhere("there")
-    enter(there.ground, parcel)
-    before = (there.log(), there.events(), there.tags())
-    plan = enter(there.ground, parcel)
+    enter(there.storage, parcel)
+    before = (there.versions.log(), there.rounds.events(), there.releases.tags())
+    plan = enter(there.storage, parcel)
     assert (plan.versions, plan.known, plan.evaluations, plan.tags) == (0, 5, 0, 0)
-    assert (there.log(), there.events(), there.tags()) == before
+    assert (there.versions.log(), there.rounds.events(), there.releases.tags()) == before
 
 
 def test_what_was_imported_is_worked_with_like_any_version(
     world: World, made: dict[str, Result], parcel: Path, elsewhere: Elsewhere
 ) -> None:
     there = elsewhere("there")
-    enter(there.ground, parcel)
+    enter(there.storage, parcel)
     other = World(there, world.folder, world.signer)
-    average = there.results([made["average"].work_id])[made["average"].work_id]
+    average = there.work.results([made["average"].work_id])[made["average"].work_id]
     assert average.version == made["average"].version
     tuned = other.tuned(average, 9)
     other.maintainer.release(str(tuned.version), "stable")
-    again = there.combine(
+    again = there.work.combine(
         Combination(parents=tuple(Parent(version=str(one)) for one in (tuned.version, average.version)))
     )
     assert again.version is not None
@@ -79,15 +81,15 @@ def test_a_parcel_grows_by_what_is_new(
     world: World, made: dict[str, Result], parcel: Path, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
     there = elsewhere("there")
-    enter(there.ground, parcel)
+    enter(there.storage, parcel)
     whole = export(world.registry, [str(made["later"].version)], tmp_path / "later.tar")
     thin = export(world.registry, [str(made["later"].version)], tmp_path / "thin.tar", depth=0)
     assert (whole.versions.lines, whole.needs, whole.weights) == (6, (), 10)
     assert (thin.versions.lines, thin.needs, thin.weights) == (1, (made["average"].version,), 2)
-    assert enter(there.ground, tmp_path / "thin.tar").versions == 1
-    assert enter(there.ground, tmp_path / "later.tar").versions == 0
+    assert enter(there.storage, tmp_path / "thin.tar").versions == 1
+    assert enter(there.storage, tmp_path / "later.tar").versions == 0
     with pytest.raises(Refusal, match=f"builds on version {str(made['average'].version)[:12]}…, which is not here"):
-        enter(elsewhere("other").ground, tmp_path / "thin.tar")
+        enter(elsewhere("other").storage, tmp_path / "thin.tar")
     same(world, there, made["later"])
     assert audit(there).findings == []
 
@@ -123,8 +125,8 @@ def test_tags_stay_at_home_unless_they_are_asked_for(
 ) -> None:
     export(world.registry, ["spring"], tmp_path / "plain.tar")
     there = elsewhere("there")
-    assert enter(there.ground, tmp_path / "plain.tar").tags == 0
-    assert there.tags() == []
+    assert enter(there.storage, tmp_path / "plain.tar").tags == 0
+    assert there.releases.tags() == []
 
 
 # -- what was there before
@@ -134,11 +136,11 @@ def test_another_definition_of_a_task_is_refused_by_name_and_nothing_is_entered(
     parcel: Path, elsewhere: Elsewhere
 ) -> None:
     there = elsewhere("there")
-    there.define_task(Task(name="pets", kind="target", classes=("dog", "cat"), domains=("photo",)))
-    before = there.events()
+    there.definitions.define_task(Task(name="pets", kind="target", classes=("dog", "cat"), domains=("photo",)))
+    before = there.rounds.events()
     with pytest.raises(Refusal, match="task pets is defined otherwise here"):
-        enter(there.ground, parcel)
-    assert (there.log(), there.events()) == ([], before)
+        enter(there.storage, parcel)
+    assert (there.versions.log(), there.rounds.events()) == ([], before)
     assert [path for path in (there.folder / "blobs").rglob("*") if path.is_file()] == []
 
 
@@ -150,8 +152,8 @@ def test_a_tag_that_means_another_version_here_is_refused_by_name(
     other.define()
     other.maintainer.tag(str(other.foundation(seed=77).version), "spring")
     with pytest.raises(Refusal, match="tag spring means"):
-        enter(there.ground, parcel)
-    assert len(there.log()) == 1
+        enter(there.storage, parcel)
+    assert len(there.versions.log()) == 1
 
 
 def test_an_answer_that_was_found_here_before_stays_and_the_other_version_comes_beside_it(
@@ -162,15 +164,15 @@ def test_an_answer_that_was_found_here_before_stays_and_the_other_version_comes_
     other = World(there, world.folder, stranger)
     other.define()
     own = other.foundation()
-    assert own.work_id in [entry.work_id for entry in world.registry.log()]
-    enter(there.ground, parcel)
-    assert there.results([own.work_id])[own.work_id] == own
+    assert own.work_id in [entry.work_id for entry in world.registry.versions.log()]
+    enter(there.storage, parcel)
+    assert there.work.results([own.work_id])[own.work_id] == own
     same(world, there, made["start"], made["average"])
-    assert len(there.log()) == 6
+    assert len(there.versions.log()) == 6
     assert audit(there).findings == []
-    world.registry.fetch(str(own.featurizer))
-    enter(there.ground, parcel)
-    assert len(there.log()) == 6
+    world.registry.weights.fetch(str(own.featurizer))
+    enter(there.storage, parcel)
+    assert len(there.versions.log()) == 6
 
 
 def test_a_twin_of_an_answer_here_keeps_its_own_evaluations(
@@ -183,10 +185,10 @@ def test_a_twin_of_an_answer_here_keeps_its_own_evaluations(
     receipt, files = other.fine_tune(start, 2, body=featurizer(50), top=None)
     rival = other.work(receipt, files)
     assert rival.work_id == made["first"].work_id
-    enter(there.ground, parcel)
-    theirs = there.show(str(made["first"].version)).evaluations
+    enter(there.storage, parcel)
+    theirs = there.versions.show(str(made["first"].version)).evaluations
     assert [one.evaluation.confusion for one in theirs] == [((5, 1), (2, 4))]
-    assert there.results([rival.work_id])[rival.work_id].version == rival.version
+    assert there.work.results([rival.work_id])[rival.work_id].version == rival.version
     assert audit(there).findings == []
 
 
@@ -198,7 +200,7 @@ def collect(registry: LocalRegistry, digest: str) -> None:
     from sqlalchemy import text
 
     registry.blobs.remove(digest)
-    with registry.ground.database.write() as connection:
+    with registry.storage.database.write() as connection:
         connection.execute(text("UPDATE blobs SET collected = 1.0 WHERE digest = :digest"), {"digest": digest})
 
 
@@ -211,9 +213,9 @@ def test_an_average_of_collected_weights_is_taken_only_by_who_says_so(
     export(world.registry, ["spring"], tmp_path / "parcel.tar")
     there = elsewhere("there")
     with pytest.raises(Refusal, match=r"average .* cannot be computed again: weights were collected; --unproved"):
-        enter(there.ground, tmp_path / "parcel.tar")
-    assert there.log() == []
-    plan = enter(there.ground, tmp_path / "parcel.tar", unproved=True)
+        enter(there.storage, tmp_path / "parcel.tar")
+    assert there.versions.log() == []
+    plan = enter(there.storage, tmp_path / "parcel.tar", unproved=True)
     assert (plan.versions, len(plan.unproved)) == (5, 1)
     whole = audit(there)
     assert whole.ok
@@ -224,9 +226,9 @@ def test_weights_that_were_collected_here_come_back(
     world: World, made: dict[str, Result], parcel: Path, elsewhere: Elsewhere
 ) -> None:
     there = elsewhere("there")
-    enter(there.ground, parcel)
+    enter(there.storage, parcel)
     collect(there, str(made["second"].featurizer))
-    assert enter(there.ground, parcel).versions == 0
+    assert enter(there.storage, parcel).versions == 0
     same(world, there, made["second"])
     assert audit(there).findings == []
 
@@ -250,6 +252,6 @@ def test_weights_from_elsewhere_pass_the_gate_for_weights(
     forge(tmp_path / "forged.tar", [stranger.seal(receipt)], {digest: path})
     there = elsewhere("there")
     with pytest.raises(Refusal, match=r"tensor conv\.weight holds NaN or infinite values"):
-        enter(there.ground, tmp_path / "forged.tar")
-    assert there.log() == []
+        enter(there.storage, tmp_path / "forged.tar")
+    assert there.versions.log() == []
     assert [path for path in (there.folder / "blobs").rglob("*") if path.is_file()] == []

@@ -54,14 +54,14 @@ def make_scene(folder: Path) -> Scene:
     (folder / "files").mkdir()
     world = World(open_registry(folder / "registry"), folder / "files", Signer.open(folder / "node.key"))
     world.define()
-    world.registry.define_task(WEIRD)
-    world.registry.offer(_offer(world.signer))
+    world.registry.definitions.define_task(WEIRD)
+    world.registry.work.offer(_offer(world.signer))
     probed = world.probed()
-    foundation = world.registry.show(str(probed.version)).entry.version.parents[0].version
+    foundation = world.registry.versions.show(str(probed.version)).entry.version.parents[0].version
     world.maintainer.release(foundation, "foundation")
     for id, name, state in (("4f2a", "spring", "done"), ("77aa", "summer", "running")):
         record = {"id": id, "name": name, "spec": "{}", "state": state, "created": time.time(), "changed": time.time()}
-        world.registry.request_round(RoundRecord.model_validate(record))
+        world.registry.rounds.request_round(RoundRecord.model_validate(record))
     spring = [_run(world, probed, seed, "4f2a") for seed in (1, 2)]
     first = _average(world, spring, "4f2a", "spring", ((3, 1), (0, 4)))
     summer = [_run(world, probed, seed, "77aa") for seed in range(10, 19)]
@@ -69,8 +69,8 @@ def make_scene(folder: Path) -> Scene:
     world.maintainer.release(first, "stable", "spring is done")
     world.maintainer.tag(first, "spring-2026")
     world.maintainer.release(second, "stable", HOSTILE)
-    world.registry.note("77aa", "plan", "4/40", "40 questions, 4 of them answered")
-    world.registry.note("77aa", "failure", "0" * 64, HOSTILE)
+    world.registry.rounds.note("77aa", "plan", "4/40", "40 questions, 4 of them answered")
+    world.registry.rounds.note("77aa", "failure", "0" * 64, HOSTILE)
     hostile = _hostile(world, second)
     runs = tuple(str(one.version) for one in summer)
     return Scene(world, foundation, str(probed.version), runs, first, second, hostile)
@@ -91,7 +91,7 @@ def _run(world: World, start: Result, seed: int, round: str) -> Result:
 
 def _average(world: World, members: list[Result], round: str, name: str, confusion: tuple[tuple[int, ...], ...]) -> str:
     parents = tuple(Parent(version=str(one.version)) for one in members)
-    average = world.registry.combine(Combination(parents=parents), round, f"uniform of {len(members)} for {name}")
+    average = world.registry.work.combine(Combination(parents=parents), round, f"uniform of {len(members)} for {name}")
     world.work(world.evaluation(average, confusion), {})
     return str(average.version)
 
@@ -102,12 +102,12 @@ def _hostile(world: World, version: str) -> str:
     (body, one), (top, two) = stranger.file(featurizer(99)), stranger.file(head(99))
     work = Import(architecture=NETWORK.digest, featurizer=body, head=top, task=WEIRD.digest, source=HOSTILE)
     receipt = Receipt(assignment=work, node=stranger.signer.node, featurizer=body, head=top, device=HOSTILE[:200])
-    imported = world.registry.push(stranger.seal(receipt), {body: one, top: two})
+    imported = world.registry.weights.push(stranger.seal(receipt), {body: one, top: two})
     evaluation = stranger.evaluation(imported, ((1, 2), (3, 4)))
     weird = evaluation.assignment.model_copy(update={"task": WEIRD.digest})
     stranger.work(evaluation.model_copy(update={"assignment": weird}), {})
     Maintainer(world.registry, stranger.signer, HOSTILE[:200]).release(version, "latest", HOSTILE)
     lease = Lease.on(weird, stranger.signer.node, 3600.0)
     doing = {"work_id": "5" * 64, "doing": HOSTILE[:100], "done": 3, "total": 9}
-    world.registry.lease(stranger.signer.seal(lease.model_copy(update=doing)))
+    world.registry.work.lease(stranger.signer.seal(lease.model_copy(update=doing)))
     return str(imported.version)

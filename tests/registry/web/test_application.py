@@ -186,10 +186,10 @@ def test_files_of_ours_are_kept_for_ever_under_an_address_that_changes_with_them
 
 @pytest.mark.parametrize("part", ["featurizer", "head"])
 def test_the_parts_of_a_version_can_be_downloaded(reader: TestClient, scene: Scene, part: str) -> None:
-    version = scene.world.registry.show(scene.second).entry.version
+    version = scene.world.registry.versions.show(scene.second).entry.version
     digest = str(getattr(version, part))
     answer = reader.get(f"/versions/stable/{part}.safetensors")
-    assert answer.content == scene.world.registry.fetch(digest).read_bytes()
+    assert answer.content == scene.world.registry.weights.fetch(digest).read_bytes()
     assert answer.headers["content-disposition"] == f'attachment; filename="{scene.second[:10]}-{part}.safetensors"'
     assert answer.headers["content-type"] == "application/octet-stream"
     some = reader.get(f"/versions/stable/{part}.safetensors", headers={"range": "bytes=8-15"})
@@ -209,5 +209,5 @@ def _strings(value: object) -> Iterator[str]:
 
 def test_json_says_words_from_outside_exactly(reader: TestClient, scene: Scene) -> None:
     answer = reader.get(f"/versions/{scene.hostile}?format=json")
-    source = scene.world.registry.show(scene.hostile).entry.message
+    source = scene.world.registry.versions.show(scene.hostile).entry.message
     assert source in set(_strings(json.loads(answer.content)))

@@ -133,9 +133,9 @@ def test_a_version_shows_scores_classes_lineage_and_how_to_get_it(tab: Tab, scen
     with page.expect_download() as waiting:
         page.get_by_role("link", name="head", exact=True).click()
     file = waiting.value.path()
-    digest = scene.world.registry.show(scene.second).entry.version.head
+    digest = scene.world.registry.versions.show(scene.second).entry.version.head
     assert digest is not None
-    assert file.read_bytes() == scene.world.registry.fetch(digest).read_bytes()
+    assert file.read_bytes() == scene.world.registry.weights.fetch(digest).read_bytes()
 
 
 def test_a_training_shows_its_curve(tab: Tab, scene: Scene) -> None:
@@ -206,11 +206,11 @@ def test_the_live_page_follows_a_round_without_being_loaded_again(
     card = page.get_by_role("article", name="summer")
     expect(card.locator(".state")).to_have_text("running")
     expect(card.get_by_role("progressbar")).to_have_attribute("value", "4")
-    scene.world.registry.note("77aa", "version", "1" * 64, "one more")
+    scene.world.registry.rounds.note("77aa", "version", "1" * 64, "one more")
     expect(card.get_by_role("progressbar")).to_have_attribute("value", "5")
     focused = page.get_by_role("link", name="spring")
     focused.focus()
-    scene.world.registry.move_round("77aa", ["running"], "done")
+    scene.world.registry.rounds.move_round("77aa", ["running"], "done")
     expect(card.locator(".state")).to_have_text("done")
     expect(page.get_by_role("status")).to_have_text(re.compile("no round runs; round summer is done"))
     expect(focused).to_be_focused()

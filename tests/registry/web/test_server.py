@@ -35,7 +35,7 @@ def test_the_page_is_the_same_over_a_folder_a_service_and_postgresql(world: Worl
         for path in ("contributors", "releases", "compare?a=stable&b=stable", "search?q=sea"):
             assert "stable" in read(f"{server.address}{path}") or path.startswith("search")
         with OPENER.open(f"{server.address}versions/stable/head.safetensors", timeout=20) as answer:
-            assert answer.read() == world.registry.fetch(str(average.head)).read_bytes()
+            assert answer.read() == world.registry.weights.fetch(str(average.head)).read_bytes()
     finally:
         server.stop()
 

@@ -22,7 +22,7 @@ def test_the_evaluations_are_those_of_the_registrys_difference(scene: Scene) -> 
     assert view.first is not None
     assert view.second is not None
     assert (view.first.id, view.second.id) == (scene.first, scene.second)
-    found = scene.world.registry.diff(scene.first, scene.second, weights=False)
+    found = scene.world.registry.versions.diff(scene.first, scene.second, weights=False)
     assert view.evaluations == found.evaluations
     assert [(row.domain, row.images, row.same_images) for row in view.evaluations] == [("sketch", (8, 8), True)]
     assert view.parts == ()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from registry.local import LocalRegistry
 from registry.records import RoundRecord
+from registry.services.local import LocalRegistry
 from registry.web.asked import Asked
 from registry.web.pages import history
 from registry.web.pages.history import PAGE, History
@@ -22,7 +22,7 @@ def test_pages_have_every_round_once_the_latest_first(tmp_path: Path) -> None:
     names = [f"round-{number}" for number in range(2 * PAGE + 1)]
     for name in names:
         record = RoundRecord(id=f"id-{name}", name=name, spec="{}", state="done", created=1.0, changed=1.0)
-        registry.request_round(record)
+        registry.rounds.request_round(record)
     pages = [page(registry)]
     while earlier := pages[-1].earlier:
         pages.append(page(registry, before=earlier))

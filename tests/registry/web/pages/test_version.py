@@ -20,7 +20,7 @@ def page(scene: Scene, revision: str) -> VersionView:
 
 def test_what_was_checked_at_admission_is_said_as_the_registry_says_it(scene: Scene, reader: TestClient) -> None:
     view = page(scene, scene.runs[0])
-    assert view.admission == scene.world.registry.show(scene.runs[0]).admission
+    assert view.admission == scene.world.registry.versions.show(scene.runs[0]).admission
     assert view.admission
     text = reader.get(f"/versions/{scene.runs[0]}").text
     assert "Checked before it was admitted" in text

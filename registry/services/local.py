@@ -1,0 +1,102 @@
+"""The registry in process: one folder, which several processes may hold open at once.
+
+The gRPC service stands before it; tests, rehearsals and research on a laptop use it directly.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+from ratatouille.errors import Refusal
+from registry import settings
+from registry.blobs.access import Blobs
+from registry.blobs.belonging import check_belonging
+from registry.changes.closures import count_closures
+from registry.changes.retraction import count_retractions
+from registry.contributions.publish import Publisher
+from registry.database import Database
+from registry.history.watching import Watching
+from registry.places import DATABASE, read_places
+from registry.records import Info
+from registry.services.definitions import Definitions
+from registry.services.maintenance import Maintenance
+from registry.services.registry import Registry
+from registry.services.releases import Releases
+from registry.services.rounds import Rounds
+from registry.services.versions import Versions
+from registry.services.weights import Weights
+from registry.services.work import Work
+from registry.storage import Storage
+
+
+class LocalRegistry(Registry):
+    """The services over a folder."""
+
+    def __init__(self, folder: Path, coordinator: str | None = None) -> None:
+        """Open the folder, and what its `registry.toml` names; a new folder is made, readable by its owner only.
+
+        Args:
+            folder: where the registry is.
+            coordinator: key of the only coordinator that may announce itself; None: any may.
+
+        Raises:
+            Refusal: when the folder, the database or the store for weights cannot be used.
+            Unreachable: when the database's server does not answer.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            places = read_places(folder)
+            blobs = Blobs(folder, places.weights, places.cache_megabytes * 2**20)
+        except OSError as error:
+            raise Refusal(f"the registry folder {folder} cannot be used: {error.strerror}") from error
+        self.folder = folder
+        self.web: str | None = None
+        """Address of the page that this process shows, which `info` passes on."""
+        self.storage = Storage(Database(places.database or folder / DATABASE, places.migrations), blobs)
+        super().__init__(self.storage)
+        self.publisher = Publisher(self.storage.database, blobs)
+        self.watching = Watching(self.storage.database)
+        self.definitions = Definitions(self.storage)
+        self.weights = Weights(self.storage, self.publisher)
+        self.work = Work(self.storage, coordinator)
+        self.rounds = Rounds(self.storage, self.watching)
+        self.versions = Versions(self.storage)
+        self.releases = Releases(self.storage)
+        self.maintenance = Maintenance(self.storage)
+
+    @property
+    def blobs(self) -> Blobs:
+        """The weights."""
+        return self.storage.blobs
+
+    def info(self) -> Info:
+        """Protocol, software, addresses of fleet and page, and the kinds of database and store."""
+        scheme, elsewhere, _ = self.blobs.store.name.partition("://")
+        with self._read() as connection:
+            known = settings.read_settings(connection)
+            return Info(
+                software=f"ratatouille {version('model-ratatouille')}",
+                fleet=known.fleet,
+                coordinator=known.coordinator,
+                web=self.web,
+                database=self.storage.database.kind,
+                weights=scheme if elsewhere else "folder",
+                retractions=count_retractions(connection),
+                closures=count_closures(connection),
+            )
+
+    def check(self) -> None:
+        """See whether the store for weights can be used, and is this database's.
+
+        Raises:
+            Refusal: when not.
+            Unreachable: when it does not answer.
+        """
+        self.blobs.store.check()
+        check_belonging(self.storage.database, self.blobs)
+
+    def close(self) -> None:
+        """End those who watch, and close the database."""
+        self.watching.close()
+        self.storage.database.close()

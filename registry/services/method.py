@@ -1,0 +1,98 @@
+"""How a service declares its methods: who may call each of them, and how long it may take.
+
+The public methods of a service are its interface. Each carries its declaration, and every table is read from there: the
+gRPC methods and their deadlines, the permissions, and docs/calls.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from registry.storage import Storage
+
+Role = Literal["reader", "contributor", "maintainer", "owner"]
+"""Who may call a method; each role may do what the ones before it may."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+_DECLARATION = "__method__"
+_CLOSE = "close"
+"""Ends this side of a connection, and is no call."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a method says about itself."""
+
+    role: Role
+    slow: bool
+    """Whether it may take hours; few slow calls run at a time."""
+    stream: bool
+    """Whether it moves weights or events, in messages of its own (`registry.proto`)."""
+    by_peer: bool
+    """Whether the service finds out who is at the other end, since one of them may not take all room."""
+    local: bool
+    """Whether it works in the registry's own process only."""
+
+
+def method(
+    role: Role, *, slow: bool = False, stream: bool = False, by_peer: bool = False, local: bool = False
+) -> Callable[[F], F]:
+    """Declare a public method of a service; the arguments are those of `Declaration`."""
+    declaration = Declaration(role, slow, stream, by_peer or slow, local)
+
+    def declare(function: F) -> F:
+        setattr(function, _DECLARATION, declaration)
+        return function
+
+    return declare
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method of a service."""
+
+    service: type[Service]
+    name: str
+    declaration: Declaration
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The function as the service defines it."""
+        function: Callable[..., Any] = vars(self.service)[self.name]
+        return function
+
+
+class Service:
+    """The base of all services: methods over the database and the blobs of one registry."""
+
+    methods: ClassVar[Mapping[str, Method]] = {}
+    """The declared methods of this service, by name."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if Service not in cls.__bases__:
+            return  # a client or an implementation: its methods are those of the service
+        methods: dict[str, Method] = {}
+        for name, value in vars(cls).items():
+            if name.startswith("_") or name == _CLOSE or not callable(value):
+                continue
+            declaration = getattr(value, _DECLARATION, None)
+            if declaration is None:
+                raise TypeError(f"{cls.__name__}.{name} does not declare who may call it; see registry.services.method")
+            methods[name] = Method(cls, name, declaration)
+        cls.methods = methods
+
+    def _read(self) -> AbstractContextManager[Connection]:
+        return self._storage.database.read()
+
+    def _write(self) -> AbstractContextManager[Connection]:
+        return self._storage.database.write()

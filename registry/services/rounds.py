@@ -1,0 +1,90 @@
+"""Rounds: their records and states, and the log of what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from registry.pages import MOST_ROWS
+from registry.records import Event, RoundRecord, RoundState
+from registry.services.method import Service, method
+
+if TYPE_CHECKING:
+    from registry.history.watching import Watching
+    from registry.storage import Storage
+
+
+class Rounds(Service):
+    """Rounds and the log."""
+
+    def __init__(self, storage: Storage, watching: Watching) -> None:
+        super().__init__(storage)
+        self._watching = watching
+
+    @method("maintainer")
+    def request_round(self, round: RoundRecord) -> RoundRecord:
+        """Enter a round; a second call with the same id returns the first."""
+        from registry.history import chronicle
+
+        with self._write() as connection:
+            return chronicle.request_round(connection, round)
+
+    @method("reader")
+    def round(self, id_or_name: str) -> RoundRecord:
+        """A round by id, unique prefix of its id, or the latest of that name."""
+        from registry.history import chronicle
+
+        with self._read() as connection:
+            return chronicle.round_by(connection, id_or_name)
+
+    @method("reader")
+    def rounds(
+        self, states: Sequence[RoundState] = (), before: str | None = None, limit: int = MOST_ROWS
+    ) -> list[RoundRecord]:
+        """Rounds, or those in one of these states, latest first; the next page is before the last one's id."""
+        from registry.history import chronicle
+
+        with self._read() as connection:
+            return chronicle.rounds(connection, states, before, limit)
+
+    @method("maintainer")
+    def move_round(self, id: str, expected: Sequence[RoundState], state: RoundState, reason: str = "") -> bool:
+        """Compare-and-set a round's state; False when it was none of `expected`."""
+        from registry.history import chronicle
+
+        with self._write() as connection:
+            return chronicle.move_round(connection, id, expected, state, reason)
+
+    @method("maintainer")
+    def note(self, round: str, kind: str, subject: str, text: str) -> None:
+        """Append a line to the log of what happened in a round."""
+        from registry.history import chronicle
+
+        with self._write() as connection:
+            chronicle.note(connection, round, kind, subject, text)
+
+    @method("maintainer")
+    def use(self, round: str, versions: Sequence[str]) -> None:
+        """Say that a round builds on versions that were there before; gc leaves them alone as if they were its own."""
+        from registry.history import chronicle
+
+        with self._write() as connection:
+            chronicle.use(connection, round, versions)
+
+    @method("reader")
+    def events(self, after: int = 0, round: str | None = None, limit: int = 1000) -> list[Event]:
+        """Lines of the log with a number greater than `after`, oldest first, as many as fit one message."""
+        from registry.history import chronicle
+
+        with self._read() as connection:
+            return chronicle.events(connection, after, round, limit)
+
+    @method("reader", stream=True)
+    def watch(self, after: int | None = None, round: str | None = None, kinds: Sequence[str] = ()) -> Iterator[Event]:
+        """Lines of the log as they happen: those with a number greater than `after` (None: from now on), of one round
+        or all, of these kinds or all. It ends when the registry is closed or its service stops; to go on, pass the last
+        number. Close the iterator to stop earlier.
+        """
+        for step in self._watching.steps(after, round, kinds):
+            if isinstance(step, Event):
+                yield step

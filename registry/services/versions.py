@@ -1,0 +1,144 @@
+"""Versions: the history, where each came from, how good they are, and whether each is what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ratatouille.exchange.assignment import Slice, Split
+from ratatouille.exchange.signing import Sealed
+from registry.records import (
+    EVERY_VERSION,
+    Contribution,
+    Contributor,
+    Details,
+    Difference,
+    Entry,
+    LineageRow,
+    LogQuery,
+    Metric,
+    Portable,
+    Ranking,
+    Verification,
+)
+from registry.services.method import Service, method
+
+
+class Versions(Service):
+    """The history of versions."""
+
+    @method("reader")
+    def resolve(self, revision: str) -> str:
+        """Full version id of an id, unique prefix (4 characters or more), alias, tag, `alias@{2026-03-01}`, or one of
+        these with `~N` (N steps to the first parent).
+        """
+        from registry.history import revisions
+
+        with self._read() as connection:
+            return revisions.resolve(connection, revision)
+
+    @method("reader")
+    def log(self, query: LogQuery = EVERY_VERSION, before: int | None = None, limit: int = 50) -> list[Entry]:
+        """Versions that fit, latest first; the next page is `before=entries[-1].number`."""
+        from registry.history import log
+
+        with self._read() as connection:
+            return log.log(connection, query, before, limit)
+
+    @method("reader")
+    def show(self, revision: str) -> Details:
+        """Everything about a version."""
+        from registry.history import queries
+
+        with self._read() as connection:
+            return queries.show(connection, revision)
+
+    @method("reader")
+    def receipt(self, revision: str) -> Sealed | None:
+        """A version's receipt with its signature, as it was pushed; None for what the registry made itself."""
+        from registry.history import queries
+
+        with self._read() as connection:
+            return queries.receipt(connection, revision)
+
+    @method("reader")
+    def lineage(self, revision: str, depth: int = 100, descendants: bool = False) -> list[LineageRow]:
+        """A version and its ancestors (or descendants), breadth first; each of them once for each way to it."""
+        from registry.history import lineage
+
+        with self._read() as connection:
+            return lineage.lineage(connection, revision, depth, descendants)
+
+    @method("reader")
+    def contributions(self, revision: str) -> list[Contribution]:
+        """What an average of averages is made of: each contribution with its share, the largest first."""
+        from registry.history import composition
+
+        with self._read() as connection:
+            return composition.contributions(connection, revision)
+
+    @method("reader")
+    def best(
+        self,
+        task: str,
+        domain: str | None = None,
+        split: Split | None = None,
+        metric: Metric | None = None,
+        slice: Slice = "all",
+        trial: int = 0,
+        limit: int = 10,
+    ) -> Ranking:
+        """The best versions for a task by what was counted, all on the same domains; None for `domain` is the mean over
+        them, for `split` the first of test, all, validation and train that has counts, for `metric` the task's own.
+        """
+        from registry.history import ranking
+
+        with self._read() as connection:
+            return ranking.best(connection, task, domain, split, metric, slice, trial, limit)
+
+    @method("reader")
+    def contributors(self) -> list[Contributor]:
+        """Everybody whose work is here, the most trainings first."""
+        from registry.history import contributors
+
+        with self._read() as connection:
+            return contributors.contributors(connection)
+
+    @method("reader", slow=True)
+    def diff(self, first: str, second: str, weights: bool = True) -> Difference:
+        """Two versions side by side: what both were counted on, where they part, and how far each tensor moved (unless
+        `weights` is false: they are read to the end for it).
+        """
+        from registry.history import diff
+
+        return diff.diff(self._storage.database, self._storage.blobs, first, second, weights)
+
+    @method("reader", slow=True)
+    def verify(self, revision: str) -> Verification:
+        """Check a version: bytes, id, signature; a combination is recomputed from its parents, bit for bit."""
+        from registry.history import verify
+
+        return verify.verify(self._storage, revision)
+
+    @method("reader")
+    def ancestry(self, revisions: Sequence[str], depth: int = 10_000) -> list[str]:
+        """Ids of versions and their ancestors, so many steps back, parents before children."""
+        from registry.parcels import portable
+
+        with self._read() as connection:
+            return portable.ancestry(connection, revisions, depth)
+
+    @method("reader")
+    def portables(self, ids: Sequence[str]) -> list[Portable]:
+        """What leaves with each of these versions (100 at most), in the order of `ids`."""
+        from registry.parcels import portable
+
+        with self._read() as connection:
+            return portable.portables(connection, ids)
+
+    @method("reader")
+    def receipts(self, digests: Sequence[str]) -> list[Sealed]:
+        """Signed receipts, in the order of `digests`: the first of them, as many as fit an answer."""
+        from registry.parcels import portable
+
+        with self._read() as connection:
+            return portable.receipts(connection, digests)

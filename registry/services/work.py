@@ -1,0 +1,185 @@
+"""Work: who offers what, who works on which question, what was answered, and what the registry averages itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import Split
+from ratatouille.exchange.change import Close, Reopen
+from ratatouille.exchange.membership import Announcement, Lease, LeaseReturn, Offer, OfferWithdrawal
+from ratatouille.exchange.signing import Sealed, unseal
+from ratatouille.exchange.version import Combination
+from registry.pages import MOST_ROWS
+from registry.records import Obligation, Result, Submission
+from registry.services.method import Service, method
+from registry.texts import LONGEST_NAME, LONGEST_NOTE, storable
+
+if TYPE_CHECKING:
+    from registry.storage import Storage
+
+
+class Work(Service):
+    """Offers, leases, answers and averages."""
+
+    def __init__(self, storage: Storage, coordinator: str | None = None) -> None:
+        """`coordinator` is the key of the only coordinator that may announce itself; None: any may."""
+        from registry.contributions.sequence import TOLERANCE
+
+        super().__init__(storage)
+        self._coordinator = coordinator
+        self._last_announcement: Sealed | None = None
+        self._announced = time.time() - TOLERANCE
+        """When the last announcement was signed; at first a little before this was opened."""
+
+    @method("owner")
+    def announce(self, sealed: Sealed) -> None:
+        """Say where the fleet can be joined and whose orders count (a sealed `Announcement`; the coordinator does, at
+        start and stop). A service that a coordinator started takes its own coordinator's only.
+
+        Raises:
+            Refusal: when another coordinator signed it.
+            Unreachable: when it was signed before the last one.
+        """
+        from registry import settings
+        from registry.contributions.sequence import check_follows
+
+        said = unseal(sealed, Announcement)
+        if self._coordinator not in (None, sealed.node):
+            raise Refusal(f"this registry is coordinated by {str(self._coordinator)[:12]}…, not by {sealed.node[:12]}…")
+        with self._write() as connection:
+            if sealed != self._last_announcement:  # the same again: its acknowledgement was lost
+                check_follows("announcement", sealed.node, said.issued, self._announced, time.time())
+            settings.write_setting(connection, "fleet", said.fleet)
+            settings.write_setting(connection, "coordinator", sealed.node)
+        self._last_announcement, self._announced = sealed, said.issued
+
+    @method("contributor", by_peer=True)
+    def offer(self, sealed: Sealed) -> None:
+        """Replace a node's offer (a sealed `Offer` with a proof for each holding)."""
+        from registry.contributions import membership
+
+        offer, proved = membership.read_offer(sealed)
+        with self._write() as connection:
+            membership.enter_offer(connection, sealed, offer, proved)
+
+    @method("contributor")
+    def withdraw_offer(self, sealed: Sealed) -> None:
+        """The node has left (a sealed `OfferWithdrawal`)."""
+        from registry.contributions import membership
+
+        withdrawal = membership.read_sealed(sealed, OfferWithdrawal)
+        with self._write() as connection:
+            membership.withdraw_offer(connection, withdrawal)
+
+    @method("reader")
+    def offers(self) -> list[Offer]:
+        """The offers that stand now, by name; there are never more than fit one message."""
+        from registry.contributions import membership
+
+        with self._read() as connection:
+            return membership.offers(connection)
+
+    @method("contributor")
+    def lease(self, sealed: Sealed) -> Lease | None:
+        """Take or renew the lease on a question (a sealed `Lease`) for so many seconds; returned with the end that the
+        registry's clock sets, or None if another node holds a live one or the question has an answer. The node must
+        offer the data that the lease names.
+        """
+        from registry.contributions import membership
+
+        lease = membership.read_sealed(sealed, Lease)
+        with self._write() as connection:
+            return membership.take_lease(connection, lease)
+
+    @method("contributor")
+    def release(self, sealed: Sealed) -> None:
+        """Give a lease back before it expires (a sealed `LeaseReturn`)."""
+        from registry.contributions import membership
+
+        given = membership.read_sealed(sealed, LeaseReturn)
+        with self._write() as connection:
+            membership.return_lease(connection, given)
+
+    @method("reader")
+    def leases(self) -> list[Lease]:
+        """The live leases; there are never more than fit one message."""
+        from registry.contributions import membership
+
+        with self._read() as connection:
+            return membership.leases(connection)
+
+    @method("reader")
+    def results(self, work_ids: Sequence[str]) -> dict[str, Result]:
+        """The answers to those of these questions that have one."""
+        from registry.contributions import answers
+
+        with self._read() as connection:
+            return answers.answers(connection, work_ids)
+
+    @method("maintainer", slow=True)
+    def combine(self, combination: Combination, round: str | None = None, message: str = "") -> Result:
+        """Average versions where their bytes are, and enter the result; known combinations are returned at once."""
+        from registry.averages import combining
+
+        storable(message, "the message", LONGEST_NOTE)  # before the work, not after it
+        storable(round or "", "a round's id", LONGEST_NAME)
+        return combining.combine(self._storage.database, self._storage.blobs, combination, round, message)
+
+    @method("contributor")
+    def close_question(self, sealed: Sealed) -> None:
+        """Close a question for the key that signs (a sealed `Close`): neither leased to it nor taken from it again."""
+        from registry.changes import closures
+
+        change = unseal(sealed, Close)
+        with self._write() as connection:
+            closures.close(connection, sealed, change)
+
+    @method("contributor")
+    def reopen_question(self, sealed: Sealed) -> None:
+        """Open a question again that the same key has closed (a sealed `Reopen`)."""
+        from registry.changes import closures
+
+        change = unseal(sealed, Reopen)
+        with self._write() as connection:
+            closures.reopen(connection, sealed, change)
+
+    @method("reader")
+    def closures(self, work_ids: Sequence[str]) -> list[Sealed]:
+        """The signed closures (`Close`) that stand of these questions."""
+        from registry.changes import closures
+
+        with self._read() as connection:
+            return closures.closures(connection, work_ids)
+
+    @method("maintainer")
+    def owe(self, revision: str, image_size: int, split: Split = "test") -> list[Obligation]:
+        """Ask the nodes that are here, and hold its task, for counts of a version whose head no one imported; returns
+        what is open.
+        """
+        from registry.changes import obligations
+        from registry.contributions import membership
+        from registry.history import revisions
+
+        with self._write() as connection:
+            holdings = [holding for offer in membership.offers(connection) for holding in offer.holdings]
+            version = revisions.resolve(connection, revision)
+            return obligations.owe(connection, version, holdings, image_size, split)
+
+    @method("reader")
+    def obligations(self) -> list[Obligation]:
+        """Evaluations that are owed of versions and have no answer, the oldest first; a thousand at most."""
+        from registry.changes import obligations
+
+        with self._read() as connection:
+            return obligations.obligations(connection)
+
+    @method("reader")
+    def submissions(self, nodes: Sequence[str], before: str | None = None, limit: int = MOST_ROWS) -> list[Submission]:
+        """What these keys gave and what became of it, latest first; the next page is before the last receipt."""
+        from registry.history import submissions
+
+        with self._read() as connection:
+            return submissions.submissions(connection, nodes, before, limit)

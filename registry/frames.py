@@ -1,4 +1,4 @@
-"""What the registry answers as pandas frames: `frame(registry.versions.log())`, `frame(registry.versions.show("v1"))`.
+"""Answers of the registry as pandas frames: `frame(registry.versions.log())`, `frame(registry.versions.show("v1"))`.
 
 One row for each entry, cell, ancestor, contribution, ranked version or tensor; times are UTC timestamps, records are
 flat columns. pandas is an extra of its own, and imported when a frame is made.

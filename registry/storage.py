@@ -1,4 +1,4 @@
-"""Where one registry keeps everything: its database and its weights. What looks at both takes them as one value."""
+"""The storage of one registry: its database and its weights, taken as one value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all stages of an audit share: the result of one look, a batch of things, and rows in the order of their key."""
+"""Shared parts of an audit's stages: the result of one step, a batch, and rows in the order of their key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a combination averages: the digests of its parents' parts with their coefficients, and the average itself."""
+"""Inputs of a combination: the digests of its parents' parts with their coefficients, and the average itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a store for weights belongs to a database: a second machine that brings a folder of its own is told so."""
+"""The check that a store of weights belongs to a database: a second machine with a folder of its own is refused."""
 
 from __future__ import annotations
 

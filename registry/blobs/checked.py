@@ -1,4 +1,4 @@
-"""Which files this process has hashed: a file is trusted while it is the same one, and hashed again when it changed."""
+"""The list of hashed files of a process: a file is trusted while it is the same, else hashed again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What files on a disk need: to be hashed, to survive a power cut, and a full disk that is said in a sentence."""
+"""Disk operations: hash a file, make it survive a power cut, and say in a sentence that a disk is full."""
 
 from __future__ import annotations
 

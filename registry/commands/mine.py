@@ -1,4 +1,4 @@
-"""Who the person at this machine is in a history: their own key, and those of the nodes in their home folder."""
+"""Keys of the person at this machine: their own, and those of the nodes in their home folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of two networks together: on how many images only one of them is right.
+"""Joint counts of two networks: on how many images only one of them is right.
 
 Only a comparison of the two on a node can count that; its receipt is looked for among the task's comparisons.
 """

@@ -1,4 +1,4 @@
-"""Where two versions part: the nearest version that both come from."""
+"""The nearest common ancestor of two versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What answers gRPC: one method for each of the services' methods (`wire`), on top of a `LocalRegistry`.
+"""The gRPC servicer: one gRPC method for each of the services' methods (`wire`), on top of a `LocalRegistry`.
 
 Arguments are checked by `wire`; refusals become statuses with their sentence; anything else that is raised is a defect
 of ours, which is logged and not shown. Nothing is begun for a caller that has hung up, and long work stops then.

@@ -1,4 +1,4 @@
-"""How the services' methods travel: one gRPC method for each, made from the declarations of the services themselves.
+"""The wire table: one gRPC method for each method of the services, made from their declarations.
 
 `registry.versions.log` is `/ratatouille.registry.v1.Versions/Log`. Arguments go as one JSON object and are validated
 strictly against the method's annotations; what is not declared cannot be called. `fetch`, `push` and `watch` are

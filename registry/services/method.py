@@ -1,4 +1,4 @@
-"""How a service declares its methods: who may call each of them, and how long it may take.
+"""Declarations of a service's methods: who may call each of them, and how long it may take.
 
 The public methods of a service are its interface. Each carries its declaration, and every table is read from there: the
 gRPC methods and their deadlines, the permissions, and docs/calls.md.

@@ -57,7 +57,8 @@ PEER_SHARE = {0.5: "half", 0.75: "three quarters"}[servicer.SHARE]
 LEAST = {2**19: "half a MiB", 2**20: "a MiB"}[servicer.LEAST_BYTES]
 TIMING = Timing()
 RELAYED = signature(relay.relay).parameters["attempts"].default
-SILENCE, PAUSE = f"{client.IDLE_SECONDS:.0f} seconds", f"{servicer.IDLE_SECONDS:.0f} seconds"
+SILENCE = f"{client.IDLE_SECONDS:.0f} seconds"
+PACE = f"{servicer.IDLE_SECONDS:.0f} seconds, in which {LEAST}"
 RECEIPT = f"{servicer.RECEIPT_SECONDS:.0f} seconds"
 SHORTEST = f"({releases.SHORTEST_PREFIX} characters or more)"
 OPEN = guard.Rules(0, frozenset())
@@ -113,8 +114,8 @@ STATED: dict[str, tuple[str, ...]] = {
     ),
     "docs/service.md": (
         f"| {wire.DEADLINE_SECONDS:.0f} seconds; {wire.SLOW_DEADLINE_SECONDS / HOUR:.0f} hours for averages",
-        f"`Weights/Fetch` | {SILENCE} without a byte | {PAUSE}, in which {LEAST}",
-        f"`Weights/Push` | {SILENCE} without a byte or an answer | {RECEIPT} for the receipt; then {PAUSE}, in which",
+        f"`Weights/Fetch` | {SILENCE} without a byte | {PACE}",
+        f"`Weights/Push` | {SILENCE} without a byte or an answer | {RECEIPT} for the receipt; then {PACE}",
         f"{4 * wire.BEAT_SECONDS:.0f} seconds without a sign of life | sends one every {wire.BEAT_SECONDS:.0f} seconds",
         f"({servicer.MOST_PUSHES}, {servicer.MOST_FETCHES}, {servicer.MOST_WATCHERS} and {servicer.MOST_LONG_CALLS} ",
         f"{PEER_SHARE} of each at most, one key {servicer.PUSHES_OF_A_KEY} pushes",

@@ -1,6 +1,7 @@
 """What the pages show can be typed: files parse with the real records, commands with the real command line."""
 
 import ast
+import importlib.resources
 import shlex
 import tomllib
 import warnings
@@ -112,6 +113,15 @@ def commands() -> list[tuple[str, list[str]]]:
     """Every line `ratatouille …` of a shell snippet, without its comment."""
     lines = [(block.where, line) for block in blocks("sh") for line in block.text.splitlines()]
     return [(where, shlex.split(line, comments=True)) for where, line in lines if line.startswith("ratatouille ")]
+
+
+def test_the_readme_s_commands_name_what_the_commented_files_name() -> None:
+    files = importlib.resources.files("coordinator.commands") / "templates"
+    task, node, round = (tomllib.loads((files / f"{kind}.toml").read_text()) for kind in ("task", "node", "round"))
+    words = [word for where, line in commands() if where.startswith("README.md:") for word in line]
+    assert {f"{task['name']}.task.toml", round["name"]} <= set(words)
+    assert {round["target"], node["data"][0]["task"]} == {task["name"]}
+    assert set(round["held_out"]) < set(task["domains"])
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import RatatouilleError
 
 Report = dict[str, Any]
 REFUSED = 2
@@ -19,8 +19,8 @@ def told(run: Callable[[], Report], show: Callable[[Report, Console], None], as_
     """Make the report and print it; None after a refusal, which is printed instead."""
     try:
         report = run()
-    except Refusal as refusal:
-        print(refusal, file=sys.stderr)
+    except RatatouilleError as error:
+        print(error, file=sys.stderr)
         return None
     if as_json:
         print(json.dumps(report, indent=2))

@@ -124,8 +124,6 @@ class Node:
         ]
         try:
             foundation = registry.versions.show("latest").entry.version.architecture
-        except Unreachable:
-            raise
         except Refusal:  # nothing is released yet
             foundation = None
         work = work_of(holdings, rounds, foundation, registry.definitions.architecture, self.settings.trains)

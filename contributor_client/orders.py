@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal
 from ratatouille.exchange.order import ForeignOrder, Order, UnknownRound, unseal_order
 from registry.services.registry import Registry
 
@@ -26,8 +26,6 @@ def accepted_order(data: bytes, registry: Registry) -> Order:
         if order.round == OWED and order.assignment.digest in {one.work_id for one in registry.work.obligations()}:
             return order  # evaluations that the registry owes belong to no round
         round = registry.rounds.round(order.round)
-    except Unreachable:
-        raise
     except Refusal as error:
         raise UnknownRound(f"the order is for round {order.round}, which the registry does not know") from error
     if round.id != order.round or round.state != "running":

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import RatatouilleError
 from ratatouille.exchange.membership import Parked
 from ratatouille.failure import Failure, failure_of
 
@@ -62,7 +62,7 @@ class Parking:
         seconds = PARKED_SECONDS
         if failure.fault == "passing":
             seconds = min(_FIRST_PAUSE * 2.0 ** (times - 1), PARKED_SECONDS)
-        words = str(error) if isinstance(error, Refusal) else f"{type(error).__name__}: {error}"
+        words = str(error) if isinstance(error, RatatouilleError) else f"{type(error).__name__}: {error}"
         made = Place(
             failure=failure,
             fingerprint=place,

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import RatatouilleError, Refusal, Unreachable
 from ratatouille.failure import Failure, failure_of, parsed
 from ratatouille.processes.throttle import Throttle
 
@@ -99,7 +99,7 @@ def _answer(wire: socket.socket, handle: Callable[[bytes], bytes]) -> None:
         answer = {"reply": handle(order.encode()).decode()}
     except Exception as error:
         # Whatever went wrong belongs to this order only; the worker lives on and the coordinator is told the code.
-        if isinstance(error, Refusal):
+        if isinstance(error, RatatouilleError):
             _THROTTLE.warn(_log, error.code, f"an order was refused: {error}")
         else:
             _log.exception("an order was not done")

@@ -21,7 +21,7 @@ from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
 from contributor_client.relay import serve
 from contributor_client.turns import turn
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import RatatouilleError, Refusal
 from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
 from ratatouille.exchange.disclosure import Disclosure
 from ratatouille.exchange.order import Hint, Order
@@ -64,8 +64,6 @@ class Worker:
         self._closed.pop(fingerprint, None)
         try:
             self._holdings[fingerprint] = self._opened(table, fingerprint)
-        except Unreachable:
-            raise
         except Refusal as error:
             _log.warning("the data of task %s is not used: %s", table.task, error)
             self._closed[fingerprint] = error
@@ -96,7 +94,7 @@ class Worker:
             return Hint(work_id=work_id, outcome="refused", failure=waiting[0].failure)
         try:
             return self._answer(order, self._data(order))
-        except Refusal as error:
+        except RatatouilleError as error:
             return self._refuse(order, error)
         except Exception as error:
             _log.exception("%s was not done", order.label)
@@ -108,7 +106,7 @@ class Worker:
 
         fingerprint, settings = data.holding.fingerprint, self._settings
 
-        def explain(error: Refusal) -> None:
+        def explain(error: RatatouilleError) -> None:
             self._refuse(order, error)
 
         with turn(settings.turns, settings.at_once):
@@ -165,7 +163,7 @@ class Worker:
         refuse_beyond(self._settings.limits, assignment, held)
         return data
 
-    def _refuse(self, order: Order, error: Refusal) -> Hint:
+    def _refuse(self, order: Order, error: RatatouilleError) -> Hint:
         _log.warning("%s is refused: %s", order.label, error)
         assignment = order.assignment
         fingerprint = assignment.fingerprint if isinstance(assignment, NodeAssignment) else ""
@@ -205,7 +203,7 @@ def main() -> None:
         if len(settings.data) != len(arguments.offered):
             raise Refusal(f"'{arguments.settings}' changed since the node was started; start it again")
         work_forever(settings, NodePaths(arguments.folder), arguments.remote, arguments.offered, stop)
-    except Refusal as error:
+    except RatatouilleError as error:
         raise SystemExit(str(error)) from error
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from coordinator.identity import key_file
 from coordinator.keeper import Keeper
 from coordinator.superlink import SuperLink, SuperLinkSettings
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import RatatouilleError, Refusal, Unreachable
 from ratatouille.exchange.membership import Announcement
 from ratatouille.exchange.signing import Signer
 from ratatouille.processes import Child, Program, environment_with_scripts, module, refuse_taken_port
@@ -97,7 +97,7 @@ class House:
             while not stop.wait(_LOOK_SECONDS):
                 try:
                     keeper.look()
-                except Refusal as error:  # of Flower, or nobody answers now: neither ends the coordinator
+                except RatatouilleError as error:  # of Flower, or nobody answers now: neither ends the coordinator
                     _log.warning("%s; trying again", error)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from coordinator.control import Control
 from coordinator.evaluations import EVALUATIONS, Owed
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal
 from registry.pages import every
 from registry.records import ALIVE, RoundRecord
 from registry.services.registry import Registry
@@ -136,9 +136,7 @@ class Keeper:
         self._started = self._clock()
         try:
             self._run = self._control.submit(round.id, self._address)
-        except Unreachable:
-            raise  # of the SuperLink, which is started again: that says nothing of the round
-        except Refusal:
+        except Refusal:  # an unreachable SuperLink is started again, and says nothing of the round
             self._count_start()
             raise
         self._count_start()

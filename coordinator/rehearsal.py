@@ -19,7 +19,7 @@ from coordinator.conductor import Conductor
 from coordinator.foundation import enter_once
 from coordinator.requests import request
 from coordinator.settings import RoundSettings
-from ratatouille.errors import Refusal
+from ratatouille.errors import RatatouilleError, Refusal
 from ratatouille.exchange.assignment import FineTune, NodeAssignment
 from ratatouille.exchange.disclosure import Disclosure
 from ratatouille.exchange.membership import make_offer
@@ -116,7 +116,7 @@ def rehearse_all(
         try:
             _until_done(conductors, pool, workers, told)
             endings = [conductor.ending(conductor.gather()) for conductor in conductors]
-        except Refusal as error:
+        except RatatouilleError as error:
             # The sentence may name files, and is for this terminal only; a registry may be read by others.
             reason = f"{error.failure.sentence()} [{error.failure.code}]" if isinstance(error, _NotDone) else str(error)
             for round in rounds:

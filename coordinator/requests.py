@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from coordinator.conductor import WITHOUT, Conductor
 from coordinator.settings import RoundSettings, resolve
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Offer
 from ratatouille.recipes.round import Round, Share
 from ratatouille.tasks.holding import Holding
@@ -71,8 +71,6 @@ def _running(settings: RoundSettings, registry: Registry) -> Round | None:
             same = asked.model_copy(update={"left_out": round.left_out, "untaught": round.untaught})
             if same.id == record.id:
                 return round
-        except Unreachable:
-            raise
         except Refusal:  # of other software, or other settings
             continue
     return None

@@ -19,7 +19,7 @@ from coordinator.dispatch import POLL_SECONDS, Dispatch, Reply
 from coordinator.evaluations import EVALUATIONS, Owed, run_evaluations
 from coordinator.failures import Failures
 from coordinator.matching import leased_work, match, stranded
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.order import Failed, Hint, Order, seal_order
@@ -60,9 +60,7 @@ def run_round(grid: Grid, round_id: str, address: str, signer: Signer) -> None:
         try:
             seal = partial(seal_order, signer)
             runner = RoundRunner(registry, registry.rounds.round(round_id), Dispatch(grid), seal)
-        except Unreachable:
-            raise
-        except Refusal as error:  # settings that cannot be read end this round, and keep no other waiting
+        except (Refusal, Misconfigured) as error:  # this round ends, and keeps no other waiting
             registry.rounds.move_round(round_id, ["running", "cancelling"], "failed", str(error))
             raise
         runner.run()
@@ -121,7 +119,7 @@ class RoundRunner:
             except Unreachable as error:
                 _log.warning("%s; waiting for it", error)
                 time.sleep(1)
-            except Refusal as error:
+            except (Refusal, Misconfigured) as error:
                 self._registry.rounds.move_round(self.round.id, ["running", "cancelling"], "failed", str(error))
                 raise
             time.sleep(POLL_SECONDS)

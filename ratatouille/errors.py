@@ -1,14 +1,17 @@
 """Errors for people: sentences that say what is wrong, where, and what to do.
 
-A Refusal is one sentence or two: what is wrong, where, and what to do about it. The command line prints it and exits
-with code 2; services send it as the message of their reply. Anything else that is raised is a defect of ours.
+Each error is one sentence or two: what is wrong, where, and what to do about it. The command line prints it and exits
+with code 2; services send it as the message of their reply. Two kinds exist. A `Refusal` is about what was sent: the
+same will never be accepted. `Unavailable` is about the service: what was sent is not at fault, and where the service is
+only `Unreachable`, the same may succeed later. Neither is a kind of the other, so a handler of refusals cannot swallow
+an outage. Code that treats both alike catches `RatatouilleError`.
 """
 
 from __future__ import annotations
 
 
-class Refusal(Exception):
-    """Input from a person or a peer that cannot be accepted; the message names the culprit and the way out.
+class RatatouilleError(Exception):
+    """Base of all errors with a sentence for people.
 
     The message may name files and people of the machine that raises it. What other machines may know of it is `code`
     and `counts`: a code of `ratatouille.failure`, and numbers.
@@ -23,8 +26,12 @@ class Refusal(Exception):
             self.code = code
 
 
-class Unavailable(Refusal):
-    """A service that cannot answer, whatever it is asked: nothing that was asked is at fault."""
+class Refusal(RatatouilleError):
+    """Input from a person or a peer that cannot be accepted; the message names the culprit and the way out."""
+
+
+class Unavailable(RatatouilleError):
+    """A service that cannot answer, whatever it is sent."""
 
 
 class Unreachable(Unavailable):

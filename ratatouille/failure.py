@@ -2,7 +2,7 @@
 
 A sentence about a failure may name files, folders and people, so it stays on the node. What leaves the node is a
 `Failure`: a code and counts, and nothing that anybody could write words into. Whoever receives it makes the sentence
-for people from this table. Refusals carry their code from where they are raised (`errors.Refusal`).
+for people from this table. Errors for people carry their code from where they are raised (`errors.RatatouilleError`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import RatatouilleError
 from ratatouille.record import Record
 
 Fault = Literal["data", "node", "question", "passing"]
@@ -152,7 +152,7 @@ UNREADABLE = Failure(code="unreadable")
 
 def failure_of(error: BaseException) -> Failure:
     """What may leave of an error: nothing of its words."""
-    if not isinstance(error, Refusal):
+    if not isinstance(error, RatatouilleError):
         return Failure(code=_plain(error))
     try:
         return Failure.model_validate({"code": error.code, "counts": error.counts})
@@ -171,7 +171,7 @@ def parsed(data: bytes | str) -> Failure:
 
 
 def _plain(error: BaseException) -> str:
-    """The code of an error that is no refusal."""
+    """The code of an error that has no code of its own."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's own
         return "memory-short"
     if isinstance(error, OSError) and error.errno in _NO_SPACE:

@@ -11,7 +11,7 @@ from ratatouille.cli import output
 from ratatouille.cli.home import home
 from ratatouille.cli.progress import counting
 from ratatouille.cli.remotes import my_public_name
-from ratatouille.errors import Refusal
+from ratatouille.errors import RatatouilleError, Refusal
 from ratatouille.exchange.leaving import NEVER, Leaving, leaving
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.signing import Signer
@@ -169,10 +169,10 @@ class Definitions:
             with opened(self.remote) as registry:
                 task = registry.definitions.task(name)
             self.origin[name] = "registry"
-        except Refusal as refusal:
+        except RatatouilleError as error:
             if not self._beside.exists() or (task := load_task(self._beside)).name != name:
-                reason = str(refusal).rstrip(".")
-                raise Refusal(f"{reason}; or give the definition of '{name}' with --task-file task.toml") from refusal
+                reason = str(error).rstrip(".")
+                raise Refusal(f"{reason}; or give the definition of '{name}' with --task-file task.toml") from error
             self.origin[name] = f"file {self._beside}"
         return task
 

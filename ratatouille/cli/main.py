@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 from ratatouille import __version__
 from ratatouille.cli import streams
 from ratatouille.cli.table import COMMANDS, SECTIONS, Command
-from ratatouille.errors import Refusal
+from ratatouille.errors import RatatouilleError, Refusal
 from ratatouille.proxies import go_straight_to_loopback
 
 
@@ -182,7 +182,7 @@ def _answered() -> int:
             return streams.BROKEN_PIPE
         sys.stdout.flush()
         return end.code or 0
-    except Refusal as error:
+    except RatatouilleError as error:
         _say(str(error))
         return 2
     except click.ClickException as error:

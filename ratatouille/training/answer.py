@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
-from ratatouille.errors import Refusal, Unavailable, Unreachable
+from ratatouille.errors import RatatouilleError, Refusal, Unreachable
 from ratatouille.exchange.assignment import Compare, Import, NodeAssignment, Probe
 from ratatouille.exchange.change import has_closed
 from ratatouille.exchange.dialect import PROTOCOL
@@ -117,7 +117,7 @@ def answer(
     progress: Progress | None = None,
     device: str = "auto",
     timing: Timing = Timing(),
-    explain: Callable[[Refusal], None] | None = None,
+    explain: Callable[[RatatouilleError], None] | None = None,
     permit: Callable[[NodeAssignment], Disclosure] = lambda _: EVERYTHING,
     told: Callable[[str], None] = lambda _: None,
 ) -> Hint:
@@ -136,12 +136,12 @@ def answer(
     work_id = order.assignment.digest
     try:
         return _answer(order, data, store, signer, workspace, progress, device, timing, permit, told)
-    except Refusal as error:
-        if not isinstance(error, Unavailable):
+    except RatatouilleError as error:
+        if isinstance(error, Refusal):
             clean(workspace, work_id)
         if explain is not None:
             explain(error)
-        outcome: Literal["failed", "refused"] = "failed" if isinstance(error, Unavailable) else "refused"
+        outcome: Literal["failed", "refused"] = "refused" if isinstance(error, Refusal) else "failed"
         return Hint(work_id=work_id, outcome=outcome, failure=failure_of(error))
     finally:
         data.release()
@@ -266,7 +266,7 @@ class Standing:
         def keep_up() -> None:
             while not over.wait(self._timing.renew):
                 # a registry that is away for a while, or a lease that was lost, is no reason to stop working
-                with suppress(Refusal):
+                with suppress(RatatouilleError):
                     self.renew()
 
         thread = threading.Thread(target=keep_up, name="lease", daemon=True)
@@ -276,7 +276,7 @@ class Standing:
         finally:
             over.set()
             thread.join()
-            with suppress(Refusal):
+            with suppress(RatatouilleError):
                 given = LeaseReturn(work_id=self._lease.work_id, node=self._lease.node, issued=time.time())
                 self._store.work.release(self._signer.seal(given))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import Refusal
 from ratatouille.exchange.version import Combination, Version
 from registry.audit.look import Batch, NotCheckable, checks, findings, rows_after
 from registry.averages.ingredients import Ingredients, gather
@@ -52,8 +52,6 @@ def recomputed(storage: Storage, row: Row[Any]) -> str:
     ingredients = _gathered(storage, version)
     try:
         check_average(storage.blobs, version, ingredients)
-    except Unavailable:
-        raise
     except Lost:
         _collected(storage, ingredients)  # meanwhile
         raise
@@ -108,8 +106,6 @@ def _damaged(storage: Storage, ingredients: Ingredients) -> str | None:
         try:
             if storage.blobs.hash(digest) != digest:
                 return digest
-        except Unavailable:
-            raise
         except Refusal:
             return digest
     return None

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import Refusal
 from registry.records import Check, Finding, Stage
 from registry.retention.removed import Removed
 
@@ -101,8 +101,6 @@ def _check(what: str, look: Callable[[], str]) -> Check:
         return Check(what=what, ok=True, detail=look())
     except (NotCheckable, Removed) as refusal:
         return Check(what=what, ok=True, checkable=False, detail=str(refusal))
-    except Unavailable:
-        raise
     except Refusal as refusal:
         return Check(what=what, ok=False, detail=str(refusal))
     except OSError as error:  # a file that cannot be read is what we are here to find

@@ -10,7 +10,7 @@ import time
 
 from sqlalchemy.exc import DBAPIError
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Misconfigured, Refusal
 from registry.audit.look import Batch, finding
 from registry.audit.stages import STAGES
 from registry.records import AuditPage, AuditPlace, Stage
@@ -48,9 +48,7 @@ def page(storage: Storage, place: AuditPlace | None, seconds: float = PAGE_SECON
 def _batch(storage: Storage, stage: Stage, after: str) -> Batch:
     try:
         return STAGES[stage].look(storage, after)
-    except Unreachable:
-        raise
-    except (Refusal, DBAPIError) as error:  # a damaged file: what is left of the stage cannot be read
+    except (Refusal, Misconfigured, DBAPIError) as error:  # a damaged file: what is left of the stage cannot be read
         return Batch(after, findings=[finding(stage, "the database", str(error).partition("\n")[0])])
 
 
@@ -58,9 +56,7 @@ def _page(storage: Storage, stage: Stage, whole: Batch, following: AuditPlace | 
     try:
         with storage.database.read() as connection:
             total = STAGES[stage].count(connection)
-    except Unreachable:
-        raise
-    except (Refusal, DBAPIError):
+    except (Refusal, Misconfigured, DBAPIError):
         total = whole.looked
     return AuditPage(
         stage=stage,

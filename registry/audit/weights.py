@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import Refusal
 from registry.audit.look import MOST_VERSIONS, Batch, checks, finding, rows_after
 from registry.blobs.store import missing
 from registry.records import Check, Finding
@@ -80,8 +80,6 @@ def bytes_of_row(storage: Storage, row: Row[Any] | None, digest: str) -> str:
         raise Removed(f"{digest[:12]}…", row.collected)
     try:
         return _read(storage, digest, row.size)
-    except Unavailable:
-        raise
     except Refusal:
         with storage.database.read() as connection:
             refuse_removed(connection, [digest])  # meanwhile

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import Refusal
 from registry.backup.manifest import BLOBS, INCOMING
 from registry.blobs.access import Blobs
 from registry.blobs.cache import DigestGate
@@ -40,8 +40,6 @@ def copy_out(blobs: Blobs, folder: Path, sizes: Mapping[str, int], said: Copied)
         try:
             gate, stream = partial(_gate, digest, sizes[digest]), partial(blobs.store.stream, digest)
             carry(inbox, digest, gate, stream, partial(_put, store, digest))
-        except Unavailable:
-            raise
         except Refusal:
             lost.append(digest)
     return lost
@@ -59,8 +57,6 @@ def copy_in(folder: Path, blobs: Blobs, sizes: Mapping[str, int], said: Copied) 
             try:
                 gate, stream = partial(_gate, digest, sizes[digest]), partial(store.stream, digest)
                 carry(blobs.inbox, digest, gate, stream, partial(_place, blobs, digest))
-            except Unavailable:
-                raise
             except Refusal as refusal:
                 sentence = f"weights {digest[:12]}… are missing or damaged in the backup '{folder}'; use another one"
                 raise Refusal(f"{sentence} ({refusal})") from refusal

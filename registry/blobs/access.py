@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import Refusal
 from ratatouille.weights.contents import Contents
 from registry.blobs.cache import Cache
 from registry.blobs.checked import Checked
@@ -72,8 +72,6 @@ class Blobs:
         if self._cache is not None:
             try:
                 return self._cache.fetch(digest, partial(self._arriving, digest), "the store for weights", progress)
-            except Unavailable:
-                raise
             except Refusal as refusal:
                 raise Lost(str(refusal)) from refusal
         path = self._checked_path(digest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import RatatouilleError, Unavailable
 from registry.blobs.inbox import Inbox
 from registry.blobs.receiving import Gate, Receiving
 from registry.blobs.store import Block
@@ -37,8 +37,8 @@ def carry(inbox: Inbox, digest: str, gate: Callable[[], Gate], bytes: Bytes, pla
                 for block in bytes(receiving.resume(gate)):
                     receiving.write(block)
                 receiving.finish(sync=False)  # whoever takes it does
-            except Refusal as refusal:
-                if isinstance(refusal, Unavailable) and receiving.path.exists():
+            except RatatouilleError as error:
+                if isinstance(error, Unavailable) and receiving.path.exists():
                     raise
                 receiving.discard()
                 if again or not receiving.resumed:  # else what an earlier transfer left may be to blame

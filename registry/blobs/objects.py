@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 
-from ratatouille.errors import Misconfigured, Refusal, Unreachable
+from ratatouille.errors import Misconfigured, RatatouilleError, Unreachable
 from registry.blobs.store import Block, Stored, damaged, is_digest, missing, shelf
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Objects:
         except BaseError as error:
             raise self._trouble(error) from error
 
-    def _trouble(self, error: Exception) -> Refusal:
+    def _trouble(self, error: Exception) -> RatatouilleError:
         """What may pass is Unreachable; what somebody must change in the store's settings or ours is not."""
         text = str(error)
         if _is_permanent(text):

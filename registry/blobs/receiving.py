@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from ratatouille.errors import Refusal, Unavailable, Unreachable
+from ratatouille.errors import Refusal, Unreachable
 from registry.blobs.disk import full, write_all
 from registry.blobs.store import BLOCK, Block
 
@@ -71,8 +71,6 @@ class Receiving:
             for block in blocks:
                 self.write(block)
             self._gate.finish()
-        except Unavailable:
-            raise
         except Refusal:
             self.restart()
             self._gate, self.resumed = gate(), 0

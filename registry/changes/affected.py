@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Literal
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import Refusal
 from ratatouille.exchange.version import Combination, Parent, Version
 from registry.records import Touched
 
@@ -79,8 +79,6 @@ def make_again(averages: Sequence[Average], gone: Sequence[str], make: Make) -> 
         else:
             try:
                 replacement = make(Combination(parents=left, parts=average.parts, purpose=average.purpose), average)
-            except Unavailable:
-                raise
             except Refusal as refusal:
                 reason = str(refusal)
         replacements[average.id] = replacement

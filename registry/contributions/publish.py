@@ -135,8 +135,6 @@ def _examined(connection: Connection, receipt: Receipt) -> Examined | Refusal:
                 raise not_offered(receipt.node, work.fingerprint)
             check_counts(receipt, holding)
         return examined
-    except Unreachable:
-        raise
     except Refusal as refusal:
         return refusal
 

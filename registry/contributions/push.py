@@ -12,7 +12,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from ratatouille.errors import Refusal, Unavailable, Unreachable
+from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.signing import Sealed
 from ratatouille.weights.canonical import Array, open_part
 from ratatouille.weights.intake import Intake
@@ -65,8 +65,6 @@ class Push:
         try:
             for digest in self.wanted.keys() - self.receiving.keys():
                 check_present(self._blobs, self.wanted[digest])
-        except Unavailable:
-            raise
         except Refusal as refusal:
             self.reject(str(refusal))
             raise
@@ -85,8 +83,6 @@ class Push:
         """
         try:
             self.receiving[digest].write(block)
-        except Unavailable:
-            raise
         except Refusal as refusal:
             self.reject(str(refusal))
             raise
@@ -101,8 +97,6 @@ class Push:
         try:
             for receiving in self.receiving.values():
                 receiving.finish(sync=False)  # the store does
-        except Unavailable:
-            raise
         except Refusal as refusal:
             if all(receiving.received == self.wanted[digest].size for digest, receiving in self.receiving.items()):
                 self.reject(str(refusal))

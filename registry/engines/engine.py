@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import RatatouilleError
 
 BUSY_SECONDS = 60.0
 """How long a writer waits for the lock."""
@@ -41,7 +41,7 @@ class DatabaseEngine(Protocol):
     def check_new(self) -> None:
         """See that new tables would keep every text; raises Refusal."""
 
-    def meaning(self, error: DBAPIError) -> Refusal | None:
+    def meaning(self, error: DBAPIError) -> RatatouilleError | None:
         """What an error means for people: `Unreachable` where the same may work later (a lock that was not given, a
         server that went away), `Misconfigured` where somebody must change something first, None for a defect of ours.
         """

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from ratatouille.errors import Misconfigured, Refusal
+from ratatouille.errors import Misconfigured, RatatouilleError, Refusal
 from registry.engines.engine import BUSY_SECONDS, close_all
 from registry.engines.postgresql_errors import PASSWORDS, meaning
 from registry.engines.values import refuse_unstorable
@@ -127,7 +127,7 @@ class PostgresqlEngine:
         if encoding != "UTF8":
             raise Refusal(f"{self.name} keeps texts as {encoding}; make one with ENCODING 'UTF8' TEMPLATE template0")
 
-    def meaning(self, error: DBAPIError) -> Refusal | None:
+    def meaning(self, error: DBAPIError) -> RatatouilleError | None:
         """A server that is not there or full may pass; what its administrator must change does not."""
         return meaning(str(error.orig), getattr(error.orig, "sqlstate", None), self.name)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from ratatouille.errors import Misconfigured, Refusal, Unreachable
+from ratatouille.errors import Misconfigured, RatatouilleError, Unreachable
 
 PASSWORDS = "put it into ~/.pgpass, $PGPASSWORD or $PGPASSFILE"
 PASSING_TEXTS = (
@@ -48,7 +48,7 @@ SAID_BY_POOLER = "08P01"
 _SERVER_SAID = re.compile(r"failed: \S+:  (.+)")
 
 
-def meaning(said: str, code: str | None, name: str) -> Refusal | None:
+def meaning(said: str, code: str | None, name: str) -> RatatouilleError | None:
     """What an error means for people.
 
     Args:

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from ratatouille.errors import Misconfigured, Refusal, Unreachable
+from ratatouille.errors import Misconfigured, RatatouilleError, Unreachable
 from registry.engines.engine import BUSY_SECONDS, close_all
 from registry.engines.values import refuse_unstorable
 
@@ -74,7 +74,7 @@ class SqliteEngine:
     def check_new(self) -> None:
         """SQLite keeps every text."""
 
-    def meaning(self, error: DBAPIError) -> Refusal | None:
+    def meaning(self, error: DBAPIError) -> RatatouilleError | None:
         """A lock that was not given and a full disk may pass; a file that is broken or protected does not."""
         said = str(error.orig)
         if any(words in said for words in ("locked", "full", "disk I/O")):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Import
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
@@ -125,8 +125,6 @@ def _refuse_pull_of_retracted(registry: Registry, folder: Path, featurizer: str,
         return
     try:
         details = registry.versions.show(pulled.id)
-    except Unreachable:
-        raise
     except Refusal:  # a version of another registry
         return
     back = details.taken_back

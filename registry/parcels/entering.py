@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import Refusal
 from registry.audit.averages import check_average
 from registry.blobs.carrying import carry
 from registry.blobs.receiving import Receiving
@@ -124,7 +124,5 @@ def _named(path: Path) -> Iterator[None]:
     """Say of which parcel a refusal is."""
     try:
         yield
-    except Unavailable:
-        raise
     except Refusal as refusal:
         raise Refusal(f"'{path}' is not taken: {refusal}") from refusal

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import RatatouilleError
 from ratatouille.printable import log_printably
 from ratatouille.proxies import go_straight_to_loopback
 from registry.service.process import serve
@@ -29,8 +29,8 @@ def main() -> int:
     try:
         said = partial(print, flush=True)
         serve(arguments.folder, arguments.port, arguments.host, said, arguments.web_port, arguments.coordinator)
-    except Refusal as refusal:
-        print(refusal, file=sys.stderr)
+    except RatatouilleError as error:
+        print(error, file=sys.stderr)
         return 2
     return 0
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import grpc
 
-from ratatouille.errors import Misconfigured, Refusal, Unreachable
+from ratatouille.errors import Misconfigured, RatatouilleError, Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL, UPGRADE
 from ratatouille.exchange.signing import Sealed
 from ratatouille.proxies import is_loopback
@@ -102,7 +102,7 @@ class Line:
         try:
             yield
         except grpc.RpcError as error:
-            raise _refusal(cast(grpc.Call, error), self._url, what) from error
+            raise _error(cast(grpc.Call, error), self._url, what) from error
 
 
 class _Client:
@@ -281,7 +281,7 @@ def _open_all(needed: Needed, files: Mapping[str, Path], stack: ExitStack) -> li
     ]
 
 
-def _refusal(error: grpc.Call, url: str, what: str) -> Refusal:
+def _error(error: grpc.Call, url: str, what: str) -> RatatouilleError:
     code, sentence = error.code(), error.details() or ""
     if OURS in tuple(error.trailing_metadata() or ()):
         if code == grpc.StatusCode.ABORTED:

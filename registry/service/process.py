@@ -18,7 +18,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from ratatouille.errors import Refusal, Unavailable, Unreachable
+from ratatouille.errors import RatatouilleError, Refusal, Unavailable, Unreachable
 from ratatouille.processes import stop_on_signals
 from ratatouille.processes.throttle import ThrottleFilter
 from registry.service.described import describe
@@ -117,7 +117,7 @@ def _check(registry: LocalRegistry) -> None:
         registry.check()
     except Unreachable as error:
         _log.warning("%s", error)
-    except Refusal:
+    except RatatouilleError:
         registry.close()
         raise
 

@@ -18,7 +18,7 @@ from typing import Any
 import grpc
 from pydantic_core import to_json
 
-from ratatouille.errors import Misconfigured, Refusal, Unreachable
+from ratatouille.errors import Misconfigured, RatatouilleError, Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL, UPGRADE, disagreement
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, check_signature
@@ -299,8 +299,8 @@ def _refusals(context: grpc.ServicerContext, what: str) -> Iterator[None]:
         return
     except Abandoned:
         code, sentence = grpc.StatusCode.CANCELLED, f"nobody waits for {what} any more"
-    except Refusal as refusal:
-        code, sentence = _CODES.get(type(refusal), grpc.StatusCode.FAILED_PRECONDITION), str(refusal)
+    except RatatouilleError as error:
+        code, sentence = _CODES.get(type(error), grpc.StatusCode.FAILED_PRECONDITION), str(error)
     except Exception as error:
         if not context.is_active():  # the caller is gone
             return

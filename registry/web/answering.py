@@ -10,7 +10,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import RatatouilleError, Unavailable
 from ratatouille.printable import printable_json
 from ratatouille.record import Record, canonical_json
 from registry.services.registry import Registry
@@ -38,8 +38,8 @@ def endpoint(registry: Registry, make: Make) -> Endpoint:
         json = wants_json(request)
         try:
             return _answer(request, make(registry, asked(request)), json)
-        except Refusal as refusal:
-            return failure(status_of(refusal), str(refusal), json)
+        except RatatouilleError as error:
+            return failure(status_of(error), str(error), json)
         except Exception:
             _log.exception("the page %s failed", request.url.path[:200])
             return failure(500, "the page failed; the log of the registry says why", json)
@@ -57,9 +57,9 @@ def asked(request: Request) -> Asked:
     )
 
 
-def status_of(refusal: Refusal) -> int:
-    """The status that goes with a refusal: of the question, of the registry, or of what it knows."""
-    match refusal:
+def status_of(error: RatatouilleError) -> int:
+    """The status that goes with an error: of the question, of the registry, or of what it knows."""
+    match error:
         case BadQuestion():
             return 400
         case Unavailable():

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import RatatouilleError, Refusal
 from registry.services.registry import Registry
 from registry.web.answering import failure, status_of
 from registry.web.asked import NotThere
@@ -27,8 +27,8 @@ def download(registry: Registry) -> Callable[[Request], Response]:
             return failure(503, f"{MOST_AT_ONCE} downloads begin just now; try again in a moment")
         try:
             return _file(registry, request.path_params["revision"], request.path_params["part"])
-        except Refusal as refusal:
-            return failure(status_of(refusal), str(refusal))
+        except RatatouilleError as error:
+            return failure(status_of(error), str(error))
         finally:
             turns.release()
 
@@ -40,8 +40,6 @@ def _file(registry: Registry, revision: str, part: str) -> Response:
         raise NotThere(f"a version has {' and '.join(PARTS)}, and no part {part[:20]!r}")
     try:
         entry = registry.versions.lineage(revision, depth=0)[0].entry
-    except Unavailable:
-        raise
     except Refusal as refusal:
         raise NotThere(str(refusal)) from refusal
     digest = entry.version.featurizer if part == "featurizer" else entry.version.head

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import RatatouilleError
 from ratatouille.processes import free_port
 from ratatouille.record import sha256
 from registry.blobs.opening import open_store
@@ -57,7 +57,7 @@ class Weed:
             try:
                 self._try()
                 return
-            except Refusal as error:
+            except RatatouilleError as error:
                 if self._process.poll() is not None or time.monotonic() > until:
                     raise AssertionError(f"weed did not start; see {self._folder / 'log'}") from error
                 time.sleep(0.05)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import RatatouilleError, Refusal, Unreachable
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
 from registry.averages.ingredients import gather
@@ -167,8 +167,8 @@ def test_of_two_maintainers_who_release_at_once_one_wins_and_the_other_is_told_b
     def release(who: Maintainer, version: str) -> str:
         try:
             return who.release(version, "stable").version
-        except Refusal as refusal:
-            return str(refusal)
+        except RatatouilleError as error:
+            return str(error)
 
     moves = 0
     with ThreadPoolExecutor(2) as pool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Slice, Split
 from ratatouille.record import Record
 from registry.commands.sentences import about
@@ -111,8 +111,6 @@ def _ranking(registry: Registry, wanted: Wanted) -> Ranking | str:
     try:
         which = (wanted.task, wanted.domain, wanted.split, wanted.metric, wanted.slice, wanted.trial)
         return registry.versions.best(*which, limit=MOST)
-    except Unavailable:
-        raise
     except Refusal as refusal:
         return str(refusal)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import get_args
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import Refusal
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.record import Record
 from registry.commands.history import receipt_facts
@@ -108,8 +108,6 @@ def farthest(part: PartDifference) -> Sequence[TensorDifference]:
 def _found(registry: Registry, a: str, b: str, weights: bool) -> Difference:
     try:
         return registry.versions.diff(a, b, weights)
-    except Unavailable:
-        raise
     except Refusal as refusal:
         raise NotThere(str(refusal)) from refusal
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import Refusal
 from ratatouille.record import Record
 from registry.records import ALIVE, Event, LogQuery, RoundRecord
 from registry.services.registry import Registry
@@ -99,7 +99,5 @@ def _results(registry: Registry, averages: Sequence[Brief]) -> list[Result]:
 def _round(registry: Registry, id_or_name: str) -> RoundRecord:
     try:
         return registry.rounds.round(id_or_name)
-    except Unavailable:
-        raise
     except Refusal as refusal:
         raise NotThere(str(refusal)) from refusal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import Refusal
 from ratatouille.record import Digest, Record
 from registry.records import LogQuery
 from registry.services.registry import Registry
@@ -78,8 +78,6 @@ def page(registry: Registry, asked: Asked) -> Page:
 def _exact(registry: Registry, q: str) -> Brief | None:
     try:
         return next(iter(alone(registry, q)), None)
-    except Unavailable:
-        raise
     except Refusal:  # the words name no version, or several
         return None
 
@@ -89,8 +87,6 @@ def _versions(registry: Registry, queries: Sequence[LogQuery]) -> list[Brief]:
     for query in queries:
         try:
             found |= {entry.id: brief(entry) for entry in registry.versions.log(query, limit=MOST + 1)}
-        except Unavailable:
-            raise
         except Refusal:  # nobody is called so
             continue
     return sorted(found.values(), key=lambda one: -one.created)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ratatouille.errors import Refusal, Unavailable
+from ratatouille.errors import Refusal
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.version import Version
 from ratatouille.record import Digest, Record
@@ -117,8 +117,6 @@ def found(registry: Registry, revision: str) -> Details:
     """
     try:
         return registry.versions.show(revision)
-    except Unavailable:
-        raise
     except Refusal as refusal:
         raise NotThere(str(refusal)) from refusal
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import RatatouilleError, Refusal, Unreachable
 from ratatouille.exchange.assignment import Cell, Import, NodeAssignment
 from ratatouille.exchange.change import Close
 from ratatouille.exchange.membership import Lease, LeaseReturn, activity
@@ -116,7 +116,7 @@ def signer() -> Signer:
     return Signer(Ed25519PrivateKey.from_private_bytes(bytes(32)))
 
 
-def _words(said: list[str]) -> Callable[[Refusal], None]:
+def _words(said: list[str]) -> Callable[[RatatouilleError], None]:
     """Note what is said of refusals on the node itself."""
     return lambda error: said.append(str(error))
 

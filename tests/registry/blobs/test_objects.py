@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ratatouille.errors import Misconfigured, Refusal, Unreachable
+from ratatouille.errors import Misconfigured, Unreachable
 from ratatouille.record import sha256
 from registry.blobs.opening import open_store
 from tests.registry.s3 import Weed
@@ -48,7 +48,7 @@ def test_credentials_that_end_while_it_runs_are_said_and_are_no_fault_of_whoever
     with pytest.raises(Misconfigured, match="SignatureDoesNotMatch") as caught:
         store.read(DIGEST, 0, 10)
     assert "another-secret" not in str(caught.value)
-    with pytest.raises(Refusal, match="check the credentials"):
+    with pytest.raises(Misconfigured, match="check the credentials"):
         store.check()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import Misconfigured, Refusal
 from ratatouille.record import sha256
 from registry.blobs.folder import FolderStore
 from registry.blobs.opening import open_store
@@ -69,10 +69,10 @@ def test_an_endpoint_without_encryption_is_for_this_machine_only(monkeypatch: py
 def test_a_bucket_that_is_not_there_and_wrong_credentials_do_not_pass_the_check(
     s3: Weed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(Refusal, match="there is no such bucket"):
+    with pytest.raises(Misconfigured, match="there is no such bucket"):
         open_store("s3://nowhere/prefix").check()
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
-    with pytest.raises(Refusal, match=r"refuses our requests \(SignatureDoesNotMatch\); check") as caught:
+    with pytest.raises(Misconfigured, match=r"refuses our requests \(SignatureDoesNotMatch\); check") as caught:
         open_store(s3.url("prefix")).check()
     assert "another-secret" not in str(caught.value)
 

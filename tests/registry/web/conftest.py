@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
 from docs.screenshots.chromium import chromium as a_chromium
-from ratatouille.errors import Refusal
+from ratatouille.errors import RatatouilleError
 from registry.web.application import application
 from registry.web.server import WebServer
 from tests.registry.web.scene import Scene, make_scene
@@ -53,8 +53,8 @@ def chromium() -> Iterator[Browser]:
     with ExitStack() as stack:
         try:
             browser = stack.enter_context(a_chromium())
-        except Refusal as refusal:
-            pytest.fail(str(refusal)) if os.environ.get(REQUIRED) else pytest.skip(str(refusal))
+        except RatatouilleError as error:
+            pytest.fail(str(error)) if os.environ.get(REQUIRED) else pytest.skip(str(error))
         yield browser
 
 

@@ -131,7 +131,7 @@ def _holds(folder: Path, id: str, layout: str) -> bool:
         raise Refusal(
             f"'{folder}' holds version {said.version.id[:10]} ({said.layout}); name another folder, or remove it"
         )
-    wrong = [check for check in found.verify().checks if not check.ok]
+    wrong = [check for check in found.verify().checks if check.verdict == "wrong"]
     if wrong:
         raise Refusal(f"'{folder}' does not hold what it says ({wrong[0].what}: {wrong[0].detail}); remove it first")
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Select
 from sqlalchemy.orm import InstrumentedAttribute
@@ -54,20 +54,25 @@ def checks(rules: Rules) -> list[Check]:
 
 
 def findings(stage: Stage, subject: str, found: Iterable[Check], versions: Sequence[str] = ()) -> list[Finding]:
-    """What an audit says of checks: those that passed are not worth a word."""
+    """The findings of checks: those that passed make none."""
     return [
-        finding(stage, subject, f"{check.what}: {check.detail}", versions, checkable=check.checkable)
+        finding(stage, subject, f"{check.what}: {check.detail}", versions, kind=check.verdict)
         for check in found
-        if not (check.ok and check.checkable)
+        if check.verdict != "ok"
     ]
 
 
 def finding(
-    stage: Stage, subject: str, detail: str, versions: Sequence[str] = (), affected: int = 0, checkable: bool = True
+    stage: Stage,
+    subject: str,
+    detail: str,
+    versions: Sequence[str] = (),
+    affected: int = 0,
+    kind: Literal["wrong", "not checkable"] = "wrong",
 ) -> Finding:
     """Something wrong, or not checkable."""
     return Finding(
-        kind="wrong" if checkable else "not checkable",
+        kind=kind,
         stage=stage,
         subject=subject,
         detail=detail,
@@ -98,13 +103,13 @@ def expect(said: object, found: object, what: str) -> None:
 
 def _check(what: str, look: Callable[[], str]) -> Check:
     try:
-        return Check(what=what, ok=True, detail=look())
+        return Check(what=what, verdict="ok", detail=look())
     except (NotCheckable, Removed) as refusal:
-        return Check(what=what, ok=True, checkable=False, detail=str(refusal))
+        return Check(what=what, verdict="not checkable", detail=str(refusal))
     except Refusal as refusal:
-        return Check(what=what, ok=False, detail=str(refusal))
+        return Check(what=what, verdict="wrong", detail=str(refusal))
     except OSError as error:  # a file that cannot be read is what we are here to find
-        return Check(what=what, ok=False, detail=f"{Path(str(error.filename)).name[:12]}…: {error.strerror}")
+        return Check(what=what, verdict="wrong", detail=f"{Path(str(error.filename)).name[:12]}…: {error.strerror}")
 
 
 def _short(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from registry.records import AuditPage, Finding, Stage
+from registry.records import AuditPage, Finding, Stage, Verdict, worst
 from registry.services.registry import Registry
 
 Said = Callable[[Stage, int, int], None]
@@ -22,9 +22,14 @@ class Audit:
     bytes: int = 0
 
     @property
+    def verdict(self) -> Verdict:
+        """The worst of the findings; files that no version has are harmless."""
+        return worst(one.kind for one in self.findings if one.kind != "unreferenced")
+
+    @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.of("wrong")
+        """Whether everything could be checked, and nothing is wrong."""
+        return self.verdict == "ok"
 
     def of(self, kind: str) -> list[Finding]:
         """The findings of one kind."""

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, func, or_, select
 
 from ratatouille.errors import Refusal
 from registry.audit.look import MOST_VERSIONS, Batch, checks, finding, rows_after
 from registry.blobs.store import missing
-from registry.records import Check, Finding
+from registry.records import Finding
 from registry.retention.removed import Removed, refuse_removed
 from registry.schema import BlobRow, VersionRow
 from registry.storage import Storage
@@ -33,11 +33,11 @@ def look(storage: Storage, after: str) -> Batch:
     for row in rows:
         batch.last, batch.looked = row.digest, 1
         (check,) = checks([("weights", partial(bytes_of_row, storage, row, row.digest))])
-        if check.ok and check.checkable:
+        if check.verdict == "ok":
             batch.bytes = row.size
             continue
         with storage.database.read() as connection:
-            batch.findings.append(_affected(connection, row.digest, check))
+            batch.findings.append(_affected(connection, row.digest, check.verdict, check.detail))
     return batch
 
 
@@ -101,8 +101,8 @@ def _read(storage: Storage, digest: str, size: int) -> str:
     raise Refusal(f"the file holds {whose}: it hashes to {found[:12]}…, not to {digest[:12]}…")
 
 
-def _affected(connection: Connection, digest: str, check: Check) -> Finding:
+def _affected(connection: Connection, digest: str, kind: Literal["wrong", "not checkable"], detail: str) -> Finding:
     has_it = or_(VersionRow.featurizer == digest, VersionRow.head == digest)
     versions = connection.execute(select(VersionRow.id).where(has_it).order_by(VersionRow.number).limit(MOST_VERSIONS))
     count = connection.execute(select(func.count()).select_from(VersionRow).where(has_it)).scalar_one()
-    return finding("weights", digest, check.detail, versions.scalars().all(), count, check.checkable)
+    return finding("weights", digest, detail, versions.scalars().all(), count, kind)

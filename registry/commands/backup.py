@@ -81,9 +81,9 @@ def restore(
     finally:
         registry.close()
     if as_json:
-        output.print_json({"ok": whole.ok, "findings": whole.findings, **output.plain(manifest)})
+        output.print_json({"ok": whole.verdict != "wrong", "findings": whole.findings, **output.plain(manifest)})
     else:
         say_audit(whole)
         output.print_line(f"'{to}' is a registry; `ratatouille registry serve --folder {to}` serves it")
-    if not whole.ok:
+    if whole.verdict == "wrong":
         raise typer.Exit(1)

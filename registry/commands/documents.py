@@ -23,6 +23,7 @@ from registry.records import (
     Stage,
     Submission,
     TagRecord,
+    Verdict,
     Verification,
 )
 
@@ -177,13 +178,15 @@ class Shown(Details):
     classes: tuple[ClassLines, ...] = Field(default=(), exclude_if=lambda classes: not classes)
 
 
-VerifiedVersion = extended(Verification, ok=bool)
+VerifiedVersion = extended(Verification, ok=bool, verdict=Verdict)
 
 
 class Audited(Printed):
     """What a check of everything found."""
 
     ok: bool
+    """False when something is wrong; what is not checkable is not wrong."""
+    verdict: Verdict
     looked: dict[Stage, int]
     bytes: int
     findings: tuple[Finding, ...]

@@ -15,7 +15,7 @@ from ratatouille.cli.options import AsJson, Remote
 from ratatouille.errors import Refusal
 from registry.audit.walk import Audit, Said, audit
 from registry.commands.opened import folder_named, opened
-from registry.records import Check, Finding, Verification
+from registry.records import Check, Finding, Verdict, Verification, worst
 from registry.services.registry import Registry
 
 MOST_NAMED = 5
@@ -41,10 +41,10 @@ def verify(
         raise Refusal("say what to verify: versions, or --all")
     if everything:
         with opened(remote) as registry:
-            ok = _everything(registry, as_json)
+            verdict = _everything(registry, as_json)
     else:
-        ok = _single(revisions or [], remote, as_json)
-    if not ok:
+        verdict = _single(revisions or [], remote, as_json)
+    if verdict == "wrong":
         raise typer.Exit(1)
 
 
@@ -58,7 +58,10 @@ def say_audit(whole: Audit) -> None:
     looked = ", ".join(f"{count} {stage}" for stage, count in whole.looked.items())
     output.print_line(f"looked at {looked}; {whole.bytes / 1e6:.1f} MB of weights")
     wrong = len(whole.of("wrong"))
-    output.print_line("nothing is wrong" if whole.ok else f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong")
+    if wrong:
+        output.print_line(f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong")
+    else:
+        output.print_line("nothing is wrong" + ("" if whole.ok else ", as far as it could be checked"))
 
 
 @contextmanager
@@ -80,17 +83,25 @@ def following() -> Iterator[Said]:
         yield show
 
 
-def _everything(registry: Registry, as_json: bool) -> bool:
+def _everything(registry: Registry, as_json: bool) -> Verdict:
     with following() as said:
         whole = audit(registry, said)
     if as_json:
-        output.print_json({"ok": whole.ok, "looked": whole.looked, "bytes": whole.bytes, "findings": whole.findings})
+        output.print_json(
+            {
+                "ok": whole.verdict != "wrong",
+                "verdict": whole.verdict,
+                "looked": whole.looked,
+                "bytes": whole.bytes,
+                "findings": whole.findings,
+            }
+        )
     else:
         say_audit(whole)
-    return whole.ok
+    return whole.verdict
 
 
-def _single(revisions: Sequence[str], remote: str | None, as_json: bool) -> bool:
+def _single(revisions: Sequence[str], remote: str | None, as_json: bool) -> Verdict:
     folders = [folder for one in revisions if (folder := folder_named(one)) is not None]
     named = [one for one in revisions if folder_named(one) is None]
     verifications = _pulled(folders)
@@ -100,10 +111,12 @@ def _single(revisions: Sequence[str], remote: str | None, as_json: bool) -> bool
             ids = list(dict.fromkeys(registry.versions.resolve(revision) for revision in named))
             verifications += [registry.versions.verify(id) for id in ids]
     if as_json:
-        output.print_json([{**output.plain(one), "ok": one.ok} for one in verifications])
+        output.print_json(
+            [{**output.plain(one), "ok": one.verdict != "wrong", "verdict": one.verdict} for one in verifications]
+        )
     else:
         output.print_table(("version", "check", "", "detail"), _check_rows(verifications))
-    return all(one.ok for one in verifications)
+    return worst(one.verdict for one in verifications)
 
 
 def _pulled(folders: Sequence[Path]) -> list[Verification]:
@@ -124,9 +137,7 @@ def _check_rows(verifications: list[Verification]) -> list[tuple[str, ...]]:
 
 
 def _verdict(check: Check) -> str:
-    if not check.checkable:
-        return "not checkable"
-    return "ok" if check.ok else "FAILED"
+    return "FAILED" if check.verdict == "wrong" else check.verdict
 
 
 def _versions(finding: Finding) -> str:

@@ -74,4 +74,4 @@ def _answers(connection: Connection, receipt: Receipt) -> str:
 
 
 def _passed(what: str, detail: str) -> Check:
-    return Check(what=what, ok=True, detail=detail)
+    return Check(what=what, verdict="ok", detail=detail)

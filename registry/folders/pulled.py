@@ -198,6 +198,6 @@ def _expect(promised: tuple[str, str | None], found: tuple[str, str | None]) -> 
 
 def _check(what: str, look: Callable[[], str]) -> Check:
     try:
-        return Check(what=what, ok=True, detail=look())
+        return Check(what=what, verdict="ok", detail=look())
     except Refusal as refusal:
-        return Check(what=what, ok=False, detail=str(refusal))
+        return Check(what=what, verdict="wrong", detail=str(refusal))

@@ -30,7 +30,9 @@ from registry.records.history import (
     Submission,
     TagRecord,
     TakenBack,
+    Verdict,
     Verification,
+    worst,
 )
 from registry.records.keeping import Collected, Naming, Retraction, Thrown, Touched, Usage
 from registry.records.work import ALIVE, OVER, Event, Info, Obligation, Result, RoundRecord, RoundState, State
@@ -79,5 +81,7 @@ __all__ = [
     "Thrown",
     "Touched",
     "Usage",
+    "Verdict",
     "Verification",
+    "worst",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from sqlalchemy import text
+
 from registry.blobs.folder import FolderStore
 from registry.blobs.opening import open_store
 from registry.blobs.store import BlobStore
@@ -20,6 +22,15 @@ def folder_of(world: World) -> Path:
 def direct(world: World) -> LocalRegistry:
     """The folder itself, beside whatever serves it: several processes may hold it open."""
     return LocalRegistry(folder_of(world))
+
+
+def change(world: World, *statements: str) -> None:
+    """Write into the database behind the registry's back."""
+    local = direct(world)
+    with local.publisher.database.write() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    local.close()
 
 
 def to_s3(folder: Path, url: str) -> None:

@@ -65,8 +65,8 @@ def test_gc_races_with_pushers_and_nothing_acknowledged_is_lost(world: World, tm
     kept = set()
     for entry in entries:
         report = world.registry.versions.verify(entry.id)
-        assert report.ok, report
-        if all(check.checkable for check in report.checks if check.what in ("featurizer", "head")):
+        assert report.verdict != "wrong", report
+        if all(check.verdict == "ok" for check in report.checks if check.what in ("featurizer", "head")):
             kept.add(entry.id)
     newest = next(entry.round for entry in entries)
     assert kept >= {entry.id for entry in entries if entry.round == newest}

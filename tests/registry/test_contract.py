@@ -747,11 +747,11 @@ def test_verify_finds_a_byte_that_changed_in_the_store(world: World) -> None:
     replace(world, digest, bytes(data))
     for version, bad in ((tuned[0], "head"), (mean, "average")):
         report = world.registry.versions.verify(str(version.version))
-        assert [check.what for check in report.checks if not check.ok] == [bad]
+        assert [check.what for check in report.checks if check.verdict == "wrong"] == [bad]
     replace(world, digest, None)
     report = world.registry.versions.verify(str(tuned[0].version))
-    assert [check.what for check in report.checks if not check.ok] == ["head"]
-    (wrong,) = [check for check in report.checks if not check.ok]
+    assert [check.what for check in report.checks if check.verdict == "wrong"] == ["head"]
+    (wrong,) = [check for check in report.checks if check.verdict == "wrong"]
     assert f"weights {digest[:12]}… are missing" in wrong.detail
 
 
@@ -762,7 +762,7 @@ def test_verify_reports_a_parent_whose_file_is_gone(world: World) -> None:
     digest = str(tuned[0].head)
     replace(world, digest, None)
     report = world.registry.versions.verify(str(mean.version))
-    assert [check.what for check in report.checks if not check.ok] == ["average"]
+    assert [check.what for check in report.checks if check.verdict == "wrong"] == ["average"]
     assert f"weights {digest[:12]}… are missing" in report.checks[-1].detail
 
 
@@ -844,7 +844,7 @@ def test_the_sweep_removes_what_nobody_owns_and_keeps_what_versions_have(world: 
     local.publisher.sweep()
     assert store_of(world).size("f" * 64) is None
     nothing_admitted(world, versions=2)
-    assert all(check.ok for check in world.registry.versions.verify(str(start.version)).checks)
+    assert world.registry.versions.verify(str(start.version)).ok
     local.close()
 
 

@@ -138,7 +138,7 @@ def test_what_was_changed_is_found_and_named(
 ) -> None:
     folder = lay_down(small, "timm")
     change(folder)
-    wrong = {one.what: one.detail for one in read_pulled(folder).verify().checks if not one.ok}
+    wrong = {one.what: one.detail for one in read_pulled(folder).verify().checks if one.verdict == "wrong"}
     assert detail in wrong[check]
 
 

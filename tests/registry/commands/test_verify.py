@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from tests.ratatouille.cli.call import call
+from tests.registry.behind import change
 from tests.registry.world import World
 
 
@@ -44,6 +45,7 @@ def test_verify_all_names_what_is_wrong_and_fails_with_code_1(history: dict[str,
     found = call("verify", "--all", "--json")
     assert found.code == 1
     assert found.json["ok"] is False
+    assert found.json["verdict"] == "wrong"
     assert [one["subject"] for one in found.json["findings"]] == [head, history["average"]]
     assert found.json["looked"]["versions"] == 5
 
@@ -56,6 +58,21 @@ def test_verify_all_passes_over_what_is_harmless(history: dict[str, str], world:
     assert said.code == 0
     assert "Unreferenced (harmless)" in said.out
     assert "abababab" in said.out
+
+
+def test_what_is_not_checkable_is_a_verdict_of_its_own_and_fails_nothing(history: dict[str, str], world: World) -> None:
+    head = str(world.registry.versions.show(history["first"]).entry.version.head)
+    damage(world, head).unlink()
+    change(world, f"UPDATE blobs SET collected = 1 WHERE digest = '{head}'")
+    said = call("verify", history["first"])
+    assert said.code == 0
+    assert "not checkable" in said.out
+    (one,) = call("verify", history["first"], "--json").json
+    assert (one["verdict"], one["ok"]) == ("not checkable", True)
+    assert [check["what"] for check in one["checks"] if check["ok"] and not check["checkable"]] == ["head"]
+    assert "nothing is wrong, as far as it could be checked" in call("verify", "--all").out
+    everything = call("verify", "--all", "--json")
+    assert (everything.code, everything.json["verdict"], everything.json["ok"]) == (0, "not checkable", True)
 
 
 def test_verify_wants_versions_or_all_of_them(history: dict[str, str]) -> None:

@@ -35,8 +35,8 @@ class Database:
             migrations: the address of the PostgreSQL server itself, where `url` is that of a pooler before it.
 
         Raises:
-            Refusal: for what is no database of ours, one that newer software has migrated, or one that this user may
-                not use.
+            Refusal: for a database of something else, or one that newer software has migrated.
+            Misconfigured: for a file that is no database, or one that this user may not use.
             Unreachable: when a server does not answer.
         """
         self._engine = open_engine(url, migrations)
@@ -78,7 +78,7 @@ class Database:
         """A transaction that holds the write lock from its beginning; it is undone when the block raises.
 
         Raises:
-            Refusal: when this user may only read.
+            Misconfigured: when this user may only read.
             Unreachable: when another process does not give the lock free, or the server does not answer.
         """
         with self._troubles(), self._engine.writing() as connection:

@@ -32,9 +32,13 @@ REVISIONS = frozenset(script.revision for script in SCRIPTS.walk_revisions())
 
 
 def upgrade(engine: Engine, to: str = "head") -> None:
-    """Apply the missing steps, up to a revision, all in one transaction."""
+    """Apply the missing steps, up to a revision, all in one transaction.
+
+    On SQLite it takes the write lock when it begins: a writer that comes between its first read and its first write
+    would make it fail. On PostgreSQL the caller holds the lock.
+    """
     config = configuration()
-    with engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection, rebuilding(connection):
+    with engine.connect().execution_options(writing=True) as connection, rebuilding(connection):
         config.attributes["connection"] = connection
         command.upgrade(config, to)
 

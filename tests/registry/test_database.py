@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import Misconfigured, Refusal
 from registry.database import HEAD, Database
-from registry.migrations import SCRIPTS
+from registry.engines.sqlite import SqliteEngine
+from registry.migrations import SCRIPTS, upgrade
 
 
 def test_the_code_expects_the_last_migration() -> None:
@@ -34,7 +37,7 @@ def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "registry.db").write_bytes(b"no database at all" * 100)
-    with pytest.raises(Refusal, match="cannot be used as a registry's database"):
+    with pytest.raises(Misconfigured, match="cannot be used as a registry's database"):
         Database(tmp_path / "registry.db")
 
 
@@ -47,3 +50,25 @@ def test_writes_are_durable_and_foreign_keys_hold(tmp_path: Path) -> None:
         }
     assert values == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
     database.close()
+
+
+def test_no_writer_comes_between_the_steps_of_a_migration(tmp_path: Path) -> None:
+    """A deferred transaction would fail at its first write when somebody wrote after its first read."""
+    database = SqliteEngine(tmp_path / "registry.db")
+    upgrade(database.engine, "0001")
+    attempts: list[str] = []
+
+    @event.listens_for(database.engine, "after_cursor_execute")
+    def _write_between(connection: object, cursor: object, statement: str, *more: object) -> None:
+        if attempts or not statement.startswith("SELECT alembic_version"):
+            return
+        with closing(sqlite3.connect(tmp_path / "registry.db", timeout=0, isolation_level=None)) as other:
+            try:
+                other.execute("UPDATE alembic_version SET version_num = version_num")
+                attempts.append("written")
+            except sqlite3.OperationalError as error:
+                attempts.append(str(error))
+
+    upgrade(database.engine)
+    database.close()
+    assert attempts == ["database is locked"]

@@ -38,6 +38,26 @@ def test_too_few_runs_have_no_deviation() -> None:
     assert jackknife.deviation_over_runs([(0, 1)], lambda kept: 1.0 if kept else None) is None
 
 
+def test_two_points_have_no_correlation_and_three_have_one() -> None:
+    assert jackknife.correlation([1.0, 2.0], [1.0, 2.0]) is None
+    assert jackknife.correlation([1.0, 2.0, 3.0], [1.0, 2.0, 4.0]) == pytest.approx(3 / math.sqrt(28 / 3))
+
+
+def test_three_points_have_no_interval_of_their_ranks_and_four_have_one() -> None:
+    assert jackknife.rank_correlation([1.0, 2.0, 3.0], [1.0, 3.0, 2.0]) is None
+    found = jackknife.rank_correlation([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 4.0, 3.0])
+    assert found is not None
+    assert found.value == pytest.approx(0.8)
+    assert found.low == pytest.approx(math.tanh(math.atanh(0.8) - 1.96 * math.sqrt(1.32)))
+
+
+def test_two_runs_have_no_deviation_and_three_have_one() -> None:
+    assert jackknife.deviation_over_runs([(0, 1), (0, 1)], lambda kept: float(len(kept))) is None
+    pairs, values = [(0, 1), (0, 2), (1, 2)], [0.0, 0.0, 3.0]
+    found = jackknife.deviation_over_runs(pairs, lambda kept: sum(values[place] for place in kept) / len(kept))
+    assert found == pytest.approx(2.0)  # 3, 0 and 0 without one of the runs: √(2/3 · (4 + 1 + 1))
+
+
 def test_pairs_of_many_runs_find_a_correlation_and_the_interval_holds_it() -> None:
     generator = np.random.default_rng(0)
     run = generator.standard_normal(14)

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +18,37 @@ def test_known_groups_have_known_positions_and_splits() -> None:
     assert split_of("pets", "rex", SplitRule()) == "train"
     assert split_of("pets", "rex", SplitRule(train=0.5, validation=0.5)) == "validation"
     assert split_of("pets", "rex", SplitRule(train=0.3, validation=0.2, test=0.5)) == "test"
+
+
+@pytest.mark.parametrize(
+    ("group", "bits"), [("6", 6037051559950635), ("10", 8303092536410635), ("12", 7016675526276119)]
+)
+def test_a_position_has_53_bits_no_more_and_no_fewer(group: str, bits: int) -> None:
+    """These groups lie above one half, their 53rd bit is set, and the bits after it would round up."""
+    assert position_of("pets", group) == bits / 2**53
+    assert position_of("pets", group) > 0.5
+    assert bits % 2 == 1
+
+
+def test_a_group_on_a_border_lies_on_the_side_after_it() -> None:
+    position = 0.5212701751663386
+    assert position_of("pets", "rex") == position
+    before, after = math.nextafter(position, 0), math.nextafter(position, 1)
+    borders = ((before, "validation"), (position, "validation"), (after, "train"))
+    for train, side in borders:
+        assert split_of("pets", "rex", SplitRule(train=train, validation=1 - train)) == side
+    for end, side in ((before, "test"), (position, "test"), (after, "validation")):
+        rule = SplitRule(train=0.25, validation=end - 0.25, test=1 - end)
+        assert rule.train + rule.validation == end
+        assert split_of("pets", "rex", rule) == side
+
+
+def test_the_last_fraction_gets_what_rounding_leaves_below_one() -> None:
+    most = math.nextafter(1, 0)
+    position = position_of("pets", "10")
+    nearly = SplitRule(train=position, validation=most - position)
+    assert split_of("pets", "10", nearly) == "validation"
+    assert split_of("pets", "10", SplitRule(train=1 - 1e-10, validation=0.0, test=1e-10)) == "train"
 
 
 @settings(deadline=None)

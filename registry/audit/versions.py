@@ -20,6 +20,7 @@ from ratatouille.weights.architecture import Part
 from ratatouille.weights.canonical import size
 from registry.audit.look import Batch, Rules, checks, expect, findings, rows_after
 from registry.audit.receipts import receipt_of
+from registry.chunks import chunks
 from registry.contributions.definitions import architecture, task
 from registry.schema import BlobRow, ChangeRow, ContributionRow, ParentRow, VersionRow
 from registry.storage import Storage
@@ -176,8 +177,8 @@ def _lengths(connection: Connection, network: str, about: str | None) -> dict[Pa
 
 def _pairs(connection: Connection, key: Any, value: Any, keys: Sequence[Any]) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
-    for start in range(0, len(keys), 500):
-        query = select(key, value).where(key.in_(keys[start : start + 500]))
+    for some in chunks(keys):
+        query = select(key, value).where(key.in_(some))
         found |= {row[0]: row[1] for row in connection.execute(query)}
     return found
 

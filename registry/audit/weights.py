@@ -6,7 +6,6 @@ Blobs that `gc` collected cannot be looked at, and files that no version has cos
 from __future__ import annotations
 
 from functools import partial
-from itertools import islice
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, func, or_, select
@@ -14,6 +13,7 @@ from sqlalchemy import Connection, Row, func, or_, select
 from ratatouille.errors import Refusal
 from registry.audit.look import MOST_VERSIONS, Batch, checks, finding, rows_after
 from registry.blobs.store import missing
+from registry.chunks import chunks
 from registry.records import Finding
 from registry.retention.removed import Removed, refuse_removed
 from registry.schema import BlobRow, VersionRow
@@ -21,8 +21,6 @@ from registry.storage import Storage
 
 MOST_FILES = 1000
 """Unreferenced files that are listed; all are counted."""
-LISTED = 500
-"""Files of one question to the database."""
 
 
 def look(storage: Storage, after: str) -> Batch:
@@ -47,7 +45,7 @@ def look_at_files(storage: Storage, after: str) -> Batch:
         return Batch(after)
     stored = storage.blobs.store.stored()
     batch, names, size = Batch("all"), list[str](), 0
-    while some := list(islice(stored, LISTED)):
+    for some in chunks(stored):
         batch.looked += len(some)
         with storage.database.read() as connection:
             query = select(BlobRow.digest).where(BlobRow.collected.is_(None))

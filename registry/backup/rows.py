@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from ratatouille.errors import Refusal
 from ratatouille.record import canonical_json
 from registry.backup.manifest import TABLES, TableFile
 from registry.blobs.disk import sync
+from registry.chunks import chunks
 from registry.schema import Setting, UploadRow, metadata
 from registry.settings import ANNOUNCED
 
@@ -102,7 +102,7 @@ def _query(table: Table) -> Select[Any]:
 
 def _read(connection: Connection, table: Table, path: Path) -> None:
     rows = _rows(path, set(table.columns.keys()))
-    while some := list(islice(rows, AT_ONCE)):
+    for some in chunks(rows, AT_ONCE):
         connection.execute(insert(table), some)
 
 

@@ -30,7 +30,7 @@ from ratatouille.exchange.change import Move, Tag
 from ratatouille.exchange.signing import Sealed
 from registry.changes.obligations import uncounted
 from registry.changes.signed import author_of, by, enter_change, known_change
-from registry.contributions.answers import CHUNK
+from registry.chunks import CHUNK
 from registry.history.chronicle import record_event
 from registry.pages import MOST_ROWS, clipped
 from registry.records import AliasMove, TagRecord

@@ -11,7 +11,6 @@ from sqlalchemy import BindParameter, Connection, bindparam, literal, select, un
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.receipt import Comparison, Evaluation, Receipt
 from ratatouille.exchange.signing import Sealed
-from registry.chunks import CHUNK as CHUNK
 from registry.chunks import chunks
 from registry.records import Result
 from registry.retention.removed import removed

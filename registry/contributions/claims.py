@@ -18,14 +18,14 @@ when it was made.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select, update
 
 from ratatouille.errors import Unreachable
 from registry.blobs.inbox import Inbox
-from registry.contributions.answers import CHUNK
+from registry.chunks import chunks
 from registry.schema import BlobRow, UploadRow
 from registry.settings import read_settings
 from registry.upsert import upsert
@@ -68,7 +68,7 @@ class Claims:
         """
         _check_room(connection, self._inbox, sizes)
         now = time.time()
-        for digests in _slices(sizes):
+        for digests in chunks(sorted(sizes)):
             rows = [
                 {"digest": digest, "claimant": self._claimant, "size": sizes[digest], "changed": now}
                 for digest in digests
@@ -90,19 +90,19 @@ class Claims:
 
     def forgo(self, connection: Connection) -> None:
         """Promise no room any more, since nothing more comes for now; the claims stay."""
-        for digests in _slices(self._stamps):
+        for digests in chunks(sorted(self._stamps)):
             connection.execute(_FORGO, {"digests": digests, "who": self._claimant})
 
     def release(self, connection: Connection) -> None:
         """Give the claims back."""
-        for digests in _slices(self._stamps):
+        for digests in chunks(sorted(self._stamps)):
             connection.execute(_RELEASE, {"digests": digests, "who": self._claimant})
 
 
 def live(connection: Connection, digests: Collection[str]) -> dict[str, int]:
     """Those of these digests that belong to versions, so that their blobs stay, and the lengths of these."""
     found: dict[str, int] = {}
-    for some in _slices(digests):
+    for some in chunks(sorted(digests)):
         found |= {row.digest: row.size for row in connection.execute(_LIVE, {"digests": some})}
     return found
 
@@ -156,9 +156,3 @@ def promised(connection: Connection, inbox: Inbox, leaving_out: Collection[str] 
         for row in connection.execute(_PROMISED)
         if row.digest not in leaving_out and max(row.changed, inbox.last_arrival(row.digest)) > since
     )
-
-
-def _slices(digests: Collection[str]) -> Iterator[Sequence[str]]:
-    ordered = sorted(digests)
-    for start in range(0, len(ordered), CHUNK):
-        yield ordered[start : start + CHUNK]

@@ -22,7 +22,7 @@ from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture, Part, Tensor
 from ratatouille.weights.canonical import size
 from registry.changes.restoring import may_return
-from registry.contributions.answers import CHUNK
+from registry.chunks import chunks
 from registry.contributions.definitions import architecture, task
 from registry.records import State
 from registry.schema import VersionRow
@@ -228,9 +228,7 @@ def _unknown(
     connection: Connection, column: InstrumentedAttribute[Any], digests: Sequence[str], *conditions: ColumnElement[bool]
 ) -> str | None:
     """The first of these digests that no version has in this column; a hostile question may name very many."""
-    distinct = list(dict.fromkeys(digests))
-    for start in range(0, len(distinct), CHUNK):
-        chunk = distinct[start : start + CHUNK]
+    for chunk in chunks(dict.fromkeys(digests)):
         known = set(connection.execute(select(column).where(column.in_(chunk), *conditions)).scalars())
         strange = next((digest for digest in chunk if digest not in known), None)
         if strange is not None:

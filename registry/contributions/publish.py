@@ -18,6 +18,7 @@ from ratatouille.exchange.signing import Sealed, unseal
 from registry.blobs.access import Blobs
 from registry.changes.closures import is_closed, refuse_closed
 from registry.changes.restoring import refuse_retracted
+from registry.chunks import chunks
 from registry.contributions.answers import answer, brings_back
 from registry.contributions.claims import unowned
 from registry.contributions.examine import Examined, examine
@@ -118,9 +119,9 @@ class Publisher:
             before = time.time() - read_settings(connection).stale_seconds
         self.blobs.inbox.sweep(before)
         old = [stored.digest for stored in self.blobs.store.stored() if stored.modified < before]
-        for start in range(0, max(1, len(old)), SWEPT_AT_ONCE):
+        for some in list(chunks(old, SWEPT_AT_ONCE)) or [[]]:  # dead claims end also where there are no files
             with self.database.write() as connection:
-                for digest in unowned(connection, self.blobs.inbox, old[start : start + SWEPT_AT_ONCE]):
+                for digest in unowned(connection, self.blobs.inbox, some):
                     self.blobs.remove(digest)
 
 

@@ -17,6 +17,7 @@ from ratatouille.record import Record
 from ratatouille.tasks.stored import sync_folder
 from ratatouille.weights.architecture import Part
 from ratatouille.weights.canonical import size
+from registry.chunks import chunks
 from registry.parcels.archive import BLOCK, Writer
 from registry.parcels.form import HEAD, RECORDS, WEIGHTS, Lines, Parcel
 from registry.records import Portable
@@ -102,8 +103,8 @@ class _Gathered:
             self._spool(name, (read(digest) for digest in sorted(digests)))
 
     def _versions(self, ids: Sequence[str]) -> Iterator[Portable]:
-        for start in range(0, len(ids), AT_ONCE):
-            for one in self._registry.versions.portables(ids[start : start + AT_ONCE]):
+        for some in chunks(ids, AT_ONCE):
+            for one in self._registry.versions.portables(some):
                 self._note(one)
                 yield one if self._tags else one.model_copy(update={"tags": ()})
 

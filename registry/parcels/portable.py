@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
-from registry.contributions.answers import CHUNK
+from registry.chunks import CHUNK, chunks
 from registry.history.revisions import resolve
 from registry.records import Portable
 from registry.schema import BlobRow, ChangeRow, ContributionRow, EvaluationRow, ParentRow, TagRow, VersionRow
@@ -101,7 +101,7 @@ def _said(row: Row[Any]) -> dict[str, Any]:
 
 def _numbers(connection: Connection, ids: set[str]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for some in _slices(ids):
+    for some in chunks(sorted(ids)):
         query = select(VersionRow.id, VersionRow.number).where(VersionRow.id.in_(some))
         found |= {row.id: row.number for row in connection.execute(query)}
     return found
@@ -109,7 +109,7 @@ def _numbers(connection: Connection, ids: set[str]) -> dict[str, int]:
 
 def _parents(connection: Connection, ids: set[str]) -> set[str]:
     found: set[str] = set()
-    for some in _slices(ids):
+    for some in chunks(sorted(ids)):
         query = select(ParentRow.parent).where(ParentRow.child.in_(some)).distinct()
         found |= set(connection.execute(query).scalars())
     return found
@@ -155,9 +155,3 @@ def _retractions(connection: Connection, rows: Sequence[Row[Any]]) -> Mapping[in
     numbers = {row.retraction for row in rows if row.retraction is not None}
     query = select(ChangeRow.number, ChangeRow.sealed).where(ChangeRow.number.in_(numbers))
     return {row.number: Sealed.from_json(row.sealed) for row in connection.execute(query)}
-
-
-def _slices(ids: set[str]) -> Iterator[list[str]]:
-    ordered = sorted(ids)
-    for start in range(0, len(ordered), CHUNK):
-        yield ordered[start : start + CHUNK]

@@ -95,9 +95,9 @@ def _remove(database: Database, blobs: Blobs, going: Collection[str], dry_run: b
         strays = _free(connection, sizes)
     if not dry_run:
         done: set[str] = set()
-        for start in range(0, len(strays), REMOVED_AT_ONCE):
+        for some in chunks(strays, REMOVED_AT_ONCE):
             with database.write() as connection:  # nobody claims or enters any of these while it goes
-                for digest in _free(connection, strays[start : start + REMOVED_AT_ONCE]):
+                for digest in _free(connection, some):
                     blobs.remove(digest)
                     done.add(digest)
         strays = sorted(done)

@@ -6,7 +6,6 @@ coordinator or registry, since a contributor should have to start it once.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import threading
 import time
@@ -22,6 +21,7 @@ from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.membership import OfferWithdrawal, make_offer
 from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.processes import Child, Program, environment_with_scripts, module
+from ratatouille.processes.locks import locked
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.inspection import Progress
 from ratatouille.tasks.kept import forget_others, make_own
@@ -226,9 +226,9 @@ def _fleet(registry: Registry, stop: threading.Event) -> str | None:
 def _only_one(folder: Path, name: str) -> Iterator[None]:
     """Two nodes with one identity would answer each other's orders."""
     make_own(folder)
-    with (folder / "lock").open("w") as lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            stack.enter_context(locked(folder / "lock"))
+        except BlockingIOError:
             raise Refusal(f"node '{name}' runs already from {folder}; a second node needs its own `folder`") from None
         yield

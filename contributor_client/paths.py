@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 from dataclasses import dataclass
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.processes.locks import is_locked
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,5 @@ def refuse_running(folder: Path) -> None:
     Raises:
         Refusal: when one does.
     """
-    try:
-        with (folder / "lock").open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return
-    except BlockingIOError as error:
-        raise Refusal(f"a node runs from '{folder}'; stop it first") from error
+    if is_locked(folder / "lock"):
+        raise Refusal(f"a node runs from '{folder}'; stop it first")

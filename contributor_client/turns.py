@@ -7,12 +7,13 @@ however it ends. Nodes on machines of their own need none of this.
 
 from __future__ import annotations
 
-import fcntl
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+
+from ratatouille.processes.locks import lock
 
 _PAUSE = 0.1
 
@@ -24,20 +25,16 @@ def turn(folder: Path | None, at_once: int) -> Iterator[None]:
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    lock = _first_free(folder, at_once)
+    descriptor = _first_free(folder, at_once)
     try:
         yield
     finally:
-        lock.close()
+        os.close(descriptor)
 
 
-def _first_free(folder: Path, at_once: int) -> IO[bytes]:
+def _first_free(folder: Path, at_once: int) -> int:
     while True:
         for number in range(at_once):
-            lock = (folder / f"turn-{number}").open("ab")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return lock
-            except BlockingIOError:
-                lock.close()
+            with suppress(BlockingIOError):
+                return lock(folder / f"turn-{number}", mode=0o666)  # nodes of several users may share the folder
         time.sleep(_PAUSE)

@@ -6,7 +6,6 @@ commands need. It listens on loopback without encryption.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import threading
@@ -23,6 +22,7 @@ from ratatouille.errors import RatatouilleError, Refusal, Unreachable
 from ratatouille.exchange.membership import Announcement
 from ratatouille.exchange.signing import Signer
 from ratatouille.processes import Child, Program, environment_with_scripts, module, refuse_taken_port
+from ratatouille.processes.locks import is_locked, locked
 from ratatouille.processes.ports import LOOPBACK
 from registry.opening import open_registry
 from registry.services.registry import Registry
@@ -130,27 +130,20 @@ def _say_goodbye(registry: Registry, signer: Signer) -> None:
 
 def running_pid(folder: Path) -> int | None:
     """The process of the coordinator that runs from a folder; None when none does."""
-    try:
-        with (folder / "lock").open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return None
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return int((folder / "lock").read_text() or 0) or None
+    lock = folder / "lock"
+    return int(lock.read_text() or 0) or None if is_locked(lock) else None
 
 
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / "lock").open("a+") as lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            descriptor = stack.enter_context(locked(folder / "lock"))
+        except BlockingIOError:
             raise Refusal(
                 f"a coordinator runs already from {folder}; `ratatouille coordinator status` shows it"
             ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+        os.truncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
         yield

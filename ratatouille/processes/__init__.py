@@ -3,8 +3,8 @@
 `child` supervises one program; `tether` is the small process between us and it, which ends the whole family when we
 die, even by kill -9; `signals` ends a service in order, and `pools` a pool of processes at once; `ports` finds and
 waits for addresses; `scripts` finds the commands of this installation; `secret` and `guard` keep strangers out of what
-children serve, `throttle` keeps them from filling logs; `owner` ends a process that nobody waits for any more. Nothing
-here knows what the programs do.
+children serve, `throttle` keeps them from filling logs; `owner` ends a process that nobody waits for any more;
+`locks` are files that one process holds for itself. Nothing here knows what the programs do.
 """
 
 from ratatouille.processes.child import Child, Program, stop_all

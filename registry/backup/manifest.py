@@ -5,16 +5,15 @@ Names of files are made from the manifest's digests and the names of our own tab
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, StringConstraints
 
 from ratatouille.errors import Refusal
+from ratatouille.processes.locks import locked
 from ratatouille.record import Digest, Record
 from ratatouille.tasks.stored import write_whole
 
@@ -93,13 +92,9 @@ def alone(folder: Path) -> Iterator[None]:
     strange = {name for name in strange if not name.startswith(f".{MANIFEST}.")}
     if strange:
         raise Refusal(f"'{folder}' holds other things than a backup ({min(strange)}); name an empty folder")
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise Refusal(f"another backup is being made into '{folder}'; let it end first") from None
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / LOCK))
+        except BlockingIOError:
+            raise Refusal(f"another backup is being made into '{folder}'; let it end first") from None
         yield
-    finally:
-        os.close(descriptor)

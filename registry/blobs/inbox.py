@@ -6,7 +6,6 @@ nobody ever sees half of it there.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import socket
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ratatouille.errors import Unreachable
+from ratatouille.processes.locks import lock
 from registry.blobs.receiving import Receiving
 from registry.blobs.store import is_digest, shelf
 
@@ -62,19 +62,18 @@ class Inbox:
         """
         path, until = self.partial(digest), time.monotonic() + patience
         while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _same(descriptor, path):
-                    return Receiving(path, descriptor)
+                descriptor = lock(path)
             except BlockingIOError:
                 if time.monotonic() > until:
-                    os.close(descriptor)
                     raise Unreachable(
                         f"weights {digest[:12]}… are being sent by somebody else; try again later"
                     ) from None
                 time.sleep(0.02)
-            os.close(descriptor)  # it was moved or removed while we waited: look again
+                continue
+            if _same(descriptor, path):
+                return Receiving(path, descriptor)
+            os.close(descriptor)  # it was moved or removed before we had the lock: look again
 
     def incoming(self) -> Iterator[Path]:
         """The files that are here."""

@@ -6,8 +6,6 @@ two of them meet. synchronous FULL: an acknowledged push survives a power cut. M
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ratatouille.errors import Misconfigured, RatatouilleError, Unreachable
+from ratatouille.processes.locks import locked
 from registry.engines.engine import BUSY_SECONDS, close_all
 from registry.engines.values import refuse_unstorable
 
@@ -68,7 +67,7 @@ class SqliteEngine:
     @contextmanager
     def migrating(self) -> Iterator[Engine]:
         """A lock on a file beside the database."""
-        with locked(self._path.with_suffix(".lock")):
+        with locked(self._path.with_suffix(".lock"), wait=True):
             yield self.engine
 
     def check_new(self) -> None:
@@ -90,17 +89,6 @@ class SqliteEngine:
     def close(self) -> None:
         """Close all connections, those in use when they come back."""
         close_all(self.engine)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock between processes; it ends with the process, however that ends."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _engine(path: Path) -> Engine:

@@ -11,7 +11,9 @@ def test_the_benchmark_runs_from_end_to_end_and_finds_identical_bits(capsys: pyt
     (result,) = report["results"]
     assert report["identical_bits"]
     assert result["models"] == result["orders"] == 3
-    assert {"read", "ours", "flower_records", "flower"} <= result.keys()
+    assert {"read", "output", "sync", "ours", "flower_records", "flower"} <= result.keys()
+    least = result["read"]["seconds"] + result["output"]["seconds"]
+    assert result["ours"]["ratio_with_output"] == pytest.approx(result["ours"]["seconds"] / least, rel=0.1)
 
 
 def test_the_large_table_is_that_of_a_vision_transformer_b16() -> None:

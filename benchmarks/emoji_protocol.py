@@ -29,7 +29,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.score import score
 from ratatouille.tasks.emoji import emoji_tasks, write_emoji
 from ratatouille.tasks.node import NodeData, NodeSettings
-from registry.changes.maintain import Maintainer
+from registry.callers.maintain import Maintainer
 from registry.opening import open_registry
 
 LEARNING_RATES: dict[str, tuple[float, tuple[float, ...]]] = {

@@ -108,7 +108,7 @@ def _copy_foundation(old: Registry, new: Registry) -> None:
     from contributor_client.foundation import enter_foundation
     from coordinator.demonstration import FOUNDATION
     from ratatouille.exchange.signing import Signer
-    from registry.changes.maintain import Maintainer
+    from registry.callers.maintain import Maintainer
 
     with tempfile.TemporaryDirectory() as folder:
         signer = Signer.open(Path(folder) / "key")

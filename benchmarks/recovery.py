@@ -131,7 +131,7 @@ class Federation:
         from safetensors.torch import save_file
 
         from contributor_client.foundation import enter_foundation
-        from registry.changes.maintain import Maintainer
+        from registry.callers.maintain import Maintainer
 
         self.registry.definitions.define_task(synthetic_tasks()[TASK])
         torch.manual_seed(0)

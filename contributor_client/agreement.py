@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from registry.folders.importing import Parts
+    from registry.exports.folders.importing import Parts
 
 NEEDED = ("torch", "timm", "torchvision", "PIL")
 

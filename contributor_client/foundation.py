@@ -11,7 +11,7 @@ from ratatouille.record import sha256
 from ratatouille.training.foundation import load_foundation
 from ratatouille.weights.canonical import encode
 from ratatouille.weights.compatibility import refuse_other_foundation
-from registry.folders.checkpoints import find_checkpoint
+from registry.exports.folders.checkpoints import find_checkpoint
 from registry.records import Result
 from registry.services.registry import Registry
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from ratatouille.errors import Refusal
 from ratatouille.weights.canonical import open_part
+from registry.callers.ancestors import trained_size
 from registry.commands.opened import folder_named, opened
-from registry.folders.pulled import read_pulled
-from registry.history.ancestors import trained_size
+from registry.exports.folders.pulled import read_pulled
 
 if TYPE_CHECKING:
     from ratatouille.training.loaded import Loaded

@@ -21,10 +21,10 @@ from ratatouille.weights import canonical
 from ratatouille.weights.canonical import Array, open_part
 from ratatouille.weights.configuration import CONFIG
 from ratatouille.weights.whole import put_together
-from registry.commands.scores import score_lines
-from registry.folders.card import Facts, card
-from registry.folders.pulled import STATEMENT, WEIGHTS, Statement, read_pulled
-from registry.history.ancestors import members, origins, trained_size
+from registry.callers.ancestors import members, origins, trained_size
+from registry.exports.folders.card import Facts, card
+from registry.exports.folders.pulled import STATEMENT, WEIGHTS, Statement, read_pulled
+from registry.presentation.scores import score_lines
 from registry.records import Details
 from registry.services.registry import Registry
 

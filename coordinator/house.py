@@ -102,7 +102,7 @@ class House:
 
 
 def _service(settings: HouseSettings, key: str) -> Program:
-    command = [*module("registry.service"), "--folder", str(settings.registry_folder), "--coordinator", key]
+    command = [*module("registry.server"), "--folder", str(settings.registry_folder), "--coordinator", key]
     command += ["--port", str(settings.port)]
     command += [] if settings.web_port is None else ["--web-port", str(settings.web_port)]
     log = settings.folder / "logs" / "registry.log"

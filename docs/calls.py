@@ -12,9 +12,9 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from registry.service.wire import CALLS, Call
 from registry.services.method import Service
 from registry.services.registry import SERVICES, Registry
+from registry.transport.wire import CALLS, Call
 
 PAGE = Path(__file__).parent / "calls.md"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import click
 
-from ratatouille.cli.home import DEFAULT_PORT
 from ratatouille.cli.table import SECTIONS, Command
-from registry.changes.releases import SHORTEST_PREFIX
+from ratatouille.home import DEFAULT_PORT
+from registry.ledger.releases import SHORTEST_PREFIX
 
 PAGE = Path(__file__).parent / "cli.md"
 WIDTH = 100

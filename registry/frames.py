@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ratatouille.errors import Refusal
+from ratatouille.exchange.statistics import margin
 from ratatouille.record import Record
-from registry.history.statistics import margin
 from registry.records import Contribution, Details, Difference, Entry, LineageRow, Ranking
 
 if TYPE_CHECKING:

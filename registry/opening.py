@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from ratatouille.cli.home import home
 from ratatouille.errors import Refusal
 from ratatouille.folders import expanded
+from ratatouille.home import home
 
 if TYPE_CHECKING:
     from registry.services.registry import Registry
@@ -31,7 +31,7 @@ def open_registry(url: str | Path, cache: Path | None = None, cache_bytes: int =
     text = str(url)
     parts = urlsplit(text)
     if parts.scheme == "grpc":
-        from registry.service.client import open_remote
+        from registry.transport.client import open_remote
 
         return open_remote(text, cache or home() / "cache", cache_bytes)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ratatouille.processes import free_port
-from registry.service.process import Service
+from registry.server.process import Service
 
 VARIABLES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
 DEAD = "http://127.0.0.1:9"

@@ -43,7 +43,7 @@ class Scene:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("storms")
     ground, port = Ground(folder / "ground"), free_port()
-    command = [sys.executable, "-P", "-m", "registry.service", "--folder", str(folder / "registry")]
+    command = [sys.executable, "-P", "-m", "registry.server", "--folder", str(folder / "registry")]
     service = subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL)
     try:
         registry = open_registry(f"grpc://127.0.0.1:{port}", cache=folder / "cache")
@@ -89,7 +89,7 @@ SERVICES = {
     ),
     "registry web": Service(COMMAND + "registry web --remote {remote} --web-port 0", "web page", 10),
     "the registry's process": Service(
-        "-m registry.service --folder {folder}/state --port {port}", "everybody on this machine", 40
+        "-m registry.server --folder {folder}/state --port {port}", "everybody on this machine", 40
     ),
     "the worker": Service(
         "-m contributor_client.worker --settings {node} --folder {folder}/state --remote {remote} --offered {offered}",

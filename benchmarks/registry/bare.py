@@ -18,7 +18,7 @@ from typing import Any
 
 import grpc
 
-from registry.service.wire import CHANNEL_OPTIONS, MESSAGE_BYTES
+from registry.transport.wire import CHANNEL_OPTIONS, MESSAGE_BYTES
 
 
 def take(blocks: Iterable[bytes], path: Path, sync: bool) -> str:

@@ -20,7 +20,7 @@ from ratatouille.exchange.version import Parent, Rule, RuleName, Version
 from ratatouille.record import Record, canonical_json, sha256
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture, Tensor
-from registry.history.scores import score_rows
+from registry.scores import score_rows
 
 ROUND = 25
 """Versions of one round: a probe, trainings from it, and their average."""

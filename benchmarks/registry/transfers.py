@@ -124,7 +124,7 @@ def _peer(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def _service(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    command = [sys.executable, "-m", "registry.service", "--folder", str(folder / "registry"), "--port", "0"]
+    command = [sys.executable, "-m", "registry.server", "--folder", str(folder / "registry"), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None

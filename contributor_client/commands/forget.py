@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.home import home
 from ratatouille.cli.options import AsJson
 from ratatouille.errors import Refusal
+from ratatouille.home import home
 
 if TYPE_CHECKING:
     from ratatouille.tasks.kept import Kept

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ratatouille.cli.home import home, public_name, remote_in_force
 from ratatouille.cli.options import AsJson, PublicName, Remote
 from ratatouille.cli.output import console, print_json, short
+from ratatouille.home import home, public_name, remote_in_force
 
 
 def foundation(
@@ -29,7 +29,7 @@ def foundation(
     """
     from contributor_client.foundation import enter_foundation
     from ratatouille.exchange.signing import Signer
-    from registry.changes.maintain import Maintainer
+    from registry.callers.maintain import Maintainer
     from registry.opening import open_registry
 
     public_name(None, who)  # a name that cannot be used is said before anything is entered

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from ratatouille.cli.home import home, remote_in_force
 from ratatouille.cli.options import AsJson, Home, Remote
 from ratatouille.cli.output import console, print_json, print_line, print_table, say_what_happens, short
 from ratatouille.cli.progress import counting
 from ratatouille.folders import make_private
+from ratatouille.home import home, remote_in_force
 from ratatouille.processes import stop_on_signals
 
 _END_SECONDS = 20.0

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ratatouille.cli.home import home
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.cli.output import percent, plain, print_json, print_line, print_table, short
 from ratatouille.cli.progress import counting
 from ratatouille.errors import Refusal
 from ratatouille.folders import make_private
+from ratatouille.home import home
 from ratatouille.recipes.protocol import DOMAINBED
 from registry.commands.ask import ask_nodes
 from registry.commands.opened import opened

@@ -18,7 +18,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Version
 from ratatouille.recipes.round import Given
-from registry.changes.maintain import Maintainer
+from registry.callers.maintain import Maintainer
 from registry.opening import open_registry
 from registry.services.registry import Registry
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ratatouille.cli import output
-from ratatouille.cli.home import home
 from ratatouille.cli.progress import counting
 from ratatouille.cli.remotes import my_public_name
 from ratatouille.errors import RatatouilleError, Refusal
@@ -16,6 +15,7 @@ from ratatouille.exchange.leaving import NEVER, Leaving, leaving
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.signing import Signer
 from ratatouille.folders import make_private
+from ratatouille.home import home
 from ratatouille.record import Name, Record
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.holding import TRIALS, Holding

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.home import home
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.cli.progress import counting
+from ratatouille.home import home
 
 if TYPE_CHECKING:
     from ratatouille.tasks.duplicates import Hashed, Overlap

@@ -13,10 +13,10 @@ from coordinator.commands.follow import follow
 from coordinator.conductor import Conductor
 from coordinator.requests import request
 from coordinator.settings import RoundSettings, read_round_settings
-from ratatouille.cli.home import remote_in_force
 from ratatouille.cli.output import console, print_line
 from ratatouille.errors import Refusal
 from ratatouille.folders import make_private
+from ratatouille.home import remote_in_force
 from ratatouille.recipes.round import Round
 from ratatouille.record import first_problem
 from registry.records import RoundRecord
@@ -86,7 +86,7 @@ def _rehearse(
     settings: RoundSettings, address: str, files: Sequence[Path], workers: int, fresh: bool, quiet: bool
 ) -> str:
     from coordinator.rehearsal import Stage, rehearse
-    from ratatouille.cli.home import home
+    from ratatouille.home import home
     from ratatouille.tasks.kept import forget_old, make_own
     from ratatouille.tasks.node import read_node_settings
 

@@ -11,13 +11,13 @@ from typing import Annotated
 
 import typer
 
-from ratatouille.cli.home import DEFAULT_PORT, DEFAULT_WEB_PORT, home, remote_in_force
 from ratatouille.cli.options import AsJson, Home, NoWeb, Remote, WebPort
 from ratatouille.cli.output import console, print_json, say_what_happens
 from ratatouille.errors import Refusal
+from ratatouille.home import DEFAULT_PORT, DEFAULT_WEB_PORT, home, remote_in_force
 from ratatouille.processes import stop_on_signals
 from registry.records import ALIVE
-from registry.service.page import MISSING
+from registry.server.page import MISSING
 
 _END_SECONDS = 25.0
 """The coordinator ends within this time; `down` waits a little longer."""

@@ -11,7 +11,10 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from ratatouille.cli import output
-from ratatouille.cli.home import (
+from ratatouille.cli.options import AsJson, Remote
+from ratatouille.errors import Refusal
+from ratatouille.folders import expanded
+from ratatouille.home import (
     LOCAL,
     Config,
     InForce,
@@ -22,9 +25,6 @@ from ratatouille.cli.home import (
     remote_in_force,
     usable_name,
 )
-from ratatouille.cli.options import AsJson, Remote
-from ratatouille.errors import Refusal
-from ratatouille.folders import expanded
 from ratatouille.record import Name
 from ratatouille.tasks.stored import write_whole
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, Select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ratatouille.errors import Refusal
+from registry.ledger.removed import Removed
 from registry.records import Check, Finding, Stage
-from registry.retention.removed import Removed
 
 ROWS = 100
 """Rows that one batch looks at."""

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, select, tuple_
 
 from registry.audit.look import Batch, finding
-from registry.history.scores import counted
 from registry.schema import EvaluationRow, ScoreRow
+from registry.scores import counted
 from registry.storage import Storage
 
 PAIRS = 50

@@ -21,7 +21,7 @@ from ratatouille.weights.canonical import size
 from registry.audit.look import Batch, Rules, checks, expect, findings, rows_after
 from registry.audit.receipts import receipt_of
 from registry.chunks import chunks
-from registry.contributions.definitions import architecture, task
+from registry.ledger.definitions import architecture, task
 from registry.schema import BlobRow, ChangeRow, ContributionRow, ParentRow, VersionRow
 from registry.storage import Storage
 

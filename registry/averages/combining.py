@@ -12,12 +12,12 @@ from ratatouille.exchange.version import Combination, Rule, Version
 from registry.averages.ingredients import gather
 from registry.averages.kitchen import Kitchen
 from registry.blobs.access import Blobs
-from registry.contributions.answers import answer
 from registry.contributions.ledger import check_parents, enter_version
 from registry.database import Database
-from registry.history.chronicle import note
+from registry.ledger.answers import answer
+from registry.ledger.chronicle import note
+from registry.ledger.removed import Removed
 from registry.records import Result
-from registry.retention.removed import Removed
 from registry.schema import EventRow
 
 PATIENCE_SECONDS = 4 * 3600.0

@@ -15,8 +15,8 @@ from ratatouille.weights.canonical import size
 from ratatouille.weights.combine import Term, combine_files
 from registry.asked import waited
 from registry.blobs.access import Blobs
-from registry.contributions.definitions import architecture, task
-from registry.retention.removed import Removed, removed
+from registry.ledger.definitions import architecture, task
+from registry.ledger.removed import Removed, removed
 from registry.schema import VersionRow
 
 Share = tuple[str, int | float]

@@ -16,10 +16,10 @@ from registry.averages.ingredients import Ingredients
 from registry.blobs.access import Blobs
 from registry.blobs.receiving import Receiving
 from registry.blobs.store import missing
-from registry.contributions.claims import Claims, live
 from registry.contributions.ledger import enter_blob
 from registry.database import Database
-from registry.retention.removed import refuse_removed
+from registry.ledger.claims import Claims, live
+from registry.ledger.removed import refuse_removed
 
 
 @dataclass(frozen=True)

@@ -4,5 +4,5 @@
 obstore); `opening` chooses by one URL. `inbox` and `receiving` take files in, always in a local folder: locked,
 resumable, checked while they arrive. `cache` keeps fetched files, `checked` remembers which were hashed, `windows`
 reads files that are elsewhere piece by piece. `access` puts these together for the registry. Names are digests, never
-strings from outside. Which weights belong to a version, and which may go, is `registry.contributions.claims`' to know.
+strings from outside. Which weights belong to a version, and which may go, is `registry.ledger.claims`' to know.
 """

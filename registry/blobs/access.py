@@ -111,7 +111,7 @@ class Blobs:
         return sha.hexdigest()
 
     def remove(self, digest: str) -> None:
-        """Remove a blob; `registry.contributions.claims` says when this is safe."""
+        """Remove a blob; `registry.ledger.claims` says when this is safe."""
         self.store.remove(digest)
         if self._cache is not None:
             self._cache.remove(digest)

@@ -70,7 +70,7 @@ class BlobStore(Protocol):
     def remove(self, digest: str) -> None:
         """Remove a blob, if it is here; whoever is reading may fail.
 
-        `registry.contributions.claims` says when this is safe.
+        `registry.ledger.claims` says when this is safe.
         """
 
     def stored(self) -> Iterator[Stored]:

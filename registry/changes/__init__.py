@@ -1,5 +1,4 @@
-"""Signed changes of what people see, which are never altered and never removed.
+"""Retractions: versions and counts that are taken back, with every average that is made again without them.
 
-`signed` is the list of them; `releases` moves aliases and enters tags, `retraction` takes versions back, for which
-`reach` and `affected` find the averages that are made again. `maintain` is the side of whoever signs.
+`retraction` takes versions back; `counts` takes back evaluations. The signed changes themselves are in the ledger.
 """

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, select, update
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import RetractCounts
 from ratatouille.exchange.signing import Sealed
-from registry.changes.signed import by, enter_change, known_change
-from registry.history.chronicle import record_event
-from registry.history.scores import count_again
+from registry.ledger.chronicle import record_event
+from registry.ledger.signed import by, enter_change, known_change
 from registry.schema import ContributionRow
+from registry.scores import count_again
 
 
 def retract_counts(connection: Connection, sealed: Sealed, change: RetractCounts) -> None:

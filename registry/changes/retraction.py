@@ -20,18 +20,18 @@ from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Combination
 from registry.averages.combining import combine
 from registry.blobs.access import Blobs
-from registry.changes.affected import Average, Make, in_order, make_again
-from registry.changes.obligations import owe_as_before
-from registry.changes.reach import averages_with, come_from, fallen, without_weights
-from registry.changes.releases import aliases, follow
-from registry.changes.signed import by, enter_change, keep_outcome, known_change
 from registry.database import Database
-from registry.history.chronicle import record_event
-from registry.history.scores import count_again
+from registry.ledger.affected import Average, Make, in_order, make_again
+from registry.ledger.chronicle import record_event
+from registry.ledger.obligations import owe_as_before
+from registry.ledger.reach import averages_with, come_from, fallen, without_weights
+from registry.ledger.releases import aliases, follow
+from registry.ledger.removed import Removed
+from registry.ledger.signed import by, enter_change, keep_outcome, known_change
 from registry.pages import fitting
 from registry.records import Naming, Retraction, Touched
-from registry.retention.removed import Removed
 from registry.schema import ChangeRow, ContributionRow, TagRow, VersionRow
+from registry.scores import count_again
 
 ATTEMPTS = 20
 """How often it is looked again when others change the same part of the history meanwhile."""

@@ -13,7 +13,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from ratatouille.cli.output import printable, safe, short
-from registry.commands.history import contributor, made_by
+from registry.presentation.history import contributor, made_by
 from registry.records import Entry, LineageRow
 
 

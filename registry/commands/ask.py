@@ -7,7 +7,7 @@ from typing import Literal
 
 from ratatouille.cli import output
 from ratatouille.errors import Refusal
-from registry.history.ancestors import trained_size
+from registry.callers.ancestors import trained_size
 from registry.services.registry import Registry
 
 NodeSplit = Literal["train", "validation", "test", "all"]

@@ -11,7 +11,7 @@ from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.cli.progress import counting
 from ratatouille.folders import expanded
-from registry.audit.walk import audit
+from registry.callers.walk import audit
 from registry.commands.opened import own_folder
 from registry.commands.verify import following, say_audit
 
@@ -29,7 +29,7 @@ def backup(
     backup. --remote must name the registry's own folder.
     """
     own = own_folder(remote, "registry backup")
-    from registry.backup.save import save
+    from registry.exports.backup.save import save
     from registry.services.local import LocalRegistry
 
     registry = LocalRegistry(own)
@@ -67,7 +67,7 @@ def restore(
     The new registry must be empty. What is killed can be run again. At the end everything is verified, and the command
     ends with code 1 when something is wrong.
     """
-    from registry.backup.restore import restore as fill
+    from registry.exports.backup.restore import restore as fill
     from registry.places import Places
     from registry.services.local import LocalRegistry
 

@@ -11,7 +11,7 @@ from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, Remote
 from registry.commands.ancestry import label
 from registry.commands.opened import opened
-from registry.commands.sentences import related
+from registry.presentation.sentences import related
 from registry.records import CellDifference, Gap, Metric, PartDifference, TensorDifference
 
 TOP = 10

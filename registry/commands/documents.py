@@ -8,9 +8,9 @@ from ratatouille.cli.documents import Printed, extended
 from ratatouille.record import Digest, Name
 from ratatouille.tasks.task import Task
 from registry import records
-from registry.backup.manifest import Manifest
-from registry.commands.scores import ClassLines, ScoreLine
-from registry.parcels.form import Parcel
+from registry.exports.backup.manifest import Manifest
+from registry.exports.bundles.form import Parcel
+from registry.presentation.scores import ClassLines, ScoreLine
 from registry.records import (
     AliasMove,
     Contribution,

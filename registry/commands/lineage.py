@@ -11,10 +11,10 @@ import typer
 from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.errors import Refusal
-from registry.commands import history
 from registry.commands.ancestry import dot_of, tree_of
 from registry.commands.opened import opened
 from registry.commands.read import Revision
+from registry.presentation import history
 from registry.records import Contribution
 
 

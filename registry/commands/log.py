@@ -13,11 +13,11 @@ from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.errors import Refusal
 from ratatouille.record import first_problem
-from registry.commands import history
 from registry.commands.graph import Group, draw, grouped
 from registry.commands.mine import my_nodes
 from registry.commands.opened import opened
 from registry.moments import moment
+from registry.presentation import history
 from registry.records import Entry, LogQuery
 from registry.services.registry import Registry
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ratatouille.cli.home import home
 from ratatouille.errors import Refusal
+from ratatouille.home import home
 
 
 def my_nodes() -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from ratatouille.cli.home import home, remote_in_force
 from ratatouille.errors import Refusal
 from ratatouille.folders import expanded
+from ratatouille.home import home, remote_in_force
 from registry.opening import open_registry
 from registry.places import is_registry
 from registry.services.registry import Registry

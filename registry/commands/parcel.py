@@ -29,7 +29,7 @@ def export(
     """
     if len(words) < 2:
         raise Refusal("name the versions and then the file, such as `ratatouille registry export stable stable.tar`")
-    from registry.parcels.export import export as write
+    from registry.exports.bundles.export import export as write
 
     file = expanded(words[-1])
     with opened(remote) as registry, counting("bytes") as said:
@@ -58,7 +58,7 @@ def import_(
     registry's own folder.
     """
     own = own_folder(remote, "registry import")
-    from registry.parcels.entering import enter
+    from registry.exports.bundles.entering import enter
     from registry.services.local import LocalRegistry
 
     registry = LocalRegistry(own)

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.home import home
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.cli.progress import transferring
+from ratatouille.home import home
 from registry.commands.opened import opened
 
 _LABELS = {"start": "from"}
@@ -39,7 +39,7 @@ def push(
     are brought into the order of the task's classes where config.json names them. Pushing again changes nothing.
     """
     from ratatouille.exchange.signing import Signer
-    from registry.folders.importing import push_parts, read_checkpoint, refuse_long
+    from registry.exports.folders.importing import push_parts, read_checkpoint, refuse_long
 
     refuse_long(message)
     with opened(remote) as registry, tempfile.TemporaryDirectory() as folder:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ratatouille.cli import output
 from ratatouille.exchange.assignment import Slice, Split
-from registry.commands import history
 from registry.commands.opened import opened
-from registry.commands.sentences import about
+from registry.presentation import history
+from registry.presentation.sentences import about
 from registry.records import Metric, Ranked
 
 MOST_DOMAINS = 4

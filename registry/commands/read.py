@@ -8,9 +8,9 @@ import typer
 
 from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, Remote
-from registry.commands import history
 from registry.commands.opened import opened
-from registry.commands.scores import class_lines, score_lines
+from registry.presentation import history
+from registry.presentation.scores import class_lines, score_lines
 from registry.records import Details
 from registry.services.registry import Registry
 

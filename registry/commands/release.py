@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.home import home, public_name
 from ratatouille.cli.options import AsJson, PublicName, Remote
 from ratatouille.errors import Refusal
-from registry.changes.maintain import Maintainer
+from ratatouille.home import home, public_name
+from registry.callers.maintain import Maintainer
 from registry.commands.opened import opened
 from registry.pages import every
 from registry.records import AliasMove

@@ -10,7 +10,7 @@ import typer
 from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, PublicName, Remote
 from ratatouille.errors import Refusal
-from registry.changes.maintain import Maintainer
+from registry.callers.maintain import Maintainer
 from registry.commands.opened import opened
 from registry.commands.release import signing
 from registry.pages import every

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.home import DEFAULT_PORT, DEFAULT_WEB_PORT, home
 from ratatouille.cli.options import Home, NoWeb, Remote, WebPort
 from ratatouille.errors import Refusal
+from ratatouille.home import DEFAULT_PORT, DEFAULT_WEB_PORT, home
 from ratatouille.processes import refuse_taken_port, stop_on_signals
 
 _WEB_END_SECONDS = 10.0
@@ -26,7 +26,7 @@ def serve(
     It runs until Ctrl-C, on loopback, without encryption, and shows the history as a web page beside it. Without
     --folder it is the registry of this machine's coordinator.
     """
-    from registry.service.process import serve as serve_folder
+    from registry.server.process import serve as serve_folder
 
     output.say_what_happens()
     if port:
@@ -44,7 +44,7 @@ def web(remote: Remote = None, web_port: WebPort = DEFAULT_WEB_PORT) -> None:
     """
     stop = stop_on_signals(_WEB_END_SECONDS)
     from registry.commands.opened import opened
-    from registry.service.page import MISSING, can_open_page, open_page
+    from registry.server.page import MISSING, can_open_page, open_page
 
     if not can_open_page():
         raise Refusal(MISSING)

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.home import home
 from ratatouille.cli.options import AsJson, Home
 from ratatouille.errors import Refusal
+from ratatouille.home import home
 from registry.places import is_registry
 
 

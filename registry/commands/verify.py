@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.errors import Refusal
-from registry.audit.walk import Audit, Said, audit
+from registry.callers.walk import Audit, Said, audit
 from registry.commands.opened import folder_named, opened
 from registry.records import Check, Finding, Verdict, Verification, worst
 from registry.services.registry import Registry
@@ -122,7 +122,7 @@ def _single(revisions: Sequence[str], remote: str | None, as_json: bool) -> Verd
 def _pulled(folders: Sequence[Path]) -> list[Verification]:
     if not folders:
         return []
-    from registry.folders.pulled import read_pulled  # numpy, which a question to a registry does without
+    from registry.exports.folders.pulled import read_pulled  # numpy, which a question to a registry does without
 
     pulled = [read_pulled(folder) for folder in folders]
     return [one.verify() for one in pulled]

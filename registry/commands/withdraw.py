@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.home import home, public_name
 from ratatouille.cli.options import AsJson, PublicName, Remote
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
-from registry.changes.maintain import Maintainer, contributor_of
+from ratatouille.home import home, public_name
+from registry.callers.maintain import Maintainer, contributor_of
 from registry.commands.opened import opened
 from registry.commands.retract import DryRun, Why, plain, show
 from registry.pages import every

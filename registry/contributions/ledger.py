@@ -16,15 +16,15 @@ from ratatouille.exchange.confusion import confusion_text
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
-from registry.changes.reach import fallen
-from registry.changes.restoring import refuse_retracted
 from registry.contributions.examine import Examined
 from registry.contributions.membership import release_lease
 from registry.contributions.quotas import end
-from registry.history.chronicle import record_event
-from registry.history.scores import count_again
+from registry.ledger.chronicle import record_event
+from registry.ledger.reach import fallen
+from registry.ledger.restoring import refuse_retracted
 from registry.records import Result
 from registry.schema import BlobRow, ContributionRow, EvaluationRow, ParentRow, VersionRow
+from registry.scores import count_again
 from registry.texts import legible
 from registry.upsert import upsert
 

@@ -16,11 +16,7 @@ from ratatouille.exchange.assignment import Import
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.blobs.access import Blobs
-from registry.changes.closures import is_closed, refuse_closed
-from registry.changes.restoring import refuse_retracted
 from registry.chunks import chunks
-from registry.contributions.answers import answer, brings_back
-from registry.contributions.claims import unowned
 from registry.contributions.examine import Examined, examine
 from registry.contributions.holdings import check_counts, held_by
 from registry.contributions.ledger import keep_duplicate, keep_rejected
@@ -28,6 +24,10 @@ from registry.contributions.membership import had_lease, not_offered, other_hold
 from registry.contributions.push import Push
 from registry.contributions.quotas import check_contributions, end
 from registry.database import Database
+from registry.ledger.answers import answer, brings_back
+from registry.ledger.claims import unowned
+from registry.ledger.closures import is_closed, refuse_closed
+from registry.ledger.restoring import refuse_retracted
 from registry.records import Result
 from registry.schema import ContributionRow
 from registry.settings import read_settings

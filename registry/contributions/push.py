@@ -19,15 +19,15 @@ from ratatouille.weights.intake import Intake
 from registry.blobs.access import Blobs
 from registry.blobs.receiving import Receiving
 from registry.blobs.store import Block, Lost
-from registry.changes.closures import refuse_closed
-from registry.contributions.answers import answer, brings_back, contributed
-from registry.contributions.claims import Claims, free_room, live
 from registry.contributions.examine import Examined, Wanted
 from registry.contributions.ledger import admit, enter_blob, keep_duplicate, keep_rejected
 from registry.contributions.quotas import let_in
 from registry.database import Database
+from registry.ledger.answers import answer, brings_back, contributed
+from registry.ledger.claims import Claims, free_room, live
+from registry.ledger.closures import refuse_closed
+from registry.ledger.removed import refuse_removed
 from registry.records import Result
-from registry.retention.removed import refuse_removed
 
 
 class Push:

@@ -15,7 +15,7 @@ from sqlalchemy import BindParameter, Connection, Select, String, bindparam, sel
 from ratatouille.errors import Refusal
 from registry.chunks import chunks
 from registry.history.queries import entries, read
-from registry.history.revisions import resolve
+from registry.ledger.revisions import resolve
 from registry.records import Contribution, Entry
 from registry.schema import ParentRow, VersionRow
 

@@ -18,13 +18,13 @@ from ratatouille.weights.difference import Distance, distances, together
 from registry.asked import look
 from registry.blobs.access import Blobs
 from registry.blobs.store import Lost
-from registry.contributions.definitions import architecture, task
 from registry.database import Database
 from registry.history.joint import joint
 from registry.history.queries import entry_of, evaluations_of
 from registry.history.relation import relation
-from registry.history.revisions import resolve
 from registry.history.side_by_side import side_by_side
+from registry.ledger.definitions import architecture, task
+from registry.ledger.revisions import resolve
 from registry.records import Difference, Entry, PartDifference, TensorDifference
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Integer, Select, String, bindparam, literal, select
 
 from registry.history.queries import MOST_ENTRIES, EntryQuery, entries, read
-from registry.history.revisions import resolve
+from registry.ledger.revisions import resolve
 from registry.records import Entry, LineageRow
 from registry.schema import ParentRow, VersionRow
 

@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, TextClause, select, text, tuple_, union
 
 from ratatouille.errors import Refusal
-from registry.changes.releases import HEXADECIMAL
-from registry.contributions.definitions import task
-from registry.history.chronicle import round_by
 from registry.history.queries import MOST_ENTRIES, entries, read
+from registry.ledger.chronicle import round_by
+from registry.ledger.definitions import task
+from registry.ledger.releases import HEXADECIMAL
 from registry.records import Entry, LogQuery
 from registry.schema import EventRow, OfferRow, VersionRow
 

@@ -11,15 +11,15 @@ from ratatouille.exchange.change import Retract
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
-from registry.changes.obligations import moved_uncounted
-from registry.changes.releases import names, tags_of
-from registry.contributions.admission import admission
-from registry.contributions.answers import parse_evaluation
-from registry.history.revisions import resolve
-from registry.history.scores import COUNTING
+from registry.history.admission import admission
+from registry.ledger.answers import parse_evaluation
+from registry.ledger.obligations import moved_uncounted
+from registry.ledger.releases import names, tags_of
+from registry.ledger.removed import removed
+from registry.ledger.revisions import resolve
 from registry.records import Details, Entry, StoredEvaluation, TakenBack
-from registry.retention.removed import removed
 from registry.schema import ChangeRow, ContributionRow, EvaluationRow, OfferRow, ParentRow, TaskRow, VersionRow
+from registry.scores import COUNTING
 
 MOST_ENTRIES = 10_000
 MOST_EVALUATIONS = 10_000

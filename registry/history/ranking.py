@@ -15,11 +15,11 @@ from sqlalchemy import Connection, Integer, Row, Select, and_, bindparam, exists
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Slice, Split
-from registry.contributions.definitions import task
 from registry.history.queries import entries, read
-from registry.history.scores import MEAN
+from registry.ledger.definitions import task
 from registry.records import DomainScore, Entry, Metric, Ranked, Ranking
 from registry.schema import ScoreRow, VersionRow
+from registry.scores import MEAN
 
 MOST_RANKED = 1000
 MOST_SETS = 5

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ratatouille.exchange.confusion import Confusion, add, by_class
-from registry.history.joint import Cell, Joint
-from registry.history.statistics import (
+from ratatouille.exchange.statistics import (
     METRICS,
     Ahead,
     Counted,
@@ -22,6 +21,7 @@ from registry.history.statistics import (
     mean_ahead,
     mean_of,
 )
+from registry.history.joint import Cell, Joint
 from registry.records import CellDifference, Gap, StoredEvaluation
 
 Group = tuple[str, str, str, int, int]

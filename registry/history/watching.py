@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from registry.database import Database
-from registry.history import chronicle
-from registry.records import Event
-from registry.service.wire import BEAT_SECONDS
+from registry.ledger import chronicle
+from registry.records import BEAT_SECONDS, Event
 
 LOOK_SECONDS = 0.2
 """Time between two looks at the end of the log."""

@@ -35,10 +35,22 @@ from registry.records.history import (
     worst,
 )
 from registry.records.keeping import Collected, Naming, Retraction, Thrown, Touched, Usage
-from registry.records.work import ALIVE, OVER, Event, Info, Obligation, Result, RoundRecord, RoundState, State
+from registry.records.work import (
+    ALIVE,
+    BEAT_SECONDS,
+    OVER,
+    Event,
+    Info,
+    Obligation,
+    Result,
+    RoundRecord,
+    RoundState,
+    State,
+)
 
 __all__ = [
     "ALIVE",
+    "BEAT_SECONDS",
     "EVERY_VERSION",
     "OVER",
     "AliasMove",

@@ -84,6 +84,10 @@ class RoundRecord(Record):
     changed: float
 
 
+BEAT_SECONDS = 15.0
+"""A caller that watches the log is sent a sign of life after this time without a line."""
+
+
 class Event(Record):
     """One line of the append-only log of what happened."""
 

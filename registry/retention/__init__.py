@@ -1,5 +1,4 @@
 """Retention: the policy that keeps weights, gc that removes others, and the room that they need.
 
-`policy` is pure; `keeping` reads what it looks at, `collecting` is gc, `removed` tells of
-what is gone, `usage` adds up.
+`policy` is pure; `keeping` reads what it looks at, `collecting` is gc, `usage` adds up.
 """

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, or_, select
 
 from ratatouille.exchange.membership import Lease
-from registry.changes.releases import ever_named
-from registry.history.chronicle import USED
+from registry.ledger.chronicle import USED
+from registry.ledger.releases import ever_named
 from registry.records import OVER
 from registry.retention.policy import History, Node
 from registry.schema import EventRow, LeaseRow, ParentRow, RoundRow, VersionRow

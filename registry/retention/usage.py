@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, select
 
 from registry.blobs.access import Blobs
-from registry.contributions.claims import promised
+from registry.ledger.claims import promised
 from registry.records import Usage
 from registry.schema import BlobRow, VersionRow
 from registry.settings import read_settings

@@ -14,7 +14,7 @@ class Definitions(Service):
     @method("contributor")
     def define_architecture(self, architecture: Architecture) -> str:
         """Enter an architecture; returns its digest."""
-        from registry.contributions import definitions
+        from registry.ledger import definitions
 
         with self._write() as connection:
             return definitions.define_architecture(connection, architecture)
@@ -22,7 +22,7 @@ class Definitions(Service):
     @method("reader")
     def architecture(self, digest: str) -> Architecture:
         """The architecture with this digest."""
-        from registry.contributions import definitions
+        from registry.ledger import definitions
 
         with self._read() as connection:
             return definitions.architecture(connection, digest)
@@ -30,7 +30,7 @@ class Definitions(Service):
     @method("maintainer")
     def define_task(self, task: Task) -> str:
         """Enter a task under its name; a name means one definition for ever (Refusal for another one)."""
-        from registry.contributions import definitions
+        from registry.ledger import definitions
 
         with self._write() as connection:
             return definitions.define_task(connection, task)
@@ -38,7 +38,7 @@ class Definitions(Service):
     @method("reader")
     def task(self, name_or_digest: str) -> Task:
         """A task by name or digest."""
-        from registry.contributions import definitions
+        from registry.ledger import definitions
 
         with self._read() as connection:
             return definitions.task(connection, name_or_digest)
@@ -46,7 +46,7 @@ class Definitions(Service):
     @method("reader")
     def tasks(self, after: str = "", limit: int = MOST_ROWS) -> list[Task]:
         """Tasks by name; the next page begins after the last one's name."""
-        from registry.contributions import definitions
+        from registry.ledger import definitions
 
         with self._read() as connection:
             return definitions.tasks(connection, after, limit)

@@ -12,11 +12,11 @@ from ratatouille.errors import Refusal
 from registry import settings
 from registry.blobs.access import Blobs
 from registry.blobs.belonging import check_belonging
-from registry.changes.closures import count_closures
 from registry.changes.retraction import count_retractions
 from registry.contributions.publish import Publisher
 from registry.database import Database
 from registry.history.watching import Watching
+from registry.ledger.closures import count_closures
 from registry.places import DATABASE, read_places
 from registry.records import Info
 from registry.services.definitions import Definitions

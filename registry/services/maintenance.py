@@ -31,7 +31,7 @@ class Maintenance(Service):
 
     @method("reader", slow=True)
     def audit(self, place: AuditPlace | None = None) -> AuditPage:
-        """Check the next things of all that is kept, for about a second; `registry.audit.walk` asks for all pages.
+        """Check the next things of all that is kept, for about a second; `registry.callers.walk` asks for all pages.
 
         Args:
             place: where the last page says that the next one begins; None begins.

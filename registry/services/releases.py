@@ -15,7 +15,7 @@ class Releases(Service):
     @method("maintainer")
     def move_alias(self, sealed: Sealed) -> AliasMove:
         """Point an alias at a version (a sealed `Move`), if it is where the move says; the move is kept for ever."""
-        from registry.changes import releases
+        from registry.ledger import releases
 
         move = unseal(sealed, Move)
         with self._write() as connection:
@@ -24,7 +24,7 @@ class Releases(Service):
     @method("maintainer")
     def tag(self, sealed: Sealed) -> TagRecord:
         """Give a version a name for ever (a sealed `Tag`)."""
-        from registry.changes import releases
+        from registry.ledger import releases
 
         tag = unseal(sealed, Tag)
         with self._write() as connection:
@@ -33,7 +33,7 @@ class Releases(Service):
     @method("reader")
     def tags(self, after: str = "", limit: int = MOST_ROWS) -> list[TagRecord]:
         """Tags by name; the next page begins after the last one's name."""
-        from registry.changes import releases
+        from registry.ledger import releases
 
         with self._read() as connection:
             return releases.tags(connection, after, limit)
@@ -41,7 +41,7 @@ class Releases(Service):
     @method("reader")
     def aliases(self, after: str = "", limit: int = MOST_ROWS) -> dict[str, str]:
         """Aliases and the versions they point at, by name; the next page begins after the last name."""
-        from registry.changes import releases
+        from registry.ledger import releases
 
         with self._read() as connection:
             return releases.aliases(connection, after, clipped(limit))
@@ -49,7 +49,7 @@ class Releases(Service):
     @method("reader")
     def alias_history(self, name: str, before: int | None = None, limit: int = MOST_ROWS) -> list[AliasMove]:
         """Moves of an alias, latest first; the next page is before the last one's number."""
-        from registry.changes import releases
+        from registry.ledger import releases
 
         with self._read() as connection:
             return releases.alias_history(connection, name, before, limit)
@@ -76,7 +76,7 @@ class Releases(Service):
     @method("contributor")
     def restore(self, sealed: Sealed) -> None:
         """Let a receipt that was taken back come again (a sealed `Restore`); without this it is refused for ever."""
-        from registry.changes import restoring
+        from registry.ledger import restoring
 
         change = unseal(sealed, Restore)
         with self._write() as connection:

@@ -31,7 +31,7 @@ class Versions(Service):
         """Full version id of an id, unique prefix (4 characters or more), alias, tag, `alias@{2026-03-01}`, or one of
         these with `~N` (N steps to the first parent).
         """
-        from registry.history import revisions
+        from registry.ledger import revisions
 
         with self._read() as connection:
             return revisions.resolve(connection, revision)
@@ -115,14 +115,14 @@ class Versions(Service):
     @method("reader", slow=True)
     def verify(self, revision: str) -> Verification:
         """Check a version: bytes, id, signature; a combination is recomputed from its parents, bit for bit."""
-        from registry.history import verify
+        from registry.audit import verify
 
         return verify.verify(self._storage, revision)
 
     @method("reader")
     def ancestry(self, revisions: Sequence[str], depth: int = 10_000) -> list[str]:
         """Ids of versions and their ancestors, so many steps back, parents before children."""
-        from registry.parcels import portable
+        from registry.history import portable
 
         with self._read() as connection:
             return portable.ancestry(connection, revisions, depth)
@@ -130,7 +130,7 @@ class Versions(Service):
     @method("reader")
     def portables(self, ids: Sequence[str]) -> list[Portable]:
         """What leaves with each of these versions (100 at most), in the order of `ids`."""
-        from registry.parcels import portable
+        from registry.history import portable
 
         with self._read() as connection:
             return portable.portables(connection, ids)
@@ -138,7 +138,7 @@ class Versions(Service):
     @method("reader")
     def receipts(self, digests: Sequence[str]) -> list[Sealed]:
         """Signed receipts, in the order of `digests`: the first of them, as many as fit an answer."""
-        from registry.parcels import portable
+        from registry.history import portable
 
         with self._read() as connection:
             return portable.receipts(connection, digests)

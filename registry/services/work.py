@@ -26,7 +26,7 @@ class Work(Service):
 
     def __init__(self, storage: Storage, coordinator: str | None = None) -> None:
         """`coordinator` is the key of the only coordinator that may announce itself; None: any may."""
-        from registry.contributions.sequence import TOLERANCE
+        from registry.ledger.sequence import TOLERANCE
 
         super().__init__(storage)
         self._coordinator = coordinator
@@ -44,7 +44,7 @@ class Work(Service):
             Unreachable: when it was signed before the last one.
         """
         from registry import settings
-        from registry.contributions.sequence import check_follows
+        from registry.ledger.sequence import check_follows
 
         said = unseal(sealed, Announcement)
         if self._coordinator not in (None, sealed.node):
@@ -114,7 +114,7 @@ class Work(Service):
     @method("reader")
     def results(self, work_ids: Sequence[str]) -> dict[str, Result]:
         """The answers to those of these questions that have one."""
-        from registry.contributions import answers
+        from registry.ledger import answers
 
         with self._read() as connection:
             return answers.answers(connection, work_ids)
@@ -131,7 +131,7 @@ class Work(Service):
     @method("contributor")
     def close_question(self, sealed: Sealed) -> None:
         """Close a question for the key that signs (a sealed `Close`): neither leased to it nor taken from it again."""
-        from registry.changes import closures
+        from registry.ledger import closures
 
         change = unseal(sealed, Close)
         with self._write() as connection:
@@ -140,7 +140,7 @@ class Work(Service):
     @method("contributor")
     def reopen_question(self, sealed: Sealed) -> None:
         """Open a question again that the same key has closed (a sealed `Reopen`)."""
-        from registry.changes import closures
+        from registry.ledger import closures
 
         change = unseal(sealed, Reopen)
         with self._write() as connection:
@@ -149,7 +149,7 @@ class Work(Service):
     @method("reader")
     def closures(self, work_ids: Sequence[str]) -> list[Sealed]:
         """The signed closures (`Close`) that stand of these questions."""
-        from registry.changes import closures
+        from registry.ledger import closures
 
         with self._read() as connection:
             return closures.closures(connection, work_ids)
@@ -159,9 +159,8 @@ class Work(Service):
         """Ask the nodes that are here, and hold its task, for counts of a version whose head no one imported; returns
         what is open.
         """
-        from registry.changes import obligations
         from registry.contributions import membership
-        from registry.history import revisions
+        from registry.ledger import obligations, revisions
 
         with self._write() as connection:
             holdings = [holding for offer in membership.offers(connection) for holding in offer.holdings]
@@ -171,7 +170,7 @@ class Work(Service):
     @method("reader")
     def obligations(self) -> list[Obligation]:
         """Evaluations that are owed of versions and have no answer, the oldest first; a thousand at most."""
-        from registry.changes import obligations
+        from registry.ledger import obligations
 
         with self._read() as connection:
             return obligations.obligations(connection)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from ratatouille.exchange.confusion import Confusion, add, by_class, entries
 from ratatouille.exchange.receipt import Evaluation
+from ratatouille.exchange.statistics import margin
 from ratatouille.record import Record
-from registry.history.statistics import margin
 from registry.records import StoredEvaluation
 
 NOT_TOLD = "other classes"

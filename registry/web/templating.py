@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ratatouille.cli.output import percent, printable, when
-from registry.commands.history import duration
+from registry.presentation.history import duration
 
 SHORT = 10
 STATIC = {"style.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from ratatouille.exchange.membership import make_offer
 from ratatouille.exchange.signing import Signer
 from registry.opening import open_registry
-from registry.service.process import Service
+from registry.server.process import Service
 from tests.registry.world import STOCK, World
 
 

@@ -16,9 +16,9 @@ from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.signing import Signer
 from registry.opening import open_registry
 from registry.proto.registry_pb2 import Begin, Chunk, PushReply, PushRequest, WatchReply, WatchRequest
-from registry.service import servicer
-from registry.service.process import Service
-from registry.service.wire import CHANNEL_OPTIONS, SERVICE
+from registry.server.process import Service
+from registry.transport import servicer
+from registry.transport.wire import CHANNEL_OPTIONS, SERVICE
 from tests.registry.test_service import a_large_import
 from tests.registry.world import World
 

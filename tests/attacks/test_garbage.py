@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from ratatouille.processes import free_port
-from registry.service.wire import SERVICE
+from registry.transport.wire import SERVICE
 from tests.coordinator.federation import wait_until
 
 TIMES = 300
@@ -22,7 +22,7 @@ def log(tmp_path: Path) -> Path:
     """The log of a registry's service that got a lot of garbage."""
     port, web = free_port(), free_port()
     path = tmp_path / "registry.log"
-    command = [sys.executable, "-P", "-m", "registry.service", "--folder", str(tmp_path / "registry")]
+    command = [sys.executable, "-P", "-m", "registry.server", "--folder", str(tmp_path / "registry")]
     with path.open("wb") as file:
         process = subprocess.Popen([*command, "--port", str(port), "--web-port", str(web)], stdout=file, stderr=file)
     try:

@@ -218,7 +218,7 @@ def test_a_promise_of_somebody_who_died_ends_after_minutes(tmp_path: Path, monke
     begun = local.publisher.begin(world.seal(receipt))
     assert isinstance(begun, Push)
     assert local.maintenance.usage().promised_bytes > 0
-    monkeypatch.setattr("registry.contributions.claims.PROMISE_SECONDS", 0.2)
+    monkeypatch.setattr("registry.ledger.claims.PROMISE_SECONDS", 0.2)
     time.sleep(0.3)
     assert local.maintenance.usage().promised_bytes == 0
     begun.close()

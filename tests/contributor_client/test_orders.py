@@ -14,7 +14,7 @@ from ratatouille.exchange.order import ForeignOrder, Order, UnknownRound, seal_o
 from ratatouille.exchange.signing import Signer
 from registry.opening import open_registry
 from registry.records import RoundRecord
-from registry.service.process import Service
+from registry.server.process import Service
 from registry.services.local import LocalRegistry
 from registry.services.registry import Registry
 

@@ -7,7 +7,7 @@ from docs import calls, cli, files, recipes, rooms, schema
 from ratatouille.cli.table import COMMANDS
 from ratatouille.exchange.assignment import Augmentation
 from ratatouille.recipes.protocol import Protocol
-from registry.service.wire import CALLS
+from registry.transport.wire import CALLS
 from tests.docs.pages import ROOT, text_of
 
 AGAIN = "write it anew with `python -m docs`"

@@ -11,7 +11,7 @@ from typing import get_args
 
 import pytest
 
-from ratatouille.cli.home import home as home_folder
+from ratatouille.home import home as home_folder
 from registry.records import Stage
 from tests.docs.pages import ROOT, blocks, text_of
 from tests.ratatouille.cli.call import call

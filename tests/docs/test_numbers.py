@@ -15,7 +15,7 @@ from contributor_client import node, parking, relay, worker
 from contributor_client.commands import node as node_commands
 from coordinator import failures, house, keeper
 from coordinator.commands import service as coordinator_commands
-from ratatouille.cli import home
+from ratatouille import home
 from ratatouille.processes import guard
 from ratatouille.tasks import duplicates, holding, kept
 from ratatouille.tasks.emoji import drawing
@@ -23,12 +23,14 @@ from ratatouille.tasks.node import NodeSettings
 from ratatouille.tasks.split import SplitRule
 from ratatouille.training import records
 from ratatouille.training.answer import Timing
-from registry.changes import releases
 from registry.commands import serve
 from registry.engines import postgresql
-from registry.parcels import form
-from registry.service import client, process, servicer, wire
+from registry.exports.bundles import form
+from registry.ledger import releases
+from registry.records import BEAT_SECONDS
+from registry.server import process
 from registry.settings import Settings
+from registry.transport import client, servicer, wire
 from tests.docs.pages import ROOT, text_of
 
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -116,7 +118,7 @@ STATED: dict[str, tuple[str, ...]] = {
         f"| {wire.DEADLINE_SECONDS:.0f} seconds; {wire.SLOW_DEADLINE_SECONDS / HOUR:.0f} hours for averages",
         f"`Weights/Fetch` | {SILENCE} without a byte | {PACE}",
         f"`Weights/Push` | {SILENCE} without a byte or an answer | {RECEIPT} for the receipt; then {PACE}",
-        f"{4 * wire.BEAT_SECONDS:.0f} seconds without a sign of life | sends one every {wire.BEAT_SECONDS:.0f} seconds",
+        f"{4 * BEAT_SECONDS:.0f} seconds without a sign of life | sends one every {BEAT_SECONDS:.0f} seconds",
         f"({servicer.MOST_PUSHES}, {servicer.MOST_FETCHES}, {servicer.MOST_WATCHERS} and {servicer.MOST_LONG_CALLS} ",
         f"{PEER_SHARE} of each at most, one key {servicer.PUSHES_OF_A_KEY} pushes",
         f"`coordinator up` {coordinator_commands._END_SECONDS:.0f} s, `node join` {node_commands._END_SECONDS:.0f} s",

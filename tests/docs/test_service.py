@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from registry.opening import open_registry
-from registry.service.process import Service
+from registry.server.process import Service
 from tests.docs.pages import blocks
 
 PAGE = "docs/service.md"

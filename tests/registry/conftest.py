@@ -13,7 +13,7 @@ import pytest
 from ratatouille.exchange.signing import Signer
 from registry.blobs import opening
 from registry.opening import open_registry
-from registry.service.process import Service
+from registry.server.process import Service
 from tests.registry.behind import to_s3
 from tests.registry.pgbouncer import Mode, PgBouncer, find_pgbouncer
 from tests.registry.postgresql_server import PostgresqlServer
@@ -26,7 +26,7 @@ class Process:
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         self.folder = folder
-        command = [sys.executable, "-m", "registry.service", "--folder", str(folder), "--port", str(port)]
+        command = [sys.executable, "-m", "registry.server", "--folder", str(folder), "--port", str(port)]
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment

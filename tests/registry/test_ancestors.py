@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ratatouille.exchange.version import Combination, Parent
-from registry.folders.importing import push_parts, read_checkpoint
-from registry.history.ancestors import members, origins, trained_size
+from registry.callers.ancestors import members, origins, trained_size
+from registry.exports.folders.importing import push_parts, read_checkpoint
 from registry.records import Result
 from tests.registry.checkpoint import saved
 from tests.registry.world import PETS, World, featurizer, head

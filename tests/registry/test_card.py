@@ -7,10 +7,10 @@ import re
 import pytest
 
 from ratatouille.exchange.version import Combination, Parent
-from registry.commands.scores import score_lines
-from registry.folders.card import MOST_ROWS, Facts, card, escaped
-from registry.folders.pulled import Statement
-from registry.history.ancestors import Member, members, origins
+from registry.callers.ancestors import Member, members, origins
+from registry.exports.folders.card import MOST_ROWS, Facts, card, escaped
+from registry.exports.folders.pulled import Statement
+from registry.presentation.scores import score_lines
 from tests.registry.commands.conftest import make_world
 from tests.registry.world import NETWORK, PETS
 

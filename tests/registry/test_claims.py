@@ -15,8 +15,8 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination
 from registry.blobs.folder import FolderStore
-from registry.contributions.claims import claimed, unowned
 from registry.contributions.push import Push
+from registry.ledger.claims import claimed, unowned
 from registry.schema import BlobRow, UploadRow
 from registry.services.local import LocalRegistry
 from tests.registry.world import World, head

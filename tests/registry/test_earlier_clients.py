@@ -13,8 +13,8 @@ import grpc
 import pytest
 
 from registry.proto.registry_pb2 import CallReply, CallRequest, PushReply, WatchReply
-from registry.service.process import Service
-from registry.service.wire import SERVICE
+from registry.server.process import Service
+from registry.transport.wire import SERVICE
 
 CONVERSATION = json.loads((Path(__file__).parent / "fixtures" / "conversation_0_1.json").read_text())
 TIMES = {"at", "created"}

@@ -14,7 +14,7 @@ from ratatouille.exchange.version import Combination, Parent
 from ratatouille.tasks.task import Task
 from ratatouille.weights import canonical
 from ratatouille.weights.canonical import Array
-from registry.folders.importing import Parts, push_parts, read_checkpoint
+from registry.exports.folders.importing import Parts, push_parts, read_checkpoint
 from registry.records import Result
 from tests.registry.checkpoint import saved
 from tests.registry.world import NETWORK, PETS, World, featurizer, head

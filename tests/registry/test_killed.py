@@ -8,11 +8,11 @@ import pytest
 
 from ratatouille.exchange.change import Move
 from ratatouille.exchange.version import Combination, Parent
-from registry.audit.walk import audit
+from registry.callers.walk import audit
 from tests.registry.killed import DIED, run
 from tests.registry.world import World
 
-CLAIMED = {"after the claims": "registry.contributions.claims:Claims.take:after"}
+CLAIMED = {"after the claims": "registry.ledger.claims:Claims.take:after"}
 PUSH = {
     "when all bytes are here": "registry.blobs.receiving:Receiving.finish:after:2",
     "before the first file is stored": "registry.blobs.access:Blobs.place:before",
@@ -28,8 +28,8 @@ COMBINE = {
     "after the rows, before the transaction ends": "registry.averages.combining:enter_version:after",
 }
 RELEASE = {
-    "after the change, before the move": "registry.changes.releases:enter_change:after",
-    "after the rows, before the transaction ends": "registry.changes.releases:record_event:after",
+    "after the change, before the move": "registry.ledger.releases:enter_change:after",
+    "after the rows, before the transaction ends": "registry.ledger.releases:record_event:after",
 }
 ACKNOWLEDGED = {
     "push": "weights:Weights.push",

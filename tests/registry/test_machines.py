@@ -18,11 +18,11 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
 from registry.averages.ingredients import gather
 from registry.averages.kitchen import Kitchen
-from registry.changes.maintain import Maintainer
+from registry.callers.maintain import Maintainer
 from registry.opening import open_registry
 from registry.records import LogQuery, Result
 from registry.schema import UploadRow
-from registry.service.process import Service
+from registry.server.process import Service
 from registry.services.local import LocalRegistry
 from tests.registry.behind import to_s3
 from tests.registry.conftest import Start

@@ -11,8 +11,8 @@ from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.record import sha256
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
-from registry.audit.walk import audit
-from registry.commands.scores import class_lines, score_lines
+from registry.callers.walk import audit
+from registry.presentation.scores import class_lines, score_lines
 from registry.web.cells import cells, mistakes
 from tests.registry.world import NETWORK, World, head
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.proto.registry_pb2 import Begin, Chunk, FetchReply, PushRequest
-from registry.service.messages import Piece, read_reply, read_request, write_reply, write_request
+from registry.transport.messages import Piece, read_reply, read_request, write_reply, write_request
 
 LENGTHS = (0, 1, 127, 128, 16_383, 16_384, 2**20)
 DIGEST = "ab" * 32

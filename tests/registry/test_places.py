@@ -9,9 +9,9 @@ from contextlib import ExitStack
 import pytest
 
 from ratatouille.errors import Unreachable
-from registry.service.idle import Pace
-from registry.service.peers import peer_name
-from registry.service.places import Places, Unopened
+from registry.transport.idle import Pace
+from registry.transport.peers import peer_name
+from registry.transport.places import Places, Unopened
 
 
 def test_places_are_limited_in_all_and_for_each_holder() -> None:

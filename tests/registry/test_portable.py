@@ -8,7 +8,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.record import sha256
-from registry.parcels import portable
+from registry.history import portable
 from registry.records import Result
 from tests.registry.world import World
 

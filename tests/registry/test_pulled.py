@@ -15,7 +15,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
 from ratatouille.weights import canonical
 from ratatouille.weights.whole import METADATA, Classifier, put_together
-from registry.folders.pulled import Pulled, Statement, read_pulled
+from registry.exports.folders.pulled import Pulled, Statement, read_pulled
 from registry.opening import open_registry
 from tests.registry.world import NETWORK, PETS, World, featurizer, head
 

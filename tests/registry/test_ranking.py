@@ -6,9 +6,9 @@ import pytest
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Cell
+from ratatouille.exchange.statistics import margin
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.record import sha256
-from registry.history.statistics import margin
 from registry.records import Ranking, Result
 from tests.registry.world import SKETCHES, World
 

@@ -12,8 +12,8 @@ from ratatouille.exchange.version import Combination, Parent
 from ratatouille.record import sha256
 from ratatouille.weights.canonical import encode
 from ratatouille.weights.combine import combine
-from registry.changes.affected import MIX, NONE_LEFT
-from registry.changes.maintain import Maintainer
+from registry.callers.maintain import Maintainer
+from registry.ledger.affected import MIX, NONE_LEFT
 from registry.records import Naming, Result, Retraction
 from tests.registry.world import NETWORK, World, featurizer, head
 

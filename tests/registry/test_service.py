@@ -26,13 +26,13 @@ from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.weights.architecture import Architecture, Tensor
-from registry.changes.maintain import Maintainer
+from registry.callers.maintain import Maintainer
 from registry.opening import open_registry
 from registry.proto.registry_pb2 import CallReply, CallRequest
 from registry.records import LogQuery, Result
-from registry.service.process import Service
-from registry.service.wire import CALLS, PACKAGE, SERVICE, SOFTWARE
+from registry.server.process import Service
 from registry.services.maintenance import Maintenance
+from registry.transport.wire import CALLS, PACKAGE, SERVICE, SOFTWARE
 from tests.registry.conftest import Start
 from tests.registry.world import World
 
@@ -200,7 +200,7 @@ def test_answers_that_do_not_fit_one_message_come_in_several(
         asked = [entry.work_id for entry in local.versions.log()]
         expected = local.work.results(asked)
     assert len(expected) == 2
-    monkeypatch.setattr("registry.service.client.CHANNEL_OPTIONS", (("grpc.max_receive_message_length", 900),))
+    monkeypatch.setattr("registry.transport.client.CHANNEL_OPTIONS", (("grpc.max_receive_message_length", 900),))
     service = Service(tmp_path / "registry")
     service.start()
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
@@ -223,7 +223,7 @@ def test_a_taken_port_and_a_public_address_are_refused(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(Refusal, match=f"port {port} of 127.0.0.1 is taken"):
             Service(tmp_path / "registry", port=port)
-        command = [sys.executable, "-m", "registry.service", "--folder", str(tmp_path / "other"), "--port", str(port)]
+        command = [sys.executable, "-m", "registry.server", "--folder", str(tmp_path / "other"), "--port", str(port)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
         assert done.returncode == 2
         assert done.stderr.splitlines()[-1].startswith(f"port {port} of 127.0.0.1 is taken")
@@ -282,7 +282,7 @@ def test_another_protocol_is_refused_by_every_call_with_what_to_type(
 ) -> None:
     service = Service(tmp_path / "registry")
     service.start()
-    monkeypatch.setattr("registry.service.client.PROTOCOL", theirs)
+    monkeypatch.setattr("registry.transport.client.PROTOCOL", theirs)
     sentence = (
         f"your software speaks protocol {theirs}, this registry {PROTOCOL}; "
         f"upgrade {older}: pip install --upgrade model-ratatouille"

@@ -23,13 +23,13 @@ from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination
 from ratatouille.recipes.round import Round
 from ratatouille.record import Record, canonical_json, sha256
-from registry.history.scores import counted
 from registry.migrations import configuration
 from registry.places import DATABASE, FILE
 from registry.records import RoundRecord
 from registry.schema import ScoreRow
-from registry.service.wire import CALLS
+from registry.scores import counted
 from registry.services.local import LocalRegistry
+from registry.transport.wire import CALLS
 from tests.registry.postgresql_server import PostgresqlServer
 from tests.registry.stored import FIXTURES, answers, keep, make, restore
 

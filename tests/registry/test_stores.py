@@ -21,7 +21,7 @@ from ratatouille.weights.canonical import encode
 from registry.blobs import windows
 from registry.blobs.opening import open_store
 from registry.records import Result
-from registry.service.process import Service
+from registry.server.process import Service
 from registry.services.local import LocalRegistry
 from tests.registry.behind import direct, replace
 from tests.registry.conftest import Start
@@ -205,7 +205,7 @@ def test_a_store_that_is_away_stops_weights_and_nothing_else(
 
 def test_a_store_that_is_named_wrongly_ends_the_service_with_a_sentence(s3: Weed, tmp_path: Path) -> None:
     elsewhere(tmp_path / "r", "s3://nowhere/x")
-    command = [sys.executable, "-m", "registry.service", "--folder", str(tmp_path / "r"), "--port", "0"]
+    command = [sys.executable, "-m", "registry.server", "--folder", str(tmp_path / "r"), "--port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (

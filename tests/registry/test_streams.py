@@ -15,9 +15,9 @@ from ratatouille.errors import Unreachable
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from registry.opening import open_registry
-from registry.service import client, servicer, wire
-from registry.service.process import Service
+from registry.server.process import Service
 from registry.services.registry import Registry
+from registry.transport import client, servicer, wire
 from tests.registry.proxy import Proxy
 from tests.registry.test_service import a_large_import, a_world
 from tests.registry.test_watching import once_reachable

@@ -15,7 +15,7 @@ import pytest
 from ratatouille.errors import Unreachable
 from registry.opening import open_registry
 from registry.records import Event, RoundRecord
-from registry.service.process import Service
+from registry.server.process import Service
 from registry.services.local import LocalRegistry
 from registry.services.registry import Registry
 from tests.registry.conftest import Start
@@ -156,7 +156,7 @@ def test_signs_of_life_come_when_nothing_happens_and_silence_ends_the_stream(
         assert list(islice(steps, 4)) == [last] * 4
         steps.close()  # type: ignore[attr-defined]
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
-        monkeypatch.setattr("registry.service.client.BEAT_SECONDS", 0.5)
+        monkeypatch.setattr("registry.transport.client.BEAT_SECONDS", 0.5)
         watched = registry.rounds.watch(last)
         with ThreadPoolExecutor(1) as pool:
             event = pool.submit(next, watched)
@@ -165,7 +165,7 @@ def test_signs_of_life_come_when_nothing_happens_and_silence_ends_the_stream(
             assert event.result().text == "text"
         watched.close()  # type: ignore[attr-defined]
         monkeypatch.setattr("registry.history.watching.BEAT_SECONDS", 60.0)
-        monkeypatch.setattr("registry.service.client.BEAT_SECONDS", 0.05)
+        monkeypatch.setattr("registry.transport.client.BEAT_SECONDS", 0.05)
         with pytest.raises(Unreachable, match=r"watch was ended by the registry at .*, or was silent for too long"):
             list(registry.rounds.watch())
     service.stop(grace=5)
@@ -174,7 +174,7 @@ def test_signs_of_life_come_when_nothing_happens_and_silence_ends_the_stream(
 def test_a_watcher_that_hangs_up_frees_its_place(
     beginning: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("registry.service.servicer.MOST_WATCHERS", 3)  # of which one peer may have three quarters
+    monkeypatch.setattr("registry.transport.servicer.MOST_WATCHERS", 3)  # of which one peer may have three quarters
     shutil.copytree(beginning / "registry", tmp_path / "registry")
     service = Service(tmp_path / "registry")
     service.start()

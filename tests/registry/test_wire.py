@@ -11,9 +11,9 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.version import Combination, Parent
 from registry.proto.generate import GENERATED, HERE, generate
 from registry.records import Result
-from registry.service.wire import CALLS, SLOW_DEADLINE_SECONDS
 from registry.services.method import Service
 from registry.services.registry import SERVICES, Registry
+from registry.transport.wire import CALLS, SLOW_DEADLINE_SECONDS
 
 CALM = settings(deadline=None, max_examples=40)
 """No deadline: tests share the machine."""

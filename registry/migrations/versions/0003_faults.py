@@ -7,7 +7,7 @@ from itertools import groupby
 import sqlalchemy as sa
 from alembic import op
 
-from registry.history.scores import score_rows
+from registry.scores import score_rows
 
 revision = "0003"
 down_revision = "0002"

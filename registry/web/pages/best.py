@@ -7,8 +7,8 @@ from typing import get_args
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Slice, Split
 from ratatouille.record import Record
-from registry.commands.sentences import about
 from registry.pages import every
+from registry.presentation.sentences import about
 from registry.records import DomainScore, Metric, Ranked, Ranking
 from registry.services.registry import Registry
 from registry.web.asked import Asked, NotThere

@@ -9,8 +9,8 @@ from typing import get_args
 from ratatouille.errors import Refusal
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.record import Record
-from registry.commands.history import receipt_facts
-from registry.commands.sentences import related
+from registry.presentation.history import receipt_facts
+from registry.presentation.sentences import related
 from registry.records import CellDifference, Difference, Entry, Gap, Metric, PartDifference, TensorDifference
 from registry.services.registry import Registry
 from registry.web.asked import Asked, NotThere

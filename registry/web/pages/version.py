@@ -6,8 +6,8 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.version import Version
 from ratatouille.record import Digest, Record
-from registry.commands.history import receipt_facts
-from registry.folders.examples import load_example
+from registry.exports.folders.examples import load_example
+from registry.presentation.history import receipt_facts
 from registry.records import Check, Details, LineageRow, TagRecord, TakenBack
 from registry.services.registry import Registry
 from registry.web.ancestry import tree

@@ -1,7 +1,7 @@
 """What `coordinator up` tells contributors to type reaches this coordinator."""
 
 from coordinator.commands.service import join_command
-from ratatouille.cli.home import DEFAULT_PORT
+from ratatouille.home import DEFAULT_PORT
 
 
 def test_the_address_is_named_where_it_is_not_the_usual_one() -> None:

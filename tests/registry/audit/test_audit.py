@@ -18,7 +18,7 @@ from ratatouille.exchange.version import Combination, Parent
 from ratatouille.record import sha256
 from registry.audit.pages import page
 from registry.audit.stages import STAGES
-from registry.audit.walk import Audit, audit
+from registry.callers.walk import Audit, audit
 from registry.records import AuditPlace, Finding, Result
 from registry.services.local import LocalRegistry
 from registry.storage import Storage

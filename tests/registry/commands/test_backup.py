@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ratatouille.cli.home import LOCAL
-from registry.backup.manifest import BLOBS
+from ratatouille.home import LOCAL
+from registry.exports.backup.manifest import BLOBS
 from registry.services.local import LocalRegistry
 from tests.ratatouille.cli.call import call
 from tests.registry.commands.test_verify import damage

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ratatouille.cli.home import home as home_folder
 from ratatouille.exchange.signing import Signer
-from registry.changes.maintain import Maintainer
+from ratatouille.home import home as home_folder
+from registry.callers.maintain import Maintainer
 from tests.ratatouille.cli.call import call
 from tests.registry.world import World
 

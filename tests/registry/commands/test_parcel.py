@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from registry.service.process import Service
+from registry.server.process import Service
 from registry.services.local import LocalRegistry
 from tests.ratatouille.cli.call import call
 from tests.registry.world import World

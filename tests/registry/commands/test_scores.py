@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.receipt import Evaluation
-from registry.commands.scores import score_lines, sparkline
+from registry.presentation.scores import score_lines, sparkline
 from registry.records import StoredEvaluation
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-import registry.service.page
+import registry.server.page
 from ratatouille.processes import free_port
 from registry.opening import open_registry
-from registry.service.process import Service
+from registry.server.process import Service
 from tests.ratatouille.cli.call import call, loaded_by
 from tests.registry.commands.conftest import make_history, make_world
 
@@ -128,7 +128,7 @@ def test_a_page_of_a_registry_that_is_not_there_is_refused_at_once(tmp_path: Pat
 def test_without_its_packages_the_service_runs_and_says_what_the_page_needs(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry.service.page, "NEEDED", ("jinja2", "a_package_that_is_nowhere"))
+    monkeypatch.setattr(registry.server.page, "NEEDED", ("jinja2", "a_package_that_is_nowhere"))
     service = Service(folder)
     assert service.show(0) == "there is no web page: it needs `pip install 'model-ratatouille[web]'`"
     service.stop(grace=0)

@@ -15,7 +15,7 @@ from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from registry.database import Database
 from registry.opening import open_registry
 from registry.schema import Setting
-from registry.service.process import Service
+from registry.server.process import Service
 from tests.registry.postgresql_server import PostgresqlServer
 
 

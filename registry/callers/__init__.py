@@ -1,0 +1,1 @@
+"""Helpers of callers, built on a registry's services: signed changes, a whole audit, and ancestors of a version."""

@@ -1,0 +1,184 @@
+"""Counts that are owed of versions: evaluations that nobody's round asks for, kept until somebody has answered them.
+
+A retraction moves aliases to averages that were made anew and that nobody has counted. What had been counted of the
+version before is owed of the one that takes its place; a maintainer may ask for counts of any other version. A row is
+the order. It is open while the version stands and the question has no answer, so an answer needs no second write.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Iterator
+
+from sqlalchemy import Connection, and_, exists, insert, or_, select
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import Cell, Evaluate, Split
+from ratatouille.exchange.dialect import METHOD_REVISION
+from ratatouille.exchange.order import Order
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.signing import Sealed
+from ratatouille.exchange.version import Version
+from ratatouille.tasks.holding import Holding
+from registry.chunks import chunks
+from registry.ledger.chronicle import record_event
+from registry.records import Obligation
+from registry.schema import AliasRow, ChangeRow, ContributionRow, EvaluationRow, ObligationRow, VersionRow
+from registry.scores import COUNTING
+
+ROUND = "evaluations"
+"""What stands in place of a round's id in orders that belong to no round."""
+MOST_OPEN = 1000
+"""Obligations that are handed out together."""
+MOST_HEADS = 10_000
+"""Members of averages of averages that are looked through for an imported head."""
+
+_ANSWERED = exists().where(ContributionRow.work_id == ObligationRow.work_id, ContributionRow.state == "admitted")
+_OPEN = (
+    select(ObligationRow.work_id, ObligationRow.version, ObligationRow.record, ObligationRow.created)
+    .join(VersionRow, VersionRow.id == ObligationRow.version)
+    .where(VersionRow.state == "admitted", ~_ANSWERED)
+)
+
+
+def obligations(connection: Connection, version: str | None = None) -> list[Obligation]:
+    """The open obligations, of one version or of all, the oldest first; a thousand at most."""
+    query = _OPEN.order_by(ObligationRow.created, ObligationRow.work_id).limit(MOST_OPEN)
+    if version is not None:
+        query = query.where(ObligationRow.version == version)
+    return [
+        Obligation(work_id=row.work_id, version=row.version, order=Order.from_json(row.record), created=row.created)
+        for row in connection.execute(query)
+    ]
+
+
+def owe_as_before(connection: Connection, before: str, now: str) -> int:
+    """Owe of a version what was counted of the one whose place it takes, or else of that one's parents.
+
+    Returns how many evaluations that are; none for a version that nodes do not count (see `imported_head`).
+    """
+    old, new = _version(connection, before), _version(connection, now)
+    if new.head is None or imported_head(connection, new) is not None:
+        return 0
+    asked: list[Evaluate] = []
+    for one in (old, *(_version(connection, parent.version) for parent in old.parents)):
+        asked = list(_asked(connection, one))
+        if asked:
+            break
+    parts = {"featurizer": new.featurizer, "head": new.head, "revision": METHOD_REVISION}
+    return _owe(connection, new, (question.model_copy(update=parts) for question in asked))
+
+
+def owe(
+    connection: Connection, version: str, holdings: Iterable[Holding], image_size: int, split: Split
+) -> list[Obligation]:
+    """Owe counts of a version on every domain of these holdings; those of its own task.
+
+    Raises:
+        Refusal: for a version that is not admitted, has no head, or whose head was imported.
+    """
+    about = _version(connection, version)
+    state = connection.execute(select(VersionRow.state).where(VersionRow.id == version)).scalar_one()
+    if state != "admitted":
+        raise Refusal(f"version {version[:12]}… is {state}; nodes count versions that stand")
+    if about.head is None:
+        raise Refusal(f"version {version[:12]}… has no head, so there is nothing to count; name one for a task")
+    if (imported := imported_head(connection, about)) is not None:
+        raise Refusal(
+            f"the head of version {imported[:12]}… was imported: a head that somebody made by hand can be a question "
+            "about single images, so nodes do not count with it; `ratatouille evaluate --data` counts on images of "
+            "your own"
+        )
+    questions = (
+        Evaluate(
+            architecture=about.architecture,
+            featurizer=about.featurizer,
+            head=about.head,
+            task=holding.task,
+            fingerprint=holding.fingerprint,
+            image_size=image_size,
+            cells=tuple(Cell(domain=domain, split=split) for domain in holding.domains),
+        )
+        for holding in {one.fingerprint: one for one in holdings}.values()
+        if holding.task == about.task and holding.domains
+    )
+    _owe(connection, about, questions)
+    return obligations(connection, version)
+
+
+def imported_head(connection: Connection, version: Version) -> str | None:
+    """The version, it or a member of it, whose head somebody imported; None where nodes made all of them."""
+    waiting, seen = [version], {version.id}
+    while waiting:
+        one = waiting.pop()
+        if one.head is not None and one.rule.name == "import":
+            return one.id
+        if one.rule.name != "combine":
+            continue
+        for parent in one.parents:
+            if parent.version not in seen and len(seen) < MOST_HEADS:
+                seen.add(parent.version)
+                waiting.append(_version(connection, parent.version))
+    return None
+
+
+def uncounted(connection: Connection, versions: Collection[str]) -> set[str]:
+    """Those of these versions that have a head and no counts, or of which counts are still owed."""
+    counts = exists().where(
+        and_(
+            EvaluationRow.featurizer == VersionRow.featurizer,
+            EvaluationRow.head == VersionRow.head,
+            EvaluationRow.receipt == ContributionRow.receipt,
+            ContributionRow.state.in_(COUNTING),
+        )
+    )
+    owed = exists().where(ObligationRow.version == VersionRow.id, ~_ANSWERED)
+    found: set[str] = set()
+    for some in chunks(sorted(versions)):
+        query = select(VersionRow.id).where(VersionRow.id.in_(some), VersionRow.head.is_not(None))
+        found |= set(connection.execute(query.where(or_(~counts, owed))).scalars())
+    return found
+
+
+def moved_uncounted(connection: Connection, versions: Collection[str]) -> set[str]:
+    """Those of these versions that a retraction moved an alias to, and that nobody has counted since."""
+    moved: set[str] = set()
+    for some in chunks(sorted(versions)):
+        query = select(AliasRow.version).join(ChangeRow, ChangeRow.number == AliasRow.change)
+        moved |= set(connection.execute(query.where(ChangeRow.kind == "retract", AliasRow.version.in_(some))).scalars())
+    return uncounted(connection, moved) if moved else set()
+
+
+def _owe(connection: Connection, version: Version, questions: Iterable[Evaluate]) -> int:
+    count = 0
+    for question in questions:
+        domains = ", ".join(cell.domain for cell in question.cells)
+        label = f"evaluate {version.id[:12]} on {domains}"
+        known = select(ObligationRow.work_id).where(ObligationRow.work_id == question.digest)
+        if connection.execute(known).first() is None:
+            order = Order(round=ROUND, assignment=question, parents=(version.id,), label=label[:120])
+            row = {"work_id": question.digest, "version": version.id, "record": order.to_json().decode()}
+            connection.execute(insert(ObligationRow).values(**row, created=time.time()))
+            count += 1
+    if count:
+        record_event(connection, "owed", version.id, f"{count} evaluations of it are asked of nodes")
+    return count
+
+
+def _asked(connection: Connection, version: Version) -> Iterator[Evaluate]:
+    """The evaluations that were answered of a version."""
+    pair = (EvaluationRow.featurizer == version.featurizer, EvaluationRow.head == version.head)
+    query = (
+        select(ContributionRow.sealed)
+        .where(ContributionRow.state == "admitted", ContributionRow.kind == "evaluate")
+        .where(ContributionRow.receipt.in_(select(EvaluationRow.receipt).where(*pair)))
+        .order_by(ContributionRow.created, ContributionRow.receipt)
+    )
+    for text in connection.execute(query).scalars():
+        work = Receipt.from_json(Sealed.from_json(text).body).assignment
+        if isinstance(work, Evaluate):
+            yield work
+
+
+def _version(connection: Connection, id: str) -> Version:
+    return Version.from_json(connection.execute(select(VersionRow.record).where(VersionRow.id == id)).scalar_one())

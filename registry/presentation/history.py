@@ -1,0 +1,215 @@
+"""Entries and receipts as rows for people: what `log` and `show` print, without printing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ratatouille.cli.output import percent, short, when
+from ratatouille.exchange.assignment import FineTune, Import, Keep, Probe
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.weights.architecture import Architecture
+from registry.presentation.scores import ClassLines, ScoreLine, sparkline
+from registry.records import Details, Entry, LineageRow, TagRecord
+
+Row = tuple[str, ...]
+
+LOG_COLUMNS = ("id", "when (UTC)", "made by", "task", "contributor", "round", "aliases")
+SCORE_COLUMNS = ("task", "domain", "split", "slice", "accuracy", "±", "balanced", "images", "holdings")
+
+
+def made_by(entry: Entry) -> str:
+    """What made a version, with its purpose, and its state where that is not the usual one."""
+    rule = entry.version.rule
+    words = [rule.name, rule.purpose or "", "" if entry.state == "admitted" else f"({entry.state})"]
+    return " ".join(word for word in words if word)
+
+
+def contributor(entry: Entry) -> str:
+    """Who made a version: the name of the node, or its key where it never said one."""
+    return entry.contributor or (short(entry.node) if entry.node else "–")
+
+
+def log_rows(entries: Iterable[Entry], rounds: Mapping[str, str]) -> list[Row]:
+    """A row for each entry; `rounds` gives the names of rounds by id."""
+    return [
+        (
+            short(entry.id),
+            when(entry.created),
+            made_by(entry),
+            entry.task_name or "–",
+            contributor(entry),
+            rounds.get(entry.round, entry.round) if entry.round else "–",
+            " ".join(entry.aliases) + (" (not evaluated)" if entry.not_evaluated else ""),
+        )
+        for entry in entries
+    ]
+
+
+def _waiting(entry: Entry) -> str:
+    """What is said of a version that a retraction put in another one's place, until it is counted."""
+    return " (moved by a retraction, not evaluated yet)" if entry.not_evaluated else ""
+
+
+def facts(details: Details, architecture: Architecture) -> list[Row]:
+    """What is said of a version, as pairs of name and value."""
+    entry, version = details.entry, details.entry.version
+    signed = f"{entry.contributor or 'a node'} (key {short(entry.node)})" if entry.node else "the registry"
+    tagged = {tag.name for tag in details.tags}
+    pairs = [
+        ("version", entry.id),
+        ("aliases", ", ".join(name for name in entry.aliases if name not in tagged) + _waiting(entry)),
+        ("tags", "; ".join(map(_tag, details.tags))),
+        ("state", _state(details)),
+        ("made by", f"{made_by(entry)}, revision {version.rule.revision}"),
+        ("contributor", signed),
+        ("when (UTC)", when(entry.created)),
+        ("message", entry.message),
+        ("task", entry.task_name or ""),
+        ("round", entry.round or ""),
+        ("architecture", f"{architecture.name}, {architecture.input_size} px (record {short(version.architecture)})"),
+        ("featurizer", version.featurizer),
+        ("head", version.head or "none: a featurizer alone"),
+        ("weights", f"removed by gc on {when(details.collected)} (UTC)" if details.collected else ""),
+        ("work id", entry.work_id),
+        ("children", _several(details.children)),
+    ]
+    return [(name, value) for name, value in pairs if value]
+
+
+def parent_rows(lineage: Sequence[LineageRow]) -> list[Row]:
+    """A row for each parent of the first entry: its count or factor in an average, what made it, and who."""
+    averaged = lineage[0].entry.version.rule.name == "combine"
+    return [
+        (
+            f"{row.coefficient} ×" if averaged else "",
+            short(row.entry.id),
+            made_by(row.entry),
+            row.entry.task_name or "–",
+            contributor(row.entry),
+        )
+        for row in lineage
+        if row.depth == 1
+    ]
+
+
+def receipt_facts(receipt: Receipt) -> list[Row]:
+    """The highlights of a signed receipt, as pairs of name and value."""
+    work = receipt.assignment
+    pairs: list[Row] = []
+    if isinstance(work, Import):
+        pairs += [("source", work.source)]
+    else:
+        pairs += [("data", f"holding {short(work.fingerprint)}, {work.image_size} px, trial {work.trial}")]
+    if isinstance(work, Probe | FineTune):
+        pairs += [("domains", ", ".join(work.domains)), ("images", str(receipt.images))]
+    if isinstance(work, Probe):
+        pairs += [("probe", f"L2 {work.l2:g}, at most {work.iterations} iterations")]
+    if isinstance(work, FineTune):
+        values = f"learning rate {work.learning_rate:g}, weight decay {work.weight_decay:g}, dropout {work.dropout:g}"
+        kept = "" if receipt.kept_step is None else f", from step {receipt.kept_step}"
+        pairs += [
+            ("training", f"{work.steps} steps ({work.warmup} of the head alone), {work.batch} images a domain"),
+            ("values", f"{values}, seed {work.seed}"),
+            ("kept", f"{_kept(work.keep)}{kept}"),
+        ]
+    pairs += [
+        ("took", f"{duration(receipt.seconds)} of work, {duration(receipt.overhead)} around it"),
+        ("device", receipt.device),
+        ("software", ", ".join(f"{name} {version}" for name, version in sorted(receipt.software.items()))),
+        ("note", receipt.note),
+    ]
+    return [pair for pair in pairs if pair[1]]
+
+
+def curve_rows(receipt: Receipt) -> list[Row]:
+    """The curve of a training, drawn: validation score and loss from the first point to the last."""
+    points = receipt.curve
+    if not points:
+        return []
+    scores, losses = [point.score for point in points], [point.validation_loss for point in points]
+    return [
+        (
+            "validation score",
+            sparkline(scores),
+            f"{percent(scores[0])} → {percent(scores[-1])} %, best {percent(max(scores))} %",
+        ),
+        ("validation loss", sparkline(losses), f"{losses[0]:.3f} → {losses[-1]:.3f}"),
+    ]
+
+
+def score_rows(lines: Iterable[ScoreLine]) -> list[Row]:
+    """A row for each cell that was counted."""
+    return [
+        (
+            line.task if line.trial == 0 else f"{line.task} (trial {line.trial})",
+            line.domain,
+            line.split,
+            line.slice,
+            percent(line.accuracy),
+            percent(line.margin),
+            percent(line.balanced_accuracy),
+            str(line.images),
+            str(line.holdings),
+        )
+        for line in lines
+    ]
+
+
+def recall_table(lines: ClassLines) -> tuple[Row, list[Row]]:
+    """Columns and rows of the table of classes: recall in percent and number of images on each domain."""
+    domains = list(lines.classes[0].recall)
+    columns = ("class", *(word for domain in domains for word in (domain, "±", "images")))
+    rows = [
+        (
+            line.name,
+            *(
+                word
+                for one in line.recall.values()
+                for word in (percent(one.recall), percent(one.margin), str(one.images))
+            ),
+        )
+        for line in lines.classes
+    ]
+    return columns, rows
+
+
+def recall_title(lines: ClassLines) -> str:
+    """What a table of classes is about."""
+    where = f"{lines.task}, {lines.split}" + ("" if lines.slice == "all" else f", {lines.slice}")
+    trial = f", trial {lines.trial}" if lines.trial else ""
+    return f"Classes of {where}{trial} at {lines.image_size} px (recall in percent)"
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _tag(tag: TagRecord) -> str:
+    why = f": {tag.message}" if tag.message else ""
+    return f"{tag.name} (by {tag.author or short(tag.node)}, {when(tag.at)}{why})"
+
+
+def _state(details: Details) -> str:
+    """The state with its reason, where it is not the usual one."""
+    taken, entry = details.taken_back, details.entry
+    if taken is None:
+        return "" if entry.state == "admitted" else entry.state
+    what = "" if taken.version == entry.id else f", since {short(taken.version)} was taken back"
+    why = f": {taken.message}" if taken.message else ""
+    instead = f"; {short(taken.replacement)} takes its place" if taken.replacement else ""
+    return f"{entry.state}{what} by {taken.author or short(taken.node)}, {when(taken.at)}{why}{instead}"
+
+
+def _several(ids: Sequence[str], most: int = 6) -> str:
+    shown = ", ".join(short(id) for id in ids[:most])
+    return shown if len(ids) <= most else f"{shown} and {len(ids) - most} more"
+
+
+def _kept(keep: Keep) -> str:
+    """What a run keeps, with its parameters."""
+    parameters = ", ".join(f"{name} {value:g}" for name, value in keep.model_dump(exclude={"kind"}).items())
+    return f"{keep.kind} ({parameters})" if parameters else keep.kind

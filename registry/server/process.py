@@ -1,0 +1,164 @@
+"""The registry as a process: gRPC in front of a folder, and the web page beside it.
+
+`python -m registry.server --folder FOLDER --port PORT --web-port PORT`. Loopback only for now, without TLS, and it
+says so. SIGTERM lets running calls end; kill -9 loses nothing that was acknowledged. What is answered is `servicer`'s.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import resource
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from ratatouille.errors import RatatouilleError, Refusal, Unavailable, Unreachable
+from ratatouille.processes import stop_on_signals
+from ratatouille.processes.throttle import ThrottleFilter
+from registry.server.page import MISSING, can_open_page, open_page
+from registry.services.local import LocalRegistry
+from registry.transport.described import describe
+from registry.transport.servicer import Servicer
+from registry.transport.wire import CHANNEL_OPTIONS, SERVICE
+
+if TYPE_CHECKING:
+    from registry.web.server import WebServer
+
+_log = logging.getLogger(__name__)
+DRAIN_SECONDS = 30.0
+END_SECONDS = DRAIN_SECONDS + 10.0
+"""The process ends within this time after a signal."""
+SWEEP_SECONDS = 3600.0
+OTHER_THREADS = 16
+"""For health and reflection; the registry's own calls have threads of their own (`Servicer`)."""
+
+
+class Service:
+    """A running service; `stop` ends it."""
+
+    def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 0, coordinator: str | None = None) -> None:
+        """Open the folder and listen; port 0 takes a free one. `coordinator` is the only key that may announce itself.
+
+        Raises:
+            Refusal: for a folder or store that cannot be used, an address that is not loopback, or a taken port.
+        """
+        if host not in ("127.0.0.1", "localhost", "::1"):
+            raise Refusal(f"{host} is not this machine's loopback; without TLS the registry listens on 127.0.0.1 only")
+        self._registry = LocalRegistry(folder, coordinator)
+        _check(self._registry)
+        self._page: WebServer | None = None
+        self._server = grpc.server(
+            ThreadPoolExecutor(OTHER_THREADS, thread_name_prefix="registry"),
+            # without this option two services share one port, and each gets some of the calls
+            options=[
+                *CHANNEL_OPTIONS,
+                ("grpc.so_reuseport", 0),
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+            ],
+        )
+        self._health = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server.add_generic_rpc_handlers((Servicer(self._registry),))
+        reflection.enable_server_reflection(
+            (SERVICE, *describe(), health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+        )
+        try:
+            bound = self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        except RuntimeError:
+            bound = 0
+        if not bound:
+            self._registry.close()
+            raise Refusal(f"port {port} of {host} is taken; stop what listens there, or choose another with --port")
+        self.address = f"grpc://{f'[{host}]' if ':' in host else host}:{bound}"
+
+    def start(self) -> None:
+        """Answer from now on."""
+        self.sweep()
+        self._server.start()
+        self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        self._health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+
+    def show(self, port: int) -> str:
+        """Show the web page too, beside gRPC; returns a sentence that says where, or why not."""
+        if not can_open_page():
+            return MISSING
+        self._page = open_page(self._registry, port)
+        self._registry.web = self._page.address
+        return self._page.sentence
+
+    def sweep(self) -> None:
+        """Throw away what broken transfers left long ago. That can wait, so a failure ends nobody's calls."""
+        try:
+            self._registry.publisher.sweep()
+        except Unavailable as error:
+            _log.warning("the folder was not swept: %s", error)
+        except Exception:
+            _log.exception("the folder was not swept; it is tried again in %.0f seconds", SWEEP_SECONDS)
+
+    def stop(self, grace: float = DRAIN_SECONDS) -> None:
+        """Take no new calls, tell those who watch that it is over, let others end for `grace` seconds, and close."""
+        self._health.enter_graceful_shutdown()
+        self._registry.watching.close()
+        if self._page is not None:
+            self._page.stop()
+        self._server.stop(grace).wait()
+        self._registry.close()
+
+
+def _check(registry: LocalRegistry) -> None:
+    """A store that was named wrongly ends us at once; one that is away may come back while the history is read."""
+    try:
+        registry.check()
+    except Unreachable as error:
+        _log.warning("%s", error)
+    except RatatouilleError:
+        registry.close()
+        raise
+
+
+def serve(
+    folder: Path,
+    port: int,
+    host: str = "127.0.0.1",
+    ready: Callable[[str], None] = print,
+    web: int | None = None,
+    coordinator: str | None = None,
+) -> None:
+    """Run a service until SIGTERM, SIGINT or SIGHUP; it ends within `END_SECONDS`.
+
+    Args:
+        folder: the registry's folder.
+        port: where to listen; 0 takes a free one.
+        host: a loopback address.
+        ready: is told one line with the address, once calls are answered, and one about the web page.
+        web: port of the web page, a free one if that is taken; None for no page.
+        coordinator: key of the coordinator that starts it; None when nobody does.
+    """
+    stop = stop_on_signals(END_SECONDS)
+    _open_many_files()
+    for name in ("grpc._common", "uvicorn.error"):  # what is no request at all: strangers may send it without end
+        logging.getLogger(name).addFilter(ThrottleFilter())
+    service = Service(folder, host, port, coordinator)
+    about_page = None if web is None else service.show(web)  # first, so that `info` knows it from the beginning
+    service.start()
+    gc.freeze()  # what was imported stays for ever: no collection needs to look through it at every long answer
+    ready(f"registry {folder} at {service.address} (loopback without TLS: everybody on this machine may write)")
+    if about_page is not None:
+        ready(about_page)
+    while not stop.wait(SWEEP_SECONDS):
+        service.sweep()
+    service.stop()
+
+
+def _open_many_files() -> None:
+    """A combination maps each of its parents; systems often allow 1024 open files by default."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,306 @@
+"""The registry over gRPC: `registry.services.registry.Registry` for `grpc://host:port`.
+
+A client has the type of its service, and its methods are made from the service's signatures (`wire`). `fetch` streams
+into a bounded cache and goes on where it stopped; `push` is one conversation whose last reply is the acknowledgement.
+Imports neither database nor migrations: reading must start fast.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+from urllib.parse import urlsplit
+
+import grpc
+
+from ratatouille.errors import Misconfigured, RatatouilleError, Refusal, Unreachable
+from ratatouille.exchange.dialect import PROTOCOL, UPGRADE
+from ratatouille.exchange.signing import Sealed
+from ratatouille.proxies import is_loopback
+from registry.blobs.cache import Cache
+from registry.blobs.sending import open_to_send
+from registry.blobs.store import Block
+from registry.proto.registry_pb2 import (
+    Begin,
+    CallReply,
+    CallRequest,
+    FetchReply,
+    FetchRequest,
+    Needed,
+    PushReply,
+    PushRequest,
+    WatchReply,
+    WatchRequest,
+)
+from registry.records import BEAT_SECONDS, Event, Info, Result
+from registry.services.method import Method, Service
+from registry.services.registry import SERVICES, Registry
+from registry.services.rounds import Rounds
+from registry.services.weights import Progress, Weights
+from registry.services.work import Work
+from registry.transport.ahead import ahead
+from registry.transport.idle import Idle
+from registry.transport.messages import Piece, read_reply, write_request
+from registry.transport.wire import CALLS, CHANNEL_OPTIONS, MESSAGE_BYTES, OURS, SOFTWARE, Call
+
+IDLE_SECONDS = 900.0
+"""A transfer without a message for so long is ended, and goes on another time. Long, because a registry is silent while
+it hashes what came earlier or stores what has come; a line that is dead is noticed sooner, by pings."""
+LARGEST_NUMBER = 2**63 - 1
+Replies = Iterator[FetchReply | Block]
+
+
+class Line:
+    """A connection to a registry's service."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare the connection; nothing is sent yet.
+
+        Raises:
+            Refusal: for an address without host and port.
+        """
+        parts = urlsplit(url)
+        try:
+            complete = parts.scheme == "grpc" and parts.hostname and parts.port and parts.path in ("", "/")
+        except ValueError:
+            complete = False
+        if not complete:
+            raise Refusal(f"{url!r} is no address of a registry; write grpc://host:port")
+        self._url = url
+        # gRPC looks at several variables for what goes without a proxy, and some of them hide others.
+        straight = [("grpc.enable_http_proxy", 0)] if is_loopback(parts.hostname or "") else []
+        self._channel = grpc.insecure_channel(parts.netloc, options=[*CHANNEL_OPTIONS, *straight])
+        self._calls = {
+            call.name: self._channel.unary_unary(call.path, CallRequest.SerializeToString, CallReply.FromString)
+            for call in CALLS.values()
+            if not call.method.declaration.stream
+        }
+        self.fetch = self._channel.unary_stream(CALLS["fetch"].path, FetchRequest.SerializeToString, read_reply)
+        self.push = self._channel.stream_stream(CALLS["push"].path, write_request, PushReply.FromString)
+        self.watch = self._channel.unary_stream(
+            CALLS["watch"].path, WatchRequest.SerializeToString, WatchReply.FromString
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._channel.close()
+
+    def ask(self, call: Call, *arguments: object, **named: object) -> Any:
+        """Call a method that is no stream."""
+        request = CallRequest(protocol=PROTOCOL, json=call.encode(*arguments, **named), software=SOFTWARE)
+        with self.statuses(call.name):
+            reply = self._calls[call.name](request, timeout=call.deadline)
+        return call.result(reply.json)
+
+    @contextmanager
+    def statuses(self, what: str) -> Iterator[None]:
+        """Turn statuses back into refusals."""
+        try:
+            yield
+        except grpc.RpcError as error:
+            raise _error(cast(grpc.Call, error), self._url, what) from error
+
+
+class _Client:
+    """What all clients of services share."""
+
+    def __init__(self, line: Line, cache: Cache) -> None:
+        self._line, self._cache = line, cache
+
+
+class _Weights(_Client):
+    """The streams of `Weights`."""
+
+    def fetch(self, digest: str, progress: Progress | None = None) -> Path:
+        """A cached file with these weights; what is missing of it is fetched."""
+        return self._cache.fetch(digest, partial(self._arriving, digest), "the registry", progress)
+
+    def push(self, sealed: Sealed, files: Mapping[str, Path], progress: Progress | None = None) -> Result:
+        """Commit a signed receipt with the files of the weights it made."""
+        begin = PushRequest(begin=Begin(protocol=PROTOCOL, sealed=sealed.to_json()))
+        with ExitStack() as stack:
+            upload = _Upload(begin, progress)
+            stack.callback(upload.needed.put, None)  # lets the sending thread end, whatever happens
+            stack.enter_context(self._line.statuses("push"))
+            call = self._line.push(iter(upload))
+            stack.callback(call.cancel)
+            upload.heard = stack.enter_context(Idle(IDLE_SECONDS, call.cancel)).heard
+            for reply in call:
+                upload.heard()
+                if reply.WhichOneof("step") == "result":
+                    return Result.from_json(reply.result)
+                upload.needed.put(_open_all(reply.needed, files, stack))
+            raise Unreachable("the registry ended the conversation without an acknowledgement; push again")
+
+    @contextmanager
+    def _arriving(self, digest: str, offset: int) -> Iterator[tuple[int, Iterator[Block]]]:
+        with self._line.statuses("fetch"):
+            call = self._line.fetch(FetchRequest(protocol=PROTOCOL, digest=digest, offset=offset))
+            try:
+                with Idle(IDLE_SECONDS, call.cancel) as idle, ahead(cast(Replies, call)) as replies:
+                    first = next(replies, None)
+                    yield first.size if isinstance(first, FetchReply) else 0, _data(replies, idle)
+            finally:
+                call.cancel()  # type: ignore[no-untyped-call]
+
+
+class _Work(_Client):
+    """The one answer of `Work` that may not fit a message."""
+
+    def results(self, work_ids: Sequence[str]) -> dict[str, Result]:
+        """The answers to those that have one; asked for in halves where all together are too large for a message."""
+        try:
+            return cast(dict[str, Result], self._line.ask(CALLS["results"], work_ids))
+        except _TooLarge:
+            middle = len(work_ids) // 2
+            if not middle:
+                raise
+            return self.results(work_ids[:middle]) | self.results(work_ids[middle:])
+
+
+class _Rounds(_Client):
+    """The stream of `Rounds`."""
+
+    def watch(self, after: int | None = None, round: str | None = None, kinds: Sequence[str] = ()) -> Iterator[Event]:
+        """Lines of the log as they happen."""
+        known = None if after is None else min(max(0, after), LARGEST_NUMBER)
+        request = WatchRequest(protocol=PROTOCOL, after=known, round=round, kinds=kinds)
+        with self._line.statuses("watch"):
+            call = self._line.watch(request)
+            try:
+                with Idle(4 * BEAT_SECONDS, call.cancel) as idle:
+                    for reply in call:
+                        if reply.WhichOneof("step") == "event":
+                            idle.away()
+                            yield Event.from_json(reply.event)
+                        idle.heard()
+            finally:
+                call.cancel()  # type: ignore[no-untyped-call]
+
+
+_OWN: Mapping[type[Service], type[_Client]] = {Weights: _Weights, Work: _Work, Rounds: _Rounds}
+
+
+def _client(service: type[Service]) -> Callable[[Line, Cache], Service]:
+    """The class of clients of a service: of the service's own type, with methods that ask over gRPC."""
+    own = _OWN.get(service, _Client)
+    asking = {name: _asking(method) for name, method in service.methods.items() if name not in vars(own)}
+    return cast(Callable[[Line, Cache], Service], type(f"Remote{service.__name__}", (own, service), asking))
+
+
+def _asking(method: Method) -> Callable[..., Any]:
+    if method.declaration.local:
+
+        def refuse(self: _Client, *arguments: object, **named: object) -> Any:
+            raise Refusal(f"{method.name} works in a registry's own folder, and this is a service")
+
+        return refuse
+    call = CALLS[method.name]
+
+    def ask(self: _Client, *arguments: object, **named: object) -> Any:
+        return self._line.ask(call, *arguments, **named)
+
+    ask.__name__ = ask.__qualname__ = method.name
+    ask.__doc__ = method.function.__doc__
+    return ask
+
+
+_CLIENTS = {name: _client(service) for name, service in SERVICES.items()}
+
+
+class RemoteRegistry(Registry):
+    """Clients of all services, over one connection."""
+
+    def __init__(self, url: str, cache: Cache) -> None:
+        """Prepare the connection; nothing is sent yet.
+
+        Raises:
+            Refusal: for an address without host and port.
+        """
+        self._line = Line(url)
+        for name, client in _CLIENTS.items():
+            setattr(self, name, client(self._line, cache))
+
+    def info(self) -> Info:
+        """What the registry is."""
+        return cast(Info, self._line.ask(CALLS["info"]))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._line.close()
+
+
+def open_remote(url: str, cache: Path, cache_bytes: int) -> Registry:
+    """A registry over gRPC, with a cache folder."""
+    return RemoteRegistry(url, Cache(cache, cache_bytes))
+
+
+class _TooLarge(Refusal):
+    """An answer that does not fit one message."""
+
+
+class _Upload:
+    """The sending side of a push: an iterator that gRPC reads in a thread of its own."""
+
+    def __init__(self, begin: PushRequest, progress: Progress | None) -> None:
+        self.needed: queue.SimpleQueue[list[tuple[str, int, int, BinaryIO]] | None] = queue.SimpleQueue()
+        self.heard: Callable[[], object] = lambda: None
+        """Is called whenever the other side took something."""
+        self._begin = begin
+        self._progress = progress
+
+    def __iter__(self) -> Iterator[PushRequest | Piece]:
+        yield self._begin
+        files = self.needed.get() or []
+        done = sum(offset for _, _, offset, _ in files)
+        total = sum(size for _, size, _, _ in files)
+        for digest, _, offset, file in files:
+            while block := file.read(MESSAGE_BYTES):
+                yield Piece(digest, offset, block)
+                self.heard()
+                offset += len(block)
+                done += len(block)
+                if self._progress is not None:
+                    self._progress(done, total)
+
+
+def _data(replies: Replies, idle: Idle) -> Iterator[Block]:
+    for reply in replies:
+        idle.heard()
+        yield reply.data if isinstance(reply, FetchReply) else reply
+
+
+def _open_all(needed: Needed, files: Mapping[str, Path], stack: ExitStack) -> list[tuple[str, int, int, BinaryIO]]:
+    return [
+        (file.digest, file.size, file.offset, stack.enter_context(open_to_send(file.digest, files, file.offset)))
+        for file in needed.files
+    ]
+
+
+def _error(error: grpc.Call, url: str, what: str) -> RatatouilleError:
+    code, sentence = error.code(), error.details() or ""
+    if OURS in tuple(error.trailing_metadata() or ()):
+        if code == grpc.StatusCode.ABORTED:
+            return Misconfigured(sentence)
+        again = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)
+        return Unreachable(sentence) if again else Refusal(sentence)
+    match code:
+        case grpc.StatusCode.UNAVAILABLE:
+            return Unreachable(f"no registry answers at {url}; start it, or name another with --remote")
+        case grpc.StatusCode.CANCELLED:
+            return Unreachable(f"{what} was ended by the registry at {url}, or was silent for too long; try again")
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return Unreachable(f"the registry at {url} did not answer {what} in time; try again")
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return Refusal(
+                f"what answers at {url} is no registry of this kind, or runs older software; check the address, "
+                f"or upgrade it: {UPGRADE}"
+            )
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return _TooLarge(f"{what} is too large for one message to {url}: {sentence}")
+        case _:
+            return Unreachable(f"the connection to {url} broke during {what} ({code.name.lower()}); try again")

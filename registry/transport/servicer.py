@@ -1,0 +1,311 @@
+"""The gRPC servicer: one gRPC method for each of the services' methods (`wire`), on top of a `LocalRegistry`.
+
+Arguments are checked by `wire`; refusals become statuses with their sentence; anything else that is raised is a defect
+of ours, which is logged and not shown. Nothing is begun for a caller that has hung up, and long work stops then.
+Software 0.1 sent every call as `Registry/Call`; this stays for one minor release, over the same table.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, nullcontext
+from functools import partial
+from typing import Any
+
+import grpc
+from pydantic_core import to_json
+
+from ratatouille.errors import Misconfigured, RatatouilleError, Refusal, Unreachable
+from ratatouille.exchange.dialect import PROTOCOL, UPGRADE, disagreement
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.signing import Sealed, check_signature
+from ratatouille.processes.throttle import Throttle
+from registry.asked import Abandoned, asked
+from registry.blobs.store import Block
+from registry.contributions.publish import check_length
+from registry.contributions.push import Push
+from registry.proto.registry_pb2 import (
+    Begin,
+    CallReply,
+    CallRequest,
+    FetchReply,
+    FetchRequest,
+    File,
+    Needed,
+    PushReply,
+    PushRequest,
+    WatchReply,
+    WatchRequest,
+)
+from registry.records import Event, Result
+from registry.services.local import LocalRegistry
+from registry.services.registry import SERVICES, Registry
+from registry.transport.ahead import ahead
+from registry.transport.idle import Idle, Pace
+from registry.transport.messages import Piece, read_request, write_reply
+from registry.transport.peers import peer_name
+from registry.transport.places import Places, Unopened
+from registry.transport.wire import CALLS, MESSAGE_BYTES, OURS, PACKAGE, SERVICE, SOFTWARE, Call
+
+MOST_PUSHES = 48
+MOST_FETCHES = 48
+MOST_WATCHERS = 96
+MOST_LONG_CALLS = 12
+MOST_UNOPENED = 32
+"""Pushes that have not sent their receipt yet; one more ends the oldest."""
+SHARE = 0.75
+"""Of each of these, what one peer may have; on one machine a peer is a user of the operating system."""
+PUSHES_OF_A_KEY = 16
+CALL_THREADS = 32
+SPARE_THREADS = 8
+"""For those that are told that there are too many."""
+RECEIPT_SECONDS = 5.0
+"""Time for the receipt with which a push begins."""
+IDLE_SECONDS = 60.0
+LEAST_BYTES = 2**19
+"""A transfer whose other side moves fewer bytes while it is waited for `IDLE_SECONDS` is ended; it may go on where it
+stopped."""
+LONGEST_SENTENCE = 1500
+"""Characters of a refusal; gRPC limits the size of a status."""
+
+_OURS = f"/{PACKAGE}."
+Handler = Any
+"""A `grpc.RpcMethodHandler`, whose class takes no parameters at run time."""
+
+_log = logging.getLogger("registry")
+_THROTTLE = Throttle()
+
+
+class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+    """Answers all calls; gRPC looks up each by its path."""
+
+    def __init__(self, registry: LocalRegistry) -> None:
+        self._registry = registry
+        self._objects = {Registry: registry} | {kind: getattr(registry, name) for name, kind in SERVICES.items()}
+        self._pushes = _places("pushes", MOST_PUSHES, key=PUSHES_OF_A_KEY)
+        self._fetches = _places("fetches", MOST_FETCHES)
+        self._watchers = _places("watchers", MOST_WATCHERS)
+        self._long_calls = _places("long calls", MOST_LONG_CALLS)
+        self._unopened = Unopened(MOST_UNOPENED)
+        # apart from each other, so that whoever fills one leaves the others alone
+        self._threads = {
+            "Call": ThreadPoolExecutor(CALL_THREADS, "call"),
+            "Fetch": ThreadPoolExecutor(MOST_FETCHES + SPARE_THREADS, "fetch"),
+            "Push": ThreadPoolExecutor(MOST_PUSHES + MOST_UNOPENED + SPARE_THREADS, "push"),
+            "Watch": ThreadPoolExecutor(MOST_WATCHERS + SPARE_THREADS, "watch"),
+        }
+        self._handlers = self._make_handlers()
+
+    def call(self, request: CallRequest, context: grpc.ServicerContext) -> CallReply:
+        """Any method that is no stream, by its name: as software 0.1 calls all of them."""
+        call = CALLS.get(request.method)
+        if call is None or call.method.declaration.stream:
+            return self.unknown(request.method[:80], request, context)
+        return self.answer(call, request, context)
+
+    def answer(self, call: Call, request: CallRequest, context: grpc.ServicerContext) -> CallReply:
+        """One method that is no stream."""
+        terms = call.method.declaration
+        peer = peer_name(context.peer()) if terms.by_peer else ""
+        with (
+            _refusals(context, f"call {call.name}"),
+            self._long_calls.taken(peer=peer) if terms.slow else nullcontext(),
+            asked(context.is_active, peer),
+        ):
+            _check_protocol(request.protocol)
+            try:
+                arguments = call.decode(request.json)
+            except Refusal as refusal:
+                hint = "" if request.software == SOFTWARE else f"; {_upgrade(request.software)}"
+                raise _Misused(f"{refusal}{hint}") from refusal
+            service = self._objects[call.method.service]
+            return CallReply(json=to_json(getattr(service, call.name)(**arguments)))
+
+    def unknown(self, name: str, request: CallRequest, context: grpc.ServicerContext) -> CallReply:
+        """A method that this software does not have: older or newer software has it."""
+        with _refusals(context, f"call {name}"):
+            _check_protocol(request.protocol)
+            raise _Unknown(
+                f"this registry (ratatouille {SOFTWARE}) does not know {name!r}; {_upgrade(request.software)}"
+            )
+        raise AssertionError  # the block always raises
+
+    def fetch(self, request: FetchRequest, context: grpc.ServicerContext) -> Iterator[FetchReply | Block]:
+        """Stream a file from an offset on."""
+        with _refusals(context, "fetch"), self._fetches.taken(peer=peer_name(context.peer())):
+            _check_protocol(request.protocol)
+            size, blocks = self._registry.weights.stream(request.digest, request.offset)
+            with closing(blocks), Pace(IDLE_SECONDS, LEAST_BYTES, context.cancel) as pace:
+                yield FetchReply(size=size)
+                for block in blocks:
+                    for start in range(0, len(block), MESSAGE_BYTES):
+                        piece = memoryview(block)[start : start + MESSAGE_BYTES]
+                        pace.wait()
+                        yield piece
+                        pace.moved(len(piece))
+
+    def push(self, requests: Iterator[PushRequest | Piece], context: grpc.ServicerContext) -> Iterator[PushReply]:
+        """Take a contribution: receipt, what is needed, bytes, acknowledgement."""
+        with _refusals(context, "push"):
+            with self._unopened.waiting(context.cancel), Idle(RECEIPT_SECONDS, context.cancel):
+                first = next(requests, PushRequest())
+            if isinstance(first, Piece):
+                raise Refusal("a push begins with its receipt")
+            sealed = _sealed(first.begin)
+            with self._pushes.taken(peer=peer_name(context.peer()), key=sealed.node):
+                yield from self._pushing(sealed, requests, context)
+
+    def _pushing(
+        self, sealed: Sealed, requests: Iterator[PushRequest | Piece], context: grpc.ServicerContext
+    ) -> Iterator[PushReply]:
+        push = self._registry.publisher.begin(sealed)
+        if isinstance(push, Result):
+            yield PushReply(result=push.to_json())
+            return
+        with push, ahead(requests) as following:
+            with Pace(IDLE_SECONDS, LEAST_BYTES, context.cancel) as pace:
+                yield PushReply(needed=_needed(push))
+                pace.wait()
+                for request in following:
+                    pace.moved(len(request.data) if isinstance(request, Piece) else 0)
+                    _take(push, request)
+                    pace.wait()
+            yield PushReply(result=push.commit().to_json())
+
+    def watch(self, request: WatchRequest, context: grpc.ServicerContext) -> Iterator[WatchReply]:
+        """Tell lines of the log as they happen."""
+        with _refusals(context, "watch"), self._watchers.taken(peer=peer_name(context.peer())):
+            _check_protocol(request.protocol)
+            after = request.after if request.HasField("after") else None
+            round = request.round if request.HasField("round") else None
+            for step in self._registry.watching.steps(after, round, tuple(request.kinds), context.is_active):
+                yield WatchReply(event=step.to_json()) if isinstance(step, Event) else WatchReply(seen=step)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
+        """What answers a path; None where it is not ours."""
+        path = str(handler_call_details.method)
+        if path in self._handlers:
+            return self._handlers[path]
+        return self._unary(partial(self.unknown, path.removeprefix(_OURS))) if path.startswith(_OURS) else None
+
+    def _unary(self, answer: Callable[[CallRequest, grpc.ServicerContext], CallReply]) -> Handler:
+        return grpc.unary_unary_rpc_method_handler(
+            self._apart("Call", answer), CallRequest.FromString, CallReply.SerializeToString
+        )
+
+    def _make_handlers(self) -> dict[str, Handler]:
+        """What answers each path."""
+        streams = {
+            "fetch": grpc.unary_stream_rpc_method_handler(
+                self._apart("Fetch", self.fetch), FetchRequest.FromString, write_reply
+            ),
+            "push": grpc.stream_stream_rpc_method_handler(
+                self._apart("Push", self.push), read_request, PushReply.SerializeToString
+            ),
+            "watch": grpc.unary_stream_rpc_method_handler(
+                self._apart("Watch", self.watch), WatchRequest.FromString, WatchReply.SerializeToString
+            ),
+        }
+        handlers = {
+            call.path: streams[call.name] if call.method.declaration.stream else self._unary(partial(self.answer, call))
+            for call in CALLS.values()
+        }
+        as_before = {"Call": self._unary(self.call)} | {name.capitalize(): one for name, one in streams.items()}
+        return handlers | {f"/{SERVICE}/{name}": one for name, one in as_before.items()}
+
+    def _apart(self, kind: str, answer: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[..., Any]:
+        """A method with threads of its own, which gRPC looks for under this name."""
+
+        def answering(request: Any, context: grpc.ServicerContext) -> Any:
+            return answer(request, context)
+
+        answering.experimental_thread_pool = self._threads[kind]  # type: ignore[attr-defined]
+        return answering
+
+
+def _places(what: str, most: int, **shares: int) -> Places:
+    return Places(what, most, {"peer": max(1, int(SHARE * most)), **shares})
+
+
+def _sealed(begin: Begin) -> Sealed:
+    """The receipt with its signature, which is looked at first: nobody takes places in the name of another key."""
+    _check_protocol(begin.protocol)
+    sealed = Sealed.from_json(begin.sealed)
+    check_length(sealed)
+    check_signature(sealed, Receipt)
+    return sealed
+
+
+def _needed(push: Push) -> Needed:
+    files = [
+        File(digest=digest, size=push.wanted[digest].size, offset=receiving.received)
+        for digest, receiving in push.receiving.items()
+    ]
+    return Needed(files=files)
+
+
+def _take(push: Push, request: PushRequest | Piece) -> None:
+    if not isinstance(request, Piece):
+        raise Refusal("after its receipt a push sends bytes of its files, and nothing else")
+    receiving = push.receiving.get(request.digest)
+    if receiving is None:
+        raise Refusal(f"weights {request.digest[:12]}… were not asked for")
+    if request.offset != receiving.received:
+        raise Refusal(f"bytes from {request.offset} on came; those from {receiving.received} on were next")
+    push.write(request.digest, request.data)
+
+
+def _check_protocol(theirs: int) -> None:
+    if theirs != PROTOCOL:
+        raise Refusal(disagreement(theirs, "your software", "this registry"))
+
+
+def _upgrade(theirs: str) -> str:
+    """Which side is older, as far as their version says."""
+    numbers, ours = _numbers(theirs), _numbers(SOFTWARE)
+    older = "yours" if numbers < ours else "it" if numbers > ours else "the older side"
+    return f"upgrade {older}{f' ({theirs[:40]})' if numbers < ours and theirs else ''}: {UPGRADE}"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """What orders versions; nothing for one that says nothing, as the oldest software did."""
+    return tuple(int(part) for part in re.findall(r"\d{1,9}", version[:40])[:3])
+
+
+class _Unknown(Refusal):
+    """A method that no service has."""
+
+
+class _Misused(Refusal):
+    """Arguments that a method does not take."""
+
+
+_CODES = {
+    _Unknown: grpc.StatusCode.UNIMPLEMENTED,
+    _Misused: grpc.StatusCode.INVALID_ARGUMENT,
+    Unreachable: grpc.StatusCode.UNAVAILABLE,
+    Misconfigured: grpc.StatusCode.ABORTED,
+}
+
+
+@contextmanager
+def _refusals(context: grpc.ServicerContext, what: str) -> Iterator[None]:
+    """Send a refusal as a status; log anything else, since it is a defect of ours."""
+    try:
+        yield
+        return
+    except Abandoned:
+        code, sentence = grpc.StatusCode.CANCELLED, f"nobody waits for {what} any more"
+    except RatatouilleError as error:
+        code, sentence = _CODES.get(type(error), grpc.StatusCode.FAILED_PRECONDITION), str(error)
+    except Exception as error:
+        if not context.is_active():  # the caller is gone
+            return
+        if (left_out := _THROTTLE.passes(f"{what}: {type(error).__name__}")) is not None:
+            _log.exception("%s failed%s", what, f" (and {left_out} times before)" if left_out else "")
+        code, sentence = grpc.StatusCode.INTERNAL, f"the registry failed at this {what}; its log says why"
+    context.set_trailing_metadata((OURS,))
+    context.abort(code, sentence[:LONGEST_SENTENCE])

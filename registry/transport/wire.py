@@ -1,0 +1,137 @@
+"""The wire table: one gRPC method for each method of the services, made from their declarations.
+
+`registry.versions.log` is `/ratatouille.registry.v1.Versions/Log`. Arguments go as one JSON object and are validated
+strictly against the method's annotations; what is not declared cannot be called. `fetch`, `push` and `watch` are
+streams and have messages of their own.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic_core import PydanticSerializationError, to_json
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.dialect import UPGRADE
+from ratatouille.record import first_problem
+from registry.services.method import Method
+from registry.services.registry import METHODS
+
+PACKAGE = "ratatouille.registry.v1"
+SERVICE = f"{PACKAGE}.Registry"
+"""The service that says what the registry is, and that answered every call of software 0.1 (`Call`)."""
+SOFTWARE = version("model-ratatouille")
+"""What this side runs."""
+OURS = ("said-by", "registry")
+"""Trailing metadata of refusals: the sentence is the registry's, not the transport's."""
+
+MESSAGE_BYTES = 2**20
+"""Bytes of weights in one message: 64 KiB messages are three times slower."""
+LARGEST_MESSAGE = 64 * 2**20
+CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+    ("grpc.max_send_message_length", LARGEST_MESSAGE),
+    # the default frames of 16 KiB cost a fifth of the speed
+    ("grpc.http2.max_frame_size", 2**18),
+    # a peer that vanished without a word is noticed within forty seconds
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # a service that is back is found within seconds; the default may wait for two minutes
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+)
+
+DEADLINE_SECONDS = 60.0
+SLOW_DEADLINE_SECONDS = 4 * 3600.0
+"""How long a client waits for an answer."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One method as it travels."""
+
+    method: Method
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.method.name
+
+    @property
+    def path(self) -> str:
+        """Its name in gRPC."""
+        camel = "".join(word.capitalize() for word in self.name.split("_"))
+        return f"/{PACKAGE}.{self.method.service.__name__}/{camel}"
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that a client waits."""
+        return SLOW_DEADLINE_SECONDS if self.method.declaration.slow else DEADLINE_SECONDS
+
+    def encode(self, *arguments: object, **named: object) -> bytes:
+        """The arguments of a call as JSON.
+
+        Raises:
+            Refusal: for a text that is not UTF-8.
+        """
+        bound = self._signature.bind(None, *arguments, **named)
+        try:
+            return to_json(dict(list(bound.arguments.items())[1:]))
+        except PydanticSerializationError as error:
+            raise Refusal(f"{self.name} cannot be called like this: {error}") from error
+
+    def decode(self, data: bytes) -> dict[str, Any]:
+        """The arguments of a call from outside.
+
+        Raises:
+            Refusal: naming the first that does not fit.
+        """
+        try:
+            values = self._arguments.model_validate_json(data, strict=True)
+        except ValidationError as error:
+            raise Refusal(f"{self.name} cannot be called like this: {first_problem(error)}") from error
+        return {name: getattr(values, name) for name in type(values).model_fields}
+
+    def result(self, data: bytes) -> Any:
+        """What the service returned.
+
+        Raises:
+            Refusal: when it is nothing that this software knows.
+        """
+        try:
+            return self._returned.validate_json(data)
+        except ValidationError as error:
+            raise Refusal(
+                f"the registry answers {self.name} as other software would ({first_problem(error)}); "
+                f"upgrade the older side: {UPGRADE}"
+            ) from error
+
+    @cached_property
+    def _signature(self) -> inspect.Signature:
+        return inspect.signature(self.method.function)
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        return get_type_hints(self.method.function)
+
+    @cached_property
+    def _arguments(self) -> type[BaseModel]:
+        fields: dict[str, Any] = {}
+        for parameter in list(self._signature.parameters.values())[1:]:
+            default = ... if parameter.default is parameter.empty else parameter.default
+            fields[parameter.name] = (self._hints[parameter.name], default)
+        return create_model(self.name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=False), **fields)
+
+    @cached_property
+    def _returned(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self._hints["return"])
+
+
+CALLS: Mapping[str, Call] = {name: Call(method) for name, method in METHODS.items() if not method.declaration.local}
+"""Every method that travels, by its name."""

@@ -14,7 +14,7 @@ NEEDED = ("torch", "timm", "torchvision", "PIL")
 
 
 def notes_of_agreement(parts: Parts) -> list[str]:
-    """What whoever pushes should know of the comparison: nothing where both networks agree.
+    """Notes on the comparison for the person who pushes: none where both networks agree.
 
     Raises:
         Refusal: when they do not, or timm cannot build the checkpoint's.

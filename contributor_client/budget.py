@@ -1,8 +1,8 @@
 """The counting budget: how many networks a node has counted on each holding, kept by the node itself.
 
-A count says a little about single images, to whoever chose the network: a network that is right on one image only says
-whether that image is held. So a node counts a limited number of networks in a week on each holding, whoever asks and
-for whatever round. The file names holdings by fingerprint and work by its id; it holds no name and no path.
+A count tells a little about single images to the person who chose the network: a network that is right on one image
+only tells whether that image is held. So a node counts a limited number of networks in a week on each holding, for all
+rounds together. The file names holdings by fingerprint and work by its id; it holds no name and no path.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ It notes in a file whether the coordinator answers (`lane_state`), and looks for
 seconds; Flower would wait for twenty in the end.
 
 Flower 1.41 pauses for a fixed 3 s when it finds no message and for 0.5 s between two looks for a reply. A round hands
-its next work to whoever has become free, so nodes would lose those seconds at every stage of a round. There is no
+its next work to the node that has become free, so nodes would lose those seconds at every stage of a round. There is no
 setting for it; the pauses are one name in one module of the pinned release, and a test says when that changes.
 """
 

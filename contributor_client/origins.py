@@ -1,8 +1,8 @@
 """Origins of heads: a node counts only with heads that nodes trained or probed, and with averages of those.
 
 A head that somebody made by hand can be a question about single images, so a node does not count with an imported one,
-nor with an average that one is part of. What the registry says of a version is believed: a node of the federation
-cannot slip an imported head into a round, whoever runs the registry could (docs/data.md says what remains).
+nor with an average that one is part of. The registry's word on a version is trusted: a node of the federation cannot
+slip an imported head into a round; the person who runs the registry could (docs/data.md says what remains).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ class NodePaths:
 
     @property
     def key(self) -> Path:
-        """The node's identity: whoever has this file is this contributor."""
+        """The node's identity: the owner of this file is this contributor."""
         return self.folder / "key"
 
     @property

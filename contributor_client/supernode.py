@@ -1,7 +1,7 @@
 """A node's side of the work lane: the SuperNode and our executor, as two supervised processes.
 
-The SuperNode talks to the coordinator and keeps one message; it is told to run nothing itself (`--isolation process`)
-and to hand tasks only to whoever knows the secret in the node's folder. Both are restarted on any exit: a SuperNode
+The SuperNode talks to the coordinator and keeps one message. It runs nothing itself (`--isolation process`) and hands
+tasks only to a process that knows the secret in the node's folder. Both are restarted on any exit: a SuperNode
 ends with code 0 when the coordinator forgot it, and with 1 when its key is still taken by a predecessor that was
 killed. The worker is a third process, which others write and start.
 """

@@ -1,7 +1,7 @@
-"""Asking for a round: settings become a row in the registry, and whoever keeps rounds finds it there.
+"""Requests for rounds: settings become a row in the registry, where the coordinator finds it.
 
-A round that runs with these settings is found again whoever is here now: what it is bound to was decided when it was
-asked for, so a node that has left since stops nobody from following it.
+A running round with these settings is found again, also if other nodes are online now. Its holdings were chosen when
+it was requested, so it can be followed although a node has left since.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Failures: why a node could not do its work, as a code of one closed list with numbers.
 
 A sentence about a failure may name files, folders and people, so it stays on the node. What leaves the node is a
-`Failure`: a code and counts, and nothing that anybody could write words into. Whoever receives it makes the sentence
-for people from this table. Errors for people carry their code from where they are raised (`errors.RatatouilleError`).
+`Failure`: a code and counts, and no field that takes free text. The receiver makes the sentence for people from this
+table. Errors for people carry their code from where they are raised (`errors.RatatouilleError`).
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def expanded(path: str | Path) -> Path:
 
 
 def home_folder() -> Path:
-    """The home folder of whoever runs this.
+    """The home folder of the user who runs this.
 
     Raises:
         Refusal: for a user without one, as containers have.

@@ -12,7 +12,7 @@ from collections.abc import Mapping, MutableMapping
 from ipaddress import ip_address
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "127.0.0.0/8")
-"""Entries of `no_proxy`: names for whoever compares names, and the network for whoever knows networks."""
+"""Entries of `no_proxy`: names for programs that compare names, and the network for programs that know networks."""
 _VARIABLES = ("no_proxy", "NO_PROXY")
 
 

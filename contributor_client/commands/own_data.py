@@ -76,7 +76,7 @@ class Asked:
     @contextmanager
     def scoring(self, remote: str | None, as_json: bool) -> Iterator[Scoring]:
         """What counts there, with the registry open until the block ends."""
-        # imported first: whoever lacks torch hears of it before anything else
+        # imported first, so that the lack of torch is reported before anything else
         from contributor_client.own_data import Scoring, silent
         from ratatouille.tasks.kept import OWN_DATA, forget_old, make_own
         from ratatouille.tasks.own import look_at

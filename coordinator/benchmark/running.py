@@ -89,7 +89,7 @@ def _from(planned: Planned, starts: tuple[str, ...]) -> Planned:
 
 
 def _write_files(bench: Bench) -> None:
-    """The rounds and nodes as files, for `ratatouille analyse` and whoever wants to run one of them by hand."""
+    """The rounds and nodes as files, for `ratatouille analyse` and for running one of them by hand."""
     for planned in bench.suite.rounds:
         values = planned.settings.model_dump(mode="json", exclude_none=True)
         _write(bench.folder / "rounds" / f"{planned.settings.name}.toml", values)

@@ -40,7 +40,7 @@ def duplicates(
     """Count images of a target that other tasks nearly repeat.
 
     A node file (.toml) is hashed here, on the machine that has its images; a file of hashes (.json) was made by --save
-    on another. Hashes are not secret: whoever has a picture can test whether a hash is of it.
+    on another. Hashes are not secret: a person who has a picture can test whether a hash is of it.
     """
     from ratatouille.tasks.duplicates import HashFile, overlaps
     from ratatouille.tasks.stored import write_whole

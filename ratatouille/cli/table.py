@@ -84,7 +84,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("registry settings", "registry.commands.settings:settings", "Show what a registry allows, or change it; a running service follows at once.", "registry settings node_transfers 4"),
         _row("registry backup", "registry.commands.backup:backup", "Copy history and weights to a folder, while the registry is in use.", "registry backup backups/ours"),
         _row("registry restore", "registry.commands.backup:restore", "Make a registry from a backup, with any database and any store.", "registry restore backups/ours --to registry"),
-        _row("registry export", "registry.commands.parcel:export", "Write versions with all that vouches for them to one file.", "registry export stable stable.tar"),
+        _row("registry export", "registry.commands.parcel:export", "Write versions with their ancestors and receipts to one file.", "registry export stable stable.tar"),
         _row("registry import", "registry.commands.parcel:import_", "Check versions from a file, and enter them with their history.", "registry import stable.tar --remote ./registry"),
     ),
 }

@@ -1,6 +1,6 @@
 """Changes that people make to what others see: an alias moves, a tag is set, a version or counts are taken back.
 
-Each is one record, signed by whoever makes it. The registry keeps them for ever in the order in which they came, so
+Each is one record, signed by its author. The registry keeps them for ever in the order in which they came, so
 that "who moved what, from where, when and why" has one answer.
 """
 

@@ -1,8 +1,8 @@
 """The one thing that Flower carries: an order to work on an assignment, and the hint that it is done.
 
 An order is a few kilobytes: weights are fetched and pushed by digest through the registry. A hint may be lost without
-harm, because the push was the commit. Orders are signed by the coordinator's key, which the registry announces: whoever
-gets hold of a way to send messages to nodes cannot make them work.
+harm, because the push was the commit. Orders are signed by the coordinator's key, which the registry announces: a
+program that can send messages to nodes cannot make them work.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ class Child:
                 if not self._launch():
                     return
                 self._after_restart()
-            except Exception:  # no memory for a process now, say; whoever watches must not be the one who dies
+            except Exception:  # such as no memory for a process now; the supervisor must go on
                 _log.exception("%s was not started again in good order", self.program.name)
 
 

@@ -1,6 +1,6 @@
 """One walk through a round: heads, runs, what is counted of them, and recipes; it notes the questions that are open.
 
-Methods return None for what is not known yet, and whoever asked goes on with what does not depend on it. `plan` owns
+Methods return None for what is not known yet. The caller then goes on with work that does not depend on it. `plan` owns
 the walk, `questions` has the single questions, and the columns of the recipe table steer it.
 """
 

@@ -2,8 +2,8 @@
 
 A hash is 64 bits: the signs of an image's coarsest cosine coefficients about their median. Copies of a picture in
 another size, format or brightness differ in a few bits, other pictures in about 32. Crops, flips and rotations are not
-found. Only hashes leave a node. They are not secret: whoever has a picture can test whether a hash is of it, and a hash
-tells roughly where a picture is light and dark. Whose hashes are compared is left to the command.
+found. Only hashes leave a node. They are not secret: a person who has a picture can test whether a hash is of it.
+A hash tells roughly where a picture is light and dark. The command chooses which hashes are compared.
 """
 
 from __future__ import annotations

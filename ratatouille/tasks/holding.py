@@ -23,7 +23,7 @@ from ratatouille.tasks.task import Task
 TRIALS = 100
 """Trials, from 0 on, in which a node looks whether each of its domains can be trained on."""
 Images = Annotated[int, Field(ge=0, le=2**40)]
-"""A number of images; bounded, since whoever plans sums and divides what others publish."""
+"""A number of images; bounded, since a plan sums and divides the numbers that others publish."""
 FewTrials = Annotated[int, Field(ge=1, lt=TRIALS)]
 Lack = Literal["training", "validation", "trial"]
 """Why a domain is too small to be trained on: no training image, no validation image, or one of the two in a reshuffle
@@ -54,7 +54,7 @@ class Holding(Record):
     trials: dict[Name, FewTrials] = Field(default_factory=dict, exclude_if=lambda trials: not trials)
     """Of a domain with few groups: in how many trials, from 0 on, it has an image to train on and one to validate on.
     A domain that has both in all of the first `TRIALS`, or not even in trial 0, is not named. One number says as little
-    as possible: the counts of each trial would tell which groups they are to whoever can guess the groups' names.
+    as possible: the counts of each trial would tell which groups they are, if a reader can guess the groups' names.
     """
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """A folder of one's own, outside of any round: what its classes and domains are called, and the data that it makes.
 
-Whoever only wants to know how versions do on own images need not use a task's domains, nor have all of its classes.
+To score versions on own images, neither a task's domains nor all of its classes are needed.
 Images are counted under the names of the folder; a task's classes are used where the folder has no others.
 """
 

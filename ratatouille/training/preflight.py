@@ -2,7 +2,7 @@
 
 A device that is not there, an image size that the network cannot take, or a memory that is too small is found here, in
 front of the node's owner, and not in the middle of everybody's round. The work itself is done by `preflight_process`,
-in a process of its own, so whoever asks needs no torch. Images are read; nothing is written and nothing leaves.
+in a process of its own, so the caller needs no torch. Images are read; nothing is written and nothing leaves.
 """
 
 from __future__ import annotations

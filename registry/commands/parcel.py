@@ -22,10 +22,11 @@ def export(
     remote: Remote = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write versions with all that vouches for them to one file.
+    """Write versions with their ancestors and receipts to one file.
 
-    That is their ancestors, signed receipts, definitions, evaluations and weights: everything that `registry import`
-    needs to check them. With --depth the file is smaller, and is taken only where the ancestors further back are known.
+    The file has their ancestors, signed receipts, definitions, evaluations and weights: everything that `registry
+    import` needs to check them. With --depth the file is smaller, and is accepted only by a registry that has the
+    ancestors further back.
     """
     if len(words) < 2:
         raise Refusal("name the versions and then the file, such as `ratatouille registry export stable stable.tar`")

@@ -1,4 +1,4 @@
-"""`ratatouille registry settings`: what a registry allows, shown and changed by whoever has its folder."""
+"""`ratatouille registry settings`: what a registry allows, shown to all and changed in its folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def settings(
 ) -> None:
     """Show what a registry allows, or change it; a running service follows at once.
 
-    It is for whoever has the registry's folder: nobody can do it over the network.
+    Only a user who has the registry's folder can change a value: it cannot be done over the network.
     """
     from registry.services.local import LocalRegistry
     from registry.settings import ANNOUNCED, Settings

@@ -69,6 +69,11 @@ def test_every_path_that_a_page_names_is_there(name: str) -> None:
         assert (ROOT / path).exists() or "Replaced by [decision" in text, path
 
 
+@pytest.mark.parametrize("name", BY_NAME)
+def test_no_page_has_a_sentence_that_hides_who_acts(name: str) -> None:
+    assert not re.search(r"\bwhoever\b|\bvouch", text_of(BY_NAME[name]), re.IGNORECASE)
+
+
 def test_the_readme_fits_two_screens() -> None:
     assert len((ROOT / "README.md").read_bytes()) <= 9 * 1024
 

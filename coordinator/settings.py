@@ -27,6 +27,7 @@ from ratatouille.recipes.studies import study_named
 from ratatouille.record import Name, Record
 from ratatouille.settings import read_settings
 from ratatouille.tasks.task import Task
+from ratatouille.weights.methods import cut_of
 from registry.services.registry import Registry
 
 
@@ -83,6 +84,7 @@ def resolve(
     changes = dict(settings.protocol)
     protocol = resolve_protocol(str(changes.pop("name", "domainbed")), changes)
     _refuse_late_average(settings, protocol)
+    _refuse_trimming_all(settings, protocol)
     target = registry.definitions.task(settings.target)
     _refuse_unknown_domains(target, settings.held_out)
     here = registry.work.offers() if offers is None else offers
@@ -192,6 +194,11 @@ def _refuse_late_average(settings: RoundSettings, protocol: Protocol) -> None:
             f"moving_average would average no step: it begins at step {protocol.average_from}, and a run has "
             f"{protocol.steps}; lower `average_from` in [protocol]"
         )
+
+
+def _refuse_trimming_all(settings: RoundSettings, protocol: Protocol) -> None:
+    if any(recipe_named(name).combines == "trimmed" for name in settings.recipes):
+        cut_of(protocol.runs * settings.pool_trials, protocol.trimmed_share)
 
 
 def _refuse_unknown_domains(task: Task, names: Sequence[str]) -> None:

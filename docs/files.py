@@ -54,6 +54,7 @@ WORDS = {
     "protocol.auxiliary_steps": "Updates of an auxiliary run.",
     "protocol.auxiliary_rate_factor": "Factor on the learning rates of auxiliary runs.",
     "protocol.untrained_members": "Whether a run that kept step 0 is a member of averages, as in the paper.",
+    "protocol.trimmed_share": "Share of the runs that a trimmed mean leaves out at each end, at every weight.",
     "protocol.learning_rate": "Of run 0 (Adam, constant).",
     "protocol.weight_decay": "Of run 0 (L2, not decoupled).",
     "protocol.dropout": "Of run 0, before the head.",

@@ -276,6 +276,12 @@ ROUND_ROWS = {
         ),
         ("moving_average would average no step", "lower `average_from`"),
     ),
+    "a trimmed mean of which nothing would remain": Row(
+        lambda scene: scene.round(
+            recipes=["trimmed_soup"], protocol={"name": "emoji", "runs": 4, "trimmed_share": 0.5}
+        ),
+        ("a trimmed mean of 4 that cuts off 0.5 at each end leaves none", "lower `trimmed_share`"),
+    ),
     "no recipe at all in --recipes": Row(lambda scene: scene.round("--recipes", ","), ("recipes", "at least 1")),
     "a deadline that has passed": Row(lambda scene: scene.round("--deadline", "-5"), ("deadline", "greater than 0")),
     "an unknown target": Row(

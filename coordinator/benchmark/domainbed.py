@@ -13,7 +13,7 @@ from typing import Any
 
 from coordinator.benchmark.suite import Planned, Suite, Wishes, rounds
 from ratatouille.errors import Refusal
-from ratatouille.recipes.recipe import RECIPES
+from ratatouille.recipes.recipe import PAPER
 from ratatouille.tasks.domainbed import DATA_SETS, DataSet, data_set_named, prepare
 from ratatouille.tasks.node import NodeSettings, read_node_settings
 from ratatouille.tasks.task import load_task
@@ -58,7 +58,7 @@ def suite(
         found = prepare(row, data_dir, folder / "files", force=True)
         tasks.append(load_task(found.task))
         nodes.append(read_node_settings(found.node))
-    wishes = replace(wishes, recipes=wishes.recipes or tuple(RECIPES), protocol={"name": "domainbed"} | wishes.protocol)
+    wishes = replace(wishes, recipes=wishes.recipes or PAPER, protocol={"name": "domainbed"} | wishes.protocol)
     planned: list[Planned] = []
     for row in wished or there:
         protocol = {"name": wishes.protocol["name"]} | TARGET_VALUES.get(row.name, {}) | wishes.protocol

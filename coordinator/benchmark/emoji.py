@@ -11,7 +11,7 @@ from coordinator.benchmark.suite import Suite, Wishes, rounds
 from ratatouille.cli.progress import counting
 from ratatouille.errors import Refusal
 from ratatouille.processes.pools import process_pool
-from ratatouille.recipes.recipe import RECIPES
+from ratatouille.recipes.recipe import PAPER
 from ratatouille.tasks.emoji import PYPI_STYLES, SOURCES, STYLES, TARGET, emoji_tasks, write_emoji
 from ratatouille.tasks.node import NodeData, NodeSettings
 
@@ -32,7 +32,7 @@ def suite(folder: Path, wishes: Wishes, node_modules: Path | None) -> Suite:
     Raises:
         Refusal: packages that are not there.
     """
-    wishes = replace(wishes, recipes=wishes.recipes or tuple(RECIPES), protocol={"name": "emoji"} | wishes.protocol)
+    wishes = replace(wishes, recipes=wishes.recipes or PAPER, protocol={"name": "emoji"} | wishes.protocol)
     packages = {} if node_modules is None else _packages(node_modules)
     styles = STYLES if packages else PYPI_STYLES
     training = TRAINING[bool(packages)]

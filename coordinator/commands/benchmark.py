@@ -45,7 +45,7 @@ def benchmark(
         int | None, typer.Option(min=1, help="Trials: splits, seeds, hyper-parameters anew (default: 5; domainbed: 3).")
     ] = None,
     recipes: Annotated[
-        str | None, typer.Option(help="Recipes, separated by commas (default: all, or the file's).")
+        str | None, typer.Option(help="Recipes, separated by commas (default: the paper's, or the file's).")
     ] = None,
     runs: Annotated[int | None, typer.Option(min=1, help="Runs of each recipe instead of the protocol's.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of each run instead of the protocol's.")] = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ratatouille.exchange.assignment import Keep, KeepBest, KeepMean, KeepValley, Mixture, Weighted
 from ratatouille.exchange.version import Parent
@@ -18,6 +18,7 @@ from ratatouille.recipes.outcome import Candidate, Fact
 from ratatouille.recipes.protocol import Protocol
 from ratatouille.recipes.round import Start
 from ratatouille.recipes.score import exact_score, pooled_accuracy
+from ratatouille.weights.methods import balanced_counts
 
 if TYPE_CHECKING:  # the walk runs these entries, so it imports this module
     from ratatouille.recipes.walk import Walk
@@ -52,7 +53,7 @@ def _fused_start(walk: Walk, number: int, trial: int) -> Start | None:
     parents = [Parent(version=one.version, coefficient=weight) for one, weight in zip(starts, weights, strict=True)]
     if len(parents) == 1:
         return starts[0]
-    _, fact = walk.combine(parents, "fusing", "featurizer")
+    _, fact = walk.combine(parents, "fusing", parts="featurizer")
     if fact is None or fact.version is None or fact.featurizer is None:
         return None
     return Start(version=fact.version, featurizer=fact.featurizer)
@@ -123,8 +124,30 @@ def _ranked(walk: Walk, members: Sequence[Candidate]) -> list[Candidate] | None:
 
 
 def _uniform(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
-    work_id, fact = walk.combine([Parent(version=str(member.version)) for member in members], "uniform")
-    return walk.candidate(work_id, fact, "average", trial=members[0].trial if walk.round.pool_trials == 1 else None)
+    return _of_all(walk, members, [1] * len(members), "uniform", "average")
+
+
+def _trimmed(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
+    share = walk.round.protocol.trimmed_share
+    how = {"method": "trimmed_mean", "parameters": {"share": share}}
+    return _of_all(walk, members, [1] * len(members), "trimmed", "trimmed mean", **how)
+
+
+def _balanced(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
+    """Each contributor counts once. The authors are part of the combination, so they are fixed when it is planned."""
+    authors = [member.author or str(member.version) for member in members]
+    how = {"method": "balanced_mean", "parameters": {"authors": authors}}
+    return _of_all(walk, members, balanced_counts(authors), "balanced", "balanced average", **how)
+
+
+def _of_all(
+    walk: Walk, members: Sequence[Candidate], counts: Sequence[int], purpose: str, label: str, **how: Any
+) -> Candidate | None:
+    """The combination of all members, which may be runs of several trials."""
+    pairs = zip(members, counts, strict=True)
+    parents = [Parent(version=str(member.version), coefficient=count) for member, count in pairs]
+    work_id, fact = walk.combine(parents, purpose, **how)
+    return walk.candidate(work_id, fact, label, trial=members[0].trial if walk.round.pool_trials == 1 else None)
 
 
 def _greedy(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
@@ -165,6 +188,10 @@ COMBINATIONS = {
     "only": Combines("the one run", _only),
     "best_on_validation": Combines("the run that is best on validation", _best_on_validation),
     "uniform": Combines("the uniform mean of all runs", _uniform, pools_trials=True),
+    "trimmed": Combines(
+        "the mean of all runs without the lowest and highest values at each weight", _trimmed, pools_trials=True
+    ),
+    "balanced": Combines("the mean of all runs in which each contributor counts once", _balanced, pools_trials=True),
     "greedy": Combines("the mean of those runs that help on validation, taken greedily", _greedy),
     "logits": Combines("the mean of the outputs of all runs (many networks)", _logits),
 }

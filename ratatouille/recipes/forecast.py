@@ -37,6 +37,10 @@ class Imagined:
         return sha256(f"{self.work_id} head".encode())
 
     @property
+    def node(self) -> str:
+        return sha256(f"{self.work_id} node".encode())
+
+    @property
     def evaluations(self) -> tuple[Evaluation, ...]:
         return ()
 

@@ -18,6 +18,8 @@ class Fact(Interface):
     @property
     def head(self) -> str | None: ...
     @property
+    def node(self) -> str | None: ...
+    @property
     def evaluations(self) -> tuple[Evaluation, ...]: ...
     @property
     def comparison(self) -> Comparison | None: ...
@@ -40,6 +42,8 @@ class Candidate:
     held_out: tuple[Evaluation, ...] | None
     untrained: bool = False
     """Whether a run kept step 0: its weights are those that it started from."""
+    author: str | None = None
+    """Key of the contributor who trained a run."""
 
 
 @dataclass(frozen=True)

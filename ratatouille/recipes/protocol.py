@@ -68,6 +68,10 @@ class Protocol(Record):
     """Whether a run that kept step 0, so that its weights are its start, is a member of averages and ensembles like any
     other, as in the paper. Reports and pages mark it either way.
     """
+    trimmed_share: Annotated[float, Field(ge=0, le=0.5, exclude_if=lambda share: share == 0.2)] = 0.2
+    """Share of the runs whose values a trimmed mean leaves out at each end, at every weight. Left out of the record at
+    0.2, so that rounds that were entered before there was a trimmed mean keep their ids.
+    """
     average_from: PositiveInt = 100
     """First step of the trajectory's mean (docs/method.md §3.3)."""
     swad_converge: PositiveInt = 3

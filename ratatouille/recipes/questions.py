@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from ratatouille.exchange.assignment import (
     Cell,
@@ -140,11 +140,15 @@ class Questions:
     def _lacks(self, work_id: str) -> bool:
         return work_id in self._closed and self.facts.get(work_id) is None
 
-    def combine(
-        self, parents: Sequence[Parent], purpose: str, parts: Literal["both", "featurizer"] = "both"
-    ) -> tuple[str, Fact | None]:
-        """The combination of versions, and its work id; None after noting that it is open."""
-        combination = Combination(parents=tuple(parents), parts=parts, purpose=purpose)
+    def combine(self, parents: Sequence[Parent], purpose: str, **values: Any) -> tuple[str, Fact | None]:
+        """The combination of versions, and its work id; None after noting that it is open.
+
+        Args:
+            parents: the versions, with their coefficients.
+            purpose: why they are combined.
+            values: other fields of the combination.
+        """
+        combination = Combination(parents=tuple(parents), purpose=purpose, **values)
         work_id = combination.work_id
         if work_id not in self.plan.questions:
             self.plan.questions[work_id] = combination

@@ -1,4 +1,4 @@
-"""The table of systems: every fine-tuning strategy of the paper's figure 1 is a row with three columns.
+"""The table of systems: every fine-tuning strategy of the paper's figure 1, and two of ours, is a row of three columns.
 
 Adding a system means adding a row here and, if its start, keep or combination is new, one entry in the table of that
 column (`columns.STARTS`, `columns.KEEPS`, `columns.COMBINATIONS`). Source: docs/method.md §3.
@@ -42,8 +42,14 @@ _ROWS = (
     Recipe("greedy_ratatouille", "auxiliary", "best", "greedy", "average those of its runs that help on validation"),
     Recipe("ratatouille_ensemble", "auxiliary", "best", "logits", "mean of the outputs of its runs, a baseline"),
 )
+_OURS = (
+    Recipe("trimmed_soup", "pretrained", "best", "trimmed", "soup without the outer values of each weight"),
+    Recipe("balanced_ratatouille", "auxiliary", "best", "balanced", "ratatouille, each contributor counts once"),
+)
 # fmt: on
-RECIPES = {recipe.name: recipe for recipe in _ROWS}
+RECIPES = {recipe.name: recipe for recipe in (*_ROWS, *_OURS)}
+PAPER = tuple(recipe.name for recipe in _ROWS)
+"""The paper's systems and their baselines: what a benchmark of its data sets runs unless it names others."""
 FIRST = ("linear_probe", "vanilla", "soup", "ratatouille")
 """The recipes of a round that names none."""
 

@@ -215,10 +215,11 @@ class Walk(Questions):
 
 
 def _marked(run: Candidate | None, fact: Fact | None, start: Start, head: Fact) -> Candidate | None:
-    """The run, marked if its weights are those that it started from."""
+    """The run with its author, marked if its weights are those that it started from."""
     if run is None or fact is None:
         return run
-    return replace(run, untrained=(fact.featurizer, fact.head) == (start.featurizer, head.head))
+    untrained = (fact.featurizer, fact.head) == (start.featurizer, head.head)
+    return replace(run, untrained=untrained, author=fact.node)
 
 
 def _of_ensemble(comparisons: Sequence[Comparison | None]) -> tuple[Evaluation, ...] | None:

@@ -1,6 +1,6 @@
-"""Weighted means of weights: θ = Σ cᵢ·θᵢ / Σ cᵢ, element by element, over files that are mapped or read once.
+"""Weights combined element by element, over files that are mapped or read once: θ = Σ cᵢ·θᵢ / Σ cᵢ, or another method.
 
-The order of the sum is the ascending order of the files' digests, the accumulator is float64 and is rounded once, so
+Members are taken in the ascending order of their files' digests, sums are float64 and rounded once (`methods`), so
 neither the order of arrival nor the machine can change a bit, and anybody can recompute it. Memory: a few pieces, for
 any number of files of any size. Buffers (BatchNorm statistics, counters) are copied: all files must agree on them.
 Uniform coefficients are counts, never 1/3. Source: docs/method.md §3.4, §3.7, §3.8 and §4.1.
@@ -25,9 +25,8 @@ from ratatouille.errors import Refusal
 from ratatouille.weights.architecture import Tensor
 from ratatouille.weights.canonical import NUMPY, Array, encode, header, in_order
 from ratatouille.weights.contents import Contents, behind_header
+from ratatouille.weights.methods import BLOCK, MEAN, NO_PARAMETERS, Parameters, method_named, weighted_mean
 
-BLOCK = 128 * 1024
-"""Elements that one call of numpy takes: few enough for the cache, many enough that the calls cost nothing."""
 PIECE = 16 * BLOCK
 """Bytes of the result that one thread computes before they are hashed and written."""
 Piece = tuple[int, str | None]
@@ -45,13 +44,20 @@ class Term:
     coefficient: int | float = 1
 
 
-def combine_files(terms: Sequence[Term], tensors: Sequence[Tensor], output: BinaryIO) -> str:
-    """Write the weighted mean of canonical files to `output` and return its digest.
+def combine_files(
+    terms: Sequence[Term],
+    tensors: Sequence[Tensor],
+    output: BinaryIO,
+    method: str = MEAN,
+    parameters: Parameters = NO_PARAMETERS,
+) -> str:
+    """Write what a method makes of canonical files to `output` and return its digest.
 
     Raises:
-        Refusal: no terms, coefficients that sum to zero, a file of another architecture, or buffers that differ.
+        Refusal: no terms, coefficients that sum to zero, a file of another architecture, buffers that differ, or a
+            method that is not known.
     """
-    ordered, divisor = _prepare(terms)
+    reduce, ordered = method_named(method).reduce, _prepare(terms)
     opened = {term.digest: behind_header(term.source, tensors, f"{term.digest[:12]}…") for term in ordered}
     length = min(PIECE, *(one.window for one in opened.values()))
 
@@ -64,7 +70,7 @@ def combine_files(terms: Sequence[Term], tensors: Sequence[Tensor], output: Bina
         if buffer is not None:
             return _agreed(buffer, views)
         floats = [view.view(NUMPY["F32"]) for view in views]
-        return _mean(floats, [term.coefficient for term in ordered], divisor).view(np.uint8)
+        return reduce(floats, [term.coefficient for term in ordered], parameters).view(np.uint8)
 
     sha = hashlib.sha256()
     with ThreadPoolExecutor(1) as hasher:
@@ -76,7 +82,7 @@ def combine_files(terms: Sequence[Term], tensors: Sequence[Tensor], output: Bina
 
 
 def sole(shares: Sequence[tuple[str, int | float]]) -> str | None:
-    """The digest that the mean has, when no other has a part in it: c·θ + d·θ over c + d is θ, to the bit.
+    """The digest that the result has, when no other has a part in it: c·θ + d·θ over c + d is θ, to the bit.
 
     Args:
         shares: digests with their coefficients.
@@ -84,7 +90,7 @@ def sole(shares: Sequence[tuple[str, int | float]]) -> str | None:
     Raises:
         Refusal: no shares, or coefficients that sum to zero.
     """
-    _divisor([coefficient for _, coefficient in shares])
+    _refuse_nothing([coefficient for _, coefficient in shares])
     digests = {digest for digest, coefficient in shares if coefficient != 0}
     return digests.pop() if len(digests) == 1 else None
 
@@ -92,16 +98,16 @@ def sole(shares: Sequence[tuple[str, int | float]]) -> str | None:
 def combine(
     parts: Sequence[Mapping[str, Array]], coefficients: Sequence[float], buffers: frozenset[str]
 ) -> dict[str, Array]:
-    """The same mean of parts in memory: equal bits, since terms are put in the order of their digests.
+    """The mean of parts in memory: equal bits, since terms are put in the order of their digests.
 
     Raises:
         Refusal: as `combine_files`, and for parts with unequal names or shapes.
     """
     digests = [hashlib.sha256(encode(part)).hexdigest() for part in parts]
-    divisor = _divisor(coefficients)
+    _refuse_nothing(coefficients)
     order = sorted((i for i in range(len(parts)) if coefficients[i] != 0), key=lambda i: (digests[i], coefficients[i]))
     if len({digests[i] for i in order}) == 1:  # as `sole`
-        order, coefficients, divisor = order[:1], [1.0] * len(parts), 1.0
+        order, coefficients = order[:1], [1.0] * len(parts)
     result: dict[str, Array] = {}
     for name in sorted(set().union(*parts)):
         if any(name not in part for part in parts) or len({part[name].shape for part in parts}) > 1:
@@ -110,7 +116,7 @@ def combine(
         if name in buffers or parts[0][name].dtype != np.float32:
             flat = _agreed(name, arrays)
         else:
-            flat = _mean(arrays, [coefficients[i] for i in order], divisor)
+            flat = weighted_mean(arrays, [coefficients[i] for i in order])
         result[name] = flat.reshape(parts[0][name].shape)
     return result
 
@@ -120,30 +126,6 @@ def interpolate(
 ) -> dict[str, Array]:
     """(1 − λ)·start + λ·end, λ = `at`; 0 and 1 return the ends bit for bit (docs/method.md §4.1)."""
     return combine([start, end], [1 - at, at], buffers)
-
-
-def _mean(arrays: Sequence[Array], coefficients: Sequence[float], divisor: float) -> Array:
-    """Σ cᵢ·θᵢ / divisor of flat float32 arrays: summed in float64, block by block, rounded once."""
-    mean = np.empty(len(arrays[0]), NUMPY["F32"])
-    sums, terms = np.empty((2, min(BLOCK, len(mean))))
-    for start in range(0, len(mean), BLOCK):
-        rounded = mean[start : start + BLOCK]
-        total, term = sums[: len(rounded)], terms[: len(rounded)]
-        for i, (array, coefficient) in enumerate(zip(arrays, coefficients, strict=True)):
-            wide = term if i else total
-            wide[:] = array[start : start + BLOCK]  # twice as fast as arithmetic on mixed types
-            if coefficient != 1:
-                wide *= coefficient
-            if i:
-                total += term
-        if divisor != 1:
-            total /= divisor
-        try:
-            with np.errstate(over="raise"):
-                rounded[:] = total
-        except FloatingPointError as error:
-            raise Refusal("the result is too large for float32; choose smaller coefficients") from error
-    return mean
 
 
 def _pieces(tensors: Sequence[Tensor], length: int) -> Iterator[Piece]:
@@ -172,20 +154,19 @@ def _in_turn(
             yield ahead.popleft().result()
 
 
-def _prepare(terms: Sequence[Term]) -> tuple[list[Term], float]:
-    divisor = _divisor([term.coefficient for term in terms])
+def _prepare(terms: Sequence[Term]) -> list[Term]:
+    _refuse_nothing([term.coefficient for term in terms])
     # a zero coefficient must leave no trace: 0·x turns −0.0 into 0.0
     kept = sorted((term for term in terms if term.coefficient != 0), key=lambda term: (term.digest, term.coefficient))
     if kept[0].digest == kept[-1].digest:
-        return [Term(kept[0].digest, kept[0].source)], 1
-    return kept, divisor
+        return [Term(kept[0].digest, kept[0].source)]
+    return kept
 
 
-def _divisor(coefficients: Sequence[float]) -> float:
-    divisor = math.fsum(coefficients)
-    if not coefficients or divisor == 0 or not math.isfinite(divisor):
+def _refuse_nothing(coefficients: Sequence[float]) -> None:
+    total = math.fsum(coefficients)
+    if not coefficients or total == 0 or not math.isfinite(total):
         raise Refusal("nothing to combine: the coefficients sum to nothing")
-    return divisor
 
 
 def _agreed(name: str, arrays: Sequence[Array]) -> Array:

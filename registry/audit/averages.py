@@ -13,6 +13,7 @@ from sqlalchemy import Row, select
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.version import Combination, Version
+from ratatouille.weights.methods import METHODS
 from registry.audit.look import Batch, NotCheckable, checks, findings, rows_after
 from registry.averages.ingredients import Ingredients, gather
 from registry.blobs.access import Blobs
@@ -42,14 +43,17 @@ def recomputed(storage: Storage, row: Row[Any]) -> str:
     Raises:
         Refusal: when other bytes come out, or a parent's are missing or damaged.
         Removed: when gc took weights of a parent.
-        NotCheckable: when the record is by software of another release.
+        NotCheckable: when the record, or its method of combining, is of software of another release.
         Unreachable: when the store does not answer.
     """
     try:
         version = Version.from_json(row.record)
     except Refusal as refusal:
         raise NotCheckable(f"the record cannot be read: {refusal}") from refusal
-    ingredients = _gathered(storage, version)
+    question = Combination.of(version)
+    if question.method not in METHODS:
+        raise NotCheckable(f"this release does not know the method {question.method!r}")
+    ingredients = _gathered(storage, question)
     try:
         check_average(storage.blobs, version, ingredients)
     except Lost:
@@ -83,8 +87,7 @@ class Discard(io.BytesIO):
         return memoryview(data).nbytes  # type: ignore[arg-type]
 
 
-def _gathered(storage: Storage, version: Version) -> Ingredients:
-    question = Combination(parents=version.parents, parts="featurizer" if version.head is None else "both")
+def _gathered(storage: Storage, question: Combination) -> Ingredients:
     with storage.database.read() as connection:
         ingredients = gather(connection, question, past=True)
     _collected(storage, ingredients)

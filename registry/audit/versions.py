@@ -108,13 +108,7 @@ def _columns(row: Row[Any], version: Version, facts: Facts) -> str:
         if getattr(row, part) is not None:
             expect(length, facts.sizes.get(getattr(row, part)), f"the {part}'s length")
     if version.receipt is None:
-        question = Combination(
-            parents=version.parents,
-            parts="featurizer" if version.head is None else "both",
-            purpose=version.rule.purpose or "uniform",
-            revision=version.rule.revision,
-        )
-        expect(question.work_id, row.work_id, "work_id")
+        expect(Combination.of(version).work_id, row.work_id, "work_id")
     return "as the record says"
 
 

@@ -1,4 +1,4 @@
-"""Combined versions: weighted means that the registry makes where the bytes are, and can make again to the bit."""
+"""Combined versions, which the registry makes where the bytes are, and can make again to the bit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.dialect import COMBINATION_REVISION
-from ratatouille.exchange.version import Combination, Rule, Version
+from ratatouille.exchange.version import Combination, Version
 from registry.averages.ingredients import gather
 from registry.averages.kitchen import Kitchen
 from registry.blobs.access import Blobs
@@ -70,7 +70,7 @@ def _make(database: Database, blobs: Blobs, combination: Combination, round: str
             architecture=ingredients.architecture.digest,
             task=ingredients.task,
             parents=combination.parents,
-            rule=Rule(name="combine", revision=combination.revision, purpose=combination.purpose),
+            rule=combination.rule,
             receipt=None,
         )
         with database.write() as connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, Row, select
@@ -13,6 +13,7 @@ from ratatouille.exchange.version import Combination
 from ratatouille.weights.architecture import Architecture, Part
 from ratatouille.weights.canonical import size
 from ratatouille.weights.combine import Term, combine_files
+from ratatouille.weights.methods import MEAN, Parameters
 from registry.asked import waited
 from registry.blobs.access import Blobs
 from registry.ledger.definitions import architecture, task
@@ -33,6 +34,8 @@ class Ingredients:
     featurizers: Sequence[Share]
     heads: Sequence[Share]
     """Empty when only the featurizers are combined."""
+    method: str = MEAN
+    parameters: Parameters = field(default_factory=dict)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -56,7 +59,8 @@ class Ingredients:
         shares = [(digest, coefficient) for digest, coefficient in self.shares(part) if coefficient != 0]
         with blobs.reading([digest for digest, _ in shares], cached) as sources:
             terms = [Term(digest, sources[digest], coefficient) for digest, coefficient in shares]
-            return combine_files(terms, self.architecture.part(part, self.classes), waited(output))
+            tensors = self.architecture.part(part, self.classes)
+            return combine_files(terms, tensors, waited(output), self.method, self.parameters)
 
 
 def gather(connection: Connection, combination: Combination, past: bool = False) -> Ingredients:
@@ -68,8 +72,10 @@ def gather(connection: Connection, combination: Combination, past: bool = False)
         past: whether versions that were retracted, and weights that gc removed, are named too: what was made once.
 
     Raises:
-        Refusal: naming the parent that is missing or does not match the first one.
+        Refusal: as `Combination.check`, or naming the parent that is missing, does not match the first one, or has
+            another author.
     """
+    combination.check()
     rows: list[Row[Any]] = []
     for parent in combination.parents:
         row = connection.execute(select(VersionRow).where(VersionRow.id == parent.version)).first()
@@ -87,6 +93,9 @@ def gather(connection: Connection, combination: Combination, past: bool = False)
                 f"versions {first.id[:12]}… and {row.id[:12]}… are for different tasks; combine the featurizers only"
             )
         rows.append(row)
+    for row, author in zip(rows, combination.authors, strict=bool(combination.authors)):
+        if row.node not in (None, author):
+            raise Refusal(f"version {row.id[:12]}… was made by key {row.node[:12]}…, not by {author[:12]}…")
     read = {part for row in (() if past else rows) for part in (row.featurizer, row.head) if part is not None}
     gone = removed(connection, read)
     for row in rows if gone else ():
@@ -103,4 +112,6 @@ def gather(connection: Connection, combination: Combination, past: bool = False)
         task=rows[0].task if both else None,
         featurizers=[(row.featurizer, each) for row, each in pairs],
         heads=[(row.head, each) for row, each in pairs] if both else [],
+        method=combination.method,
+        parameters=combination.parameters,
     )

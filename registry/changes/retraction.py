@@ -133,7 +133,7 @@ def _look(connection: Connection, sealed: Sealed, change: Retract) -> Found | Re
     if number is not None:
         return _answered(connection, number)
     averages = in_order(averages_with(connection, change.version))
-    others = {parent.version for average in averages for parent in average.parents}
+    others = {parent.version for average in averages for parent in average.version.parents}
     others -= {change.version, *(average.id for average in averages)}
     absent, collected = fallen(connection, others), without_weights(connection, others)
     return Found(row.id, row.round, row.receipt, standing(sealed, row.node), averages, absent, collected)

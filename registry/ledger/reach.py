@@ -16,7 +16,7 @@ def averages_with(connection: Connection, version: str) -> list[Average]:
     """The standing combinations that a version is in, through other combinations too."""
     walk = _descendants(version, VersionRow.rule == "combine", VersionRow.state == "admitted")
     query = select(VersionRow.record, VersionRow.round).join(walk, walk.c.id == VersionRow.id)
-    return [Average.of(Version.from_json(row.record), row.round) for row in connection.execute(query)]
+    return [Average(Version.from_json(row.record), row.round) for row in connection.execute(query)]
 
 
 def is_made_of(connection: Connection, version: str, member: str) -> bool:

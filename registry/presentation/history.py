@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from ratatouille.cli.output import percent, short, when
 from ratatouille.exchange.assignment import FineTune, Import, Keep, Probe
 from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.version import Rule
 from ratatouille.weights.architecture import Architecture
+from ratatouille.weights.methods import MEAN
 from registry.presentation.scores import ClassLines, ScoreLine, sparkline
 from registry.records import Details, Entry, LineageRow, TagRecord
 
@@ -45,6 +47,14 @@ def log_rows(entries: Iterable[Entry], rounds: Mapping[str, str]) -> list[Row]:
     ]
 
 
+def _method(rule: Rule) -> str:
+    """How versions were combined, where that is not by the mean."""
+    if rule.method == MEAN:
+        return ""
+    values = (f"{name} {len(one) if isinstance(one, list) else one}" for name, one in sorted(rule.parameters.items()))
+    return ", ".join((rule.method, *values))
+
+
 def _waiting(entry: Entry) -> str:
     """What is said of a version that a retraction put in another one's place, until it is counted."""
     return " (moved by a retraction, not evaluated yet)" if entry.not_evaluated else ""
@@ -61,6 +71,7 @@ def facts(details: Details, architecture: Architecture) -> list[Row]:
         ("tags", "; ".join(map(_tag, details.tags))),
         ("state", _state(details)),
         ("made by", f"{made_by(entry)}, revision {version.rule.revision}"),
+        ("method", _method(version.rule)),
         ("contributor", signed),
         ("when (UTC)", when(entry.created)),
         ("message", entry.message),

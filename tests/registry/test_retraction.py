@@ -8,12 +8,12 @@ import pytest
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Retract, Tag
 from ratatouille.exchange.signing import Signer
-from ratatouille.exchange.version import Combination, Parent
+from ratatouille.exchange.version import NONE_LEFT, Combination, Parent
 from ratatouille.record import sha256
 from ratatouille.weights.canonical import encode
 from ratatouille.weights.combine import combine
+from ratatouille.weights.methods import MIX
 from registry.callers.maintain import Maintainer
-from registry.ledger.affected import MIX, NONE_LEFT
 from registry.records import Naming, Result, Retraction
 from tests.registry.world import NETWORK, World, featurizer, head
 

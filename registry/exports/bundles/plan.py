@@ -14,8 +14,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Retract, Tag
 from ratatouille.exchange.dialect import COMBINATION_REVISION
 from ratatouille.exchange.signing import Sealed, unseal
-from ratatouille.exchange.version import Combination, Rule, Version
-from ratatouille.record import canonical_json
+from ratatouille.exchange.version import Combination, Version
 from ratatouille.weights.architecture import PARTS, Part
 from registry.averages.ingredients import Ingredients, gather
 from registry.contributions.examine import Examined, Wanted, examine
@@ -191,9 +190,7 @@ class _Entering:
         version, rule = one.version, one.version.rule
         if rule.name != "combine" or rule.purpose is None:
             raise Refusal(f"a version that was made by {rule.name} has a receipt, and this one names none")
-        parts = "featurizer" if version.head is None else "both"
-        asked = {"parents": version.model_dump()["parents"], "parts": parts}
-        question = Combination.from_json(canonical_json({**asked, "purpose": rule.purpose, "revision": rule.revision}))
+        question = Combination.of(version)
         ingredients = gather(self._connection, question, past=True)
         made = Version(
             featurizer=version.featurizer,
@@ -201,7 +198,7 @@ class _Entering:
             architecture=ingredients.architecture.digest,
             task=ingredients.task,
             parents=question.parents,
-            rule=Rule(name="combine", revision=rule.revision, purpose=rule.purpose),
+            rule=question.rule,
             receipt=None,
         )
         if made != version:

@@ -29,6 +29,7 @@ class Answer:
     head: str | None
     evaluations: tuple[Evaluation, ...] = ()
     comparison: Comparison | None = None
+    node: str | None = None
 
 
 def a_round(
@@ -88,6 +89,11 @@ def answer_all(found: Plan, facts: dict[str, Answer], correct: Correct = lambda 
         facts[work_id] = Answer(name(work_id + "v"), name(work_id + "f"), name(work_id + "h"))
 
 
+def holder_of(fingerprint: str) -> str:
+    """The key of the one node that has this data."""
+    return name(f"holder of {fingerprint}")
+
+
 def orders_of(found: Plan, kind: type) -> list[Order]:
     return [one for one in found.questions.values() if isinstance(one, Order) and isinstance(one.assignment, kind)]
 
@@ -105,7 +111,8 @@ def _answer(work_id: str, order: Order, correct: Correct) -> Answer:
     assert isinstance(work, Probe | FineTune)
     cells = tuple(Cell(domain=domain, split="validation") for domain in work.domains)
     featurizer = work.featurizer if isinstance(work, Probe) else name(work_id + "f")
-    return Answer(name(work_id + "v"), featurizer, name(work_id + "h"), _counts(order, cells, correct))
+    counts, node = _counts(order, cells, correct), holder_of(work.fingerprint)
+    return Answer(name(work_id + "v"), featurizer, name(work_id + "h"), counts, node=node)
 
 
 def _counts(order: Order, cells: tuple[Cell, ...], correct: Correct) -> tuple[Evaluation, ...]:

@@ -19,7 +19,7 @@ from ratatouille.recipes.protocol import DOMAINBED, EMOJI, REFERENCE
 from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.recipe import RECIPES, recipe_named
 from ratatouille.recipes.round import Given, Round, Share, Start
-from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, name, orders_of, run, trainings
+from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, holder_of, name, orders_of, run, trainings
 
 
 def test_a_round_begins_with_the_heads_that_everything_else_needs() -> None:
@@ -148,7 +148,7 @@ def test_every_recipe_takes_starts_that_are_there(recipe: str) -> None:
     assert found.outcomes[0].final is not None
     assert all(work.task == name("shapes") for work in trainings(found))
     starts = {work.featurizer for work in trainings(found)}
-    uses = recipe in ("inter_training", "ratatouille", "greedy_ratatouille", "ratatouille_ensemble")
+    uses = recipe == "inter_training" or "ratatouille" in recipe
     assert (name("x featurizer") in starts) == uses
 
 
@@ -325,6 +325,49 @@ def test_wise_ft_trains_nothing_and_mixes_the_linear_probe_with_each_run_of_vani
     mixes = [one for one in found.questions.values() if isinstance(one, Combination)]
     assert [[parent.version for parent in mix.parents] for mix in mixes] == [[head, one] for one in runs]
     assert {parent.coefficient for mix in mixes for parent in mix.parents} == {0.5}
+
+
+def combined(found: Plan) -> list[Combination]:
+    return [one for one in found.questions.values() if isinstance(one, Combination)]
+
+
+def test_a_trimmed_soup_has_soup_s_runs_and_the_protocol_s_share() -> None:
+    protocol = EMOJI.model_copy(update={"runs": 5, "trimmed_share": 0.4})
+    found, _ = run(a_round(recipes=("soup", "trimmed_soup"), protocol=protocol))
+    soup, trimmed = combined(found)
+    assert (trimmed.parents, trimmed.purpose) == (soup.parents, "trimmed")
+    assert (trimmed.method, trimmed.parameters) == ("trimmed_mean", {"share": 0.4})
+    assert found.shared == 5
+    pooled, _ = run(a_round(recipes=("trimmed_soup",), protocol=protocol, pool_trials=3))
+    assert [len(one.parents) for one in combined(pooled)] == [15]
+
+
+def test_a_share_is_left_out_of_protocols_that_have_the_usual_one() -> None:
+    assert b"trimmed_share" not in EMOJI.to_json()
+    assert b"trimmed_share" in EMOJI.model_copy(update={"trimmed_share": 0.0}).to_json()
+
+
+def test_a_balanced_ratatouille_counts_each_author_once_and_names_who_made_which_run() -> None:
+    shares = tuple(Share(fingerprint=name(f"data {domain}"), domains=(domain,)) for domain in ("clay", "ink"))
+    round = a_round("w", ("ratatouille", "balanced_ratatouille"), EMOJI.model_copy(update={"runs": 5}), training=shares)
+    found, _ = run(round)
+    plain, balanced = combined(found)[-2:]
+    assert [parent.version for parent in balanced.parents] == [parent.version for parent in plain.parents]
+    made = {order.assignment.digest: order.assignment for order in orders_of(found, FineTune)}
+    holders = [holder_of(made[member.work_id].fingerprint) for member in found.outcomes[1].members]  # type: ignore[union-attr]
+    assert (balanced.method, balanced.authors) == ("balanced_mean", holders)
+    counts = Counter(holders)
+    assert sorted(counts.values()) == [2, 3]
+    assert [parent.coefficient for parent in balanced.parents] == [6 // counts[holder] for holder in holders]
+
+
+def test_with_one_run_of_each_contributor_a_balanced_ratatouille_is_ratatouille() -> None:
+    shares = tuple(Share(fingerprint=name(f"data {domain}"), domains=(domain,)) for domain in ("clay", "ink"))
+    round = a_round("", ("ratatouille", "balanced_ratatouille"), EMOJI.model_copy(update={"runs": 2}), training=shares)
+    found, _ = run(round)
+    plain, balanced = combined(found)[-2:]
+    assert plain.parents == balanced.parents
+    assert len(set(balanced.authors)) == 2
 
 
 def test_inter_training_and_ratatouille_have_the_same_runs() -> None:

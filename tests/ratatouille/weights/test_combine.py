@@ -18,7 +18,8 @@ from hypothesis.extra import numpy as hnp
 from ratatouille.errors import Refusal
 from ratatouille.weights.architecture import Tensor
 from ratatouille.weights.canonical import Array, digest, encode, in_order
-from ratatouille.weights.combine import BLOCK, Term, combine, combine_files, interpolate, sole
+from ratatouille.weights.combine import Term, combine, combine_files, interpolate, sole
+from ratatouille.weights.methods import BLOCK
 
 CALM = settings(deadline=None, max_examples=40)
 """No deadline: tests share the machine."""

@@ -1,21 +1,25 @@
 """Advances one round against a registry, whoever does the work: the part that federation and rehearsal share.
 
 It holds the facts of one round (a few hundred bytes a question), asks the registry for answers that are new, has
-versions combined where their bytes are, and says what is open. Its memory does not grow with the model.
+versions combined where their bytes are, and says what is open. It does not wait for combinations (`combining`). Its
+memory does not grow with the model.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import Executor, Future
 
+from coordinator.combining import Combining
 from coordinator.disk import removed
 from coordinator.matching import can_do
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Close
 from ratatouille.exchange.dialect import METHOD_REVISION
 from ratatouille.exchange.order import Order
+from ratatouille.exchange.version import Combination
 from ratatouille.recipes.forecast import Forecast, forecast
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.questions import Plan
@@ -33,9 +37,17 @@ class Conductor:
     """One round in progress."""
 
     def __init__(
-        self, round: Round, registry: Registry, started: float, clock: Callable[[], float] = time.time
+        self,
+        round: Round,
+        registry: Registry,
+        started: float,
+        clock: Callable[[], float] = time.time,
+        executor: Executor | None = None,
     ) -> None:
-        """`started` is when the round was set going, in seconds since 1970; its deadline counts from there."""
+        """`started` is when the round was set going, in seconds since 1970; its deadline counts from there.
+
+        Combinations are computed in the executor's thread; without one, in a thread of the round's own.
+        """
         self.round = round
         self.facts: dict[str, Result] = {}
         self.uncounted: set[str] = set()
@@ -57,16 +69,23 @@ class Conductor:
         """Versions that the registry knows this round to build on."""
         self._found: tuple[tuple[int, int, bool, frozenset[str]], Plan] | None = None
         self._foreseen: tuple[tuple[int, frozenset[str]], Forecast] | None = None
+        self._combining = Combining(self._combined, executor)
 
     @classmethod
-    def of(cls, record: RoundRecord, registry: Registry, clock: Callable[[], float] = time.time) -> Conductor:
+    def of(
+        cls,
+        record: RoundRecord,
+        registry: Registry,
+        clock: Callable[[], float] = time.time,
+        executor: Executor | None = None,
+    ) -> Conductor:
         """The conductor of a round that the registry has.
 
         Its deadline counts from when it was last set going. One that is over stays as it ended: runs that came after
         the deadline would ask for another average than the one that was made.
         """
         started = {"requested": math.inf, "running": record.changed}.get(record.state, -math.inf)
-        made = cls(Round.from_json(record.spec), registry, started, clock)
+        made = cls(Round.from_json(record.spec), registry, started, clock, executor)
         made._over = record.state in OVER
         if made._over and made.closing:
             made._until = record.changed
@@ -78,7 +97,7 @@ class Conductor:
         return self.round.deadline is not None and self._clock() > self._started + self.round.deadline
 
     def advance(self) -> Plan:
-        """The plan as of now: known answers are in it, and what the registry can do itself is done.
+        """The plan as of now: known answers are in it, and the registry computes the combinations that are open.
 
         Raises:
             Refusal: when gc has removed weights that the rest of the round reads, versions have no average, or work is
@@ -90,15 +109,32 @@ class Conductor:
             self._foretell(found)
             self._say_what_is_used()
             self._refuse_removed()
-            if not found.combinations:
-                return found
             try:
-                for work_id, combination in found.combinations.items():
-                    message = f"{combination.purpose} of {len(combination.parents)} for round {self.round.name}"
-                    self.facts[work_id] = self._registry.work.combine(combination, self.round.id, message)
+                made = self._combining.look(found.combinations)
             except Refusal:
                 if not self._forget_retracted():  # a parent that was retracted a moment ago is asked for again
                     raise
+                continue
+            if not made:
+                return found
+            self.facts.update(made)
+
+    def _combined(self, combination: Combination) -> Result:
+        message = f"{combination.purpose} of {len(combination.parents)} for round {self.round.name}"
+        return self._registry.work.combine(combination, self.round.id, message)
+
+    @property
+    def combining(self) -> Collection[Future[Result]]:
+        """The combinations that the registry computes now, or will next."""
+        return self._combining.under_way
+
+    def wait(self, seconds: float) -> None:
+        """Sleep for so long, or until a combination is there."""
+        self._combining.wait(seconds)
+
+    def close(self) -> None:
+        """Have no more combinations computed."""
+        self._combining.close()
 
     def gather(self) -> Plan:
         """The plan as of now, from what the registry knows; nothing is changed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,8 +111,9 @@ def rehearse_all(
     rounds = [request(each, registry, fresh) for each in settings]
     for round in rounds:
         registry.rounds.move_round(round.id, ["requested"], "running")
-    conductors = [Conductor.of(registry.rounds.round(round.id), registry) for round in rounds]
-    with process_pool(workers, _open_stage, (stage,)) as pool:
+    averages = ThreadPoolExecutor(1, thread_name_prefix="combining")  # of all rounds, one after the other
+    conductors = [Conductor.of(registry.rounds.round(round.id), registry, executor=averages) for round in rounds]
+    with averages, process_pool(workers, _open_stage, (stage,)) as pool:
         try:
             _until_done(conductors, pool, workers, told)
             endings = [conductor.ending(conductor.gather()) for conductor in conductors]
@@ -122,6 +123,9 @@ def rehearse_all(
             for round in rounds:
                 registry.rounds.move_round(round.id, ["running"], "failed", reason)
             raise
+        finally:
+            for conductor in conductors:
+                conductor.close()
     for round, ending in zip(rounds, endings, strict=True):
         registry.rounds.move_round(round.id, ["running"], "done", ending)
     return rounds
@@ -153,10 +157,11 @@ def _until_done(
                 break
             if work_id not in under_way.values():
                 under_way[pool.submit(_work, order.to_json())] = work_id
-        if not under_way:
+        pending: set[Future[Any]] = {*under_way, *(future for one in conductors for future in one.combining)}
+        if not pending:
             return
-        finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
-        for future in finished:
+        wait(pending, return_when=FIRST_COMPLETED)
+        for future in [future for future in under_way if future.done()]:
             del under_way[future]
             answered, words = _result(future)
             hint = Hint.from_json(answered)

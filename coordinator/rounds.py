@@ -112,17 +112,23 @@ class RoundRunner:
 
     def run(self) -> None:
         """Go round until the plan is done, the round is cancelled, or it cannot be finished."""
-        while True:
-            try:
-                if self._turn():
-                    return
-            except Unreachable as error:
-                _log.warning("%s; waiting for it", error)
-                time.sleep(1)
-            except (Refusal, Misconfigured) as error:
-                self._registry.rounds.move_round(self.round.id, ["running", "cancelling"], "failed", str(error))
-                raise
-            time.sleep(POLL_SECONDS)
+        try:
+            while not self._turned():
+                self._conductor.wait(POLL_SECONDS)
+        finally:
+            self._conductor.close()
+
+    def _turned(self) -> bool:
+        """One turn, which may find that the registry does not answer; True when the round is over."""
+        try:
+            return self._turn()
+        except Unreachable as error:
+            _log.warning("%s; waiting for it", error)
+            time.sleep(1)
+            return False
+        except (Refusal, Misconfigured) as error:
+            self._registry.rounds.move_round(self.round.id, ["running", "cancelling"], "failed", str(error))
+            raise
 
     def _turn(self) -> bool:
         """One turn; True when the round is over."""
@@ -168,9 +174,9 @@ class RoundRunner:
             self._messages[message] = Sent(node, nodes[node], work_id, time.monotonic(), orders[work_id])
         undoable = stranded(plan.orders, failures.left(offers), nodes, barred)
         if self._conductor.closing:
-            return self._close(plan, plan.orders.keys() == undoable)
+            return self._close(plan, plan.orders.keys() == undoable and not plan.combinations)
         refused = undoable - stranded(plan.orders, offers, nodes)
-        at_work = self._messages or leased.keys() & plan.orders.keys()
+        at_work = self._messages or leased.keys() & plan.orders.keys() or plan.combinations
         self._give_up(plan, refused, offers, at_rest=plan.orders.keys() == undoable and not at_work)
         return False
 

@@ -1,7 +1,9 @@
 """One round in progress against a registry in memory: when it closes, what a finished one shows, what a look costs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,8 +101,21 @@ def record(round: Round, state: RoundState, changed: float) -> RoundRecord:
     return RoundRecord(id=round.id, name=round.name, spec=spec, state=state, created=0.0, changed=changed)
 
 
+class Inline(Executor):
+    """An executor that does at once what it is given."""
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(*arguments, **named))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
 def conduct(round: Round, memory: Memory, state: RoundState, changed: float, now: float) -> Conductor:
-    return Conductor.of(record(round, state, changed), registry_of(memory), clock=lambda: now)
+    """A conductor whose combinations are there when it has asked for them."""
+    return Conductor.of(record(round, state, changed), registry_of(memory), clock=lambda: now, executor=Inline())
 
 
 def soup(min_runs: int | None = None, deadline: float | None = 60.0) -> Round:
@@ -298,7 +313,7 @@ def test_a_round_of_an_earlier_revision_shows_its_answers_and_asks_for_no_more()
 
 
 def conductor(round: Round, registry: Memory) -> Conductor:
-    return Conductor(round, registry_of(registry), 0.0, clock=lambda: 0.0)
+    return Conductor(round, registry_of(registry), 0.0, clock=lambda: 0.0, executor=Inline())
 
 
 def holder(node: str, round: Round) -> Offer:

@@ -1,7 +1,7 @@
 """Advances one round against a registry, whoever does the work: the part that federation and rehearsal share.
 
 It holds the facts of one round (a few hundred bytes a question), asks the registry for answers that are new, has
-versions combined where their bytes are, and says what is open. It does not wait for combinations (`combining`). Its
+versions combined where their bytes are, and says what is open. It does not wait for combinations (`combiner`). Its
 memory does not grow with the model.
 """
 
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Executor, Future
 
-from coordinator.combining import Combining
+from coordinator.combiner import Combiner
 from coordinator.disk import removed
 from coordinator.matching import can_do
 from ratatouille.errors import Refusal
@@ -69,7 +69,7 @@ class Conductor:
         """Versions that the registry knows this round to build on."""
         self._found: tuple[tuple[int, int, bool, frozenset[str]], Plan] | None = None
         self._foreseen: tuple[tuple[int, frozenset[str]], Forecast] | None = None
-        self._combining = Combining(self._combined, executor)
+        self._combiner = Combiner(self._combined, executor)
 
     @classmethod
     def of(
@@ -110,7 +110,7 @@ class Conductor:
             self._say_what_is_used()
             self._refuse_removed()
             try:
-                made = self._combining.look(found.combinations)
+                made = self._combiner.look(found.combinations)
             except Refusal:
                 if not self._forget_retracted():  # a parent that was retracted a moment ago is asked for again
                     raise
@@ -124,17 +124,17 @@ class Conductor:
         return self._registry.work.combine(combination, self.round.id, message)
 
     @property
-    def combining(self) -> Collection[Future[Result]]:
+    def pending_combinations(self) -> Collection[Future[Result]]:
         """The combinations that the registry computes now, or will next."""
-        return self._combining.under_way
+        return self._combiner.under_way
 
     def wait(self, seconds: float) -> None:
         """Sleep for so long, or until a combination is there."""
-        self._combining.wait(seconds)
+        self._combiner.wait(seconds)
 
     def close(self) -> None:
         """Have no more combinations computed."""
-        self._combining.close()
+        self._combiner.close()
 
     def gather(self) -> Plan:
         """The plan as of now, from what the registry knows; nothing is changed."""

@@ -157,7 +157,7 @@ def _until_done(
                 break
             if work_id not in under_way.values():
                 under_way[pool.submit(_work, order.to_json())] = work_id
-        pending: set[Future[Any]] = {*under_way, *(future for one in conductors for future in one.combining)}
+        pending: set[Future[Any]] = {*under_way, *(future for one in conductors for future in one.pending_combinations)}
         if not pending:
             return
         wait(pending, return_when=FIRST_COMPLETED)

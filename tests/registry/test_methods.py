@@ -15,13 +15,13 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent, Rule, Version
 from ratatouille.record import sha256
 from ratatouille.weights.canonical import Array, encode
-from registry.audit.walk import audit
+from registry.callers.walk import audit
 from registry.contributions.ledger import enter_blob, enter_version
-from registry.parcels.entering import enter
-from registry.parcels.export import export
+from registry.exports.bundles.entering import enter
+from registry.exports.bundles.export import export
 from registry.records import Portable, Result
 from registry.services.local import LocalRegistry
-from tests.registry.parcels.forged import forge
+from tests.registry.exports.bundles.forged import forge
 from tests.registry.seasons import direct
 from tests.registry.world import NETWORK, PETS, World, featurizer, head
 

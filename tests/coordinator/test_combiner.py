@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import pytest
 
-from coordinator.combining import Combining
+from coordinator.combiner import Combiner
 from coordinator.conductor import Conductor
 from coordinator.dispatch import Dispatch
 from coordinator.rounds import RoundRunner
@@ -22,11 +22,12 @@ from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
 from registry.asked import look
-from registry.audit.walk import audit
-from registry.services.local import LocalRegistry
+from registry.callers.walk import audit
 from registry.records import Result
+from registry.services.local import LocalRegistry
 from tests.coordinator.test_conductor import Memory, record, soup, trainings
 from tests.coordinator.test_rounds import Books, Lane
+from tests.memory import registry_of
 from tests.ratatouille.recipes.simulation import a_round, name
 from tests.registry.world import World
 
@@ -74,62 +75,62 @@ def until(met: Callable[[], object], seconds: float = 20.0) -> Any:
 
 
 def test_a_look_never_waits_and_each_question_is_begun_once(slow: Slow) -> None:
-    combining, asked = Combining(slow), questions(1, 2)
+    combiner, asked = Combiner(slow), questions(1, 2)
     for _ in range(3):
-        assert combining.look(asked) == {}
+        assert combiner.look(asked) == {}
     assert slow.begun.wait(20)
     assert slow.made == list(asked)[:1], "one at a time"
     slow.let.set()
     found: dict[str, Result] = {}
     while len(found) < 2:
-        combining.wait(1)
-        found |= combining.look({id: one for id, one in asked.items() if id not in found})
+        combiner.wait(1)
+        found |= combiner.look({id: one for id, one in asked.items() if id not in found})
     assert found.keys() == asked.keys()
     assert slow.made == list(asked)
-    assert not combining.under_way
+    assert not combiner.under_way
 
 
 def test_a_wait_ends_with_the_combination(slow: Slow) -> None:
-    combining = Combining(slow)
-    combining.look(questions(1))
+    combiner = Combiner(slow)
+    combiner.look(questions(1))
     began = time.monotonic()
-    combining.wait(0.1)
+    combiner.wait(0.1)
     assert 0.1 <= time.monotonic() - began < 20
     threading.Timer(0.1, slow.let.set).start()
-    combining.wait(60)
+    combiner.wait(60)
     assert time.monotonic() - began < 30
-    assert combining.look(questions(1))
+    assert combiner.look(questions(1))
 
 
 def test_what_is_open_no_more_is_neither_begun_nor_heard_of(slow: Slow) -> None:
-    combining = Combining(slow)
+    combiner = Combiner(slow)
     slow.error = Refusal("a parent was retracted a moment ago")
-    combining.look(questions(1, 2, 3))
+    combiner.look(questions(1, 2, 3))
     assert slow.begun.wait(20)
-    combining.look(questions(3))
+    combiner.look(questions(3))
     slow.let.set()
     with pytest.raises(Refusal, match="a moment ago"):
-        until(lambda: combining.look(questions(3)))
+        until(lambda: combiner.look(questions(3)))
     assert slow.made == [question(1).work_id, question(3).work_id]
 
 
 @pytest.mark.parametrize("error", [Refusal("buffer mean differs"), Unreachable("no room")])
 def test_an_error_is_raised_once_and_the_question_is_begun_again(slow: Slow, error: Exception) -> None:
-    combining = Combining(slow)
+    combiner = Combiner(slow)
     slow.error = error
     slow.let.set()
     with pytest.raises(type(error), match=str(error)):
-        until(lambda: combining.look(questions(1)))
+        until(lambda: combiner.look(questions(1)))
     slow.error = None
-    assert until(lambda: combining.look(questions(1)))
+    assert until(lambda: combiner.look(questions(1)))
 
 
 def test_after_the_end_nothing_more_is_made_and_what_is_being_made_stops(slow: Slow) -> None:
-    combining = Combining(slow)
-    combining.look(questions(1, 2))
+    combiner = Combiner(slow)
+    combiner.look(questions(1, 2))
     assert slow.begun.wait(20)
-    first = next(iter(combining.under_way))
-    combining.close()
+    first = next(iter(combiner.under_way))
+    combiner.close()
     assert until(first.done)
     assert first.exception() is not None
     assert slow.made == [question(1).work_id]
@@ -232,7 +233,7 @@ import os, signal, sys
 from pathlib import Path
 from ratatouille.exchange.version import Combination
 from ratatouille.weights import combine
-from coordinator.combining import Combining
+from coordinator.combiner import Combiner
 from registry.services.local import LocalRegistry
 registry = LocalRegistry(Path(sys.argv[1]))
 asked = Combination.from_json(Path(sys.argv[2]).read_bytes())
@@ -240,10 +241,10 @@ before = combine.header
 def dies(tensors):
     os.kill(os.getpid(), signal.SIGKILL)
 combine.header = dies
-combining = Combining(registry.work.combine)
+combiner = Combiner(registry.work.combine)
 while True:
-    combining.look({asked.work_id: asked})
-    combining.wait(1)
+    combiner.look({asked.work_id: asked})
+    combiner.wait(1)
 """
 
 
@@ -261,8 +262,8 @@ def test_a_coordinator_that_is_killed_while_it_combines_loses_nothing(tmp_path: 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert registry.work.results([asked.work_id]) == {}
-    combining = Combining(registry.work.combine)
-    found = until(lambda: combining.look({asked.work_id: asked}))
+    combiner = Combiner(registry.work.combine)
+    found = until(lambda: combiner.look({asked.work_id: asked}))
     assert registry.versions.verify(str(found[asked.work_id].version)).ok
     whole = audit(registry)
     assert whole.ok, whole.findings

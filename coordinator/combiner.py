@@ -16,8 +16,8 @@ from registry.asked import asked
 from registry.records import Result
 
 
-class Combining:
-    """The combinations of one round that are under way."""
+class Combiner:
+    """Has the registry compute the combinations of one round, one after the other."""
 
     def __init__(self, make: Callable[[Combination], Result], executor: Executor | None = None) -> None:
         """`make` has the registry answer one; without an executor there is a thread of its own, once it is needed."""

@@ -25,7 +25,7 @@ from coordinator.benchmark.pages import write
 from coordinator.benchmark.running import Bench, Cost
 from coordinator.benchmark.suite import Planned, Suite
 from coordinator.settings import RoundSettings
-from ratatouille.analysis import draw_selection, plots
+from ratatouille.analysis import drawings, plots
 from ratatouille.analysis.benchmark import Line, Summary, paired_differences
 from ratatouille.analysis.joint import Interval
 from ratatouille.analysis.selection import Choice, Network, Selection, finished, table
@@ -140,7 +140,7 @@ def main() -> None:
     recorded = Recorded(folder / "selection.csv")
     found = selection(recorded)
     write_whole(folder / "selection.csv", [table(found).csv().encode()])
-    write_whole(folder / "selection.png", [plots.files(draw_selection.draw(found))["figure.png"]])
+    write_whole(folder / "selection.png", [plots.files(drawings.selection(found))["figure.png"]])
     document = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     chosen = recorded.held_out[recorded.chosen(recorded.of("inter_training"))]
     summaries = [corrected(Summary.model_validate(one), chosen) for one in document["summaries"]]

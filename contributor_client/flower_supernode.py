@@ -25,8 +25,7 @@ from flwr.supernode import fleet_http_connection, start_client_internal
 from flwr.supernode import main as flower_api
 from flwr.supernode.cli import flower_supernode
 
-from contributor_client.lane_client import LANE, noting_client
-from contributor_client.lane_state import LaneFile
+from contributor_client.lane_state import LANE, LaneFile, noting_client
 from ratatouille.printable import PrintableFilter
 from ratatouille.processes.guard import Guard, Rules
 from ratatouille.processes.secret import Secret

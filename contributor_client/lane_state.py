@@ -1,7 +1,8 @@
 """State of a node's work lane: a small file that the SuperNode writes and the node reads.
 
-The SuperNode asks the coordinator for messages every few seconds and sends a sign of life every twenty; each answer,
-and each failure, is noted here. The node reads it to say whether orders can reach it.
+The SuperNode asks the coordinator for messages every few seconds and sends a sign of life every twenty; its client
+notes each answer and each failure in the file. The node reads it to say whether orders can reach it. Flower is imported
+when `noting_client` is called: the node's own process needs the name of the variable only.
 """
 
 from __future__ import annotations
@@ -12,7 +13,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+LANE = "RATATOUILLE_LANE"
+"""The environment variable that names the file with the lane's state."""
+_STEADY_CALLS = ("/v1/fleet/activate-node", "/v1/fleet/pull-messages", "/v1/fleet/send-node-heartbeat")
+"""Calls that a coordinator who knows this node never refuses; others it may, such as a reply to a run that is over."""
 FRESH_SECONDS = 60.0
 """An answer counts for so long: at work there is one about every twenty seconds."""
 _NOTE_SECONDS = 1.0
@@ -68,3 +74,37 @@ class LaneFile:
         temporary = self._path.with_suffix(f".{os.getpid()}")
         temporary.write_text(json.dumps({"answered": state.answered, "problem": state.problem}), encoding="utf-8")
         temporary.replace(self._path)
+
+
+def noting_client(lane: LaneFile, back: Callable[[], None]) -> type[Any]:
+    """A class for Flower's `FleetHttpClient`; `back` is called when an answer comes after a failure."""
+    import httpx
+    from flwr.supernode.fleet_http_client import FleetHttpClient
+
+    class NotingClient(FleetHttpClient):
+        failing = False
+
+        def _unary_unary(self, *, path: str, **more: Any) -> Any:
+            try:
+                response = super()._unary_unary(path=path, **more)
+            except httpx.HTTPStatusError as error:
+                if path in _STEADY_CALLS:
+                    self._failed(f"what answers there refuses (HTTP {error.response.status_code})")
+                raise
+            except httpx.TransportError as error:
+                self._failed(f"it cannot be reached ({type(error).__name__})")
+                raise
+            except Exception:
+                self._failed("what answers there is no SuperLink of this kind")
+                raise
+            lane.answer()
+            if NotingClient.failing:
+                NotingClient.failing = False
+                back()
+            return response
+
+        def _failed(self, problem: str) -> None:
+            NotingClient.failing = True
+            lane.fail(problem)
+
+    return NotingClient

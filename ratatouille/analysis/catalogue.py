@@ -10,10 +10,7 @@ from ratatouille.analysis import (
     auxiliaries,
     connectivity,
     diversity,
-    draw_auxiliaries,
-    draw_connectivity,
-    draw_diversity,
-    draw_selection,
+    drawings,
     selection,
 )
 from ratatouille.analysis.table import Table
@@ -36,21 +33,21 @@ ANALYSES = {
     "connectivity": Analysis(
         lambda round, plan: connectivity.connectivity(plan.studies["connectivity"], round.target),
         connectivity.table,
-        draw_connectivity.draw,
+        drawings.connectivity,
     ),
     "diversity": Analysis(
         lambda round, plan: diversity.diversity(plan.studies["diversity"], round.metric),
         diversity.table,
-        draw_diversity.draw,
+        drawings.diversity,
     ),
     "auxiliaries": Analysis(
         lambda round, plan: auxiliaries.auxiliaries(plan.studies["auxiliaries"], round.metric, round.protocol.runs),
         auxiliaries.table,
-        draw_auxiliaries.draw,
+        drawings.auxiliaries,
     ),
     "selection": Analysis(
         lambda round, plan: selection.selection(plan.studies["selection"], plan.outcomes, round.metric),
         selection.table,
-        draw_selection.draw,
+        drawings.selection,
     ),
 }

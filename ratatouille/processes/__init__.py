@@ -1,17 +1,16 @@
 """Child processes that a service owns: started, watched, restarted, and ended with it.
 
 `child` supervises one program; `tether` is the small process between us and it, which ends the whole family when we
-die, even by kill -9; `signals` ends a service in order, and `pools` a pool of processes at once; `ports` finds and
-waits for addresses; `scripts` finds the commands of this installation; `secret` and `guard` keep strangers out of what
-children serve, `throttle` keeps them from filling logs; `owner` ends a process that nobody waits for any more;
-`locks` are files that one process holds for itself. Nothing here knows what the programs do.
+die, even by kill -9; `signals` ends a service in order, and a process whose owner is gone; `pools` ends a pool of
+processes at once; `ports` finds and waits for addresses; `scripts` finds the commands of this installation; `secret`
+and `guard` keep strangers out of what children serve, `throttle` keeps them from filling logs; `locks` are files that
+one process holds for itself. Nothing here knows what the programs do.
 """
 
 from ratatouille.processes.child import Child, Program, stop_all
-from ratatouille.processes.owner import end_with_owner
 from ratatouille.processes.ports import free_port, refuse_taken_port, wait_for_url
 from ratatouille.processes.scripts import environment_with_scripts, module, script
-from ratatouille.processes.signals import stop_on_signals
+from ratatouille.processes.signals import end_with_owner, stop_on_signals
 
 __all__ = [
     "Child",

@@ -1,4 +1,6 @@
-"""Signals that ask a service to end: they set an event, and after a stated time the process is ended by force.
+"""When a process ends: on signals that ask for it, after a stated time by force, and with the process that owns it.
+
+Signals that ask a service to end set an event.
 
 A handler that sets the event itself can wait for ever: `Event.set` takes a lock, and the main thread, in which Python
 runs handlers, may hold it just then inside of `Event.wait`. Logging has locks too. So the handlers here do nothing.
@@ -17,6 +19,7 @@ import time
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """What asks a service to end: `kill`, Ctrl-C, and a terminal that was closed."""
 _NUMBERS = frozenset(int(number) for number in ENDING)
+_LOOK_SECONDS = 0.5
 
 
 def stop_on_signals(seconds: float) -> threading.Event:
@@ -52,6 +55,14 @@ def leave_signals_to_owner() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+def end_with_owner(owner: int) -> None:
+    """End this process, at once and with code 1, soon after its parent is no longer the process `owner`.
+
+    An owner that is killed lets nobody tidy up, and a process in a session of its own hears nothing of the terminal.
+    """
+    threading.Thread(target=_watch, args=(owner,), daemon=True).start()
+
+
 def _nothing(*_: object) -> None:
     """A handler must exist, so that the interpreter writes into the pipe and the default action does not happen."""
 
@@ -63,4 +74,10 @@ def _listen(reading: int, stop: threading.Event, seconds: float) -> None:
     time.sleep(seconds)
     sentence = f"process {os.getpid()} did not end within {seconds:.0f} seconds; it is ended by force\n"
     os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, sentence.encode())
+    os._exit(1)
+
+
+def _watch(owner: int) -> None:
+    while os.getppid() == owner:
+        time.sleep(_LOOK_SECONDS)
     os._exit(1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ratatouille.analysis.connectivity import ORDERS, connectivity, side, table
-from ratatouille.analysis.draw_connectivity import fit
+from ratatouille.analysis.drawings import fit
 from ratatouille.recipes.counting import Counted
 from ratatouille.recipes.outcome import Candidate
 from ratatouille.recipes.plan import plan

@@ -5,18 +5,14 @@ What the tensors are, and whether they fit, is for `whole`. Pickles are never op
 
 from __future__ import annotations
 
-import json
-import math
-import os
 from collections.abc import Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from safetensors import SafetensorError, safe_open
 
 from ratatouille.errors import Refusal
-from ratatouille.weights.canonical import LARGEST_HEADER, NUMPY, Array
+from ratatouille.weights.canonical import LARGEST_HEADER, Array
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".tar")
 
@@ -36,13 +32,19 @@ class Container(Mapping[str, Array]):
         if not path.is_file():
             raise Refusal(f"there is no file '{path}'; give a safetensors file, or the folder of a model")
         try:
-            self._places = dict(_places(path))
-        except (OSError, ValueError, RecursionError) as error:
+            with path.open("rb") as file:
+                if int.from_bytes(file.read(8), "little") > LARGEST_HEADER:
+                    raise ValueError("its header is too large")
+            with safe_open(path, framework="numpy") as file:  # which sees that the tensors fill the file, without gaps
+                slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
+                self.kinds = {name: (one.get_dtype(), tuple(one.get_shape())) for name, one in slices.items()}
+                """Type and shape of each tensor."""
+        except (OSError, ValueError, SafetensorError) as error:
             raise Refusal(
                 f"'{path}' cannot be read as a safetensors file: {error}; save the weights with safetensors"
             ) from error
-        self.kinds = {name: (place.dtype, place.shape) for name, place in self._places.items()}
-        """Type and shape of each tensor."""
+        self._names = {name: name for name in self.kinds}
+        """For each tensor its name in the file."""
 
     @property
     def what(self) -> str:
@@ -55,25 +57,24 @@ class Container(Mapping[str, Array]):
         Raises:
             Refusal: when two tensors would get the same name.
         """
-        places: dict[str, _Place] = {}
-        for name, place in self._places.items():
+        names: dict[str, str] = {}
+        for name, inside in self._names.items():
             short = name.removeprefix(prefix)
-            if short in places:
+            if short in names:
                 raise Refusal(
                     f"{self.what} holds {short[:80]!r} with and without {prefix!r} before it; keep one of them"
                 )
-            places[short] = place
+            names[short] = inside
         renamed = copy(self)
-        renamed._places = places
-        renamed.kinds = {name: (place.dtype, place.shape) for name, place in places.items()}
+        renamed._names = names
+        renamed.kinds = {name.removeprefix(prefix): kind for name, kind in self.kinds.items()}
         return renamed
 
     def __getitem__(self, name: str) -> Array:
-        place = self._places[name]
-        with self.path.open("rb") as file:  # read, not mapped: memory is that of one tensor
-            file.seek(place.offset)
-            data = file.read(place.length)
-        return np.frombuffer(data, NUMPY[place.dtype]).reshape(place.shape)
+        inside = self._names[name]
+        with safe_open(self.path, framework="numpy") as file:  # opened for one tensor, and memory is that of one
+            found: Array = file.get_tensor(inside)
+        return found
 
     def __contains__(self, name: object) -> bool:
         return name in self.kinds  # without reading the tensor
@@ -91,38 +92,3 @@ def pickled(path: Path) -> Refusal:
         f"'{path}' is a pickle, which can run anything when it is opened, so it is not; save the weights where they "
         "were made with safetensors.torch.save_file(model.state_dict(), 'model.safetensors')"
     )
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a tensor is in its file."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    offset: int
-    length: int
-
-
-def _places(path: Path) -> Iterator[tuple[str, _Place]]:
-    """The tensors that a file's header lists; raises ValueError for what is no safetensors file."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= LARGEST_HEADER:
-            raise ValueError("it has no header")
-        entries = json.loads(file.read(length))
-        behind = os.fstat(file.fileno()).st_size - 8 - length
-    if not isinstance(entries, dict):
-        raise ValueError("its header is no object")
-    for name, entry in entries.items():
-        if name == "__metadata__":
-            continue
-        match entry:
-            case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [int(first), int(last)]} if (
-                all(isinstance(one, int) and one >= 0 for one in shape) and 0 <= first <= last <= behind
-            ):
-                place = _Place(dtype, tuple(shape), 8 + length + first, last - first)
-            case _:
-                raise ValueError(f"its header does not say where tensor {name[:80]!r} is")
-        if dtype in NUMPY and math.prod(shape) * NUMPY[dtype].itemsize != place.length:
-            raise ValueError(f"its header gives tensor {name[:80]!r} another length than its shape has")
-        yield name, place

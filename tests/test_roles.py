@@ -54,7 +54,7 @@ def _run(command: list[str], home: Path) -> Called:
 
 
 def test_the_coordinators_environment_has_flower_and_a_database_and_no_torch(light: str, home: Path) -> None:
-    packages = ("flwr", "sqlalchemy", "alembic", "torch", "torchvision", "timm", "PIL", "matplotlib")
+    packages = ("flwr", "sqlalchemy", "alembic", "torch", "torchvision", "timm", "PIL", "matplotlib", "scipy")
     script = "import importlib.util, sys; print(*(name for name in sys.argv[1:] if importlib.util.find_spec(name)))"
     assert _run([light, "-P", "-c", script, *packages], home).out.split() == ["flwr", "sqlalchemy", "alembic"]
     called = _run([light, "-P", "-c", "import torch"], home)
@@ -180,7 +180,7 @@ sys.meta_path.insert(0, Refuse())
 from ratatouille.cli.main import main
 main()
 """
-ABSENT = {"sqlalchemy", "alembic", "flwr", "torch", "torchvision", "timm", "PIL", "matplotlib"}
+ABSENT = {"sqlalchemy", "alembic", "flwr", "torch", "torchvision", "timm", "PIL", "matplotlib", "scipy"}
 
 
 def _read(home: Path, *words: object) -> Called:

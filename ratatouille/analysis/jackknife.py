@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -29,20 +30,24 @@ Values = Sequence[Fraction] | Sequence[float]
 """What is ranked: exact scores, or anything measured."""
 
 
-def ranks(values: Values) -> list[float]:
-    """Ranks from 1; equal values share the mean of theirs."""
-    return [sum(other < one for other in values) + (sum(other == one for other in values) + 1) / 2 for one in values]
-
-
 def rank_correlation(x: Values, y: Values) -> Interval | None:
     """Spearman's with the 95 % interval of Bonett and Wright: tanh(atanh r ± 1.96 √((1 + r²/2) / (n − 3))).
 
     None for fewer than four points or where one side does not vary.
     """
-    found = correlation(ranks(x), ranks(y))
-    if found is None or len(x) < 4:
+    if len(x) < 4 or len(set(x)) < 2 or len(set(y)) < 2:
         return None
+    from scipy.stats import spearmanr  # takes half a second, which analyses of pairs need not wait for
+
+    found = float(spearmanr(_places(x), _places(y)).statistic)
     return _back(found, math.sqrt((1 + found**2 / 2) / (len(x) - 3)))
+
+
+def _places(values: Values) -> list[int]:
+    """The place of each value among the different ones: fractions are compared exactly, and equal ones stay equal."""
+    different: set[Any] = set(values)
+    place = {value: number for number, value in enumerate(sorted(different))}
+    return [place[value] for value in values]
 
 
 def correlation_over_pairs(pairs: Sequence[tuple[int, int]], x: Sequence[float], y: Sequence[float]) -> Interval | None:

@@ -54,6 +54,7 @@ _EXTRAS = {
     "sqlalchemy": "coordinator",
     "alembic": "coordinator",
     "PIL": "node",
+    "scipy": "node",
     "torch": "node",
     "torchvision": "node",
     "timm": "node",

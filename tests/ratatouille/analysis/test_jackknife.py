@@ -1,6 +1,7 @@
 """Correlations and their intervals."""
 
 import math
+from fractions import Fraction
 from itertools import combinations
 
 import numpy as np
@@ -10,7 +11,18 @@ from ratatouille.analysis import jackknife
 
 
 def test_ranks_of_equal_values_are_shared() -> None:
-    assert jackknife.ranks([3.0, 1.0, 3.0, 7.0]) == [2.5, 1.0, 2.5, 4.0]
+    found = jackknife.rank_correlation([3.0, 1.0, 3.0, 7.0], [2.0, 1.0, 3.0, 4.0])
+    assert found is not None
+    assert found.value == pytest.approx(4.5 / math.sqrt(4.5 * 5))  # Pearson's of 2.5, 1, 2.5, 4 and 2, 1, 3, 4
+
+
+def test_fractions_that_are_one_float_have_different_ranks() -> None:
+    third = Fraction(1, 3)
+    nearly = third + Fraction(1, 10**30)
+    assert float(third) == float(nearly)
+    found = jackknife.rank_correlation([third, nearly, Fraction(1), Fraction(2)], [1.0, 2.0, 3.0, 4.0])
+    assert found is not None
+    assert found.value == pytest.approx(1.0)
 
 
 def test_rank_correlation_by_hand() -> None:

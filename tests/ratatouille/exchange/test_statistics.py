@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from ratatouille.exchange.confusion import by_class
-from ratatouille.exchange.statistics import accuracy, balanced_accuracy, margin, mean_of
+from ratatouille.exchange.statistics import Z, accuracy, balanced_accuracy, margin, mean_of
 
 RARE = ((90, 0), (5, 5))
 """Ninety images of one class, ten of the other."""
@@ -28,3 +30,16 @@ def test_a_mean_over_domains_weighs_them_alike_and_its_variances_add() -> None:
     mean = mean_of([one, two])
     assert (mean.value, mean.images, mean.correct) == (0.65, 1010, 508)
     assert mean.margin == pytest.approx((one.margin**2 + two.margin**2) ** 0.5 / 2)
+
+
+@pytest.mark.parametrize(("correct", "images"), [(0, 5), (3, 5), (70, 100), (999, 1000)])
+def test_the_interval_without_numpy_is_that_of_scipy(correct: int, images: int) -> None:
+    from scipy.stats import binomtest, norm
+
+    assert pytest.approx(norm.ppf(0.975), abs=5e-5) == Z
+    seen, share = images + Z**2, (correct + Z**2 / 2) / (images + Z**2)
+    low, high = norm.interval(0.95, loc=share, scale=math.sqrt(share * (1 - share) / seen))
+    assert margin(correct, images) == pytest.approx((high - low) / 2, rel=1e-4)
+    wilson = binomtest(correct, images).proportion_ci(method="wilson")  # Agresti's and Coull's has the same middle
+    assert (wilson.low + wilson.high) / 2 == pytest.approx(share, abs=1e-4)
+    assert margin(correct, images) >= (wilson.high - wilson.low) / 2 - 1e-4

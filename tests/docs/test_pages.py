@@ -1,6 +1,7 @@
 """Pages hold together: links lead somewhere, and what they state of the code is so."""
 
 import re
+import tomllib
 from urllib.parse import urlsplit
 
 import pytest
@@ -87,6 +88,17 @@ def test_the_path_of_a_contribution_has_ten_hops_at_most_each_with_its_function(
     for _, _, function in hops:
         assert all(is_there(dotted) for dotted in re.findall(r"`([\w.]+)`", function))
         assert "`" in function
+
+
+def test_the_chains_of_imports_on_the_page_of_architecture_are_those_of_the_contracts() -> None:
+    contracts = tomllib.loads(text_of(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    layers = [[set(layer.split(" | ")) for layer in one["layers"]] for one in contracts if one["type"] == "layers"]
+    page = " ".join(text_of(ROOT / "docs" / "architecture.md").split())
+    chains = [chain.split(" → ") for chain in re.findall(r"`([\w| ]+(?: → [\w| ]+)+)`", page)]
+    assert len(chains) == len(layers)
+    for chain, contract in zip(chains, layers, strict=True):
+        places = [next(at for at, layer in enumerate(contract) if set(one.split(" | ")) <= layer) for one in chain]
+        assert places == sorted(set(places)), chain
 
 
 def test_the_index_leads_to_every_page() -> None:

@@ -9,11 +9,12 @@ from statistics import mean, stdev
 import numpy as np
 
 from ratatouille.analysis import jackknife
-from ratatouille.analysis.joint import Interval, Z, counts_of
+from ratatouille.analysis.joint import Interval, counts_of
 from ratatouille.analysis.pairs import SAME, Mean, PairOfRuns, mean_of, means_of_kinds, measured_pairs
 from ratatouille.analysis.report import measured
 from ratatouille.analysis.table import Cell, Column, Table, counted, points
 from ratatouille.exchange import exact
+from ratatouille.exchange.statistics import Z
 from ratatouille.recipes.counting import Averages, Counted
 from ratatouille.recipes.score import exact_score
 from ratatouille.recipes.study_diversity import Diversity as Asked

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ratatouille.analysis.joint import Interval, Z
+from ratatouille.analysis.joint import Interval
+from ratatouille.exchange.statistics import Z
 
 _LARGEST = 1 - 1e-9
 """A correlation of 1 has no Fisher transform."""

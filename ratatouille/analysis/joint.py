@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratatouille.exchange.receipt import Evaluation
+from ratatouille.exchange.statistics import Z
 from ratatouille.recipes.counting import Counted
 from ratatouille.record import Record
 
 Floats = NDArray[np.float64]
-Z = 1.96
-"""Half of a 95 % interval, in standard deviations."""
 
 
 class Interval(Record):

@@ -6,18 +6,15 @@ better; the others decide (McNemar), so the interval is narrower than two separa
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
 from ratatouille.analysis.report import Score, measured
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.receipt import Evaluation
+from ratatouille.exchange.statistics import ahead_on_same, mean_ahead
 from ratatouille.recipes.score import add
 from ratatouille.record import Record
-
-_Z = 1.96
 
 
 class OwnScore(Record):
@@ -65,10 +62,8 @@ def difference(
 ) -> Difference:
     """How far the first is ahead of the second.
 
-    With b images that only the first recognises and c that only the second does, of n, the difference is (b − c) / n.
-    Its interval is that of Agresti and Min (2005): as if one more image of each kind had spoken for half, so with
-    b + 1/2, c + 1/2 and n + 2 it is (b − c) / n ± z √(b + c − (b − c)² / n) / n. Balanced accuracy is the mean of this
-    over the classes that occur, and their variances add.
+    The interval is that of images which both have seen (`statistics.ahead_on_same`). Balanced accuracy is the mean of
+    this over the classes that occur, and their variances add.
 
     Args:
         first: for each image its class, and whether it was recognised.
@@ -80,11 +75,9 @@ def difference(
     strata: dict[str, list[int]] = defaultdict(list)
     for image, (label, right) in first.items():
         strata[str(label) if metric == "balanced_accuracy" else ""].append(right - second[image][1])
-    parts = [_part(signs) for signs in strata.values()]
-    value = float(sum((part[0] for part in parts), Fraction(0)) / len(parts))  # zero where they are level
-    centre = sum(part[1] for part in parts) / len(parts)
-    half = _Z * math.sqrt(sum(part[2] for part in parts)) / len(parts)
-    return Difference(value=value, low=centre - half, high=centre + half, images=len(first))
+    ahead = mean_ahead([ahead_on_same(signs.count(-1), signs.count(1), len(signs)) for signs in strata.values()])
+    low, high = ahead.interval
+    return Difference(value=ahead.value, low=low, high=high, images=len(first))
 
 
 def lead(names: Sequence[str], ahead: Sequence[Difference], metric: str) -> str:
@@ -123,13 +116,6 @@ def _score(domain: str | None, counts: Evaluation) -> OwnScore:
     return OwnScore(
         domain=domain, images=counts.count, correct=counts.correct, accuracy=accuracy, balanced_accuracy=balanced
     )
-
-
-def _part(signs: Sequence[int]) -> tuple[Fraction, float, float]:
-    """Difference, centre of its interval, and variance, from +1, −1 and 0 for each image."""
-    n, only_first, only_second = len(signs), signs.count(1) + 0.5, signs.count(-1) + 0.5
-    gap, seen = only_first - only_second, n + 2
-    return Fraction(sum(signs), n), gap / seen, (only_first + only_second - gap**2 / seen) / seen**2
 
 
 def _points(share: float) -> str:

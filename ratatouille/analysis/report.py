@@ -15,14 +15,12 @@ from typing import Annotated
 from pydantic import Field
 
 from ratatouille.exchange import exact
-from ratatouille.exchange.confusion import by_class
 from ratatouille.exchange.receipt import Evaluation
+from ratatouille.exchange.statistics import METRICS, mean_of
 from ratatouille.recipes.outcome import Candidate, Outcome
 from ratatouille.recipes.round import Round
 from ratatouille.recipes.score import by_domain, exact_score, score
 from ratatouille.record import Digest, Name, Record
-
-_Z = 1.96
 
 
 class Score(Record):
@@ -109,30 +107,10 @@ def report(
 def measured(evaluations: Sequence[Evaluation] | None, metric: str, slice_: str = "all") -> Score | None:
     """Score and margin of some counts; None where nothing was counted."""
     domains = by_domain(evaluations or (), slice_)
-    share = exact.mean(counts.exact(metric) for counts in domains)
-    if share is None:
+    if not domains:
         return None
-    return Score(
-        value=float(share),
-        fraction=str(share),
-        margin=_Z * math.sqrt(sum(_variance(counts, metric) for counts in domains)) / len(domains),
-        images=sum(counts.count for counts in domains),
-    )
-
-
-def _variance(counts: Evaluation, metric: str) -> float:
-    """Variance of a domain's metric over images; balanced accuracy is a mean of one share for each class there is."""
-    if metric != "balanced_accuracy":
-        return _variance_of_share(counts.correct, counts.count)
-    classes = [(correct, images) for correct, images in by_class(counts.confusion) if images]
-    return sum(_variance_of_share(correct, images) for correct, images in classes) / len(classes) ** 2
-
-
-def _variance_of_share(correct: int, images: int) -> float:
-    """Agresti and Coull: as if z² more images had been seen, half of them classified correctly."""
-    seen = images + _Z**2
-    share = (correct + _Z**2 / 2) / seen
-    return share * (1 - share) / seen
+    found = mean_of([METRICS[metric](counts.confusion) for counts in domains])
+    return Score(value=found.value, fraction=str(found.share), margin=found.margin, images=found.images)
 
 
 def verdict(rows: Sequence[Row]) -> str:

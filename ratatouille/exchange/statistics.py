@@ -81,10 +81,16 @@ def mean_of(domains: Sequence[Counted]) -> Counted:
 class Ahead:
     """How far the second of two networks is ahead of the first."""
 
-    value: float
+    share: Fraction
+    """The difference of the two shares, exactly."""
     centre: float
     """The middle of the interval, which is drawn towards zero."""
     variance: float
+
+    @property
+    def value(self) -> float:
+        """The float nearest to the difference; zero where they are level."""
+        return float(self.share)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -99,7 +105,7 @@ def ahead_on_others(first: tuple[int, int], second: tuple[int, int]) -> Ahead:
     On the same images this interval is too wide, as far as the two networks are right on the same ones.
     """
     (p, p_variance), (q, q_variance) = _agresti_caffo(*first), _agresti_caffo(*second)
-    return Ahead(second[0] / second[1] - first[0] / first[1], q - p, p_variance + q_variance)
+    return Ahead(Fraction(*second) - Fraction(*first), q - p, p_variance + q_variance)
 
 
 def ahead_on_same(only_first: int, only_second: int, images: int) -> Ahead:
@@ -109,13 +115,13 @@ def ahead_on_same(only_first: int, only_second: int, images: int) -> Ahead:
     and n + 2.
     """
     b, c, n = only_first + 0.5, only_second + 0.5, images + 2
-    return Ahead((c - b) / images, (c - b) / n, (b + c - (c - b) ** 2 / n) / n**2)
+    return Ahead(Fraction(only_second - only_first, images), (c - b) / n, (b + c - (c - b) ** 2 / n) / n**2)
 
 
 def mean_ahead(strata: Sequence[Ahead]) -> Ahead:
     """The mean over classes or domains, which have different images."""
     return Ahead(
-        sum(one.value for one in strata) / len(strata),
+        sum((one.share for one in strata), Fraction(0)) / len(strata),
         sum(one.centre for one in strata) / len(strata),
         sum(one.variance for one in strata) / len(strata) ** 2,
     )

@@ -21,7 +21,7 @@ from ratatouille.weights import canonical
 from ratatouille.weights.canonical import Array, open_part
 from ratatouille.weights.configuration import CONFIG
 from ratatouille.weights.whole import put_together
-from registry.callers.ancestors import members, origins, trained_size
+from registry.callers.ancestors import origins, trained_size
 from registry.exports.folders.card import Facts, card
 from registry.exports.folders.pulled import STATEMENT, WEIGHTS, Statement, read_pulled
 from registry.presentation.scores import score_lines
@@ -183,7 +183,7 @@ def _facts(registry: Registry, name: str, statement: Statement, details: Details
         name=name,
         statement=statement,
         entry=details.entry,
-        members=members(lineage),
+        members=registry.versions.contributions(details.entry.id),
         origins=origins(lineage),
         scores=score_lines(details.evaluations),
     )

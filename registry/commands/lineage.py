@@ -15,6 +15,7 @@ from registry.commands.ancestry import dot_of, tree_of
 from registry.commands.opened import opened
 from registry.commands.read import Revision
 from registry.presentation import history
+from registry.presentation.shares import total_share
 from registry.records import Contribution
 
 
@@ -55,7 +56,7 @@ def _show_contributions(found: Sequence[Contribution], as_json: bool) -> None:
     people: dict[str, list[Contribution]] = {}
     for one in found:
         people.setdefault(history.contributor(one.entry) if one.entry.node else "the registry", []).append(one)
-    totals = sorted(((name, _total(ones), len(ones)) for name, ones in people.items()), key=lambda row: -row[1])
+    totals = sorted(((name, total_share(ones), len(ones)) for name, ones in people.items()), key=lambda row: -row[1])
     if as_json:
         by = [{"contributor": name, "share": float(share), "versions": count} for name, share, count in totals]
         output.print_json({"contributions": output.plain(found), "contributors": by})
@@ -75,12 +76,6 @@ def _show_contributions(found: Sequence[Contribution], as_json: bool) -> None:
     output.print_table(columns, rows)
     lines = [(name, _said(share), output.percent(float(share)), str(count)) for name, share, count in totals]
     output.print_table(("contributor", "share", "%", "versions"), lines, title="By contributor")
-
-
-def _total(found: Sequence[Contribution]) -> Fraction | float:
-    """The sum of shares, exact where all of them are."""
-    exact = [Fraction(one.exact) for one in found if one.exact is not None]
-    return sum(exact, Fraction()) if len(exact) == len(found) else sum(one.share for one in found)
 
 
 def _said(share: Fraction | float) -> str:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from ratatouille.record import Record
+from registry.presentation.shares import total_share
 from registry.records import Contribution
 from registry.web.brief import Brief, brief
 
@@ -59,7 +60,7 @@ def shares(contributions: Sequence[Contribution], ancestors: Mapping[str, Brief]
     ]
     near = {one.version.id for one in members}
     back = [one for one in ancestors.values() if one.rule != "combine" and one.id not in near]
-    contributors = grouped([(one.version, one.share) for one in members])
+    contributors = grouped([(brief(one.entry), one) for one in contributions])
     known = {one.node for one in contributors}
     return Shares(
         members=tuple(members),
@@ -68,20 +69,17 @@ def shares(contributions: Sequence[Contribution], ancestors: Mapping[str, Brief]
     )
 
 
-def grouped(parts: Sequence[tuple[Brief, float | None]]) -> tuple[Part, ...]:
-    """Shares added up by key, the largest first."""
+def grouped(parts: Sequence[tuple[Brief, Contribution | None]]) -> tuple[Part, ...]:
+    """Shares added up by key, the largest first; a version without a contribution stands further back."""
     names: dict[str | None, str] = {}
-    sums: dict[str | None, list[float | None]] = defaultdict(list)
-    for version, share in parts:
+    found: dict[str | None, list[Contribution | None]] = defaultdict(list)
+    for version, contribution in parts:
         names.setdefault(version.node, version.by)
-        sums[version.node].append(share)
-    rows = [
-        Part(
-            name=names[node],
-            node=node,
-            share=None if None in values else sum(value or 0.0 for value in values),
-            versions=len(values),
-        )
-        for node, values in sums.items()
-    ]
+        found[version.node].append(contribution)
+    rows = [Part(name=names[node], node=node, share=_sum(ones), versions=len(ones)) for node, ones in found.items()]
     return tuple(sorted(rows, key=lambda one: (-(one.share or 0.0), one.name)))
+
+
+def _sum(found: Sequence[Contribution | None]) -> float | None:
+    known = [one for one in found if one is not None]
+    return float(total_share(known)) if len(known) == len(found) else None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ratatouille.exchange.version import Combination, Parent
-from registry.callers.ancestors import members, origins, trained_size
+from registry.callers.ancestors import origins, trained_size
 from registry.exports.folders.importing import push_parts, read_checkpoint
 from registry.records import Result
 from tests.registry.checkpoint import saved
@@ -21,7 +21,7 @@ def mixed(world: World, *parts: tuple[Result, int | float]) -> Result:
 
 
 def shares(world: World, result: Result) -> dict[str, float]:
-    found = members(world.registry.versions.lineage(str(result.version)))
+    found = world.registry.versions.contributions(str(result.version))
     return {one.entry.id: one.share for one in found}
 
 

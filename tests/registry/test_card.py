@@ -7,10 +7,11 @@ import re
 import pytest
 
 from ratatouille.exchange.version import Combination, Parent
-from registry.callers.ancestors import Member, members, origins
+from registry.callers.ancestors import origins
 from registry.exports.folders.card import MOST_ROWS, Facts, card, escaped
 from registry.exports.folders.pulled import Statement
 from registry.presentation.scores import score_lines
+from registry.records import Contribution
 from tests.registry.commands.conftest import make_world
 from tests.registry.world import NETWORK, PETS
 
@@ -41,7 +42,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
         name="pets",
         statement=statement,
         entry=details.entry,
-        members=members(lineage),
+        members=world.registry.versions.contributions("stable"),
         origins=origins(lineage),
         scores=score_lines(details.evaluations),
     )
@@ -90,7 +91,7 @@ def test_other_peoples_words_become_no_markup(facts: Facts) -> None:
         changed(
             facts,
             statement=facts.statement.model_copy(update={"task": task}),
-            members=[Member(entry, 1.0)],
+            members=[Contribution(entry=entry, share=1.0, exact="1")],
             origins=[entry],
         )
     )

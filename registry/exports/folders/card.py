@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ratatouille.cli.output import percent, printable, short, when
-from registry.callers.ancestors import Member
 from registry.exports.folders.examples import features_example, load_example, timm_example
 from registry.exports.folders.pulled import STATEMENT, Statement
 from registry.presentation.history import contributor, made_by
 from registry.presentation.scores import ScoreLine
-from registry.records import Entry
+from registry.records import Contribution, Entry
 
 MOST_ROWS = 200
 """Of each table; who wants more asks the registry."""
@@ -32,7 +31,7 @@ class Facts:
     """The folder's."""
     statement: Statement
     entry: Entry
-    members: Sequence[Member]
+    members: Sequence[Contribution]
     origins: Sequence[Entry]
     scores: Sequence[ScoreLine]
 

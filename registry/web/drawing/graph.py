@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from registry.presentation.lineage import share_of
 from registry.web.brief import KINDS, Brief
 
 FEW = 6
@@ -169,13 +170,6 @@ def _edges(everything: Mapping[str, Brief], anchors: Mapping[str, str]) -> list[
                 share = share_of(parent.coefficient, total) if averaged else ""
                 found[anchors[parent.version], anchors[one.id], role].append(share)
     return [Edge(*way, count=len(shares), share=_together(shares)) for way, shares in found.items()]
-
-
-def share_of(coefficient: float, total: float) -> str:
-    """A coefficient's part of the whole: exact for counts, three digits for factors."""
-    if isinstance(coefficient, int) and isinstance(total, int):
-        return f"{coefficient}/{total}"
-    return f"{coefficient / total:.3g}" if total else f"{coefficient:g}"
 
 
 def _together(shares: Sequence[str]) -> str:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from ratatouille.exchange.version import Parent
 from ratatouille.record import sha256
+from registry.presentation.lineage import share_of
 from registry.web.brief import Brief
-from registry.web.drawing.graph import FEW, LISTED, gathered, share_of
+from registry.web.drawing.graph import FEW, LISTED, gathered
 from registry.web.drawing.layers import NARROW, Box, Drawing, across, down
 
 

@@ -1,0 +1,62 @@
+"""The lines of a lineage as a tree: what was made from what, and how much of it.
+
+Versions have several parents and parents have several children, so a walk is a graph. In the tree, a version that was
+shown is named again, and what it was made from is not shown again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from registry.records import Entry, LineageRow
+
+
+@dataclass(frozen=True)
+class Line:
+    """One version at one place of the tree."""
+
+    above: int
+    """Number of the line that it belongs to; the first line, which is number 0, belongs to none (-1)."""
+    entry: Entry
+    share: str
+    """Its part of the average that it was combined into; empty for what a training started from."""
+    again: bool = False
+    """Whether it was shown before, with lines of its own."""
+
+
+def lines(rows: Sequence[LineageRow], descendants: bool = False) -> Iterator[Line]:
+    """The tree of a walk, as `Versions.lineage` returns it, each line before those that belong to it."""
+    ways: dict[str, list[LineageRow]] = defaultdict(list)
+    for row in rows[1:]:
+        assert row.through is not None
+        ways[row.through].append(row)
+    top = rows[0].entry
+    yield Line(-1, top, "")
+    drawn, count = {top.id}, 1
+    # A stack instead of recursion: a history may be deeper than Python's.
+    waiting = [(0, top, row) for row in reversed(ways[top.id])]
+    while waiting:
+        above, before, row = waiting.pop()
+        entry = row.entry
+        share = share_in(row, entry if descendants else before)
+        yield Line(above, entry, share, again=entry.id in drawn and bool(ways[entry.id]))
+        if entry.id not in drawn:
+            drawn.add(entry.id)
+            waiting += [(count, entry, following) for following in reversed(ways[entry.id])]
+        count += 1
+
+
+def share_in(row: LineageRow, child: Entry) -> str:
+    """The part of a parent in the combination `child`; trainings have starts, not shares."""
+    if child.version.rule.name != "combine" or row.coefficient is None:
+        return ""
+    return share_of(row.coefficient, sum(parent.coefficient for parent in child.version.parents))
+
+
+def share_of(coefficient: float, total: float) -> str:
+    """A coefficient's part of the whole: exact for counts, three digits for factors."""
+    if isinstance(coefficient, int) and isinstance(total, int):
+        return f"{coefficient}/{total}"
+    return f"{coefficient / total:.3g}" if total else f"{coefficient:g}"

@@ -1,4 +1,4 @@
-"""Advances one round against a registry, whoever does the work: the part that federation and rehearsal share.
+"""The conductor of one round against a registry: the part that federation and rehearsal share.
 
 It holds the facts of one round (a few hundred bytes a question), asks the registry for answers that are new, has
 versions combined where their bytes are, and says what is open. It does not wait for combinations (`combiner`). Its

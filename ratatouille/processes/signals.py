@@ -1,4 +1,4 @@
-"""When a process ends: on signals that ask for it, after a stated time by force, and with the process that owns it.
+"""The end of a process: on signals, after a stated time by force, and with the process that owns it.
 
 Signals that ask a service to end set an event.
 

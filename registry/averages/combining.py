@@ -39,7 +39,7 @@ def combine(database: Database, blobs: Blobs, combination: Combination, round: s
     with database.read() as connection:
         known = answer(connection, work_id)
     if known is None or known.collected is not None:
-        # one at a time for each question; whoever comes second finds it answered
+        # one at a time for each question; the second finds it answered
         with blobs.inbox.receive(work_id, patience=PATIENCE_SECONDS) as question:
             try:
                 with database.read() as connection:

@@ -81,7 +81,7 @@ class Blobs:
         return path
 
     def stream(self, digest: str, offset: int = 0) -> Generator[Block, None, None]:
-        """Bytes from an offset to the end; whoever gets all of them hashes them."""
+        """Bytes from an offset to the end; a receiver of all of them hashes them."""
         cached = self._cache.get(digest) if self._cache is not None else None
         if cached is None:
             return self.store.stream(digest, offset)

@@ -36,7 +36,7 @@ def carry(inbox: Inbox, digest: str, gate: Callable[[], Gate], bytes: Bytes, pla
             try:
                 for block in bytes(receiving.resume(gate)):
                     receiving.write(block)
-                receiving.finish(sync=False)  # whoever takes it does
+                receiving.finish(sync=False)  # the receiver does
             except RatatouilleError as error:
                 if isinstance(error, Unavailable) and receiving.path.exists():
                     raise

@@ -1,4 +1,4 @@
-"""Files on their way in: one per digest in a local folder, locked by whoever writes it.
+"""The inbox: files that are being received, one per digest in a local folder, locked by the writer.
 
 A transfer that broke off goes on where it stopped. What is complete leaves for a store (`registry.blobs.access`);
 nobody ever sees half of it there.

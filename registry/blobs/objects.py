@@ -89,7 +89,7 @@ class Objects:
             raise self._trouble(error) from error
 
     def stream(self, digest: str, offset: int = 0) -> Generator[Block, None, None]:
-        """The object from `offset` on, some ranges ahead of whoever reads."""
+        """The object from `offset` on, some ranges ahead of the reader."""
         size = self.size(digest)
         if size is None:
             raise missing(digest)
@@ -103,7 +103,7 @@ class Objects:
                 if not coming:
                     return
                 yield coming.popleft().result()
-        finally:  # whoever reads may stop in the middle
+        finally:  # the reader may stop in the middle
             pool.shutdown(wait=True, cancel_futures=True)
 
     def path(self, digest: str) -> None:
@@ -178,7 +178,7 @@ class Objects:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        """Turn what goes wrong between us and the store into what it means: it is no fault of whoever asked us."""
+        """Turn what goes wrong between us and the store into what it means: it is no fault of the caller."""
         try:
             yield
         except AlreadyExistsError:

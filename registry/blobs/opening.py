@@ -32,7 +32,7 @@ _NO_ADDRESS = (
 CONNECT_SECONDS, REQUEST_SECONDS = 5, 60
 """A request carries a few megabytes at most."""
 RETRY_SECONDS, MOST_RETRIES = 20, 6
-"""Longer troubles are Unreachable, and whoever waits for the registry tries again."""
+"""Longer troubles are Unreachable, and callers that wait for the registry try again."""
 
 
 def open_store(url: str) -> BlobStore:

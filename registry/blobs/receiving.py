@@ -48,7 +48,7 @@ class Receiving:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             while block := os.read(self._descriptor, BLOCK):
                 checking.update(block)
-        except Refusal:  # not the fault of whoever sends now
+        except Refusal:  # not the fault of the present sender
             self.restart()
             checking = gate()
         self._gate, self.resumed = checking, checking.received

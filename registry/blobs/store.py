@@ -68,7 +68,7 @@ class BlobStore(Protocol):
         """A local path to memory-map, where this store has such a thing; whether a file is there is not looked at."""
 
     def remove(self, digest: str) -> None:
-        """Remove a blob, if it is here; whoever is reading may fail.
+        """Remove a blob, if it is here; a concurrent reader may fail.
 
         `registry.ledger.claims` says when this is safe.
         """

@@ -97,7 +97,7 @@ def windows(store: BlobStore, digests: Collection[str]) -> Iterator[Mapping[str,
                 opened[digest] = Windowed(store, digest, size, window, pool)
             try:
                 yield opened
-            except Refusal:  # before whoever made these weights is blamed: are they what was stored?
+            except Refusal:  # before the contributor is blamed: are these the weights that were stored?
                 for one in opened.values():
                     one.drain()
                 raise

@@ -1,4 +1,4 @@
-"""Signed changes from the side of whoever makes them (release, tag, retract, close a question), over any registry."""
+"""Signing of changes (release, tag, retract, close a question), over any registry."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Maintainer:
         if contributor != self.signer.node:
             raise Refusal(
                 f"version {entry.id[:12]}… was contributed by another key, {contributor[:12]}…; "
-                "whoever has that key withdraws it, and a maintainer may retract it"
+                "its contributor can withdraw it with that key, and a maintainer can retract it"
             )
         return self.retract(entry.id, message, dry_run)
 

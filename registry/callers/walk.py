@@ -1,4 +1,4 @@
-"""A whole audit from the side of whoever asks: page after page, over any registry."""
+"""A whole audit as its caller runs it: page after page, over any registry."""
 
 from __future__ import annotations
 

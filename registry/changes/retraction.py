@@ -1,7 +1,7 @@
 """Taking a version back: its question is open again, and the averages that it was in are made again without it.
 
-The averaging comes first, outside of any transaction, and makes ordinary versions; whoever dies there leaves a correct
-average that nobody asked for, and finds it when they repeat. Then one transaction looks again, changes every state,
+The averaging comes first, outside of any transaction, and makes ordinary versions; a process that dies there leaves a
+correct average that nothing uses, and a repeated call finds it. Then one transaction looks again, changes every state,
 moves the aliases and keeps the answer. What was trained from the version stands: nothing can take that influence back.
 """
 
@@ -119,7 +119,7 @@ def count_retractions(connection: Connection) -> int:
 def standing(sealed: Sealed, contributor: str | None) -> Literal["contributor", "maintainer"]:
     """As what a signer may take a version back: this is the place to ask for roles once there are some.
 
-    Today whoever reaches the registry may maintain it; the change says for ever who it was.
+    Today every user who reaches the registry may maintain it; the change names the signer for ever.
     """
     return "contributor" if sealed.node == contributor else "maintainer"
 

@@ -29,11 +29,11 @@ from registry.settings import read_settings
 
 LONGEST_OFFER_SECONDS = 3600.0
 LARGEST_OFFER = 2**20
-"""Characters; whoever looks at the offers reads them all."""
+"""Characters; each reader of the offers reads them all."""
 LARGE_OFFER = 2**16
 """Offers with more characters fill three eighths of the room at most, so that nodes with little data find some."""
 MOST_LEASES = 10_000
-"""Live ones: whoever looks at the leases reads them all."""
+"""Live ones; each reader of the leases reads them all."""
 NODE_LEASES = 64
 """Live ones of one node; it works on a few questions at a time."""
 NODE_ENTITLEMENTS = 1000

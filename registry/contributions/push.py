@@ -134,7 +134,7 @@ class Push:
     def close(self) -> None:
         """Release the files, and the room that was promised for what has not come."""
         try:
-            if self._open and self.receiving:  # before the files are free: whoever takes them then promises anew
+            if self._open and self.receiving:  # before the files are free: the next push reserves space anew
                 with suppress(Unreachable), self._database.write() as connection:
                     self._claims.forgo(connection)
         finally:

@@ -150,7 +150,7 @@ def _set_each_transaction(engine: Engine) -> None:
     def _begin(connection: Connection) -> None:
         key = connection.get_execution_options().get("lock")
         settings = SETTINGS if key is None else {**SETTINGS, **LOCKING}
-        if key is not None:  # whoever migrates is silent on this connection, however long it takes
+        if key is not None:  # a migration is silent on this connection, however long it takes
             settings = {**settings, IDLE: int(HELD_SECONDS * 1000) if key == WRITING else 0}
         if connection.get_execution_options().get("only_reads"):
             # not by the driver, which would begin later writes as READ WRITE, whatever the server's default

@@ -91,7 +91,7 @@ def _part(blobs: Blobs, one: Side, two: Side, part: Part) -> PartDifference:
     try:
         with blobs.reading([first, second]) as sources:
             for tensor, one_distance in distances(sources[first], sources[second], tensors):
-                look()  # hundreds of megabytes: whoever asked may have gone
+                look()  # hundreds of megabytes: the caller may have gone
                 found[tensor.name] = one_distance
     except Lost as lost:
         return PartDifference(part=part, reason=str(lost))

@@ -1,6 +1,6 @@
-"""Following the log: whoever watches is told of each new line within a fraction of a second.
+"""The watcher of the log: each new line reaches all who watch within a fraction of a second.
 
-The log may grow by any process that has the database open, so somebody must look; one watcher at a time does, for all.
+Every process that has the database open may add lines, so the log is read again and again; one thread does it for all.
 """
 
 from __future__ import annotations

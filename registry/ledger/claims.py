@@ -1,18 +1,18 @@
 """Claims on weights: a claimed blob is not removed while a push or an average is about to need it.
 
-The protocol between whoever needs weights (pushes, combinations) and whoever removes them (sweep, gc):
+The protocol between work that needs weights (pushes, combinations) and work that removes them (sweep, gc):
 
-1. A row of `uploads` is somebody's claim on a digest; with a size, it also promises that much room on the disk of the
-   inbox. Whoever relies on weights claims all of them *before* looking whether they are in the store.
-2. Who removes a blob holds the write lock of the database from looking until it is gone from the store, and takes only
-   blobs that no live row owns and nobody claims (`unowned`). A row is live until it is marked as collected.
+1. A row of `uploads` is a claim on a digest; with a size, it also reserves that much space on the disk of the inbox.
+   Work that needs weights claims all of them *before* it looks whether they are in the store.
+2. Work that removes a blob holds the write lock of the database from looking until it is gone from the store. It takes
+   only blobs that no live row owns and nothing claims (`unowned`). A row is live until it is marked as collected.
 3. Uploads come before the transaction that needs them: the lock is never held while bytes move. That transaction checks
    with `Claims.check` that each digest has a live row or still carries our own claim; if not, it is pushed again.
 
-A promise of room ends with the conversation that made it (`Claims.forgo`), and minutes after the last byte when nobody
-could say so; whoever goes on promises anew. The claim of somebody who died ends when its time has passed and nothing is
-in the inbox under its name. Who was only slow may lose a claim that way, and finds out in step 3: it carries the moment
-when it was made.
+Reserved space is freed when its push ends (`Claims.forgo`), and minutes after the last byte when a push ends without
+notice; a push that goes on reserves anew. The claim of a dead process ends when its time has passed and nothing is in
+the inbox under its name. A process that was only slow may lose a claim that way, and finds out in step 3: the claim
+carries the time when it was made.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def live(connection: Connection, digests: Collection[str]) -> dict[str, int]:
 
 
 def claimed(connection: Connection, inbox: Inbox, digests: Collection[str]) -> set[str]:
-    """Those of these digests that somebody is about to need; asked by whoever holds the write lock."""
+    """Those of these digests that some work is about to need; the caller holds the write lock."""
     forget_dead(connection, inbox)
     return set(digests) & spoken_for(connection)
 
@@ -119,7 +119,7 @@ def spoken_for(connection: Connection) -> set[str]:
 
 
 def unowned(connection: Connection, inbox: Inbox, digests: Collection[str]) -> set[str]:
-    """Those of these digests whose blobs may be removed now, by whoever holds the write lock."""
+    """Those of these digests whose blobs may be removed now; the caller holds the write lock."""
     return set(digests) - claimed(connection, inbox, digests) - live(connection, digests).keys()
 
 

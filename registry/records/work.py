@@ -51,8 +51,8 @@ class Result(Record):
     task: Digest | None = None
     node: Digest | None = None
     receipt: Digest | None = None
-    """The receipt that stands as the answer; None for an average. Whoever pushed another one reads here that theirs is
-    a duplicate.
+    """The receipt that stands as the answer; None for an average. A node that pushed another one sees here that its
+    own is a duplicate.
     """
     evaluations: tuple[Evaluation, ...] = ()
     comparison: Comparison | None = None

@@ -1,8 +1,8 @@
 """gc: takes the weights that the retention policy does not keep, and files that no version has. Never a row.
 
-Rows first: one transaction looks at the whole history and marks what goes (`blobs.collected`), so whoever asks from
-then on hears that it was removed. Files after, a few in each transaction: what is left over when somebody dies in
-between is harmless, and goes the next time. Who is about to need weights has claimed them (`claims`): those stay.
+Rows first: one transaction looks at the whole history and marks what goes (`blobs.collected`), so every later reader
+learns that it was removed. Files after, a few in each transaction: what a killed process leaves over is harmless, and
+goes the next time. Work that is about to need weights has claimed them (`claims`): those stay.
 """
 
 from __future__ import annotations

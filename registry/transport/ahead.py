@@ -45,7 +45,7 @@ class _Ahead(Generic[T]):
 
 @contextmanager
 def ahead(items: Iterator[T]) -> Iterator[Iterator[T]]:
-    """Read an iterator in advance; on leaving, the thread takes no more (whoever made the iterator ends it)."""
+    """Read an iterator in advance; on leaving, the thread takes no more (the maker of the iterator ends it)."""
     reader = _Ahead(items)
     try:
         yield iter(reader)

@@ -90,7 +90,7 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         self._watchers = _places("watchers", MOST_WATCHERS)
         self._long_calls = _places("long calls", MOST_LONG_CALLS)
         self._unopened = Unopened(MOST_UNOPENED)
-        # apart from each other, so that whoever fills one leaves the others alone
+        # apart from each other, so that a full one leaves the others alone
         self._threads = {
             "Call": ThreadPoolExecutor(CALL_THREADS, "call"),
             "Fetch": ThreadPoolExecutor(MOST_FETCHES + SPARE_THREADS, "fetch"),

@@ -1,7 +1,7 @@
 """Connections of the web page: a request must come within seconds, and an answer must be taken as quickly.
 
-Without this, whoever opens some hundred connections and sends a byte now and then keeps every reader out. A browser
-sends a request at once, so of the connections that wait for one the oldest is closed when there are many.
+Without this, a program that opens some hundred connections and sends a byte now and then keeps every reader out. A
+browser sends a request at once, so of the connections that wait for one the oldest is closed when there are many.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from registry.schema import BlobRow
 
 
 def restore(folder: Path, to: Path, places: Places, said: Copied = lambda done, total: None) -> Manifest:
-    """Fill an empty registry; whoever calls verifies it then.
+    """Fill an empty registry; the caller verifies it then.
 
     Args:
         folder: the backup.

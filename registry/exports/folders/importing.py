@@ -1,7 +1,7 @@
 """Entering a checkpoint that was trained elsewhere: taken apart, encoded anew, and pushed as a signed import.
 
 The registry checks what it checks of every push: names, shapes, finite values, and buffers equal to the ancestor's.
-Where the checkpoint came from is stated by whoever signs, not proved. Needs no torch.
+Where the checkpoint came from is stated by the signer, not proved. Needs no torch.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Parts:
     permuted: bool
     """Whether its outputs were brought into the task's order."""
     notes: tuple[str, ...]
-    """What whoever pushes should know."""
+    """Notes for the person who pushes."""
     whole: Whole
     """The checkpoint itself, under the network's own names."""
     said: Configuration

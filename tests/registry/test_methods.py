@@ -19,6 +19,7 @@ from registry.callers.walk import audit
 from registry.contributions.ledger import enter_blob, enter_version
 from registry.exports.bundles.entering import enter
 from registry.exports.bundles.export import export
+from registry.presentation.history import facts
 from registry.records import Portable, Result
 from registry.services.local import LocalRegistry
 from tests.registry.exports.bundles.forged import forge
@@ -143,6 +144,18 @@ def test_a_method_of_newer_software_is_refused_by_name(world: World) -> None:
     with pytest.raises(Refusal, match="the method 'median' of combining is not known to this release"):
         combined(world, members, method="median")
     assert all(entry.version.rule.name != "combine" for entry in world.registry.versions.log(limit=100))
+
+
+@pytest.mark.parametrize("world", ["folder"], indirect=True)
+def test_what_is_shown_of_a_version_names_its_method_where_that_is_not_the_mean(world: World) -> None:
+    members = [world.tuned(world.probed(), seed) for seed in (2, 3, 4, 5)]
+    made = [
+        combined(world, members),
+        combined(world, members, **TRIMMED),
+        combined(world, members, method="balanced_mean", parameters={"authors": [world.signer.node] * 4}),
+    ]
+    shown = [dict(facts(world.registry.versions.show(str(one.version)), NETWORK)).get("method") for one in made]
+    assert shown == [None, "trimmed_mean, share 0.25", "balanced_mean, authors 4"]
 
 
 # -- versions that are there already, or come from elsewhere

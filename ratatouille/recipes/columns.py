@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ratatouille.exchange.assignment import Keep, KeepBest, KeepMean, KeepValley, Mixture, Weighted
 from ratatouille.exchange.version import Parent
@@ -18,10 +18,8 @@ from ratatouille.recipes.outcome import Candidate, Fact
 from ratatouille.recipes.protocol import Protocol
 from ratatouille.recipes.round import Start
 from ratatouille.recipes.score import exact_score, pooled_accuracy
+from ratatouille.recipes.steps import Steps
 from ratatouille.weights.methods import balanced_counts
-
-if TYPE_CHECKING:  # the walk runs these entries, so it imports this module
-    from ratatouille.recipes.walk import Walk
 
 
 @dataclass(frozen=True)
@@ -29,12 +27,12 @@ class Starts:
     """A row of the first column: which start run `number` of a trial takes."""
 
     summary: str
-    choose: Callable[[Walk, int, int], Start | None]
+    choose: Callable[[Steps, int, int], Start | None]
     auxiliaries: bool
     """Whether auxiliary tasks are trained for it."""
 
 
-def _auxiliary_start(walk: Walk, number: int, trial: int) -> Start | None:
+def _auxiliary_start(walk: Steps, number: int, trial: int) -> Start | None:
     """Run s starts from initialisation s mod (A+1), 0 being the foundation, and its auxiliary run s mod R."""
     pool = walk.round.pool
     index = number % (len(pool) + 1)
@@ -43,7 +41,7 @@ def _auxiliary_start(walk: Walk, number: int, trial: int) -> Start | None:
     return walk.start(pool[index - 1], number)
 
 
-def _fused_start(walk: Walk, number: int, trial: int) -> Start | None:
+def _fused_start(walk: Steps, number: int, trial: int) -> Start | None:
     """A convex mix of the foundation and one run of each member of the pool, drawn per run (docs/method.md §3.7)."""
     runs = [walk.start(one, number) for one in walk.round.pool]
     starts = [walk.round.foundation, *(run for run in runs if run is not None)]
@@ -101,17 +99,17 @@ class Combines:
     """A row of the third column: what becomes of the members, which are in the order of their numbers."""
 
     summary: str
-    of: Callable[[Walk, Sequence[Candidate]], Candidate | None]
+    of: Callable[[Steps, Sequence[Candidate]], Candidate | None]
     pools_trials: bool = False
     """Whether runs of several trials may be members of one version (the paper's dagger)."""
 
 
-def _best_on_validation(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
+def _best_on_validation(walk: Steps, members: Sequence[Candidate]) -> Candidate | None:
     ranked = _ranked(walk, members)
     return ranked[0] if ranked else None
 
 
-def _ranked(walk: Walk, members: Sequence[Candidate]) -> list[Candidate] | None:
+def _ranked(walk: Steps, members: Sequence[Candidate]) -> list[Candidate] | None:
     """By descending validation score, of equals the lowest number first; None while a score is missing."""
     if any(member.validation is None for member in members):
         return None
@@ -123,17 +121,17 @@ def _ranked(walk: Walk, members: Sequence[Candidate]) -> list[Candidate] | None:
     return sorted(members, key=key)
 
 
-def _uniform(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
+def _uniform(walk: Steps, members: Sequence[Candidate]) -> Candidate | None:
     return _of_all(walk, members, [1] * len(members), "uniform", "average")
 
 
-def _trimmed(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
+def _trimmed(walk: Steps, members: Sequence[Candidate]) -> Candidate | None:
     share = walk.round.protocol.trimmed_share
     how = {"method": "trimmed_mean", "parameters": {"share": share}}
     return _of_all(walk, members, [1] * len(members), "trimmed", "trimmed mean", **how)
 
 
-def _balanced(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
+def _balanced(walk: Steps, members: Sequence[Candidate]) -> Candidate | None:
     """Each contributor counts once. The authors are part of the combination, so they are fixed when it is planned."""
     authors = [member.author or str(member.version) for member in members]
     how = {"method": "balanced_mean", "parameters": {"authors": authors}}
@@ -141,7 +139,7 @@ def _balanced(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
 
 
 def _of_all(
-    walk: Walk, members: Sequence[Candidate], counts: Sequence[int], purpose: str, label: str, **how: Any
+    walk: Steps, members: Sequence[Candidate], counts: Sequence[int], purpose: str, label: str, **how: Any
 ) -> Candidate | None:
     """The combination of all members, which may be runs of several trials."""
     pairs = zip(members, counts, strict=True)
@@ -150,7 +148,7 @@ def _of_all(
     return walk.candidate(work_id, fact, label, trial=members[0].trial if walk.round.pool_trials == 1 else None)
 
 
-def _greedy(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
+def _greedy(walk: Steps, members: Sequence[Candidate]) -> Candidate | None:
     """One pass over the runs by descending validation score: a run is kept if the mean of the kept ones and it is at
     least as accurate on the pooled validation images (docs/method.md §3.4).
 
@@ -175,12 +173,12 @@ def _greedy(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
     return walk.candidate(work_id, fact, f"average of {len(kept)}", trial=kept[0].trial)
 
 
-def _logits(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
+def _logits(walk: Steps, members: Sequence[Candidate]) -> Candidate | None:
     """Mean of the members' outputs; no set of weights does that, so there is no version (docs/method.md §3.5)."""
     return walk.ensemble(members)
 
 
-def _only(walk: Walk, members: Sequence[Candidate]) -> Candidate | None:
+def _only(walk: Steps, members: Sequence[Candidate]) -> Candidate | None:
     return members[0] if members else None
 
 

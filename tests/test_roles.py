@@ -212,8 +212,8 @@ def test_a_plain_install_reads_a_history_from_a_service(words: str, history: Pro
 def test_a_plain_install_fetches_weights_from_a_service(history: Process, home: Path) -> None:
     script = READER.format(absent=ABSENT).replace("from ratatouille.cli.main import main\nmain()", "")
     script += "from registry.opening import open_registry\nregistry = open_registry(sys.argv[1])\n"
-    script += "version = registry.show('latest').entry.version\n"
-    script += "print(registry.fetch(version.featurizer).name, registry.fetch(version.head).name)\n"
+    script += "version = registry.versions.show('latest').entry.version\n"
+    script += "print(registry.weights.fetch(version.featurizer).name, registry.weights.fetch(version.head).name)\n"
     fetched = _run([sys.executable, "-P", "-c", script, history.url], home)
     assert (fetched.code, fetched.err) == (0, "")
     (entry,) = call("log", "-n", 1, "--remote", history.url, "--json").json["versions"]

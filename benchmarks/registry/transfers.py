@@ -102,13 +102,13 @@ def _seconds(size: int, call: Callable[..., Any], *arguments: Any) -> float:
 def _timed(url: str, cache: Path, size: int, call: str, *arguments: Any) -> float:
     registry = open_registry(url, cache=cache)
     registry.info()
-    return _seconds(size, getattr(registry, call), *arguments)
+    return _seconds(size, getattr(registry.weights, call), *arguments)
 
 
 def _grown(url: str, cache: Path, call: str, *arguments: Any) -> int:
     registry = open_registry(url, cache=cache)
     registry.info()
-    return measure(lambda: getattr(registry, call)(*arguments)).growth or 0
+    return measure(lambda: getattr(registry.weights, call)(*arguments)).growth or 0
 
 
 @contextmanager

@@ -132,7 +132,7 @@ STATED: dict[str, tuple[str, ...]] = {
 }
 
 OTHER: dict[str, tuple[str, ...]] = {
-    "README.md": ("the first call takes four minutes after the installation. The second takes 21 seconds",),
+    "README.md": ("the first call takes six minutes after the installation",),
     "docs/architecture.md": ("15 ms for a round of 34 questions, 55 ms for one of 100",),
     "docs/glossary.md": ("two networks of a comparison",),
     "docs/maintaining.md": ("multipart uploads after a day or two",),

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import Any
 
@@ -186,17 +188,23 @@ def _run(
     """Output, words and code of a process that is given its question."""
     until = time.monotonic() + seconds
     pipe = subprocess.PIPE
+    # The question is a file: `communicate` with a time limit sends the rest of a long one only in its first call.
     # A session of its own: Ctrl-C in a terminal is for the node, which then breaks this off.
-    with subprocess.Popen(  # noqa: S603
-        command, stdin=pipe, stdout=pipe, stderr=pipe, env=dict(environment), start_new_session=True
-    ) as process:
-        asked: bytes | None = given
+    with ExitStack() as stack:
+        question = stack.enter_context(tempfile.TemporaryFile())
+        question.write(given)
+        question.seek(0)
+        process = stack.enter_context(
+            subprocess.Popen(  # noqa: S603
+                command, stdin=question, stdout=pipe, stderr=pipe, env=dict(environment), start_new_session=True
+            )
+        )
         while True:
             try:
-                output, words = process.communicate(asked, timeout=_LOOK_SECONDS)
+                output, words = process.communicate(timeout=_LOOK_SECONDS)
                 return output, words, process.returncode
             except subprocess.TimeoutExpired:
-                asked = None
+                pass
             except BaseException:
                 process.kill()  # Ctrl-C here: the trial does not hear of it, and may take minutes and gigabytes
                 raise

@@ -52,6 +52,12 @@ def test_a_node_that_does_not_train_takes_no_step(data: LocalData, network: Arch
     assert "counting" in sentence
 
 
+def test_a_question_longer_than_a_pipe_holds_is_asked_whole(data: LocalData, network: Architecture) -> None:
+    (work,) = works(data, network, trains=False)
+    (sentence,) = try_out("cpu", (work.model_copy(update={"source": "a long list " * 20_000}),), seconds=60.0)
+    assert "counting" in sentence
+
+
 @pytest.mark.parametrize(
     ("device", "size", "match"), [("cuda", 32, "CUDA"), ("cpu", 1, "test_vit cannot work on 1 × 1")]
 )

@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from contributor_client.foundation import enter_foundation
-from coordinator.conductor import Conductor
 from coordinator.demonstration import FOUNDATION, HELD_OUT, TARGET, TRAINING
+from coordinator.driver import RoundDriver
 from coordinator.rehearsal import Stage, rehearse
 from coordinator.settings import RoundSettings
 from ratatouille.exchange.signing import Signer
@@ -95,7 +95,7 @@ def _head(stage: Stage, strength: float) -> float:
     """Validation accuracy of the probed head."""
     settings = _settings(f"head-{strength:g}", ("linear_probe",), {"probe_l2": strength})
     round = rehearse(settings, stage)
-    final = Conductor(round, open_registry(stage.url), 0.0).gather().outcomes[0].final
+    final = RoundDriver(round, open_registry(stage.url), 0.0).gather().outcomes[0].final
     assert final is not None
     return score(final.validation or (), round.metric)
 
@@ -106,7 +106,7 @@ def _candidate(stage: Stage, name: str, steps: int, runs: int, workers: int) -> 
     settings = _settings(f"{name}-{steps}", ("soup",), changes)
     round = rehearse(settings, stage, workers)
     registry = open_registry(stage.url)
-    soup = Conductor(round, registry, 0.0).gather().outcomes[0]
+    soup = RoundDriver(round, registry, 0.0).gather().outcomes[0]
     assert soup.final is not None
     single = [score(run.validation or (), round.metric) for run in soup.members]
     return {

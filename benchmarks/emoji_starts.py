@@ -27,7 +27,7 @@ from coordinator.benchmark import emoji
 from coordinator.benchmark.pages import write
 from coordinator.benchmark.running import Bench, carry_out, collect, cost, prepare
 from coordinator.benchmark.suite import Planned, Suite, Wishes
-from coordinator.conductor import Conductor
+from coordinator.driver import RoundDriver
 from coordinator.rehearsal import rehearse_all
 from ratatouille.recipes.outcome import Outcome
 from ratatouille.recipes.protocol import EMOJI
@@ -112,7 +112,7 @@ def measure(chosen: argparse.Namespace) -> Report:
     planned = sorted((one for suite in suites for one in suite.rounds), key=lambda one: one.trial)
     suite = replace(suites[0], name="emoji-starts", rounds=tuple(planned), about=about)
     bench = prepare(suite, folder)
-    carry_out(bench, chosen.workers, lambda conductors: None)
+    carry_out(bench, chosen.workers, lambda drivers: None)
     command = " ".join(["python -m benchmarks.emoji_starts", *sys.argv[1:]])
     summaries = collect(bench)
     written = write(folder / "report-starts", bench, summaries, cost(bench), command)
@@ -153,7 +153,7 @@ def _blind(suite: Suite) -> Suite:
 def _outcomes(bench: Bench, planned: Planned) -> dict[str, Outcome]:
     registry = open_registry(bench.stage.url)
     record = registry.rounds.round(planned.settings.name)
-    return {one.recipe: one for one in Conductor.of(record, registry).gather().outcomes}
+    return {one.recipe: one for one in RoundDriver.of(record, registry).gather().outcomes}
 
 
 def _validation(outcome: Outcome) -> float:

@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from coordinator.commands.follow import follow
-from coordinator.conductor import Conductor
 from coordinator.demonstration import NODES, ROUND, joined, node_file, write_images, write_settings
+from coordinator.driver import RoundDriver
 from coordinator.rehearsal import Stage, rehearse
 from coordinator.requests import request
 from coordinator.settings import RoundSettings, read_round_settings
@@ -119,30 +119,30 @@ def _copy_foundation(old: Registry, new: Registry) -> None:
 
 
 def _timed(way: str, registry: Registry, round: Round, began: float) -> Timed:
-    conductor = Conductor(round, registry, registry.rounds.round(round.id).created)
-    assert conductor.gather().done
-    answers = sorted((fact for fact in conductor.facts.values() if fact.node), key=lambda fact: fact.created)
+    driver = RoundDriver(round, registry, registry.rounds.round(round.id).created)
+    assert driver.gather().done
+    answers = sorted((fact for fact in driver.facts.values() if fact.node), key=lambda fact: fact.created)
     first = min(map(_began, answers))
     return Timed(
         way=way,
         startup=first - began,
         span=max(fact.created for fact in answers) - first,
         work=sum(fact.seconds for fact in answers),
-        pause=median(_pauses(conductor, os.cpu_count() or 1)) if way == "federated" else None,
-        digests=frozenset((fact.featurizer, fact.head) for fact in conductor.facts.values()),
+        pause=median(_pauses(driver, os.cpu_count() or 1)) if way == "federated" else None,
+        digests=frozenset((fact.featurizer, fact.head) for fact in driver.facts.values()),
     )
 
 
-def _pauses(conductor: Conductor, at_once: int) -> list[float]:
+def _pauses(driver: RoundDriver, at_once: int) -> list[float]:
     """For each assignment: from the moment when its node could have begun to the beginning of the work itself.
 
     A node could have begun when it had answered its former assignment, the versions that this one starts from were
     there, and, for those that share the machine, one of the `at_once` turns was free. So what a node spends on orders,
     leases, fetching and loading counts, and so does what Flower spends; waiting for others' results does not.
     """
-    questions = conductor.gather().questions
-    made = {fact.version: fact.created for fact in conductor.facts.values() if fact.version}
-    answers = sorted((fact for fact in conductor.facts.values() if fact.node), key=_began)
+    questions = driver.gather().questions
+    made = {fact.version: fact.created for fact in driver.facts.values() if fact.version}
+    answers = sorted((fact for fact in driver.facts.values() if fact.node), key=_began)
     trainers = {fact.node for fact in answers if fact.version}  # they take turns
     former: dict[str | None, float] = {}
     turns = [0.0] * at_once

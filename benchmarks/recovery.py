@@ -207,13 +207,13 @@ def _answers(port: int) -> bool:
 
 
 def _youngest(federation: Federation, names: Sequence[str]) -> psutil.Process:
-    """The process of the coordinator whose command holds one of these words, and not the tether before it."""
+    """The process of the coordinator whose command holds one of these words, and not the reaper before it."""
     assert federation.coordinator is not None
     found = []
     for process in psutil.Process(federation.coordinator.pid).children(recursive=True):
         try:
             words = " ".join(process.cmdline())
-            if "tether.py" not in words and any(name in words for name in names):
+            if "reaper.py" not in words and any(name in words for name in names):
                 found.append((process.create_time(), process))
         except psutil.NoSuchProcess:
             continue

@@ -26,8 +26,10 @@ def load(revision: str | Path, remote: str | None = None) -> Loaded:
     folder = revision if isinstance(revision, Path) else folder_named(revision)
     if folder is not None:
         pulled = read_pulled(folder)
-        said = pulled.statement
-        return ready(said.version, said.architecture, said.image_size, said.classes, *pulled.arrays())
+        statement = pulled.statement
+        return ready(
+            statement.version, statement.architecture, statement.image_size, statement.classes, *pulled.arrays()
+        )
     with opened(remote) as registry:
         details = registry.versions.show(str(revision))
         entry, version = details.entry, details.entry.version

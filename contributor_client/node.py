@@ -41,7 +41,7 @@ _MOST_ROUNDS = 50
 
 
 class Node:
-    """A running node; `join` starts it, `run` keeps it until it is told to stop."""
+    """A running node; `join` starts it, `run` keeps it until `stop` is set."""
 
     def __init__(self, settings: NodeSettings, file: Path, folder: Path, remote: str) -> None:
         """`file` is the node.toml (the worker reads it again), `remote` the registry's address."""
@@ -67,7 +67,7 @@ class Node:
     def run(
         self,
         stop: threading.Event,
-        told: Callable[[str], None] = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
         progress: Progress | None = None,
     ) -> None:
         """Join the federation and stay until `stop` is set.
@@ -84,22 +84,22 @@ class Node:
             holdings = open_holdings(self.settings, registry.definitions.task, self.paths.data, _unless(stop, progress))
             if fleet is None:
                 return
-            self._forget_others(holdings.values(), told)
+            self._forget_others(holdings.values(), say)
             for data in holdings.values():
                 for note in data.notes:
-                    told(f"note: {note}")
-            self._try_out(registry, holdings.values(), told, stop)
+                    say(f"note: {note}")
+            self._try_out(registry, holdings.values(), say, stop)
             if stop.is_set():
                 return
             self._parking.clear()
             settings = SuperNodeSettings(self.paths.folder, fleet, self.paths.key, self.paths.socket)
-            worker, lane = Child(self._worker(holdings)), WorkLane(settings, told)
+            worker, lane = Child(self._worker(holdings)), WorkLane(settings, say)
             stack.callback(lane.stop)
             stack.enter_context(worker)
             lane.start()
-            self._stay(registry, holdings, lane, stop, told)
+            self._stay(registry, holdings, lane, stop, say)
 
-    def _forget_others(self, held: Collection[LocalData], told: Callable[[str], None]) -> None:
+    def _forget_others(self, held: Collection[LocalData], say: Callable[[str], None]) -> None:
         """What was kept of images goes with the data: nobody looks after copies of what is not offered any more."""
         removed = forget_others(
             self.paths.data,
@@ -109,10 +109,10 @@ class Node:
             [table.path if table.path.is_dir() else table.path.parent for table in self.settings.data],
         )
         if removed:
-            told(f"removed {len(removed)} files with copies of images that are not offered any more")
+            say(f"removed {len(removed)} files with copies of images that are not offered any more")
 
     def _try_out(
-        self, registry: Registry, holdings: Iterable[LocalData], told: Callable[[str], None], stop: threading.Event
+        self, registry: Registry, holdings: Iterable[LocalData], say: Callable[[str], None], stop: threading.Event
     ) -> None:
         """Do a little of the work that rounds ask for, before anybody counts on this node.
 
@@ -128,7 +128,7 @@ class Node:
             foundation = None
         work = work_of(holdings, rounds, foundation, registry.definitions.architecture, self.settings.trains)
         for sentence in try_out(self.settings.device, work, stop=stop.is_set):
-            told(sentence)
+            say(sentence)
 
     def _stay(
         self,
@@ -136,18 +136,18 @@ class Node:
         holdings: dict[str, LocalData],
         lane: WorkLane,
         stop: threading.Event,
-        told: Callable[[str], None] = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         reachable, joined = True, False
-        said: set[str] = set()
+        known: set[str] = set()
         while not stop.is_set():
-            said = self._say_what_is_parked(said, told)
+            known = self._say_what_is_parked(known, say)
             try:
                 hears = lane.look(registry.info().fleet)
                 registry.work.offer(self._offer(holdings, hears))
                 if hears and not joined:
                     joined = True
-                    told(f"node {self.settings.name} ({self.signer.node[:12]}) has joined {self._remote}")
+                    say(f"node {self.settings.name} ({self.signer.node[:12]}) has joined {self._remote}")
                 if not reachable:
                     _log.info("the registry at %s answers again", self._remote)
                 reachable = True
@@ -161,16 +161,16 @@ class Node:
         except Unreachable:
             _log.warning("left without a goodbye: the registry does not answer; the offer ends by itself")
 
-    def _say_what_is_parked(self, said: set[str], told: Callable[[str], None]) -> set[str]:
-        """Tell the owner what the node does no work with for now; `said` are the sentences of the last look."""
-        places = {place.sentence: place for place in self._parking.standing()}
-        for sentence in places.keys() - said:
+    def _say_what_is_parked(self, known: set[str], say: Callable[[str], None]) -> set[str]:
+        """Tell the owner what the node does no work with for now; `known` are the sentences of the last look."""
+        places = {place.sentence: place for place in self._parking.active()}
+        for sentence in places.keys() - known:
             place = places[sentence]
             what = "its data of one task" if place.fingerprint else "this node"
             until = time.strftime("%H:%M", time.localtime(place.until))
-            told(f"parked: {sentence}; no work with {what} until {until}, or until the node is started again")
-        if said and not places:
-            told("nothing is parked any more: the node takes work again")
+            say(f"parked: {sentence}; no work with {what} until {until}, or until the node is started again")
+        if known and not places:
+            say("nothing is parked any more: the node takes work again")
         return set(places)
 
     def _offer(self, holdings: dict[str, LocalData], hears: bool) -> Sealed:
@@ -181,7 +181,7 @@ class Node:
             self.settings.device,
             self.settings.trains,
             OFFER_SECONDS,
-            parked=self._parking.told(),
+            parked=self._parking.offered(),
             hears_orders=hears,
         )
 
@@ -202,17 +202,17 @@ class _Stopped(Exception):
 def _unless(stop: threading.Event, progress: Progress | None) -> Progress:
     """What tells of progress, and leaves off once `stop` is set: reading images may take minutes."""
 
-    def told(done: int, total: int) -> None:
+    def check(done: int, total: int) -> None:
         if stop.is_set():
             raise _Stopped
         if progress is not None:
             progress(done, total)
 
-    return told
+    return check
 
 
 def _fleet(registry: Registry, stop: threading.Event) -> str | None:
-    """The SuperLink's address, None when told to stop; waits a moment for a coordinator that is just starting."""
+    """The SuperLink's address, None when `stop` is set; waits a moment for a coordinator that is just starting."""
     deadline = time.monotonic() + _PATIENCE
     while (fleet := registry.info().fleet) is None:
         if time.monotonic() > deadline:

@@ -172,10 +172,10 @@ class Scoring:
         path = self.registry.weights.fetch(version.featurizer)
         featurizer = Featurizer(architecture, version.featurizer, path, size)
         part = self._part(bool(reason))
-        with self.counting("images decoded") as told:
-            own.data.images(size, told)
-        with self.counting(f"images that {details.entry.id[:10]} has looked at") as told:
-            seen = features(featurizer, own, self.cache / "features", self.device, told)
+        with self.counting("images decoded") as on_progress:
+            own.data.images(size, on_progress)
+        with self.counting(f"images that {details.entry.id[:10]} has looked at") as on_progress:
+            seen = features(featurizer, own, self.cache / "features", self.device, on_progress)
         if reason:
             head, fitted = probed_head(own, seen, self.l2)
         else:
@@ -213,8 +213,8 @@ class Scoring:
     def _open(self, task: Task | None) -> OwnData:
         key = task.digest if task else None
         if key not in self._opened:
-            with self.counting("images read") as told:
-                self._opened[key] = self.folder.open(task, self.cache, told)
+            with self.counting("images read") as on_progress:
+                self._opened[key] = self.folder.open(task, self.cache, on_progress)
         return self._opened[key]
 
     def _note(self, own: OwnData, confusion: Confusion) -> None:

@@ -73,7 +73,7 @@ class Parking:
         self._write(made)
         return made
 
-    def standing(self, fingerprint: str | None = None) -> list[Place]:
+    def active(self, fingerprint: str | None = None) -> list[Place]:
         """What is parked now; with a fingerprint, only what keeps work on that holding back."""
         now = self.clock()
         places = [self._read(file) for file in sorted(self.folder.glob("*.json"))]
@@ -85,12 +85,12 @@ class Parking:
             and (fingerprint is None or place.fingerprint in (None, fingerprint))
         ]
 
-    def told(self) -> tuple[Parked, ...]:
+    def offered(self) -> tuple[Parked, ...]:
         """What is parked now, in the form of an offer: codes without words, and for how long still."""
         now = self.clock()
         return tuple(
             Parked(failure=place.failure, fingerprint=place.fingerprint, seconds=max(0.0, place.until - now))
-            for place in self.standing()
+            for place in self.active()
         )
 
     def free(self, fingerprint: str | None) -> None:

@@ -60,7 +60,7 @@ def pull(
         folder: where to write; by default a folder here, named after the task and the version's id.
         parts: write featurizer and head as they are kept, which needs neither timm nor torch.
         address: where the registry is, to be noted.
-        progress: told bytes done and in all.
+        progress: called with the bytes done and in all.
 
     Raises:
         Refusal: an unknown or retracted version, a folder that holds something else, a network that timm cannot build.
@@ -126,10 +126,10 @@ def _holds(folder: Path, id: str, layout: str) -> bool:
     if not (folder / STATEMENT).is_file():
         raise Refusal(f"'{folder}' is there and holds something else; name another folder")
     found = read_pulled(folder)
-    said = found.statement
-    if (said.version.id, said.layout) != (id, layout):
+    held = found.statement
+    if (held.version.id, held.layout) != (id, layout):
         raise Refusal(
-            f"'{folder}' holds version {said.version.id[:10]} ({said.layout}); name another folder, or remove it"
+            f"'{folder}' holds version {held.version.id[:10]} ({held.layout}); name another folder, or remove it"
         )
     wrong = [check for check in found.verify().checks if check.verdict == "wrong"]
     if wrong:

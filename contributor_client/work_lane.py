@@ -20,13 +20,13 @@ class WorkLane:
     def __init__(
         self,
         settings: SuperNodeSettings,
-        told: Callable[[str], None],
+        say: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
         make: Callable[[SuperNodeSettings], SuperNode] = SuperNode,
     ) -> None:
-        """`told` is called with each sentence for the owner; `make` makes the SuperNode's processes."""
+        """`say` is called with each sentence for the owner; `make` makes the SuperNode's processes."""
         self._settings = settings
-        self._told = told
+        self._say = say
         self._clock = clock
         self._make = make
         self._supernode: SuperNode | None = None
@@ -42,14 +42,14 @@ class WorkLane:
             fleet: where the registry says that the fleet is; None when it does not say.
         """
         if fleet is not None and fleet != self._settings.superlink:
-            self._told(f"the coordinator hands out its orders at {fleet} now, before it was {self._settings.superlink}")
+            self._say(f"the coordinator hands out its orders at {fleet} now, before it was {self._settings.superlink}")
             self._settings = replace(self._settings, superlink=fleet)
             self.stop()
             self.start()
         state, now = self._file.read(), self._clock()
         if state.hears(time.time()):
             if self._said is not None:
-                self._told("the work lane answers again: orders reach this node")
+                self._say("the work lane answers again: orders reach this node")
             self._deaf_since = self._said = None
             return True
         self._deaf_since = now if self._deaf_since is None else self._deaf_since
@@ -57,7 +57,7 @@ class WorkLane:
         if now >= due:
             self._said = now
             reason = state.problem or "nothing was heard of it yet"
-            self._told(
+            self._say(
                 f"the work lane is deaf: orders would come from {self._settings.superlink} (Flower's SuperLink), and "
                 f"{reason}; the registry's lane answers, and the node keeps trying"
             )

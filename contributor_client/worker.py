@@ -20,7 +20,7 @@ from contributor_client.origins import Origins
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
 from contributor_client.relay import serve
-from contributor_client.turns import turn
+from contributor_client.worker_slots import turn
 from ratatouille.errors import RatatouilleError, Refusal
 from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
 from ratatouille.exchange.disclosure import Disclosure
@@ -90,7 +90,7 @@ class Worker:
     def _work(self, order: Order) -> Hint:
         assignment, work_id = order.assignment, order.assignment.digest
         fingerprint = assignment.fingerprint if isinstance(assignment, NodeAssignment) else ""
-        if waiting := self._parking.standing(fingerprint):
+        if waiting := self._parking.active(fingerprint):
             return Hint(work_id=work_id, outcome="refused", failure=waiting[0].failure)
         try:
             return self._answer(order, self._data(order))

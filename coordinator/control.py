@@ -1,7 +1,7 @@
 """Submitting, watching and stopping Flower runs, from any process on the SuperLink's machine.
 
 This speaks Flower's control API with Flower's own client classes, which are internal: hence the exact pin of flwr. One
-run of ours is one round; what happens in it is told by the registry, and what is told here is only whether it lives.
+run of ours is one round; the registry says what happens in it; this module says only whether it lives.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ class Control:
         try:
             return request()
         except httpx.HTTPStatusError as error:
-            told = FlowerError.from_json(error.response.text)
-            raise _FlowerRefusal(str(told.message if told else error), told.code if told else None) from error
+            answer = FlowerError.from_json(error.response.text)
+            raise _FlowerRefusal(str(answer.message if answer else error), answer.code if answer else None) from error
         except httpx.TransportError as error:
             raise Unreachable(f"no SuperLink answers at {self._address}; is the coordinator up?") from error
 

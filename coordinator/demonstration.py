@@ -111,7 +111,7 @@ def _await_coordinator(address: str, child: Child) -> None:
         except Unreachable:
             pass
         if child.given_up:
-            raise Refusal(f"the coordinator did not start: {child.last_words(3)}")
+            raise Refusal(f"the coordinator did not start: {child.log_tail(3)}")
         time.sleep(0.2)
 
 

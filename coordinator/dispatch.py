@@ -55,7 +55,7 @@ class Dispatch:
         self._sent: dict[str, int] = {}
         self._asked: dict[str, int] = {}
         self._keys: dict[int, str | None] = {}
-        """Flower node → our key; None until it has said so, empty when it cannot."""
+        """Flower node → our key; None until it has introduced itself, empty when it cannot."""
 
     def nodes(self) -> dict[int, str]:
         """The nodes that are online and have introduced themselves: Flower node number → our node key.

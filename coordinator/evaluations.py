@@ -1,6 +1,6 @@
 """Works off the evaluations that the registry owes, such as of averages that a retraction had made anew.
 
-A running round sends them along with its own orders. While no round runs, the keeper starts a run of this module as
+A running round sends them along with its own orders. While no round runs, the scheduler starts a run of this module as
 soon as a node is here that has the data; it ends when nothing is left that somebody here can do, or a round is asked
 for. What is owed are rows of the registry and answers are pushes to it, so a run may be killed at any moment.
 """

@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--secret", required=True, type=Path, help="file with the secret that the SuperLink knows")
     parser.add_argument("--accept", action="append", default=[], help="hash of an accepted bundle; ours, unless given")
     arguments = parser.parse_args()
-    end_at_once_on_signals()  # its tether ends the ServerApps
+    end_at_once_on_signals()  # its reaper ends the ServerApps
     logging.getLogger("flwr").addFilter(PrintableFilter())
     executor = Executor(arguments.runtime, arguments.secret, arguments.accept)
     log(INFO, "Executor ready")

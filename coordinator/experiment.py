@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from coordinator.conductor import Conductor
+from coordinator.driver import RoundDriver
 from coordinator.rehearsal import Stage, lay_out, rehearse_all
 from coordinator.settings import RoundSettings
 from ratatouille.analysis.report import Report, report
@@ -68,5 +68,5 @@ class Experiment:
 
     def report(self, round: Round) -> Report:
         """The table of a round from what the registry knows now."""
-        conductor = Conductor.of(self.registry.rounds.round(round.id), self.registry)
-        return report(conductor.round, conductor.gather().outcomes)
+        driver = RoundDriver.of(self.registry.rounds.round(round.id), self.registry)
+        return report(driver.round, driver.gather().outcomes)

@@ -74,12 +74,12 @@ class Failures:
         """Forget what is over: nodes that came back under another Flower id, and places that are free again."""
         for node in [node for node, flower in self._flower.items() if nodes.get(node, flower) != flower]:
             self._forget(node)
-        said = {(offer.node, one.fingerprint) for offer in offers for one in offer.parked}
+        announced = {(offer.node, one.fingerprint) for offer in offers for one in offer.parked}
         here = {offer.node for offer in offers}
         for place, parked in list(self._parked.items()):
-            parked.confirmed = parked.confirmed or place in said
-            free = parked.confirmed and place[0] in here and place not in said
-            if free or (place not in said and self._clock() >= parked.until):
+            parked.confirmed = parked.confirmed or place in announced
+            free = parked.confirmed and place[0] in here and place not in announced
+            if free or (place not in announced and self._clock() >= parked.until):
                 del self._parked[place]
 
     def left(self, offers: Iterable[Offer]) -> list[Offer]:
@@ -98,22 +98,22 @@ class Failures:
         """Why each node that offers the data of a question does not answer it, by node."""
         found = {}
         for offer in offers:
-            said = [one.failure for one in offer.parked if one.fingerprint in (None, fingerprint)]
+            announced = [one.failure for one in offer.parked if one.fingerprint in (None, fingerprint)]
             own = [self._parked[place].failure for place in self._places(offer.node, fingerprint)]
             holds = any(holding.fingerprint == fingerprint for holding in offer.holdings)
-            if holds and (known := [*self._said(offer.node, work_id), *own, *said]):
+            if holds and (known := [*self._last_failure(offer.node, work_id), *own, *announced]):
                 found[offer.node] = known[0]
         return found
 
-    def _said(self, node: str, work_id: str) -> list[Failure]:
+    def _last_failure(self, node: str, work_id: str) -> list[Failure]:
         return [self.last[node, work_id]] if (node, work_id) in self.last else []
 
     def _places(self, node: str, fingerprint: str) -> list[tuple[str, str | None]]:
         return [place for place in ((node, fingerprint), (node, None)) if place in self._parked]
 
-    def _without(self, offer: Offer, said: Iterable[Parked]) -> Offer:
+    def _without(self, offer: Offer, announced: Iterable[Parked]) -> Offer:
         own = {fingerprint for node, fingerprint in self._parked if node == offer.node}
-        parked = own | {one.fingerprint for one in said}
+        parked = own | {one.fingerprint for one in announced}
         if not parked:
             return offer
         held = () if None in parked else tuple(one for one in offer.holdings if one.fingerprint not in parked)

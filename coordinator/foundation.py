@@ -37,4 +37,4 @@ def enter_once(
         while child.running:
             time.sleep(0.1)
         if child.exit_code:
-            raise Refusal(f"the foundation was not entered: {child.last_words(3)}")
+            raise Refusal(f"the foundation was not entered: {child.log_tail(3)}")

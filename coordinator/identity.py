@@ -1,7 +1,7 @@
 """The coordinator's key: it signs the announcement in the registry and the orders of rounds.
 
-It lies in the coordinator's folder, made at the first start and readable by its owner only. ServerApps are told where
-by their environment, as they are told where logs go.
+It lies in the coordinator's folder, made at the first start and readable by its owner only. The
+environment of ServerApps names the file, as it names the folder of logs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The log of a round: one bounded file in the coordinator's state folder.
 
 Flower discards what a ServerApp prints and forgets its own copy when the run is over, so the ServerApp writes this file
-itself. Which folder is told by the SuperLink's environment, which the ServerApp inherits.
+itself. The SuperLink's environment, which the ServerApp inherits, names the folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Matching of orders to nodes: a pure function of open work, standing offers, orders under way and leases.
+"""Matching of orders to nodes: a pure function of open work, current offers, orders under way and leases.
 
 A node that holds the data gets at most two orders, one to work on and one queued, so that it never waits for the next;
 idle nodes come first, and relieve busy ones of what they have queued. Work that somebody holds a lease on is left to

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from coordinator.conductor import Conductor
+from coordinator.driver import RoundDriver
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.recipes.forecast import Forecast
 from ratatouille.record import Record
@@ -20,7 +20,7 @@ class Working(Record):
     total: int
 
 
-class Standing(Record):
+class RoundProgress(Record):
     """How far a round is; the totals include work that is not open yet."""
 
     trainings: int
@@ -44,10 +44,10 @@ class Standing(Record):
         )
 
 
-def standing(conductor: Conductor, registry: Registry) -> Standing:
+def round_progress(driver: RoundDriver, registry: Registry) -> RoundProgress:
     """Look at a round; asks the registry for news."""
-    conductor.gather()
-    needed = conductor.forecast()
+    driver.gather()
+    needed = driver.forecast()
     names = {offer.node: offer.name for offer in registry.work.offers()}
     leases = [lease for lease in registry.work.leases() if lease.work_id in needed.orders]
     kinds = {work_id: order.assignment.kind for work_id, order in needed.orders.items()}
@@ -59,7 +59,7 @@ def standing(conductor: Conductor, registry: Registry) -> Standing:
     )
     trainings = [work_id for work_id, kind in kinds.items() if kind == "fine_tune"]
     others = [work_id for work_id, kind in kinds.items() if kind in ("evaluate", "compare")]
-    return Standing(
+    return RoundProgress(
         trainings=len(trainings),
         trainings_done=len(needed.known.intersection(trainings)),
         evaluations=len(others),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from coordinator.conductor import Conductor
+from coordinator.driver import RoundDriver
 from coordinator.foundation import enter_once
 from coordinator.requests import request
 from coordinator.settings import RoundSettings
@@ -77,10 +77,10 @@ def rehearse(
     stage: Stage,
     workers: int = 1,
     fresh: bool = False,
-    told: Callable[[Sequence[Conductor]], None] | None = None,
+    on_progress: Callable[[Sequence[RoundDriver]], None] | None = None,
 ) -> Round:
     """Run a round to its end and return it; arguments as `rehearse_all`."""
-    return rehearse_all([settings], stage, workers, fresh, told)[0]
+    return rehearse_all([settings], stage, workers, fresh, on_progress)[0]
 
 
 def rehearse_all(
@@ -88,7 +88,7 @@ def rehearse_all(
     stage: Stage,
     workers: int = 1,
     fresh: bool = False,
-    told: Callable[[Sequence[Conductor]], None] | None = None,
+    on_progress: Callable[[Sequence[RoundDriver]], None] | None = None,
 ) -> list[Round]:
     """Run rounds to their ends, the first one's work first; what several ask is done once.
 
@@ -97,7 +97,7 @@ def rehearse_all(
         stage: registry and data.
         workers: worker processes; each uses one thread.
         fresh: ask anew what has been answered.
-        told: called with the rounds' conductors after every change.
+        on_progress: called with the rounds' drivers after every change.
 
     Raises:
         Refusal: as `resolve` does, and for work that cannot be done.
@@ -105,18 +105,19 @@ def rehearse_all(
     registry = open_registry(stage.url)
     fleet = registry.info().fleet
     if fleet is not None:
-        # Its keeper would run the same round too, and our offers would bind its rounds to data that nobody there holds.
+        # Its scheduler would run the same round too, and our offers would bind its rounds to data that no node there
+        # holds.
         raise Refusal(f"a coordinator uses this registry (fleet at {fleet}); rehearse in a registry of its own")
     offer_all(registry, stage)
     rounds = [request(each, registry, fresh) for each in settings]
     for round in rounds:
         registry.rounds.move_round(round.id, ["requested"], "running")
     averages = ThreadPoolExecutor(1, thread_name_prefix="combining")  # of all rounds, one after the other
-    conductors = [Conductor.of(registry.rounds.round(round.id), registry, executor=averages) for round in rounds]
+    drivers = [RoundDriver.of(registry.rounds.round(round.id), registry, executor=averages) for round in rounds]
     with averages, process_pool(workers, _open_stage, (stage,)) as pool:
         try:
-            _until_done(conductors, pool, workers, told)
-            endings = [conductor.ending(conductor.gather()) for conductor in conductors]
+            _until_done(drivers, pool, workers, on_progress)
+            endings = [driver.ending(driver.gather()) for driver in drivers]
         except RatatouilleError as error:
             # The sentence may name files, and is for this terminal only; a registry may be read by others.
             reason = f"{error.failure.sentence()} [{error.failure.code}]" if isinstance(error, _NotDone) else str(error)
@@ -124,8 +125,8 @@ def rehearse_all(
                 registry.rounds.move_round(round.id, ["running"], "failed", reason)
             raise
         finally:
-            for conductor in conductors:
-                conductor.close()
+            for driver in drivers:
+                driver.close()
     for round, ending in zip(rounds, endings, strict=True):
         registry.rounds.move_round(round.id, ["running"], "done", ending)
     return rounds
@@ -142,22 +143,22 @@ def seconds_per_step(stage: Stage, order: Order) -> float:
 
 
 def _until_done(
-    conductors: Sequence[Conductor],
+    drivers: Sequence[RoundDriver],
     pool: ProcessPoolExecutor,
     workers: int,
-    told: Callable[[Sequence[Conductor]], None] | None,
+    on_progress: Callable[[Sequence[RoundDriver]], None] | None,
 ) -> None:
     under_way: dict[Future[tuple[bytes, str]], str] = {}
     while True:
-        orders = {work_id: order for one in conductors for work_id, order in one.advance().orders.items()}
-        if told is not None:
-            told(conductors)
+        orders = {work_id: order for one in drivers for work_id, order in one.advance().orders.items()}
+        if on_progress is not None:
+            on_progress(drivers)
         for work_id, order in orders.items():
             if len(under_way) >= _QUEUED * workers:
                 break
             if work_id not in under_way.values():
                 under_way[pool.submit(_work, order.to_json())] = work_id
-        pending: set[Future[Any]] = {*under_way, *(future for one in conductors for future in one.pending_combinations)}
+        pending: set[Future[Any]] = {*under_way, *(future for one in drivers for future in one.pending_combinations)}
         if not pending:
             return
         wait(pending, return_when=FIRST_COMPLETED)

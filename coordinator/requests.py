@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from coordinator.conductor import WITHOUT, Conductor
+from coordinator.driver import WITHOUT, RoundDriver
 from coordinator.settings import RoundSettings, resolve
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Offer
@@ -22,7 +22,7 @@ from registry.services.registry import Registry
 
 
 def request(
-    settings: RoundSettings, registry: Registry, fresh: bool = False, told: Callable[[str], object] | None = None
+    settings: RoundSettings, registry: Registry, fresh: bool = False, say: Callable[[str], object] | None = None
 ) -> Round:
     """Enter a round, or set one going again that failed, was cancelled, or has open questions since it ended.
 
@@ -30,7 +30,7 @@ def request(
         settings: what is wanted.
         registry: where it is entered.
         fresh: ask everything anew that earlier rounds of these settings have answered.
-        told: gets a sentence when a finished round is set going again, since questions of it are open.
+        say: gets a sentence when a finished round is set going again, since questions of it are open.
 
     Raises:
         Refusal: as `resolve` does.
@@ -51,11 +51,11 @@ def request(
         return round
     record = registry.rounds.round(round.id)
     if record.state == "done" and (count := gaps(record, registry)):
-        said = f"{count} questions are open again since round {round.name} ended, and are asked now"
-        registry.rounds.note(round.id, "reopened", round.id, said)
+        sentence = f"{count} questions are open again since round {round.name} ended, and are asked now"
+        registry.rounds.note(round.id, "reopened", round.id, sentence)
         registry.rounds.move_round(round.id, ["done"], "requested")
-        if told is not None:
-            told(said)
+        if say is not None:
+            say(sentence)
     return round
 
 
@@ -110,6 +110,6 @@ def gaps(record: RoundRecord, registry: Registry) -> int:
     count. (`Round.gaps` is something else: what the data lacks.)
     """
     if record.reason and not record.reason.startswith(WITHOUT):
-        return len(Conductor.of(record, registry).gather().combinations)
-    found = Conductor.of(record.model_copy(update={"state": "requested"}), registry).gather()
+        return len(RoundDriver.of(record, registry).gather().combinations)
+    found = RoundDriver.of(record.model_copy(update={"state": "requested"}), registry).gather()
     return len(found.orders) + len(found.combinations)

@@ -14,8 +14,8 @@ from functools import partial
 
 from flwr.serverapp import Grid
 
-from coordinator.conductor import Conductor
 from coordinator.dispatch import POLL_SECONDS, Dispatch, Reply
+from coordinator.driver import RoundDriver
 from coordinator.evaluations import EVALUATIONS, Owed, run_evaluations
 from coordinator.failures import Failures
 from coordinator.matching import leased_work, match, stranded
@@ -95,8 +95,8 @@ class RoundRunner:
         self._seal = seal
         self._registry = registry
         self._lane = lane
-        self._conductor = Conductor.of(record, registry)
-        self.round = self._conductor.round
+        self._driver = RoundDriver.of(record, registry)
+        self.round = self._driver.round
         self._tasks: dict[str, Task] = {}
         self._messages: dict[str, Sent] = {}
         """Orders under way by message id."""
@@ -114,9 +114,9 @@ class RoundRunner:
         """Go round until the plan is done, the round is cancelled, or it cannot be finished."""
         try:
             while not self._turned():
-                self._conductor.wait(POLL_SECONDS)
+                self._driver.wait(POLL_SECONDS)
         finally:
-            self._conductor.close()
+            self._driver.close()
 
     def _turned(self) -> bool:
         """One turn, which may find that the registry does not answer; True when the round is over."""
@@ -138,8 +138,8 @@ class RoundRunner:
         if state == "cancelling":
             self._registry.rounds.move_round(self.round.id, ["cancelling"], "cancelled", "cancelled by a maintainer")
             return True
-        plan = self._conductor.advance()
-        if self._conductor.over(plan):
+        plan = self._driver.advance()
+        if self._driver.over(plan):
             return self._end(plan)
         if not self._due():
             return False
@@ -148,7 +148,7 @@ class RoundRunner:
 
     def _due(self) -> bool:
         """Whether to talk to Flower in this turn: something new is known, nobody is at work yet, or it is time."""
-        now, known = time.monotonic(), len(self._conductor.facts)
+        now, known = time.monotonic(), len(self._driver.facts)
         if known == self._known and self._messages and now < self._contact:
             return False
         self._known, self._contact = known, now + _CONTACT_SECONDS
@@ -160,12 +160,12 @@ class RoundRunner:
         nodes = {key: flower for flower, key in self._lane.nodes().items()}
         leased = leased_work(plan.orders, self._registry.work.leases())
         self._forget_lost(leased, nodes)
-        known = self._conductor.facts
+        known = self._driver.facts
         in_flight = {sent.work_id: sent.node for sent in self._messages.values() if sent.work_id not in known}
         failures = self._failures
         failures.look(offers, nodes)
         ready = failures.ready(offers)
-        barred = failures.barred | self._conductor.closed
+        barred = failures.barred | self._driver.closed
         owed = Owed.now(self._registry, barred)
         own = {work_id: order.model_copy(update={"round": self.round.id}) for work_id, order in owed.orders.items()}
         orders = own | plan.orders
@@ -173,7 +173,7 @@ class RoundRunner:
             message = self._lane.send(nodes[node], self._seal(orders[work_id]))
             self._messages[message] = Sent(node, nodes[node], work_id, time.monotonic(), orders[work_id])
         undoable = stranded(plan.orders, failures.left(offers), nodes, barred)
-        if self._conductor.closing:
+        if self._driver.closing:
             return self._close(plan, plan.orders.keys() == undoable and not plan.combinations)
         refused = undoable - stranded(plan.orders, offers, nodes)
         at_work = self._messages or leased.keys() & plan.orders.keys() or plan.combinations
@@ -197,7 +197,7 @@ class RoundRunner:
         orders = [order for work_id, order in plan.orders.items() if work_id in refused]
         if uncounted := [order.assignment.digest for order in orders if self._is_uncounted(order, offers)]:
             _log.warning("%s questions are not counted: the budgets of their data are used up", len(uncounted))
-            self._conductor.leave_uncounted(uncounted)
+            self._driver.leave_uncounted(uncounted)
             return
         raise Refusal(self._nobody_left(orders, offers))
 
@@ -209,14 +209,14 @@ class RoundRunner:
 
     def _nobody_left(self, orders: Sequence[Order], offers: Sequence[Offer]) -> str:
         """Which work nobody can do, and what its nodes said."""
-        said: dict[tuple[str, str], str] = {}
+        sentences: dict[tuple[str, str], str] = {}
         for order in orders:
             found = self._failures.reasons(offers, order.assignment.digest, _fingerprint(order))
             for node, failure in found.items():
-                said[node, failure.code] = self._failed_at(node, failure, order).sentence
+                sentences[node, failure.code] = self._failed_at(node, failure, order).sentence
         work, more = [order.label or order.assignment.kind for order in orders[:_MOST_NAMED]], len(orders) - _MOST_NAMED
         names = ", ".join(work) + (f" and {more} more" if more > 0 else "")
-        return f"nobody is left to do {names}: {'; '.join(list(said.values())[:_MOST_NAMED])}"
+        return f"nobody is left to do {names}: {'; '.join(list(sentences.values())[:_MOST_NAMED])}"
 
     def _close(self, plan: Plan, all_stranded: bool) -> bool:
         """After the deadline: end when everything is there that can be had."""
@@ -229,7 +229,7 @@ class RoundRunner:
         return self._end(plan)
 
     def _end(self, plan: Plan) -> bool:
-        self._registry.rounds.move_round(self.round.id, ["running"], "done", self._conductor.ending(plan))
+        self._registry.rounds.move_round(self.round.id, ["running"], "done", self._driver.ending(plan))
         return True
 
     def _receive(self) -> None:

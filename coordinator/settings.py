@@ -1,6 +1,6 @@
 """From a round.toml to a round: names become digests, wishes become holdings that nodes offer now.
 
-`RoundSettings` is the file; `resolve` binds it to the registry's definitions and to the data fingerprints of standing
+`RoundSettings` is the file; `resolve` binds it to the registry's definitions and to the data fingerprints of current
 offers. The result is a value; where it runs is decided later, order by order.
 """
 

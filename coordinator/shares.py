@@ -1,4 +1,4 @@
-"""Choice of the holdings that a round uses: a pure function of a task, its domains and the standing offers.
+"""Choice of the holdings that a round uses: a pure function of a task, its domains and the current offers.
 
 Holdings that have all domains are used if there are any, else all that have one. Domains that are too small to be
 trained on are left out before any work is done, and the round says so (`ratatouille.recipes.gaps`).

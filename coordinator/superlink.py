@@ -99,7 +99,7 @@ class SuperLink:
             if stop is not None and stop.is_set():
                 return self
             raise Unreachable(
-                f"Flower's SuperLink did not start; the end of {self._child.program.log}:\n{self._child.last_words()}"
+                f"Flower's SuperLink did not start; the end of {self._child.program.log}:\n{self._child.log_tail()}"
             ) from error
         return self
 

@@ -17,7 +17,7 @@ import pytest
 from coordinator.rehearsal import Stage, offer_all
 from ratatouille.exchange.membership import Announcement
 from ratatouille.exchange.signing import Signer
-from ratatouille.processes import free_port, tether
+from ratatouille.processes import free_port, reaper
 from ratatouille.tasks.node import read_node_settings
 from registry.opening import open_registry
 from tests.coordinator.federation import NODES, Ground, wait_until
@@ -99,8 +99,8 @@ SERVICES = {
     "the executor": Service(
         "-m contributor_client.executor --runtime 127.0.0.1:{port} --secret {folder}/new.secret", "Executor ready", 1
     ),
-    "the tether": Service(
-        f"-I -S {tether.__file__} {os.getpid()} 1 {{folder}}/log 100000 "
+    "the reaper": Service(
+        f"-I -S {reaper.__file__} {os.getpid()} 1 {{folder}}/log 100000 "
         f"{sys.executable} -c print('at\\x20work',flush=True);import\\x20time;time.sleep(600)",
         "at work",
         4,

@@ -12,7 +12,7 @@ import tomli_w
 
 from coordinator.benchmark.starts import bring
 from coordinator.benchmark.suite import Planned, Suite
-from coordinator.conductor import Conductor
+from coordinator.driver import RoundDriver
 from coordinator.rehearsal import Stage, lay_out, offer_all, rehearse_all, seconds_per_step
 from coordinator.settings import resolve
 from ratatouille.analysis.benchmark import Cell, Summary, summarise
@@ -109,10 +109,10 @@ def cost(bench: Bench) -> Cost:
     facts: dict[str, Result] = {}
     asked = 0
     for planned in bench.suite.rounds:
-        conductor = _conductor(planned, registry)
-        needed = forecast(conductor.round, conductor.facts)
+        driver = _driver(planned, registry)
+        needed = forecast(driver.round, driver.facts)
         orders |= needed.orders
-        facts |= conductor.facts
+        facts |= driver.facts
         asked += needed.shared + sum(isinstance(order.assignment, FineTune) for order in needed.orders.values())
     trainings = {
         work_id: order.assignment for work_id, order in orders.items() if isinstance(order.assignment, FineTune)
@@ -137,13 +137,13 @@ def _measured(bench: Bench, trainings: Sequence[Order]) -> float | None:
     return seconds_per_step(bench.stage, trainings[sizes.index(max(sizes))]) if sizes else None
 
 
-def carry_out(bench: Bench, workers: int, told: Callable[[Sequence[Conductor]], None]) -> None:
+def carry_out(bench: Bench, workers: int, on_progress: Callable[[Sequence[RoundDriver]], None]) -> None:
     """Run every round to its end.
 
     Raises:
         Refusal: as `rehearse_all` does.
     """
-    rehearse_all([planned.settings for planned in bench.suite.rounds], bench.stage, workers, told=told)
+    rehearse_all([planned.settings for planned in bench.suite.rounds], bench.stage, workers, on_progress=on_progress)
 
 
 def collect(bench: Bench) -> list[Summary]:
@@ -152,16 +152,16 @@ def collect(bench: Bench) -> list[Summary]:
     offer_all(registry, bench.stage)
     cells = []
     for planned in bench.suite.rounds:
-        conductor = _conductor(planned, registry)
-        plan = conductor.gather()
+        driver = _driver(planned, registry)
+        plan = driver.gather()
         if plan.done:
-            table = report(conductor.round, plan.outcomes)
+            table = report(driver.round, plan.outcomes)
             target = planned.settings.target
             cells.append(Cell(target=target, setting=planned.setting, trial=planned.trial, report=table))
     return summarise(bench.suite.name, cells)
 
 
-def _conductor(planned: Planned, registry: Registry) -> Conductor:
-    conductor = Conductor(resolve(planned.settings, registry), registry, time.time())
-    conductor.gather()
-    return conductor
+def _driver(planned: Planned, registry: Registry) -> RoundDriver:
+    driver = RoundDriver(resolve(planned.settings, registry), registry, time.time())
+    driver.gather()
+    return driver

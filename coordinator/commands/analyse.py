@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from coordinator.commands.running import Fresh, Rehearse, RoundFile, Runs, Steps, Workers, carried_out, settings_of
-from coordinator.conductor import Conductor
+from coordinator.driver import RoundDriver
 from ratatouille.analysis.catalogue import ANALYSES, Analysis
 from ratatouille.analysis.table import Table
 from ratatouille.cli.options import AsJson, Remote
@@ -56,8 +56,8 @@ def analyse(
     settings = settings_of(file, runs, steps, recipes=study.recipes, analyses=(kind,))
     registry = registry_in_force(remote)
     record = carried_out(settings, registry, remote, rehearse or [], workers, fresh, as_json)
-    conductor = Conductor.of(record, registry)
-    found = answer(kind, conductor.round, conductor.gather(), record)
+    driver = RoundDriver.of(record, registry)
+    found = answer(kind, driver.round, driver.gather(), record)
     folder = output or Path(f"{record.name}-{kind}")
     keep(folder, ANALYSES[kind], *found)
     document, table, _ = found

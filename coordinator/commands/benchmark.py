@@ -19,7 +19,7 @@ from registry.commands.opened import registry_in_force
 
 if TYPE_CHECKING:
     from coordinator.benchmark.running import Cost
-    from coordinator.conductor import Conductor
+    from coordinator.driver import RoundDriver
 
 
 def benchmark(
@@ -166,9 +166,9 @@ class _Shown:
         if self._counting is not None:
             self._counting.__exit__(*exception)
 
-    def __call__(self, conductors: Sequence[Conductor]) -> None:
+    def __call__(self, drivers: Sequence[RoundDriver]) -> None:
         if self._show is None:
             return
-        total = {work_id for one in conductors for work_id in one.forecast().orders}
-        done = {work_id for one in conductors for work_id in one.facts}
+        total = {work_id for one in drivers for work_id in one.forecast().orders}
+        done = {work_id for one in drivers for work_id in one.facts}
         self._show(len(total & done), len(total))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from coordinator.conductor import Conductor
+from coordinator.driver import RoundDriver
 from coordinator.estimate import Estimate, estimate
 from coordinator.settings import read_round_settings, resolve
 from ratatouille.cli import output
@@ -69,10 +69,10 @@ def checked_round(file: Path, remote: str | None) -> CheckedRound:
     settings = read_round_settings(file)
     with opened(remote) as registry:
         round = resolve(settings, registry)
-        conductor = Conductor(round, registry, time.time())
-        conductor.gather()
-        needed = forecast(round, conductor.facts)
-        cost = estimate(round, needed, conductor.facts, registry)
+        driver = RoundDriver(round, registry, time.time())
+        driver.gather()
+        needed = forecast(round, driver.facts)
+        cost = estimate(round, needed, driver.facts, registry)
         offers = registry.work.offers()
     shares = (*round.training, *round.evaluation, *(share for one in round.auxiliaries for share in one.shares))
     return CheckedRound(

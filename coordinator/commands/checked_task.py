@@ -25,7 +25,7 @@ class CheckedTask(Record):
         """Print it for people."""
         task, split = self.task, self.task.split
         shares = {"train": split.train, "validate": split.validation, "test": split.test}
-        said = {
+        sentences = {
             "defined": "is defined like this already",
             "new": "does not have it yet; `ratatouille task add` defines it",
             "unreachable": "does not answer, so a definition under this name could differ",
@@ -38,7 +38,7 @@ class CheckedTask(Record):
             ("metric", task.metric + (", balanced class weights" if task.class_weights == "balanced" else "")),
             ("description", task.description or "–"),
             ("id", self.id),
-            ("registry", said[self.registry]),
+            ("registry", sentences[self.registry]),
         ]
         output.print_table(("", ""), rows)
 

@@ -8,7 +8,7 @@ from coordinator.benchmark.running import Cost
 from coordinator.commands.checked_node import CheckedNode
 from coordinator.commands.checked_round import CheckedRound
 from coordinator.commands.checked_task import CheckedTask
-from coordinator.progress import Standing
+from coordinator.progress import RoundProgress
 from ratatouille.analysis.benchmark import Summary
 from ratatouille.analysis.report import Report
 from ratatouille.cli.documents import Printed
@@ -50,7 +50,7 @@ class RoundStatus(Printed):
     """Where a round stands."""
 
     round: RoundRecord
-    standing: Standing
+    standing: RoundProgress
 
 
 class Hashes(Printed):

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from coordinator.conductor import Conductor
-from coordinator.progress import Standing, standing
+from coordinator.driver import RoundDriver
+from coordinator.progress import RoundProgress, round_progress
 from coordinator.waiting import PATIENCE_SECONDS, waits_for
 from ratatouille.cli.output import console, print_line, safe
 from ratatouille.errors import Unreachable
@@ -29,7 +29,7 @@ def follow(registry: Registry, round_id: str, quiet: bool = False) -> None:
     record = registry.rounds.round(round_id)
     if record.state in OVER:
         return
-    conductor = Conductor.of(record, registry)
+    driver = RoundDriver.of(record, registry)
     shown = _Bars() if console.is_terminal and not quiet else _Lines(quiet)
     silence = Silence()
     with shown:
@@ -38,11 +38,11 @@ def follow(registry: Registry, round_id: str, quiet: bool = False) -> None:
         while True:
             try:
                 state = registry.rounds.round(round_id).state
-                now = standing(conductor, registry)
+                now = round_progress(driver, registry)
                 shown.show(state, now)
                 if state in OVER:
                     return
-                if reason := silence.reason(conductor, registry, state, bool(now.workers)):
+                if reason := silence.reason(driver, registry, state, bool(now.workers)):
                     shown.say(reason)
             except Unreachable as error:
                 shown.say(f"{error}; waiting for it")
@@ -57,14 +57,14 @@ class Silence:
         self._since: float | None = None
         self._said, self._at = "", 0.0
 
-    def reason(self, conductor: Conductor, registry: Registry, state: str, at_work: bool) -> str:
+    def reason(self, driver: RoundDriver, registry: Registry, state: str, at_work: bool) -> str:
         """What the round waits for, after ten seconds; the same sentence again after a minute, else nothing."""
         now = self._clock()
         if at_work or self._since is None:
             self._since = now
         if now - self._since < PATIENCE_SECONDS:
             return ""
-        orders = conductor.gather().orders
+        orders = driver.gather().orders
         found = waits_for(orders, registry.work.offers(), at_work, registry.info().fleet, state)
         if found == self._said and now - self._at < _AGAIN_SECONDS:
             return ""
@@ -72,18 +72,18 @@ class Silence:
         return found
 
 
-def written(registry: Registry, round_id: str, after: int = 0) -> Iterator[Event]:
+def events_so_far(registry: Registry, round_id: str, after: int = 0) -> Iterator[Event]:
     """What happened in a round, as far as it is written."""
     return every(lambda last: registry.rounds.events(last.number if last else after, round_id))
 
 
-def told(registry: Registry, round_id: str) -> Iterator[Event]:
+def events_until_over(registry: Registry, round_id: str) -> Iterator[Event]:
     """What happened in a round and happens until it ends; goes on through an outage of the registry."""
     last, waiting = 0, False
     while True:
         try:
             over = registry.rounds.round(round_id).state in OVER  # first: what is read after it is complete
-            for event in written(registry, round_id, last):
+            for event in events_so_far(registry, round_id, last):
                 last, waiting = event.number, False
                 yield event
             if over:
@@ -111,7 +111,7 @@ class _Bars:
         self._runs = self._progress.add_task("runs", total=None)
         self._nodes: dict[str, TaskID] = {}
 
-    def show(self, state: str, now: Standing) -> None:
+    def show(self, state: str, now: RoundProgress) -> None:
         self._progress.update(self._steps, completed=now.steps_done, total=now.steps)
         self._progress.update(self._runs, completed=now.trainings_done, total=now.trainings)
         for worker in now.workers:
@@ -145,7 +145,7 @@ class _Lines:
         self._at = 0.0
         self._began: tuple[float, int] | None = None
 
-    def show(self, state: str, now: Standing) -> None:
+    def show(self, state: str, now: RoundProgress) -> None:
         self._began = self._began or (time.monotonic(), now.steps_done)
         line = now.sentence
         if line == self._last or (time.monotonic() - self._at < _LINE_SECONDS and state not in OVER):
@@ -154,7 +154,7 @@ class _Lines:
         nodes = "; ".join(f"{worker.node}: {worker.doing}" for worker in now.workers)
         self.say(f"{line}{self._left(now)}{' | ' + nodes if nodes else ''}")
 
-    def _left(self, now: Standing) -> str:
+    def _left(self, now: RoundProgress) -> str:
         assert self._began is not None
         seconds, steps = time.monotonic() - self._began[0], now.steps_done - self._began[1]
         if steps <= 0 or now.steps_done >= now.steps:

@@ -19,7 +19,7 @@ from coordinator.commands.running import (
     say_gaps,
     settings_of,
 )
-from coordinator.conductor import Conductor
+from coordinator.driver import RoundDriver
 from coordinator.requests import request
 from coordinator.settings import RoundSettings, resolve
 from ratatouille.analysis.report import Report, report
@@ -55,9 +55,9 @@ def plan_(
 
     registry = registry_in_force(remote)
     round = resolve(_settings(file, recipes, runs, steps, pool_trials, None, None), registry)
-    conductor = Conductor(round, registry, time.time())
-    conductor.gather()
-    forecasted = estimate(round, conductor.forecast(), conductor.facts, registry)
+    driver = RoundDriver(round, registry, time.time())
+    driver.gather()
+    forecasted = estimate(round, driver.forecast(), driver.facts, registry)
     if as_json:
         print_json(forecasted)
         return
@@ -110,10 +110,10 @@ def run(
 
 def result(registry: Registry, record: RoundRecord) -> Report:
     """The table of a round from what the registry knows now."""
-    conductor = Conductor.of(record, registry)
-    plan = conductor.gather()
+    driver = RoundDriver.of(record, registry)
+    plan = driver.gather()
     lacking = [order.label for order in plan.lacking.values()]
-    return report(conductor.round, plan.outcomes, record.reason, plan.shared, lacking)
+    return report(driver.round, plan.outcomes, record.reason, plan.shared, lacking)
 
 
 def list_(
@@ -138,20 +138,20 @@ def list_(
 
 def status(round: RoundId, remote: Remote = None, as_json: AsJson = False) -> None:
     """Show where a round stands."""
-    from coordinator.progress import standing
+    from coordinator.progress import round_progress
     from coordinator.waiting import waits_for
 
     registry = registry_in_force(remote)
     record = registry.rounds.round(round)
-    conductor = Conductor.of(record, registry)
-    now = standing(conductor, registry)
+    driver = RoundDriver.of(record, registry)
+    now = round_progress(driver, registry)
     if as_json:
         print_json({"round": record, "standing": now})
         return
     print_line(f"round {record.name} ({record.id}): {record.state} {record.reason}".rstrip())
     print_line(now.sentence)
     if record.state not in OVER:
-        orders = conductor.gather().orders
+        orders = driver.gather().orders
         if reason := waits_for(orders, registry.work.offers(), bool(now.workers), registry.info().fleet, record.state):
             print_line(reason)
     for worker in now.workers:
@@ -165,11 +165,11 @@ def logs(
     as_json: AsJsonLines = False,
 ) -> None:
     """Show what happened in a round."""
-    from coordinator.commands.follow import told, written
+    from coordinator.commands.follow import events_so_far, events_until_over
 
     with opened(remote) as registry:
         record = registry.rounds.round(round)
-        for event in told(registry, record.id) if follow_ else written(registry, record.id):
+        for event in (events_until_over if follow_ else events_so_far)(registry, record.id):
             if as_json:
                 print_json_line(event)
             else:

@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from coordinator.commands.follow import follow
-from coordinator.conductor import Conductor
+from coordinator.driver import RoundDriver
 from coordinator.requests import request
 from coordinator.settings import RoundSettings, read_round_settings
 from ratatouille.cli.output import console, print_line
@@ -97,13 +97,13 @@ def _rehearse(
     forget_old(stage.folder)
     last: list[str] = []
 
-    def told(conductors: Sequence[Conductor]) -> None:
+    def show_progress(drivers: Sequence[RoundDriver]) -> None:
         if not last:
-            say_gaps(conductors[0].round, quiet)
-        found = conductors[0].gather()
+            say_gaps(drivers[0].round, quiet)
+        found = drivers[0].gather()
         line = f"rehearsal: {len(found.questions) - len(found.orders)} of {len(found.questions)} questions answered"
         if not quiet and last[-1:] != [line]:
             last.append(line)
             console.print(line)
 
-    return rehearse(settings, stage, workers, fresh=fresh, told=told).id
+    return rehearse(settings, stage, workers, fresh=fresh, on_progress=show_progress).id

@@ -38,24 +38,24 @@ def up(
     rounds that were running continue.
     """
     stop = stop_on_signals(_END_SECONDS)
-    from coordinator.house import House, HouseSettings
+    from coordinator.supervisor import Supervisor, SupervisorSettings
 
     say_what_happens()
-    settings = HouseSettings(_folder(folder), port, superlink_port, None if no_web else web_port)
-    house = House(settings)
+    settings = SupervisorSettings(_folder(folder), port, superlink_port, None if no_web else web_port)
+    supervisor = Supervisor(settings)
     ready = threading.Event()
 
     def say_when_ready() -> None:
         if ready.wait() and not stop.is_set():
             console.print(
                 f"the coordinator is up: registry {settings.remote}, state in {settings.folder}\n"
-                f"{_page(house.web, settings.web_port)}\n"
+                f"{_page(supervisor.web, settings.web_port)}\n"
                 f"(loopback only, without encryption) contributors: `{join_command(port, settings.remote)}`",
                 soft_wrap=True,
             )
 
     threading.Thread(target=say_when_ready, daemon=True).start()
-    house.run(stop, ready)
+    supervisor.run(stop, ready)
     console.print("the coordinator has stopped")
 
 
@@ -66,7 +66,7 @@ def join_command(port: int, remote: str) -> str:
 
 
 def _page(address: str | None, wanted: int | None) -> str:
-    """What is said of the web page."""
+    """The sentence about the web page."""
     if address is None:
         return "no web page is shown" if wanted is None else MISSING
     instead = "" if f":{wanted}/" in address or not wanted else f" (port {wanted} is taken)"
@@ -102,7 +102,7 @@ def down(
     seconds: Annotated[float, typer.Option(help="How long to wait for it.")] = 30.0,
 ) -> None:
     """Stop the coordinator of this machine."""
-    from coordinator.house import running_pid
+    from coordinator.supervisor import running_pid
 
     place = _folder(folder)
     pid = running_pid(place)

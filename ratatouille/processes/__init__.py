@@ -1,6 +1,6 @@
 """Child processes that a service owns: started, watched, restarted, and ended with it.
 
-`child` supervises one program; `tether` is the small process between us and it, which ends the whole family when we
+`child` supervises one program; `reaper` is the small process between us and it, which ends the whole family when we
 die, even by kill -9; `signals` ends a service in order, and a process whose owner is gone; `pools` ends a pool of
 processes at once; `ports` finds and waits for addresses; `scripts` finds the commands of this installation; `secret`
 and `guard` keep strangers out of what children serve, `throttle` keeps them from filling logs; `locks` are files that

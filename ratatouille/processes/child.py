@@ -1,4 +1,4 @@
-"""One supervised program: started through a tether, restarted with back-off when asked, ended in good order.
+"""One supervised program: started through a reaper, restarted with back-off when asked, ended in good order.
 
 A program that ends at once is restarted after 0.25, 0.5, 1, 2 … 30 seconds; one that had run for a minute starts again
 at 0.25.
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ratatouille.processes import tether
+from ratatouille.processes import reaper
 
 _log = logging.getLogger(__name__)
 _SHORTEST_PAUSE, _LONGEST_PAUSE, _STEADY = 0.25, 30.0, 60.0
@@ -41,7 +41,7 @@ class Program:
 
 
 class Child:
-    """A running program. Use it as a context manager, or call `stop`; if we die without, the tether ends it."""
+    """A running program. Use it as a context manager, or call `stop`; if we die without, the reaper ends it."""
 
     def __init__(self, program: Program, after_restart: Callable[[], None] = lambda: None) -> None:
         """`after_restart` is called, in a thread of ours, each time the program has been started again."""
@@ -91,7 +91,7 @@ class Child:
             process.send_signal(signal.SIGTERM)
         return process
 
-    def last_words(self, lines: int = 12) -> str:
+    def log_tail(self, lines: int = 12) -> str:
         """The end of the log, to show when a start fails."""
         try:
             return "\n".join(self.program.log.read_text(errors="replace").splitlines()[-lines:])
@@ -107,8 +107,8 @@ class Child:
     def _launch(self) -> bool:
         """Start one process, unless `stop` was called in the meantime."""
         program = self.program
-        # -I and -S: the tether needs the standard library only, and no installed package may change what it does.
-        command = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), str(program.grace)]
+        # -I and -S: the reaper needs the standard library only, and no installed package may change what it does.
+        command = [sys.executable, "-I", "-S", reaper.__file__, str(os.getpid()), str(program.grace)]
         command += [str(program.log), str(program.log_bytes), *program.command]
         with self._changed:
             if self._stopping.is_set():

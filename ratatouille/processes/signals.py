@@ -30,7 +30,7 @@ def stop_on_signals(seconds: float) -> threading.Event:
 
     Args:
         seconds: how long the service may take to end after the first signal. Then the process ends with code 1, and
-            its tethers end its children.
+            its reapers end its children.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)

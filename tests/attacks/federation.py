@@ -74,7 +74,7 @@ class Aim:
 
 def _runs(process: psutil.Process, module: str) -> bool:
     line = process.cmdline()
-    return module in line and not any("tether.py" in word for word in line)
+    return module in line and not any("reaper.py" in word for word in line)
 
 
 @contextmanager

@@ -23,10 +23,10 @@ class Time:
 def test_bad_data_parks_one_holding_and_a_full_disk_the_node(tmp_path: Path) -> None:
     parking = Parking(tmp_path, Time())
     parking.park(DAMAGED, DATA)
-    assert [place.sentence for place in parking.standing(DATA)] == [str(DAMAGED)]
-    assert parking.standing("e" * 64) == []
+    assert [place.sentence for place in parking.active(DATA)] == [str(DAMAGED)]
+    assert parking.active("e" * 64) == []
     parking.park(OSError(28, "No space left on device", "/home/anna/x"), DATA)
-    assert [place.failure.code for place in parking.standing("e" * 64)] == ["disk-full"]
+    assert [place.failure.code for place in parking.active("e" * 64)] == ["disk-full"]
 
 
 def test_an_offer_says_codes_and_seconds_and_no_words(tmp_path: Path) -> None:
@@ -34,10 +34,10 @@ def test_an_offer_says_codes_and_seconds_and_no_words(tmp_path: Path) -> None:
     parking = Parking(tmp_path, clock)
     parking.park(DAMAGED, DATA)
     clock.now += 100
-    (told,) = parking.told()
-    assert told.failure == Failure(code="image-damaged", counts={"images": 2})
-    assert (told.fingerprint, told.seconds) == (DATA, PARKED_SECONDS - 100)
-    assert b"smith" not in told.to_json()
+    (offered,) = parking.offered()
+    assert offered.failure == Failure(code="image-damaged", counts={"images": 2})
+    assert (offered.fingerprint, offered.seconds) == (DATA, PARKED_SECONDS - 100)
+    assert b"smith" not in offered.to_json()
 
 
 def test_parking_ends_after_its_time_by_success_and_by_a_new_start(tmp_path: Path) -> None:
@@ -45,13 +45,13 @@ def test_parking_ends_after_its_time_by_success_and_by_a_new_start(tmp_path: Pat
     parking = Parking(tmp_path, clock)
     parking.park(DAMAGED, DATA)
     clock.now += PARKED_SECONDS
-    assert parking.standing() == []
+    assert parking.active() == []
     parking.park(DAMAGED, DATA)
     parking.free(DATA)
-    assert parking.standing() == []
+    assert parking.active() == []
     parking.park(DAMAGED, DATA)
     parking.clear()
-    assert parking.standing() == []
+    assert parking.active() == []
 
 
 def test_workers_that_die_again_and_again_rest_twice_as_long_each_time(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_work_that_cannot_be_done_anywhere_parks_nobody(tmp_path: Path) -> None:
     parking = Parking(tmp_path)
     assert parking.park(Refusal("the training diverged", code="training-diverged"), DATA) is None
     assert parking.park(Unreachable("no registry answers"), DATA) is None
-    assert parking.standing() == []
+    assert parking.active() == []
 
 
 def test_the_sentences_are_for_the_owner_of_the_node_only(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from typing import Any, cast
 import pytest
 
 from coordinator.combiner import Combiner
-from coordinator.conductor import Conductor
 from coordinator.dispatch import Dispatch
+from coordinator.driver import RoundDriver
 from coordinator.rounds import RoundRunner
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.signing import Signer
@@ -25,7 +25,7 @@ from registry.asked import look
 from registry.callers.walk import audit
 from registry.records import Result
 from registry.services.local import LocalRegistry
-from tests.coordinator.test_conductor import Memory, record, soup, trainings
+from tests.coordinator.test_driver import Memory, record, soup, trainings
 from tests.coordinator.test_rounds import Books, Lane
 from tests.memory import registry_of
 from tests.ratatouille.recipes.simulation import a_round, name
@@ -165,12 +165,12 @@ def test_orders_go_out_and_replies_are_heard_while_an_average_is_computed(slow: 
     books = Patient(slow, "anna", recipes=("soup", "moving_average"))
     going = runner(books, anna=None)
     # soup's average does not end; moving_average, whose runs are others, is trained, counted and complete nevertheless
-    until(lambda: going._turn() or (slow.made and going._conductor.gather().outcomes[1].complete))
+    until(lambda: going._turn() or (slow.made and going._driver.gather().outcomes[1].complete))
     (average,) = slow.made
-    assert going._conductor.gather().combinations.keys() == {average}
+    assert going._driver.gather().combinations.keys() == {average}
     slow.let.set()
     going.run()
-    assert going._conductor.gather().done
+    assert going._driver.gather().done
     assert len(set(slow.made)) == len(slow.made)
 
 
@@ -198,7 +198,7 @@ def test_an_average_that_cannot_be_made_fails_the_round_with_its_reason(slow: Sl
 def test_a_round_whose_deadline_passes_ends_after_the_averages_that_it_has_begun(slow: Slow) -> None:
     books = Patient(slow, "anna", recipes=("soup",))
     late = soup(min_runs=1, deadline=1.0)
-    early = Conductor.of(record(late, "running", time.time() + 3600), registry_of(books))
+    early = RoundDriver.of(record(late, "running", time.time() + 3600), registry_of(books))
     books.answer(early.gather().orders)
     books.answer(dict(list(trainings(early.gather()).items())[:2]))
     books.row = record(late, "running", time.time() - 3600)
@@ -217,11 +217,11 @@ def test_answers_in_any_order_lead_to_the_same_averages() -> None:
     ended = []
     for turned in (False, True):
         memory, round = Memory(), a_round("", ("soup", "moving_average", "swad"))
-        conductor = Conductor.of(record(round, "running", 0.0), registry_of(memory), clock=lambda: 0.0)
-        while not (found := conductor.advance()).done:
+        driver = RoundDriver.of(record(round, "running", 0.0), registry_of(memory), clock=lambda: 0.0)
+        while not (found := driver.advance()).done:
             orders = list(found.orders.items())
             memory.answer(dict(orders[::-1] if turned else orders))
-            conductor.wait(0.01)
+            driver.wait(0.01)
         ended.append([outcome.final and outcome.final.version for outcome in found.outcomes])
     assert ended[0] == ended[1]
 

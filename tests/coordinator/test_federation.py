@@ -8,7 +8,7 @@ import psutil
 import pytest
 import tomli_w
 
-from coordinator.conductor import Conductor
+from coordinator.driver import RoundDriver
 from coordinator.rehearsal import Stage, rehearse
 from coordinator.settings import read_round_settings
 from ratatouille.exchange.assignment import FineTune, KeepBest
@@ -72,11 +72,11 @@ def weights_of(registry: Registry, round: Round) -> Weights:
 
     (The work id of an average hashes its parents' ids, and those hash receipts, which tell how long a run took.)
     """
-    conductor = Conductor(round, registry, registry.rounds.round(round.id).created)
-    plan = conductor.gather()
+    driver = RoundDriver(round, registry, registry.rounds.round(round.id).created)
+    plan = driver.gather()
     assert plan.done
     facts = {
-        work_id: (conductor.facts[work_id].featurizer, conductor.facts[work_id].head)
+        work_id: (driver.facts[work_id].featurizer, driver.facts[work_id].head)
         for work_id, question in plan.questions.items()
         if isinstance(question, Order)
     }
@@ -164,7 +164,7 @@ def test_a_deadline_ends_a_round_that_an_absent_node_would_hang(ground: Ground, 
     federation.kill("anna")
     record = federation.finish(round)
     assert record.state == "done", record.reason
-    found = {outcome.recipe: outcome for outcome in Conductor(round, federation.registry, 0.0).gather().outcomes}
+    found = {outcome.recipe: outcome for outcome in RoundDriver(round, federation.registry, 0.0).gather().outcomes}
     assert len(found["soup"].members) == 3
     assert found["soup"].final is not None
     assert record.reason == "" or "ratatouille" in record.reason

@@ -3,15 +3,15 @@
 from coordinator.requests import gaps
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.exchange.order import Order
-from tests.coordinator.test_conductor import Memory, closed, conduct, record, soup
+from tests.coordinator.test_driver import Memory, closed, conduct, record, soup
 from tests.memory import registry_of
 
 
 def ended() -> tuple[Memory, dict[str, Order]]:
     """A registry with a whole round of soup, and its trainings."""
     memory, round = Memory(), soup(deadline=None)
-    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
-    while not (plan := conductor.advance()).done:
+    driver = conduct(round, memory, "running", 1000.0, 1001.0)
+    while not (plan := driver.advance()).done:
         memory.answer(plan.orders)
     orders = {id: one for id, one in plan.questions.items() if isinstance(one, Order)}
     return memory, {id: one for id, one in orders.items() if isinstance(one.assignment, FineTune)}

@@ -192,7 +192,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Federati
 def _kill_worker(node: int) -> None:
     for process in psutil.Process(node).children(recursive=True):
         words = " ".join(process.cmdline())
-        if "-m contributor_client.worker" in words and "tether.py" not in words:
+        if "-m contributor_client.worker" in words and "reaper.py" not in words:
             process.kill()
 
 

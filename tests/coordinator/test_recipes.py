@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.conductor import Conductor
+from coordinator.driver import RoundDriver
 from coordinator.rehearsal import Stage, rehearse_all
 from coordinator.settings import read_round_settings
 from ratatouille.analysis.report import report
@@ -38,7 +38,7 @@ class Kitchen:
         ]
         rounds = rehearse_all([read_round_settings(file) for file in files], stage, workers=2)
         self.round = rounds[0]
-        self.plans = [Conductor(round, self.registry, 0.0).gather() for round in rounds]
+        self.plans = [RoundDriver(round, self.registry, 0.0).gather() for round in rounds]
 
     @property
     def plan(self) -> Plan:

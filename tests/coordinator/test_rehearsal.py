@@ -11,7 +11,7 @@ import pytest
 
 from coordinator import rehearsal
 from coordinator.commands.running import settings_of
-from coordinator.conductor import Conductor
+from coordinator.driver import RoundDriver
 from coordinator.rehearsal import Stage, rehearse
 from ratatouille.analysis.report import report
 from ratatouille.exchange.order import Hint
@@ -83,7 +83,7 @@ def test_a_tiny_domain_of_one_node_does_not_fail_the_round_of_all(tmp_path: Path
     assert [gap.domain for gap in round.left_out] == ["night"]
     record = registry.rounds.round(round.id)
     assert record.state == "done", record.reason
-    plan = Conductor.of(record, registry).gather()
+    plan = RoundDriver.of(record, registry).gather()
     assert plan.done
     (gap,) = report(round, plan.outcomes).gaps
     assert "domain night of task shapes in the holding" in gap

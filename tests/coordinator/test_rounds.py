@@ -18,7 +18,7 @@ from ratatouille.recipes.round import Round
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
 from registry.records import RoundRecord, RoundState
-from tests.coordinator.test_conductor import Memory, record
+from tests.coordinator.test_driver import Memory, record
 from tests.memory import registry_of
 from tests.ratatouille.recipes.simulation import a_round, name
 
@@ -173,7 +173,7 @@ def test_flower_is_left_alone_while_nodes_work_and_nothing_is_new(monkeypatch: p
     clock[0] += 3.0
     assert not runner._turn()
     assert lane.looks == 2
-    books.answer(dict(runner._conductor.gather().orders))
+    books.answer(dict(runner._driver.gather().orders))
     assert not runner._turn()
     assert lane.looks == 3
 

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from contributor_client.foundation import enter_foundation
 from coordinator import starts
-from coordinator.conductor import Conductor
+from coordinator.driver import RoundDriver
 from coordinator.rehearsal import Stage, offer_all, rehearse
 from coordinator.settings import RoundSettings, read_round_settings, resolve
 from coordinator.starts import ancestors
@@ -98,7 +98,7 @@ def test_starts_are_named_by_alias_or_by_task_and_id_and_each_counts_once(kitche
 
 
 def test_all_ancestors_are_found_however_few_one_answer_has(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
-    final = Conductor(kitchen.first, kitchen.registry, 0.0).gather().outcomes[0].final
+    final = RoundDriver(kitchen.first, kitchen.registry, 0.0).gather().outcomes[0].final
     assert final is not None
     whole = ancestors(kitchen.registry, str(final.version))
     assert {kitchen.pointed, kitchen.round_, kitchen.first.foundation.version} < whole.keys()
@@ -122,12 +122,12 @@ def test_a_rehearsal_starts_from_what_is_there_without_any_node_that_holds_auxil
     # Of soup's three runs one is the first round's (run 1 of ratatouille, from the foundation); the run from `pointed`
     # is the first round's too, for it is the same question.
     assert len(new) == 2
-    found = Conductor(round, kitchen.registry, 0.0).gather()
+    found = RoundDriver(round, kitchen.registry, 0.0).gather()
     assert found.done
     members = found.outcomes[1].members
     parents = [kitchen.registry.versions.show(str(one.version)).entry.version.parents[0].version for one in members]
     assert parents == [round.foundation.version, kitchen.pointed, round.foundation.version]
-    assert members[1] == Conductor(kitchen.first, kitchen.registry, 0.0).gather().outcomes[0].members[1]
+    assert members[1] == RoundDriver(kitchen.first, kitchen.registry, 0.0).gather().outcomes[0].members[1]
     assert report(round, found.outcomes).starts == ("foundation", "pointed")
     assert kitchen.registry.versions.verify(str(found.outcomes[1].final and found.outcomes[1].final.version)).ok
 
@@ -138,8 +138,8 @@ def test_starts_go_beside_tasks_that_are_trained(kitchen: Kitchen) -> None:
         round = kitchen.rehearsed("both", "anna", "chiara", "elena", recipes=["ratatouille"], **wishes)
     assert [one.name for one in round.pool] == ["shapes-pointed", f"shapes-round-{kitchen.round_[:8]}"]
     # The first round had these two starts in this order, and trained on both: nothing is new but the round.
-    first = Conductor(kitchen.first, kitchen.registry, 0.0).gather().outcomes[0]
-    assert Conductor(round, kitchen.registry, 0.0).gather().outcomes[0] == first
+    first = RoundDriver(kitchen.first, kitchen.registry, 0.0).gather().outcomes[0]
+    assert RoundDriver(round, kitchen.registry, 0.0).gather().outcomes[0] == first
 
 
 def test_a_version_that_is_not_fit_is_refused_with_the_reason(kitchen: Kitchen, tmp_path: Path) -> None:

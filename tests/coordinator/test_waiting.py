@@ -52,7 +52,7 @@ def test_with_nodes_that_hear_it_is_starting() -> None:
 
 
 class Rounds:
-    """The registry and the conductor of a round, as far as they are asked."""
+    """The registry and the driver of a round, as far as they are asked."""
 
     fleet = FLEET
     orders = ORDERS

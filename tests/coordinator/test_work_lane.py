@@ -25,8 +25,8 @@ from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.bundle import archive, bundle_hash
 from ratatouille.exchange.signing import Signer
 from ratatouille.processes import Child, Program, free_port
+from ratatouille.processes.reaper import descendants
 from ratatouille.processes.secret import Secret
-from ratatouille.processes.tether import descendants
 from ratatouille.record import sha256
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
@@ -147,7 +147,7 @@ def test_whoever_does_not_know_the_secret_gets_no_task_from_a_node(lane: Lane) -
 
 def test_no_process_of_the_lane_has_loaded_torch(lane: Lane) -> None:
     running = commands_with(str(lane.folder))
-    assert sum("-m contributor_client.executor" in line and "tether.py" not in line for line in running) == 2
+    assert sum("-m contributor_client.executor" in line and "reaper.py" not in line for line in running) == 2
     assert not any("torch" in Path(f"/proc/{line.split()[0]}/maps").read_text() for line in running)
 
 
@@ -179,7 +179,7 @@ def test_after_a_killed_superlink_the_old_run_is_over_and_a_new_one_finds_the_no
     interrupted = lane.submit("interrupted", {"seconds": 2.0}, {"seconds": 2.0})
     assert until(lambda: lane.control.status(interrupted) == "running")
     superlinks = [line for line in commands_with(str(lane.folder)) if "-m coordinator.flower_superlink" in line]
-    process = next(line for line in superlinks if "tether.py" not in line)
+    process = next(line for line in superlinks if "reaper.py" not in line)
     os.kill(int(process.split()[0]), signal.SIGKILL)
     assert until(lambda: _status_or_gone(lane.control, interrupted) == "stopped")
     seen = lane.results("again", lane.submit("again", {"number": 1}))
@@ -190,7 +190,7 @@ def test_after_a_killed_executor_its_run_is_over_at_once_and_the_next_executor_s
     interrupted = lane.submit("orphaned", {"seconds": 60.0})
     assert until(lambda: lane.control.status(interrupted) == "running")
     executors = [line for line in commands_with(str(lane.folder)) if "-m coordinator.executor" in line]
-    process = next(line for line in executors if "tether.py" not in line)
+    process = next(line for line in executors if "reaper.py" not in line)
     os.kill(int(process.split()[0]), signal.SIGKILL)
     # Flower would wait for a sign of life of the server process for a minute.
     assert until(lambda: _status_or_gone(lane.control, interrupted) == "stopped", 40)

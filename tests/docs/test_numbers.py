@@ -13,7 +13,7 @@ import pytest
 
 from contributor_client import node, parking, relay, worker
 from contributor_client.commands import node as node_commands
-from coordinator import failures, house, keeper
+from coordinator import failures, scheduler, supervisor
 from coordinator.commands import service as coordinator_commands
 from ratatouille import home
 from ratatouille.processes import guard
@@ -69,9 +69,9 @@ STATED: dict[str, tuple[str, ...]] = {
     "README.md": (f"http://127.0.0.1:{home.DEFAULT_WEB_PORT}",),
     "docs/tutorial.md": (f"<http://127.0.0.1:{home.DEFAULT_WEB_PORT}>",),
     "docs/architecture.md": (
-        f"looks at the rows every {every(house._LOOK_SECONDS)} and",
-        f"{word(keeper._MOST_STARTS)} starts in a row that bring no answer end the round",
-        f"{word(keeper._MOST_STARTS)} starts of the round's loop brought no answer",
+        f"looks at the rows every {every(supervisor._LOOK_SECONDS)} and",
+        f"{word(scheduler._MOST_STARTS)} starts in a row that bring no answer end the round",
+        f"{word(scheduler._MOST_STARTS)} starts of the round's loop brought no answer",
         f"(a worker up to {TIMING.patience / HOUR:.0f} hours)",
         f"to {word(RELAYED)} workers at most",
         f"up to {TIMING.checkpoint:.0f} seconds of training |",
@@ -96,9 +96,9 @@ STATED: dict[str, tuple[str, ...]] = {
         f"{SplitRule().train:.0%}".replace("%", " %") + " of the groups of each domain train",
     ),
     "docs/decisions/0008-a-round-is-a-row.md": (
-        f"looks at the rows every {every(house._LOOK_SECONDS)}",
-        f"gives up after {word(keeper._MOST_STARTS)} starts in a row",
-        f"starts up to a {every(house._LOOK_SECONDS)} late",
+        f"looks at the rows every {every(supervisor._LOOK_SECONDS)}",
+        f"gives up after {word(scheduler._MOST_STARTS)} starts in a row",
+        f"starts up to a {every(supervisor._LOOK_SECONDS)} late",
     ),
     "docs/decisions/0011-who-may-answer.md": (
         f"offered it within a {every(Settings().stale_seconds)}, takes leases",

@@ -15,7 +15,7 @@ import pytest
 import tomli_w
 
 from coordinator.commands.files import MARKS, Kind, kind_of, template
-from coordinator.conductor import Conductor
+from coordinator.driver import RoundDriver
 from coordinator.settings import RoundSettings, read_round_settings, resolve
 from ratatouille.exchange.assignment import NodeAssignment, Probe
 from ratatouille.exchange.membership import make_offer
@@ -254,8 +254,8 @@ class Stage:
 
     def answer(self, file: Path, kind: str, seconds: float) -> int:
         """Answer the open questions of a kind with random weights; returns how many there were."""
-        conductor = Conductor(resolve(read_round_settings(file), self.registry), self.registry, 0.0)
-        orders = [one for one in conductor.gather().orders.values() if one.assignment.kind == kind]
+        driver = RoundDriver(resolve(read_round_settings(file), self.registry), self.registry, 0.0)
+        orders = [one for one in driver.gather().orders.values() if one.assignment.kind == kind]
         for number, order in enumerate(orders):
             files = dict([self.world.file(head(number, classes=3)), self.world.file(featurizer(number))])
             new_head, new_featurizer = files
@@ -340,10 +340,10 @@ def test_a_domain_that_is_too_small_and_a_class_without_images_are_said_before_a
         assert nobody in shown, command
     assert len(call("round", "report", "spring", "--json", *stage.remote).json["gaps"]) == 2
     assert len(call("round", "plan", file, "--json", *stage.remote).json["gaps"]) == 2
-    conductor = Conductor(resolve(read_round_settings(file), stage.registry), stage.registry, 0.0)
-    work = [order.assignment for order in conductor.advance().orders.values()]
+    driver = RoundDriver(resolve(read_round_settings(file), stage.registry), stage.registry, 0.0)
+    work = [order.assignment for order in driver.advance().orders.values()]
     assert {one.fingerprint for one in work if isinstance(one, NodeAssignment)} == {
-        share.fingerprint for share in conductor.round.training
+        share.fingerprint for share in driver.round.training
     }
     logged = " ".join(call("round", "logs", "spring", *stage.remote).out.split())
     assert left_out in logged

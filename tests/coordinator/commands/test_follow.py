@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.commands.follow import follow, told
+from coordinator.commands.follow import events_until_over, follow
 from registry.opening import open_registry
 from registry.records import Info, RoundRecord
 from registry.services.local import LocalRegistry
@@ -52,7 +52,7 @@ def test_the_log_of_a_round_is_told_to_its_end_through_a_restart_of_the_service(
         for name in ("one", "other"):
             asked = RoundRecord(id=name, name=name, spec="{}", state="requested", created=1.0, changed=1.0)
             registry.rounds.request_round(asked)
-        lines = told(watched, "one")
+        lines = events_until_over(watched, "one")
         assert next(lines).text == "one requested"
         registry.rounds.note("one", "remark", "subject", "before")
         registry.rounds.note("other", "remark", "subject", "of another round")
@@ -65,4 +65,4 @@ def test_the_log_of_a_round_is_told_to_its_end_through_a_restart_of_the_service(
         registry.rounds.move_round("one", ["requested"], "done", "as planned")
         texts = [event.text for event in rest.result(timeout=60)]
         assert texts == ["while it was down", "after", "one done: as planned"]
-        assert [event.text for event in told(watched, "one")] == ["one requested", "before", *texts]
+        assert [event.text for event in events_until_over(watched, "one")] == ["one requested", "before", *texts]

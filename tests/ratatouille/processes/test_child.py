@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.processes import Child, Program, free_port, refuse_taken_port, script, tether, wait_for_url
+from ratatouille.processes import Child, Program, free_port, reaper, refuse_taken_port, script, wait_for_url
 
 ROOT = Path(__file__).parents[3]
 
@@ -98,7 +98,7 @@ def test_a_program_that_exits_with_code_0_is_started_again(tmp_path: Path) -> No
     starts = child.starts
     time.sleep(1.2)
     assert child.starts == starts
-    assert "hello" in child.last_words()
+    assert "hello" in child.log_tail()
 
 
 def test_the_program_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_descendants_are_found_beside_processes_with_any_name() -> None:
     with subprocess.Popen(python("-c", program), stdout=subprocess.PIPE) as odd:
         assert odd.stdout is not None
         odd.stdout.readline()
-        assert odd.pid in tether.descendants(os.getpid())
+        assert odd.pid in reaper.descendants(os.getpid())
         odd.kill()
 
 
@@ -164,7 +164,7 @@ def test_a_log_keeps_the_last_words_and_stays_within_its_bound(tmp_path: Path) -
     chatter = "for i in range(20000): print(f'line {i}')"
     with Child(Program("chatty", python("-c", chatter), tmp_path / "log", log_bytes=50_000)) as child:
         assert until(lambda: child.given_up)
-    assert child.last_words(1) == "line 19999"
+    assert child.log_tail(1) == "line 19999"
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 100_000
 
 
@@ -172,7 +172,7 @@ def test_a_command_that_does_not_exist_says_so_in_its_log(tmp_path: Path) -> Non
     with Child(Program("nothing", ("/no/such/program",), tmp_path / "log")) as child:
         assert until(lambda: child.given_up)
     assert child.exit_code == 127
-    assert "/no/such/program" in child.last_words()
+    assert "/no/such/program" in child.log_tail()
 
 
 def test_a_taken_port_is_refused_with_the_setting_that_changes_it() -> None:

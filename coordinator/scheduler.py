@@ -33,7 +33,7 @@ _ANSWERS = ("version", "evaluation")
 """Kinds of the events that say that a round knows more."""
 
 
-class Keeper:
+class RoundScheduler:
     """Watches the rounds of one registry; call `look` every second or so."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The conductor of one round against a registry: the part that federation and rehearsal share.
+"""The driver of one round against a registry: the part that federation and rehearsal share.
 
 It holds the facts of one round (a few hundred bytes a question), asks the registry for answers that are new, has
 versions combined where their bytes are, and says what is open. It does not wait for combinations (`combiner`). Its
@@ -33,7 +33,7 @@ MOST_NAMED = 5
 """Lacking answers that a sentence names."""
 
 
-class Conductor:
+class RoundDriver:
     """One round in progress."""
 
     def __init__(
@@ -78,8 +78,8 @@ class Conductor:
         registry: Registry,
         clock: Callable[[], float] = time.time,
         executor: Executor | None = None,
-    ) -> Conductor:
-        """The conductor of a round that the registry has.
+    ) -> RoundDriver:
+        """The driver of a round that the registry has.
 
         Its deadline counts from when it was last set going. One that is over stays as it ended: runs that came after
         the deadline would ask for another average than the one that was made.

@@ -1,7 +1,7 @@
-"""The coordinator as one supervised unit: the registry's service, the SuperLink, and the keeper of rounds.
+"""The coordinator as one supervised unit: the registry's service, the SuperLink, and the scheduler of rounds.
 
-`House` starts them in order and announces the fleet's address in the registry, which is the only address that nodes and
-commands need. It listens on loopback without encryption.
+`Supervisor` starts them in order and announces the fleet's address in the registry. Nodes and commands need the
+registry's address only. It listens on loopback without encryption.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.identity import key_file
-from coordinator.keeper import Keeper
+from coordinator.scheduler import RoundScheduler
 from coordinator.superlink import SuperLink, SuperLinkSettings
 from ratatouille.errors import RatatouilleError, Refusal, Unreachable
 from ratatouille.exchange.membership import Announcement
@@ -33,7 +33,7 @@ _READY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class HouseSettings:
+class SupervisorSettings:
     """Where a coordinator keeps its state and listens."""
 
     folder: Path
@@ -58,10 +58,10 @@ class HouseSettings:
         return self.folder / "registry"
 
 
-class House:
+class Supervisor:
     """A running coordinator."""
 
-    def __init__(self, settings: HouseSettings) -> None:
+    def __init__(self, settings: SupervisorSettings) -> None:
         self.settings = settings
         self.web: str | None = None
         """Address of the web page, once everything is ready; None for no page."""
@@ -93,15 +93,15 @@ class House:
             stack.callback(_say_goodbye, registry, signer)
             self.web = registry.info().web
             ready.set()
-            keeper = Keeper(registry, link.control, settings.remote)
+            scheduler = RoundScheduler(registry, link.control, settings.remote)
             while not stop.wait(_LOOK_SECONDS):
                 try:
-                    keeper.look()
+                    scheduler.look()
                 except RatatouilleError as error:  # of Flower, or nobody answers now: neither ends the coordinator
                     _log.warning("%s; trying again", error)
 
 
-def _service(settings: HouseSettings, key: str) -> Program:
+def _service(settings: SupervisorSettings, key: str) -> Program:
     command = [*module("registry.server"), "--folder", str(settings.registry_folder), "--coordinator", key]
     command += ["--port", str(settings.port)]
     command += [] if settings.web_port is None else ["--web-port", str(settings.web_port)]
@@ -117,7 +117,7 @@ def _await_registry(registry: Registry, service: Child, stop: threading.Event) -
             return
         except Unreachable as error:
             if time.monotonic() > deadline or service.starts > 3:
-                raise Refusal(f"the registry's service does not start: {service.last_words(3)}") from error
+                raise Refusal(f"the registry's service does not start: {service.log_tail(3)}") from error
             stop.wait(0.1)
 
 

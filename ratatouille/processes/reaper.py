@@ -1,6 +1,6 @@
 """A small process that holds one command, and ends the command's whole family when its owner is gone.
 
-Run as `python -I -S tether.py OWNER_PID GRACE LOG LIMIT COMMAND…`; standard library only, so that it starts in
+Run as `python -I -S reaper.py OWNER_PID GRACE LOG LIMIT COMMAND…`; standard library only, so that it starts in
 milliseconds. It stands between a service and a child because children start children (Flower's SuperLink starts an
 executor in a session of its own, and that one a ServerApp), and kill -9 lets nobody tidy up. On Linux it adopts every
 orphan of the family (PR_SET_CHILD_SUBREAPER), so the family stays one tree that can be ended. It exits as the command
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     # The kernel sends this when the *thread* that started us ends, so it is a hint to look, never a proof.
     _prctl(_PR_SET_PDEATHSIG, _OWNER_DIED)
-    wake, told = _wake_on(signal.SIGCHLD, _OWNER_DIED, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    wake, signals = _wake_on(signal.SIGCHLD, _OWNER_DIED, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     child, output = _spawn(arguments[4:])
     writer = BoundedLog(log, limit)
     watched = [wake, output]
@@ -36,13 +36,13 @@ def main(arguments: list[str]) -> int:
     while (status := _reap(child)) is None:
         readable, _, _ = select.select(watched, [], [], 0.5)
         if wake in readable:
-            told.update(os.read(wake, 256))
+            signals.update(os.read(wake, 256))
         if output in readable:
-            if said := os.read(output, 65536):
-                writer.write(said)
+            if printed := os.read(output, 65536):
+                writer.write(printed)
             else:
                 watched.remove(output)
-        if deadline is None and (os.getppid() != owner or told & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}):
+        if deadline is None and (os.getppid() != owner or signals & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}):
             deadline = time.monotonic() + grace
             _signal(child, signal.SIGTERM)
         if deadline is not None and time.monotonic() > deadline:
@@ -109,7 +109,7 @@ def descendants(ancestor: int) -> list[int]:
 def _spawn(command: list[str]) -> tuple[int, int]:
     """Fork and become the command; returns its id and the end of the pipe that reads what it prints."""
     reading, writing = os.pipe()
-    tether = os.getpid()
+    reaper = os.getpid()
     child = os.fork()
     if child:
         os.close(writing)
@@ -117,7 +117,7 @@ def _spawn(command: list[str]) -> tuple[int, int]:
     try:
         os.setsid()
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != tether:
+        if os.getppid() != reaper:
             os._exit(127)
         for known in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, _OWNER_DIED, signal.SIGPIPE):
             signal.signal(known, signal.SIG_DFL)

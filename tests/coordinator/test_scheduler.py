@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from coordinator.control import Control
-from coordinator.keeper import Keeper
+from coordinator.scheduler import RoundScheduler
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.signing import Sealed
@@ -43,7 +43,7 @@ class Flower:
 
 
 class Rounds:
-    """The rows that a keeper reads."""
+    """The rows that a scheduler reads."""
 
     def __init__(self, **states: RoundState) -> None:
         self.states: dict[str, RoundState] = dict(states)
@@ -91,27 +91,27 @@ class Clock:
         return self.now
 
 
-def scene(**states: RoundState) -> tuple[Keeper, Flower, Rounds, Clock]:
+def scene(**states: RoundState) -> tuple[RoundScheduler, Flower, Rounds, Clock]:
     flower, rounds, clock = Flower(), Rounds(**states), Clock()
-    keeper = Keeper(registry_of(rounds), cast(Control, flower), "grpc://here", clock)
-    return keeper, flower, rounds, clock
+    scheduler = RoundScheduler(registry_of(rounds), cast(Control, flower), "grpc://here", clock)
+    return scheduler, flower, rounds, clock
 
 
 def test_one_round_runs_at_a_time_and_the_oldest_request_is_next() -> None:
-    keeper, flower, rounds, _ = scene(first="requested", second="requested")
+    scheduler, flower, rounds, _ = scene(first="requested", second="requested")
     for _ in range(3):
-        keeper.look()
+        scheduler.look()
     assert flower.rounds == ["first"]
     rounds.states["first"] = "done"
     flower.alive.clear()
-    keeper.look()
+    scheduler.look()
     assert flower.rounds == ["first", "second"]
 
 
 def test_a_run_that_never_lives_is_given_up() -> None:
-    keeper, flower, rounds, clock = scene(first="requested")
+    scheduler, flower, rounds, clock = scene(first="requested")
     for _ in range(20):
-        keeper.look()
+        scheduler.look()
         flower.alive.clear()
         clock.now += 61
     assert len(flower.rounds) == 10
@@ -120,41 +120,41 @@ def test_a_run_that_never_lives_is_given_up() -> None:
 
 def test_a_run_that_lived_for_long_may_be_started_again_however_often() -> None:
     # A round of weeks outlives many restarts of its machine's services.
-    keeper, flower, rounds, clock = scene(first="running")
+    scheduler, flower, rounds, clock = scene(first="running")
     for _ in range(20):
-        keeper.look()
+        scheduler.look()
         clock.now += 3600
-        keeper.look()
+        scheduler.look()
         flower.alive.clear()
-        keeper.look()
+        scheduler.look()
         clock.now += 40
     assert len(flower.rounds) >= 20
     assert rounds.states["first"] == "running"
 
 
 def test_cancelling_a_round_that_waits_leaves_the_one_that_runs_alone() -> None:
-    keeper, flower, rounds, _ = scene(older="failed", younger="running")
-    keeper.look()
+    scheduler, flower, rounds, _ = scene(older="failed", younger="running")
+    scheduler.look()
     rounds.states["older"] = "cancelling"
     for _ in range(3):
-        keeper.look()
+        scheduler.look()
     assert rounds.states == {"older": "cancelled", "younger": "running"}
     assert flower.rounds == ["younger"]
 
 
 def test_a_cancelled_round_is_left_to_its_run_while_that_lives() -> None:
-    keeper, flower, rounds, _ = scene(first="running")
-    keeper.look()
+    scheduler, flower, rounds, _ = scene(first="running")
+    scheduler.look()
     rounds.states["first"] = "cancelling"
-    keeper.look()
+    scheduler.look()
     assert rounds.states == {"first": "cancelling"}
     flower.alive.clear()
-    keeper.look()
+    scheduler.look()
     assert rounds.states == {"first": "cancelled"}
 
 
 def test_a_refusal_of_flower_counts_as_a_start_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    keeper, flower, rounds, clock = scene(first="requested")
+    scheduler, flower, rounds, clock = scene(first="requested")
 
     def refuse(round: str, registry: str) -> int:
         raise Refusal("Flower refused: no")
@@ -163,7 +163,7 @@ def test_a_refusal_of_flower_counts_as_a_start_that_failed(monkeypatch: pytest.M
     refusals = 0
     for _ in range(20):
         try:
-            keeper.look()
+            scheduler.look()
         except Refusal:
             refusals += 1
         clock.now += 61
@@ -172,20 +172,20 @@ def test_a_refusal_of_flower_counts_as_a_start_that_failed(monkeypatch: pytest.M
 
 
 def test_a_round_that_was_given_up_and_is_asked_for_again_starts_anew() -> None:
-    keeper, flower, rounds, clock = scene(first="requested")
+    scheduler, flower, rounds, clock = scene(first="requested")
     for _ in range(20):
-        keeper.look()
+        scheduler.look()
         flower.alive.clear()
         clock.now += 61
     rounds.states["first"] = "requested"
-    keeper.look()
+    scheduler.look()
     assert len(flower.rounds) == 11
 
 
 def test_a_round_that_is_killed_sixty_times_in_minutes_goes_on_while_answers_come_between() -> None:
-    keeper, flower, rounds, clock = scene(first="running")
+    scheduler, flower, rounds, clock = scene(first="running")
     for _ in range(60):
-        keeper.look()
+        scheduler.look()
         rounds.happens("evaluation")
         flower.alive.clear()
         clock.now += 3
@@ -194,9 +194,9 @@ def test_a_round_that_is_killed_sixty_times_in_minutes_goes_on_while_answers_com
 
 
 def test_lines_of_the_log_that_are_no_answers_are_no_progress() -> None:
-    keeper, flower, rounds, clock = scene(first="running")
+    scheduler, flower, rounds, clock = scene(first="running")
     for _ in range(20):
-        keeper.look()
+        scheduler.look()
         for kind in ("failure", "plan", "round", "failure"):
             rounds.happens(kind)
         rounds.happens("version", round="second")
@@ -207,21 +207,21 @@ def test_lines_of_the_log_that_are_no_answers_are_no_progress() -> None:
 
 
 def test_answers_from_before_a_start_are_no_progress_of_it() -> None:
-    keeper, flower, rounds, clock = scene(first="running")
+    scheduler, flower, rounds, clock = scene(first="running")
     for _ in range(10):
         rounds.happens("version")
     for _ in range(20):
-        keeper.look()
+        scheduler.look()
         flower.alive.clear()
         clock.now += 61
     assert len(flower.rounds) == 10
 
 
 def test_starts_that_bring_nothing_follow_each_other_ever_more_slowly_up_to_a_minute() -> None:
-    keeper, flower, _, clock = scene(first="running")
+    scheduler, flower, _, clock = scene(first="running")
     starts: list[float] = []
     for _ in range(500):
-        keeper.look()
+        scheduler.look()
         if len(flower.rounds) > len(starts):
             starts.append(clock.now)
         flower.alive.clear()
@@ -231,21 +231,21 @@ def test_starts_that_bring_nothing_follow_each_other_ever_more_slowly_up_to_a_mi
 
 
 def test_a_run_without_a_server_process_for_a_minute_is_stopped_and_started_again() -> None:
-    keeper, flower, rounds, clock = scene(first="running")
-    keeper.look()
+    scheduler, flower, rounds, clock = scene(first="running")
+    scheduler.look()
     flower.pending.add(1)
     clock.now += 59
-    keeper.look()
+    scheduler.look()
     assert flower.stopped == []
     clock.now += 1
-    keeper.look()
+    scheduler.look()
     assert flower.stopped == [1]
     assert flower.rounds == ["first", "first"]
     assert rounds.states["first"] == "running"
 
 
 def test_a_superlink_that_is_away_counts_as_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    keeper, flower, rounds, clock = scene(first="requested")
+    scheduler, flower, rounds, clock = scene(first="requested")
 
     def away(round: str, registry: str) -> int:
         raise Unreachable("no SuperLink answers")
@@ -254,15 +254,15 @@ def test_a_superlink_that_is_away_counts_as_no_start(monkeypatch: pytest.MonkeyP
         patch.setattr(flower, "submit", away)
         for _ in range(100):
             with pytest.raises(Unreachable):
-                keeper.look()
+                scheduler.look()
             clock.now += 1
-    keeper.look()
+    scheduler.look()
     assert flower.rounds == ["first"]
     assert rounds.states["first"] == "requested"
 
 
-def watch(registry: Rounds, flower: Flower) -> Keeper:
-    return Keeper(registry_of(registry), cast(Control, flower), "grpc://here", clock=lambda: 100.0)
+def watch(registry: Rounds, flower: Flower) -> RoundScheduler:
+    return RoundScheduler(registry_of(registry), cast(Control, flower), "grpc://here", clock=lambda: 100.0)
 
 
 def owing(*rounds: str) -> Rounds:
@@ -276,13 +276,13 @@ def owing(*rounds: str) -> Rounds:
 
 def test_evaluations_that_are_owed_get_a_run_while_no_round_wants_one() -> None:
     registry, flower = owing(), Flower()
-    keeper = watch(registry, flower)
-    keeper.look()
-    keeper.look()
+    scheduler = watch(registry, flower)
+    scheduler.look()
+    scheduler.look()
     assert flower.rounds == ["evaluations"]  # one at a time
     registry.owed = []
     flower.alive.clear()
-    keeper.look()
+    scheduler.look()
     assert flower.rounds == ["evaluations"]
 
 
@@ -298,23 +298,25 @@ def test_a_round_goes_before_them_and_nobody_is_asked_for_what_nobody_here_can_d
 
 def test_a_round_that_is_asked_for_waits_for_their_run_to_end() -> None:
     registry, flower = owing(), Flower()
-    keeper = watch(registry, flower)
-    keeper.look()
+    scheduler = watch(registry, flower)
+    scheduler.look()
     registry.states["first"] = "requested"
-    keeper.look()
+    scheduler.look()
     assert flower.rounds == ["evaluations"]
     flower.alive.clear()
-    keeper.look()
+    scheduler.look()
     assert flower.rounds == ["evaluations", "first"]
 
 
 def test_evaluations_that_a_node_does_not_do_are_tried_again_ever_more_slowly() -> None:
     registry, flower, seconds = owing(), Flower(), itertools.count()
-    keeper = Keeper(registry_of(registry), cast(Control, flower), "grpc://here:1", clock=lambda: float(next(seconds)))
+    scheduler = RoundScheduler(
+        registry_of(registry), cast(Control, flower), "grpc://here:1", clock=lambda: float(next(seconds))
+    )
     for _ in range(600):
-        keeper.look()
+        scheduler.look()
         flower.alive.clear()
     assert 3 <= len(flower.rounds) <= 7
     registry.here.append(offer("ben", "data"))
-    keeper.look()
+    scheduler.look()
     assert flower.rounds.count("evaluations") >= 4  # somebody new is asked at once

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.conductor import Conductor
+from coordinator.driver import RoundDriver
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.exchange.change import Close
@@ -26,7 +26,7 @@ from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, na
 
 
 class Memory:
-    """What a conductor needs of a registry; `now` is the time of the next answers."""
+    """What a driver needs of a registry; `now` is the time of the next answers."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -113,9 +113,9 @@ class Inline(Executor):
         return future
 
 
-def conduct(round: Round, memory: Memory, state: RoundState, changed: float, now: float) -> Conductor:
-    """A conductor whose combinations are there when it has asked for them."""
-    return Conductor.of(record(round, state, changed), registry_of(memory), clock=lambda: now, executor=Inline())
+def conduct(round: Round, memory: Memory, state: RoundState, changed: float, now: float) -> RoundDriver:
+    """A driver whose combinations are there when it has asked for them."""
+    return RoundDriver.of(record(round, state, changed), registry_of(memory), clock=lambda: now, executor=Inline())
 
 
 def soup(min_runs: int | None = None, deadline: float | None = 60.0) -> Round:
@@ -177,23 +177,23 @@ def test_the_plan_is_not_walked_again_until_there_is_news(monkeypatch: pytest.Mo
         walks.append(closing)
         return plan(round, facts, closing, closed)
 
-    monkeypatch.setattr("coordinator.conductor.plan", counted)
+    monkeypatch.setattr("coordinator.driver.plan", counted)
     memory = Memory()
-    conductor = conduct(soup(), memory, "running", 1000.0, 1001.0)
-    found = conductor.advance()
+    driver = conduct(soup(), memory, "running", 1000.0, 1001.0)
+    found = driver.advance()
     for _ in range(5):
-        assert conductor.advance() is found
+        assert driver.advance() is found
     assert len(walks) == 1
     memory.answer(found.orders)
-    assert conductor.advance() is not found
+    assert driver.advance() is not found
 
 
 def test_a_round_foretells_once_how_much_it_will_ask_and_what_of_it_is_known() -> None:
     memory, round = Memory(), soup(deadline=None)
-    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
-    first = conductor.advance()
-    conductor.advance()
-    asked = len(conductor.forecast().orders) + len(conductor.forecast().combinations)
+    driver = conduct(round, memory, "running", 1000.0, 1001.0)
+    first = driver.advance()
+    driver.advance()
+    asked = len(driver.forecast().orders) + len(driver.forecast().combinations)
     assert asked > len(first.orders)
     assert memory.foretold == [("plan", f"0/{asked}")]
     memory.answer(first.orders)
@@ -204,8 +204,8 @@ def test_a_round_foretells_once_how_much_it_will_ask_and_what_of_it_is_known() -
 
 def test_a_round_that_is_done_foretells_nothing() -> None:
     memory, round = Memory(), soup(deadline=None)
-    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
-    while not (found := conductor.advance()).done:
+    driver = conduct(round, memory, "running", 1000.0, 1001.0)
+    while not (found := driver.advance()).done:
         memory.answer(found.orders)
     before = len(memory.foretold)
     conduct(round, memory, "done", 2000.0, 2001.0).advance()
@@ -214,19 +214,19 @@ def test_a_round_that_is_done_foretells_nothing() -> None:
 
 def test_a_run_that_is_retracted_while_the_round_goes_on_is_asked_for_again() -> None:
     memory, round = Memory(), soup(deadline=None)
-    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
-    while not (orders := trainings(conductor.advance())):
-        memory.answer(conductor.advance().orders)
+    driver = conduct(round, memory, "running", 1000.0, 1001.0)
+    while not (orders := trainings(driver.advance())):
+        memory.answer(driver.advance().orders)
     bad, *good = orders
     memory.answer(orders)
-    assert conductor.advance().orders.keys() & orders.keys() == set()
+    assert driver.advance().orders.keys() & orders.keys() == set()
     memory.retract(bad)
-    again = conductor.advance()
+    again = driver.advance()
     assert trainings(again).keys() == {bad}
-    assert conductor.forecast().known >= set(good)
-    assert bad not in conductor.forecast().known
+    assert driver.forecast().known >= set(good)
+    assert bad not in driver.forecast().known
     memory.answer(trainings(again))
-    assert bad not in conductor.advance().orders
+    assert bad not in driver.advance().orders
 
 
 def test_a_run_that_is_retracted_just_before_the_average_is_asked_for_again() -> None:
@@ -242,15 +242,15 @@ def test_a_run_that_is_retracted_just_before_the_average_is_asked_for_again() ->
             return super().combine(combination, round, message)
 
     memory, round = Moment(), soup(deadline=None)
-    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
-    while not (orders := trainings(conductor.advance())):
-        memory.answer(conductor.advance().orders)
+    driver = conduct(round, memory, "running", 1000.0, 1001.0)
+    while not (orders := trainings(driver.advance())):
+        memory.answer(driver.advance().orders)
     memory.answer(orders)
     memory.bad = next(iter(orders))
-    again = trainings(conductor.advance())
+    again = trainings(driver.advance())
     assert list(again) == [next(iter(orders))]
     memory.answer(again)
-    assert conductor.advance().outcomes[0].final is not None
+    assert driver.advance().outcomes[0].final is not None
 
 
 def test_the_registry_is_told_what_a_round_builds_on_when_it_goes_on_and_not_when_it_is_only_read() -> None:
@@ -268,16 +268,16 @@ def test_the_registry_is_told_what_a_round_builds_on_when_it_goes_on_and_not_whe
 def test_a_round_whose_weights_gc_removed_is_refused_before_anything_is_trained_unless_it_needs_none() -> None:
     memory, round = Memory(), soup(deadline=None)
     memory.now = 1.0
-    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
-    while not (orders := trainings(conductor.advance())):
-        memory.answer(conductor.advance().orders)
+    driver = conduct(round, memory, "running", 1000.0, 1001.0)
+    while not (orders := trainings(driver.advance())):
+        memory.answer(driver.advance().orders)
     first, *_ = orders
     memory.answer({first: orders[first]})
     memory.collect(first)
     with pytest.raises(Refusal, match=r"weights of 1 versions .* --fresh"):
         conduct(round, memory, "running", 1000.0, 1001.0).advance()
     memory.answer(orders)
-    while (found := conductor.advance()).orders:
+    while (found := driver.advance()).orders:
         memory.answer(found.orders)
     memory.collect(*orders)
     assert conduct(round, memory, "running", 1000.0, 1001.0).advance().done
@@ -285,8 +285,8 @@ def test_a_round_whose_weights_gc_removed_is_refused_before_anything_is_trained_
 
 def test_a_finished_round_lacks_a_retracted_run_and_the_same_settings_under_another_name_train_only_that() -> None:
     memory, round = Memory(), soup(deadline=None)
-    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
-    while not (found := conductor.advance()).done:
+    driver = conduct(round, memory, "running", 1000.0, 1001.0)
+    while not (found := driver.advance()).done:
         memory.answer(found.orders)
     bad = next(iter(trainings(Plan(orders=all_of(found)))))
     memory.retract(bad)
@@ -303,7 +303,7 @@ def all_of(plan: Plan) -> dict[str, Order]:
 def test_a_round_of_an_earlier_revision_shows_its_answers_and_asks_for_no_more() -> None:
     old = a_round(recipes=("vanilla",)).model_copy(update={"revision": 1})
     registry = Memory()
-    begun = conductor(old, registry)
+    begun = driver(old, registry)
     with pytest.raises(Refusal, match=r"began under revision 1 of the method, and this release has revision 2; .*anew"):
         begun.advance()
     while orders := begun.gather().orders:
@@ -312,8 +312,8 @@ def test_a_round_of_an_earlier_revision_shows_its_answers_and_asks_for_no_more()
     assert begun.advance().done  # nothing is open, so nothing is refused
 
 
-def conductor(round: Round, registry: Memory) -> Conductor:
-    return Conductor(round, registry_of(registry), 0.0, clock=lambda: 0.0, executor=Inline())
+def driver(round: Round, registry: Memory) -> RoundDriver:
+    return RoundDriver(round, registry_of(registry), 0.0, clock=lambda: 0.0, executor=Inline())
 
 
 def holder(node: str, round: Round) -> Offer:
@@ -328,22 +328,22 @@ def test_a_question_that_every_holder_here_has_closed_is_lacking_and_the_round_e
     memory, round = Memory(), soup(deadline=None)
     anna, ben = (Signer.open(tmp_path / who) for who in ("anna", "ben"))
     memory.answer(conduct(round, memory, "running", 1000.0, 1001.0).advance().orders)
-    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
-    orders = trainings(conductor.advance())
+    driver = conduct(round, memory, "running", 1000.0, 1001.0)
+    orders = trainings(driver.advance())
     withdrawn = next(iter(orders))
     memory.close_question(anna, withdrawn)
     memory.here = [holder(anna.node, round), holder(ben.node, round)]
-    assert withdrawn in conductor.advance().orders  # ben may answer it
-    assert conductor.closed == {(anna.node, withdrawn)}
+    assert withdrawn in driver.advance().orders  # ben may answer it
+    assert driver.closed == {(anna.node, withdrawn)}
     memory.here = [holder(anna.node, round)]
-    assert withdrawn not in conductor.advance().orders
+    assert withdrawn not in driver.advance().orders
     for _ in range(4):
-        memory.answer(conductor.advance().orders)
-    end = conductor.advance()
+        memory.answer(driver.advance().orders)
+    end = driver.advance()
     assert end.done
     label = orders[withdrawn].label
     said = f"without an answer that the members who hold the data have closed: {label}"
-    assert conductor.ending(end) == said
+    assert driver.ending(end) == said
     memory.here = []
     shown = conduct(round, memory, "done", 1000.0, 2000.0).gather()
     assert shown.outcomes[0].final is not None  # whoever is here when the report is read
@@ -353,10 +353,10 @@ def test_a_question_that_every_holder_here_has_closed_is_lacking_and_the_round_e
 
 def test_a_round_that_lacks_its_head_fails_and_says_who_closed_what(tmp_path: Path) -> None:
     memory, round = Memory(), soup(deadline=None)
-    conductor = conduct(round, memory, "running", 1000.0, 1001.0)
-    (head,) = conductor.advance().orders
+    driver = conduct(round, memory, "running", 1000.0, 1001.0)
+    (head,) = driver.advance().orders
     memory.close_question(Signer.open(tmp_path / "anna"), head)
-    end = conductor.advance()
+    end = driver.advance()
     assert end.done
     with pytest.raises(Refusal, match=r"nothing can be combined: without an answer .* head of shapes"):
-        conductor.ending(end)
+        driver.ending(end)

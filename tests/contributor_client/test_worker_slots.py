@@ -4,7 +4,7 @@ import threading
 import time
 from pathlib import Path
 
-from contributor_client.turns import turn
+from contributor_client.worker_slots import turn
 
 
 def test_no_more_than_the_given_number_are_in_at_once(tmp_path: Path) -> None:

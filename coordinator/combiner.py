@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 
 from ratatouille.exchange.version import Combination
-from registry.asked import asked
+from registry.cancellation import working_for
 from registry.records import Result
 
 
@@ -75,5 +75,5 @@ class Combiner:
         return executor.submit(self._answer, combination)
 
     def _answer(self, combination: Combination) -> Result:
-        with asked(lambda: not self._closed):
+        with working_for(lambda: not self._closed):
             return self._make(combination)

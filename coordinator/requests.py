@@ -16,7 +16,7 @@ from ratatouille.exchange.membership import Offer
 from ratatouille.recipes.round import Round, Share
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.split import Split
-from registry.pages import every
+from registry.lists import every
 from registry.records import ALIVE, RoundRecord
 from registry.services.registry import Registry
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from coordinator.control import Control
 from coordinator.evaluations import EVALUATIONS, Owed
 from ratatouille.errors import Refusal
-from registry.pages import every
+from registry.lists import every
 from registry.records import ALIVE, RoundRecord
 from registry.services.registry import Registry
 

@@ -7,11 +7,13 @@ do that. Several processes may have the same database open; migrations run under
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, Executable, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneFree
 
@@ -19,6 +21,10 @@ from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from ratatouille.exchange.dialect import UPGRADE
 from registry.engines import open_engine
 from registry.engines.engine import first_line
+from registry.schema import Base
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 HEAD = "0003"
 """The revision of the migrations that this code was written for; a test compares."""
@@ -128,3 +134,38 @@ class Database:
                 return None
             found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
             return None if found is None else str(found)
+
+
+def upsert(
+    connection: Connection,
+    table: type[Base],
+    rows: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    changing: tuple[str, ...] | None = None,
+) -> None:
+    """Insert rows; where one with the same primary key is there, change it.
+
+    Args:
+        connection: a transaction.
+        table: whose rows.
+        rows: columns by name, the same ones in each.
+        changing: what changes in a row that is there; all columns, if not said.
+    """
+    first = rows if isinstance(rows, Mapping) else rows[0]
+    columns = tuple(first) if changing is None else changing
+    connection.execute(_statement(connection.dialect.name, table, columns), rows)
+
+
+@cache
+def _statement(dialect: str, table: type[Base], columns: tuple[str, ...]) -> Executable:
+    insert: postgresql.Insert | sqlite.Insert
+    if dialect == "postgresql":  # imported lazily: SQLite does not need it
+        from sqlalchemy.dialects.postgresql import insert as insert_into_postgresql
+
+        insert = insert_into_postgresql(table)
+    else:
+        from sqlalchemy.dialects.sqlite import insert as insert_into_sqlite
+
+        insert = insert_into_sqlite(table)
+    key = [column.name for column in inspect(table).primary_key]
+    changed = {name: insert.excluded[name] for name in columns if name not in key}
+    return insert.on_conflict_do_update(index_elements=key, set_=changed)

@@ -271,7 +271,7 @@ class OfferRow(Base):
     issued: Mapped[float] = mapped_column(Float)
     expires: Mapped[float] = mapped_column(Float, index=True)
     peer: Mapped[str] = mapped_column(String(80), server_default="")
-    """Who brought it, as far as the service knows (`registry.asked.peer`): offers of one peer fill half of the room."""
+    """The caller that brought it (`registry.cancellation.peer`): offers of one peer fill half of the room."""
 
 
 class HoldingRow(Base):

@@ -18,8 +18,8 @@ from sqlalchemy import select
 
 from benchmarks.registry.filling import Landmarks
 from benchmarks.registry.history import BEGINNING, NODES, TASKS
-from registry.chunks import chunks
 from registry.database import Database
+from registry.lists import chunks
 from registry.records import LogQuery
 from registry.schema import VersionRow
 from registry.services.registry import Registry

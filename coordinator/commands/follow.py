@@ -14,7 +14,7 @@ from coordinator.progress import RoundProgress, round_progress
 from coordinator.waiting import PATIENCE_SECONDS, waits_for
 from ratatouille.cli.output import console, print_line, safe
 from ratatouille.errors import Unreachable
-from registry.pages import every
+from registry.lists import every
 from registry.records import OVER, Event
 from registry.services.registry import Registry
 

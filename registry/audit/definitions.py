@@ -13,7 +13,7 @@ from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
 from registry.audit.look import Batch, NotCheckable, checks, expect, findings
 from registry.ledger import chronicle
-from registry.pages import MOST_ROWS, every
+from registry.lists import MOST_ROWS, every
 from registry.records import RoundRecord
 from registry.schema import ArchitectureRow, TaskRow
 from registry.settings import check_settings

@@ -20,8 +20,8 @@ from ratatouille.weights.architecture import Part
 from ratatouille.weights.canonical import size
 from registry.audit.look import Batch, Rules, checks, expect, findings, rows_after
 from registry.audit.receipts import receipt_of
-from registry.chunks import chunks
 from registry.ledger.definitions import architecture, task
+from registry.lists import chunks
 from registry.schema import BlobRow, ChangeRow, ContributionRow, ParentRow, VersionRow
 from registry.storage import Storage
 

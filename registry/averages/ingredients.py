@@ -14,8 +14,8 @@ from ratatouille.weights.architecture import Architecture, Part
 from ratatouille.weights.canonical import size
 from ratatouille.weights.combine import Term, combine_files
 from ratatouille.weights.methods import MEAN, Parameters
-from registry.asked import waited
 from registry.blobs.access import Blobs
+from registry.cancellation import cancellable
 from registry.ledger.definitions import architecture, task
 from registry.ledger.removed import Removed, removed
 from registry.schema import VersionRow
@@ -60,7 +60,7 @@ class Ingredients:
         with blobs.reading([digest for digest, _ in shares], cached) as sources:
             terms = [Term(digest, sources[digest], coefficient) for digest, coefficient in shares]
             tensors = self.architecture.part(part, self.classes)
-            return combine_files(terms, tensors, waited(output), self.method, self.parameters)
+            return combine_files(terms, tensors, cancellable(output), self.method, self.parameters)
 
 
 def gather(connection: Connection, combination: Combination, past: bool = False) -> Ingredients:

@@ -12,7 +12,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.change import LONGEST_MESSAGE, Close, Move, Reopen, Restore, Retract, RetractCounts, Tag
 from ratatouille.exchange.signing import Signer
 from ratatouille.record import Name
-from registry.pages import every
+from registry.lists import every
 from registry.records import AliasMove, Entry, Retraction, TagRecord
 from registry.services.registry import Registry
 from registry.texts import storable

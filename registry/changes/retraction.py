@@ -28,7 +28,7 @@ from registry.ledger.reach import averages_with, come_from, fallen, without_weig
 from registry.ledger.releases import aliases, follow
 from registry.ledger.removed import Removed
 from registry.ledger.signed import by, enter_change, keep_outcome, known_change
-from registry.pages import fitting
+from registry.lists import fitting
 from registry.records import Naming, Retraction, Touched
 from registry.schema import ChangeRow, ContributionRow, TagRow, VersionRow
 from registry.scores import count_again

@@ -68,12 +68,12 @@ def restore(
     ends with code 1 when something is wrong.
     """
     from registry.exports.backup.restore import restore as fill
-    from registry.places import Places
     from registry.services.local import LocalRegistry
+    from registry.storage_config import StorageConfig
 
     to = expanded(to).resolve()
     with counting("bytes") as said:
-        manifest = fill(expanded(folder), to, Places(database=database, weights=weights), said)
+        manifest = fill(expanded(folder), to, StorageConfig(database=database, weights=weights), said)
     registry = LocalRegistry(to)
     try:
         with following() as stage:

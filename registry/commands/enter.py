@@ -12,7 +12,7 @@ from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, Remote
 from ratatouille.tasks.task import Task, load_task
 from registry.commands.opened import opened
-from registry.pages import every
+from registry.lists import every
 from registry.services.registry import Registry
 
 

@@ -11,8 +11,8 @@ from ratatouille.errors import Refusal
 from ratatouille.folders import expanded
 from ratatouille.home import home, remote_in_force
 from registry.opening import open_registry
-from registry.places import is_registry
 from registry.services.registry import Registry
+from registry.storage_config import is_registry
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from ratatouille.errors import Refusal
 from ratatouille.home import home, public_name
 from registry.callers.maintain import Maintainer
 from registry.commands.opened import opened
-from registry.pages import every
+from registry.lists import every
 from registry.records import AliasMove
 from registry.services.registry import Registry
 

@@ -13,7 +13,7 @@ from ratatouille.errors import Refusal
 from registry.callers.maintain import Maintainer
 from registry.commands.opened import opened
 from registry.commands.release import signing
-from registry.pages import every
+from registry.lists import every
 from registry.records import Naming, Retraction
 from registry.services.registry import Registry
 

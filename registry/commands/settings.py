@@ -13,7 +13,7 @@ from ratatouille.cli import output
 from ratatouille.cli.options import AsJson, Home
 from ratatouille.errors import Refusal
 from ratatouille.home import home
-from registry.places import is_registry
+from registry.storage_config import is_registry
 
 
 def settings(

@@ -16,7 +16,7 @@ from ratatouille.home import home, public_name
 from registry.callers.maintain import Maintainer, contributor_of
 from registry.commands.opened import opened
 from registry.commands.retract import DryRun, Why, plain, show
-from registry.pages import every
+from registry.lists import every
 from registry.records import Retraction, Submission
 from registry.services.registry import Registry
 

@@ -21,9 +21,9 @@ from ratatouille.exchange.version import Parent, Rule, Version
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture, Part, Tensor
 from ratatouille.weights.canonical import size
-from registry.chunks import chunks
 from registry.ledger.definitions import architecture, task
 from registry.ledger.restoring import may_return
+from registry.lists import chunks
 from registry.records import State
 from registry.schema import VersionRow
 from registry.settings import read_settings

@@ -18,10 +18,10 @@ from ratatouille.exchange.confusion import by_class
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.tasks.holding import Holding
-from registry.chunks import chunks
+from registry.database import upsert
+from registry.lists import chunks
 from registry.schema import HoldingRow
 from registry.settings import read_settings
-from registry.upsert import upsert
 
 _WHO: BindParameter[Any] = bindparam("who")
 _OWNERS = select(HoldingRow.fingerprint, HoldingRow.owner).where(

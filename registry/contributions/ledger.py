@@ -19,6 +19,7 @@ from ratatouille.exchange.version import Version
 from registry.contributions.examine import Examined
 from registry.contributions.membership import release_lease
 from registry.contributions.quotas import end
+from registry.database import upsert
 from registry.ledger.chronicle import record_event
 from registry.ledger.reach import fallen
 from registry.ledger.restoring import refuse_retracted
@@ -26,7 +27,6 @@ from registry.records import Result
 from registry.schema import BlobRow, ContributionRow, EvaluationRow, ParentRow, VersionRow
 from registry.scores import count_again
 from registry.texts import legible
-from registry.upsert import upsert
 
 _ONE: BindParameter[Any] = bindparam("one")
 _STATE = select(VersionRow.state).where(VersionRow.id == _ONE)

@@ -16,14 +16,13 @@ from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.membership import DEVICES, Lease, LeaseReturn, Offer, OfferWithdrawal, activity, owners
 from ratatouille.exchange.signing import R, Sealed, unseal
-from registry.asked import peer
+from registry.cancellation import peer
 from registry.contributions.holdings import end_holdings, enter_holdings, held_by
 from registry.ledger.answers import is_answered
 from registry.ledger.chronicle import record_event
 from registry.ledger.closures import refuse_closed
 from registry.ledger.sequence import check_follows
-from registry.pages import PAGE_CHARACTERS
-from registry.readable import readable
+from registry.lists import PAGE_CHARACTERS, readable
 from registry.schema import LeaseRow, OfferRow
 from registry.settings import read_settings
 

@@ -16,7 +16,6 @@ from ratatouille.exchange.assignment import Import
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.blobs.access import Blobs
-from registry.chunks import chunks
 from registry.contributions.examine import Examined, examine
 from registry.contributions.holdings import check_counts, held_by
 from registry.contributions.ledger import keep_duplicate, keep_rejected
@@ -28,6 +27,7 @@ from registry.ledger.answers import answer, brings_back
 from registry.ledger.claims import unowned
 from registry.ledger.closures import is_closed, refuse_closed
 from registry.ledger.restoring import refuse_retracted
+from registry.lists import chunks
 from registry.records import Result
 from registry.schema import ContributionRow
 from registry.settings import read_settings

@@ -14,9 +14,9 @@ from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, case, de
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.receipt import Receipt
+from registry.database import upsert
 from registry.schema import ContributionRow, TransferRow
 from registry.settings import Settings, read_settings
-from registry.upsert import upsert
 
 HOUR, DAY = 3600.0, 24 * 3600.0
 

@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Select, String, bindparam, select
 
 from ratatouille.errors import Refusal
-from registry.chunks import chunks
 from registry.history.queries import entries, read
 from registry.ledger.revisions import resolve
+from registry.lists import chunks
 from registry.records import Contribution, Entry
 from registry.schema import ParentRow, VersionRow
 

@@ -15,9 +15,9 @@ from ratatouille.exchange.version import Version
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import PARTS, Architecture, Part, Tensor
 from ratatouille.weights.difference import Distance, distances, together
-from registry.asked import look
 from registry.blobs.access import Blobs
 from registry.blobs.store import Lost
+from registry.cancellation import check_cancelled
 from registry.database import Database
 from registry.history.joint import joint
 from registry.history.queries import entry_of, evaluations_of
@@ -91,7 +91,7 @@ def _part(blobs: Blobs, one: Side, two: Side, part: Part) -> PartDifference:
     try:
         with blobs.reading([first, second]) as sources:
             for tensor, one_distance in distances(sources[first], sources[second], tensors):
-                look()  # hundreds of megabytes: the caller may have gone
+                check_cancelled()  # hundreds of megabytes: the caller may have gone
                 found[tensor.name] = one_distance
     except Lost as lost:
         return PartDifference(part=part, reason=str(lost))

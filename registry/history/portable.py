@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
-from registry.chunks import CHUNK, chunks
 from registry.ledger.revisions import resolve
+from registry.lists import CHUNK, chunks
 from registry.records import Portable
 from registry.schema import BlobRow, ChangeRow, ContributionRow, EvaluationRow, ParentRow, TagRow, VersionRow
 

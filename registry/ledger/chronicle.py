@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, insert, or_, select, update
 
 from ratatouille.errors import Refusal
 from registry.ledger.redaction import failure_line, redacted_reason
-from registry.pages import clipped, fitting
+from registry.lists import clipped, fitting
 from registry.records import Event, RoundRecord, RoundState
 from registry.schema import EventRow, RoundRow, VersionRow
 from registry.texts import LARGEST_SPEC, LONGEST_NAME, LONGEST_REASON, legible, storable

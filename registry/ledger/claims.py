@@ -25,10 +25,10 @@ from sqlalchemy import BindParameter, Connection, bindparam, delete, func, selec
 
 from ratatouille.errors import Unreachable
 from registry.blobs.inbox import Inbox
-from registry.chunks import chunks
+from registry.database import upsert
+from registry.lists import chunks
 from registry.schema import BlobRow, UploadRow
 from registry.settings import read_settings
-from registry.upsert import upsert
 
 PROMISE_SECONDS = 300.0
 """A promise of room is kept for so long after the last byte."""

@@ -17,10 +17,10 @@ from sqlalchemy.orm import aliased
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Close, Reopen
 from ratatouille.exchange.signing import Sealed
-from registry.chunks import chunks
 from registry.ledger.chronicle import record_event
 from registry.ledger.sequence import check_follows
 from registry.ledger.signed import by, enter_change, known_change
+from registry.lists import chunks
 from registry.schema import ChangeRow, LeaseRow
 
 KINDS = ("close", "reopen")

@@ -10,8 +10,7 @@ from ratatouille.errors import Refusal
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
 from ratatouille.weights.canonical import LARGEST_HEADER, header
-from registry.pages import clipped, fitting
-from registry.readable import readable
+from registry.lists import clipped, fitting, readable
 from registry.schema import ArchitectureRow, TaskRow
 from registry.texts import LARGEST_ARCHITECTURE, LARGEST_TASK, storable
 

@@ -7,8 +7,8 @@ from collections.abc import Collection
 from sqlalchemy import CTE, ColumnElement, Connection, Select, or_, select
 
 from ratatouille.exchange.version import Version
-from registry.chunks import chunks
 from registry.ledger.affected import Average
+from registry.lists import chunks
 from registry.schema import BlobRow, ParentRow, VersionRow
 
 

@@ -28,11 +28,10 @@ from sqlalchemy.orm import aliased
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Move, Tag
 from ratatouille.exchange.signing import Sealed
-from registry.chunks import CHUNK
 from registry.ledger.chronicle import record_event
 from registry.ledger.obligations import uncounted
 from registry.ledger.signed import author_of, by, enter_change, known_change
-from registry.pages import MOST_ROWS, clipped
+from registry.lists import CHUNK, MOST_ROWS, clipped
 from registry.records import AliasMove, TagRecord
 from registry.schema import AliasRow, ChangeRow, TagRow, VersionRow
 

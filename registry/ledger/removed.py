@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, bindparam, select
 
 from ratatouille.errors import Refusal
-from registry.chunks import chunks
+from registry.lists import chunks
 from registry.schema import BlobRow
 
 _REMOVED = select(BlobRow.digest, BlobRow.collected).where(

@@ -14,11 +14,11 @@ from collections.abc import Collection, Iterable, Sequence
 from sqlalchemy import Connection, select, update
 
 from registry.blobs.access import Blobs
-from registry.chunks import chunks
 from registry.database import Database
 from registry.ledger.chronicle import record_event
 from registry.ledger.claims import forget_dead, live, spoken_for
 from registry.ledger.releases import names
+from registry.lists import chunks
 from registry.records import Collected, Naming, Thrown
 from registry.retention.keeping import Past, leased, read_past
 from registry.retention.policy import kept

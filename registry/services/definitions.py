@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
-from registry.pages import MOST_ROWS
+from registry.lists import MOST_ROWS
 from registry.services.method import Service, method
 
 

@@ -11,13 +11,11 @@ from pathlib import Path
 from ratatouille.errors import Refusal
 from registry import settings
 from registry.blobs.access import Blobs
-from registry.blobs.belonging import check_belonging
 from registry.changes.retraction import count_retractions
 from registry.contributions.publish import Publisher
 from registry.database import Database
 from registry.history.watching import Watching
 from registry.ledger.closures import count_closures
-from registry.places import DATABASE, read_places
 from registry.records import Info
 from registry.services.definitions import Definitions
 from registry.services.maintenance import Maintenance
@@ -27,7 +25,8 @@ from registry.services.rounds import Rounds
 from registry.services.versions import Versions
 from registry.services.weights import Weights
 from registry.services.work import Work
-from registry.storage import Storage
+from registry.storage import Storage, check_belonging
+from registry.storage_config import DATABASE, read_storage_config
 
 
 class LocalRegistry(Registry):
@@ -46,14 +45,14 @@ class LocalRegistry(Registry):
         """
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            places = read_places(folder)
-            blobs = Blobs(folder, places.weights, places.cache_megabytes * 2**20)
+            config = read_storage_config(folder)
+            blobs = Blobs(folder, config.weights, config.cache_megabytes * 2**20)
         except OSError as error:
             raise Refusal(f"the registry folder {folder} cannot be used: {error.strerror}") from error
         self.folder = folder
         self.web: str | None = None
         """Address of the page that this process shows, which `info` passes on."""
-        self.storage = Storage(Database(places.database or folder / DATABASE, places.migrations), blobs)
+        self.storage = Storage(Database(config.database or folder / DATABASE, config.migrations), blobs)
         super().__init__(self.storage)
         self.publisher = Publisher(self.storage.database, blobs)
         self.watching = Watching(self.storage.database)

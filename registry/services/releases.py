@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ratatouille.exchange.change import Move, Restore, Retract, RetractCounts, Tag
 from ratatouille.exchange.signing import Sealed, unseal
-from registry.pages import MOST_ROWS, clipped
+from registry.lists import MOST_ROWS, clipped
 from registry.records import AliasMove, Retraction, TagRecord
 from registry.services.method import Service, method
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from registry.pages import MOST_ROWS
+from registry.lists import MOST_ROWS
 from registry.records import Event, RoundRecord, RoundState
 from registry.services.method import Service, method
 

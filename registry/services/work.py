@@ -12,7 +12,7 @@ from ratatouille.exchange.change import Close, Reopen
 from ratatouille.exchange.membership import Announcement, Lease, LeaseReturn, Offer, OfferWithdrawal
 from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination
-from registry.pages import MOST_ROWS
+from registry.lists import MOST_ROWS
 from registry.records import Obligation, Result, Submission
 from registry.services.method import Service, method
 from registry.texts import LONGEST_NAME, LONGEST_NOTE, storable

@@ -23,8 +23,8 @@ from ratatouille.exchange.dialect import PROTOCOL, UPGRADE, disagreement
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, check_signature
 from ratatouille.processes.throttle import Throttle
-from registry.asked import Abandoned, asked
 from registry.blobs.store import Block
+from registry.cancellation import Cancelled, working_for
 from registry.contributions.publish import check_length
 from registry.contributions.push import Push
 from registry.proto.registry_pb2 import (
@@ -113,7 +113,7 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         with (
             _refusals(context, f"call {call.name}"),
             self._long_calls.taken(peer=peer) if terms.slow else nullcontext(),
-            asked(context.is_active, peer),
+            working_for(context.is_active, peer),
         ):
             _check_protocol(request.protocol)
             try:
@@ -297,7 +297,7 @@ def _refusals(context: grpc.ServicerContext, what: str) -> Iterator[None]:
     try:
         yield
         return
-    except Abandoned:
+    except Cancelled:
         code, sentence = grpc.StatusCode.CANCELLED, f"nobody waits for {what} any more"
     except RatatouilleError as error:
         code, sentence = _CODES.get(type(error), grpc.StatusCode.FAILED_PRECONDITION), str(error)

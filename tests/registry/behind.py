@@ -10,8 +10,8 @@ from sqlalchemy import text
 from registry.blobs.folder import FolderStore
 from registry.blobs.opening import open_store
 from registry.blobs.store import BlobStore
-from registry.places import read_places
 from registry.services.local import LocalRegistry
+from registry.storage_config import read_storage_config
 from tests.registry.world import World
 
 
@@ -44,7 +44,7 @@ def to_s3(folder: Path, url: str) -> None:
 
 def store_of(world: World) -> BlobStore:
     """Where the weights lie."""
-    return open_store(read_places(folder_of(world)).weights or str(folder_of(world) / "blobs"))
+    return open_store(read_storage_config(folder_of(world)).weights or str(folder_of(world) / "blobs"))
 
 
 def replace(world: World, digest: str, data: bytes | None) -> None:

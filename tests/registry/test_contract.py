@@ -23,7 +23,7 @@ from ratatouille.record import sha256
 from ratatouille.tasks.task import Task
 from ratatouille.weights.canonical import Array, encode, open_part
 from ratatouille.weights.combine import combine
-from registry.pages import every
+from registry.lists import every
 from registry.records import LogQuery, Result, RoundRecord
 from tests.registry.behind import direct, folder_of, replace, store_of
 from tests.registry.conftest import THROUGH_PGBOUNCER, WORLDS, make_world
@@ -896,7 +896,7 @@ def test_every_list_comes_in_pages_that_hold_each_row_once(world: World) -> None
 
 
 def test_a_page_ends_before_it_is_too_large_for_a_message(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("registry.pages.PAGE_CHARACTERS", 100)
+    monkeypatch.setattr("registry.lists.PAGE_CHARACTERS", 100)
     registry = world.registry
     for number in range(5):
         registry.rounds.note("one", "note", "subject", f"{number}" * (60 if number < 4 else 500))

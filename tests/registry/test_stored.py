@@ -24,11 +24,11 @@ from ratatouille.exchange.version import Combination
 from ratatouille.recipes.round import Round
 from ratatouille.record import Record, canonical_json, sha256
 from registry.migrations import configuration
-from registry.places import DATABASE, FILE
 from registry.records import RoundRecord
 from registry.schema import ScoreRow
 from registry.scores import counted
 from registry.services.local import LocalRegistry
+from registry.storage_config import DATABASE, FILE
 from registry.transport.wire import CALLS
 from tests.registry.postgresql_server import PostgresqlServer
 from tests.registry.stored import FIXTURES, answers, keep, make, restore

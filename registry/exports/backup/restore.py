@@ -19,17 +19,17 @@ from registry.exports.backup.copying import Copied, copy_in
 from registry.exports.backup.manifest import MANIFEST, Manifest, read_manifest
 from registry.exports.backup.rows import check_files, read_rows, read_tables
 from registry.exports.backup.target import empty_database
-from registry.places import DATABASE, FILE, Places, read_places
 from registry.schema import BlobRow
+from registry.storage_config import DATABASE, FILE, StorageConfig, read_storage_config
 
 
-def restore(folder: Path, to: Path, places: Places, said: Copied = lambda done, total: None) -> Manifest:
+def restore(folder: Path, to: Path, config: StorageConfig, said: Copied = lambda done, total: None) -> Manifest:
     """Fill an empty registry; the caller verifies it then.
 
     Args:
         folder: the backup.
         to: the registry's folder, which is made.
-        places: where its database and its weights are; they are written into its `registry.toml`.
+        config: where its database and its weights are; they are written into its `registry.toml`.
         said: is told how many bytes are copied.
 
     Raises:
@@ -40,21 +40,21 @@ def restore(folder: Path, to: Path, places: Places, said: Copied = lambda done, 
     if manifest is None:
         raise Refusal(f"there is no backup in '{folder}': it has no {MANIFEST}")
     check_files(folder, manifest.tables)
-    _settle(to, places)
-    with empty_database(places.database or to / DATABASE, manifest.revision) as database:
-        blobs = Blobs(to, places.weights, places.cache_megabytes * 2**20)
+    _settle(to, config)
+    with empty_database(config.database or to / DATABASE, manifest.revision) as database:
+        blobs = Blobs(to, config.weights, config.cache_megabytes * 2**20)
         blobs.store.check()
         copy_in(folder, blobs, _sizes(folder, manifest), said)
         with database.writing() as connection:
             read_tables(connection, folder, manifest.tables)
-    Database(places.database or to / DATABASE, places.migrations).close()  # migrates
+    Database(config.database or to / DATABASE, config.migrations).close()  # migrates
     return manifest
 
 
-def _settle(to: Path, places: Places) -> None:
+def _settle(to: Path, config: StorageConfig) -> None:
     to.mkdir(parents=True, exist_ok=True, mode=0o700)
-    said = places.model_dump(exclude_none=True)
-    if (to / FILE).exists() and read_places(to) != places:
+    said = config.model_dump(exclude_none=True)
+    if (to / FILE).exists() and read_storage_config(to) != config:
         raise Refusal(f"'{to / FILE}' names other places than this command; name another folder, or the same places")
     if said and not (to / FILE).exists():
         write_whole(to / FILE, [tomli_w.dumps(said).encode()])

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, MetaData, Select, Table, func, insert, select
 from ratatouille.errors import Refusal
 from ratatouille.record import canonical_json
 from registry.blobs.disk import sync
-from registry.chunks import chunks
 from registry.exports.backup.manifest import TABLES, TableFile
+from registry.lists import chunks
 from registry.schema import Setting, UploadRow, metadata
 from registry.settings import ANNOUNCED
 

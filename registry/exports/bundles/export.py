@@ -17,9 +17,9 @@ from ratatouille.record import Record
 from ratatouille.tasks.stored import sync_folder
 from ratatouille.weights.architecture import Part
 from ratatouille.weights.canonical import size
-from registry.chunks import chunks
 from registry.exports.bundles.archive import BLOCK, Writer
 from registry.exports.bundles.form import HEAD, RECORDS, WEIGHTS, Lines, Parcel
+from registry.lists import chunks
 from registry.records import Portable
 from registry.services.registry import Registry
 

@@ -7,7 +7,7 @@ from typing import get_args
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Slice, Split
 from ratatouille.record import Record
-from registry.pages import every
+from registry.lists import every
 from registry.presentation.sentences import about
 from registry.records import DomainScore, Metric, Ranked, Ranking
 from registry.services.registry import Registry

@@ -9,13 +9,13 @@ import pytest
 from ratatouille.exchange.membership import Announcement
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
-from registry.places import Places
 from registry.services.local import LocalRegistry
+from registry.storage_config import StorageConfig
 from tests.registry.postgresql_server import PostgresqlServer
 from tests.registry.s3 import Weed
 from tests.registry.world import World
 
-Make = Callable[[str], Places]
+Make = Callable[[str], StorageConfig]
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def world(tmp_path: Path, beginning: Path) -> Iterator[World]:
 
 @pytest.fixture
 def places(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
-    """Places by words: where `PostgreSQL` or `S3` occur, a new database or prefix of a real server."""
+    """StorageConfig by words: where `PostgreSQL` or `S3` occur, a new database or prefix of a real server."""
 
-    def make(words: str) -> Places:
+    def make(words: str) -> StorageConfig:
         database, weights = None, None
         if "PostgreSQL" in words:
             server: PostgresqlServer = request.getfixturevalue("postgresql")
@@ -49,6 +49,6 @@ def places(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
         if "S3" in words:
             weed: Weed = request.getfixturevalue("s3")
             weights = weed.url(f"{tmp_path.name}/{len(list(tmp_path.iterdir()))}")
-        return Places(database=database, weights=weights)
+        return StorageConfig(database=database, weights=weights)
 
     return make

@@ -14,8 +14,8 @@ from registry.database import HEAD, Database
 from registry.exports.backup.manifest import BLOBS, MANIFEST, TABLES, Manifest, TableFile, read_manifest, write_manifest
 from registry.exports.backup.restore import restore
 from registry.exports.backup.target import empty_database
-from registry.places import FILE, Places
 from registry.services.local import LocalRegistry
+from registry.storage_config import FILE, StorageConfig
 from tests.registry.exports.backup.conftest import Make
 from tests.registry.exports.backup.test_round_trip import own, saved
 from tests.registry.world import World
@@ -64,7 +64,7 @@ def test_a_backup_that_is_not_whole_is_refused_and_no_row_is_restored(backup: Pa
     spoil, sentence = BAD[what]
     spoil(backup)
     with pytest.raises(Refusal, match=sentence):
-        restore(backup, tmp_path / "far", Places())
+        restore(backup, tmp_path / "far", StorageConfig())
     there = LocalRegistry(tmp_path / "far")
     assert there.versions.log() == []
     assert there.definitions.tasks() == []
@@ -85,14 +85,14 @@ def raw(backup: Path, name: str, data: bytes) -> None:
 def test_lines_that_are_no_json_are_refused(backup: Path, tmp_path: Path, data: bytes) -> None:
     raw(backup, "blobs", data)
     with pytest.raises(Refusal, match=r"line 1 of .*blobs.* is no JSON"):
-        restore(backup, tmp_path / "far", Places())
+        restore(backup, tmp_path / "far", StorageConfig())
 
 
 def test_a_backup_without_a_list_of_its_weights_is_refused(backup: Path, tmp_path: Path) -> None:
     manifest = json.loads((backup / MANIFEST).read_bytes())
     changed(backup, tables=[one for one in manifest["tables"] if one["table"] != "blobs"])
     with pytest.raises(Refusal, match="has 0 lists of its weights"):
-        restore(backup, tmp_path / "far", Places())
+        restore(backup, tmp_path / "far", StorageConfig())
 
 
 def rewritten(backup: Path, name: str, change: Callable[[dict[str, object]], object]) -> None:
@@ -142,7 +142,7 @@ def test_rows_that_fit_no_schema_are_refused(
 def test_a_registry_that_is_not_empty_is_left_alone(backup: Path, world: World, tmp_path: Path, places: Make) -> None:
     before = world.registry.versions.log()
     with pytest.raises(Refusal, match=r"holds a registry already .table .*name another folder or database"):
-        restore(backup, tmp_path / "registry", Places())
+        restore(backup, tmp_path / "registry", StorageConfig())
     assert world.registry.versions.log() == before
     there = places("PostgreSQL")
     restore(backup, tmp_path / "far", there)
@@ -154,7 +154,7 @@ def test_a_registry_that_names_other_places_is_left_alone(backup: Path, tmp_path
     (tmp_path / "far").mkdir()
     (tmp_path / "far" / FILE).write_text('database = "postgresql://somebody@nowhere/ours"')
     with pytest.raises(Refusal, match="names other places"):
-        restore(backup, tmp_path / "far", Places())
+        restore(backup, tmp_path / "far", StorageConfig())
 
 
 def test_a_restore_that_was_broken_off_is_run_again(backup: Path, tmp_path: Path, world: World) -> None:
@@ -162,9 +162,9 @@ def test_a_restore_that_was_broken_off_is_run_again(backup: Path, tmp_path: Path
     good = file.read_bytes()
     damage(file)
     with pytest.raises(Refusal):
-        restore(backup, tmp_path / "far", Places())
+        restore(backup, tmp_path / "far", StorageConfig())
     file.write_bytes(good)
-    restore(backup, tmp_path / "far", Places())
+    restore(backup, tmp_path / "far", StorageConfig())
     there = LocalRegistry(tmp_path / "far")
     assert there.versions.log() == world.registry.versions.log()
     assert audit(there).findings == []

@@ -12,8 +12,8 @@ from registry.callers.walk import audit
 from registry.exports.backup.manifest import Manifest, read_manifest
 from registry.exports.backup.restore import restore
 from registry.exports.backup.save import save
-from registry.places import Places
 from registry.services.local import LocalRegistry
+from registry.storage_config import StorageConfig
 from tests.registry.exports.backup.conftest import Make
 from tests.registry.world import World
 
@@ -46,7 +46,7 @@ def test_a_registry_moves_and_comes_back_with_every_row_and_every_byte(
     again = saved(there, tmp_path / "two")
     assert again.model_dump(exclude={"made"}) == manifest.model_dump(exclude={"made"})
     there.close()
-    restore(tmp_path / "two", tmp_path / "back", Places())
+    restore(tmp_path / "two", tmp_path / "back", StorageConfig())
     back = LocalRegistry(tmp_path / "back")
     assert saved(back, tmp_path / "three").tables == manifest.tables
     assert audit(back).findings == []
@@ -74,7 +74,7 @@ def test_a_restored_registry_goes_on_counting_where_the_old_one_was(
 def test_what_is_true_of_this_machine_only_is_not_restored(world: World, tmp_path: Path) -> None:
     assert world.registry.info().fleet is not None
     saved(own(world), tmp_path / "backup")
-    restore(tmp_path / "backup", tmp_path / "far", Places())
+    restore(tmp_path / "backup", tmp_path / "far", StorageConfig())
     there = LocalRegistry(tmp_path / "far")
     assert there.info().fleet is None
     there.close()
@@ -84,7 +84,7 @@ def test_a_backup_of_nothing_is_restored_as_nothing(tmp_path: Path) -> None:
     empty = LocalRegistry(tmp_path / "empty")
     saved(empty, tmp_path / "backup")
     empty.close()
-    restore(tmp_path / "backup", tmp_path / "far", Places())
+    restore(tmp_path / "backup", tmp_path / "far", StorageConfig())
     there = LocalRegistry(tmp_path / "far")
     assert there.versions.log() == []
     there.close()
@@ -115,7 +115,7 @@ def test_a_backup_is_one_state_while_others_push(world: World, tmp_path: Path) -
     finally:
         stop.set()
         pusher.join()
-    restore(tmp_path / "backup", tmp_path / "far", Places())
+    restore(tmp_path / "backup", tmp_path / "far", StorageConfig())
     there = LocalRegistry(tmp_path / "far")
     assert audit(there).findings == []
     assert len(there.versions.log(limit=10_000)) > 10

@@ -14,9 +14,9 @@ from registry.callers.walk import audit
 from registry.exports.backup.manifest import BLOBS, MANIFEST, TABLES, alone, read_manifest
 from registry.exports.backup.restore import restore
 from registry.exports.backup.save import save
-from registry.places import Places
 from registry.schema import UploadRow
 from registry.services.local import LocalRegistry
+from registry.storage_config import StorageConfig
 from tests.registry.exports.backup.test_round_trip import own, saved
 from tests.registry.world import World
 
@@ -31,7 +31,7 @@ def files_of(folder: Path) -> dict[str, int]:
 
 def restored(folder: Path, to: Path) -> int:
     """Restore and verify; returns how many versions there are."""
-    restore(folder, to, Places())
+    restore(folder, to, StorageConfig())
     there = LocalRegistry(to)
     assert audit(there).ok
     versions = len(there.versions.log(limit=10_000))
@@ -104,7 +104,7 @@ def test_collected_weights_are_not_in_the_backup_and_stay_collected(world: World
     assert head in files_of(folder)
     save(own(world).storage, folder, thin_out=True)
     assert head not in files_of(folder)
-    restore(folder, tmp_path / "far", Places())
+    restore(folder, tmp_path / "far", StorageConfig())
     there = LocalRegistry(tmp_path / "far")
     found = audit(there)
     assert [one.subject for one in found.findings if one.stage == "weights"] == [head]
@@ -123,7 +123,7 @@ def test_weights_that_are_damaged_in_the_registry_are_named_and_a_good_copy_stay
     assert saved(own(world), tmp_path / "bad").missing == (head,)
     assert saved(own(world), tmp_path / "good").missing == ()
     assert (tmp_path / "good" / BLOBS / head[:2] / head).read_bytes() == good
-    restore(tmp_path / "bad", tmp_path / "far", Places())
+    restore(tmp_path / "bad", tmp_path / "far", StorageConfig())
     there = LocalRegistry(tmp_path / "far")
     assert head in [finding.subject for finding in audit(there).of("wrong")]
     there.close()

@@ -1,7 +1,7 @@
-"""Locations of a registry's history and weights: in its folder, or as `registry.toml` in the folder says.
+"""The storage configuration of a registry: `registry.toml` in its folder says where its database and weights are.
 
     database = "postgresql://ratatouille@db.example.org/ratatouille"
-   weights = "s3://bucket/prefix"
+    weights = "s3://bucket/prefix"
 
 An address never holds a secret: PostgreSQL's password comes from ~/.pgpass, $PGPASSWORD or $PGPASSFILE, and S3's keys,
 region and endpoint come from the usual AWS_ variables.
@@ -21,7 +21,7 @@ FILE = "registry.toml"
 DATABASE = "registry.db"
 
 
-class Places(Record):
+class StorageConfig(Record):
     """What registry.toml says; what it leaves out is in the folder."""
 
     database: str | None = None
@@ -34,14 +34,14 @@ class Places(Record):
     """How much of weights that lie elsewhere is kept in the registry's folder too."""
 
 
-def read_places(folder: Path) -> Places:
-    """The places of a registry folder.
+def read_storage_config(folder: Path) -> StorageConfig:
+    """The storage configuration of a registry folder.
 
     Raises:
         Refusal: for a file that says something else.
     """
     path = folder / FILE
-    return read_settings(path, Places, "registry") if path.exists() else Places()
+    return read_settings(path, StorageConfig, "registry") if path.exists() else StorageConfig()
 
 
 def is_registry(folder: Path) -> bool:

@@ -26,7 +26,7 @@ from coordinator.driver import RoundDriver
 from coordinator.rehearsal import Stage, rehearse
 from coordinator.settings import RoundSettings
 from ratatouille.exchange.signing import Signer
-from ratatouille.recipes.score import score
+from ratatouille.recipes.outcome import score
 from ratatouille.tasks.emoji import emoji_tasks, write_emoji
 from ratatouille.tasks.node import NodeData, NodeSettings
 from registry.callers.maintain import Maintainer

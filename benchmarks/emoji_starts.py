@@ -29,9 +29,8 @@ from coordinator.benchmark.running import Bench, carry_out, collect, cost, prepa
 from coordinator.benchmark.suite import Planned, Suite, Wishes
 from coordinator.driver import RoundDriver
 from coordinator.rehearsal import rehearse_all
-from ratatouille.recipes.outcome import Outcome
+from ratatouille.recipes.outcome import Outcome, score
 from ratatouille.recipes.protocol import EMOJI
-from ratatouille.recipes.score import score
 from registry.opening import open_registry
 
 

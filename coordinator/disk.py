@@ -11,7 +11,7 @@ from functools import cache
 
 from ratatouille.exchange.assignment import FineTune, Probe
 from ratatouille.exchange.version import Combination
-from ratatouille.recipes.forecast import Forecast, Imagined
+from ratatouille.recipes.plan import Forecast, Imagined
 from ratatouille.weights.canonical import size
 from registry.records import Result
 from registry.services.registry import Registry

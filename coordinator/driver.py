@@ -20,8 +20,7 @@ from ratatouille.exchange.change import Close
 from ratatouille.exchange.dialect import METHOD_REVISION
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.version import Combination
-from ratatouille.recipes.forecast import Forecast, forecast
-from ratatouille.recipes.plan import plan
+from ratatouille.recipes.plan import Forecast, forecast, plan
 from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.round import Round
 from registry.records import OVER, Result, RoundRecord

@@ -13,7 +13,7 @@ from coordinator.disk import new_bytes, removed
 from coordinator.matching import can_do
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.exchange.order import Order
-from ratatouille.recipes.forecast import Forecast
+from ratatouille.recipes.plan import Forecast
 from ratatouille.recipes.round import Round
 from ratatouille.record import Record
 from registry.records import LogQuery, Result

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from coordinator.driver import RoundDriver
 from ratatouille.exchange.assignment import FineTune
-from ratatouille.recipes.forecast import Forecast
+from ratatouille.recipes.plan import Forecast
 from ratatouille.record import Record
 from registry.services.registry import Registry
 

@@ -1,7 +1,7 @@
 """Choice of the holdings that a round uses: a pure function of a task, its domains and the current offers.
 
 Holdings that have all domains are used if there are any, else all that have one. Domains that are too small to be
-trained on are left out before any work is done, and the round says so (`ratatouille.recipes.gaps`).
+trained on are left out before any work is done, and the round says so (`ratatouille.recipes.round`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Offer
-from ratatouille.recipes.gaps import LeftOut, Untaught, untaught
-from ratatouille.recipes.round import Share
+from ratatouille.recipes.round import LeftOut, Share, Untaught, untaught
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
 

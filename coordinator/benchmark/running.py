@@ -19,7 +19,7 @@ from ratatouille.analysis.benchmark import Cell, Summary, summarise
 from ratatouille.analysis.report import report
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.exchange.order import Order
-from ratatouille.recipes.forecast import forecast
+from ratatouille.recipes.plan import forecast
 from ratatouille.record import Record
 from ratatouille.tasks.stored import write_whole
 from registry.opening import open_registry

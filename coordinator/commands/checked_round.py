@@ -9,7 +9,7 @@ from coordinator.driver import RoundDriver
 from coordinator.estimate import Estimate, estimate
 from coordinator.settings import read_round_settings, resolve
 from ratatouille.cli import output
-from ratatouille.recipes.forecast import forecast
+from ratatouille.recipes.plan import forecast
 from ratatouille.recipes.recipe import recipe_named
 from ratatouille.recipes.round import Round
 from ratatouille.record import Name, Record

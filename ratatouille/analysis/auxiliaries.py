@@ -10,8 +10,8 @@ from ratatouille.analysis.joint import Interval, combination, counts_of, joints
 from ratatouille.analysis.report import measured
 from ratatouille.analysis.table import Column, Table, counted, points
 from ratatouille.recipes.counting import Counted
-from ratatouille.recipes.score import exact_score
-from ratatouille.recipes.study_auxiliaries import Auxiliaries as Asked
+from ratatouille.recipes.outcome import exact_score
+from ratatouille.recipes.studies import Auxiliaries as Asked
 from ratatouille.record import Record
 
 

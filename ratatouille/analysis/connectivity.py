@@ -15,7 +15,7 @@ from ratatouille.analysis.joint import Floats, Interval, Joint, accuracies, cova
 from ratatouille.analysis.table import Cell, Column, Table, counted, points
 from ratatouille.exchange.confusion import by_class
 from ratatouille.recipes.counting import Counted
-from ratatouille.recipes.score import by_domain
+from ratatouille.recipes.outcome import by_domain
 from ratatouille.recipes.study_connectivity import POINTS, Curve, shares
 from ratatouille.record import Record
 

@@ -16,7 +16,7 @@ from ratatouille.analysis.table import Cell, Column, Table, counted, points
 from ratatouille.exchange import exact
 from ratatouille.exchange.statistics import Z
 from ratatouille.recipes.counting import Averages, Counted
-from ratatouille.recipes.score import exact_score
+from ratatouille.recipes.outcome import exact_score
 from ratatouille.recipes.study_diversity import Diversity as Asked
 from ratatouille.record import Record
 

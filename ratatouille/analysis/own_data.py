@@ -13,7 +13,7 @@ from ratatouille.analysis.report import Score, measured
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.exchange.statistics import ahead_on_same, mean_ahead
-from ratatouille.recipes.score import add
+from ratatouille.recipes.outcome import add
 from ratatouille.record import Record
 
 

@@ -17,9 +17,8 @@ from pydantic import Field
 from ratatouille.exchange import exact
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.exchange.statistics import METRICS, mean_of
-from ratatouille.recipes.outcome import Candidate, Outcome
+from ratatouille.recipes.outcome import Candidate, Outcome, by_domain, exact_score, score
 from ratatouille.recipes.round import Round
-from ratatouille.recipes.score import by_domain, exact_score, score
 from ratatouille.record import Digest, Name, Record
 
 

@@ -8,10 +8,9 @@ from fractions import Fraction
 from ratatouille.analysis.jackknife import rank_correlation
 from ratatouille.analysis.joint import Interval, Joint, difference, joints
 from ratatouille.analysis.table import Cell, Column, Table, counted, points
-from ratatouille.recipes.outcome import Candidate, Outcome
+from ratatouille.recipes.outcome import Candidate, Outcome, exact_score
 from ratatouille.recipes.recipe import RECIPES
-from ratatouille.recipes.score import exact_score
-from ratatouille.recipes.study_selection import Selection as Asked
+from ratatouille.recipes.studies import Selection as Asked
 from ratatouille.record import Record
 
 Scores = tuple[Fraction | None, Fraction | None]

@@ -1,7 +1,7 @@
 """The entries behind the three columns of the recipe table: where runs start, what they keep, how they become one.
 
-A start chooses by the run's number; a combination takes the members in the order of their numbers. All ask through the
-walk, and return None while an answer is missing.
+A start chooses by the run's number; a combination takes the members in the order of their numbers. Entries know the
+`Steps` of a walk only; the walk knows the entries. All return None while an answer is missing.
 """
 
 from __future__ import annotations
@@ -10,16 +10,36 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
+from typing import Protocol as Interface
 
 from ratatouille.exchange.assignment import Keep, KeepBest, KeepMean, KeepValley, Mixture, Weighted
+from ratatouille.exchange.receipt import Evaluation
 from ratatouille.exchange.version import Parent
-from ratatouille.recipes.hyperparameters import fusing_weights
-from ratatouille.recipes.outcome import Candidate, Fact
-from ratatouille.recipes.protocol import Protocol
-from ratatouille.recipes.round import Start
-from ratatouille.recipes.score import exact_score, pooled_accuracy
-from ratatouille.recipes.steps import Steps
+from ratatouille.recipes.outcome import Candidate, Fact, exact_score, pooled_accuracy
+from ratatouille.recipes.protocol import Protocol, fusing_weights
+from ratatouille.recipes.round import Auxiliary, Given, Round, Start
 from ratatouille.weights.methods import balanced_counts
+
+
+class Steps(Interface):
+    """A walk, as far as starts and combinations see it."""
+
+    round: Round
+
+    def start(self, one: Auxiliary | Given, number: int) -> Start | None:
+        """Where target run `number` begins if its turn is a member of the pool."""
+
+    def combine(self, parents: Sequence[Parent], purpose: str, **values: Any) -> tuple[str, Fact | None]:
+        """The combination of versions, and its work id; `values` are its other fields."""
+
+    def candidate(self, work_id: str, fact: Fact | None, label: str, trial: int | None) -> Candidate | None:
+        """A version of the target with its counts."""
+
+    def validate_mean(self, members: Sequence[Candidate]) -> tuple[Evaluation, ...] | None:
+        """Counts of the uniform mean of members on all validation splits."""
+
+    def ensemble(self, members: Sequence[Candidate]) -> Candidate | None:
+        """The mean of the members' outputs, with its counts."""
 
 
 @dataclass(frozen=True)

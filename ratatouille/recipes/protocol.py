@@ -1,15 +1,21 @@
-"""Protocols: the numbers of a sweep that depend on the scale of data and network, as rows of one table.
+"""Protocols: the numbers of a sweep that depend on the scale of data and network, and what each run draws from them.
 
 A round names a row and may override single values; the resolved values are part of every work id. `domainbed` is
 docs/method.md §2 with the defects of §6 mended; `domainbed-reference` keeps two of the reference's choices that change
 results (docs/method.md §6.1, §6.6), for comparison with published tables; `emoji` is ours, for 64-pixel drawings on two
-cores, chosen on validation data (docs/emoji-protocol.md).
+cores, chosen on validation data (docs/emoji-protocol.md). Seeds and hyper-parameters of a run depend on its number and
+trial only, never on its start or on the pool of auxiliary tasks: so two recipes are paired run by run.
 """
 
 from __future__ import annotations
 
+import hashlib
+import math
+from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
 from ratatouille.errors import Refusal
@@ -159,3 +165,50 @@ def resolve_protocol(name: str, changes: dict[str, Any]) -> Protocol:
         return Protocol.model_validate(values)
     except ValidationError as error:
         raise Refusal(f"protocol {name}: {mistake(error, Protocol)}") from error
+
+
+class Hyperparameters(Record):
+    """What differs between the runs of a sweep."""
+
+    learning_rate: float
+    weight_decay: float
+    dropout: float
+
+
+def seed_hash(*arguments: object) -> int:
+    """MD5 of the argument tuple's text, modulo 2^31 (docs/method.md §2, seed hash)."""
+    return int(hashlib.md5(str(arguments).encode(), usedforsecurity=False).hexdigest(), 16) % 2**31
+
+
+def draw(protocol: Protocol, number: int, trial: int) -> Hyperparameters:
+    """Hyper-parameters of run `number`: 0 takes the defaults, others draw each value uniformly from its choices."""
+    if number == 0:
+        return Hyperparameters(
+            learning_rate=protocol.learning_rate, weight_decay=protocol.weight_decay, dropout=protocol.dropout
+        )
+    seed = seed_hash(number, trial)
+    return Hyperparameters(
+        learning_rate=_choose(seed, "lr", protocol.learning_rates),
+        weight_decay=_choose(seed, "weight_decay", protocol.weight_decays),
+        dropout=_choose(seed, "resnet_dropout", protocol.dropouts),
+    )
+
+
+def run_seed(task: str, held_out: Sequence[str], number: int, trial: int) -> int:
+    """Seed of a run's batches, augmentation and dropout; independent of start and pool (docs/method.md §7)."""
+    return seed_hash(task, "ERM", tuple(held_out), number, trial)
+
+
+def fusing_weights(count: int, spread: float, number: int, trial: int) -> tuple[float, ...]:
+    """λ_i = κ_i / Σκ of `count` starts for one run, κ_i = exp(spread · u_i), u_i uniform in [0, 1).
+
+    docs/method.md §3.7. Rounded to nine digits, so that every machine asks for the same mix.
+    """
+    drawn = np.random.RandomState(seed_hash(number, trial, "fusing")).uniform(size=count)
+    weights = [math.exp(spread * float(one)) for one in drawn]
+    return tuple(round(weight / math.fsum(weights), 9) for weight in weights)
+
+
+@cache  # a plan asks for the same few values again and again
+def _choose(seed: int, name: str, choices: tuple[float, ...]) -> float:
+    return float(np.random.RandomState(seed_hash(seed, name)).choice(list(choices)))

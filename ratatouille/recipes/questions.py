@@ -25,8 +25,8 @@ from ratatouille.exchange.dialect import PROFILES
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Comparison, Evaluation
 from ratatouille.exchange.version import Combination, Parent
-from ratatouille.recipes.hyperparameters import draw, run_seed
 from ratatouille.recipes.outcome import Fact, Outcome
+from ratatouille.recipes.protocol import draw, run_seed
 from ratatouille.recipes.round import Round, Share, Start
 
 

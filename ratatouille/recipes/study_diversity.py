@@ -22,8 +22,8 @@ from ratatouille.recipes.counting import (
     start_of,
     stopped,
 )
-from ratatouille.recipes.hyperparameters import seed_hash
 from ratatouille.recipes.outcome import Candidate
+from ratatouille.recipes.protocol import seed_hash
 from ratatouille.recipes.walk import Walk
 
 MEANS = 120

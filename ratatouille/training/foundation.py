@@ -24,7 +24,7 @@ from ratatouille.training.network import build, describe, refuse_not_finite
 from ratatouille.training.sampler import stream_seed
 from ratatouille.weights.architecture import Architecture
 from ratatouille.weights.canonical import Array
-from ratatouille.weights.prefixes import find_prefix
+from ratatouille.weights.container import find_prefix
 
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 

@@ -3,7 +3,8 @@
 One value, one sequence of bytes: a file's SHA-256 is the identity of the weights. Since the tensors that a part must
 have are always known beforehand (from its architecture), a file from outside is not interpreted: its header must equal,
 byte for byte, the header that we would write. safetensors itself accepts NaN, duplicate keys, empty names and names
-such as `../../x`; none of these can pass here.
+such as `../../x`; none of these can pass here. A file is read as arrays (`open_part`), or as `Contents` once from the
+beginning to the end: memory-mapped on this machine, and by a reader of the registry's own where it lies elsewhere.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,3 +142,51 @@ def _difference(received: bytes, tensors: list[Tensor]) -> str:
         if entry.get("dtype") != wanted[name].dtype:
             return f"tensor {name} is {str(entry.get('dtype'))[:20]} instead of {wanted[name].dtype}"
     return "its tensors are not in canonical order; re-encode it"
+
+
+LARGEST = 2**31
+"""More than anybody would take at once."""
+
+
+class Contents(Protocol):
+    """A file's bytes in order."""
+
+    size: int
+    window: int
+    """The most that should be taken at once."""
+
+    def take(self, length: int) -> Array:
+        """The next bytes; they stay what they are while they are in use."""
+
+
+class Mapped:
+    """The contents of a memory-mapped file; what is taken is a view."""
+
+    window = LARGEST
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            self.size = os.fstat(file.fileno()).st_size
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self.size else b""
+        self._bytes = np.frombuffer(mapped, np.uint8)
+        self._taken = 0
+
+    def take(self, length: int) -> Array:
+        """The next bytes."""
+        self._taken += length
+        return self._bytes[self._taken - length : self._taken]
+
+
+def behind_header(source: Path | Contents, tensors: Sequence[Tensor], name: str) -> Contents:
+    """The contents of the canonical file of these tensors, from its first tensor on.
+
+    Raises:
+        Refusal: when the header is another one, or the length differs.
+    """
+    contents = Mapped(source) if isinstance(source, Path) else source
+    beginning = header(tensors)
+    if contents.size >= len(beginning):
+        complain(contents.take(len(beginning)).tobytes(), tensors, name)
+    if contents.size != size(tensors):
+        raise Refusal(f"{name} has {contents.size} bytes; its header promises {size(tensors)}")
+    return contents

@@ -23,8 +23,7 @@ import numpy as np
 
 from ratatouille.errors import Refusal
 from ratatouille.weights.architecture import Tensor
-from ratatouille.weights.canonical import NUMPY, Array, encode, header, in_order
-from ratatouille.weights.contents import Contents, behind_header
+from ratatouille.weights.canonical import NUMPY, Array, Contents, behind_header, encode, header, in_order
 from ratatouille.weights.methods import BLOCK, MEAN, NO_PARAMETERS, Parameters, method_named, weighted_mean
 
 PIECE = 16 * BLOCK

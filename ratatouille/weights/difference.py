@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ratatouille.weights.architecture import Tensor
-from ratatouille.weights.canonical import NUMPY, Array, in_order
-from ratatouille.weights.contents import Contents, behind_header
+from ratatouille.weights.canonical import NUMPY, Array, Contents, behind_header, in_order
 
 BLOCK = 64 * 1024
 """Elements that are looked at together: few enough for the processor's cache."""

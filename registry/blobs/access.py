@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from ratatouille.errors import Refusal
-from ratatouille.weights.contents import Contents
+from ratatouille.weights.canonical import Contents
 from registry.blobs.cache import Cache
 from registry.blobs.checked import Checked
 from registry.blobs.folder import FolderStore

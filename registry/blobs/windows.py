@@ -26,7 +26,7 @@ READERS = 8
 
 
 class Windowed:
-    """`ratatouille.weights.contents.Contents` of one blob."""
+    """`ratatouille.weights.canonical.Contents` of one blob."""
 
     def __init__(self, store: BlobStore, digest: str, size: int, window: int, pool: ThreadPoolExecutor) -> None:
         self.size = size

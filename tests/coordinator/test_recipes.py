@@ -10,10 +10,9 @@ from coordinator.settings import read_round_settings
 from ratatouille.analysis.report import report
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.exchange.order import Order
-from ratatouille.recipes.outcome import Outcome
+from ratatouille.recipes.outcome import Outcome, pooled_accuracy, score
 from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.recipe import RECIPES
-from ratatouille.recipes.score import pooled_accuracy, score
 from ratatouille.tasks.node import read_node_settings
 from registry.opening import open_registry
 from registry.records import LogQuery

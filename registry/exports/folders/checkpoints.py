@@ -11,9 +11,8 @@ from pathlib import Path
 
 from ratatouille.errors import Refusal
 from ratatouille.tasks.task import Task
-from ratatouille.weights.configuration import CONFIG, Configuration, read_configuration
+from ratatouille.weights.configuration import CONFIG, Configuration, order_of, read_configuration
 from ratatouille.weights.container import PICKLES, pickled
-from ratatouille.weights.outputs import order_of
 from registry.exports.folders.pulled import WEIGHTS, read_json
 
 

@@ -21,8 +21,7 @@ from ratatouille.weights.architecture import Tensor
 from ratatouille.weights.canonical import Array, stream
 from ratatouille.weights.compatibility import refuse_another_function, refuse_another_network
 from ratatouille.weights.configuration import Configuration
-from ratatouille.weights.container import Container
-from ratatouille.weights.prefixes import take_off
+from ratatouille.weights.container import Container, take_off
 from ratatouille.weights.whole import Whole, take_apart
 from registry.callers.ancestors import trained_size
 from registry.exports.folders.checkpoints import Saved, find_checkpoint

@@ -6,7 +6,7 @@ import pytest
 from ratatouille.analysis.auxiliaries import auxiliaries, table
 from ratatouille.recipes.counting import Average, Averages, Counted, Member
 from ratatouille.recipes.outcome import Candidate
-from ratatouille.recipes.study_auxiliaries import Auxiliaries
+from ratatouille.recipes.studies import Auxiliaries
 from tests.ratatouille.analysis.counting import counted, evaluation
 
 

@@ -8,8 +8,7 @@ import pytest
 from ratatouille.analysis.report import measured, report
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.receipt import Evaluation
-from ratatouille.recipes.outcome import Candidate, Outcome
-from ratatouille.recipes.score import score
+from ratatouille.recipes.outcome import Candidate, Outcome, score
 from tests.ratatouille.recipes.simulation import a_round, name, run
 
 

@@ -6,7 +6,7 @@ import pytest
 from ratatouille.analysis.selection import selection, table
 from ratatouille.recipes.counting import Counted
 from ratatouille.recipes.outcome import Candidate, Outcome
-from ratatouille.recipes.study_selection import Selection
+from ratatouille.recipes.studies import Selection
 from tests.ratatouille.analysis.counting import counted, evaluation
 from tests.ratatouille.recipes.simulation import a_round, run
 

@@ -1,5 +1,4 @@
-from ratatouille.recipes.hyperparameters import Hyperparameters, draw, run_seed, seed_hash
-from ratatouille.recipes.protocol import DOMAINBED
+from ratatouille.recipes.protocol import DOMAINBED, Hyperparameters, draw, run_seed, seed_hash
 
 
 def test_the_seed_hash_is_the_reference_s() -> None:

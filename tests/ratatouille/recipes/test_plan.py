@@ -13,8 +13,7 @@ from ratatouille.exchange.assignment import Cell, Compare, Evaluate, FineTune, I
 from ratatouille.exchange.dialect import BFLOAT16, NUMERICS
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.version import Combination
-from ratatouille.recipes.forecast import forecast
-from ratatouille.recipes.plan import plan
+from ratatouille.recipes.plan import forecast, plan
 from ratatouille.recipes.protocol import DOMAINBED, EMOJI, REFERENCE
 from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.recipe import RECIPES, recipe_named

@@ -7,15 +7,12 @@ import pytest
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Compare, FineTune, KeepLast
 from ratatouille.exchange.order import Order
-from ratatouille.recipes.forecast import forecast
-from ratatouille.recipes.plan import plan
+from ratatouille.recipes.plan import forecast, plan
 from ratatouille.recipes.protocol import DOMAINBED, EMOJI
 from ratatouille.recipes.round import Round, Share
-from ratatouille.recipes.studies import STUDIES, study_named
-from ratatouille.recipes.study_auxiliaries import Auxiliaries
+from ratatouille.recipes.studies import STUDIES, Auxiliaries, Selection, study_named
 from ratatouille.recipes.study_connectivity import POINTS, Curve, shares
 from ratatouille.recipes.study_diversity import Diversity
-from ratatouille.recipes.study_selection import Selection
 from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, name, orders_of, run, trainings
 
 POOLS = ("", "w", "wxyz")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ratatouille.errors import Refusal
-from ratatouille.weights.outputs import order_of, output_names
+from ratatouille.weights.configuration import order_of, output_names
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ from safetensors.numpy import save_file
 from ratatouille.errors import Refusal
 from ratatouille.weights import canonical
 from ratatouille.weights.canonical import Array
-from ratatouille.weights.container import Container
-from ratatouille.weights.prefixes import find_prefix, is_known, take_off
+from ratatouille.weights.container import Container, find_prefix, is_known, take_off
 from ratatouille.weights.whole import take_apart
 from tests.ratatouille.weights.test_whole import FC, NETWORK, featurizer, head
 

@@ -25,11 +25,10 @@ from coordinator.benchmark.pages import write
 from coordinator.benchmark.running import Bench, Cost
 from coordinator.benchmark.suite import Planned, Suite
 from coordinator.settings import RoundSettings
-from ratatouille.analysis import drawings, plots
+from ratatouille.analysis import drawings, figures
 from ratatouille.analysis.benchmark import Line, Summary, paired_differences
-from ratatouille.analysis.joint import Interval
+from ratatouille.analysis.intervals import Interval, trial_interval
 from ratatouille.analysis.selection import Choice, Network, Selection, finished, table
-from ratatouille.analysis.statistics import interval
 from ratatouille.recipes.recipe import RECIPES
 from ratatouille.tasks.stored import write_whole
 
@@ -121,7 +120,9 @@ def corrected(summary: Summary, chosen: Fraction) -> Summary:
     for line in summary.lines:
         if (line.recipe, line.setting) == ("inter_training", "lenient"):
             trials = [chosen, *_trials(line)[1:]]
-            line = line.model_copy(update={"trials": tuple(map(float, trials)), "held_out": {"all": interval(trials)}})
+            line = line.model_copy(
+                update={"trials": tuple(map(float, trials)), "held_out": {"all": trial_interval(trials)}}
+            )
         lines.append(line)
     named = {f"{line.recipe} {line.setting}".strip(): line for line in lines}
     scores = {name: dict(enumerate(_trials(line))) for name, line in named.items()}
@@ -140,7 +141,7 @@ def main() -> None:
     recorded = Recorded(folder / "selection.csv")
     found = selection(recorded)
     write_whole(folder / "selection.csv", [table(found).csv().encode()])
-    write_whole(folder / "selection.png", [plots.files(drawings.selection(found))["figure.png"]])
+    write_whole(folder / "selection.png", [figures.files(drawings.selection(found))["figure.png"]])
     document = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     chosen = recorded.held_out[recorded.chosen(recorded.of("inter_training"))]
     summaries = [corrected(Summary.model_validate(one), chosen) for one in document["summaries"]]

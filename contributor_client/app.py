@@ -15,8 +15,8 @@ from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
 from contributor_client.relay import relay
 from ratatouille.errors import Unreachable
-from ratatouille.exchange.bundle.envelope import pack, unpack
-from ratatouille.exchange.introduction import introduce
+from ratatouille.exchange.bundle import pack, unpack
+from ratatouille.exchange.order import introduce
 from ratatouille.exchange.signing import Signer
 
 WORKER_SOCKET, NODE_KEY = "worker-socket", "node-key"

@@ -30,7 +30,7 @@ from flwr.supercore.protobuf.client import ProtobufClientInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supernode.runtime.run_clientapp import push_message, push_task_output
 
-from ratatouille.exchange.bundle.signing_client import SigningInterceptor
+from ratatouille.exchange.bundle import SigningInterceptor
 from ratatouille.failure import Failure
 from ratatouille.processes.secret import Secret
 from ratatouille.record import sha256

@@ -23,8 +23,8 @@ from contributor_client.relay import serve
 from contributor_client.worker_slots import turn
 from ratatouille.errors import RatatouilleError, Refusal
 from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
-from ratatouille.exchange.disclosure import Disclosure
 from ratatouille.exchange.order import Hint, Order
+from ratatouille.exchange.receipt import Disclosure
 from ratatouille.exchange.signing import Signer
 from ratatouille.failure import failure_of
 from ratatouille.printable import log_printably

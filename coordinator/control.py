@@ -21,8 +21,7 @@ from flwr.supercore.fab import Fab
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.exchange.bundle import build_bundle
-from ratatouille.exchange.bundle.signing_client import SigningInterceptor
+from ratatouille.exchange.bundle import SigningInterceptor, build_bundle
 from ratatouille.processes.secret import Secret
 from ratatouille.record import sha256
 

@@ -16,8 +16,8 @@ from flwr.serverapp import Grid
 
 from coordinator.replies import NO_REPLY
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.exchange.bundle.envelope import INTRODUCE, WORK, pack, unpack
-from ratatouille.exchange.introduction import introduced
+from ratatouille.exchange.bundle import INTRODUCE, WORK, pack, unpack
+from ratatouille.exchange.order import introduced
 from ratatouille.failure import LARGEST_COUNT, UNREADABLE, Failure, failure_of, parsed
 
 _log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from flwr.supercore.constant import TaskType
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
 
-from ratatouille.exchange.bundle.signing_client import SigningInterceptor
+from ratatouille.exchange.bundle import SigningInterceptor
 from ratatouille.printable import PrintableFilter
 from ratatouille.processes import module
 from ratatouille.processes.secret import Secret

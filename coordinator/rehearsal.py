@@ -21,9 +21,9 @@ from coordinator.requests import request
 from coordinator.settings import RoundSettings
 from ratatouille.errors import RatatouilleError, Refusal
 from ratatouille.exchange.assignment import FineTune, NodeAssignment
-from ratatouille.exchange.disclosure import Disclosure
 from ratatouille.exchange.membership import make_offer
 from ratatouille.exchange.order import Hint, Order
+from ratatouille.exchange.receipt import Disclosure
 from ratatouille.exchange.signing import Signer
 from ratatouille.failure import UNREADABLE, Failure
 from ratatouille.processes.pools import process_pool

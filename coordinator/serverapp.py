@@ -20,8 +20,7 @@ from flwr.supercore.protobuf.client import ProtobufClientInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
 
 from coordinator.replies import ReplyPuller
-from ratatouille.exchange.bundle import bundle_hash, refuse_foreign_bundle
-from ratatouille.exchange.bundle.signing_client import SigningInterceptor
+from ratatouille.exchange.bundle import SigningInterceptor, bundle_hash, refuse_foreign_bundle
 from ratatouille.processes.secret import Secret
 from ratatouille.record import sha256
 

@@ -11,17 +11,16 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from coordinator.benchmark.running import Bench, Cost
-from ratatouille.analysis.benchmark import Line, Summary, named
-from ratatouille.analysis.benchmark_figure import draw
-from ratatouille.analysis.published import DATA_SETS, published
-from ratatouille.analysis.statistics import Interval
+from ratatouille.analysis.benchmark import DATA_SETS, Line, Summary, named, published
+from ratatouille.analysis.figures import draw_benchmark
+from ratatouille.analysis.intervals import TrialInterval
 from ratatouille.tasks.stored import write_whole
 
 
 def write(folder: Path, bench: Bench, summaries: Sequence[Summary], cost: Cost, command: str) -> list[Path]:
     """Write index.html, report.md, summary.json and figures of each target; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    figures = {summary.target: draw(summary, folder, f"figure-{summary.target}") for summary in summaries}
+    figures = {summary.target: draw_benchmark(summary, folder, f"figure-{summary.target}") for summary in summaries}
     values: dict[str, Any] = {
         "name": bench.suite.name,
         "summaries": summaries,
@@ -67,7 +66,7 @@ def _line(summary: Summary, label: str) -> Line | None:
     return next((line for line in summary.lines if named(line.recipe, line.setting) == label), None)
 
 
-def points(found: Interval | None, sign: bool = False) -> str:
+def points(found: TrialInterval | None, sign: bool = False) -> str:
     """A mean in percent with the half-width of its interval."""
     if found is None:
         return "–"

@@ -99,7 +99,7 @@ def answer(kind: str, round: Round, plan: Plan, record: RoundRecord) -> tuple[di
 
 def keep(folder: Path, analysis: Analysis, document: dict[str, Any], table: Table, measured: Any) -> None:
     """Write the figure in two forms, the table, and the document."""
-    from ratatouille.analysis.plots import files
+    from ratatouille.analysis.figures import files
 
     for name, written in files(analysis.draw(measured)).items():
         write_whole(folder / name, [written])

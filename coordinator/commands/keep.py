@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ratatouille.analysis.figure import Pixels, draw
+from ratatouille.analysis.figures import Pixels, draw_round
 from ratatouille.analysis.report import Report
 from ratatouille.tasks.stored import write_whole
 from registry.records import RoundRecord
@@ -18,7 +18,7 @@ def keep(
     """Write report.json, round.json (everything that determined the result) and figure.png."""
     write_whole(folder / "report.json", [_text(found.model_dump(mode="json"))])
     write_whole(folder / "round.json", [_text(json.loads(record.spec))])
-    draw(found, examples or {}, folder / "figure.png")
+    draw_round(found, examples or {}, folder / "figure.png")
 
 
 def _text(value: object) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from statistics import mean, stdev
 
-from ratatouille.analysis.joint import Interval, combination, counts_of, joints
+from ratatouille.analysis.intervals import Interval, combination, counts_of, joints
 from ratatouille.analysis.report import measured
 from ratatouille.analysis.table import Column, Table, counted, points
 from ratatouille.recipes.counting import Counted

@@ -1,4 +1,4 @@
-"""Results of a benchmark: every recipe over trials and held-out domains, and paired differences between recipes.
+"""Results of a benchmark: every recipe over trials and held-out domains, paired differences, and published results.
 
 A round's score is its table's (`report`). Within a trial, scores are averaged over the rounds that hold out different
 domains, as published tables are; over trials there are intervals. Differences are paired trial by trial, because runs
@@ -11,14 +11,40 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from statistics import mean
 
+from ratatouille.analysis.intervals import TrialInterval, trial_interval
 from ratatouille.analysis.report import Report, Row
-from ratatouille.analysis.statistics import Interval, interval
 from ratatouille.recipes.columns import STARTS
 from ratatouille.recipes.recipe import recipe_named
 from ratatouille.record import Record
 
 BASELINE = "vanilla"
 FAVOURITE = "ratatouille"
+DATA_SETS = ("pacs", "vlcs", "office-home", "terra-incognita", "domain-net")
+
+PUBLISHED: dict[str, tuple[float | None, ...]] = {
+    "vanilla": (85.9, 78.1, 69.4, 50.4, 44.3),
+    "moving_average": (87.5, 78.2, 70.6, 50.3, 46.0),
+    "swad": (88.1, 79.1, 70.6, 50.0, 46.5),
+    "ensemble": (88.1, 78.5, 71.7, 50.8, None),
+    "soup": (88.7, 78.4, 72.1, 51.4, 47.4),
+    "greedy_soup": (88.0, 78.5, 71.5, 51.6, 47.7),
+    "inter_training": (89.0, 77.7, 69.9, 46.7, 44.5),
+    "fusing": (None, None, None, 46.7, 44.4),
+    "ratatouille": (89.5, 78.5, 73.1, 51.8, 47.5),
+    "greedy_ratatouille": (90.5, 78.7, 73.4, 49.2, 47.7),
+}
+"""Published out-of-distribution accuracy in %, ResNet-50: means over held-out domains and trials (docs/method.md §5).
+
+Rows are ours; a row has a number for each of `DATA_SETS` (`tasks.domainbed`), None where none was published. Fusing is
+left out where its row equals that of greedy soups on three data sets, which looks like a slip (docs/method.md §6.8).
+"""
+
+
+def published(recipe: str, data_set: str) -> float | None:
+    """The published number of a recipe on a data set, in %; None where there is none."""
+    if recipe not in PUBLISHED or data_set not in DATA_SETS:
+        return None
+    return PUBLISHED[recipe][DATA_SETS.index(data_set)]
 
 
 class Cell(Record):
@@ -37,10 +63,10 @@ class Line(Record):
     setting: str
     runs: int
     """Trainings that the recipe asks for in one round."""
-    validation: Interval | None
-    held_out: dict[str, Interval]
+    validation: TrialInterval | None
+    held_out: dict[str, TrialInterval]
     """By slice: `all`, and `seen` and `new` where they were counted."""
-    mean_run: Interval | None
+    mean_run: TrialInterval | None
     """The mean single run."""
     trials: tuple[float, ...]
     """Held-out score of each trial."""
@@ -51,7 +77,7 @@ class Difference(Record):
 
     first: str
     second: str
-    difference: Interval
+    difference: TrialInterval
     wins: int
     """Trials in which the first is ahead."""
 
@@ -152,13 +178,13 @@ def _line(recipe: str, setting: str, trials: Mapping[int, Sequence[Report]]) -> 
         recipe=recipe,
         setting=setting,
         runs=first.wanted,
-        validation=interval(validation) if validation else None,
+        validation=trial_interval(validation) if validation else None,
         held_out={
-            name: interval([mean(row.held_out[name].share for row in found) for found in known.values()])
+            name: trial_interval([mean(row.held_out[name].share for row in found) for found in known.values()])
             for name in first.held_out
             if all(name in row.held_out for found in known.values() for row in found)
         },
-        mean_run=interval(single) if single else None,
+        mean_run=trial_interval(single) if single else None,
         trials=tuple(map(float, by_trial.values())),
     )
     return line, by_trial
@@ -189,6 +215,6 @@ def paired_differences(
             values = [scores[first][trial] - scores[second][trial] for trial in trials]
             wins = sum(value > 0 for value in values)
             found[frozenset((first, second))] = Difference(
-                first=first, second=second, difference=interval(values), wins=wins
+                first=first, second=second, difference=trial_interval(values), wins=wins
             )
     return tuple(found.values())

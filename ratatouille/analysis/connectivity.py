@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from ratatouille.analysis.joint import Floats, Interval, Joint, accuracies, covariance, images, joints
+from ratatouille.analysis.intervals import Floats, Interval, Joint, accuracies, covariance, images, joints
 from ratatouille.analysis.table import Cell, Column, Table, counted, points
 from ratatouille.exchange.confusion import by_class
 from ratatouille.recipes.counting import Counted

@@ -8,13 +8,12 @@ from statistics import mean, stdev
 
 import numpy as np
 
-from ratatouille.analysis import jackknife
-from ratatouille.analysis.joint import Interval, counts_of
+from ratatouille.analysis import intervals
+from ratatouille.analysis.intervals import Interval, counts_of
 from ratatouille.analysis.pairs import SAME, Mean, PairOfRuns, mean_of, means_of_kinds, measured_pairs
 from ratatouille.analysis.report import measured
 from ratatouille.analysis.table import Cell, Column, Table, counted, points
-from ratatouille.exchange import exact
-from ratatouille.exchange.statistics import Z
+from ratatouille.exchange.statistics import Z, mean_score
 from ratatouille.recipes.counting import Averages, Counted
 from ratatouille.recipes.outcome import exact_score
 from ratatouille.recipes.study_diversity import Diversity as Asked
@@ -78,8 +77,8 @@ def diversity(asked: Asked, metric: str) -> Diversity:
         pairs=pairs,
         means=means_of_kinds(pairs),
         difference=_difference(pairs),
-        gain=jackknife.correlation_over_pairs(of, x, y),
-        slope=None if jackknife.correlation(x, y) is None else _fitted(x, y),
+        gain=intervals.correlation_over_pairs(of, x, y),
+        slope=None if intervals.correlation(x, y) is None else _fitted(x, y),
         steps=tuple(AtStep(step=step, means=means_of_kinds(measured_pairs(at, {}))) for step, at in asked.steps),
         mixed=_mixed(asked, metric),
     )
@@ -97,7 +96,7 @@ def _difference(pairs: Sequence[PairOfRuns]) -> Interval | None:
         return mean(other) - mean(same) if same and other else None
 
     value = statistic(range(len(kept)))
-    deviation = jackknife.deviation_over_runs([(pair.first, pair.second) for pair, _ in kept], statistic)
+    deviation = intervals.deviation_over_runs([(pair.first, pair.second) for pair, _ in kept], statistic)
     if value is None or deviation is None:
         return None
     return Interval(value=value, low=value - Z * deviation, high=value + Z * deviation)
@@ -130,7 +129,7 @@ def _mixed(asked: Asked, metric: str) -> tuple[Mixed, ...]:
     found = []
     for (size, foreign), places in sorted(groups.items()):
         scores = [score_ for place in places if (score_ := _score(asked.mixed.held_out, place, metric)) is not None]
-        validation = exact.mean(_score(asked.mixed.validation, place, metric) for place in places)
+        validation = mean_score(_score(asked.mixed.validation, place, metric) for place in places)
         one = measured(counts_of(asked.mixed.held_out, places[0]), metric)
         found.append(
             Mixed(

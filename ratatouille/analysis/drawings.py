@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ratatouille.analysis import plots
+from ratatouille.analysis import figures
 from ratatouille.analysis.auxiliaries import Auxiliaries
 from ratatouille.analysis.connectivity import KINDS, Connectivity, Line, Side
 from ratatouille.analysis.diversity import Diversity
@@ -25,8 +25,8 @@ def auxiliaries(found: Auxiliaries) -> Any:
     held_out = [(one, one.held_out) for one in found.rows if one.held_out is not None]
     validation = [(one.starts, one.validation) for one in found.rows if one.validation is not None]
     if not held_out and not validation:
-        return plots.empty(found.sentence)
-    figure = plots.figure(7, 4.6)
+        return figures.empty(found.sentence)
+    figure = figures.figure(7, 4.6)
     axis = figure.subplots()
     if held_out:
         axis.errorbar(
@@ -35,21 +35,21 @@ def auxiliaries(found: Auxiliaries) -> Any:
             yerr=[100 * (one.spread or 0.0) for one, _ in held_out],
             capsize=4,
             label="average, held out (± spread over draws)",
-            **plots.style(1),
+            **figures.style(1),
         )
     single = [(one.starts, one.mean_run) for one in found.rows if one.mean_run is not None]
     _line(axis, single, "mean of its single runs, held out", 0)
     _line(axis, validation, "average, validation", 2)
     axis.set_xticks([one.starts for one in found.rows])
     title = f"Averages of {found.runs} runs over more and more starts"
-    plots.label(axis, title, "number of starts (the foundation is one)", "score in %")
-    plots.legend(axis)
+    figures.label(axis, title, "number of starts (the foundation is one)", "score in %")
+    figures.legend(axis)
     return figure
 
 
 def _line(axis: Any, points: list[tuple[int, float]], name: str, number: int) -> None:
     if points:
-        style = plots.style(number)
+        style = figures.style(number)
         axis.plot([x for x, _ in points], [100 * y for _, y in points], ls="--", ms=4, label=name, **style)
 
 
@@ -71,13 +71,13 @@ def connectivity(found: Connectivity) -> Any:
         if any(pick(line) for line in found.lines)
     ]
     if not kinds or not rows:
-        return plots.empty(found.sentence)
-    figure = plots.figure(4.2 * len(kinds), 3.8 * len(rows))
+        return figures.empty(found.sentence)
+    figure = figures.figure(4.2 * len(kinds), 3.8 * len(rows))
     axes = figure.subplots(len(rows), len(kinds), squeeze=False)
     for row, (name, pick) in enumerate(rows):
         for column, kind in enumerate(kinds):
             _panel(axes[row][column], [(line, pick(line)) for line in found.lines if line.kind == kind], found.order)
-            plots.label(axes[row][column], _TITLES[kind], "λ", f"{name} accuracy in %")
+            figures.label(axes[row][column], _TITLES[kind], "λ", f"{name} accuracy in %")
     figure.suptitle(
         f"Accuracy on the way between networks, and polynomials of order {found.order} through it; "
         "dashed: the line between the scores of the ends"
@@ -103,19 +103,19 @@ def _panel(axis: Any, lines: list[tuple[Line, Side | None]], order: int) -> None
     way = [number / 100 for number in range(101)]
     for number, (line, side) in enumerate(lines):
         if side is not None:
-            style = plots.style(number)
+            style = figures.style(number)
             counted = [100 * one for one in side.accuracy]
             axis.plot(POINTS, counted, ls="none", label=" to ".join(line.ends), ms=4, **style)
             axis.plot(way, fit(counted, order, way), color=style["color"], lw=1.3)
             axis.plot(POINTS, [100 * one for one in side.line], "--", color=style["color"], lw=0.9, alpha=0.7)
-    plots.legend(axis)
+    figures.legend(axis)
 
 
 def diversity(found: Diversity) -> Any:
     """Panels a to d, left to right and down."""
     if not found.pairs:
-        return plots.empty(found.sentence)
-    figure = plots.figure(11, 8)
+        return figures.empty(found.sentence)
+    figure = figures.figure(11, 8)
     ((a, b), (c, d)) = figure.subplots(2, 2)
     _histogram(a, found)
     _steps(b, found)
@@ -131,17 +131,17 @@ def _histogram(axis: Any, found: Diversity) -> None:
         for kind in PAIRS
     ]
     known = [(kind, values) for kind, values in groups if values]
-    plots.label(axis, "a: pairs of runs", "q-diversity", "pairs")
+    figures.label(axis, "a: pairs of runs", "q-diversity", "pairs")
     if not known:
-        plots.nothing(axis, "no pair has a q-diversity here")
+        figures.nothing(axis, "no pair has a q-diversity here")
         return
-    colours = [plots.COLOURS[PAIRS.index(kind)] for kind, _ in known]
+    colours = [figures.COLOURS[PAIRS.index(kind)] for kind, _ in known]
     axis.hist([values for _, values in known], bins=12, color=colours, label=[kind for kind, _ in known])
-    plots.legend(axis)
+    figures.legend(axis)
 
 
 def _steps(axis: Any, found: Diversity) -> None:
-    plots.label(axis, "b: over the steps of the runs (means over pairs)", "step", "q-diversity")
+    figures.label(axis, "b: over the steps of the runs (means over pairs)", "step", "q-diversity")
     for number, kind in enumerate(PAIRS):
         points = [
             (at.step, one.held_out.q_diversity)
@@ -150,13 +150,13 @@ def _steps(axis: Any, found: Diversity) -> None:
             if one.kind == kind and one.held_out.q_diversity is not None
         ]
         if points:
-            axis.plot([x for x, _ in points], [y for _, y in points], label=kind, **plots.style(number))
-    plots.legend(axis)
+            axis.plot([x for x, _ in points], [y for _, y in points], label=kind, **figures.style(number))
+    figures.legend(axis)
 
 
 def _gain(axis: Any, found: Diversity) -> None:
-    plots.label(axis, "c: what averaging two gains over their mean", "q-diversity", "gain in points")
-    axis.axhline(0, color=plots.GREY, lw=0.8)
+    figures.label(axis, "c: what averaging two gains over their mean", "q-diversity", "gain in points")
+    axis.axhline(0, color=figures.GREY, lw=0.8)
     every = []
     for number, kind in enumerate(PAIRS):
         points = [
@@ -166,18 +166,18 @@ def _gain(axis: Any, found: Diversity) -> None:
         ]
         every += points
         if points:
-            style = plots.style(number)
+            style = figures.style(number)
             axis.plot([x for x, _ in points], [y for _, y in points], ls="", ms=5, alpha=0.8, label=kind, **style)
     if found.slope is not None and every:
         start, slope = found.slope
         ends = [min(x for x, _ in every), max(x for x, _ in every)]
         name = "least squares" if found.gain is None else f"least squares, r = {found.gain.value:.2f}"
-        axis.plot(ends, [100 * (start + slope * x) for x in ends], color=plots.GREY, label=name)
-    plots.legend(axis)
+        axis.plot(ends, [100 * (start + slope * x) for x in ends], color=figures.GREY, label=name)
+    figures.legend(axis)
 
 
 def _shares(axis: Any, found: Diversity) -> None:
-    plots.label(
+    figures.label(
         axis, "d: averages of M runs, ± spread over draws", "share of runs from auxiliary tasks", "held-out score in %"
     )
     for number, size in enumerate(sorted({one.size for one in found.mixed})):
@@ -189,9 +189,9 @@ def _shares(axis: Any, found: Diversity) -> None:
                 yerr=[100 * (one.spread or 0.0) for one, _ in rows],
                 capsize=3,
                 label=f"M = {size}",
-                **plots.style(number),
+                **figures.style(number),
             )
-    plots.legend(axis)
+    figures.legend(axis)
 
 
 _STARTS = {"pretrained": "foundation", "auxiliary": "auxiliary tasks", "fused": "mixed starts"}
@@ -201,8 +201,8 @@ def selection(found: Selection) -> Any:
     """Runs are small, final versions large; rings are around what validation chooses."""
     shown = [one for one in found.networks if one.validation is not None and one.held_out is not None]
     if not shown:
-        return plots.empty(found.sentence)
-    figure = plots.figure(7.5, 5.5)
+        return figures.empty(found.sentence)
+    figure = figures.figure(7.5, 5.5)
     axis = figure.subplots()
     for number, (starts, name) in enumerate(_STARTS.items()):
         _points(axis, [one for one in shown if one.run and one.starts == starts], f"run, {name}", number, 5)
@@ -215,16 +215,16 @@ def selection(found: Selection) -> Any:
         choice = next((one for one in found.choices if one.among == among), None)
         if choice is not None:
             x, y = _place(found.networks[choice.chosen])
-            axis.plot([x], [y], "o", ms=size, mfc="none", mec=plots.COLOURS[1], label=f"chosen of {among}")
-    plots.label(axis, "In-domain against out-of-domain", "validation score in %", "held-out score in %")
-    plots.legend(axis)
+            axis.plot([x], [y], "o", ms=size, mfc="none", mec=figures.COLOURS[1], label=f"chosen of {among}")
+    figures.label(axis, "In-domain against out-of-domain", "validation score in %", "held-out score in %")
+    figures.legend(axis)
     return figure
 
 
 def _points(axis: Any, networks: list[Network], name: str, number: int, size: int) -> None:
     if networks:
         places = [_place(one) for one in networks]
-        style = plots.style(number)
+        style = figures.style(number)
         axis.plot([x for x, _ in places], [y for _, y in places], ls="", ms=size, alpha=0.75, label=name, **style)
 
 

@@ -14,9 +14,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ratatouille.exchange import exact
 from ratatouille.exchange.receipt import Evaluation
-from ratatouille.exchange.statistics import METRICS, mean_of
+from ratatouille.exchange.statistics import METRICS, mean_of, mean_score, nearest_float
 from ratatouille.recipes.outcome import Candidate, Outcome, by_domain, exact_score, score
 from ratatouille.recipes.round import Round
 from ratatouille.record import Digest, Name, Record
@@ -150,7 +149,7 @@ def _row(round: Round, outcome: Outcome) -> Row:
         trials=max(1, outcome.wanted // round.protocol.runs),
         validation=measured(final.validation, metric) if final else None,
         held_out=held_out,
-        mean_run=exact.nearest(exact.mean(singles)) if singles else None,
+        mean_run=nearest_float(mean_score(singles)) if singles else None,
         run_spread=stdev(map(float, singles)) if len(singles) > 1 else None,
         best_run=score(chosen.held_out, metric) if chosen and chosen.held_out else None,
     )

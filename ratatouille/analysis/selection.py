@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from ratatouille.analysis.jackknife import rank_correlation
-from ratatouille.analysis.joint import Interval, Joint, difference, joints
+from ratatouille.analysis.intervals import Interval, Joint, difference, joints, rank_correlation
 from ratatouille.analysis.table import Cell, Column, Table, counted, points
 from ratatouille.recipes.outcome import Candidate, Outcome, exact_score
 from ratatouille.recipes.recipe import RECIPES

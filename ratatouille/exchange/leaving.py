@@ -12,9 +12,8 @@ from typing import Any
 
 from ratatouille.exchange.assignment import Cell, Evaluate
 from ratatouille.exchange.confusion import confusion_of
-from ratatouille.exchange.introduction import Introduction
 from ratatouille.exchange.membership import Lease, LeaseReturn, Offer, OfferWithdrawal, Parked, Possession
-from ratatouille.exchange.order import Hint
+from ratatouille.exchange.order import Hint, Introduction
 from ratatouille.exchange.receipt import Comparison, CurvePoint, Evaluation, Pair, Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.failure import Failure

@@ -1,8 +1,12 @@
-"""The one thing that Flower carries: an order to work on an assignment, and the hint that it is done.
+"""The messages that Flower carries: orders to work on an assignment, hints that it is done, and introductions of nodes.
 
 An order is a few kilobytes: weights are fetched and pushed by digest through the registry. A hint may be lost without
 harm, because the push was the commit. Orders are signed by the coordinator's key, which the registry announces: a
 program that can send messages to nodes cannot make them work.
+
+Flower gives a node a number of its own at every start and knows nothing of our keys. So the coordinator asks which of
+our nodes it is, and the node answers with an introduction, sealed by its key. It names the Flower node and the run that
+it speaks for, so that an answer copied from another node, or from an earlier run, introduces nobody.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from pydantic import Field
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Assignment
-from ratatouille.exchange.dialect import PROTOCOL
+from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.signing import Sealed, Signer, unseal
 from ratatouille.failure import Failure
 from ratatouille.record import Digest, Name, Record
@@ -110,3 +114,35 @@ class Failed(Record):
         """One line for people."""
         clause = self.failure.sentence(self.label, self.domain)
         return f"node {self.node[:12]}{f', task {self.task}' if self.task else ''}: {clause} [{self.failure.code}]"
+
+
+class Introduction(Record):
+    """I, who sign this, am this Flower node in this run."""
+
+    flower_node: int
+    run: int
+    protocol: int = PROTOCOL
+
+
+def introduce(signer: Signer, flower_node: int, run: int) -> bytes:
+    """The sealed introduction, as it is sent."""
+    return signer.seal(Introduction(flower_node=flower_node, run=run)).to_json()
+
+
+def introduced(data: bytes, flower_node: int, run: int) -> str:
+    """The key of the node that introduced itself.
+
+    Raises:
+        Refusal: for a wrong signature, an answer for another node or run, or a node that speaks another protocol.
+    """
+    sealed = Sealed.from_json(data)
+    said = unseal(sealed, Introduction)
+    if (said.flower_node, said.run) != (flower_node, run):
+        raise Refusal(f"node {sealed.node[:12]}… introduced itself with an answer that was meant for another occasion")
+    if said.protocol != PROTOCOL:
+        raise Refusal(
+            disagreement(said.protocol, f"node {sealed.node[:12]}…", "this coordinator"),
+            code="other-release",
+            number=max(0, said.protocol),
+        )
+    return sealed.node

@@ -1,19 +1,22 @@
 """Receipts: what a node answers to an assignment, how it came about, and the counts of its evaluations.
 
 A receipt is signed by the node's key, and its digest is part of the version that it makes. It carries counts and
-curves, never data.
+curves, never data. A node discloses all counts or fewer, as its owner chooses. The answer is made whole first, so the
+node's own choices (its best step) go by exact counts. Then small mistakes are merged, and a training beyond the node's
+budget sends no counts at all. What leaves a node is listed in `leaving`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
-from ratatouille.exchange import exact
 from ratatouille.exchange.assignment import Assignment, Cell, Compare, Evaluate
-from ratatouille.exchange.confusion import Confusion, Count, by_class, check, totals
+from ratatouille.exchange.confusion import Confusion, Count, by_class, check, merged, totals
+from ratatouille.exchange.statistics import exact_accuracy, exact_balanced_accuracy, nearest_float
 from ratatouille.record import Digest, Record
 
 ShortText = Annotated[str, Field(max_length=200)]
@@ -48,12 +51,12 @@ class Evaluation(Record):
     def exact(self, name: str) -> Fraction | None:
         """The metric that a task names, `accuracy` or `balanced_accuracy`, to compare by; None for no image."""
         if name == "balanced_accuracy":
-            return exact.balanced_accuracy(by_class(self.confusion))
-        return exact.accuracy([totals(self.confusion)])
+            return exact_balanced_accuracy(by_class(self.confusion))
+        return exact_accuracy([totals(self.confusion)])
 
     def metric(self, name: str) -> float:
         """The float nearest to it, to show; NaN for no image."""
-        return exact.nearest(self.exact(name))
+        return nearest_float(self.exact(name))
 
     @model_validator(mode="after")
     def _is_square(self) -> Evaluation:
@@ -130,3 +133,35 @@ class Receipt(Record):
     def makes_weights(self) -> bool:
         """Whether a version comes out of it."""
         return not isinstance(self.assignment, Evaluate | Compare)
+
+
+@dataclass(frozen=True)
+class Disclosure:
+    """How much of an answer's counts is told."""
+
+    smallest: int = 1
+    """Mistakes that fewer images share are one number for each class."""
+    counts: bool = True
+    """False: neither counts nor the curve, only the weights."""
+
+
+EVERYTHING = Disclosure()
+
+
+def disclosed(receipt: Receipt, disclosure: Disclosure) -> Receipt:
+    """The receipt as it is signed and sent."""
+    if not disclosure.counts:
+        return receipt.model_copy(update={"evaluations": (), "curve": ()})
+
+    def told(evaluations: tuple[Evaluation, ...]) -> tuple[Evaluation, ...]:
+        return tuple(
+            one.model_copy(update={"confusion": merged(one.confusion, disclosure.smallest)}) for one in evaluations
+        )
+
+    compared = receipt.comparison and receipt.comparison.model_copy(
+        update={
+            "networks": tuple(told(cells) for cells in receipt.comparison.networks),
+            "ensemble": told(receipt.comparison.ensemble),
+        }
+    )
+    return receipt.model_copy(update={"evaluations": told(receipt.evaluations), "comparison": compared})

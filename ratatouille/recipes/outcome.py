@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol as Interface
 
-from ratatouille.exchange import confusion, exact
+from ratatouille.exchange import confusion
 from ratatouille.exchange.receipt import Comparison, Evaluation
+from ratatouille.exchange.statistics import mean_score, nearest_float
 
 
 class Fact(Interface):
@@ -76,12 +77,12 @@ def exact_score(evaluations: Sequence[Evaluation], metric: str, slice_: str = "a
 
     A domain without images is left out of the mean, as a training leaves it out of its validation; None for no image.
     """
-    return exact.mean(counts.exact(metric) for counts in by_domain(evaluations, slice_))
+    return mean_score(counts.exact(metric) for counts in by_domain(evaluations, slice_))
 
 
 def score(evaluations: Sequence[Evaluation], metric: str, slice_: str = "all") -> float:
     """The float nearest to a task's score, to show; NaN for no image."""
-    return exact.nearest(exact_score(evaluations, metric, slice_))
+    return nearest_float(exact_score(evaluations, metric, slice_))
 
 
 def by_domain(evaluations: Sequence[Evaluation], slice_: str = "all") -> list[Evaluation]:

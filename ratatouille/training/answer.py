@@ -18,10 +18,9 @@ from ratatouille.errors import RatatouilleError, Refusal, Unreachable
 from ratatouille.exchange.assignment import Compare, Import, NodeAssignment, Probe
 from ratatouille.exchange.change import has_closed
 from ratatouille.exchange.dialect import PROTOCOL
-from ratatouille.exchange.disclosure import EVERYTHING, Disclosure, disclosed
 from ratatouille.exchange.membership import Lease, LeaseReturn
 from ratatouille.exchange.order import Hint, Order
-from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.receipt import EVERYTHING, Disclosure, Receipt, disclosed
 from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.failure import failure_of
 from ratatouille.tasks.data import LocalData

@@ -21,9 +21,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange import exact
 from ratatouille.exchange.assignment import Cell, FineTune
 from ratatouille.exchange.receipt import CurvePoint, Evaluation
+from ratatouille.exchange.statistics import mean_score
 from ratatouille.tasks.data import LocalData
 from ratatouille.training import keeps, numerics
 from ratatouille.training.augment import Transform
@@ -209,7 +209,7 @@ class FineTuning:
             return
         counted = [each for each in self._judge() if each.evaluation.count]
         # a domain whose few groups all fell into training has no score and is left out of the mean
-        score = exact.mean(each.evaluation.exact(self.data.task.metric) for each in counted)
+        score = mean_score(each.evaluation.exact(self.data.task.metric) for each in counted)
         assert score is not None  # there are validation images, or the run had not begun
         images = sum(each.evaluation.count for each in counted)
         loss = math.fsum(each.loss * each.evaluation.count for each in counted) / images

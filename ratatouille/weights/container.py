@@ -1,4 +1,4 @@
-"""A safetensors file from anywhere, as a box of named tensors that are read one at a time, under the network's own names.
+"""A safetensors file from anywhere, as a box of tensors under the network's own names, read one at a time.
 
 numpy only, and pickles are never opened. What the tensors are, and whether they fit, is for `whole`. Training code puts
 prefixes before every name, such as `module.` of DataParallel: a known prefix is taken off. Another one is named, since

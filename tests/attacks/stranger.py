@@ -24,7 +24,7 @@ from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor, SuperExec
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supernode.fleet_http_client import FleetHttpClient
 
-from ratatouille.exchange.bundle.signing_client import SigningInterceptor
+from ratatouille.exchange.bundle import SigningInterceptor
 from ratatouille.processes.secret import HEADER, Secret
 from ratatouille.record import sha256
 

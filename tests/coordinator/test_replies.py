@@ -16,7 +16,7 @@ from flwr.supercore.inflatable.inflatable_utils import ObjectPullError, ObjectUn
 
 from coordinator.dispatch import Dispatch, Reply
 from coordinator.replies import NO_REPLY, ReplyPuller
-from ratatouille.exchange.bundle.envelope import pack
+from ratatouille.exchange.bundle import pack
 
 
 def metadata() -> Metadata:

@@ -19,9 +19,8 @@ from pydantic_core import to_json
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Cell, Compare, Mixture, Weighted
-from ratatouille.exchange.introduction import introduce
 from ratatouille.exchange.membership import Lease, Stock, make_offer
-from ratatouille.exchange.order import Hint, Order
+from ratatouille.exchange.order import Hint, Order, introduce
 from ratatouille.exchange.receipt import Comparison, CurvePoint, Evaluation, Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent

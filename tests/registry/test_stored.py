@@ -15,9 +15,8 @@ from pydantic_core import from_json
 from sqlalchemy import MetaData, create_engine, make_url, select, text
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.introduction import Introduction
 from ratatouille.exchange.membership import Lease, Offer
-from ratatouille.exchange.order import Hint, Order
+from ratatouille.exchange.order import Hint, Introduction, Order
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination

@@ -1,9 +1,12 @@
-"""The Flower app bundle: a constant archive that names our two apps and carries no code.
+"""The Flower app bundle, a constant archive that names our two apps and carries no code, and how messages carry bytes.
 
 Flower insists on sending a bundle to every node, and code inside a bundle would shadow what is installed there. Ours is
 made from the `pyproject.toml` beside this file, so that both sides compute its hash from their own installation, and
-accept this hash and no other. Who submits and who runs it is in `coordinator` and `contributor_client`; `envelope` is
-how bytes ride in messages, `signing_client` how our processes prove themselves to Flower's services.
+accept this hash and no other. Who submits and who runs it is in `coordinator` and `contributor_client`.
+
+A message holds one record with one entry. Flower knows the prefixes train, evaluate and query; ours are queries,
+because to Flower they are questions with short answers, whatever the node does to find them. Requests of our processes
+to Flower's guarded services are signed by an interceptor of Flower's HTTP clients.
 """
 
 from __future__ import annotations
@@ -13,9 +16,16 @@ import zipfile
 from collections.abc import Collection, Mapping
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from ratatouille.errors import Refusal
+from ratatouille.processes.secret import HEADER, Secret
 from ratatouille.record import sha256
+
+if TYPE_CHECKING:
+    import httpx
+    from flwr.app import RecordDict
+    from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 _MANIFEST, _CONTENT = "pyproject.toml", ".info/CONTENT"
@@ -69,3 +79,44 @@ def archive(contents: Mapping[str, bytes]) -> bytes:
             entry.external_attr = 0o600 << 16
             bundle.writestr(entry, data)
     return buffer.getvalue()
+
+
+WORK = "query.work"
+"""The message type of an order; its answer is the worker's reply."""
+INTRODUCE = "query.introduce"
+"""The message type that asks which of our nodes a Flower node is."""
+
+_RECORD, _ENTRY = "ratatouille", "body"
+
+
+def pack(body: bytes) -> RecordDict:
+    """A message's content that carries these bytes."""
+    from flwr.app import ConfigRecord, RecordDict
+
+    return RecordDict({_RECORD: ConfigRecord({_ENTRY: body})})
+
+
+def unpack(content: RecordDict) -> bytes:
+    """The bytes that a message's content carries.
+
+    Raises:
+        Refusal: when another program made the message.
+    """
+    record = content.config_records.get(_RECORD)
+    body = record.get(_ENTRY) if record is not None else None
+    if not isinstance(body, bytes):
+        raise Refusal("a Flower message does not carry what this version expects; do both sides run the same version?")
+    return body
+
+
+class SigningInterceptor:
+    """Signs each request, and each repetition of one anew. Put it last: what it signs must be what is sent."""
+
+    def __init__(self, secret: Secret) -> None:
+        self._secret = secret
+
+    def intercept(self, context: ProtobufRequestContext, call_next: ProtobufCall) -> httpx.Response:
+        """Sign and pass on."""
+        request = context.request
+        request.headers[HEADER] = self._secret.sign(request.method, request.url.path, request.content)
+        return call_next(context)

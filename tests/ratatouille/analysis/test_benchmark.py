@@ -6,11 +6,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ratatouille.analysis.benchmark import Cell, Difference, summarise
-from ratatouille.analysis.benchmark_figure import draw
-from ratatouille.analysis.published import DATA_SETS, PUBLISHED, published
+from ratatouille.analysis.benchmark import DATA_SETS, PUBLISHED, Cell, Difference, published, summarise
+from ratatouille.analysis.figures import draw_benchmark
+from ratatouille.analysis.intervals import trial_interval
 from ratatouille.analysis.report import Report, Row, Score
-from ratatouille.analysis.statistics import interval
 from ratatouille.recipes.recipe import RECIPES
 from ratatouille.tasks.domainbed import DATA_SETS as KNOWN
 
@@ -46,7 +45,7 @@ def test_a_trials_score_is_the_mean_over_held_out_domains_and_the_interval_is_ov
     ]
     line = summarise("b", cells)[0].lines[0]
     assert line.trials == pytest.approx((0.3, 0.4, 0.5))
-    assert line.held_out["all"] == interval(line.trials)
+    assert line.held_out["all"] == trial_interval(line.trials)
     assert line.mean_run is not None
     assert line.mean_run.mean == pytest.approx(0.3)
 
@@ -117,7 +116,7 @@ def test_a_recipe_that_is_the_same_in_both_settings_has_one_line() -> None:
     ],
 )
 def test_a_sentence_names_the_leader_first_and_its_own_interval(values: tuple[float, ...], said: str) -> None:
-    found = Difference(first="soup", second="vanilla", difference=interval(values), wins=0)
+    found = Difference(first="soup", second="vanilla", difference=trial_interval(values), wins=0)
     assert found.sentence.startswith(said)
 
 
@@ -129,7 +128,7 @@ def test_targets_are_summarised_apart() -> None:
 def test_the_figure_is_drawn_and_has_the_same_bytes_each_time(tmp_path: Path) -> None:
     cells = [cell(t, "ink", {"vanilla": 0.1 * t, "ratatouille": 0.1 * t + 0.02 * t}) for t in range(3)]
     summary = summarise("b", cells)[0]
-    first, second = draw(summary, tmp_path / "a", "figure"), draw(summary, tmp_path / "b", "figure")
+    first, second = draw_benchmark(summary, tmp_path / "a", "figure"), draw_benchmark(summary, tmp_path / "b", "figure")
     assert first.read_bytes() == second.read_bytes()
     assert ElementTree.fromstring(first.read_text()).tag.endswith("svg")
     assert (tmp_path / "a" / "figure.png").stat().st_size > 1000

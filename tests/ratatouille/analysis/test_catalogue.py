@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ratatouille.analysis import plots
+from ratatouille.analysis import figures
 from ratatouille.analysis.catalogue import ANALYSES
 from ratatouille.recipes.protocol import EMOJI
 from ratatouille.recipes.studies import STUDIES
@@ -33,7 +33,7 @@ def test_it_has_a_sentence_a_table_and_a_figure(kind: str, pool: str, runs: int)
     table = ANALYSES[kind].table(found)
     assert len(table.csv().splitlines()) == 1 + len(table.rows)
     assert all(len(row) == len(table.header()) for row in table.shown())
-    written = plots.files(ANALYSES[kind].draw(found))
+    written = figures.files(ANALYSES[kind].draw(found))
     assert written["figure.png"].startswith(b"\x89PNG")
     assert written["figure.svg"].startswith(b"<?xml")
 
@@ -42,10 +42,10 @@ def test_it_has_a_sentence_a_table_and_a_figure(kind: str, pool: str, runs: int)
 def test_nothing_held_out_is_said(kind: str) -> None:
     found = measured(kind, "w", 3, held_out=(), evaluation=())
     assert "held" in found.sentence
-    assert plots.files(ANALYSES[kind].draw(found))
+    assert figures.files(ANALYSES[kind].draw(found))
 
 
 @pytest.mark.parametrize("kind", ANALYSES)
 def test_the_same_numbers_make_the_same_bytes(kind: str) -> None:
-    first, second = (plots.files(ANALYSES[kind].draw(measured(kind, "w", 3))) for _ in range(2))
+    first, second = (figures.files(ANALYSES[kind].draw(measured(kind, "w", 3))) for _ in range(2))
     assert first == second

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ratatouille.analysis.joint import accuracies, combination, counts_of, covariance, difference, images, joints
+from ratatouille.analysis.intervals import accuracies, combination, counts_of, covariance, difference, images, joints
 from ratatouille.recipes.counting import Counted
 from tests.ratatouille.analysis.counting import Right, comparison, counted, rights
 

@@ -9,40 +9,40 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratatouille.exchange import exact
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.receipt import Evaluation
+from ratatouille.exchange.statistics import exact_accuracy, exact_balanced_accuracy, mean_score, nearest_float
 
 CLASSES = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(lambda pair: (min(pair), max(pair))))
 
 
 def test_scores_of_three_domains_of_78_images_that_are_equal_are_equal_and_as_sums_of_floats_are_not() -> None:
     def of(counts: tuple[int, ...]) -> Fraction | None:
-        return exact.mean(exact.accuracy([(correct, 78)]) for correct in counts)
+        return mean_score(exact_accuracy([(correct, 78)]) for correct in counts)
 
     triples = [(a, b, c) for a in range(30, 60) for b in range(30, 60) for c in range(30, 60) if a + b + c == 135]
     assert {of(counts) for counts in triples} == {Fraction(135, 3 * 78)}
-    assert {exact.nearest(of(counts)) for counts in triples} == {135 / 234}
+    assert {nearest_float(of(counts)) for counts in triples} == {135 / 234}
     assert len({sum(correct / 78 for correct in counts) / 3 for counts in triples}) > 1
 
 
 @given(CLASSES)
 def test_the_order_of_classes_changes_nothing(classes: list[tuple[int, int]]) -> None:
-    for name in ("accuracy", "balanced_accuracy"):
-        assert exact.metric(name, classes) == exact.metric(name, classes[::-1])
+    for metric in (exact_accuracy, exact_balanced_accuracy):
+        assert metric(classes) == metric(classes[::-1])
     shares = [Fraction(correct, images) for correct, images in classes if images]
-    assert exact.balanced_accuracy(classes) == (sum(shares, Fraction(0)) / len(shares) if shares else None)
+    assert exact_balanced_accuracy(classes) == (sum(shares, Fraction(0)) / len(shares) if shares else None)
 
 
 def test_what_has_no_image_has_no_score_and_is_left_out_of_a_mean() -> None:
-    assert exact.accuracy([]) is exact.balanced_accuracy([(0, 0)]) is exact.mean([]) is None
-    assert exact.mean([Fraction(1, 2), None, Fraction(1, 3)]) == Fraction(5, 12)
-    assert exact.nearest(None) != exact.nearest(None)  # NaN
+    assert exact_accuracy([]) is exact_balanced_accuracy([(0, 0)]) is mean_score([]) is None
+    assert mean_score([Fraction(1, 2), None, Fraction(1, 3)]) == Fraction(5, 12)
+    assert nearest_float(None) != nearest_float(None)  # NaN
 
 
 def test_balanced_accuracy_of_many_classes_of_many_sizes_takes_no_time() -> None:
     began = time.monotonic()
-    assert exact.balanced_accuracy([(number % 7, 7 + number % 1300) for number in range(21_841)]) is not None
+    assert exact_balanced_accuracy([(number % 7, 7 + number % 1300) for number in range(21_841)]) is not None
     assert time.monotonic() - began < 2
 
 

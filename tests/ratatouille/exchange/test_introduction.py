@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.introduction import Introduction, introduce, introduced
+from ratatouille.exchange.order import Introduction, introduce, introduced
 from ratatouille.exchange.signing import Signer
 
 

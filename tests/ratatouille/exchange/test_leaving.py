@@ -9,9 +9,8 @@ import pytest
 
 from ratatouille.exchange import assignment, leaving
 from ratatouille.exchange.confusion import Sparse
-from ratatouille.exchange.introduction import Introduction
 from ratatouille.exchange.membership import Lease, LeaseReturn, Offer, OfferWithdrawal, Possession
-from ratatouille.exchange.order import Hint
+from ratatouille.exchange.order import Hint, Introduction
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.record import Record

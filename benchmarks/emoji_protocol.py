@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from contributor_client.foundation import enter_foundation
+from contributor_client.commands.foundation import enter_foundation
 from coordinator.demonstration import FOUNDATION, HELD_OUT, TARGET, TRAINING
 from coordinator.driver import RoundDriver
 from coordinator.rehearsal import Stage, rehearse

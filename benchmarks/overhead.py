@@ -105,7 +105,7 @@ def _rehearsed(folder: Path, data: dict[str, Path], settings: RoundSettings) -> 
 
 def _copy_foundation(old: Registry, new: Registry) -> None:
     """Enter the same weights again: versions differ in their receipts, questions do not."""
-    from contributor_client.foundation import enter_foundation
+    from contributor_client.commands.foundation import enter_foundation
     from coordinator.demonstration import FOUNDATION
     from ratatouille.exchange.signing import Signer
     from registry.callers.maintain import Maintainer

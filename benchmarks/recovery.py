@@ -130,7 +130,7 @@ class Federation:
         import torch
         from safetensors.torch import save_file
 
-        from contributor_client.foundation import enter_foundation
+        from contributor_client.commands.foundation import enter_foundation
         from registry.callers.maintain import Maintainer
 
         self.registry.definitions.define_task(synthetic_tasks()[TASK])

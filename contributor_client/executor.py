@@ -3,6 +3,9 @@
 This is where a node keeps its owner's promise. A task of any bundle but ours is answered with a refusal; and the
 ClientApp that runs is always the installed one, so that not even an accepted bundle could bring code. It imports no
 torch and lives on between messages, so an order reaches the worker in milliseconds.
+
+A `ClaimedTask` has the parts of Flower's `run_clientapp` that a node needs, without installing the bundle, loading code
+from it, or ending the process. They are Flower's internal client of the runtime API, hence the exact pin of flwr.
 """
 
 from __future__ import annotations
@@ -10,30 +13,138 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from logging import ERROR, INFO, WARNING
 from pathlib import Path
 
 import httpx
-from flwr.common.constant import ErrorCode
-from flwr.proto.runtime_pb2 import AcquireTaskRequest
+from flwr.app import Context, Message
+from flwr.app.error import Error
+from flwr.common.constant import ErrorCode, SubStatus
+from flwr.common.serde import context_from_proto
+from flwr.proto.node_pb2 import Node
+from flwr.proto.runtime_pb2 import (
+    AcquireTaskRequest,
+    PullAppMessagesRequest,
+    PullTaskInputRequest,
+    SendTaskHeartbeatRequest,
+)
 from flwr.supercore import log
 from flwr.supercore.auth import load_superexec_auth_secret
 from flwr.supercore.constant import TaskType
-from flwr.supercore.interceptors import SuperExecAuthHttpInterceptor
+from flwr.supercore.heartbeat import HeartbeatSender
+from flwr.supercore.inflatable.inflatable_protobuf_utils import (
+    make_confirm_message_received_fn_protobuf,
+    make_pull_object_fn_protobuf,
+)
+from flwr.supercore.inflatable.inflatable_utils import pull_and_inflate_object_from_tree
+from flwr.supercore.interceptors import (
+    RuntimeTokenHttpInterceptor,
+    RuntimeVersionHttpInterceptor,
+    SuperExecAuthHttpInterceptor,
+)
+from flwr.supercore.protobuf.client import ProtobufClientInterceptor
+from flwr.supercore.runtime import RuntimeHttpClient
+from flwr.supernode.runtime.run_clientapp import push_message, push_task_output
 
 from contributor_client.app import app
 from contributor_client.relay import WorkerError
-from contributor_client.task import ClaimedTask, runtime_client
-from ratatouille.exchange.bundle import ForeignBundle, bundle_hash, refuse_foreign_bundle
-from ratatouille.failure import failure_of
+from ratatouille.exchange.bundle import ForeignBundle, SigningInterceptor, bundle_hash, refuse_foreign_bundle
+from ratatouille.failure import Failure, failure_of
 from ratatouille.printable import PrintableFilter
 from ratatouille.processes.secret import Secret
 from ratatouille.processes.signals import end_at_once_on_signals
+from ratatouille.record import sha256
 
+_FIRST_PAUSE, _LONGEST_PAUSE, _PATIENCE = 0.03, 1.0, 60.0
 _POLL_SECONDS, _IDLE_POLL_SECONDS, _IDLE_AFTER = 0.1, 0.5, 2.0
 """How often it asks: often while orders come one after the other, seldom after some idle seconds."""
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
+
+
+@dataclass(frozen=True)
+class TaskInput:
+    """What the SuperNode wants to have done, and the hashes of the bundle that it wants it done with."""
+
+    message: Message
+    context: Context
+    bundle_hashes: frozenset[str]
+
+
+class ClaimedTask:
+    """A task that was given to us; a context manager that keeps it claimed for as long as the worker needs."""
+
+    def __init__(self, address: str, secret: Secret, token: str) -> None:
+        self._client = runtime_client(address, secret, RuntimeTokenHttpInterceptor(token))
+        self._heartbeat = HeartbeatSender(self._beat)
+
+    def pull(self) -> TaskInput:
+        """Fetch the message. The SuperNode offers tasks a little before the message is complete, so pauses are short.
+
+        Raises:
+            RuntimeError: when the message is gone; Flower's own pause of a second would come with every order.
+        """
+        given = self._client.PullTaskInput(PullTaskInputRequest())
+        context = context_from_proto(given.context)
+        messages = self._client.PullMessages(PullAppMessagesRequest())
+        if not messages.message_object_trees:
+            raise RuntimeError("the SuperNode gave a task without a message")
+        tree, node = messages.message_object_trees[0], Node(node_id=context.node_id)
+        message = pull_and_inflate_object_from_tree(
+            tree,
+            make_pull_object_fn_protobuf(self._client.PullObject, node, context.run_id),
+            make_confirm_message_received_fn_protobuf(self._client.ConfirmMessageReceived, node, context.run_id),
+            return_type=Message,
+            max_time=_PATIENCE,
+            max_tries_per_object=None,
+            initial_backoff=_FIRST_PAUSE,
+            backoff_cap=_LONGEST_PAUSE,
+        )
+        # The id is the hash of the message, so it is not part of what was sent.
+        message.metadata.__dict__["_message_id"] = tree.object_id
+        hashes = frozenset({given.run.fab_hash, given.fab.hash_str, sha256(given.fab.content)})
+        return TaskInput(message, context, hashes)
+
+    def answer(self, given: TaskInput, reply: Message) -> None:
+        """Return the worker's reply and end the task."""
+        push_message(self._client, reply, given.context)
+        push_task_output(self._client, given.context, SubStatus.COMPLETED, "")
+
+    def fail(self, given: TaskInput, code: int, failure: Failure) -> None:
+        """Return an error, which reaches the coordinator as it is, and end the task as failed."""
+        reason = failure.to_json().decode()
+        push_message(self._client, Message(Error(code, reason), reply_to=given.message), given.context)
+        push_task_output(self._client, given.context, SubStatus.FAILED, reason)
+
+    @contextmanager
+    def kept(self) -> Iterator[ClaimedTask]:
+        """Tell the SuperNode now and then that the task is alive."""
+        self._heartbeat.start()
+        try:
+            yield self
+        finally:
+            self._heartbeat.stop()
+            self._client.close()
+
+    def _beat(self) -> bool:
+        try:
+            self._client.SendTaskHeartbeat(SendTaskHeartbeatRequest())
+        except httpx.TransportError:
+            return False
+        except httpx.HTTPStatusError as error:
+            # Flower would interrupt the process here. The worker's result is worth having all the same: its push to the
+            # registry is the commit.
+            log(WARNING, "The SuperNode has forgotten the task at work: %s", error)
+        return True
+
+
+def runtime_client(address: str, secret: Secret, authentication: ProtobufClientInterceptor) -> RuntimeHttpClient:
+    """A client of a SuperNode's runtime API; without Flower's retrying, which ends the process on the first 401."""
+    version = RuntimeVersionHttpInterceptor(component_name="flwr-clientapp")
+    signing = SigningInterceptor(secret)
+    return RuntimeHttpClient.from_server_address(address, True, None, [version, authentication, signing])
 
 
 def execute_forever(address: str, secret_file: Path, accepted: Collection[str]) -> None:

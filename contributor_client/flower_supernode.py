@@ -3,7 +3,7 @@
 It takes the options of `flower-supernode`. Flower serves its local API to everybody on the machine; here a guard stands
 before it, and only programs that know the secret of `--superexec-auth-secret-file` are answered.
 
-It notes in a file whether the coordinator answers (`lane_state`), and looks for a coordinator that was killed every two
+It notes in a file whether the coordinator answers (`work_lane`), and looks for a coordinator that was killed every two
 seconds; Flower would wait for twenty in the end.
 
 Flower 1.41 pauses for a fixed 3 s when it finds no message and for 0.5 s between two looks for a reply. A round hands
@@ -17,15 +17,19 @@ import argparse
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 from flwr.supercore.retry import http_retry
 from flwr.supernode import fleet_http_connection, start_client_internal
 from flwr.supernode import main as flower_api
 from flwr.supernode.cli import flower_supernode
+from flwr.supernode.fleet_http_client import FleetHttpClient
 
-from contributor_client.lane_state import LANE, LaneFile, noting_client
+from contributor_client.supernode import LANE
+from contributor_client.work_lane import LaneFile
 from ratatouille.printable import PrintableFilter
 from ratatouille.processes.guard import Guard, Rules
 from ratatouille.processes.secret import Secret
@@ -37,6 +41,8 @@ SHORTLY = 6.0
 BACK_SECONDS = 30.0
 LONGEST_RETRY_SECONDS = 2.0
 _FLOWERS_IDLE_SECONDS = 3
+_STEADY_CALLS = ("/v1/fleet/activate-node", "/v1/fleet/pull-messages", "/v1/fleet/send-node-heartbeat")
+"""Calls that a coordinator who knows this node never refuses; others it may, such as a reply to a run that is over."""
 
 
 class Pauses:
@@ -56,6 +62,38 @@ class Pauses:
             time.sleep(min(seconds, REPLY_SECONDS))
         else:
             time.sleep(SOON_SECONDS if time.monotonic() - self._worked < SHORTLY else seconds)
+
+
+def noting_client(lane: LaneFile, back: Callable[[], None]) -> type[Any]:
+    """A class for Flower's `FleetHttpClient`; `back` is called when an answer comes after a failure."""
+
+    class NotingClient(FleetHttpClient):
+        failing = False
+
+        def _unary_unary(self, *, path: str, **more: Any) -> Any:
+            try:
+                response = super()._unary_unary(path=path, **more)
+            except httpx.HTTPStatusError as error:
+                if path in _STEADY_CALLS:
+                    self._failed(f"what answers there refuses (HTTP {error.response.status_code})")
+                raise
+            except httpx.TransportError as error:
+                self._failed(f"it cannot be reached ({type(error).__name__})")
+                raise
+            except Exception:
+                self._failed("what answers there is no SuperLink of this kind")
+                raise
+            lane.answer()
+            if NotingClient.failing:
+                NotingClient.failing = False
+                back()
+            return response
+
+        def _failed(self, problem: str) -> None:
+            NotingClient.failing = True
+            lane.fail(problem)
+
+    return NotingClient
 
 
 def put_guard_before_api(port: int, secret: Secret) -> None:

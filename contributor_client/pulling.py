@@ -1,7 +1,8 @@
-"""Writing a version into a folder that timm and Hugging Face's layout load as it is, with its card and its receipt.
+"""Versions as other software takes them: a folder that timm and Hugging Face load, or arrays in Python.
 
-The folder appears whole or not at all. What was fetched stays in the client's cache, so a pull that broke off goes on.
-A folder that holds the version already is left as it is; one that holds anything else is never touched.
+`pull` writes the folder, with its card and its receipt. The folder appears whole or not at all. What was fetched stays
+in the client's cache, so a pull that broke off goes on. A folder that holds the version already is left as it is; one
+that holds anything else is never touched. `load` is `ratatouille.load`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from ratatouille.errors import Refusal
@@ -22,11 +23,16 @@ from ratatouille.weights.canonical import Array, open_part
 from ratatouille.weights.configuration import CONFIG
 from ratatouille.weights.whole import put_together
 from registry.callers.ancestors import origins, trained_size
+from registry.commands.opened import folder_named, opened
 from registry.exports.folders.card import Facts, card
 from registry.exports.folders.pulled import STATEMENT, WEIGHTS, Statement, read_pulled
 from registry.presentation.scores import score_lines
 from registry.records import Details
 from registry.services.registry import Registry
+
+if TYPE_CHECKING:
+    from ratatouille.training.loaded import Loaded
+
 
 Progress = Callable[[int, int], None]
 NEEDED = ("torch", "timm", "PIL")
@@ -198,3 +204,33 @@ def _shown(address: str) -> str:
 def _written(folder: Path, id: str, layout: Literal["timm", "parts"], *, new: bool) -> Written:
     files = tuple(sorted(path.name for path in folder.iterdir()))
     return Written(folder=str(folder), version=id, layout=layout, new=new, files=files)
+
+
+def load(revision: str | Path, remote: str | None = None) -> Loaded:
+    """What `ratatouille.load` gives; see there."""
+    try:
+        from ratatouille.training.loaded import ready
+    except ModuleNotFoundError as error:
+        raise Refusal(
+            f"ratatouille.load needs {error.name}, which is not installed; pip install 'model-ratatouille[node]'"
+        ) from error
+    folder = revision if isinstance(revision, Path) else folder_named(revision)
+    if folder is not None:
+        pulled = read_pulled(folder)
+        statement = pulled.statement
+        return ready(
+            statement.version, statement.architecture, statement.image_size, statement.classes, *pulled.arrays()
+        )
+    with opened(remote) as registry:
+        details = registry.versions.show(str(revision))
+        entry, version = details.entry, details.entry.version
+        if entry.state != "admitted":
+            raise Refusal(f"version {entry.id[:10]} is {entry.state}, so it is not loaded; name another one")
+        architecture = registry.definitions.architecture(version.architecture)
+        size = trained_size(registry, details) or architecture.input_size
+        classes = registry.definitions.task(version.task).classes if version.task and version.head else ()
+        featurizer = open_part(registry.weights.fetch(version.featurizer), architecture.featurizer)
+        head = None
+        if version.head is not None:
+            head = open_part(registry.weights.fetch(version.head), architecture.head(len(classes)))
+        return ready(version, architecture, size, classes, featurizer, head)

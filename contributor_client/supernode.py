@@ -14,10 +14,12 @@ from pathlib import Path
 import tomli_w
 
 from contributor_client.app import NODE_KEY, WORKER_SOCKET
-from contributor_client.lane_state import LANE
 from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module, stop_all
 from ratatouille.processes.ports import LOOPBACK
 from ratatouille.processes.secret import Secret
+
+LANE = "RATATOUILLE_LANE"
+"""The environment variable that names the file with the lane's state."""
 
 
 @dataclass(frozen=True)

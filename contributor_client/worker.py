@@ -13,14 +13,10 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from contributor_client.budget import Budget
-from contributor_client.limits import refuse_beyond
-from contributor_client.orders import accepted_order
-from contributor_client.origins import Origins
+from contributor_client.order_checks import Budget, Origins, accepted_order, refuse_beyond
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
 from contributor_client.relay import serve
-from contributor_client.worker_slots import turn
 from ratatouille.errors import RatatouilleError, Refusal
 from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
 from ratatouille.exchange.order import Hint, Order
@@ -29,6 +25,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.failure import failure_of
 from ratatouille.printable import log_printably
 from ratatouille.processes import stop_on_signals
+from ratatouille.processes.locks import worker_slot
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.node import NodeData, NodeSettings, open_holdings, read_node_settings
 from registry.opening import open_registry
@@ -109,7 +106,7 @@ class Worker:
         def explain(error: RatatouilleError) -> None:
             self._refuse(order, error)
 
-        with turn(settings.turns, settings.at_once):
+        with worker_slot(settings.turns, settings.at_once):
             hint: Hint = answer(
                 order,
                 data,

@@ -30,5 +30,5 @@ def load(revision: str | Path, remote: str | None = None) -> Loaded:
         ratatouille.errors.Refusal: for an unknown version, weights that cannot be used, or missing packages.
     """
     # Named as text, as the table of commands names them: the method knows no registry.
-    loaded: Loaded = import_module("contributor_client.loading").load(revision, remote)
+    loaded: Loaded = import_module("contributor_client.pulling").load(revision, remote)
     return loaded

@@ -8,6 +8,9 @@ from ratatouille.cli.documents import Printed, extended
 from ratatouille.exchange.membership import Lease, Offer
 from registry.records import Obligation, Ranking
 
+BestOnOwn = extended(own_data.Ranked, notes=tuple[str, ...])
+Best = Ranking | BestOnOwn
+
 
 class NodeHere(Printed):
     """A node, and what it is at work on."""
@@ -51,5 +54,3 @@ class Owed(Printed):
 
 
 Evaluate = Evaluated | Owed
-BestOnOwn = extended(own_data.Ranked, notes=tuple[str, ...])
-Best = Ranking | BestOnOwn

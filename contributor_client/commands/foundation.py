@@ -1,16 +1,21 @@
-"""`ratatouille foundation`: enter the weights that everybody starts from."""
+"""`ratatouille foundation`: weights from a file, timm or a package become the first version of a history."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ratatouille.cli.options import AsJson, PublicName, Remote
 from ratatouille.cli.output import console, print_json, short
 from ratatouille.home import home, public_name, remote_in_force
+
+if TYPE_CHECKING:
+    from ratatouille.exchange.signing import Signer
+    from registry.records import Result
+    from registry.services.registry import Registry
 
 
 def foundation(
@@ -27,7 +32,6 @@ def foundation(
     Entering the same weights again changes nothing but the alias. Of a FILE the history keeps its name and its SHA-256,
     never the folder that it lies in.
     """
-    from contributor_client.foundation import enter_foundation
     from ratatouille.exchange.signing import Signer
     from registry.callers.maintain import Maintainer
     from registry.opening import open_registry
@@ -48,5 +52,42 @@ def foundation(
 
 
 def _without_folder(source: str) -> str:
-    """What the history says of a source: where a person keeps their files is nobody's business."""
+    """What the history says of a source: where a person keeps their files is not part of it."""
     return Path(source).name if Path(source).is_file() else source
+
+
+def enter_foundation(
+    registry: Registry,
+    signer: Signer,
+    folder: Path,
+    source: str,
+    architecture: str | None = None,
+    image_size: int | None = None,
+) -> Result:
+    """Push a foundation's featurizer; `folder` takes the encoded file.
+
+    Raises:
+        Refusal: unknown source, weights of another architecture, NaN, or what the registry refuses.
+    """
+    from ratatouille.exchange.assignment import Import
+    from ratatouille.exchange.receipt import Receipt
+    from ratatouille.record import sha256
+    from ratatouille.training.foundation import load_foundation
+    from ratatouille.weights.canonical import encode
+    from ratatouille.weights.compatibility import refuse_other_foundation
+    from registry.exports.folders.checkpoints import find_checkpoint
+
+    found = load_foundation(source, architecture, image_size)
+    if Path(source).is_file():
+        refuse_other_foundation(find_checkpoint(Path(source)).said, found.architecture)
+    data = encode(found.featurizer)
+    digest = sha256(data)
+    path = folder / digest
+    path.write_bytes(data)
+    question = Import(
+        architecture=registry.definitions.define_architecture(found.architecture),
+        featurizer=digest,
+        source=found.source,
+    )
+    receipt = Receipt(assignment=question, node=signer.node, featurizer=digest)
+    return registry.weights.push(signer.seal(receipt), {digest: path})

@@ -39,7 +39,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     "CONTRIBUTE": (
         _row("node join", "contributor_client.commands.node:join", "Offer data and work to a federation until stopped.", "node join node.toml"),
         _row("node status", "contributor_client.commands.node:status", "List the nodes that are here and what they do.", "node status"),
-        _row("node forget", "contributor_client.commands.forget:forget", "Remove what this machine keeps of your images: decoded copies, features, hashes, checkpoints.", "node forget node.toml"),
+        _row("node forget", "contributor_client.commands.node:forget", "Remove what this machine keeps of your images: decoded copies, features, hashes, checkpoints.", "node forget node.toml"),
         _row("pull", "contributor_client.commands.pull:pull", "Write a version to a folder that timm and Hugging Face load.", "pull stable leaves"),
         _row("push", "registry.commands.push:push", "Enter a checkpoint that was trained elsewhere.", "push leaves --task leaves --from stable"),
         _row("withdraw", "registry.commands.withdraw:withdraw", "Take back what a node of this machine contributed.", "withdraw 3f2a -m 'wrong labels'"),
@@ -70,7 +70,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("lineage", "registry.commands.lineage:lineage", "Show what a version was made from.", "lineage latest --contributions"),
         _row("verify", "registry.commands.verify:verify", "Check bytes and signatures, and recompute averages.", "verify latest"),
         _row("evaluate", "contributor_client.commands.own_data:evaluate", "Score versions on images of your own, which stay here.", "evaluate latest --data images"),
-        _row("best", "contributor_client.commands.best:best", "Rank versions by their evaluations, or on images of your own.", "best --task emoji-things"),
+        _row("best", "contributor_client.commands.own_data:best", "Rank versions by their evaluations, or on images of your own.", "best --task emoji-things"),
     ),
     "RESEARCH": (
         _row("analyse", "coordinator.commands.analyse:analyse", "Answer a question about a round's runs, with a figure and a table.", "analyse connectivity round.toml"),

@@ -1,12 +1,19 @@
-"""Locks between processes: a file that one process holds. A lock ends with its process, however that ends."""
+"""Locks between processes: a file that one process holds. A lock ends with its process, however that ends.
+
+`worker_slot` limits how many processes work at once. Nodes that share one machine's processors train a few at a time:
+more trainings at once than processors make all of them slower, since their caches compete.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_SLOT_PAUSE = 0.1
 
 
 def lock(path: Path, wait: bool = False, mode: int = 0o600) -> int:
@@ -47,3 +54,25 @@ def is_locked(path: Path) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+@contextmanager
+def worker_slot(folder: Path | None, at_once: int) -> Iterator[None]:
+    """Wait until one of `at_once` locks in the folder is free, and hold it; without a folder, do not wait."""
+    if folder is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = _first_free(folder, at_once)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _first_free(folder: Path, at_once: int) -> int:
+    while True:
+        for number in range(at_once):
+            with suppress(BlockingIOError):
+                return lock(folder / f"turn-{number}", mode=0o666)  # nodes of several users may share the folder
+        time.sleep(_SLOT_PAUSE)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from contributor_client.budget import WEEK, Budget, networks_of
+from contributor_client.order_checks import WEEK, Budget, networks_of
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Cell, Compare, Evaluate, Mixture, Weighted
 from ratatouille.record import sha256

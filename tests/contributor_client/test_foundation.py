@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from safetensors.numpy import save_file
 
-from contributor_client.foundation import enter_foundation
+from contributor_client.commands.foundation import enter_foundation
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
 from ratatouille.training.foundation import untrained

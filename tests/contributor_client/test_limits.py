@@ -2,7 +2,7 @@
 
 import pytest
 
-from contributor_client.limits import demands, refuse_beyond
+from contributor_client.order_checks import demands, refuse_beyond
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Cell, Compare, Evaluate, FineTune, KeepBest, Mixture, Probe, Weighted
 from ratatouille.failure import failure_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contributor_client.orders import accepted_order
+from contributor_client.order_checks import accepted_order
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.assignment import Probe
 from ratatouille.exchange.membership import Announcement

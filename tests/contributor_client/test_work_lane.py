@@ -6,9 +6,8 @@ from typing import cast
 
 import pytest
 
-from contributor_client.lane_state import LaneFile
 from contributor_client.supernode import SuperNode, SuperNodeSettings
-from contributor_client.work_lane import PATIENCE_SECONDS, WorkLane
+from contributor_client.work_lane import PATIENCE_SECONDS, LaneFile, WorkLane
 from ratatouille.exchange.membership import Offer
 from ratatouille.processes import free_port
 

@@ -79,7 +79,7 @@ class Ground:
 
     def enter(self, registry: Registry) -> None:
         """Define the tasks and enter the foundation."""
-        from contributor_client.foundation import enter_foundation
+        from contributor_client.commands.foundation import enter_foundation
         from ratatouille.exchange.signing import Signer
         from registry.callers.maintain import Maintainer
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from contributor_client.foundation import enter_foundation
+from contributor_client.commands.foundation import enter_foundation
 from coordinator import starts
 from coordinator.driver import RoundDriver
 from coordinator.rehearsal import Stage, offer_all, rehearse

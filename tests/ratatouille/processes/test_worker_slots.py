@@ -4,7 +4,7 @@ import threading
 import time
 from pathlib import Path
 
-from contributor_client.worker_slots import turn
+from ratatouille.processes.locks import worker_slot
 
 
 def test_no_more_than_the_given_number_are_in_at_once(tmp_path: Path) -> None:
@@ -13,7 +13,7 @@ def test_no_more_than_the_given_number_are_in_at_once(tmp_path: Path) -> None:
 
     def work() -> None:
         nonlocal inside, most
-        with turn(tmp_path / "turns", 2):
+        with worker_slot(tmp_path / "turns", 2):
             with guard:
                 inside += 1
                 most = max(most, inside)
@@ -30,5 +30,5 @@ def test_no_more_than_the_given_number_are_in_at_once(tmp_path: Path) -> None:
 
 
 def test_without_a_folder_nobody_waits() -> None:
-    with turn(None, 1), turn(None, 1):
+    with worker_slot(None, 1), worker_slot(None, 1):
         pass

@@ -18,7 +18,7 @@ from registry.audit.look import Batch, NotCheckable, checks, findings, rows_afte
 from registry.averages.ingredients import Ingredients, gather
 from registry.blobs.access import Blobs
 from registry.blobs.store import Lost
-from registry.ledger.removed import refuse_removed
+from registry.ledger.claims import refuse_removed
 from registry.schema import BlobRow, ParentRow, VersionRow
 from registry.storage import Storage
 

@@ -15,7 +15,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.change import CHANGES, Change, Move, Restore, Retract, RetractCounts, Tag
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.audit.look import Batch, checks, expect, findings, rows_after
-from registry.ledger.restoring import may_return
+from registry.ledger.signed import may_return
 from registry.schema import AliasRow, ChangeRow, ContributionRow, TagRow, VersionRow
 from registry.storage import Storage
 

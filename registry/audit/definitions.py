@@ -12,7 +12,7 @@ from ratatouille.record import sha256
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
 from registry.audit.look import Batch, NotCheckable, checks, expect, findings
-from registry.ledger import chronicle
+from registry.ledger import event_log
 from registry.lists import MOST_ROWS, every
 from registry.records import RoundRecord
 from registry.schema import ArchitectureRow, TaskRow
@@ -59,6 +59,6 @@ def _settings(connection: Connection) -> str:
 
 def _rounds(connection: Connection) -> str:
     def page(last: RoundRecord | None) -> list[RoundRecord]:
-        return chronicle.rounds(connection, (), None if last is None else last.id, MOST_ROWS)
+        return event_log.rounds(connection, (), None if last is None else last.id, MOST_ROWS)
 
     return str(len(list(every(page))))

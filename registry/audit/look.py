@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ratatouille.errors import Refusal
-from registry.ledger.removed import Removed
+from registry.ledger.claims import Removed
 from registry.records import Check, Finding, Stage
 
 ROWS = 100

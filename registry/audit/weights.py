@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, func, or_, select
 from ratatouille.errors import Refusal
 from registry.audit.look import MOST_VERSIONS, Batch, checks, finding, rows_after
 from registry.blobs.store import missing
-from registry.ledger.removed import Removed, refuse_removed
+from registry.ledger.claims import Removed, refuse_removed
 from registry.lists import chunks
 from registry.records import Finding
 from registry.schema import BlobRow, VersionRow

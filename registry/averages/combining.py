@@ -15,8 +15,8 @@ from registry.blobs.access import Blobs
 from registry.contributions.ledger import check_parents, enter_version
 from registry.database import Database
 from registry.ledger.answers import answer
-from registry.ledger.chronicle import note
-from registry.ledger.removed import Removed
+from registry.ledger.claims import Removed
+from registry.ledger.event_log import note
 from registry.records import Result
 from registry.schema import EventRow
 

@@ -16,8 +16,8 @@ from ratatouille.weights.combine import Term, combine_files
 from ratatouille.weights.methods import MEAN, Parameters
 from registry.blobs.access import Blobs
 from registry.cancellation import cancellable
+from registry.ledger.claims import Removed, removed
 from registry.ledger.definitions import architecture, task
-from registry.ledger.removed import Removed, removed
 from registry.schema import VersionRow
 
 Share = tuple[str, int | float]

@@ -18,8 +18,7 @@ from registry.blobs.receiving import Receiving
 from registry.blobs.store import missing
 from registry.contributions.ledger import enter_blob
 from registry.database import Database
-from registry.ledger.claims import Claims, live
-from registry.ledger.removed import refuse_removed
+from registry.ledger.claims import Claims, live, refuse_removed
 
 
 @dataclass(frozen=True)

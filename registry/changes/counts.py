@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import RetractCounts
 from ratatouille.exchange.signing import Sealed
-from registry.ledger.chronicle import record_event
+from registry.ledger.event_log import record_event
 from registry.ledger.signed import by, enter_change, known_change
 from registry.schema import ContributionRow
 from registry.scores import count_again

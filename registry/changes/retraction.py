@@ -21,12 +21,20 @@ from ratatouille.exchange.version import Combination
 from registry.averages.combining import combine
 from registry.blobs.access import Blobs
 from registry.database import Database
-from registry.ledger.affected import Average, Make, in_order, make_again
-from registry.ledger.chronicle import record_event
+from registry.ledger.claims import Removed
+from registry.ledger.descendants import (
+    Average,
+    Make,
+    averages_with,
+    come_from,
+    fallen,
+    in_order,
+    make_again,
+    without_weights,
+)
+from registry.ledger.event_log import record_event
 from registry.ledger.obligations import owe_as_before
-from registry.ledger.reach import averages_with, come_from, fallen, without_weights
 from registry.ledger.releases import aliases, follow
-from registry.ledger.removed import Removed
 from registry.ledger.signed import by, enter_change, keep_outcome, known_change
 from registry.lists import fitting
 from registry.records import Naming, Retraction, Touched

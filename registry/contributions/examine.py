@@ -22,7 +22,7 @@ from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture, Part, Tensor
 from ratatouille.weights.canonical import size
 from registry.ledger.definitions import architecture, task
-from registry.ledger.restoring import may_return
+from registry.ledger.signed import may_return
 from registry.lists import chunks
 from registry.records import State
 from registry.schema import VersionRow

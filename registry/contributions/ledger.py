@@ -20,9 +20,9 @@ from registry.contributions.examine import Examined
 from registry.contributions.membership import release_lease
 from registry.contributions.quotas import end
 from registry.database import upsert
-from registry.ledger.chronicle import record_event
-from registry.ledger.reach import fallen
-from registry.ledger.restoring import refuse_retracted
+from registry.ledger.descendants import fallen
+from registry.ledger.event_log import record_event
+from registry.ledger.signed import refuse_retracted
 from registry.records import Result
 from registry.schema import BlobRow, ContributionRow, EvaluationRow, ParentRow, VersionRow
 from registry.scores import count_again

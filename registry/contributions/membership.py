@@ -19,9 +19,8 @@ from ratatouille.exchange.signing import R, Sealed, unseal
 from registry.cancellation import peer
 from registry.contributions.holdings import end_holdings, enter_holdings, held_by
 from registry.ledger.answers import is_answered
-from registry.ledger.chronicle import record_event
-from registry.ledger.closures import refuse_closed
-from registry.ledger.sequence import check_follows
+from registry.ledger.event_log import record_event
+from registry.ledger.signed import check_follows, refuse_closed
 from registry.lists import PAGE_CHARACTERS, readable
 from registry.schema import LeaseRow, OfferRow
 from registry.settings import read_settings

@@ -25,8 +25,7 @@ from registry.contributions.quotas import check_contributions, end
 from registry.database import Database
 from registry.ledger.answers import answer, brings_back
 from registry.ledger.claims import unowned
-from registry.ledger.closures import is_closed, refuse_closed
-from registry.ledger.restoring import refuse_retracted
+from registry.ledger.signed import is_closed, refuse_closed, refuse_retracted
 from registry.lists import chunks
 from registry.records import Result
 from registry.schema import ContributionRow

@@ -24,9 +24,8 @@ from registry.contributions.ledger import admit, enter_blob, keep_duplicate, kee
 from registry.contributions.quotas import let_in
 from registry.database import Database
 from registry.ledger.answers import answer, brings_back, contributed
-from registry.ledger.claims import Claims, free_room, live
-from registry.ledger.closures import refuse_closed
-from registry.ledger.removed import refuse_removed
+from registry.ledger.claims import Claims, free_room, live, refuse_removed
+from registry.ledger.signed import refuse_closed
 from registry.records import Result
 
 

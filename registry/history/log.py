@@ -15,8 +15,8 @@ from sqlalchemy import ColumnElement, Connection, Select, TextClause, select, te
 
 from ratatouille.errors import Refusal
 from registry.history.queries import MOST_ENTRIES, entries, read
-from registry.ledger.chronicle import round_by
 from registry.ledger.definitions import task
+from registry.ledger.event_log import round_by
 from registry.ledger.releases import HEXADECIMAL
 from registry.records import Entry, LogQuery
 from registry.schema import EventRow, OfferRow, VersionRow

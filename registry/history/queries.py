@@ -13,9 +13,9 @@ from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
 from registry.history.admission import admission
 from registry.ledger.answers import parse_evaluation
+from registry.ledger.claims import removed
 from registry.ledger.obligations import moved_uncounted
 from registry.ledger.releases import names, tags_of
-from registry.ledger.removed import removed
 from registry.ledger.revisions import resolve
 from registry.records import Details, Entry, StoredEvaluation, TakenBack
 from registry.schema import ChangeRow, ContributionRow, EvaluationRow, OfferRow, ParentRow, TaskRow, VersionRow

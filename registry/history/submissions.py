@@ -10,7 +10,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Close
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
-from registry.ledger.closures import closures
+from registry.ledger.signed import closures
 from registry.lists import clipped
 from registry.records import Submission
 from registry.schema import ContributionRow, TaskRow, VersionRow

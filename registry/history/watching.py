@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from registry.database import Database
-from registry.ledger import chronicle
+from registry.ledger import event_log
 from registry.records import BEAT_SECONDS, Event
 
 LOOK_SECONDS = 0.2
@@ -56,8 +56,8 @@ class Watching:
         yield after
         while not self._closed.is_set():
             with self._database.read() as connection:
-                last = chronicle.last_event(connection)
-                found = chronicle.events(connection, after, round, chronicle.MOST_EVENTS, kinds)
+                last = event_log.last_event(connection)
+                found = event_log.events(connection, after, round, event_log.MOST_EVENTS, kinds)
             yield from found
             after = found[-1].number if found else max(after, last)
             if not found and not self._wait(after, wanted):
@@ -88,5 +88,5 @@ class Watching:
 
     def _look(self) -> int:
         with self._database.read() as connection:
-            self._last = chronicle.last_event(connection)
+            self._last = event_log.last_event(connection)
         return self._last

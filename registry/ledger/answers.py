@@ -11,7 +11,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, literal, select, un
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.receipt import Comparison, Evaluation, Receipt
 from ratatouille.exchange.signing import Sealed
-from registry.ledger.removed import removed
+from registry.ledger.claims import removed
 from registry.lists import chunks
 from registry.records import Result
 from registry.schema import ContributionRow, EvaluationRow, VersionRow

@@ -13,17 +13,20 @@ Reserved space is freed when its push ends (`Claims.forgo`), and minutes after t
 notice; a push that goes on reserves anew. The claim of a dead process ends when its time has passed and nothing is in
 the inbox under its name. A process that was only slow may lose a claim that way, and finds out in step 3: the claim
 carries the time when it was made.
+
+`removed` tells which weights `gc` has removed under the retention policy, so that no reader calls them lost.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select, update
 
-from ratatouille.errors import Unreachable
+from ratatouille.errors import Refusal, Unreachable
 from registry.blobs.inbox import Inbox
 from registry.database import upsert
 from registry.lists import chunks
@@ -156,3 +159,41 @@ def promised(connection: Connection, inbox: Inbox, leaving_out: Collection[str] 
         for row in connection.execute(_PROMISED)
         if row.digest not in leaving_out and max(row.changed, inbox.last_arrival(row.digest)) > since
     )
+
+
+_REMOVED = select(BlobRow.digest, BlobRow.collected).where(
+    BlobRow.digest.in_(bindparam("digests", expanding=True)), BlobRow.collected.is_not(None)
+)
+
+
+class Removed(Refusal):
+    """Weights that are gone on purpose."""
+
+    def __init__(self, whose: str, at: float) -> None:
+        day = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+        super().__init__(
+            f"the weights {whose} were removed by gc on {day} under the retention policy; their history stays"
+        )
+
+
+def removed(connection: Connection, digests: Collection[str]) -> dict[str, float]:
+    """Those of these weights that gc removed, with when."""
+    found: dict[str, float] = {}
+    for some in chunks(digests):
+        found |= {row.digest: row.collected for row in connection.execute(_REMOVED, {"digests": some})}
+    return found
+
+
+def refuse_removed(connection: Connection, digests: Collection[str], whose: str = "") -> None:
+    """See that none of these weights was removed.
+
+    Args:
+        connection: a transaction.
+        digests: the weights that are to be read.
+        whose: of what they are; by default they are named by their digest.
+
+    Raises:
+        Removed: naming the first that was, and when.
+    """
+    for digest, at in sorted(removed(connection, digests).items()):
+        raise Removed(whose or f"{digest[:12]}…", at)

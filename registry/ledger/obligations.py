@@ -20,7 +20,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
 from ratatouille.tasks.holding import Holding
-from registry.ledger.chronicle import record_event
+from registry.ledger.event_log import record_event
 from registry.lists import chunks
 from registry.records import Obligation
 from registry.schema import AliasRow, ChangeRow, ContributionRow, EvaluationRow, ObligationRow, VersionRow

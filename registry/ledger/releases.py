@@ -28,7 +28,7 @@ from sqlalchemy.orm import aliased
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Move, Tag
 from ratatouille.exchange.signing import Sealed
-from registry.ledger.chronicle import record_event
+from registry.ledger.event_log import record_event
 from registry.ledger.obligations import uncounted
 from registry.ledger.signed import author_of, by, enter_change, known_change
 from registry.lists import CHUNK, MOST_ROWS, clipped

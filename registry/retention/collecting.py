@@ -15,8 +15,8 @@ from sqlalchemy import Connection, select, update
 
 from registry.blobs.access import Blobs
 from registry.database import Database
-from registry.ledger.chronicle import record_event
 from registry.ledger.claims import forget_dead, live, spoken_for
+from registry.ledger.event_log import record_event
 from registry.ledger.releases import names
 from registry.lists import chunks
 from registry.records import Collected, Naming, Thrown

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, or_, select
 
 from ratatouille.exchange.membership import Lease
-from registry.ledger.chronicle import USED
+from registry.ledger.event_log import USED
 from registry.ledger.releases import ever_named
 from registry.records import OVER
 from registry.retention.policy import History, Node

@@ -15,7 +15,7 @@ from registry.changes.retraction import count_retractions
 from registry.contributions.publish import Publisher
 from registry.database import Database
 from registry.history.watching import Watching
-from registry.ledger.closures import count_closures
+from registry.ledger.signed import count_closures
 from registry.records import Info
 from registry.services.definitions import Definitions
 from registry.services.maintenance import Maintenance

@@ -76,11 +76,11 @@ class Releases(Service):
     @method("contributor")
     def restore(self, sealed: Sealed) -> None:
         """Let a receipt that was taken back come again (a sealed `Restore`); without this it is refused for ever."""
-        from registry.ledger import restoring
+        from registry.ledger import signed
 
         change = unseal(sealed, Restore)
         with self._write() as connection:
-            restoring.restore(connection, sealed, change)
+            signed.restore(connection, sealed, change)
 
     @method("reader")
     def retractions(self, before: int | None = None, limit: int = 50) -> list[Retraction]:

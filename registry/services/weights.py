@@ -68,8 +68,7 @@ class Weights(Service):
 
     def _known(self, digest: str) -> int:
         """The length of weights that belong to a version and are here."""
-        from registry.ledger.claims import live
-        from registry.ledger.removed import refuse_removed
+        from registry.ledger.claims import live, refuse_removed
 
         with self._read() as connection:
             refuse_removed(connection, [digest])

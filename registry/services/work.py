@@ -26,7 +26,7 @@ class Work(Service):
 
     def __init__(self, storage: Storage, coordinator: str | None = None) -> None:
         """`coordinator` is the key of the only coordinator that may announce itself; None: any may."""
-        from registry.ledger.sequence import TOLERANCE
+        from registry.ledger.signed import TOLERANCE
 
         super().__init__(storage)
         self._coordinator = coordinator
@@ -44,7 +44,7 @@ class Work(Service):
             Unreachable: when it was signed before the last one.
         """
         from registry import settings
-        from registry.ledger.sequence import check_follows
+        from registry.ledger.signed import check_follows
 
         said = unseal(sealed, Announcement)
         if self._coordinator not in (None, sealed.node):
@@ -131,28 +131,29 @@ class Work(Service):
     @method("contributor")
     def close_question(self, sealed: Sealed) -> None:
         """Close a question for the key that signs (a sealed `Close`): neither leased to it nor taken from it again."""
-        from registry.ledger import closures
+        from registry.ledger import signed
 
         change = unseal(sealed, Close)
         with self._write() as connection:
-            closures.close(connection, sealed, change)
+            signed.close(connection, sealed, change)
 
     @method("contributor")
     def reopen_question(self, sealed: Sealed) -> None:
         """Open a question again that the same key has closed (a sealed `Reopen`)."""
-        from registry.ledger import closures
 
         change = unseal(sealed, Reopen)
+        from registry.ledger import signed
+
         with self._write() as connection:
-            closures.reopen(connection, sealed, change)
+            signed.reopen(connection, sealed, change)
 
     @method("reader")
     def closures(self, work_ids: Sequence[str]) -> list[Sealed]:
         """The signed closures (`Close`) that stand of these questions."""
-        from registry.ledger import closures
+        from registry.ledger import signed
 
         with self._read() as connection:
-            return closures.closures(connection, work_ids)
+            return signed.closures(connection, work_ids)
 
     @method("maintainer")
     def owe(self, revision: str, image_size: int, split: Split = "test") -> list[Obligation]:

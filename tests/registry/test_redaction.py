@@ -7,7 +7,7 @@ import pytest
 
 from ratatouille.exchange.order import Failed
 from ratatouille.failure import Failure
-from registry.ledger.redaction import failure_line, redacted_reason
+from registry.ledger.event_log import failure_line, redacted_reason
 from registry.records import RoundRecord
 from registry.services.local import LocalRegistry
 

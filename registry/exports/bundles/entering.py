@@ -20,8 +20,8 @@ from registry.contributions.examine import Wanted
 from registry.contributions.push import check_present, gate
 from registry.exports.bundles.plan import Plan, enter_rows
 from registry.exports.bundles.reading import Opened, opened
-from registry.ledger.chronicle import record_event
 from registry.ledger.claims import Claims, live
+from registry.ledger.event_log import record_event
 from registry.storage import Storage
 
 Said = Callable[[int, int], None]

@@ -22,11 +22,10 @@ from registry.contributions.ledger import admit, admit_beside, enter_blob, enter
 from registry.exports.bundles.reading import Opened
 from registry.ledger.answers import answer
 from registry.ledger.claims import live
-from registry.ledger.closures import is_closed
 from registry.ledger.definitions import architecture, define_architecture, define_task, task
-from registry.ledger.reach import is_made_of
+from registry.ledger.descendants import is_made_of
 from registry.ledger.releases import add_tag
-from registry.ledger.signed import enter_change, known_change
+from registry.ledger.signed import enter_change, is_closed, known_change
 from registry.records import Portable
 from registry.schema import BlobRow, ContributionRow, VersionRow
 from registry.settings import read_settings

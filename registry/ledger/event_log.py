@@ -1,7 +1,13 @@
-"""The append-only log of what happened, and the rounds that it tells of."""
+"""The append-only log of what happened, and the rounds that it is about.
+
+Failures of nodes are shown as sentences that are made from their codes. Version 0.1 stored the words of nodes, with
+paths of their owners' files. Those rows stay as they are, since the log is never rewritten. They are redacted when they
+are read: no command, page or client sees what a node's owner did not mean to publish.
+"""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, or_, select, update
 
 from ratatouille.errors import Refusal
-from registry.ledger.redaction import failure_line, redacted_reason
+from ratatouille.exchange.order import Failed
+from ratatouille.failure import KINDS
 from registry.lists import clipped, fitting
 from registry.records import Event, RoundRecord, RoundState
 from registry.schema import EventRow, RoundRow, VersionRow
@@ -162,3 +169,42 @@ def _event(row: dict[str, Any]) -> Event:
 
 def _unknown(id: str) -> Refusal:
     return Refusal(f"there is no round with the id {id[:80]!r}")
+
+
+HIDDEN = "…"
+"""What stands in the place of a name that is not shown."""
+
+_OF_A_NODE = re.compile(r"(^|: )node [0-9a-f]{12}( cannot do its work)?: ")
+"""How version 0.1 began what a node had said."""
+_CODE = re.compile(r"\[([a-z-]+)\]$")
+"""How sentences end that are made from a code."""
+_QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
+_PATHS = re.compile(r"\S*[/\\].*[/\\]\S*|\S*[/\\]\S*", re.DOTALL)
+_FILE = re.compile(r"\S+\.[A-Za-z]\w{1,4}\b")
+_PATH = re.compile(r"(?:^|[\s'\"(=:])(?:~|[A-Za-z]:)?[/\\]\S|[^\W\d]/[^\W\d]|\\\\")
+"""What makes a text look as if it named a file."""
+
+
+def failure_line(text: str) -> str:
+    """The line of an event about a failure."""
+    try:
+        return Failed.from_json(text).sentence
+    except Refusal:
+        return redacted(text)
+
+
+def redacted_reason(text: str) -> str:
+    """The reason of a round, or a line that tells it.
+
+    It is redacted where a node of version 0.1 said it, or where it seems to name a file.
+    """
+    if (found := _CODE.search(text)) and found[1] in KINDS:
+        return text
+    return redacted(text) if _OF_A_NODE.search(text) or _PATH.search(text) else text
+
+
+def redacted(text: str) -> str:
+    """A text without quoted names, paths and names of files: from the first to the last of each kind, as one."""
+    for pattern in (_QUOTED, _PATHS, _FILE):
+        text = pattern.sub(HIDDEN, text)
+    return text

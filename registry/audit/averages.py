@@ -15,7 +15,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.version import Combination, Version
 from ratatouille.weights.methods import METHODS
 from registry.audit.look import Batch, NotCheckable, checks, findings, rows_after
-from registry.averages.ingredients import Ingredients, gather
+from registry.averages import CombineInputs, gather
 from registry.blobs.access import Blobs
 from registry.blobs.store import Lost
 from registry.ledger.claims import refuse_removed
@@ -53,28 +53,28 @@ def recomputed(storage: Storage, row: Row[Any]) -> str:
     question = Combination.of(version)
     if question.method not in METHODS:
         raise NotCheckable(f"this release does not know the method {question.method!r}")
-    ingredients = _gathered(storage, question)
+    inputs = _gathered(storage, question)
     try:
-        check_average(storage.blobs, version, ingredients)
+        check_average(storage.blobs, version, inputs)
     except Lost:
-        _collected(storage, ingredients)  # meanwhile
+        _collected(storage, inputs)  # meanwhile
         raise
     except Refusal as refusal:
-        if lost := _damaged(storage, ingredients):
+        if lost := _damaged(storage, inputs):
             raise Refusal(f"it cannot be computed again: weights {lost[:12]}… are missing or damaged") from refusal
         raise
     return f"computed again from {len(version.parents)} parents, equal to the bit"
 
 
-def check_average(blobs: Blobs, version: Version, ingredients: Ingredients) -> None:
+def check_average(blobs: Blobs, version: Version, inputs: CombineInputs) -> None:
     """Compute the parts of a combined version again.
 
     Raises:
         Refusal: when other bytes come out.
         Lost: when a parent's are missing or damaged.
     """
-    for part in ingredients.parts:
-        promised, found = getattr(version, part), ingredients.write(blobs, part, Discard())
+    for part in inputs.parts:
+        promised, found = getattr(version, part), inputs.write(blobs, part, Discard())
         if found != promised:
             raise Refusal(f"the {part} that was computed again hashes to {found[:12]}…, not to {promised[:12]}…")
 
@@ -87,25 +87,25 @@ class Discard(io.BytesIO):
         return memoryview(data).nbytes  # type: ignore[arg-type]
 
 
-def _gathered(storage: Storage, question: Combination) -> Ingredients:
+def _gathered(storage: Storage, question: Combination) -> CombineInputs:
     with storage.database.read() as connection:
-        ingredients = gather(connection, question, past=True)
-    _collected(storage, ingredients)
-    return ingredients
+        inputs = gather(connection, question, past=True)
+    _collected(storage, inputs)
+    return inputs
 
 
-def _digests(ingredients: Ingredients) -> list[str]:
-    return sorted({digest for part in ingredients.parts for digest, _ in ingredients.shares(part)})
+def _digests(inputs: CombineInputs) -> list[str]:
+    return sorted({digest for part in inputs.parts for digest, _ in inputs.shares(part)})
 
 
-def _collected(storage: Storage, ingredients: Ingredients) -> None:
+def _collected(storage: Storage, inputs: CombineInputs) -> None:
     with storage.database.read() as connection:
-        refuse_removed(connection, _digests(ingredients), "of a parent")
+        refuse_removed(connection, _digests(inputs), "of a parent")
 
 
-def _damaged(storage: Storage, ingredients: Ingredients) -> str | None:
+def _damaged(storage: Storage, inputs: CombineInputs) -> str | None:
     """The first of a combination's weights that is not what it should be."""
-    for digest in _digests(ingredients):
+    for digest in _digests(inputs):
         try:
             if storage.blobs.hash(digest) != digest:
                 return digest

@@ -3,6 +3,8 @@
 Rows first: one transaction looks at the whole history and marks what goes (`blobs.collected`), so every later reader
 learns that it was removed. Files after, a few in each transaction: what a killed process leaves over is harmless, and
 goes the next time. Work that is about to need weights has claimed them (`claims`): those stay.
+
+`usage` says what a registry holds and how much room it has, for people and for forecasts.
 """
 
 from __future__ import annotations
@@ -11,17 +13,16 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from registry.blobs.access import Blobs
 from registry.database import Database
-from registry.ledger.claims import forget_dead, live, spoken_for
+from registry.ledger.claims import forget_dead, live, promised, spoken_for
 from registry.ledger.event_log import record_event
 from registry.ledger.releases import names
 from registry.lists import chunks
-from registry.records import Collected, Naming, Thrown
-from registry.retention.keeping import Past, leased, read_past
-from registry.retention.policy import kept
+from registry.records import Collected, Naming, Thrown, Usage
+from registry.retention.policy import Past, kept, leased, read_past
 from registry.schema import BlobRow, TaskRow, VersionRow
 from registry.settings import read_settings
 
@@ -126,3 +127,23 @@ def _thrown(connection: Connection, versions: Sequence[str]) -> tuple[Thrown, ..
         rows = connection.execute(query.order_by(VersionRow.number)).mappings()
         found += [Thrown.model_validate(dict(row)) for row in rows]
     return tuple(found)
+
+
+def usage(connection: Connection, blobs: Blobs) -> Usage:
+    """Counted from the rows; nothing is listed but what is on its way in."""
+    settings = read_settings(connection)
+    sums = select(func.count(), func.coalesce(func.sum(BlobRow.size), 0))
+    present, size = connection.execute(sums.where(BlobRow.collected.is_(None))).one()
+    collected, freed = connection.execute(sums.where(BlobRow.collected.is_not(None))).one()
+    return Usage(
+        versions=int(connection.execute(select(func.count()).select_from(VersionRow)).scalar_one()),
+        blobs=present,
+        bytes=int(size),
+        collected=collected,
+        collected_bytes=int(freed),
+        incoming_bytes=sum(path.stat().st_size for path in blobs.inbox.incoming()),
+        promised_bytes=promised(connection, blobs.inbox),
+        free_bytes=blobs.inbox.free_bytes(),
+        reserve_bytes=settings.reserve_bytes,
+        retention_rounds=settings.retention_rounds,
+    )

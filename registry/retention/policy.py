@@ -1,15 +1,27 @@
-"""The retention policy: a pure function over the history's graph, which versions keep their weights.
+"""The retention policy: which versions keep their weights, and what it is decided by.
 
-For ever: what was ever released or tagged, imports, and what those are made of and were trained from. For a while: the
-newest rounds and those that run, with what they build on, and what belongs to no round and is younger than they are.
-Ids, receipts, counts and lineage of everything else stay as well; only weights go.
+`kept` is a pure function over the history's graph. For ever: what was ever released or tagged, imports, and what those
+are made of and were trained from. For a while: the newest rounds and those that run, with what they build on, and what
+belongs to no round and is younger than they are. Ids, receipts, counts and lineage of everything else stay as well;
+only weights go. `read_past` reads its inputs from the database: versions with their parts, rounds, names, leases.
 """
 
 from __future__ import annotations
 
+import time
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+from sqlalchemy import Connection, or_, select
+
+from ratatouille.exchange.membership import Lease
+from registry.ledger.event_log import USED
+from registry.ledger.releases import ever_named
+from registry.records import OVER
+from registry.schema import EventRow, LeaseRow, ParentRow, RoundRow, VersionRow
+from registry.settings import read_settings
 
 Reason = Literal["released", "import", "running", "recent", "parent", "start"]
 """Why weights are kept: an alias or tag (ever), an import, a round that goes on, one of the newest rounds or as young,
@@ -18,7 +30,7 @@ a parent of an average that is kept, what a kept version was trained from.
 
 
 @dataclass(frozen=True)
-class Node:
+class PolicyVersion:
     """A version, as far as the policy looks at it."""
 
     rule: str
@@ -31,7 +43,7 @@ class Node:
 class History:
     """What the policy looks at."""
 
-    versions: Mapping[str, Node]
+    versions: Mapping[str, PolicyVersion]
     released: Collection[str] = frozenset()
     """What an alias ever pointed at, and what is tagged."""
     running: Collection[str] = frozenset()
@@ -90,3 +102,72 @@ def _averaged_in(history: History, versions: Iterable[str]) -> list[str]:
 
 def _averaged(history: History, version: str) -> bool:
     return history.versions[version].rule == "combine"
+
+
+@dataclass(frozen=True)
+class Past:
+    """The whole history, as small as it can be."""
+
+    history: History
+    parts: dict[str, tuple[str, ...]]
+    """By version: digests of its featurizer and, if it has one, its head."""
+
+    def reads(self, version: str) -> tuple[str, ...]:
+        """The weights that make an average, all parents' together."""
+        parents = self.history.versions[version].parents
+        count = len(self.parts[version])  # an average of featurizers alone does not read its parents' heads
+        return tuple(digest for parent in parents for digest in self.parts[parent][:count])
+
+
+def read_past(connection: Connection, rounds: int) -> Past:
+    """Everything that a policy of so many rounds needs to know."""
+    parents: dict[str, list[str]] = defaultdict(list)
+    edges = select(ParentRow.child, ParentRow.parent).order_by(ParentRow.child, ParentRow.position)
+    for child, parent in connection.execute(edges):
+        parents[child].append(parent)
+    columns = (VersionRow.id, VersionRow.featurizer, VersionRow.head, VersionRow.rule, VersionRow.round)
+    parts: dict[str, tuple[str, ...]] = {}
+    versions: dict[str, PolicyVersion] = {}
+    for id, featurizer, head, rule, round, created in connection.execute(
+        select(*columns, VersionRow.created).order_by(VersionRow.number)
+    ):
+        parts[id] = (featurizer,) if head is None else (featurizer, head)
+        versions[id] = PolicyVersion(rule, round, created, tuple(parents.get(id, ())))
+    running, over = _states_of_rounds(connection)
+    history = History(
+        versions=versions,
+        released=ever_named(connection),
+        running=running,
+        over=over,
+        used=_used(connection, [*running, *list(over)[:rounds]]),
+    )
+    return Past(history, parts)
+
+
+def leased(connection: Connection) -> set[str]:
+    """Inputs of work that somebody is at, or was at so lately that they may still push."""
+    since = time.time() - read_settings(connection).stale_seconds
+    records = connection.execute(select(LeaseRow.record).where(LeaseRow.expires > since)).scalars()
+    return {digest for record in records for digest in Lease.from_json(record).inputs}
+
+
+def _states_of_rounds(connection: Connection) -> tuple[set[str], dict[str, float]]:
+    """Rounds that go on, and those that are over, newest first, with when they were asked for."""
+    running, over = set(), {}
+    query = select(RoundRow.id, RoundRow.state, RoundRow.created).order_by(RoundRow.number.desc())
+    for id, state, created in connection.execute(query):
+        if state in OVER:
+            over[id] = created
+        else:
+            running.add(id)
+    return running, over
+
+
+def _used(connection: Connection, rounds: list[str]) -> dict[str, set[str]]:
+    """What these rounds build on: `version` events also name combinations that a round found known."""
+    used: dict[str, set[str]] = defaultdict(set)
+    named = or_(EventRow.kind == USED, EventRow.kind == "version")
+    for round in rounds:
+        query = select(EventRow.subject).where(EventRow.round == round, named)
+        used[round].update(connection.execute(query).scalars())
+    return used

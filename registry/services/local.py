@@ -11,12 +11,12 @@ from pathlib import Path
 from ratatouille.errors import Refusal
 from registry import settings
 from registry.blobs.access import Blobs
-from registry.changes.retraction import count_retractions
 from registry.contributions.publish import Publisher
 from registry.database import Database
 from registry.history.watching import Watching
 from registry.ledger.signed import count_closures
 from registry.records import Info
+from registry.retraction import count_retractions
 from registry.services.definitions import Definitions
 from registry.services.maintenance import Maintenance
 from registry.services.registry import Registry

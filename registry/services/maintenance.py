@@ -17,10 +17,10 @@ class Maintenance(Service):
     @method("reader")
     def usage(self) -> Usage:
         """What the registry holds, and how much room it has."""
-        from registry.retention import usage
+        from registry.retention import collecting
 
         with self._read() as connection:
-            return usage.usage(connection, self._storage.blobs)
+            return collecting.usage(connection, self._storage.blobs)
 
     @method("owner", slow=True)
     def collect(self, dry_run: bool = True) -> Collected:

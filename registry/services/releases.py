@@ -59,7 +59,7 @@ class Releases(Service):
         """Take a version back (a sealed `Retract`): its question is open again, every average that it is in is made
         again without it, and aliases follow. A dry run only says what would happen.
         """
-        from registry.changes import retraction
+        from registry import retraction
 
         change = unseal(sealed, Retract)
         return retraction.retract(self._storage.database, self._storage.blobs, sealed, change, dry_run)
@@ -67,11 +67,11 @@ class Releases(Service):
     @method("contributor")
     def retract_counts(self, sealed: Sealed) -> None:
         """Take counts back, which make no version (a sealed `RetractCounts`): their question is open again."""
-        from registry.changes import counts
+        from registry import retraction
 
         change = unseal(sealed, RetractCounts)
         with self._write() as connection:
-            counts.retract_counts(connection, sealed, change)
+            retraction.retract_counts(connection, sealed, change)
 
     @method("contributor")
     def restore(self, sealed: Sealed) -> None:
@@ -85,7 +85,7 @@ class Releases(Service):
     @method("reader")
     def retractions(self, before: int | None = None, limit: int = 50) -> list[Retraction]:
         """What was taken back, latest first; the next page is `before=retractions[-1].number`."""
-        from registry.changes import retraction
+        from registry import retraction
 
         with self._read() as connection:
             return retraction.retractions(connection, before, clipped(limit))

@@ -122,11 +122,11 @@ class Work(Service):
     @method("maintainer", slow=True)
     def combine(self, combination: Combination, round: str | None = None, message: str = "") -> Result:
         """Average versions where their bytes are, and enter the result; known combinations are returned at once."""
-        from registry.averages import combining
+        from registry import averages
 
         storable(message, "the message", LONGEST_NOTE)  # before the work, not after it
         storable(round or "", "a round's id", LONGEST_NAME)
-        return combining.combine(self._storage.database, self._storage.blobs, combination, round, message)
+        return averages.combine(self._storage.database, self._storage.blobs, combination, round, message)
 
     @method("contributor")
     def close_question(self, sealed: Sealed) -> None:

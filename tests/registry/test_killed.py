@@ -22,10 +22,10 @@ PUSH = {
     "after the rows, before the transaction ends": "registry.contributions.push:admit:after",
 }
 COMBINE = {
-    "between two parts": "registry.averages.kitchen:Kitchen.cook:after",
+    "between two parts": "registry.averages:CombineJob.compute:after",
     "before the first file is stored": "registry.blobs.access:Blobs.place:before",
-    "between files and rows": "registry.averages.combining:enter_version:before",
-    "after the rows, before the transaction ends": "registry.averages.combining:enter_version:after",
+    "between files and rows": "registry.averages:enter_version:before",
+    "after the rows, before the transaction ends": "registry.averages:enter_version:after",
 }
 RELEASE = {
     "after the change, before the move": "registry.ledger.releases:enter_change:after",

@@ -16,8 +16,7 @@ from sqlalchemy import select
 from ratatouille.errors import RatatouilleError, Refusal, Unreachable
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
-from registry.averages.ingredients import gather
-from registry.averages.kitchen import Kitchen
+from registry.averages import CombineJob, gather
 from registry.callers.maintain import Maintainer
 from registry.opening import open_registry
 from registry.records import LogQuery, Result
@@ -135,20 +134,20 @@ def test_two_machines_that_make_the_same_average_at_once_both_end(
     question = Combination(parents=parents)
     registries = [LocalRegistry(machine()) for _ in range(2)]
     with registries[0].storage.database.read() as connection:
-        ingredients = gather(connection, question)
+        inputs = gather(connection, question)
     with ExitStack() as stack:
-        kitchens = [
-            stack.enter_context(Kitchen(one.storage.database, one.blobs, question.work_id)) for one in registries
+        jobs = [
+            stack.enter_context(CombineJob(one.storage.database, one.blobs, question.work_id)) for one in registries
         ]
-        for kitchen in kitchens:
-            kitchen.claim(ingredients)
-        for kitchen in kitchens:
-            for part in ingredients.parts:
-                kitchen.cook(ingredients, part)
-            kitchen.store()
-        for one, kitchen in zip(registries, kitchens, strict=True):
+        for job in jobs:
+            job.claim(inputs)
+        for job in jobs:
+            for part in inputs.parts:
+                job.compute(inputs, part)
+            job.store()
+        for one, job in zip(registries, jobs, strict=True):
             with one.storage.database.write() as connection:
-                kitchen.serve(connection)
+                job.commit(connection)
     with registries[0].storage.database.read() as connection:
         assert connection.execute(select(UploadRow.digest)).all() == []
     for one in registries:

@@ -2,22 +2,22 @@
 
 import pytest
 
-from registry.retention.policy import History, Node, kept
+from registry.retention.policy import History, PolicyVersion, kept
 
 OLD, NEW = 100.0, 200.0
 
 
-def run(round: str | None, *parents: str, created: float = OLD) -> Node:
-    return Node("fine_tune", round, created, parents)
+def run(round: str | None, *parents: str, created: float = OLD) -> PolicyVersion:
+    return PolicyVersion("fine_tune", round, created, parents)
 
 
-def mean(round: str | None, *parents: str, created: float = OLD) -> Node:
-    return Node("combine", round, created, parents)
+def mean(round: str | None, *parents: str, created: float = OLD) -> PolicyVersion:
+    return PolicyVersion("combine", round, created, parents)
 
 
 SPRING = {
-    "sea": Node("import", None, 1.0),
-    "probe": Node("probe", "spring", OLD, ("sea",)),
+    "sea": PolicyVersion("import", None, 1.0),
+    "probe": PolicyVersion("probe", "spring", OLD, ("sea",)),
     "a": run("spring", "probe"),
     "b": run("spring", "probe"),
     "c": run("spring", "a"),

@@ -9,15 +9,15 @@ from tests.registry.killed import DIED, run
 from tests.registry.world import World
 
 POINTS = {
-    "before the first average": "registry.changes.retraction:make_again:before",
-    "between a replacement's files and its rows": "registry.averages.combining:check_parents:before",
-    "between two averages": "registry.changes.retraction:combine:after",
-    "between the averages and the transaction": "registry.changes.retraction:make_again:after",
-    "before the first row": "registry.changes.retraction:enter_change:before",
-    "after the change, before the states": "registry.changes.retraction:enter_change:after",
-    "before the alias follows": "registry.changes.retraction:follow:before",
-    "before the answer is kept": "registry.changes.retraction:keep_outcome:before",
-    "before the transaction ends": "registry.changes.retraction:_enter:after",
+    "before the first average": "registry.retraction:make_again:before",
+    "between a replacement's files and its rows": "registry.averages:check_parents:before",
+    "between two averages": "registry.retraction:combine:after",
+    "between the averages and the transaction": "registry.retraction:make_again:after",
+    "before the first row": "registry.retraction:enter_change:before",
+    "after the change, before the states": "registry.retraction:enter_change:after",
+    "before the alias follows": "registry.retraction:follow:before",
+    "before the answer is kept": "registry.retraction:keep_outcome:before",
+    "before the transaction ends": "registry.retraction:_enter:after",
 }
 BEFORE_THE_ACKNOWLEDGEMENT = "registry.services.releases:Releases.retract:after"
 

@@ -51,8 +51,8 @@ def enter(storage: Storage, path: Path, unproved: bool = False, said: Said = lam
             raise Refusal(f"{plan.unproved[0]}; --unproved takes it nevertheless")
         with _claimed(storage, parcel, plan) as claims:
             _take(storage, parcel, plan, said)
-            for version, ingredients in plan.averages:
-                check_average(storage.blobs, version, ingredients)
+            for version, inputs in plan.averages:
+                check_average(storage.blobs, version, inputs)
             with storage.database.write() as connection:
                 claims.check(connection, plan.needed)
                 done = enter_rows(connection, parcel)

@@ -16,7 +16,7 @@ from ratatouille.exchange.dialect import COMBINATION_REVISION
 from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination, Version
 from ratatouille.weights.architecture import PARTS, Part
-from registry.averages.ingredients import Ingredients, gather
+from registry.averages import CombineInputs, gather
 from registry.contributions.examine import Examined, Wanted, examine
 from registry.contributions.ledger import admit, admit_beside, enter_blob, enter_version, keep_duplicate
 from registry.exports.bundles.reading import Opened
@@ -42,7 +42,7 @@ class Plan:
     tags: int = 0
     wanted: list[Wanted] = field(default_factory=list)
     """Weights of new versions, in the order in which they must come."""
-    averages: list[tuple[Version, Ingredients]] = field(default_factory=list)
+    averages: list[tuple[Version, CombineInputs]] = field(default_factory=list)
     unproved: list[str] = field(default_factory=list)
     """Sentences about what cannot be checked."""
     here: set[str] = field(default_factory=set)
@@ -190,12 +190,12 @@ class _Entering:
         if rule.name != "combine" or rule.purpose is None:
             raise Refusal(f"a version that was made by {rule.name} has a receipt, and this one names none")
         question = Combination.of(version)
-        ingredients = gather(self._connection, question, past=True)
+        inputs = gather(self._connection, question, past=True)
         made = Version(
             featurizer=version.featurizer,
             head=version.head,
-            architecture=ingredients.architecture.digest,
-            task=ingredients.task,
+            architecture=inputs.architecture.digest,
+            task=inputs.task,
             parents=question.parents,
             rule=question.rule,
             receipt=None,
@@ -203,11 +203,11 @@ class _Entering:
         if made != version:
             raise Refusal("it is not what combining its parents makes")
         wanted = tuple(
-            Wanted(part, getattr(version, part), ingredients.architecture.part(part, ingredients.classes), None)
-            for part in ingredients.parts
+            Wanted(part, getattr(version, part), inputs.architecture.part(part, inputs.classes), None)
+            for part in inputs.parts
         )
         self._place(one, wanted, plan)
-        self._prove(version, ingredients, plan)
+        self._prove(version, inputs, plan)
         enter_version(self._connection, version, question.work_id, one.message, one.seconds, one.round)
 
     def _weights(self, one: Portable, examined: Examined, plan: Plan) -> None:
@@ -240,11 +240,11 @@ class _Entering:
             row = insert(BlobRow).values(digest=digest, part=part, size=size, created=now, collected=now)
             self._connection.execute(row)
 
-    def _prove(self, version: Version, ingredients: Ingredients, plan: Plan) -> None:
-        digests = {digest for part in ingredients.parts for digest, _ in ingredients.shares(part)}
+    def _prove(self, version: Version, inputs: CombineInputs, plan: Plan) -> None:
+        digests = {digest for part in inputs.parts for digest, _ in inputs.shares(part)}
         if version.rule.revision != COMBINATION_REVISION:
             plan.unproved.append(f"average {version.id[:12]}… was made by another revision of averaging")
         elif digests - live(self._connection, digests).keys():
             plan.unproved.append(f"average {version.id[:12]}… cannot be computed again: weights were collected")
         else:
-            plan.averages.append((version, ingredients))
+            plan.averages.append((version, inputs))

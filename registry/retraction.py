@@ -1,8 +1,12 @@
-"""Taking a version back: its question is open again, and the averages that it was in are made again without it.
+"""Retraction: a version or counts are taken back, their question is open again, and averages are made again without.
 
-The averaging comes first, outside of any transaction, and makes ordinary versions; a process that dies there leaves a
-correct average that nothing uses, and a repeated call finds it. Then one transaction looks again, changes every state,
-moves the aliases and keeps the answer. What was trained from the version stands: nothing can take that influence back.
+Counts (an evaluation, a comparison) make no version. The scores that they had a part in are made again in the same
+transaction.
+
+For a version the averaging comes first, outside of any transaction, and makes ordinary versions. A process that dies
+there leaves a correct average that nothing uses, and a repeated call finds it. Then one transaction looks again,
+changes every state, moves the aliases and keeps the answer. What was trained from the version stands: nothing can take
+that influence back.
 """
 
 from __future__ import annotations
@@ -15,10 +19,10 @@ from typing import Literal
 from sqlalchemy import Connection, func, select, update
 
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.exchange.change import Retract
+from ratatouille.exchange.change import Retract, RetractCounts
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Combination
-from registry.averages.combining import combine
+from registry.averages import combine
 from registry.blobs.access import Blobs
 from registry.database import Database
 from registry.ledger.claims import Removed
@@ -40,6 +44,29 @@ from registry.lists import fitting
 from registry.records import Naming, Retraction, Touched
 from registry.schema import ChangeRow, ContributionRow, TagRow, VersionRow
 from registry.scores import count_again
+
+
+def retract_counts(connection: Connection, sealed: Sealed, change: RetractCounts) -> None:
+    """Take counts back; once more changes nothing, also after they were restored.
+
+    Raises:
+        Refusal: for an unknown receipt, or one that made a version.
+    """
+    query = select(ContributionRow.state, ContributionRow.kind, ContributionRow.node, ContributionRow.work_id)
+    row = connection.execute(query.where(ContributionRow.receipt == change.receipt)).first()
+    if row is None:
+        raise Refusal(f"there is no receipt {change.receipt[:12]}… here; `ratatouille withdraw` lists yours")
+    if row.kind not in ("evaluate", "compare"):
+        raise Refusal(f"receipt {change.receipt[:12]}… is of a {row.kind}: take the version back that it made")
+    if row.state == "retracted" or known_change(connection, sealed) is not None:
+        return
+    enter_change(connection, sealed, change)
+    receipt = ContributionRow.receipt == change.receipt
+    connection.execute(update(ContributionRow).where(receipt).values(state="retracted", reason=change.message))
+    count_again(connection, change.receipt)
+    verb = "withdrawn" if sealed.node == row.node else "retracted"
+    record_event(connection, "retraction", row.work_id, f"counts {verb} by {by(sealed, change)}: {change.message}")
+
 
 ATTEMPTS = 20
 """How often it is looked again when others change the same part of the history meanwhile."""

@@ -19,10 +19,9 @@ from registry.blobs.access import Blobs
 from registry.blobs.store import Lost
 from registry.cancellation import check_cancelled
 from registry.database import Database
-from registry.history.joint import joint
+from registry.history.lineage import relation
 from registry.history.queries import entry_of, evaluations_of
-from registry.history.relation import relation
-from registry.history.side_by_side import side_by_side
+from registry.history.side_by_side import joint, side_by_side
 from registry.ledger.definitions import architecture, task
 from registry.ledger.revisions import resolve
 from registry.records import Difference, Entry, PartDifference, TensorDifference

@@ -1,7 +1,8 @@
-"""The evaluations of two versions side by side: a pure function of their counts.
+"""The evaluations of two versions side by side.
 
 Where both were counted on the same holdings, those are compared, image for image; otherwise whatever each was counted
-on. Which images both networks recognise is known only where a node compared the two (`registry.history.joint`).
+on. Which images both networks recognise is known only where a node compared the two (`joint`): its receipt is looked
+for among the task's comparisons.
 """
 
 from __future__ import annotations
@@ -9,8 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from sqlalchemy import Connection, select
+
+from ratatouille.exchange.assignment import Compare, Mixture
 from ratatouille.exchange.confusion import Confusion, add, by_class
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.statistics import (
     METRICS,
     Ahead,
@@ -21,8 +28,67 @@ from ratatouille.exchange.statistics import (
     mean_ahead,
     mean_of,
 )
-from registry.history.joint import Cell, Joint
+from ratatouille.exchange.version import Version
 from registry.records import CellDifference, Gap, StoredEvaluation
+from registry.schema import ContributionRow
+
+MOST_COMPARISONS = 200
+"""Receipts that are looked into, the latest first; each may have megabytes."""
+
+
+class CountedCell(NamedTuple):
+    """Where two networks were compared."""
+
+    fingerprint: str
+    trial: int
+    image_size: int
+    domain: str
+    split: str
+    slice: str
+
+
+Joint = Mapping[CountedCell, tuple[int, int]]
+"""How many images only the first and only the second recognises."""
+
+
+def joint(connection: Connection, first: Version, second: Version) -> Joint:
+    """What comparisons counted of these two versions, each by itself; of a cell that was counted twice the latest."""
+    if first.head is None or second.head is None or first.task != second.task or first.task is None:
+        return {}
+    query = select(ContributionRow.sealed).where(
+        ContributionRow.kind == "compare",
+        ContributionRow.task == first.task,
+        ContributionRow.state == "admitted",
+        *(ContributionRow.sealed.contains(digest) for digest in {first.head, second.head}),
+    )
+    found: dict[CountedCell, tuple[int, int]] = {}
+    for sealed in connection.execute(query.order_by(ContributionRow.created.desc()).limit(MOST_COMPARISONS)).scalars():
+        for cell, counts in _counted_by(Receipt.from_json(Sealed.from_json(sealed).body), first, second).items():
+            found.setdefault(cell, counts)
+    return found
+
+
+def _counted_by(receipt: Receipt, first: Version, second: Version) -> Joint:
+    work, comparison = receipt.assignment, receipt.comparison
+    if not isinstance(work, Compare) or comparison is None:
+        return {}
+    ones = {place for place, network in enumerate(work.networks) if _is(network, first)}
+    twos = {place for place, network in enumerate(work.networks) if _is(network, second)}
+    found = {}
+    for pair in comparison.pairs:
+        where = (work.fingerprint, work.trial, work.image_size, pair.cell.domain, pair.cell.split, pair.cell.slice)
+        if pair.first in ones and pair.second in twos:
+            found[CountedCell(*where)] = (pair.only_first, pair.only_second)
+        elif pair.first in twos and pair.second in ones:
+            found[CountedCell(*where)] = (pair.only_second, pair.only_first)
+    return found
+
+
+def _is(network: Mixture, version: Version) -> bool:
+    """Whether a network of a comparison is a version by itself."""
+    parts = [{one.part for one in weights} for weights in (network.featurizer, network.head)]
+    return parts == [{version.featurizer}, {version.head}]
+
 
 Group = tuple[str, str, str, int, int]
 """Task, split, slice, trial, image size: what a mean over domains shares."""
@@ -94,7 +160,7 @@ def _both(group: Group, domain: str, one: Mapping[str, Confusion], two: Mapping[
     if not common:
         return Both(add(list(one.values())), add(list(two.values())), same_images=False, joint=None)
     _, split, slice_, trial, image_size = group
-    found = [joint.get(Cell(each, trial, image_size, domain, split, slice_)) for each in common]
+    found = [joint.get(CountedCell(each, trial, image_size, domain, split, slice_)) for each in common]
     known = [pair for pair in found if pair is not None]
     complete = len(known) == len(common)
     return Both(

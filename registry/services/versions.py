@@ -71,10 +71,10 @@ class Versions(Service):
     @method("reader")
     def contributions(self, revision: str) -> list[Contribution]:
         """What an average of averages is made of: each contribution with its share, the largest first."""
-        from registry.history import composition
+        from registry.history import lineage
 
         with self._read() as connection:
-            return composition.contributions(connection, revision)
+            return lineage.contributions(connection, revision)
 
     @method("reader")
     def best(

@@ -179,7 +179,7 @@ class Work(Service):
     @method("reader")
     def submissions(self, nodes: Sequence[str], before: str | None = None, limit: int = MOST_ROWS) -> list[Submission]:
         """What these keys gave and what became of it, latest first; the next page is before the last receipt."""
-        from registry.history import submissions
+        from registry.history import contributors
 
         with self._read() as connection:
-            return submissions.submissions(connection, nodes, before, limit)
+            return contributors.submissions(connection, nodes, before, limit)

@@ -4,15 +4,14 @@ import pytest
 
 from ratatouille.exchange import assignment
 from ratatouille.exchange.receipt import Evaluation
-from registry.history.joint import Cell
-from registry.history.side_by_side import side_by_side
+from registry.history.side_by_side import CountedCell, side_by_side
 from registry.records import StoredEvaluation
 
 HERE, THERE = "1" * 64, "2" * 64
 
 
 def stored(correct: int, of: int = 10, domain: str = "photo", fingerprint: str = HERE) -> StoredEvaluation:
-    cell = assignment.Cell(domain=domain, split="test")
+    cell = assignment.CountedCell(domain=domain, split="test")
     confusion = ((correct, of - correct), (0, 0))
     return StoredEvaluation(
         task="0" * 64,
@@ -37,7 +36,7 @@ def test_what_both_were_counted_on_has_a_difference_with_an_interval() -> None:
 
 
 def test_joint_counts_make_the_interval_narrower() -> None:
-    cell = Cell(HERE, 0, 8, "photo", "test", "all")
+    cell = CountedCell(HERE, 0, 8, "photo", "test", "all")
     (alone,) = side_by_side([stored(60, 100)], [stored(70, 100)], {})
     (joint,) = side_by_side([stored(60, 100)], [stored(70, 100)], {cell: (1, 11)})
     assert (alone.paired, joint.paired) == (False, True)
@@ -56,7 +55,7 @@ def test_only_holdings_of_both_are_compared_where_there_are_some() -> None:
 
 
 def test_joint_counts_of_one_holding_say_nothing_of_another() -> None:
-    cell = Cell(HERE, 0, 8, "photo", "test", "all")
+    cell = CountedCell(HERE, 0, 8, "photo", "test", "all")
     both = [stored(6), stored(6, fingerprint=THERE)]
     (row,) = side_by_side(both, both, {cell: (0, 0)})
     assert (row.images, row.paired) == ((20, 20), False)

@@ -1,16 +1,26 @@
-"""The stages of an audit, in their order: what the rows say first, then the bytes, then what nobody needs."""
+"""The stages of an audit in their order, and one page of it: things of one stage, for about a second.
+
+First what the rows say, then the bytes, then what nobody needs. Each batch reads in a transaction of its own, so
+writers and `gc` go on; what comes meanwhile is looked at if its turn is still to come.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args
 
 from sqlalchemy import Connection, Select, func, select
+from sqlalchemy.exc import DBAPIError
 
-from registry.audit import averages, changes, definitions, receipts, references, scores, versions, weights
-from registry.audit.look import Batch
-from registry.records import Stage
+from ratatouille.errors import Misconfigured, Refusal
+from registry.audit.checking import Batch, finding
+from registry.audit.signed import look_at_aliases, look_at_changes, look_at_receipts
+from registry.audit.tables import count_references, look_at_definitions, look_at_references, look_at_scores
+from registry.audit.versions import look_at_versions
+from registry.audit.weights import look_at_averages, look_at_files, look_at_weights
+from registry.records import AuditPage, AuditPlace, Stage
 from registry.schema import (
     AliasRow,
     ArchitectureRow,
@@ -25,7 +35,7 @@ from registry.storage import Storage
 
 
 @dataclass(frozen=True)
-class Row:
+class AuditStage:
     """One stage: how its next things are looked at, and how many there are."""
 
     look: Callable[[Storage, str], Batch]
@@ -43,16 +53,68 @@ def _all(table: type[Any]) -> Select[Any]:
     return select(func.count()).select_from(table)
 
 
-STAGES: dict[Stage, Row] = {
-    "references": Row(references.look, references.count),
-    "definitions": Row(definitions.look, _rows(_all(ArchitectureRow), _all(TaskRow))),
-    "receipts": Row(receipts.look, _rows(_all(ContributionRow))),
-    "versions": Row(versions.look, _rows(_all(VersionRow))),
-    "changes": Row(changes.look, _rows(_all(ChangeRow))),
-    "aliases": Row(changes.look_at_aliases, _rows(_all(AliasRow))),
-    "scores": Row(scores.look, _rows(_all(ScoreRow))),
-    "weights": Row(weights.look, _rows(_all(BlobRow))),
-    "averages": Row(averages.look, _rows(_all(VersionRow).where(VersionRow.rule == "combine"))),
-    "files": Row(weights.look_at_files, _rows(_all(BlobRow))),
+STAGES: dict[Stage, AuditStage] = {
+    "references": AuditStage(look_at_references, count_references),
+    "definitions": AuditStage(look_at_definitions, _rows(_all(ArchitectureRow), _all(TaskRow))),
+    "receipts": AuditStage(look_at_receipts, _rows(_all(ContributionRow))),
+    "versions": AuditStage(look_at_versions, _rows(_all(VersionRow))),
+    "changes": AuditStage(look_at_changes, _rows(_all(ChangeRow))),
+    "aliases": AuditStage(look_at_aliases, _rows(_all(AliasRow))),
+    "scores": AuditStage(look_at_scores, _rows(_all(ScoreRow))),
+    "weights": AuditStage(look_at_weights, _rows(_all(BlobRow))),
+    "averages": AuditStage(look_at_averages, _rows(_all(VersionRow).where(VersionRow.rule == "combine"))),
+    "files": AuditStage(look_at_files, _rows(_all(BlobRow))),
 }
 assert tuple(STAGES) == get_args(Stage), "a place of an audit names one of these"
+
+
+PAGE_SECONDS = 1.0
+"""After so long a page ends; one thing may take longer."""
+
+
+def page(storage: Storage, place: AuditPlace | None, seconds: float = PAGE_SECONDS) -> AuditPage:
+    """Look at the next things.
+
+    Args:
+        storage: the registry.
+        place: where the last page said that this one begins; None begins at the beginning.
+        seconds: about how long to look.
+
+    Raises:
+        Unreachable: when the database or the store does not answer.
+    """
+    stages = list(STAGES)
+    place = place or AuditPlace(stage=stages[0])
+    until, whole = time.monotonic() + seconds, Batch(place.after)
+    while True:
+        batch = _batch(storage, place.stage, whole.last)
+        whole.findings += batch.findings
+        if batch.looked == 0:
+            following = stages[stages.index(place.stage) + 1 :]
+            return _page(storage, place.stage, whole, AuditPlace(stage=following[0]) if following else None)
+        whole.looked, whole.bytes, whole.last = whole.looked + batch.looked, whole.bytes + batch.bytes, batch.last
+        if time.monotonic() > until:
+            return _page(storage, place.stage, whole, AuditPlace(stage=place.stage, after=batch.last))
+
+
+def _batch(storage: Storage, stage: Stage, after: str) -> Batch:
+    try:
+        return STAGES[stage].look(storage, after)
+    except (Refusal, Misconfigured, DBAPIError) as error:  # a damaged file: what is left of the stage cannot be read
+        return Batch(after, findings=[finding(stage, "the database", str(error).partition("\n")[0])])
+
+
+def _page(storage: Storage, stage: Stage, whole: Batch, following: AuditPlace | None) -> AuditPage:
+    try:
+        with storage.database.read() as connection:
+            total = STAGES[stage].count(connection)
+    except (Refusal, Misconfigured, DBAPIError):
+        total = whole.looked
+    return AuditPage(
+        stage=stage,
+        findings=tuple(whole.findings),
+        looked=whole.looked,
+        bytes=whole.bytes,
+        total=total,
+        following=following,
+    )

@@ -1,6 +1,7 @@
 """Versions: the id is the digest of the record, copies and edges say what it says, and parents came before children.
 
-Weights are looked at in `weights` and `averages`.
+`verify` checks one version: by these rules, and its bytes and average by those of `weights`. Averages can be proved,
+trainings cannot: a signed receipt says who claims to have trained, and on what.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -18,10 +20,13 @@ from ratatouille.exchange.version import Combination, Version
 from ratatouille.record import sha256
 from ratatouille.weights.architecture import Part
 from ratatouille.weights.canonical import size
-from registry.audit.look import Batch, Rules, checks, expect, findings, rows_after
-from registry.audit.receipts import receipt_of
+from registry.audit.checking import Batch, Rules, checks, expect, findings, rows_after
+from registry.audit.signed import receipt_of
+from registry.audit.weights import bytes_of_row, recomputed
 from registry.ledger.definitions import architecture, task
+from registry.ledger.revisions import resolve
 from registry.lists import chunks
+from registry.records import Verification
 from registry.schema import BlobRow, ChangeRow, ContributionRow, ParentRow, VersionRow
 from registry.storage import Storage
 
@@ -42,7 +47,7 @@ class Facts:
     """Architecture and task → lengths of their parts."""
 
 
-def look(storage: Storage, after: str) -> Batch:
+def look_at_versions(storage: Storage, after: str) -> Batch:
     """The next versions."""
     batch = Batch(after)
     with storage.database.read() as connection:
@@ -179,3 +184,24 @@ def _pairs(connection: Connection, key: Any, value: Any, keys: Sequence[Any]) ->
 
 def _fail(said: str) -> str:
     raise Refusal(said)
+
+
+def verify(storage: Storage, revision: str) -> Verification:
+    """Look at one version; no transaction is open while bytes are read."""
+    with storage.database.read() as connection:
+        id = resolve(connection, revision)
+        row = connection.execute(select(VersionRow).where(VersionRow.id == id)).one()
+        facts = facts_of(connection, [row])
+        weights = select(BlobRow).where(BlobRow.digest.in_([row.featurizer, row.head]))
+        blobs = {blob.digest: blob for blob in connection.execute(weights)}
+    found = checks(rules(row, facts)) + checks(_of_bytes(storage, row, blobs))
+    return Verification(id=id, checks=tuple(found))
+
+
+def _of_bytes(storage: Storage, row: Row[Any], blobs: dict[str, Row[Any]]) -> Rules:
+    for part in ("featurizer", "head"):
+        digest = getattr(row, part)
+        if digest is not None:
+            yield part, partial(bytes_of_row, storage, blobs.get(digest), digest)
+    if row.rule == "combine":
+        yield "average", partial(recomputed, storage, row)

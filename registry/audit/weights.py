@@ -1,29 +1,36 @@
-"""Weights: each blob that versions have is read and hashed once, and what is wrong names the versions that have it.
+"""Weights: each blob that versions have is hashed once, and each average is computed again, equal to the bit.
 
-Blobs that `gc` collected cannot be looked at, and files that no version has cost space; neither is wrong.
+What is wrong with a blob names the versions that have it. Where an average is not equal, the parents' bytes are hashed
+to find the damaged one. Blobs that `gc` collected cannot be looked at, and files that no version has cost space;
+neither is wrong.
 """
 
 from __future__ import annotations
 
+import io
 from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, func, or_, select
 
 from ratatouille.errors import Refusal
-from registry.audit.look import MOST_VERSIONS, Batch, checks, finding, rows_after
-from registry.blobs.store import missing
+from ratatouille.exchange.version import Combination, Version
+from ratatouille.weights.methods import METHODS
+from registry.audit.checking import MOST_VERSIONS, Batch, NotCheckable, checks, finding, findings, rows_after
+from registry.averages import CombineInputs, gather
+from registry.blobs.access import Blobs
+from registry.blobs.store import Lost, missing
 from registry.ledger.claims import Removed, refuse_removed
 from registry.lists import chunks
 from registry.records import Finding
-from registry.schema import BlobRow, VersionRow
+from registry.schema import BlobRow, ParentRow, VersionRow
 from registry.storage import Storage
 
 MOST_FILES = 1000
 """Unreferenced files that are listed; all are counted."""
 
 
-def look(storage: Storage, after: str) -> Batch:
+def look_at_weights(storage: Storage, after: str) -> Batch:
     """The next blob."""
     batch = Batch(after)
     with storage.database.read() as connection:
@@ -77,14 +84,14 @@ def bytes_of_row(storage: Storage, row: Row[Any] | None, digest: str) -> str:
     if row.collected is not None:
         raise Removed(f"{digest[:12]}…", row.collected)
     try:
-        return _read(storage, digest, row.size)
+        return _hashed(storage, digest, row.size)
     except Refusal:
         with storage.database.read() as connection:
             refuse_removed(connection, [digest])  # meanwhile
         raise
 
 
-def _read(storage: Storage, digest: str, size: int) -> str:
+def _hashed(storage: Storage, digest: str, size: int) -> str:
     length = storage.blobs.store.size(digest)
     if length is None:
         raise missing(digest)
@@ -104,3 +111,103 @@ def _affected(connection: Connection, digest: str, kind: Literal["wrong", "not c
     versions = connection.execute(select(VersionRow.id).where(has_it).order_by(VersionRow.number).limit(MOST_VERSIONS))
     count = connection.execute(select(func.count()).select_from(VersionRow).where(has_it)).scalar_one()
     return finding("weights", digest, detail, versions.scalars().all(), count, kind)
+
+
+def look_at_averages(storage: Storage, after: str) -> Batch:
+    """The next average."""
+    batch = Batch(after)
+    with storage.database.read() as connection:
+        query = select(VersionRow).where(VersionRow.rule == "combine")
+        rows = rows_after(connection, query, VersionRow.number, after, limit=1)
+    for row in rows:
+        batch.last, batch.looked = str(row.number), 1
+        found = checks([("average", partial(recomputed, storage, row))])
+        batch.findings += findings("averages", row.id, found, [row.id])
+        batch.bytes = 0 if batch.findings else _bytes_read(storage, row)
+    return batch
+
+
+def recomputed(storage: Storage, row: Row[Any]) -> str:
+    """Compute a combined version again.
+
+    Raises:
+        Refusal: when other bytes come out, or a parent's are missing or damaged.
+        Removed: when gc took weights of a parent.
+        NotCheckable: when the record, or its method of combining, is of software of another release.
+        Unreachable: when the store does not answer.
+    """
+    try:
+        version = Version.from_json(row.record)
+    except Refusal as refusal:
+        raise NotCheckable(f"the record cannot be read: {refusal}") from refusal
+    question = Combination.of(version)
+    if question.method not in METHODS:
+        raise NotCheckable(f"this release does not know the method {question.method!r}")
+    inputs = _gathered(storage, question)
+    try:
+        check_average(storage.blobs, version, inputs)
+    except Lost:
+        _collected(storage, inputs)  # meanwhile
+        raise
+    except Refusal as refusal:
+        if lost := _damaged(storage, inputs):
+            raise Refusal(f"it cannot be computed again: weights {lost[:12]}… are missing or damaged") from refusal
+        raise
+    return f"computed again from {len(version.parents)} parents, equal to the bit"
+
+
+def check_average(blobs: Blobs, version: Version, inputs: CombineInputs) -> None:
+    """Compute the parts of a combined version again.
+
+    Raises:
+        Refusal: when other bytes come out.
+        Lost: when a parent's are missing or damaged.
+    """
+    for part in inputs.parts:
+        promised, found = getattr(version, part), inputs.write(blobs, part, Discard())
+        if found != promised:
+            raise Refusal(f"the {part} that was computed again hashes to {found[:12]}…, not to {promised[:12]}…")
+
+
+class Discard(io.BytesIO):
+    """A file that keeps nothing."""
+
+    def write(self, data: object) -> int:
+        """Throw the bytes away."""
+        return memoryview(data).nbytes  # type: ignore[arg-type]
+
+
+def _gathered(storage: Storage, question: Combination) -> CombineInputs:
+    with storage.database.read() as connection:
+        inputs = gather(connection, question, past=True)
+    _collected(storage, inputs)
+    return inputs
+
+
+def _digests(inputs: CombineInputs) -> list[str]:
+    return sorted({digest for part in inputs.parts for digest, _ in inputs.shares(part)})
+
+
+def _collected(storage: Storage, inputs: CombineInputs) -> None:
+    with storage.database.read() as connection:
+        refuse_removed(connection, _digests(inputs), "of a parent")
+
+
+def _damaged(storage: Storage, inputs: CombineInputs) -> str | None:
+    """The first of a combination's weights that is not what it should be."""
+    for digest in _digests(inputs):
+        try:
+            if storage.blobs.hash(digest) != digest:
+                return digest
+        except Refusal:
+            return digest
+    return None
+
+
+def _bytes_read(storage: Storage, row: Row[Any]) -> int:
+    """How many bytes it took: those of one parent for each."""
+    with storage.database.read() as connection:
+        digests = [digest for digest in (row.featurizer, row.head) if digest is not None]
+        sizes = connection.execute(select(BlobRow.size).where(BlobRow.digest.in_(digests))).scalars()
+        parents = connection.execute(select(ParentRow.child).where(ParentRow.child == row.id)).all()
+        return sum(sizes) * len(parents)

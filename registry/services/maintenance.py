@@ -36,7 +36,7 @@ class Maintenance(Service):
         Args:
             place: where the last page says that the next one begins; None begins.
         """
-        from registry.audit.pages import page
+        from registry.audit.stages import page
 
         return page(self._storage, place)
 

@@ -115,9 +115,9 @@ class Versions(Service):
     @method("reader", slow=True)
     def verify(self, revision: str) -> Verification:
         """Check a version: bytes, id, signature; a combination is recomputed from its parents, bit for bit."""
-        from registry.audit import verify
+        from registry.audit import versions
 
-        return verify.verify(self._storage, revision)
+        return versions.verify(self._storage, revision)
 
     @method("reader")
     def ancestry(self, revisions: Sequence[str], depth: int = 10_000) -> list[str]:

@@ -11,7 +11,7 @@ HERE, THERE = "1" * 64, "2" * 64
 
 
 def stored(correct: int, of: int = 10, domain: str = "photo", fingerprint: str = HERE) -> StoredEvaluation:
-    cell = assignment.CountedCell(domain=domain, split="test")
+    cell = assignment.Cell(domain=domain, split="test")
     confusion = ((correct, of - correct), (0, 0))
     return StoredEvaluation(
         task="0" * 64,

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from ratatouille.errors import Refusal
-from registry.audit.averages import check_average
+from registry.audit.weights import check_average
 from registry.blobs.carrying import carry
 from registry.blobs.receiving import Receiving
 from registry.contributions.examine import Wanted

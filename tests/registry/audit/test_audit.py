@@ -16,8 +16,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, Signer, _message
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.record import sha256
-from registry.audit.pages import page
-from registry.audit.stages import STAGES
+from registry.audit.stages import STAGES, page
 from registry.callers.walk import Audit, audit
 from registry.records import AuditPlace, Finding, Result
 from registry.services.local import LocalRegistry

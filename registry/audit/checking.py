@@ -1,4 +1,4 @@
-"""Shared parts of an audit's stages: the result of one step, a batch, and rows in the order of their key."""
+"""Shared parts of an audit's stages: checks and findings, a batch, and rows in the order of their key."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from ratatouille.weights.canonical import size
 from ratatouille.weights.combine import Term, combine_files, sole
 from ratatouille.weights.methods import MEAN, Parameters
 from registry.blobs.access import Blobs
-from registry.blobs.receiving import Receiving
+from registry.blobs.inbox import IncomingFile
 from registry.blobs.store import missing
 from registry.cancellation import cancellable
 from registry.contributions.ledger import check_parents, enter_blob, enter_version
@@ -141,7 +141,7 @@ class CombineOutput:
 
     part: Part
     size: int
-    receiving: Receiving | None
+    receiving: IncomingFile | None
     """Its file; none when it is one of the inputs itself."""
 
 

@@ -15,11 +15,10 @@ from pathlib import Path
 from ratatouille.errors import Refusal
 from ratatouille.weights.canonical import Contents
 from registry.blobs.cache import Cache
-from registry.blobs.checked import Checked
+from registry.blobs.disk import HashedFiles
 from registry.blobs.folder import FolderStore
-from registry.blobs.inbox import Inbox
+from registry.blobs.inbox import Inbox, IncomingFile
 from registry.blobs.opening import open_store
-from registry.blobs.receiving import Receiving
 from registry.blobs.store import BLOCK, BlobStore, Block, Lost, damaged, missing
 from registry.blobs.windows import windows
 
@@ -42,13 +41,13 @@ class Blobs:
         self.inbox = Inbox(folder / "receiving")
         self.store: BlobStore = open_store(url) if url else FolderStore(folder / "blobs")
         self._cache = None if isinstance(self.store, FolderStore) else Cache(folder / "cache", cache_bytes)
-        self._checked = Checked()
+        self._hashed = HashedFiles()
 
     def holds(self, digest: str, size: int) -> bool:
         """Whether the store has a blob of this length."""
         return self.store.size(digest) == size
 
-    def place(self, receiving: Receiving, digest: str) -> None:
+    def place(self, receiving: IncomingFile, digest: str) -> None:
         """Store a file whose bytes were checked: when this returns they survive a power cut.
 
         It may take long: no lock on the database is held meanwhile.
@@ -60,7 +59,7 @@ class Blobs:
         receiving.discard()
         path = self.store.path(digest)
         if path is not None:
-            self._checked.trust(path, digest)
+            self._hashed.trust(path, digest)
 
     def local(self, digest: str, progress: Callable[[int, int], None] | None = None) -> Path:
         """A file with the right bytes on this machine, read-only.
@@ -125,7 +124,7 @@ class Blobs:
         path = self.store.path(digest)
         assert path is not None, "a store without paths has a cache"
         try:
-            found = self._checked.found(path, digest)
+            found = self._hashed.found(path, digest)
         except FileNotFoundError:
             raise missing(digest) from None
         if found != digest:

@@ -16,9 +16,8 @@ from pathlib import Path
 
 from ratatouille.errors import Refusal
 from ratatouille.folders import make_private
-from registry.blobs.checked import Checked
-from registry.blobs.inbox import Inbox
-from registry.blobs.receiving import Receiving
+from registry.blobs.disk import HashedFiles
+from registry.blobs.inbox import Inbox, IncomingFile
 from registry.blobs.store import Block, shelf
 
 RECENT_SECONDS = 600.0
@@ -44,13 +43,13 @@ class Cache:
         except OSError as error:
             raise Refusal(f"the cache folder {folder} cannot be used: {error.strerror}") from error
         self._largest = largest_bytes
-        self._checked = Checked()
+        self._hashed = HashedFiles()
 
     def get(self, digest: str) -> Path | None:
         """The file, if it is here and good."""
         path = self._folder / shelf(digest)
         try:
-            if self._checked.found(path, digest) != digest:
+            if self._hashed.found(path, digest) != digest:
                 path.unlink(missing_ok=True)
                 return None
             os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
@@ -87,7 +86,7 @@ class Cache:
             progress(size, size)
         return found
 
-    def keep(self, receiving: Receiving, digest: str, used: bool = True) -> Path:
+    def keep(self, receiving: IncomingFile, digest: str, used: bool = True) -> Path:
         """Make a complete file usable, and make room for it; one that nobody used yet may leave at once."""
         path = self._folder / shelf(digest)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -95,7 +94,7 @@ class Cache:
         path.chmod(0o400)
         if not used:
             os.utime(path, ns=(time.time_ns() - int(RECENT_SECONDS * 10**9), path.stat().st_mtime_ns))
-        self._checked.trust(path, digest)
+        self._hashed.trust(path, digest)
         self.trim()
         return path
 

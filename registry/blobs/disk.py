@@ -1,13 +1,19 @@
-"""Disk operations: hash a file, make it survive a power cut, and say in a sentence that a disk is full."""
+"""Files on the disk: hashed once, synced, written in whole, opened to be sent.
+
+A full disk is said in a sentence. `HashedFiles` trusts a file that a process has hashed while it is the same.
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from ratatouille.errors import Unreachable
+from ratatouille.errors import Refusal, Unreachable
 
 
 def hash_file(path: Path) -> str:
@@ -44,3 +50,54 @@ def full(error: OSError) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Unreachable("the disk is full; make room and try again")
     return error
+
+
+Mark = tuple[int, int, int]
+"""Inode, length, and when the bytes were last written."""
+
+
+class HashedFiles:
+    """Remembers files whose bytes were seen to hash to their digest."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, Mark] = {}
+
+    def trust(self, path: Path, digest: str) -> None:
+        """Remember a file that somebody has hashed on its way here, if it is still there."""
+        with suppress(FileNotFoundError):
+            self._marks[digest] = _mark(path)
+
+    def found(self, path: Path, digest: str) -> str:
+        """What the file's bytes hash to, by memory if it did not change since they hashed to `digest`.
+
+        Raises:
+            FileNotFoundError: when it is not there.
+        """
+        before = _mark(path)
+        if self._marks.get(digest) == before:
+            return digest
+        found = hash_file(path)
+        if found == digest:
+            self._marks[digest] = before
+        return found
+
+
+def _mark(path: Path) -> Mark:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def open_to_send(digest: str, files: Mapping[str, Path], offset: int) -> BinaryIO:
+    """Open one of the files that were given.
+
+    Raises:
+        Refusal: when it was not given, or cannot be read.
+    """
+    if digest not in files:
+        raise Refusal(f"the receipt names weights {digest[:12]}…, but no file with them was given")
+    try:
+        file = files[digest].open("rb")
+    except OSError as error:
+        raise Refusal(f"{files[digest]} cannot be read: {error.strerror}") from error
+    file.seek(offset)
+    return file

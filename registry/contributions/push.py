@@ -17,7 +17,7 @@ from ratatouille.exchange.signing import Sealed
 from ratatouille.weights.canonical import Array, open_part
 from ratatouille.weights.intake import Intake
 from registry.blobs.access import Blobs
-from registry.blobs.receiving import Receiving
+from registry.blobs.inbox import IncomingFile
 from registry.blobs.store import Block, Lost
 from registry.contributions.examine import Examined, Wanted
 from registry.contributions.ledger import admit, enter_blob, keep_duplicate, keep_rejected
@@ -41,7 +41,7 @@ class Push:
         self._stack = ExitStack()
         self._open = True
         """Whether it was neither admitted nor rejected."""
-        self.receiving: dict[str, Receiving] = {}
+        self.receiving: dict[str, IncomingFile] = {}
         """The files that must come, by digest; each knows how much of it is here."""
         self.wanted = {one.digest: one for one in examined.wanted}
 

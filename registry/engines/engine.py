@@ -1,15 +1,20 @@
-"""The interface of a database engine, as `registry.database` needs it."""
+"""The interface of a database engine, as `registry.database` needs it, and what is common to all engines.
+
+Values are checked before any database sees them, so that the same are refused on every kind of it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ratatouille.errors import RatatouilleError
+from ratatouille.errors import RatatouilleError, Refusal
+from registry.texts import storable
 
 BUSY_SECONDS = 60.0
 """How long a writer waits for the lock."""
@@ -63,3 +68,23 @@ def close_all(engine: Engine) -> None:
 def first_line(error: DBAPIError) -> str:
     """What the database said, without its hints."""
     return str(error.orig).strip().partition("\n")[0]
+
+
+LARGEST_INTEGER = 2**63 - 1
+
+
+def refuse_unstorable(engine: Engine) -> None:
+    """From now on, a value that some database does not keep is refused before any database sees it."""
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _look(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        for row in parameters if many else (parameters,):
+            _check(row.values() if isinstance(row, dict) else row)
+
+
+def _check(values: Iterable[object]) -> None:
+    for value in values:
+        if isinstance(value, str):
+            storable(value)
+        elif isinstance(value, int) and not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
+            raise Refusal("a number has more than 64 bits, which no database keeps")

@@ -18,8 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ratatouille.errors import Misconfigured, RatatouilleError, Unreachable
 from ratatouille.processes.locks import locked
-from registry.engines.engine import BUSY_SECONDS, close_all
-from registry.engines.values import refuse_unstorable
+from registry.engines.engine import BUSY_SECONDS, close_all, refuse_unstorable
 
 LOOK_SECONDS = 0.001
 """How often a writer looks whether the lock is free."""

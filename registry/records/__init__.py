@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from registry.records.audit import AuditPage, AuditPlace, Finding, Stage
 from registry.records.comparison import (
     CellDifference,
     Difference,
@@ -34,7 +33,18 @@ from registry.records.history import (
     Verification,
     worst,
 )
-from registry.records.keeping import Collected, Naming, Retraction, Thrown, Touched, Usage
+from registry.records.maintenance import (
+    AuditPage,
+    AuditPlace,
+    Collected,
+    Finding,
+    Naming,
+    Retraction,
+    Stage,
+    Thrown,
+    Touched,
+    Usage,
+)
 from registry.records.work import (
     ALIVE,
     BEAT_SECONDS,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Sealed
-from registry.blobs.sending import open_to_send
+from registry.blobs.disk import open_to_send
 from registry.blobs.store import BLOCK, Block, damaged, missing
 from registry.records import Result
 from registry.services.method import Service, method

@@ -22,7 +22,7 @@ from ratatouille.exchange.dialect import PROTOCOL, UPGRADE
 from ratatouille.exchange.signing import Sealed
 from ratatouille.proxies import is_loopback
 from registry.blobs.cache import Cache
-from registry.blobs.sending import open_to_send
+from registry.blobs.disk import open_to_send
 from registry.blobs.store import Block
 from registry.proto.registry_pb2 import (
     Begin,

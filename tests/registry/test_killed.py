@@ -14,7 +14,7 @@ from tests.registry.world import World
 
 CLAIMED = {"after the claims": "registry.ledger.claims:Claims.take:after"}
 PUSH = {
-    "when all bytes are here": "registry.blobs.receiving:Receiving.finish:after:2",
+    "when all bytes are here": "registry.blobs.inbox:IncomingFile.finish:after:2",
     "before the first file is stored": "registry.blobs.access:Blobs.place:before",
     "between two files": "registry.blobs.access:Blobs.place:after",
     "between files and rows": "registry.contributions.push:admit:before",

@@ -12,11 +12,9 @@ from pathlib import Path
 from ratatouille.errors import Refusal
 from registry.blobs.access import Blobs
 from registry.blobs.cache import DigestGate
-from registry.blobs.carrying import carry
 from registry.blobs.disk import hash_file
 from registry.blobs.folder import FolderStore
-from registry.blobs.inbox import Inbox
-from registry.blobs.receiving import Receiving
+from registry.blobs.inbox import Inbox, IncomingFile, carry
 from registry.exports.backup.manifest import BLOBS, INCOMING
 
 Copied = Callable[[int, int], None]
@@ -82,11 +80,11 @@ def _counting(sizes: Mapping[str, int], said: Copied) -> Generator[str, None, No
         said(done, total)
 
 
-def _put(store: FolderStore, digest: str, receiving: Receiving) -> None:
+def _put(store: FolderStore, digest: str, receiving: IncomingFile) -> None:
     store.put(receiving.path, digest)
 
 
-def _place(blobs: Blobs, digest: str, receiving: Receiving) -> None:
+def _place(blobs: Blobs, digest: str, receiving: IncomingFile) -> None:
     blobs.place(receiving, digest)
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from ratatouille.errors import Refusal
 from registry.audit.weights import check_average
-from registry.blobs.carrying import carry
-from registry.blobs.receiving import Receiving
+from registry.blobs.inbox import IncomingFile, carry
 from registry.contributions.examine import Wanted
 from registry.contributions.push import check_present, gate
 from registry.exports.bundles.plan import Plan, enter_rows
@@ -115,7 +114,7 @@ def _take(storage: Storage, parcel: Opened, plan: Plan, said: Said) -> None:
             said(done, total)
 
 
-def _place(storage: Storage, digest: str, receiving: Receiving) -> None:
+def _place(storage: Storage, digest: str, receiving: IncomingFile) -> None:
     storage.blobs.place(receiving, digest)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ratatouille.errors import Misconfigured, Unreachable
-from registry.engines.postgresql_errors import meaning
+from registry.engines.postgresql import meaning
 
 ATTEMPT = 'connection failed: connection to server at "127.0.0.1", port 5432 failed: '
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
 from contributor_client.supernode import SuperNodeSettings
+from contributor_client.trial import DeviceTrial
 from contributor_client.work_lane import WorkLane
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.membership import OfferWithdrawal, make_offer
@@ -26,7 +27,7 @@ from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.inspection import Progress
 from ratatouille.tasks.kept import forget_others, make_own
 from ratatouille.tasks.node import NodeSettings, open_holdings
-from ratatouille.training.preflight import try_out, work_of
+from ratatouille.training.preflight import Trial, work_of
 from registry.opening import open_registry
 from registry.services.registry import Registry
 
@@ -88,15 +89,15 @@ class Node:
             for data in holdings.values():
                 for note in data.notes:
                     say(f"note: {note}")
-            self._try_out(registry, holdings.values(), say, stop)
-            if stop.is_set():
-                return
             self._parking.clear()
+            trial = DeviceTrial(self.paths.folder, self._trial(registry, holdings.values()))
             settings = SuperNodeSettings(self.paths.folder, fleet, self.paths.key, self.paths.socket)
             worker, lane = Child(self._worker(holdings)), WorkLane(settings, say)
             stack.callback(lane.stop)
             stack.enter_context(worker)
-            lane.start()
+            lane.start()  # it takes seconds, as the trial does; no order comes before the node has offered its data
+            for sentence in trial.sentences(worker, stop):
+                say(sentence)
             self._stay(registry, holdings, lane, stop, say)
 
     def _forget_others(self, held: Collection[LocalData], say: Callable[[str], None]) -> None:
@@ -111,14 +112,8 @@ class Node:
         if removed:
             say(f"removed {len(removed)} files with copies of images that are not offered any more")
 
-    def _try_out(
-        self, registry: Registry, holdings: Iterable[LocalData], say: Callable[[str], None], stop: threading.Event
-    ) -> None:
-        """Do a little of the work that rounds ask for, before anybody counts on this node.
-
-        Raises:
-            Refusal: when its device cannot do it.
-        """
+    def _trial(self, registry: Registry, holdings: Iterable[LocalData]) -> Trial:
+        """A little of the work that rounds ask for, which the device does before anybody counts on this node."""
         rounds = [
             one.spec for one in registry.rounds.rounds(limit=_MOST_ROUNDS) if one.state not in ("failed", "cancelled")
         ]
@@ -127,8 +122,7 @@ class Node:
         except Refusal:  # nothing is released yet
             foundation = None
         work = work_of(holdings, rounds, foundation, registry.definitions.architecture, self.settings.trains)
-        for sentence in try_out(self.settings.device, work, stop=stop.is_set):
-            say(sentence)
+        return Trial(device=self.settings.device, work=work)
 
     def _stay(
         self,

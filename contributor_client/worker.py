@@ -17,6 +17,7 @@ from contributor_client.order_checks import Budget, Origins, accepted_order, ref
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
 from contributor_client.relay import serve
+from contributor_client.trial import try_device
 from ratatouille.errors import RatatouilleError, Refusal
 from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
 from ratatouille.exchange.order import Hint, Order
@@ -179,6 +180,7 @@ def work_forever(
     from ratatouille.training import numerics
 
     numerics.apply()
+    try_device(paths.folder)
     registry = open_registry(remote, cache=paths.weights, cache_bytes=settings.cache_megabytes * 2**20)
     worker = Worker(settings, paths, registry, offered)
     _log.info("worker ready")

@@ -161,20 +161,42 @@ def try_out(
     output, words, code = _run(command, trial.to_json(), environment, device, seconds, stop)
     if stop():
         return []
-    answer = _answered(output)
-    if answer is None:
-        last = words.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-        raise Refusal(
-            f"the process that tried device {device} ended with code {code}, perhaps for want of memory: "
-            f"{last[0][:300]}",
-            code="device-failed",
-        )
+    if (answer := answer_of(output)) is None:
+        raise ended(device, code, words.decode(errors="replace"))
+    return sentences_of(trial, answer)
+
+
+def sentences_of(trial: Trial, answer: dict[str, Any]) -> list[str]:
+    """A sentence about each kind of work that was tried.
+
+    Raises:
+        Refusal: when the device cannot do it.
+    """
     if "refused" in answer:
         raise Refusal(str(answer["refused"]), code=str(answer["code"]))
     timed = [Timed.model_validate(one) for one in answer["timed"]]
-    if not work:
+    if not trial.work:
         return [f"device {answer['device']} works; there is no released version yet to try with"]
-    return [_sentence(one, took) for one, took in zip(work, timed, strict=True)]
+    return [_sentence(one, took) for one, took in zip(trial.work, timed, strict=True)]
+
+
+def ended(device: str, code: int | None, log: str) -> Refusal:
+    """The refusal of a device whose trial ended without an answer; `log` is what its process wrote."""
+    last = log.strip().splitlines()[-1:] or ["it wrote nothing"]
+    how = "" if code is None else f" with code {code}"
+    return Refusal(
+        f"the process that tried device {device} ended{how}, perhaps because memory ran out: {last[0][:300]}",
+        code="device-failed",
+    )
+
+
+def too_slow(device: str, seconds: float) -> Refusal:
+    """The refusal of a device whose trial was broken off."""
+    return Refusal(
+        f"device {device} did not do a step of the work within {seconds:.0f} s; use another device, or join "
+        "federations with smaller networks",
+        code="device-failed",
+    )
 
 
 def _run(
@@ -213,14 +235,11 @@ def _run(
                 process.communicate()
                 if stop():
                     return b"", b"", 0
-                raise Refusal(
-                    f"device {device} did not do a step of the work within {seconds:.0f} s; use another device, or "
-                    "join federations with smaller networks",
-                    code="device-failed",
-                )
+                raise too_slow(device, seconds)
 
 
-def _answered(output: bytes) -> dict[str, Any] | None:
+def answer_of(output: bytes) -> dict[str, Any] | None:
+    """The answer in the last line of what a trial wrote; None when it wrote none."""
     try:
         answer = json.loads(output.decode().strip().splitlines()[-1])
     except (ValueError, IndexError):

@@ -1,0 +1,78 @@
+"""The trial of a node's device by its worker: the node writes the question into its folder, and the worker the answer.
+
+The worker takes the question away before it begins. So one that dies over it, and is started again, does not try again.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+from ratatouille.errors import Refusal
+from ratatouille.processes import Child
+from ratatouille.training.preflight import LONGEST_SECONDS, Trial, answer_of, ended, sentences_of, too_slow
+
+_PAUSE_SECONDS = 0.1
+
+
+class DeviceTrial:
+    """One trial of one device; its two files are in a folder that is the node's alone."""
+
+    def __init__(self, folder: Path, trial: Trial) -> None:
+        """Write the question; do this before the worker starts.
+
+        Raises:
+            Refusal: when torch is not installed here.
+        """
+        if find_spec("torch") is None:
+            raise Refusal("a node needs torch, which is not installed here; install model-ratatouille[node]")
+        self._trial = trial
+        self._answer = _answer_file(folder)
+        self._answer.unlink(missing_ok=True)
+        _question_file(folder).write_bytes(trial.to_json())
+
+    def sentences(self, worker: Child, stop: threading.Event, seconds: float = LONGEST_SECONDS) -> list[str]:
+        """Wait for the answer of a worker that was started: a sentence about each kind of work; none after `stop`.
+
+        Raises:
+            Refusal: when the device cannot do the work, the worker died over it, or it took too long.
+        """
+        device, until = self._trial.device, time.monotonic() + seconds
+        while not self._answer.exists():
+            if stop.wait(_PAUSE_SECONDS):
+                return []
+            if worker.starts > 1 or worker.given_up:
+                raise ended(device, worker.exit_code, worker.log_tail(1))
+            if time.monotonic() > until:
+                raise too_slow(device, seconds)
+        answer = answer_of(self._answer.read_bytes())
+        self._answer.unlink()
+        if answer is None:
+            raise ended(device, worker.exit_code, worker.log_tail(1))
+        return sentences_of(self._trial, answer)
+
+
+def try_device(folder: Path) -> None:
+    """In the worker: do the trial that the node has asked for, if it has; needs torch."""
+    question = _question_file(folder)
+    try:
+        trial = Trial.from_json(question.read_bytes())
+    except FileNotFoundError:
+        return
+    question.unlink()
+    from ratatouille.training.preflight_process import attempt
+
+    unfinished = folder / "tried.new"
+    unfinished.write_text(json.dumps(attempt(trial)), encoding="utf-8")
+    unfinished.replace(_answer_file(folder))
+
+
+def _question_file(folder: Path) -> Path:
+    return folder / "trial.json"
+
+
+def _answer_file(folder: Path) -> Path:
+    return folder / "tried.json"

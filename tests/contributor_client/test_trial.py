@@ -1,0 +1,53 @@
+"""The worker tries the device once, before the node offers its data, and the node hears what came of it."""
+
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from contributor_client.trial import DeviceTrial, try_device
+from ratatouille.errors import Refusal
+from ratatouille.processes import Child, Program
+from ratatouille.training.preflight import Trial
+
+
+def worker(folder: Path, program: str) -> Child:
+    return Child(Program("worker", (sys.executable, "-c", program), folder / "worker.log", restart=True))
+
+
+def test_what_the_worker_found_is_said_once(tmp_path: Path) -> None:
+    trial = DeviceTrial(tmp_path, Trial(device="cpu", work=()))
+    try_device(tmp_path)
+    (sentence,) = trial.sentences(worker(tmp_path, ""), threading.Event())
+    assert sentence.startswith("device cpu")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    trial = DeviceTrial(tmp_path, Trial(device="abacus", work=()))
+    try_device(tmp_path)
+    with pytest.raises(Refusal, match="there is no device 'abacus'"):
+        trial.sentences(worker(tmp_path, ""), threading.Event())
+
+
+def test_a_worker_that_dies_over_the_trial_ends_it_and_is_not_asked_again(tmp_path: Path) -> None:
+    trial = DeviceTrial(tmp_path, Trial(device="cpu", work=()))
+    program = (
+        f"import pathlib; pathlib.Path({str(tmp_path / 'trial.json')!r}).unlink(); print('killed'); raise SystemExit(9)"
+    )
+    with worker(tmp_path, program) as child, pytest.raises(Refusal, match=r"tried device cpu ended.*killed") as caught:
+        trial.sentences(child, threading.Event())
+    assert caught.value.code == "device-failed"
+    try_device(tmp_path)
+    assert not (tmp_path / "tried.json").exists()
+
+
+def test_a_trial_that_takes_too_long_or_is_not_wanted_any_more_is_broken_off(tmp_path: Path) -> None:
+    trial = DeviceTrial(tmp_path, Trial(device="cpu", work=()))
+    stop = threading.Event()
+    with worker(tmp_path, "import time; time.sleep(60)") as child:
+        with pytest.raises(Refusal, match="did not do a step of the work within 0 s"):
+            trial.sentences(child, stop, seconds=0.0)
+        stop.set()
+        assert trial.sentences(child, stop) == []

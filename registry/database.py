@@ -13,7 +13,19 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, Executable, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Executable,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    insert,
+    inspect,
+    text,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneFree
 
@@ -21,7 +33,7 @@ from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from ratatouille.exchange.dialect import UPGRADE
 from registry.engines import open_engine
 from registry.engines.engine import first_line
-from registry.schema import Base
+from registry.schema import Base, metadata
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
@@ -111,18 +123,21 @@ class Database:
         found = self._revision()
         if found == HEAD:
             return
-        from registry.migrations import REVISIONS, BrokenReference, upgrade  # Alembic is slow to import
-
         with self._engine.reading() as connection:
             tables = set(inspect(connection).get_table_names())
         if found is None and tables:
             some = ", ".join(sorted(tables)[:3])
             raise Refusal(f"{self.name} holds tables of something else ({some} …); name a database that is empty")
-        if found is not None and "contributions" not in tables:
+        if found is None:
+            self._engine.check_new()
+            _create(engine)
+            return
+        from registry.migrations import REVISIONS, BrokenReference, upgrade  # Alembic is slow to import
+
+        if "contributions" not in tables:
             raise Refusal(f"{self.name} is another program's database; name one that is empty")
-        if found is not None and found not in REVISIONS:
+        if found not in REVISIONS:
             raise Refusal(f"{self.name} was migrated by newer software (revision {found}); upgrade yours: {UPGRADE}")
-        self._engine.check_new()
         try:
             upgrade(engine)
         except BrokenReference as error:
@@ -134,6 +149,20 @@ class Database:
                 return None
             found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
             return None if found is None else str(found)
+
+
+def _create(engine: Engine) -> None:
+    """Make the tables of a new database at once: those that all migrations together make."""
+    version = Table(
+        "alembic_version",
+        MetaData(),
+        Column("version_num", String(32), nullable=False),
+        PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+    )
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        metadata.create_all(connection, checkfirst=False)
+        version.create(connection, checkfirst=False)
+        connection.execute(insert(version).values(version_num=HEAD))
 
 
 def upsert(

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -377,7 +378,7 @@ class AliasRow(Base):
     name: Mapped[str] = mapped_column(String(80))
     version: Mapped[str] = mapped_column(ForeignKey("versions.id"), index=True)
     before: Mapped[str | None] = mapped_column(Id)
-    undo: Mapped[bool] = mapped_column(Boolean)
+    undo: Mapped[bool] = mapped_column(Boolean, server_default=false())
     message: Mapped[str] = mapped_column(Text, default="")
     change: Mapped[int | None] = mapped_column(ForeignKey("changes.number"))
     """The signed change; None for moves by version 0.1, which nobody signed."""

@@ -12,11 +12,13 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from ratatouille.errors import Refusal, Unreachable
 from registry.database import Database
+from registry.engines import open_engine
 from registry.engines import postgresql as postgresql_engine
+from registry.migrations import upgrade
 from registry.schema import Setting, metadata
 from tests.registry.engines.conftest import Place
 
@@ -33,9 +35,40 @@ def get(connection: Connection, name: str = "counter") -> str | None:
     return connection.execute(select(Setting.value).where(Setting.name == name)).scalar()
 
 
-def test_the_migrated_schema_is_the_schema(database: Database) -> None:
-    with database.read() as connection:
+def tables_of(connection: Connection) -> dict[str, dict[str, object]]:
+    """What a database says of each of its tables, in any order."""
+    inspector = inspect(connection)
+    return {
+        table: {
+            "columns": {one["name"]: {**one, "type": repr(one["type"])} for one in inspector.get_columns(table)},
+            "key": inspector.get_pk_constraint(table),
+            "references": sorted(map(str, inspector.get_foreign_keys(table))),
+            "indexes": sorted(
+                str({**one, "dialect_options": {key: str(value) for key, value in one["dialect_options"].items()}})
+                for one in inspector.get_indexes(table)
+            ),
+            "unique": sorted(map(str, inspector.get_unique_constraints(table))),
+            "checks": sorted(map(str, inspector.get_check_constraints(table))),
+        }
+        for table in inspector.get_table_names()
+    }
+
+
+def test_a_new_database_has_the_tables_that_all_migrations_make(place: Place) -> None:
+    new = Database(*place)
+    with new.read() as connection:
+        made = tables_of(connection)
+    with new.write() as connection:
+        metadata.drop_all(connection)
+        connection.execute(text("DROP TABLE alembic_version"))
+    new.close()
+    engine = open_engine(place[1] or place[0])
+    with engine.migrating() as direct:
+        upgrade(direct)
+    with engine.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert tables_of(connection) == made
+    engine.close()
 
 
 def test_a_reader_sees_one_state_while_others_write(database: Database) -> None:

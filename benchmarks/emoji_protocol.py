@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from contributor_client.commands.foundation import enter_foundation
-from coordinator.demonstration import FOUNDATION, HELD_OUT, TARGET, TRAINING
+from coordinator.commands.demo import FOUNDATION, HELD_OUT, TARGET, TRAINING
 from coordinator.driver import RoundDriver
 from coordinator.rehearsal import Stage, rehearse
 from coordinator.settings import RoundSettings

@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.output import REFUSED, Report, told
-from coordinator.benchmark import emoji
 from coordinator.benchmark.pages import write
 from coordinator.benchmark.running import Bench, carry_out, collect, cost, prepare
 from coordinator.benchmark.suite import Planned, Suite, Wishes
+from coordinator.benchmark.suites import emoji_suite
 from coordinator.driver import RoundDriver
 from coordinator.rehearsal import rehearse_all
 from ratatouille.recipes.outcome import Outcome, score
@@ -128,7 +128,7 @@ def show_measured(report: Report, console: Console) -> None:
 def _suite(folder: Path, candidate: Candidate, recipes: tuple[str, ...], chosen: argparse.Namespace) -> Suite:
     """The rounds of one candidate; the lenient ones only where they are asked for."""
     values = {"runs": chosen.runs, "steps": chosen.steps} | asdict(candidate)
-    suite = emoji.suite(folder, Wishes(chosen.trials, recipes, values), chosen.node_modules)
+    suite = emoji_suite(folder, Wishes(chosen.trials, recipes, values), chosen.node_modules)
     wanted = ("strict", "lenient") if chosen.lenient else ("strict",)
     rounds = [_called(one, candidate) for one in suite.rounds if one.setting in wanted]
     return replace(suite, rounds=tuple(rounds))

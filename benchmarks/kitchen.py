@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coordinator.demonstration import TARGET, TRAINING
+from coordinator.commands.demo import TARGET, TRAINING
 from ratatouille.exchange.assignment import FineTune, KeepBest, Probe
 from ratatouille.recipes.protocol import EMOJI
 from ratatouille.tasks.data import LocalData, open_data

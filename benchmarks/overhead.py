@@ -24,8 +24,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from coordinator.commands.demo import NODES, ROUND, joined, node_file, write_images, write_settings
 from coordinator.commands.follow import follow
-from coordinator.demonstration import NODES, ROUND, joined, node_file, write_images, write_settings
 from coordinator.driver import RoundDriver
 from coordinator.rehearsal import Stage, rehearse
 from coordinator.requests import request
@@ -106,7 +106,7 @@ def _rehearsed(folder: Path, data: dict[str, Path], settings: RoundSettings) -> 
 def _copy_foundation(old: Registry, new: Registry) -> None:
     """Enter the same weights again: versions differ in their receipts, questions do not."""
     from contributor_client.commands.foundation import enter_foundation
-    from coordinator.demonstration import FOUNDATION
+    from coordinator.commands.demo import FOUNDATION
     from ratatouille.exchange.signing import Signer
     from registry.callers.maintain import Maintainer
 

@@ -11,7 +11,7 @@ import logging
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from coordinator.logs import keep_log
+from coordinator.environment import keep_log
 from ratatouille.errors import Refusal
 
 _log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ def main(grid: Grid, context: Context) -> None:
     keep_log(round)
     try:
         # Imported here, so that a failure to import is in the log too.
-        from coordinator.identity import signer_of_this_process
+        from coordinator.environment import signer_of_this_process
         from coordinator.rounds import run_round
 
         run_round(grid, round, registry, signer_of_this_process())

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Executor, Future
 
 from coordinator.combiner import Combiner
-from coordinator.disk import removed
+from coordinator.estimate import removed
 from coordinator.matching import can_do
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Close

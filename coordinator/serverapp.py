@@ -19,7 +19,7 @@ from flwr.supercore.logger import mirror_output_to_queue, restore_output
 from flwr.supercore.protobuf.client import ProtobufClientInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
 
-from coordinator.replies import ReplyPuller
+from coordinator.dispatch import ReplyPuller
 from ratatouille.exchange.bundle import SigningInterceptor, bundle_hash, refuse_foreign_bundle
 from ratatouille.processes.secret import Secret
 from ratatouille.record import sha256

@@ -12,9 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from coordinator.inputs import Training, evaluation_shares, given_starts, target_shares, training_shares
 from coordinator.matching import speaks_our_dialect
-from coordinator.shares import Training, evaluation_shares, target_shares, training_shares
-from coordinator.starts import given_starts
 from ratatouille.errors import Refusal
 from ratatouille.exchange.dialect import METHOD_REVISION
 from ratatouille.exchange.membership import Offer

@@ -13,8 +13,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator import identity, logs
 from coordinator.control import Control
+from coordinator.environment import KEY, LOGS, key_file
 from ratatouille.errors import Unreachable
 from ratatouille.processes import (
     Child,
@@ -160,5 +160,5 @@ def _environment(settings: SuperLinkSettings) -> dict[str, str]:
         FLWR_HOME=str(home),
         FLWR_TELEMETRY_ENABLED="0",
         FLWR_DISABLE_UPDATE_CHECK="1",
-        **{logs.FOLDER: str(settings.logs), identity.VARIABLE: str(identity.key_file(settings.folder))},
+        **{LOGS: str(settings.logs), KEY: str(key_file(settings.folder))},
     )

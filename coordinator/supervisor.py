@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator.identity import key_file
+from coordinator.environment import key_file
 from coordinator.scheduler import RoundScheduler
 from coordinator.superlink import SuperLink, SuperLinkSettings
 from ratatouille.errors import RatatouilleError, Refusal, Unreachable

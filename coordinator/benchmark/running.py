@@ -1,4 +1,8 @@
-"""Carrying out a benchmark: forecast, rehearse every round, and collect what is complete. Called again, it goes on."""
+"""Running a benchmark: forecast, rehearse every round, and collect what is complete. Called again, it goes on.
+
+A benchmark of one's own may start from versions of another registry. They are checked there, and entered in the
+benchmark's own registry as imports whose parent is the benchmark's foundation. So buffers are compared when they come.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,25 @@ from typing import Any
 
 import tomli_w
 
-from coordinator.benchmark.starts import bring
 from coordinator.benchmark.suite import Planned, Suite
 from coordinator.driver import RoundDriver
+from coordinator.foundation import ALIAS
+from coordinator.inputs import ancestors, given_starts
 from coordinator.rehearsal import Stage, lay_out, offer_all, rehearse_all, seconds_per_step
-from coordinator.settings import resolve
+from coordinator.settings import RoundSettings, banned_domains, resolve
 from ratatouille.analysis.benchmark import Cell, Summary, summarise
 from ratatouille.analysis.report import report
-from ratatouille.exchange.assignment import FineTune
+from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import FineTune, Import
 from ratatouille.exchange.order import Order
+from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.signing import Signer
+from ratatouille.exchange.version import Version
 from ratatouille.recipes.plan import forecast
+from ratatouille.recipes.round import Given
 from ratatouille.record import Record
 from ratatouille.tasks.stored import write_whole
+from registry.callers.maintain import Maintainer
 from registry.opening import open_registry
 from registry.records import Result
 from registry.services.registry import Registry
@@ -78,7 +89,7 @@ def prepare(suite: Suite, folder: Path, source: Registry | None = None) -> Bench
     lay_out(bench.stage, suite.tasks, suite.foundation, suite.image_size, suite.architecture)
     if suite.starts:
         assert source is not None
-        starts = bring(suite.starts, source, suite.rounds[0].settings, bench.stage)
+        starts = bring_starts(suite.starts, source, suite.rounds[0].settings, bench.stage)
         bench = Bench(replace(suite, rounds=tuple(_from(planned, starts) for planned in suite.rounds)), folder)
     _write_files(bench)
     return bench
@@ -165,3 +176,53 @@ def _driver(planned: Planned, registry: Registry) -> RoundDriver:
     driver = RoundDriver(resolve(planned.settings, registry), registry, time.time())
     driver.gather()
     return driver
+
+
+def bring_starts(revisions: Sequence[str], source: Registry, settings: RoundSettings, stage: Stage) -> tuple[str, ...]:
+    """Enter versions of another registry in the stage's own; returns what rounds call them there.
+
+    Args:
+        revisions: as the source knows them.
+        source: the registry that has them.
+        settings: target and held-out domains, for what a start may have seen.
+        stage: where the foundation and the target's definition are.
+
+    Raises:
+        Refusal: for a version that is not fit to be a start.
+    """
+    here = open_registry(stage.url)
+    foundation = here.versions.show(ALIAS).entry.version
+    target = here.definitions.task(settings.target)
+    aliases = []
+    for revision in revisions:
+        origin = _origin(revision, source, foundation)
+        for given in given_starts([revision], source, origin, target, banned_domains(settings)):
+            aliases.append(_enter_start(given, source, here, foundation, Signer.open(stage.folder / "starts" / "key")))
+    here.close()
+    return tuple(dict.fromkeys(aliases))
+
+
+def _origin(revision: str, source: Registry, foundation: Version) -> Version:
+    """The ancestor of a start that has the foundation's weights."""
+    for entry in ancestors(source, revision).values():
+        if entry.version.featurizer == foundation.featurizer and entry.id != source.versions.resolve(revision):
+            return entry.version
+    raise Refusal(
+        f"start '{revision}' does not come from the weights that this benchmark starts from; name the start's own "
+        "foundation with --foundation, or leave it out of `starts`"
+    )
+
+
+def _enter_start(given: Given, source: Registry, here: Registry, foundation: Version, signer: Signer) -> str:
+    digest = given.start.featurizer
+    question = Import(
+        architecture=foundation.architecture,
+        featurizer=digest,
+        source=f"version {given.start.version} of another registry, {given.name} there",
+    )
+    receipt = Receipt(assignment=question, parents=(foundation.id,), node=signer.node, featurizer=digest)
+    result = here.weights.push(signer.seal(receipt), {digest: source.weights.fetch(digest)})
+    assert result.version is not None
+    alias = f"start-{given.name}"[:80]
+    Maintainer(here, signer).release(result.version, alias, question.source)
+    return alias

@@ -81,22 +81,22 @@ def benchmark(
     place = (folder or Path(f"benchmark-{Path(what).stem}")).resolve()
     wishes = Wishes(trials, chosen, protocol)
     if what == "emoji":
-        from coordinator.benchmark import emoji
+        from coordinator.benchmark.suites import emoji_suite
 
-        suite = emoji.suite(place, wishes, node_modules)
+        suite = emoji_suite(place, wishes, node_modules)
     elif what.endswith(".toml"):
-        from coordinator.benchmark import own
+        from coordinator.benchmark.suites import own_suite
 
         if not node or not task:
             raise Refusal(f"whose data? `ratatouille benchmark {what} --node node.toml --task task.toml`, repeated")
-        suite = own.suite(Path(what), [file.resolve() for file in node], task, foundation, architecture, wishes)
+        suite = own_suite(Path(what), [file.resolve() for file in node], task, foundation, architecture, wishes)
     elif what == "domainbed":
-        from coordinator.benchmark import domainbed
+        from coordinator.benchmark.suites import domainbed_suite
 
         if data_dir is None:
             raise Refusal("where are the data sets? `ratatouille benchmark domainbed --data-dir FOLDER`")
         chosen_targets = [name.strip() for name in (targets or "").split(",") if name.strip()]
-        suite = domainbed.suite(place, data_dir, chosen_targets, foundation, architecture, wishes)
+        suite = domainbed_suite(place, data_dir, chosen_targets, foundation, architecture, wishes)
     else:
         raise Refusal(f"there is no benchmark '{what}'; name `emoji`, `domainbed`, or a round.toml of your own")
     bench = prepare(suite, place, registry_in_force(remote) if suite.starts else None)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from coordinator.benchmark.running import Cost
+from coordinator.commands.checked import CheckedRound, CheckedTask
 from coordinator.commands.checked_node import CheckedNode
-from coordinator.commands.checked_round import CheckedRound
-from coordinator.commands.checked_task import CheckedTask
 from coordinator.progress import RoundProgress
 from ratatouille.analysis.benchmark import Summary
 from ratatouille.analysis.report import Report

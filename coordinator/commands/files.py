@@ -64,7 +64,7 @@ def check(
     found: Checked
     # each branch imports what it needs: checking a task needs no image library
     if kind == "task":
-        from coordinator.commands.checked_task import checked_task
+        from coordinator.commands.checked import checked_task
 
         found = checked_task(file, remote)
     elif kind == "node":
@@ -72,7 +72,7 @@ def check(
 
         found = checked_node(file, remote, task_file or [], quiet=as_json)
     else:
-        from coordinator.commands.checked_round import checked_round
+        from coordinator.commands.checked import checked_round
 
         found = checked_round(file, remote)
     if as_json:

@@ -10,8 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from coordinator.driver import RoundDriver
-from coordinator.progress import RoundProgress, round_progress
-from coordinator.waiting import PATIENCE_SECONDS, waits_for
+from coordinator.progress import PATIENCE_SECONDS, RoundProgress, round_progress, waits_for
 from ratatouille.cli.output import console, print_line, safe
 from ratatouille.errors import Unreachable
 from registry.lists import every

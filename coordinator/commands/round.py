@@ -138,8 +138,7 @@ def list_(
 
 def status(round: RoundId, remote: Remote = None, as_json: AsJson = False) -> None:
     """Show where a round stands."""
-    from coordinator.progress import round_progress
-    from coordinator.waiting import waits_for
+    from coordinator.progress import round_progress, waits_for
 
     registry = registry_in_force(remote)
     record = registry.rounds.round(round)
@@ -198,7 +197,7 @@ def report_(
     record = registry.rounds.round(round)
     found = result(registry, record)
     if output is not None:
-        from coordinator.commands.keep import keep
+        from coordinator.commands.running import keep
 
         keep(output, found, record)
     _show(found, as_json)

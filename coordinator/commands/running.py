@@ -1,10 +1,11 @@
-"""Running a round from a round.toml for a command: over Flower or rehearsed, shown while it runs."""
+"""Running a round from a round.toml for a command: over Flower or rehearsed, shown while it runs, its result kept."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -19,8 +20,13 @@ from ratatouille.folders import make_private
 from ratatouille.home import remote_in_force
 from ratatouille.recipes.round import Round
 from ratatouille.record import first_problem
+from ratatouille.tasks.stored import write_whole
 from registry.records import RoundRecord
 from registry.services.registry import Registry
+
+if TYPE_CHECKING:
+    from ratatouille.analysis.figures import Pixels
+    from ratatouille.analysis.report import Report
 
 RoundFile = Annotated[Path, typer.Argument(help="The round's settings.", metavar="ROUND.TOML")]
 Runs = Annotated[int | None, typer.Option(min=1, help="Runs of each recipe instead of the protocol's.")]
@@ -107,3 +113,18 @@ def _rehearse(
             console.print(line)
 
     return rehearse(settings, stage, workers, fresh=fresh, on_progress=show_progress).id
+
+
+def keep(
+    folder: Path, found: Report, record: RoundRecord, examples: Mapping[str, Sequence[Pixels]] | None = None
+) -> None:
+    """Write report.json, round.json (everything that determined the result) and figure.png."""
+    from ratatouille.analysis.figures import draw_round
+
+    write_whole(folder / "report.json", [_text(found.model_dump(mode="json"))])
+    write_whole(folder / "round.json", [_text(json.loads(record.spec))])
+    draw_round(found, examples or {}, folder / "figure.png")
+
+
+def _text(value: object) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from coordinator.demonstration import FOUNDATION, NODES, ROUND, TARGET, node_file, write_images
+from coordinator.commands.demo import FOUNDATION, NODES, ROUND, TARGET, node_file, write_images
 from coordinator.rehearsal import Stage, lay_out, rehearse
 from coordinator.settings import RoundSettings
 from ratatouille.exchange.signing import Signer

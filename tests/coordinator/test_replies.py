@@ -14,8 +14,7 @@ from flwr.serverapp import Grid
 from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects
 from flwr.supercore.inflatable.inflatable_utils import ObjectPullError, ObjectUnavailableError
 
-from coordinator.dispatch import Dispatch, Reply
-from coordinator.replies import NO_REPLY, ReplyPuller
+from coordinator.dispatch import NO_REPLY, Dispatch, Reply, ReplyPuller
 from ratatouille.exchange.bundle import pack
 
 

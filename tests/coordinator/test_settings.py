@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from coordinator.inputs import evaluation_shares, target_shares
 from coordinator.settings import RoundSettings, resolve
-from coordinator.shares import evaluation_shares, target_shares
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Offer
 from ratatouille.recipes.round import Round

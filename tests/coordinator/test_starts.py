@@ -11,11 +11,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from contributor_client.commands.foundation import enter_foundation
-from coordinator import starts
+from coordinator import inputs
 from coordinator.driver import RoundDriver
+from coordinator.inputs import ancestors
 from coordinator.rehearsal import Stage, offer_all, rehearse
 from coordinator.settings import RoundSettings, read_round_settings, resolve
-from coordinator.starts import ancestors
 from ratatouille.analysis.report import report
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import OfferWithdrawal
@@ -102,7 +102,7 @@ def test_all_ancestors_are_found_however_few_one_answer_has(kitchen: Kitchen, mo
     assert final is not None
     whole = ancestors(kitchen.registry, str(final.version))
     assert {kitchen.pointed, kitchen.round_, kitchen.first.foundation.version} < whole.keys()
-    monkeypatch.setattr(starts, "_DEPTH", 1)
+    monkeypatch.setattr(inputs, "_DEPTH", 1)
     assert ancestors(kitchen.registry, str(final.version)) == whole
 
 

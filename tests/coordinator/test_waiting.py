@@ -1,7 +1,7 @@
 """What a round that nobody works on says of itself."""
 
 from coordinator.commands.follow import Silence
-from coordinator.waiting import PATIENCE_SECONDS, waits_for
+from coordinator.progress import PATIENCE_SECONDS, waits_for
 from ratatouille.exchange.membership import Offer
 from tests.coordinator.test_matching import evaluate, name, offer, probe
 from tests.memory import registry_of

@@ -19,7 +19,7 @@ import pytest
 
 from contributor_client.supernode import SuperNode, SuperNodeSettings
 from coordinator.control import Control
-from coordinator.logs import round_log
+from coordinator.environment import round_log
 from coordinator.superlink import SuperLink, SuperLinkSettings
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.bundle import archive, bundle_hash

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from coordinator import demonstration
+from coordinator.commands import demo
 from ratatouille.tasks.emoji.classes import CLASSES, emoji_tasks
 from ratatouille.tasks.emoji.sources import SOURCES
 from ratatouille.tasks.emoji.tree import code_points
@@ -122,7 +122,7 @@ def test_emoji_tasks_and_their_counts_are_those_of_the_code() -> None:
 
 
 def test_the_page_of_the_protocol_names_what_the_demo_holds_out() -> None:
-    assert f"`{demonstration.HELD_OUT}`" in text_of(ROOT / "docs" / "emoji-protocol.md")
+    assert f"`{demo.HELD_OUT}`" in text_of(ROOT / "docs" / "emoji-protocol.md")
 
 
 def test_no_page_names_a_place_of_one_machine() -> None:

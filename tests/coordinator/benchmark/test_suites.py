@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.benchmark import domainbed, emoji
 from coordinator.benchmark.suite import Wishes, rounds
+from coordinator.benchmark.suites import domainbed_suite, emoji_suite
 from ratatouille.errors import Refusal
 from ratatouille.recipes.recipe import PAPER
 from ratatouille.tasks.domainbed import data_set_named
@@ -36,7 +36,7 @@ def _laid_out(folder: Path, *names: str) -> Path:
 
 def test_domainbed_holds_every_domain_out_in_turn_with_the_other_sets_as_auxiliary_tasks(tmp_path: Path) -> None:
     data = _laid_out(tmp_path / "data", "pacs", "vlcs")
-    suite = domainbed.suite(tmp_path, data, ["vlcs"], None, None, ALL)
+    suite = domainbed_suite(tmp_path, data, ["vlcs"], None, None, ALL)
     assert [one.settings.held_out for one in suite.rounds[:4]] == [("Caltech",), ("LabelMe",), ("SUN",), ("VOC",)]
     assert len(suite.rounds) == 4 * 3
     first = suite.rounds[0].settings
@@ -56,7 +56,7 @@ def test_domainbed_holds_every_domain_out_in_turn_with_the_other_sets_as_auxilia
 
 def test_domainbed_takes_every_set_that_is_there_unless_targets_are_named(tmp_path: Path) -> None:
     data = _laid_out(tmp_path / "data", "pacs", "vlcs")
-    suite = domainbed.suite(tmp_path, data, [], None, None, Wishes(1, ("soup",), {"steps": 7}))
+    suite = domainbed_suite(tmp_path, data, [], None, None, Wishes(1, ("soup",), {"steps": 7}))
     assert [one.settings.target for one in suite.rounds] == ["pacs"] * 4 + ["vlcs"] * 4
     assert {one.settings.protocol["steps"] for one in suite.rounds} == {7}
 
@@ -64,11 +64,11 @@ def test_domainbed_takes_every_set_that_is_there_unless_targets_are_named(tmp_pa
 def test_a_target_that_is_not_there_is_refused_with_the_folder_and_where_people_get_it(tmp_path: Path) -> None:
     data = _laid_out(tmp_path / "data", "pacs")
     with pytest.raises(Refusal, match=r"VLCS was expected in .*VLCS.* get it from https"):
-        domainbed.suite(tmp_path, data, ["vlcs"], None, None, ALL)
+        domainbed_suite(tmp_path, data, ["vlcs"], None, None, ALL)
     with pytest.raises(Refusal, match="holds none of the data sets' folders"):
-        domainbed.suite(tmp_path, tmp_path / "nothing", [], None, None, ALL)
+        domainbed_suite(tmp_path, tmp_path / "nothing", [], None, None, ALL)
 
 
 def test_emoji_needs_the_packages_of_npm_when_a_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="run `npm install emoji-datasource-google @lobehub/fluent-emoji-3d`"):
-        emoji.suite(tmp_path, ALL, tmp_path / "node_modules")
+        emoji_suite(tmp_path, ALL, tmp_path / "node_modules")

@@ -8,7 +8,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from coordinator.dispatch import POLL_SECONDS, Dispatch
-from coordinator.logs import keep_log
+from coordinator.environment import keep_log
 
 app = ServerApp()
 

@@ -29,8 +29,8 @@ from ratatouille.analysis import drawings, figures
 from ratatouille.analysis.benchmark import Line, Summary, paired_differences
 from ratatouille.analysis.intervals import Interval, trial_interval
 from ratatouille.analysis.selection import Choice, Network, Selection, finished, table
+from ratatouille.folders import write_whole
 from ratatouille.recipes.recipe import RECIPES
-from ratatouille.tasks.stored import write_whole
 
 VALIDATION, HELD_OUT = 3 * 78, 3 * 370
 """Images of the three domains of trial 0; domains are equally large, so a mean over them is a share of all images."""

@@ -43,10 +43,10 @@ from benchmarks.output import REFUSED, told
 from ratatouille.exchange.assignment import Augmentation, Keep, KeepBest, KeepMean, KeepValley
 from ratatouille.training import numerics
 from ratatouille.training.augment import Transform
+from ratatouille.training.batches import Sampler, stream
 from ratatouille.training.fine_tune import FineTuning, training_examples
 from ratatouille.training.network import build
-from ratatouille.training.records import Records
-from ratatouille.training.sampler import Sampler, stream
+from ratatouille.training.run_files import Records
 
 SMALLEST_RATIO = 0.98
 """Of the bare loop's images per second."""

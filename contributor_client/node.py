@@ -24,7 +24,7 @@ from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.processes import Child, Program, environment_with_scripts, module
 from ratatouille.processes.locks import locked
 from ratatouille.tasks.data import LocalData
-from ratatouille.tasks.inspection import Progress
+from ratatouille.tasks.images import Progress
 from ratatouille.tasks.kept import forget_others, make_own
 from ratatouille.tasks.node import NodeSettings, open_holdings
 from ratatouille.training.preflight import Trial, work_of

@@ -25,9 +25,9 @@ from pydantic import Field
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Compare, Evaluate, FineTune, NodeAssignment, Probe, heads_of
 from ratatouille.exchange.order import ForeignOrder, Order, UnknownRound, unseal_order
+from ratatouille.folders import write_whole
 from ratatouille.record import Digest, Record
-from ratatouille.tasks.limits import Limits
-from ratatouille.tasks.stored import write_whole
+from ratatouille.tasks.settings import Limits
 from registry.services.registry import Registry
 
 OWED = "evaluations"

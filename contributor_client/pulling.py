@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import write_folder
 from ratatouille.record import Digest, Record
-from ratatouille.tasks.stored import write_folder
 from ratatouille.weights import canonical
 from ratatouille.weights.canonical import Array, open_part
 from ratatouille.weights.configuration import CONFIG

@@ -63,7 +63,7 @@ def try_device(folder: Path) -> None:
     except FileNotFoundError:
         return
     question.unlink()
-    from ratatouille.training.preflight_process import attempt
+    from ratatouille.training.timing import attempt
 
     unfinished = folder / "tried.new"
     unfinished.write_text(json.dumps(attempt(trial)), encoding="utf-8")

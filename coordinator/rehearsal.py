@@ -185,7 +185,7 @@ def _result(future: Future[T]) -> T:
 
 
 def _pace(order_json: bytes) -> float:
-    from ratatouille.training.pace import seconds_per_step
+    from ratatouille.training.timing import seconds_per_step
 
     assignment = Order.from_json(order_json).assignment
     worker: _Worker = _worker[0]

@@ -15,7 +15,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Offer
 from ratatouille.recipes.round import Round, Share
 from ratatouille.tasks.holding import Holding
-from ratatouille.tasks.split import Split
+from ratatouille.tasks.task import Split
 from registry.lists import every
 from registry.records import ALIVE, RoundRecord
 from registry.services.registry import Registry

@@ -21,10 +21,9 @@ from coordinator.settings import RoundSettings
 from ratatouille.exchange.assignment import Augmentation
 from ratatouille.recipes.protocol import PROTOCOLS, Protocol
 from ratatouille.record import Record
-from ratatouille.tasks.limits import Limits
 from ratatouille.tasks.node import NodeData, NodeSettings
-from ratatouille.tasks.split import SplitRule
-from ratatouille.tasks.task import Task
+from ratatouille.tasks.settings import Limits
+from ratatouille.tasks.task import SplitRule, Task
 
 PAGE = Path(__file__).parent / "files.md"
 

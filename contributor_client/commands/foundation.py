@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ratatouille.cli.options import AsJson, PublicName, Remote
-from ratatouille.cli.output import console, print_json, short
+from ratatouille.cli.output import AsJson, PublicName, Remote, console, print_json, short
 from ratatouille.home import home, public_name, remote_in_force
 
 if TYPE_CHECKING:

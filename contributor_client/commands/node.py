@@ -12,9 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson, Home, Remote
-from ratatouille.cli.output import console, print_json, print_line, print_table, say_what_happens, short
-from ratatouille.cli.progress import counting
+from ratatouille.cli.output import (
+    AsJson,
+    Home,
+    Remote,
+    console,
+    counting,
+    print_json,
+    print_line,
+    print_table,
+    say_what_happens,
+    short,
+)
 from ratatouille.errors import Refusal
 from ratatouille.folders import make_private
 from ratatouille.home import home, remote_in_force

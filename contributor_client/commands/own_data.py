@@ -16,9 +16,7 @@ import click
 import typer
 from click.core import ParameterSource
 
-from ratatouille.cli.options import AsJson, Remote
-from ratatouille.cli.output import percent, plain, print_json, print_line, print_table, short
-from ratatouille.cli.progress import counting
+from ratatouille.cli.output import AsJson, Remote, counting, percent, plain, print_json, print_line, print_table, short
 from ratatouille.errors import Refusal
 from ratatouille.exchange import assignment
 from ratatouille.folders import make_private

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ratatouille.cli.options import AsJson, Remote
-from ratatouille.cli.output import print_json, print_line, short
-from ratatouille.cli.progress import transferring
+from ratatouille.cli.output import AsJson, Remote, print_json, print_line, short, transferring
 from ratatouille.home import remote_in_force
 from registry.commands.opened import opened
 

@@ -14,7 +14,7 @@ from coordinator.benchmark.running import Bench, Cost
 from ratatouille.analysis.benchmark import DATA_SETS, Line, Summary, named, published
 from ratatouille.analysis.figures import draw_benchmark
 from ratatouille.analysis.intervals import TrialInterval
-from ratatouille.tasks.stored import write_whole
+from ratatouille.folders import write_whole
 
 
 def write(folder: Path, bench: Bench, summaries: Sequence[Summary], cost: Cost, command: str) -> list[Path]:

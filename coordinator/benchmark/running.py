@@ -28,10 +28,10 @@ from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Version
+from ratatouille.folders import write_whole
 from ratatouille.recipes.plan import forecast
 from ratatouille.recipes.round import Given
 from ratatouille.record import Record
-from ratatouille.tasks.stored import write_whole
 from registry.callers.maintain import Maintainer
 from registry.opening import open_registry
 from registry.records import Result

@@ -17,7 +17,7 @@ from typing import Any
 
 from coordinator.benchmark.suite import Planned, Suite, Wishes, rounds
 from coordinator.settings import read_round_settings
-from ratatouille.cli.progress import counting
+from ratatouille.cli.output import counting
 from ratatouille.errors import Refusal
 from ratatouille.processes.pools import process_pool
 from ratatouille.recipes.protocol import resolve_protocol
@@ -105,7 +105,7 @@ def domainbed_suite(
 
 def _there(data_dir: Path, wished: Sequence[DataSet]) -> list[DataSet]:
     """The data sets that lie in a folder; one that was wished for and is not there is refused."""
-    from ratatouille.tasks.domainbed.finding import find
+    from ratatouille.tasks.domainbed.files import find
 
     there = []
     for row in DATA_SETS.values():

@@ -16,13 +16,12 @@ from coordinator.commands.running import Fresh, Rehearse, RoundFile, Runs, Steps
 from coordinator.driver import RoundDriver
 from ratatouille.analysis.catalogue import ANALYSES, Analysis
 from ratatouille.analysis.table import Table
-from ratatouille.cli.options import AsJson, Remote
-from ratatouille.cli.output import plain, print_json, print_line, print_table
+from ratatouille.cli.output import AsJson, Remote, plain, print_json, print_line, print_table
 from ratatouille.errors import Refusal
+from ratatouille.folders import write_whole
 from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.round import Round
 from ratatouille.recipes.studies import STUDIES, study_named
-from ratatouille.tasks.stored import write_whole
 from registry.commands.opened import registry_in_force
 from registry.records import RoundRecord
 

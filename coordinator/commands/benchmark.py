@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ratatouille.cli.options import AsJson, Remote
-from ratatouille.cli.output import print_json, print_line, print_table
+from ratatouille.cli.output import AsJson, Remote, print_json, print_line, print_table
 from ratatouille.errors import Refusal
 from ratatouille.recipes.recipe import recipe_named
 from registry.commands.opened import registry_in_force
@@ -152,7 +151,7 @@ class _Shown:
     """Progress over all rounds: a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, quiet: bool) -> None:
-        from ratatouille.cli.progress import counting
+        from ratatouille.cli.output import counting
 
         self._counting = None if quiet else counting("questions answered")
         self._show: Any = None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ratatouille.cli import output
-from ratatouille.cli.progress import counting
+from ratatouille.cli.output import counting
 from ratatouille.cli.remotes import my_public_name
 from ratatouille.errors import RatatouilleError, Refusal
 from ratatouille.exchange.leaving import NEVER, Leaving, leaving
@@ -21,8 +21,7 @@ from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.holding import TRIALS, Holding
 from ratatouille.tasks.kept import make_own
 from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
-from ratatouille.tasks.split import SPLITS
-from ratatouille.tasks.task import Task, load_task
+from ratatouille.tasks.task import SPLITS, Task, load_task
 from ratatouille.training.preflight import Work, try_out, work_of
 from registry.commands.opened import opened
 

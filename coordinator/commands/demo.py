@@ -23,8 +23,7 @@ from coordinator.commands.running import keep
 from coordinator.foundation import enter_once
 from coordinator.requests import request
 from coordinator.settings import read_round_settings
-from ratatouille.cli.output import console, print_table, short
-from ratatouille.cli.progress import counting
+from ratatouille.cli.output import console, counting, print_table, short
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module, stop_all
 from registry.opening import open_registry

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson, Remote
-from ratatouille.cli.progress import counting
+from ratatouille.cli.output import AsJson, Remote, counting
 from ratatouille.home import home
 
 if TYPE_CHECKING:
@@ -42,8 +41,8 @@ def duplicates(
     A node file (.toml) is hashed here, on the machine that has its images; a file of hashes (.json) was made by --save
     on another. Hashes are not secret: a person who has a picture can test whether a hash is of it.
     """
+    from ratatouille.folders import write_whole
     from ratatouille.tasks.duplicates import HashFile, overlaps
-    from ratatouille.tasks.stored import write_whole
 
     data = [one for file in files for one in _hashes(file, task_file or [], remote, as_json)]
     if save is not None:

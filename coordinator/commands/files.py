@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal, Protocol
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson, Remote
+from ratatouille.cli.output import AsJson, Remote
 from ratatouille.cli.remotes import my_public_name
 from ratatouille.errors import Refusal
+from ratatouille.folders import write_whole
 from ratatouille.settings import read_toml
-from ratatouille.tasks.stored import write_whole
 
 Kind = Literal["task", "node", "round"]
 MARKS: dict[Kind, frozenset[str]] = {

@@ -23,8 +23,19 @@ from coordinator.driver import RoundDriver
 from coordinator.requests import request
 from coordinator.settings import RoundSettings, resolve
 from ratatouille.analysis.report import Report, report
-from ratatouille.cli.options import AsJson, AsJsonLines, Remote
-from ratatouille.cli.output import console, percent, print_json, print_json_line, print_line, print_table, short, when
+from ratatouille.cli.output import (
+    AsJson,
+    AsJsonLines,
+    Remote,
+    console,
+    percent,
+    print_json,
+    print_json_line,
+    print_line,
+    print_table,
+    short,
+    when,
+)
 from ratatouille.errors import Refusal
 from ratatouille.recipes.columns import STARTS
 from ratatouille.recipes.recipe import recipe_named

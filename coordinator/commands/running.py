@@ -16,11 +16,10 @@ from coordinator.requests import request
 from coordinator.settings import RoundSettings, read_round_settings
 from ratatouille.cli.output import console, print_line
 from ratatouille.errors import Refusal
-from ratatouille.folders import make_private
+from ratatouille.folders import make_private, write_whole
 from ratatouille.home import remote_in_force
 from ratatouille.recipes.round import Round
 from ratatouille.record import first_problem
-from ratatouille.tasks.stored import write_whole
 from registry.records import RoundRecord
 from registry.services.registry import Registry
 

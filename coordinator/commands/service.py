@@ -11,8 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ratatouille.cli.options import AsJson, Home, NoWeb, Remote, WebPort
-from ratatouille.cli.output import console, print_json, say_what_happens
+from ratatouille.cli.output import AsJson, Home, NoWeb, Remote, WebPort, console, print_json, say_what_happens
 from ratatouille.errors import Refusal
 from ratatouille.home import DEFAULT_PORT, DEFAULT_WEB_PORT, home, remote_in_force
 from ratatouille.processes import stop_on_signals

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser
 
 from docs.screenshots.chromium import chromium
 from docs.screenshots.history import make
-from ratatouille.tasks.stored import write_whole
+from ratatouille.folders import write_whole
 from registry.opening import open_registry
 from registry.web.server import WebServer
 

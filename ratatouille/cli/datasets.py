@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson
+from ratatouille.cli.output import AsJson
 from ratatouille.tasks.domainbed import DATA_SETS, data_set_named, prepare
 
 

@@ -1,22 +1,57 @@
-"""Output of commands: tables and sentences for people, one JSON document for scripts."""
+"""Options and output of commands: tables, sentences and progress for people, one JSON document for scripts.
+
+Progress is a bar with rate and time left on a terminal, and a line now and then elsewhere.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
+import typer
 from pydantic import BaseModel
 from rich.console import RenderableType
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Column, Table
 from rich.text import Text
 
 from ratatouille.cli.streams import Terminal, takes_all_signs
 from ratatouille.printable import printable as printable
 from ratatouille.printable import printable_json
+
+Remote = Annotated[
+    str | None,
+    typer.Option(
+        "--remote", help="Registry: a name from `remote list`, grpc://host:port, or a folder.", metavar="REMOTE"
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts.")]
+AsJsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines: one document on each line.")]
+PublicName = Annotated[
+    str | None,
+    typer.Option("--name", help="How the history calls you (default: as `config name` says).", metavar="NAME"),
+]
+Home = Annotated[Path | None, typer.Option("--folder", help="Where its state is kept.")]
+WebPort = Annotated[
+    int, typer.Option("--web-port", min=0, max=65535, help="Port of the web page; a free one if it is taken, or 0.")
+]
+NoWeb = Annotated[bool, typer.Option("--no-web", help="Show no web page.")]
+
 
 console = Terminal(highlight=False)
 
@@ -102,3 +137,51 @@ def when(seconds: float) -> str:
 def percent(share: float | None) -> str:
     """A share of 1 in percent with one decimal."""
     return "–" if share is None else f"{100 * share:.1f}"
+
+
+_LINE_SECONDS = 5.0
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback (done, total) that shows how far `what` is; the bar goes when all is done."""
+    if not console.is_terminal:
+        yield _lines(what)
+        return
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _shown_progress(progress, what)
+
+
+@contextmanager
+def transferring(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback (bytes done, bytes in all) that shows how far the transfer of `what` is, and how fast."""
+    if not console.is_terminal:
+        yield _lines(f"{what}, bytes")
+        return
+    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _shown_progress(progress, what)
+
+
+def _shown_progress(progress: Progress, what: str) -> Callable[[int, int], None]:
+    task = progress.add_task(what, total=None)
+
+    def show(done: int, total: int) -> None:
+        progress.update(task, completed=done, total=total)
+        if done >= total:
+            progress.stop()
+
+    return show
+
+
+def _lines(what: str) -> Callable[[int, int], None]:
+    last = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _LINE_SECONDS:
+            last = time.monotonic()
+            console.print(f"{what}: {done} of {total}")
+
+    return show

@@ -11,9 +11,9 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson, Remote
+from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
-from ratatouille.folders import expanded
+from ratatouille.folders import expanded, write_whole
 from ratatouille.home import (
     LOCAL,
     Config,
@@ -26,7 +26,6 @@ from ratatouille.home import (
     usable_name,
 )
 from ratatouille.record import Name
-from ratatouille.tasks.stored import write_whole
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 RemoteName = Annotated[str, typer.Argument(help="What the remote is called here.", metavar="NAME")]

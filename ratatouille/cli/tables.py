@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson
+from ratatouille.cli.output import AsJson
 from ratatouille.recipes.protocol import PROTOCOLS, Protocol
 from ratatouille.recipes.recipe import RECIPES
 from ratatouille.record import Record

@@ -16,8 +16,7 @@ from ratatouille.errors import Refusal
 from ratatouille.tasks.sentences import listed
 from ratatouille.tasks.settings import DataSettings
 from ratatouille.tasks.source import Example, normal, refuse_torn_groups
-from ratatouille.tasks.split import split_of
-from ratatouille.tasks.task import Task
+from ratatouille.tasks.task import Task, split_of
 
 Image = tuple[Example, str]
 """An example, and the SHA-256 of its file."""

@@ -20,16 +20,13 @@ from ratatouille.errors import Refusal
 from ratatouille.tasks.copies import grouped, without_contradictions
 from ratatouille.tasks.folder import rows_of_folder
 from ratatouille.tasks.holding import Holding, Line, fingerprint_key, holding_of, possession_seed
-from ratatouille.tasks.images import Pixels, code_of
-from ratatouille.tasks.inspection import Progress, inspect
+from ratatouille.tasks.images import Pixels, Progress, code_of, decoded, stored_pixels
+from ratatouille.tasks.inspection import DataChanged, Seen, changes, inspect, look, signatures
 from ratatouille.tasks.manifest import rows_of_manifest
-from ratatouille.tasks.pixels import decoded, stored_pixels
 from ratatouille.tasks.sentences import listed
 from ratatouille.tasks.settings import DataSettings
 from ratatouille.tasks.source import Example, Row, examples_of
-from ratatouille.tasks.split import Split, split_of
-from ratatouille.tasks.task import Task
-from ratatouille.tasks.watch import DataChanged, Seen, changes, look, signatures
+from ratatouille.tasks.task import Split, Task, split_of
 
 Slice = Literal["seen", "new"]
 """Of a held-out domain: groups whose split is train, which other domains may have shown in training ("seen": only the

@@ -19,8 +19,7 @@ from pydantic import Field, StringConstraints
 from ratatouille.errors import Refusal
 from ratatouille.record import Digest, Name, Record
 from ratatouille.tasks.data import LocalData
-from ratatouille.tasks.images import Pixels
-from ratatouille.tasks.inspection import Progress
+from ratatouille.tasks.images import Pixels, Progress
 from ratatouille.tasks.sentences import listed
 
 SIDE = 32

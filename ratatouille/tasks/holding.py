@@ -17,8 +17,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ratatouille.record import Digest, Name, Record, canonical_json
-from ratatouille.tasks.split import SPLITS, Split, split_of
-from ratatouille.tasks.task import Task
+from ratatouille.tasks.task import SPLITS, Split, Task, split_of
 
 TRIALS = 100
 """Trials, from 0 on, in which a node looks whether each of its domains can be trained on."""

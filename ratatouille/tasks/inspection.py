@@ -1,25 +1,25 @@
-"""Looking at each file once: its SHA-256, and whether it is an image that can be read to its end.
+"""Inspection of image files: each is hashed and checked once, and changes since then are noticed.
 
 Answers are kept in a small JSON file by path and by what changes when a file does (`signature`), so that a second start
-costs a stat a file. The cache may be deleted at any time; what the answers lead to is left to data.py.
+costs one `stat` for each file. The cache may be deleted at any time. To notice changes nothing is read: a file that was
+added, removed or renamed changes its folder, one that was written changes itself, and both show in their signatures.
+What answers and changes lead to is left to data.py.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import write_whole
 from ratatouille.record import canonical_json, sha256
-from ratatouille.tasks.images import READER, UnreadableError, check, code_of_error, quiet
-from ratatouille.tasks.stored import write_whole
-
-Progress = Callable[[int, int], None]
-"""Called with how many are done, and of how many."""
+from ratatouille.tasks.holding import Line
+from ratatouille.tasks.images import READER, Progress, UnreadableError, check, code_of_error, quiet
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +108,73 @@ def _load(cache: Path | None) -> dict[str, list[Any]]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     return {}
+
+
+Seen = dict[str, tuple[int, int, int, int] | None]
+"""A file's or folder's path, and its signature; None where it is not there."""
+
+
+class DataChanged(Refusal):
+    """Images are not what they were when the node offered them."""
+
+    code = "data-changed"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How many images are new, gone, or under another class, domain, group or side of the split."""
+
+    added: int
+    removed: int
+    relabelled: int
+
+    @property
+    def images(self) -> int:
+        """How many images that is, in all."""
+        return self.added + self.removed + self.relabelled
+
+    def __str__(self) -> str:
+        parts = (f"{self.added} added", f"{self.removed} removed", f"{self.relabelled} relabelled or moved")
+        return ", ".join(part for part in parts if not part.startswith("0 "))
+
+
+def look(place: Path, files: Iterable[str] = ()) -> Seen:
+    """What the file system says of a folder with all folders in it, or of a manifest; and of some files."""
+    places = [str(place)]
+    for folder, inner, _ in os.walk(place):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        places += [os.path.join(folder, name) for name in inner]
+    return signatures((*places, *files))
+
+
+def signatures(files: Iterable[str]) -> Seen:
+    """What the file system says of files or folders."""
+    return {path: _known_signature(path) for path in files}
+
+
+def changes(before: Sequence[Line], now: Sequence[Line]) -> Changes:
+    """What became of images, told apart by their bytes."""
+    old, new = _by_bytes(before), _by_bytes(now)
+    return Changes(
+        added=sum(max(0, len(lines) - len(old.get(one, ()))) for one, lines in new.items()),
+        removed=sum(max(0, len(lines) - len(new.get(one, ()))) for one, lines in old.items()),
+        relabelled=sum(
+            sum(left != right for left, right in zip(lines, new[one], strict=False))
+            for one, lines in old.items()
+            if one in new
+        ),
+    )
+
+
+def _by_bytes(lines: Sequence[Line]) -> dict[str, list[Line]]:
+    found: dict[str, list[Line]] = {}
+    for line in sorted(lines):
+        found.setdefault(line.sha256, []).append(line)
+    return found
+
+
+def _known_signature(path: str) -> tuple[int, int, int, int] | None:
+    try:
+        return signature(os.stat(path))
+    except OSError:
+        return None

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ratatouille.folders import close_to_others, close_tree, make_private
+from ratatouille.tasks.images import prefix_of
 from ratatouille.tasks.inspection import keep_only
-from ratatouille.tasks.pixels import prefix_of
 
 MOST_BYTES = 20 * 2**30
 LONGEST_SECONDS = 30 * 24 * 3600.0

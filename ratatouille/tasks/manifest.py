@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from ratatouille.errors import Refusal
 from ratatouille.tasks.sentences import SUFFIXES, leads_outside, listed, refuse_duplicates
 from ratatouille.tasks.source import Row
-from ratatouille.tasks.split import SPLITS
+from ratatouille.tasks.task import SPLITS
 
 COLUMNS = ("file_name", "label", "domain", "group", "split")
 

@@ -17,9 +17,8 @@ from ratatouille.folders import expanded
 from ratatouille.record import Name, Record
 from ratatouille.settings import parse_settings, read_toml
 from ratatouille.tasks.data import LocalData, open_data
-from ratatouille.tasks.inspection import Progress
-from ratatouille.tasks.limits import Limits
-from ratatouille.tasks.settings import DataSettings
+from ratatouille.tasks.images import Progress
+from ratatouille.tasks.settings import DataSettings, Limits
 from ratatouille.tasks.task import Task
 
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from ratatouille.errors import Refusal
 from ratatouille.record import first_problem
 from ratatouille.tasks.data import LocalData, open_data, rows_of
-from ratatouille.tasks.inspection import Progress
+from ratatouille.tasks.images import Progress
 from ratatouille.tasks.sentences import listed
 from ratatouille.tasks.settings import LEAVE_OUT, DataSettings
 from ratatouille.tasks.task import Task

@@ -1,14 +1,15 @@
-"""One's own words for one's own data: what a `[[data]]` table of node.toml says.
+"""Settings of a node's owner for data and work: a `[[data]]` table of node.toml, and its table `[limits]`.
 
-Where the images lie, how local labels and folders map to the task's classes and domains, and what to do about corrupt
-files. Reading it needs no image library; reading the data is left to data.py.
+A data table says where the images lie, how local labels and folders map to the task's classes and domains, and what to
+do about corrupt files. Reading it needs no image library; reading the data is left to data.py. Limits are of a single
+order.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -98,3 +99,24 @@ class DataSettings(Record):
                 code="secret-unreadable",
             )
         return secret
+
+
+class Limits(Record):
+    """The most that one piece of work may ask for. The defaults leave room for every protocol of the paper."""
+
+    image_size: Annotated[int, Field(ge=1)] = 1024
+    """Pixels of a side."""
+    images_per_step: Annotated[int, Field(ge=1)] = 2048
+    """Images of a training step, of all its domains together."""
+    megapixels_per_step: Annotated[int, Field(ge=1)] = 512
+    """Millions of pixels of a training step, which are in memory at one time."""
+    steps: Annotated[int, Field(ge=1)] = 100_000
+    """Steps of a training, or of the solver of a linear probe."""
+    evaluations: Annotated[int, Field(ge=1)] = 10_000
+    """How often a training looks at its validation images."""
+    networks: Annotated[int, Field(ge=1)] = 1000
+    """Networks of a comparison, and the parts that each of them is mixed from."""
+    cells: Annotated[int, Field(ge=1)] = 1000
+    """Tables of counts (domain, split, slice) for each network."""
+    decoded_gigabytes: Annotated[int, Field(ge=1)] = 100
+    """Decoded images that the node would keep on its disk for an order: images × pixels × 3 bytes."""

@@ -16,8 +16,7 @@ from pathlib import Path, PurePosixPath
 from ratatouille.errors import Refusal
 from ratatouille.tasks.sentences import listed, several_labels
 from ratatouille.tasks.settings import LEAVE_OUT, DataSettings
-from ratatouille.tasks.split import Split
-from ratatouille.tasks.task import Task
+from ratatouille.tasks.task import Split, Task
 
 
 def normal(name: str) -> str:

@@ -15,8 +15,7 @@ from PIL import Image, ImageDraw
 
 from ratatouille.errors import Refusal
 from ratatouille.record import canonical_json, sha256
-from ratatouille.tasks.split import SplitRule
-from ratatouille.tasks.task import Task
+from ratatouille.tasks.task import SplitRule, Task
 
 Colour = tuple[int, int, int]
 Points = list[tuple[float, float]]

@@ -1,22 +1,86 @@
-"""A task: what is to be recognised, in which domains, how it is split and scored.
+"""A task: what is to be recognised, in which domains, how it is scored, and its split for life.
 
 It is defined once, in the registry, from a `task.toml`; how a contributor's own labels and folders map to it is said by
 that contributor's settings (settings.py). The record's digest names the task: another order of classes is another task.
+
+The split says which images train, validate and test, on every node and in every round. A hash of (task name, trial,
+group) decides, so the answer never depends on the other examples: data that is added, moved or held by somebody else
+changes nobody's split, and no later round validates on what its start was trained on. Everything of one group (a
+patient, a camera, one emoji in several styles) falls on the same side. Where a manifest states a split itself, the
+statement wins over the hash, in every trial.
 """
 
 from __future__ import annotations
 
+import hashlib
+import math
 import unicodedata
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from ratatouille.record import Name, Record
+from ratatouille.record import Name, Record, canonical_json
 from ratatouille.settings import read_settings
-from ratatouille.tasks.split import SplitRule
+
+Split = Literal["train", "validation", "test"]
+"""The side of the split on which an example lies."""
+
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+class SplitRule(Record):
+    """The fractions of a task's groups that train, validate and test, which add to one, and the rule of groups."""
+
+    rule: Literal[1, 2] = Field(default=1, exclude_if=lambda rule: rule == 1)
+    """What a group is. 1: what the node's settings name. 2: the same, but copies of an image are one group, and an
+    image alone is named by its bytes; no form of a file name matters (`copies`).
+    """
+
+    train: float = Field(default=0.8, gt=0, le=1)
+    validation: float = Field(default=0.2, ge=0, le=1)
+    test: float = Field(default=0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _adds_to_one(self) -> Self:
+        total = math.fsum((self.train, self.validation, self.test))
+        if not math.isclose(total, 1.0, abs_tol=1e-9):
+            raise PydanticCustomError(
+                "split", "train, validation and test must add to 1, not {total}", {"total": total}
+            )
+        return self
+
+
+def position_of(task_name: str, group: str, trial: int = 0) -> float:
+    """Where a group lies in [0, 1): the first 53 bits of SHA-256 of the canonical JSON [task name, trial, group]."""
+    digest = hashlib.sha256(canonical_json([task_name, trial, group])).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
+
+
+def split_of(task_name: str, group: str, rule: SplitRule, trial: int = 0) -> Split:
+    """The split of a group for life.
+
+    Args:
+        task_name: the task's name; another task splits the same groups independently.
+        group: what may not be torn apart, such as a patient.
+        rule: the fractions.
+        trial: 0 for the life of a task; benchmarks reshuffle with 1, 2 …
+
+    Returns:
+        "train", "validation" or "test"; a fraction of zero is never returned.
+    """
+    position = position_of(task_name, group, trial)
+    if position < rule.train:
+        return "train"
+    # Rounding may leave train + validation a hair below one: a test fraction of zero gets nothing all the same.
+    if rule.test == 0 and rule.validation > 0:
+        return "validation"
+    if position < rule.train + rule.validation:
+        return "validation"
+    return "test" if rule.test > 0 else "train"
+
 
 ClassName = Annotated[
     str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$", max_length=200)

@@ -1,11 +1,16 @@
-"""Training batches, one ahead: while a step computes, a thread draws, reads and augments the images of the next.
+"""Training batches: `batch` images of every domain, drawn with replacement, made one ahead of the step that computes.
 
-The numbers are those of a loop without the thread: batches are made one after the other, and `state` is the one after
-the last batch that was taken, whatever is in the making. On a GPU they are made on a stream of their own.
+Source: docs/method.md §2. Each stream of random numbers (images, augmentation, dropout) has its own generator. It is
+seeded by its name and the run's seed only, so runs with equal seeds see equal batches, whatever they start from.
+
+While a step computes, a thread draws, reads and augments the images of the next. The numbers are those of a loop
+without the thread: batches are made one after the other, and `state` is the one after the last batch that was taken,
+whatever is in the making. On a GPU they are made on a stream of their own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,8 +21,38 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ratatouille.exchange.assignment import Augmentation
+from ratatouille.record import canonical_json, sha256
 from ratatouille.training.augment import Transform
-from ratatouille.training.sampler import Sampler
+
+
+def stream_seed(name: str, seed: int) -> int:
+    """The seed of a named stream: 63 bits of SHA-256 of the canonical JSON [name, seed]."""
+    return int(sha256(canonical_json([name, seed]))[:16], 16) >> 1
+
+
+def stream(name: str, seed: int) -> torch.Generator:
+    """A generator on the CPU for a named stream."""
+    return torch.Generator().manual_seed(stream_seed(name, seed))
+
+
+class Sampler:
+    """Draws example indices; `generator` is its whole state."""
+
+    def __init__(self, domains: Sequence[NDArray[np.int64]], batch: int, generator: torch.Generator) -> None:
+        """Draw `batch` of each array of indices; none may be empty."""
+        assert all(len(indices) for indices in domains)
+        self.generator = generator
+        self._domains = [torch.from_numpy(np.ascontiguousarray(indices)) for indices in domains]
+        self._batch = batch
+
+    def draw(self) -> NDArray[np.int64]:
+        """The next batch: int64 [number of domains × batch]."""
+        drawn = [
+            indices[torch.randint(len(indices), (self._batch,), generator=self.generator)] for indices in self._domains
+        ]
+        result: NDArray[np.int64] = torch.cat(drawn).numpy()
+        return result
+
 
 State = dict[str, Tensor]
 """The states of both generators, by the names of their streams."""

@@ -27,12 +27,10 @@ from ratatouille.exchange.statistics import mean_score
 from ratatouille.tasks.data import LocalData
 from ratatouille.training import keeps, numerics
 from ratatouille.training.augment import Transform
-from ratatouille.training.batches import Batch, Batches
-from ratatouille.training.checkpoint import CheckpointFile
+from ratatouille.training.batches import Batch, Batches, Sampler, stream, stream_seed
 from ratatouille.training.evaluate import Count, Counted, forward
 from ratatouille.training.network import Network
-from ratatouille.training.records import Records
-from ratatouille.training.sampler import Sampler, stream, stream_seed
+from ratatouille.training.run_files import CheckpointFile, Records
 
 Progress = Callable[[int, int, float], None]
 """Called with steps done, steps in all and the last training loss."""

@@ -20,8 +20,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from ratatouille.errors import Refusal
+from ratatouille.training.batches import stream_seed
 from ratatouille.training.network import build, describe, refuse_not_finite
-from ratatouille.training.sampler import stream_seed
 from ratatouille.weights.architecture import Architecture
 from ratatouille.weights.canonical import Array
 from ratatouille.weights.container import find_prefix

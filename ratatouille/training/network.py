@@ -18,8 +18,8 @@ from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import write_whole
 from ratatouille.record import sha256
-from ratatouille.tasks.stored import write_whole
 from ratatouille.weights import canonical
 from ratatouille.weights.architecture import Architecture, Dtype, Part
 from ratatouille.weights.architecture import Tensor as Described

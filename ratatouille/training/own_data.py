@@ -20,7 +20,7 @@ from ratatouille.exchange.receipt import Evaluation
 from ratatouille.recipes.protocol import DOMAINBED
 from ratatouille.tasks.own import OwnData
 from ratatouille.tasks.sentences import listed
-from ratatouille.tasks.split import SPLITS, Split
+from ratatouille.tasks.task import SPLITS, Split
 from ratatouille.training import numerics, probe
 from ratatouille.training.augment import Transform
 from ratatouille.training.evaluate import confusion_among

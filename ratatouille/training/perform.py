@@ -32,12 +32,11 @@ from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.task import Task
 from ratatouille.training import numerics, probe
 from ratatouille.training.augment import Transform
-from ratatouille.training.checkpoint import CheckpointFile
 from ratatouille.training.compare import compare
 from ratatouille.training.evaluate import Count, forward
 from ratatouille.training.fine_tune import FineTuning, class_weights, training_examples
 from ratatouille.training.network import Network, build, refuse_not_finite, save_part
-from ratatouille.training.records import Records
+from ratatouille.training.run_files import CheckpointFile, Records
 from ratatouille.weights.architecture import Architecture, Part
 from ratatouille.weights.canonical import open_part
 

@@ -1,7 +1,7 @@
 """Preflight: before a node joins, its device does a little of the work that rounds will ask for, and is timed.
 
 A device that is not there, an image size that the network cannot take, or a memory that is too small is found here, in
-front of the node's owner, and not in the middle of everybody's round. The work itself is done by `preflight_process`,
+front of the node's owner, and not in the middle of everybody's round. The work itself is done by `timing`,
 in a process of its own, so the caller needs no torch. Images are read; nothing is written and nothing leaves.
 """
 
@@ -157,7 +157,7 @@ def try_out(
         return ["the device was not tried: torch is not installed here; install model-ratatouille[node]"]
     trial = Trial(device=device, work=tuple(work))
     environment = environment_with_scripts(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    command = [*module("ratatouille.training.preflight_process"), str(os.getpid())]
+    command = [*module("ratatouille.training.timing"), str(os.getpid())]
     output, words, code = _run(command, trial.to_json(), environment, device, seconds, stop)
     if stop():
         return []

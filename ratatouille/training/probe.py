@@ -21,10 +21,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS
+from ratatouille.folders import write_whole
 from ratatouille.record import canonical_json, sha256
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.images import READER
-from ratatouille.tasks.stored import write_whole
 from ratatouille.training.augment import Transform
 from ratatouille.training.evaluate import forward
 from ratatouille.weights.canonical import Array

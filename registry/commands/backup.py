@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson, Remote
-from ratatouille.cli.progress import counting
+from ratatouille.cli.output import AsJson, Remote, counting
 from ratatouille.folders import expanded
 from registry.callers.walk import audit
 from registry.commands.opened import own_folder

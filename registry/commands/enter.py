@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson, Remote
+from ratatouille.cli.output import AsJson, Remote
 from ratatouille.tasks.task import Task, load_task
 from registry.commands.opened import opened
 from registry.lists import every

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson, Remote
+from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
 from registry.commands.ancestry import dot_of, tree_of
 from registry.commands.opened import opened

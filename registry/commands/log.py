@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson, Remote
+from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
 from ratatouille.record import first_problem
 from registry.commands.graph import Group, draw, grouped

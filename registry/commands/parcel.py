@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson, Remote
-from ratatouille.cli.progress import counting
+from ratatouille.cli.output import AsJson, Remote, counting
 from ratatouille.errors import Refusal
 from ratatouille.folders import expanded
 from registry.commands.opened import opened, own_folder

@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson, Remote
-from ratatouille.cli.progress import transferring
+from ratatouille.cli.output import AsJson, Remote, transferring
 from ratatouille.home import home
 from registry.commands.opened import opened
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson, Remote
+from ratatouille.cli.output import AsJson, Remote
 from registry.commands.opened import opened
 from registry.presentation import history
 from registry.presentation.scores import class_lines, score_lines

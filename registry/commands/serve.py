@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.options import Home, NoWeb, Remote, WebPort
+from ratatouille.cli.output import Home, NoWeb, Remote, WebPort
 from ratatouille.errors import Refusal
 from ratatouille.home import DEFAULT_PORT, DEFAULT_WEB_PORT, home
 from ratatouille.processes import refuse_taken_port, stop_on_signals

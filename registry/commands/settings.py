@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson, Home
+from ratatouille.cli.output import AsJson, Home
 from ratatouille.errors import Refusal
 from ratatouille.home import home
 from registry.storage_config import is_registry

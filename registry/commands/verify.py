@@ -11,7 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson, Remote
+from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
 from registry.callers.walk import Audit, Said, audit
 from registry.commands.opened import folder_named, opened

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
-from ratatouille.cli.options import AsJson, PublicName, Remote
+from ratatouille.cli.output import AsJson, PublicName, Remote
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
 from ratatouille.home import home, public_name

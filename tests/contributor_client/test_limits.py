@@ -6,7 +6,7 @@ from contributor_client.order_checks import demands, refuse_beyond
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Cell, Compare, Evaluate, FineTune, KeepBest, Mixture, Probe, Weighted
 from ratatouille.failure import failure_of
-from ratatouille.tasks.limits import Limits
+from ratatouille.tasks.settings import Limits
 
 DIGEST = "1" * 64
 BASE = {"architecture": DIGEST, "task": DIGEST, "fingerprint": DIGEST, "image_size": 224, "featurizer": DIGEST}

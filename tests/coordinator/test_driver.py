@@ -19,7 +19,7 @@ from ratatouille.recipes.plan import plan
 from ratatouille.recipes.questions import Plan
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.holding import Holding
-from ratatouille.tasks.split import Split
+from ratatouille.tasks.task import Split
 from registry.records import Info, Obligation, Result, RoundRecord, RoundState
 from tests.memory import registry_of
 from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, name

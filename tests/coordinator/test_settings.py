@@ -13,9 +13,8 @@ from ratatouille.exchange.membership import Offer
 from ratatouille.recipes.round import Round
 from ratatouille.record import sha256
 from ratatouille.tasks.holding import Holding
-from ratatouille.tasks.split import Split
 from ratatouille.tasks.synthetic import synthetic_tasks
-from ratatouille.tasks.task import Task
+from ratatouille.tasks.task import Split, Task
 from tests.memory import registry_of
 
 DOMAINS = ("clay", "ink", "wool", "glass")

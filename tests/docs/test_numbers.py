@@ -20,8 +20,8 @@ from ratatouille.processes import guard
 from ratatouille.tasks import duplicates, holding, kept
 from ratatouille.tasks.emoji import drawing
 from ratatouille.tasks.node import NodeSettings
-from ratatouille.tasks.split import SplitRule
-from ratatouille.training import records
+from ratatouille.tasks.task import SplitRule
+from ratatouille.training import run_files
 from ratatouille.training.answer import Timing
 from registry.commands import serve
 from registry.engines import postgresql
@@ -78,7 +78,7 @@ STATED: dict[str, tuple[str, ...]] = {
         f"up to {TIMING.checkpoint:.0f} seconds of training, if",
         f"its lease ends after {TIMING.lease:.0f} seconds, its offer after {node.OFFER_SECONDS:.0f} seconds;",
         f"again after {PARKED}, or when",
-        f"the newest {records.RUNS} trainings",
+        f"the newest {run_files.RUNS} trainings",
         f"127.0.0.1:{home.DEFAULT_PORT}; the [web page](web.md) on 127.0.0.1:{home.DEFAULT_WEB_PORT}",
         f"| 127.0.0.1:{home.DEFAULT_PORT + 1} |",
     ),
@@ -127,7 +127,7 @@ STATED: dict[str, tuple[str, ...]] = {
         f"one process uses {postgresql.CONNECTIONS} at most",
         f"must be {postgresql.CONNECTIONS} for each process",
     ),
-    "docs/speed.md": (f"the newest {records.RUNS} runs are kept",),
+    "docs/speed.md": (f"the newest {run_files.RUNS} runs are kept",),
     "docs/web.md": (f"<http://127.0.0.1:{home.DEFAULT_WEB_PORT}>",),
 }
 

@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from coordinator.commands import demo
-from ratatouille.tasks.emoji.classes import CLASSES, emoji_tasks
-from ratatouille.tasks.emoji.sources import SOURCES
+from ratatouille.tasks.emoji.catalogue import CLASSES, SOURCES, emoji_tasks
 from ratatouille.tasks.emoji.tree import code_points
 from tests.docs.pages import BY_NAME, ROOT, anchors, blocks, links, text_of
 

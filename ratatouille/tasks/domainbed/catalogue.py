@@ -12,8 +12,7 @@ from pathlib import Path
 
 from ratatouille.errors import Refusal
 from ratatouille.tasks.domainbed import classes
-from ratatouille.tasks.domainbed.camelyon import rows_of_metadata
-from ratatouille.tasks.domainbed.camera_traps import IMAGES, rows_of_annotations
+from ratatouille.tasks.domainbed.metadata import IMAGES, rows_of_camelyon, rows_of_camera_traps
 from ratatouille.tasks.sentences import listed
 from ratatouille.tasks.source import Row
 
@@ -106,8 +105,8 @@ DATA_SETS: dict[str, DataSet] = {
             "https://lila.science/datasets/caltech-camera-traps",
             (
                 Layout("terra_incognita", {f"location_{place}": f"L{place}" for place in (100, 38, 43, 46)}),
-                Layout("terra_incognita", metadata=(IMAGES,), rows=rows_of_annotations),
-                Layout(".", metadata=(IMAGES,), rows=rows_of_annotations),
+                Layout("terra_incognita", metadata=(IMAGES,), rows=rows_of_camera_traps),
+                Layout(".", metadata=(IMAGES,), rows=rows_of_camera_traps),
             ),
         ),
         DataSet(
@@ -124,7 +123,7 @@ DATA_SETS: dict[str, DataSet] = {
             ("hospital_0", "hospital_1", "hospital_2", "hospital_3", "hospital_4"),
             classes.CAMELYON17,
             "https://wilds.stanford.edu/datasets/",
-            (Layout("camelyon17_v1.0", metadata=("metadata.csv", "patches"), rows=rows_of_metadata),),
+            (Layout("camelyon17_v1.0", metadata=("metadata.csv", "patches"), rows=rows_of_camelyon),),
         ),
     )
 }

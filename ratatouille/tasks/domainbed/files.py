@@ -1,7 +1,7 @@
 """From a data set on disk to ordinary files: a task.toml, a node.toml with a `[[data]]` table, and perhaps a manifest.
 
-A manifest is needed where folders do not name domain and class. Its paths may not leave its folder, so it is written
-beside the images.
+The first layout that is there whole is taken; where none is, a refusal says what was expected. A manifest is needed
+where folders do not name domain and class. Its paths may not leave its folder, so it is written beside the images.
 """
 
 from __future__ import annotations
@@ -15,12 +15,47 @@ from typing import Any, Literal
 import tomli_w
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import write_whole
 from ratatouille.record import Record
-from ratatouille.tasks.domainbed.catalogue import DataSet
-from ratatouille.tasks.domainbed.finding import find
+from ratatouille.tasks.domainbed.catalogue import DataSet, Layout
+from ratatouille.tasks.sentences import listed
 from ratatouille.tasks.source import Row
-from ratatouille.tasks.stored import write_whole
 from ratatouille.tasks.task import Task
+
+
+def find(data_set: DataSet, data_dir: Path) -> tuple[Layout, Path]:
+    """The first layout that is there whole, and its folder.
+
+    Raises:
+        Refusal: which folder was expected, what should be in it, and where people get the data.
+    """
+    lacking: list[tuple[Layout, list[str]]] = []
+    for layout in data_set.layouts:
+        place = data_dir / layout.folder
+        missing = [name for name in layout.holds if not (place / name).exists()]
+        if not missing:
+            return layout, place
+        lacking.append((layout, missing))
+    raise Refusal(_sentence(data_set, data_dir, lacking))
+
+
+def _sentence(data_set: DataSet, data_dir: Path, lacking: list[tuple[Layout, list[str]]]) -> str:
+    """About the layout that is nearest to what is there."""
+    begun = [(layout, missing) for layout, missing in lacking if len(missing) < len(layout.holds)]
+    nearest, missing = min(begun, key=lambda pair: len(pair[1])) if begun else lacking[0]
+    place = data_dir / nearest.folder
+    if not place.is_dir():
+        problem = "there is no such folder"
+    elif begun:
+        problem = f"it has no {listed(missing)}"
+    else:
+        problem = "it has none of them"
+    others = " (docs/datasets.md has the other layouts that are read)" if len(data_set.layouts) > 1 else ""
+    return (
+        f"{data_set.title} was expected in '{place}' with {listed(nearest.holds)}, but {problem}; "
+        f"get it from {data_set.source}{others}, and name the folder that holds '{nearest.folder}' with --data-dir"
+    )
+
 
 MANIFEST = "ratatouille.csv"
 HEADER = ("file_name", "label", "domain", "group")

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from ratatouille.errors import Refusal
-from ratatouille.tasks.emoji.sources import INSTALL, SOURCES, package_folder
+from ratatouille.tasks.emoji.catalogue import INSTALL, SOURCES, package_folder
 
 Drawer = Callable[[int], Image.Image | None]
 

@@ -17,11 +17,10 @@ import PIL
 from PIL import Image
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import sync_folder, write_whole
 from ratatouille.record import canonical_json, sha256
-from ratatouille.tasks.emoji.classes import CLASSES
+from ratatouille.tasks.emoji.catalogue import CLASSES, PYPI_STYLES, SOURCES, package_folder, package_version
 from ratatouille.tasks.emoji.drawing import drawers, framed
-from ratatouille.tasks.emoji.sources import PYPI_STYLES, SOURCES, package_folder, package_version
-from ratatouille.tasks.stored import sync_folder, write_whole
 
 MARKER = ".emoji.json"
 REVISION = 1

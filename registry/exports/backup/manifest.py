@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, StringConstraints
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import write_whole
 from ratatouille.processes.locks import locked
 from ratatouille.record import Digest, Record
-from ratatouille.tasks.stored import write_whole
 
 MANIFEST = "manifest.json"
 TABLES = "tables"

@@ -11,7 +11,7 @@ from pathlib import Path
 import tomli_w
 
 from ratatouille.errors import Refusal
-from ratatouille.tasks.stored import write_whole
+from ratatouille.folders import write_whole
 from registry.blobs.access import Blobs
 from registry.blobs.store import is_digest
 from registry.database import Database

@@ -13,8 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import sync_folder
 from ratatouille.record import Record
-from ratatouille.tasks.stored import sync_folder
 from ratatouille.weights.architecture import Part
 from ratatouille.weights.canonical import size
 from registry.exports.bundles.archive import BLOCK, Writer

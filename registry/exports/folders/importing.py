@@ -15,7 +15,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Import
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
-from ratatouille.tasks.stored import write_whole
+from ratatouille.folders import write_whole
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Tensor
 from ratatouille.weights.canonical import Array, stream

@@ -10,9 +10,8 @@ from ratatouille.errors import Refusal
 from ratatouille.tasks import DataSettings
 from ratatouille.tasks.data import open_data
 from ratatouille.tasks.emoji import PYPI_STYLES, SOURCES, STYLES, TARGET, emoji_tasks, write_emoji
-from ratatouille.tasks.emoji.classes import CLASSES
+from ratatouille.tasks.emoji.catalogue import CLASSES, package_folder, package_version
 from ratatouille.tasks.emoji.drawing import drawers, framed
-from ratatouille.tasks.emoji.sources import package_folder, package_version
 from ratatouille.tasks.emoji.tree import MARKER, code_points
 
 COUNTS = {

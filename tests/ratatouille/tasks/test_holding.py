@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from ratatouille.errors import Refusal
 from ratatouille.tasks import Holding, SplitRule, Task
 from ratatouille.tasks.holding import TRIALS, Line, fingerprint, holding_of
-from ratatouille.tasks.split import split_of
+from ratatouille.tasks.task import split_of
 
 words = st.text(max_size=6)
 lines = st.lists(st.builds(Line, words, words, words, st.sampled_from(["", "train", "test"]), words), max_size=8)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ratatouille.tasks.split import SplitRule, position_of, split_of
+from ratatouille.tasks.task import SplitRule, position_of, split_of
 
 fractions = st.integers(1, 100).flatmap(
     lambda train: st.integers(0, 100 - train).map(lambda validation: (train, validation, 100 - train - validation))

@@ -12,9 +12,9 @@ import pytest
 
 from ratatouille.tasks.data import LocalData, open_data
 from ratatouille.tasks.holding import Line
+from ratatouille.tasks.inspection import Changes, DataChanged, changes
 from ratatouille.tasks.settings import DataSettings
 from ratatouille.tasks.task import Task
-from ratatouille.tasks.watch import Changes, DataChanged, changes
 
 Draw = Callable[[Path, int], Path]
 Change = Callable[[Path, Draw], object]

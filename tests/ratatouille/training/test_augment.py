@@ -10,8 +10,8 @@ from torchvision.transforms.v2 import functional as reference
 
 from ratatouille.exchange.assignment import Augmentation
 from ratatouille.training import augment
+from ratatouille.training.batches import stream
 from ratatouille.training.network import describe
-from ratatouille.training.sampler import stream
 
 NONE = Augmentation(smallest_crop=1, flip=0, jitter=0, grayscale=0)
 

@@ -10,8 +10,7 @@ import torch
 
 from ratatouille.exchange.assignment import Augmentation
 from ratatouille.training.augment import Transform
-from ratatouille.training.batches import Batches
-from ratatouille.training.sampler import Sampler, stream
+from ratatouille.training.batches import Batches, Sampler, stream
 from tests.ratatouille.training.kitchen import Kitchen
 
 CPU = torch.device("cpu")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ratatouille.exchange.assignment import Keep, KeepBest, KeepLast, KeepMean, KeepValley
-from ratatouille.training.checkpoint import CheckpointFile
+from ratatouille.training.run_files import CheckpointFile
 from tests.ratatouille.training.kitchen import Kitchen
 
 

@@ -14,9 +14,9 @@ from tensorboardX.crc32c import crc32c
 from tensorboardX.proto.event_pb2 import Event
 
 from ratatouille.exchange.assignment import KeepBest, parse_assignment
-from ratatouille.training import records
+from ratatouille.training import run_files
 from ratatouille.training.perform import clean
-from ratatouille.training.records import Records
+from ratatouille.training.run_files import Records
 from tests.ratatouille.training.kitchen import Kitchen
 from tests.ratatouille.training.test_checkpoint import Killed, stopped_after
 
@@ -73,7 +73,7 @@ def test_every_step_has_a_line_and_an_event_and_evaluated_ones_have_their_scores
     for (step, values), line in zip(events_of(folder), lines, strict=True):
         assert step == line["step"]
         assert values == {
-            records.TAGS[name]: pytest.approx(line[name], rel=1e-6) for name in records.TAGS if name in line
+            run_files.TAGS[name]: pytest.approx(line[name], rel=1e-6) for name in run_files.TAGS if name in line
         }
     assert parse_assignment((folder / "assignment.json").read_bytes()) == assignment
 
@@ -109,7 +109,7 @@ def test_records_stay_when_the_work_is_cleaned_away(kitchen: Kitchen, tmp_path: 
 
 
 def test_the_newest_runs_stay(kitchen: Kitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "RUNS", 3)
+    monkeypatch.setattr(run_files, "RUNS", 3)
     assignments = [kitchen.fine_tune(seed=seed) for seed in range(5)]
     for number, assignment in enumerate(assignments):
         with Records(tmp_path, assignment) as kept:

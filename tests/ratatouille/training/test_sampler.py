@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ratatouille.training.sampler import Sampler, stream, stream_seed
+from ratatouille.training.batches import Sampler, stream, stream_seed
 
 
 def test_every_domain_gives_its_share_of_a_batch_in_order() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from ratatouille.errors import Refusal
 from ratatouille.tasks.domainbed import DATA_SETS, prepare
-from ratatouille.tasks.domainbed.camelyon import rows_of_metadata
+from ratatouille.tasks.domainbed.metadata import rows_of_camelyon
 from ratatouille.tasks.source import Row
 from tests.ratatouille.tasks.domainbed.test_files import opened
 from tests.ratatouille.tasks.domainbed.trees import camelyon
@@ -48,7 +48,7 @@ def test_no_patient_is_torn_and_every_hospital_can_validate(tmp_path: Path) -> N
 def test_a_line_becomes_a_row(tmp_path: Path) -> None:
     folder = camelyon(tmp_path, {"004_4": 0}, draw=False)
     name = "patches/patient_004_node_4/patch_patient_004_node_4_x_{}_y_0.png"
-    assert rows_of_metadata(folder) == (
+    assert rows_of_camelyon(folder) == (
         [
             Row(name.format(0), "normal", "hospital_0", "patient_004"),
             Row(name.format(96), "tumor", "hospital_0", "patient_004"),
@@ -79,7 +79,7 @@ def test_metadata_that_are_not_those_of_the_data_set_are_named(
     path = camelyon(tmp_path, {"004_4": 0}, draw=False) / "metadata.csv"
     path.write_text(path.read_text().replace(before, after))
     with pytest.raises(Refusal, match=sentence):
-        rows_of_metadata(path.parent)
+        rows_of_camelyon(path.parent)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b",patient,node,x_coord,y_coord,tumor,slide,center,split\n"])
@@ -87,7 +87,7 @@ def test_metadata_without_lines_or_text_are_refused(content: bytes, tmp_path: Pa
     folder = camelyon(tmp_path, {"004_4": 0}, draw=False)
     (folder / "metadata.csv").write_bytes(content)
     with pytest.raises(Refusal, match=r"metadata\.csv'"):
-        rows_of_metadata(folder)
+        rows_of_camelyon(folder)
 
 
 def test_both_metadata_and_patches_are_expected(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from ratatouille.errors import Refusal
 from ratatouille.tasks.domainbed import DATA_SETS, prepare
-from ratatouille.tasks.domainbed.camera_traps import rows_of_annotations
+from ratatouille.tasks.domainbed.metadata import rows_of_camera_traps
 from ratatouille.tasks.source import Row
 from tests.ratatouille.tasks.domainbed.test_files import opened
 from tests.ratatouille.tasks.domainbed.trees import camera_traps
@@ -55,13 +55,13 @@ def test_both_layouts_split_alike_and_are_replicas(tmp_path: Path) -> None:
 def test_boxes_of_one_category_are_one_label_and_ignored_categories_do_not_count(tmp_path: Path) -> None:
     camera_traps(tmp_path, {"a.jpg": ("46", ["dog", "dog", "car"])})
     row = Row("eccv_18_all_images_sm/a.jpg", "dog", "L46", "location_46/dog/a.jpg")
-    assert rows_of_annotations(tmp_path) == ([row], [])
+    assert rows_of_camera_traps(tmp_path) == ([row], [])
 
 
 def test_images_of_several_classes_or_absent_ones_are_left_out_and_counted(tmp_path: Path) -> None:
     camera_traps(tmp_path, {"a.jpg": ("46", ["dog"]), "b.jpg": ("46", ["dog", "cat"]), "c.jpg": ("43", ["cat"])})
     (tmp_path / "eccv_18_all_images_sm" / "c.jpg").unlink()
-    rows, notes = rows_of_annotations(tmp_path)
+    rows, notes = rows_of_camera_traps(tmp_path)
     assert [row.file for row in rows] == ["eccv_18_all_images_sm/a.jpg"]
     assert notes == [
         "left out 1 images with several of the classes",
@@ -75,7 +75,7 @@ def test_annotations_of_the_benchmark_s_splits_are_read_together_and_locations_m
         content = camera_traps(tmp_path, {name: ("38", ["cat"])}, file)
         content["images"][0]["location"] = 38
         (tmp_path / file).write_text(json.dumps(content))
-    assert [row.file[-5:] for row in rows_of_annotations(tmp_path)[0]] == ["a.jpg", "b.jpg"]
+    assert [row.file[-5:] for row in rows_of_camera_traps(tmp_path)[0]] == ["a.jpg", "b.jpg"]
 
 
 def test_images_without_annotations_say_which_file_was_expected(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_annotations_without_their_images_are_refused(tmp_path: Path) -> None:
     camera_traps(tmp_path, {"a.jpg": ("38", ["cat"])})
     (tmp_path / "eccv_18_all_images_sm" / "a.jpg").unlink()
     with pytest.raises(Refusal, match=r"has none of the images .*; unpack eccv_18_all_images_sm\.tar\.gz there"):
-        rows_of_annotations(tmp_path)
+        rows_of_camera_traps(tmp_path)
 
 
 def without(key: str) -> Callable[[dict[str, Any]], object]:
@@ -112,7 +112,7 @@ def test_a_file_of_another_format_is_named(damage: str, tmp_path: Path) -> None:
     DAMAGES[damage](content)
     (tmp_path / "caltech_images_20210113.json").write_text(json.dumps(content))
     with pytest.raises(Refusal, match="is not in COCO camera traps format"):
-        rows_of_annotations(tmp_path)
+        rows_of_camera_traps(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{", "\xff"])
@@ -120,4 +120,4 @@ def test_a_file_that_is_no_json_object_is_named(text: str, tmp_path: Path) -> No
     camera_traps(tmp_path, {"a.jpg": ("38", ["cat"])})
     (tmp_path / "caltech_images_20210113.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(Refusal, match=r"caltech_images_20210113\.json' is not in COCO camera traps format"):
-        rows_of_annotations(tmp_path)
+        rows_of_camera_traps(tmp_path)

@@ -1,7 +1,9 @@
-"""The process that tries a device (`python -m ratatouille.training.preflight_process OWNER`): a `Trial` in, JSON out.
+"""The time that work takes on this machine: a device tried by a process of its own, and the steps of a short training.
 
-For each kind of work: the network is built, images are decoded, one forward pass is done, and, where the node trains, a
-few steps of an optimiser on random weights. What is measured is what a training does, but for augmentation.
+`python -m ratatouille.training.timing OWNER` reads a `Trial` and writes JSON. For each kind of work: the network is
+built, images are decoded, one forward pass is done, and, where the node trains, a few steps of an optimiser on random
+weights. What is measured is what a training does, but for augmentation. A rehearsal, which has an assignment, measures
+the steps of a real training.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,19 +22,26 @@ import torch
 from torch.nn import functional
 
 from ratatouille.errors import Refusal
+from ratatouille.exchange.assignment import FineTune
 from ratatouille.failure import failure_of
 from ratatouille.processes import end_with_owner
-from ratatouille.tasks.pixels import decoded
+from ratatouille.tasks.data import LocalData
+from ratatouille.tasks.images import decoded
 from ratatouille.training import numerics
 from ratatouille.training.augment import Transform
 from ratatouille.training.evaluate import CHUNK
+from ratatouille.training.fine_tune import FineTuning
 from ratatouille.training.network import build
 from ratatouille.training.preflight import Timed, Trial, Work
+from ratatouille.weights.architecture import Architecture
 
-_STEPS = 4
+_TIMED_STEPS = 4
 """Timed steps; the first one also plans and allocates, and does not count."""
 _ENOUGH_SECONDS = 10.0
 """Slow steps are timed less often."""
+_SHORT_STEPS = 8
+_NOT_COUNTED = 2
+"""Steps that do not count: the first ones also plan and allocate."""
 
 
 def attempt(trial: Trial) -> dict[str, Any]:
@@ -81,11 +91,28 @@ def _timed(work: Work, on: torch.device, device: str) -> Timed:
 def _median(action: Callable[[], None]) -> float:
     """Seconds that an action takes, after it was done once."""
     took: list[float] = []
-    while len(took) < _STEPS and sum(took) < _ENOUGH_SECONDS:
+    while len(took) < _TIMED_STEPS and sum(took) < _ENOUGH_SECONDS:
         began = time.monotonic()
         action()
         took.append(time.monotonic() - began)
     return median(took[1:] or took)
+
+
+def seconds_per_step(assignment: FineTune, architecture: Architecture, data: LocalData, device: str = "auto") -> float:
+    """The median step of a short training with these values; nothing is kept of it.
+
+    Raises:
+        Refusal: as a training of this assignment would.
+    """
+    numerics.apply()
+    on = numerics.device(device)
+    network = build(architecture, len(data.task.classes), assignment.dropout, assignment.image_size).to(on)
+    short = assignment.model_copy(update={"steps": _SHORT_STEPS, "warmup": 0, "evaluate_every": _SHORT_STEPS})
+    ends: list[float] = []
+    run = FineTuning(short, network, data, Transform(architecture, on))
+    run.run(progress=lambda step, steps, loss: ends.append(time.monotonic()))
+    # The last step is followed by an evaluation.
+    return median(after - before for before, after in pairwise(ends[_NOT_COUNTED:-1]))
 
 
 def main() -> None:

@@ -1,29 +1,82 @@
-"""Records of a training for the node's owner: a line of JSON for each step, and TensorBoard events.
+"""Files of a training that stay on its node: a checkpoint to go on from, and records for the node's owner.
 
-`runs/<work id>/` has `assignment.json` (the question), `metrics.jsonl` and `events.out.tfevents.*`. They never leave
-the node, and they stay when the answer is pushed; the newest `RUNS` are kept. The lines are the record and the events
-are made of them: a run that goes on from a checkpoint cuts the lines behind it and writes the events anew, so no step
-is there twice (docs/method.md §6.7).
+A killed run goes on from its checkpoint as if nothing had happened: same bits at the end. There is one file for each
+question, written whole or not at all, read with `weights_only=True`. A file that cannot be read, or that other software
+wrote, is ignored: the run starts over.
+
+`runs/<work id>/` has `assignment.json` (the question), `metrics.jsonl` (a line of JSON for each step) and
+`events.out.tfevents.*` (for TensorBoard). They stay when the answer is pushed; the newest `RUNS` are kept. The lines
+are the record and the events are made of them: a run that goes on from a checkpoint cuts the lines behind it and writes
+the events anew, so no step is there twice (docs/method.md §6.7).
 """
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
+import pickle
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
+import torch
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.summary_pb2 import Summary
 
 from ratatouille.exchange.assignment import FineTune
+from ratatouille.folders import write_whole
+
+FORMAT = 1
+
+
+class CheckpointFile:
+    """The checkpoint of one run; `due` says when the next one should be written."""
+
+    def __init__(self, folder: Path, work_id: str, software: dict[str, str], seconds: float = 30.0) -> None:
+        """Keep it as `<work id>.checkpoint` in a folder; `seconds` between two checkpoints, 0 for one at every step."""
+        self.path = folder / f"{work_id}.checkpoint"
+        self._stamp = {"format": FORMAT, "work_id": work_id, "software": software}
+        self._seconds = seconds
+        self._written = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether enough time has passed."""
+        return time.monotonic() - self._written >= self._seconds
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the checkpoint.
+
+        Raises:
+            Refusal: if the disk is full or the folder cannot be written.
+        """
+        buffer = io.BytesIO()
+        torch.save({"stamp": self._stamp, "state": state}, buffer)
+        write_whole(self.path, [buffer.getvalue()], private=True)
+        self._written = time.monotonic()
+
+    def load(self) -> dict[str, Any] | None:
+        """The saved state, or None if there is none that this software wrote for this question."""
+        try:
+            saved = torch.load(self.path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
+            return None
+        if not isinstance(saved, dict) or saved.get("stamp") != self._stamp:
+            return None
+        state: dict[str, Any] = saved["state"]
+        return state
+
+    def remove(self) -> None:
+        """The answer is safe elsewhere."""
+        self.path.unlink(missing_ok=True)
+
 
 RUNS = 100
 """Folders that stay. A run of 5,000 steps takes about 2 MB."""

@@ -31,8 +31,7 @@ from sqlalchemy.exc import TimeoutError as NoneFree
 
 from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from ratatouille.exchange.dialect import UPGRADE
-from registry.engines import open_engine
-from registry.engines.engine import first_line
+from registry.engines import first_line, open_engine
 from registry.schema import Base, metadata
 
 if TYPE_CHECKING:

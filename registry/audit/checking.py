@@ -35,15 +35,6 @@ class Batch:
     findings: list[Finding] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong with a thing, before it is known which stage says so."""
-
-    subject: str
-    detail: str
-    versions: Sequence[str] = ()
-
-
 Rules = Iterable[tuple[str, Callable[[], str]]]
 """What to look at, and how: the function says what it saw, or raises a Refusal for what is wrong."""
 

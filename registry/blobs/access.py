@@ -6,7 +6,6 @@ and what was fetched; what is read once only goes past it, in windows.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
@@ -15,11 +14,11 @@ from pathlib import Path
 from ratatouille.errors import Refusal
 from ratatouille.weights.canonical import Contents
 from registry.blobs.cache import Cache
-from registry.blobs.disk import HashedFiles
+from registry.blobs.disk import HashedFiles, read_blocks
 from registry.blobs.folder import FolderStore
 from registry.blobs.inbox import Inbox, IncomingFile
 from registry.blobs.opening import open_store
-from registry.blobs.store import BLOCK, BlobStore, Block, Lost, damaged, missing
+from registry.blobs.store import BlobStore, Block, Lost, damaged, hash_blob, missing
 from registry.blobs.windows import windows
 
 
@@ -84,7 +83,7 @@ class Blobs:
         cached = self._cache.get(digest) if self._cache is not None else None
         if cached is None:
             return self.store.stream(digest, offset)
-        return _read(cached, offset)
+        return read_blocks(cached, offset)
 
     @contextmanager
     def reading(self, digests: Collection[str], cached: bool = True) -> Iterator[Mapping[str, Path | Contents]]:
@@ -103,11 +102,8 @@ class Blobs:
             yield {**files, **elsewhere}
 
     def hash(self, digest: str) -> str:
-        """What the stored bytes hash to, whatever is remembered or cached of them."""
-        sha = hashlib.sha256()
-        for block in self.store.stream(digest):
-            sha.update(block)
-        return sha.hexdigest()
+        """What the stored bytes hash to; nothing that is remembered or cached of them counts."""
+        return hash_blob(self.store, digest)
 
     def remove(self, digest: str) -> None:
         """Remove a blob; `registry.ledger.claims` says when this is safe."""
@@ -138,10 +134,3 @@ class Blobs:
             raise missing(digest)
         with closing(self.store.stream(digest, offset)) as blocks:
             yield size, blocks
-
-
-def _read(path: Path, offset: int) -> Generator[Block, None, None]:
-    with path.open("rb", buffering=0) as file:
-        file.seek(offset)
-        while block := file.read(BLOCK):
-            yield block

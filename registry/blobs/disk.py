@@ -8,18 +8,27 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from ratatouille.errors import Refusal, Unreachable
+from registry.blobs.store import BLOCK, Block
 
 
 def hash_file(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_blocks(path: Path, offset: int) -> Generator[Block, None, None]:
+    """The bytes of a file from `offset` on."""
+    with path.open("rb", buffering=0) as file:
+        file.seek(offset)
+        while block := file.read(BLOCK):
+            yield block
 
 
 def sync(path: Path) -> None:

@@ -14,8 +14,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from ratatouille.errors import Refusal
-from registry.blobs.disk import full, hash_file, sync
-from registry.blobs.store import BLOCK, Block, Stored, is_digest, missing, shelf
+from registry.blobs.disk import full, hash_file, read_blocks, sync
+from registry.blobs.store import Block, Stored, is_digest, missing, shelf
 
 STALE_SECONDS = 24 * 3600.0
 """When a copy that nobody finished is thrown away."""
@@ -68,13 +68,9 @@ class FolderStore:
     def stream(self, digest: str, offset: int = 0) -> Generator[Block, None, None]:
         """The file from `offset` on."""
         try:
-            file = self.path(digest).open("rb", buffering=0)
+            yield from read_blocks(self.path(digest), offset)
         except FileNotFoundError:
             raise missing(digest) from None
-        with file:
-            file.seek(offset)
-            while block := file.read(BLOCK):
-                yield block
 
     def path(self, digest: str) -> Path:
         """Where the file is, or would be."""

@@ -7,7 +7,6 @@ few megabytes, each short and tried again by itself; nothing holds more than a f
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -20,7 +19,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 
 from ratatouille.errors import Misconfigured, RatatouilleError, Unreachable
-from registry.blobs.store import Block, Stored, damaged, is_digest, missing, shelf
+from registry.blobs.store import Block, Stored, damaged, hash_blob, is_digest, missing, shelf
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -60,7 +59,7 @@ class Objects:
             stored = self._put(source, digest, "create")
         else:
             stored = self.size(digest) is None and self._put(source, digest, "overwrite")
-        if not stored and self._hash(digest) != digest:
+        if not stored and hash_blob(self, digest) != digest:
             self._put(source, digest, "overwrite")
 
     def size(self, digest: str) -> int | None:
@@ -163,12 +162,6 @@ class Objects:
         except FileNotFoundError as error:  # where an object is put, only the bucket can be missing
             raise self._trouble(error) from error
         return True
-
-    def _hash(self, digest: str) -> str:
-        sha = hashlib.sha256()
-        for block in self.stream(digest):
-            sha.update(block)
-        return sha.hexdigest()
 
     def _whole(self, digest: str, offset: int, length: int) -> Block:
         block = self.read(digest, offset, length)

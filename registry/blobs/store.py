@@ -6,6 +6,7 @@ that were stored may rot or be exchanged: no method promises that they still has
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -96,6 +97,14 @@ def missing(digest: str) -> Lost:
 def damaged(digest: str, found: str) -> Lost:
     """The refusal for a blob whose bytes are others; `found` says what they are: `hash to …`, `end after …`."""
     return Lost(f"weights {digest[:12]}… are damaged in the registry's store, its bytes {found}; {REMEDY}")
+
+
+def hash_blob(store: BlobStore, digest: str) -> str:
+    """What the stored bytes of a blob hash to."""
+    sha = hashlib.sha256()
+    for block in store.stream(digest):
+        sha.update(block)
+    return sha.hexdigest()
 
 
 def is_digest(name: str) -> bool:

@@ -16,9 +16,9 @@ from ratatouille.exchange.confusion import confusion_text
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
+from registry.contributions.entitlements import end_transfer
 from registry.contributions.examine import Examined
 from registry.contributions.membership import release_lease
-from registry.contributions.quotas import end
 from registry.database import upsert
 from registry.ledger.descendants import fallen
 from registry.ledger.event_log import record_event
@@ -169,7 +169,7 @@ def _write_evaluations(connection: Connection, examined: Examined) -> None:
 
 def write_contribution(connection: Connection, sealed: Sealed, receipt: Receipt, state: str, reason: str) -> None:
     """Write what became of a receipt; its transfer is over."""
-    end(connection, receipt.digest)
+    end_transfer(connection, receipt.digest)
     values = {
         "receipt": receipt.digest,
         "work_id": receipt.work_id,

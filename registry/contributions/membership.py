@@ -17,7 +17,7 @@ from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.membership import DEVICES, Lease, LeaseReturn, Offer, OfferWithdrawal, activity, owners
 from ratatouille.exchange.signing import R, Sealed, unseal
 from registry.cancellation import peer
-from registry.contributions.holdings import end_holdings, enter_holdings, held_by
+from registry.contributions.entitlements import end_holdings, enter_holdings, held_by
 from registry.ledger.answers import is_answered
 from registry.ledger.event_log import record_event
 from registry.ledger.signed import check_follows, refuse_closed

@@ -16,12 +16,11 @@ from ratatouille.exchange.assignment import Import
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.blobs.access import Blobs
+from registry.contributions.entitlements import check_contributions, check_counts, end_transfer, held_by
 from registry.contributions.examine import Examined, examine
-from registry.contributions.holdings import check_counts, held_by
 from registry.contributions.ledger import keep_duplicate, keep_rejected
 from registry.contributions.membership import had_lease, not_offered, other_holder
 from registry.contributions.push import Push
-from registry.contributions.quotas import check_contributions, end
 from registry.database import Database
 from registry.ledger.answers import answer, brings_back
 from registry.ledger.claims import unowned
@@ -97,7 +96,7 @@ class Publisher:
         work = receipt.assignment
         with self.database.write() as connection:
             row = select(ContributionRow.state).where(ContributionRow.receipt == receipt.digest)
-            end(connection, receipt.digest)
+            end_transfer(connection, receipt.digest)
             if connection.execute(row).scalar() in ("admitted", "duplicate"):
                 return known
             if isinstance(work, Import) or is_closed(connection, receipt.work_id, receipt.node):

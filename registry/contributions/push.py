@@ -19,9 +19,9 @@ from ratatouille.weights.intake import Intake
 from registry.blobs.access import Blobs
 from registry.blobs.inbox import IncomingFile
 from registry.blobs.store import Block, Lost
+from registry.contributions.entitlements import let_in
 from registry.contributions.examine import Examined, Wanted
 from registry.contributions.ledger import admit, enter_blob, keep_duplicate, keep_rejected
-from registry.contributions.quotas import let_in
 from registry.database import Database
 from registry.ledger.answers import answer, brings_back, contributed
 from registry.ledger.claims import Claims, free_room, live, refuse_removed
@@ -68,11 +68,11 @@ class Push:
             self.reject(str(refusal))
             raise
         for digest, receiving in self.receiving.items():
-            gate = partial(self._gate, self.wanted[digest])
-            if receiving.resume(gate) < self.wanted[digest].size and self._held(digest):
+            check = partial(gate, self._blobs, self.wanted[digest])
+            if receiving.resume(check) < self.wanted[digest].size and self._held(digest):
                 # it was stored by somebody who died before its row was written: it goes through the gate again
                 with closing(self._blobs.stream(digest, receiving.received)) as blocks:
-                    receiving.take_over(gate, blocks)
+                    receiving.take_over(check, blocks)
 
     def write(self, digest: str, block: Block) -> None:
         """Take the next bytes of a file.
@@ -161,9 +161,6 @@ class Push:
             receiving.discard()
         self._claims.release(connection)
         self._open = False
-
-    def _gate(self, one: Wanted) -> Intake:
-        return gate(self._blobs, one)
 
 
 def gate(blobs: Blobs, one: Wanted) -> Intake:

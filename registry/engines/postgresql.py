@@ -25,7 +25,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ratatouille.errors import Misconfigured, RatatouilleError, Refusal, Unreachable
-from registry.engines.engine import BUSY_SECONDS, close_all, refuse_unstorable
+from registry.engines import BUSY_SECONDS, close_all, refuse_unstorable
 
 WRITING = 0x7261746174  # "ratat"
 MIGRATING = WRITING + 1
@@ -45,7 +45,7 @@ IDLE = "idle_in_transaction_session_timeout"
 
 
 class PostgresqlEngine:
-    """`registry.engines.engine.DatabaseEngine` over a server."""
+    """`registry.engines.DatabaseEngine` over a server."""
 
     looks_before_locking = True
 

@@ -18,14 +18,14 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ratatouille.errors import Misconfigured, RatatouilleError, Unreachable
 from ratatouille.processes.locks import locked
-from registry.engines.engine import BUSY_SECONDS, close_all, refuse_unstorable
+from registry.engines import BUSY_SECONDS, close_all, refuse_unstorable
 
 LOOK_SECONDS = 0.001
 """How often a writer looks whether the lock is free."""
 
 
 class SqliteEngine:
-    """`registry.engines.engine.DatabaseEngine` over a file."""
+    """`registry.engines.DatabaseEngine` over a file."""
 
     looks_before_locking = False
 

@@ -22,9 +22,10 @@ _IS_ANSWERED = union_all(
     select(literal(1)).where(ContributionRow.work_id == _WORK_ID, ContributionRow.state == "admitted"),
     select(literal(1)).where(VersionRow.work_id == _WORK_ID, VersionRow.state == "admitted"),
 ).limit(1)
-_COMBINED = select(VersionRow).where(
-    VersionRow.work_id.in_(_WORK_IDS), VersionRow.state == "admitted", VersionRow.receipt.is_(None)
-)
+_COMBINED = select(
+    *(getattr(VersionRow, name) for name in ("work_id", "featurizer", "head", "task", "seconds", "created")),
+    VersionRow.id.label("version"),
+).where(VersionRow.work_id.in_(_WORK_IDS), VersionRow.state == "admitted", VersionRow.receipt.is_(None))
 _CONTRIBUTED = (
     select(ContributionRow, VersionRow.id.label("version"))
     .outerjoin(VersionRow, VersionRow.receipt == ContributionRow.receipt)
@@ -79,18 +80,8 @@ def parse_evaluation(domain: str, split: str, slice: str, confusion: str) -> Eva
 
 
 def _combined(connection: Connection, work_ids: Sequence[str]) -> dict[str, Result]:
-    return {
-        row.work_id: Result(
-            work_id=row.work_id,
-            version=row.id,
-            featurizer=row.featurizer,
-            head=row.head,
-            task=row.task,
-            seconds=row.seconds,
-            created=row.created,
-        )
-        for row in connection.execute(_COMBINED, {"work_ids": work_ids})
-    }
+    rows = connection.execute(_COMBINED, {"work_ids": work_ids}).mappings()
+    return {row["work_id"]: Result.model_validate(dict(row)) for row in rows}
 
 
 def _contributed(connection: Connection, work_ids: Sequence[str]) -> dict[str, Result]:

@@ -184,15 +184,7 @@ def ever_named(connection: Connection) -> set[str]:
 
 
 def _moves(connection: Connection, *which: ColumnElement[bool], limit: int = 1) -> list[AliasMove]:
-    columns = (
-        AliasRow.number,
-        AliasRow.name,
-        AliasRow.version,
-        AliasRow.before,
-        AliasRow.undo,
-        AliasRow.message,
-        AliasRow.at,
-    )
+    columns = [column for column in AliasRow.__table__.columns if column.name != "change"]
     query = (
         select(*columns, ChangeRow.kind, ChangeRow.sealed)
         .outerjoin(ChangeRow, ChangeRow.number == AliasRow.change)

@@ -2,108 +2,50 @@
 
 from __future__ import annotations
 
-from registry.records.comparison import (
-    CellDifference,
-    Difference,
-    DomainScore,
-    Gap,
-    Metric,
-    PartDifference,
-    Ranked,
-    Ranking,
-    Relation,
-    TensorDifference,
-)
-from registry.records.history import (
-    EVERY_VERSION,
-    AliasMove,
-    Check,
-    Contribution,
-    Contributor,
-    Details,
-    Entry,
-    LineageRow,
-    LogQuery,
-    Portable,
-    StoredEvaluation,
-    Submission,
-    TagRecord,
-    TakenBack,
-    Verdict,
-    Verification,
-    worst,
-)
-from registry.records.maintenance import (
-    AuditPage,
-    AuditPlace,
-    Collected,
-    Finding,
-    Naming,
-    Retraction,
-    Stage,
-    Thrown,
-    Touched,
-    Usage,
-)
-from registry.records.work import (
-    ALIVE,
-    BEAT_SECONDS,
-    OVER,
-    Event,
-    Info,
-    Obligation,
-    Result,
-    RoundRecord,
-    RoundState,
-    State,
-)
-
-__all__ = [
-    "ALIVE",
-    "BEAT_SECONDS",
-    "EVERY_VERSION",
-    "OVER",
-    "AliasMove",
-    "AuditPage",
-    "AuditPlace",
-    "CellDifference",
-    "Check",
-    "Collected",
-    "Contribution",
-    "Contributor",
-    "Details",
-    "Difference",
-    "DomainScore",
-    "Entry",
-    "Event",
-    "Finding",
-    "Gap",
-    "Info",
-    "LineageRow",
-    "LogQuery",
-    "Metric",
-    "Naming",
-    "Obligation",
-    "PartDifference",
-    "Portable",
-    "Ranked",
-    "Ranking",
-    "Relation",
-    "Result",
-    "Retraction",
-    "RoundRecord",
-    "RoundState",
-    "Stage",
-    "State",
-    "StoredEvaluation",
-    "Submission",
-    "TagRecord",
-    "TakenBack",
-    "TensorDifference",
-    "Thrown",
-    "Touched",
-    "Usage",
-    "Verdict",
-    "Verification",
-    "worst",
-]
+from registry.records.comparison import CellDifference as CellDifference
+from registry.records.comparison import Difference as Difference
+from registry.records.comparison import DomainScore as DomainScore
+from registry.records.comparison import Gap as Gap
+from registry.records.comparison import Metric as Metric
+from registry.records.comparison import PartDifference as PartDifference
+from registry.records.comparison import Ranked as Ranked
+from registry.records.comparison import Ranking as Ranking
+from registry.records.comparison import Relation as Relation
+from registry.records.comparison import TensorDifference as TensorDifference
+from registry.records.history import EVERY_VERSION as EVERY_VERSION
+from registry.records.history import AliasMove as AliasMove
+from registry.records.history import Check as Check
+from registry.records.history import Contribution as Contribution
+from registry.records.history import Contributor as Contributor
+from registry.records.history import Details as Details
+from registry.records.history import Entry as Entry
+from registry.records.history import LineageRow as LineageRow
+from registry.records.history import LogQuery as LogQuery
+from registry.records.history import Portable as Portable
+from registry.records.history import StoredEvaluation as StoredEvaluation
+from registry.records.history import Submission as Submission
+from registry.records.history import TagRecord as TagRecord
+from registry.records.history import TakenBack as TakenBack
+from registry.records.history import Verdict as Verdict
+from registry.records.history import Verification as Verification
+from registry.records.history import worst as worst
+from registry.records.maintenance import AuditPage as AuditPage
+from registry.records.maintenance import AuditPlace as AuditPlace
+from registry.records.maintenance import Collected as Collected
+from registry.records.maintenance import Finding as Finding
+from registry.records.maintenance import Naming as Naming
+from registry.records.maintenance import Retraction as Retraction
+from registry.records.maintenance import Stage as Stage
+from registry.records.maintenance import Thrown as Thrown
+from registry.records.maintenance import Touched as Touched
+from registry.records.maintenance import Usage as Usage
+from registry.records.work import ALIVE as ALIVE
+from registry.records.work import BEAT_SECONDS as BEAT_SECONDS
+from registry.records.work import OVER as OVER
+from registry.records.work import Event as Event
+from registry.records.work import Info as Info
+from registry.records.work import Obligation as Obligation
+from registry.records.work import Result as Result
+from registry.records.work import RoundRecord as RoundRecord
+from registry.records.work import RoundState as RoundState
+from registry.records.work import State as State

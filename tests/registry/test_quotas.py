@@ -12,8 +12,8 @@ from sqlalchemy import update
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
+from registry.contributions.entitlements import DAY, HOUR
 from registry.contributions.push import Push
-from registry.contributions.quotas import DAY, HOUR
 from registry.schema import ContributionRow, TransferRow
 from tests.registry.behind import direct, folder_of
 from tests.registry.world import World

@@ -11,8 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.dialect import UPGRADE
-from registry.engines import open_engine
-from registry.engines.engine import DatabaseEngine, first_line
+from registry.engines import DatabaseEngine, first_line, open_engine
 from registry.migrations import REVISIONS, upgrade
 from registry.schema import metadata
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.output import REFUSED, told
-from benchmarks.registry import publishing, transfers
+from benchmarks.registry import peer, publishing, transfers
 from benchmarks.registry.filling import fill, postgresql, settle
 from benchmarks.registry.questions import questions, timed
 from registry.database import Database
@@ -24,6 +24,8 @@ from registry.services.local import LocalRegistry
 PARTS = ("questions", "publications", "transfers")
 SLOWER_SYNC = 0.005
 """Seconds that a sync takes longer in the second run of publications: a disk without a battery takes a few."""
+PEER_VERSIONS = 800
+"""Versions of a page that another registry is asked for too."""
 VIT_B16 = 86_500_000
 """Numbers of a large model: 346 MB."""
 
@@ -36,6 +38,7 @@ def run(parts: Sequence[str], versions: int, repeats: int, each: int, numbers: i
         if "questions" in parts:
             report["versions"] = versions
             report["questions"] = _questions(folder, url, versions, repeats)
+            report["peer"] = _peer(folder, repeats)
         if "publications" in parts:
             homes = {"SQLite": lambda folder: None, "PostgreSQL": _on(url)}
             report["publications"] = [
@@ -70,6 +73,17 @@ def _questions(folder: Path, url: str, versions: int, repeats: int) -> dict[str,
     return found
 
 
+def _peer(folder: Path, repeats: int) -> dict[str, Any]:
+    """The same page from another registry, on the history that the questions were asked to."""
+    theirs = folder / "peer"
+    theirs.mkdir()
+    registry = LocalRegistry(folder / "sqlite")
+    try:
+        return peer.compared(theirs, registry, PEER_VERSIONS, repeats)
+    finally:
+        registry.close()
+
+
 def _on(url: str) -> Callable[[Path], None]:
     """Prepares a folder whose history is in this database."""
 
@@ -84,6 +98,14 @@ def show(report: dict[str, Any], console: Console) -> None:
     for kind, rows in report.get("questions", {}).items():
         title = f"{report['versions']:,} versions, 5 evaluations each, {kind}: times a bare query of the same rows"
         _table(console, title, ("question", "rows", "milliseconds", "bare_milliseconds", "ratio", "limit"), rows)
+    if "ratio" in report.get("peer", {}):
+        found = report["peer"]
+        console.print(
+            f"A page of {found['versions']} versions on SQLite: ours {found['milliseconds']} ms, {found['peer']} "
+            f"{found['peer_milliseconds']} ms ({found['ratio']} times ours)"
+        )
+    elif "peer" in report:
+        console.print(report["peer"]["peer"])
     if "publications" in report:
         rows = report["publications"]
         rates = ("database", "sync_milliseconds_added", "published_per_second", "bare_per_second", "share", "limit")

@@ -24,6 +24,7 @@ def test_the_benchmark_runs_from_end_to_end(capsys: pytest.CaptureFixture[str]) 
         for row in rows:  # a limit is one of the ratio to the bare query, which runs by turns with ours
             assert row["ratio"] == pytest.approx(row["milliseconds"] / row["bare_milliseconds"], rel=0.1, abs=0.1)
             assert row["met"] is (row["ratio"] <= row["limit"])
+    assert report["peer"]["peer"].startswith("MLflow")
     assert [(row["database"], row["sync_milliseconds_added"]) for row in report["publications"]] == [
         ("SQLite", 0.0),
         ("SQLite", 5.0),

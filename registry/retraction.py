@@ -27,8 +27,8 @@ from registry.blobs.access import Blobs
 from registry.database import Database
 from registry.ledger.claims import Removed
 from registry.ledger.descendants import (
-    Average,
     Make,
+    StandingAverage,
     averages_with,
     come_from,
     fallen,
@@ -75,14 +75,14 @@ MOST_INFLUENCED = 10_000
 
 
 @dataclass(frozen=True)
-class Found:
+class Scope:
     """What a retraction would touch; equal as long as nobody changed that part of the history."""
 
     version: str
     round: str | None
     receipt: str | None
     standing: Literal["contributor", "maintainer"]
-    averages: tuple[Average, ...]
+    averages: tuple[StandingAverage, ...]
     """In the order in which they can be made again."""
     absent: tuple[str, ...]
     """Parents of these that do not stand."""
@@ -159,7 +159,7 @@ def standing(sealed: Sealed, contributor: str | None) -> Literal["contributor", 
     return "contributor" if sealed.node == contributor else "maintainer"
 
 
-def _look(connection: Connection, sealed: Sealed, change: Retract) -> Found | Retraction:
+def _look(connection: Connection, sealed: Sealed, change: Retract) -> Scope | Retraction:
     """What would be touched now, or what was done when the version was taken back."""
     row = connection.execute(select(VersionRow).where(VersionRow.id == change.version)).first()
     if row is None:
@@ -171,7 +171,7 @@ def _look(connection: Connection, sealed: Sealed, change: Retract) -> Found | Re
     others = {parent.version for average in averages for parent in average.version.parents}
     others -= {change.version, *(average.id for average in averages)}
     absent, collected = fallen(connection, others), without_weights(connection, others)
-    return Found(row.id, row.round, row.receipt, standing(sealed, row.node), averages, absent, collected)
+    return Scope(row.id, row.round, row.receipt, standing(sealed, row.node), averages, absent, collected)
 
 
 def _answered(connection: Connection, number: int) -> Retraction:
@@ -193,10 +193,10 @@ def _answered(connection: Connection, number: int) -> Retraction:
     )
 
 
-def _combined(database: Database, blobs: Blobs, found: Found) -> Make:
+def _combined(database: Database, blobs: Blobs, found: Scope) -> Make:
     """Averages are made again as versions of their own, in the round of the one that they replace."""
 
-    def make(combination: Combination, average: Average) -> str:
+    def make(combination: Combination, average: StandingAverage) -> str:
         with database.read() as connection:
             _refuse_retracted(connection, combination)
         count, without = len(combination.parents), found.version[:12]
@@ -210,10 +210,10 @@ def _combined(database: Database, blobs: Blobs, found: Found) -> Make:
     return make
 
 
-def _imagined(found: Found) -> Make:
+def _imagined(found: Scope) -> Make:
     """Nothing is made: an average stands in for what would replace it."""
 
-    def make(combination: Combination, average: Average) -> str:
+    def make(combination: Combination, average: StandingAverage) -> str:
         gone = [parent.version[:12] for parent in combination.parents if parent.version in found.collected]
         if gone:
             raise Refusal(f"gc removed the weights of {', '.join(gone)}")
@@ -241,7 +241,7 @@ def _stand(connection: Connection, touched: Sequence[Touched]) -> bool:
     return not fallen(connection, ids) and not without_weights(connection, ids)
 
 
-def _enter(connection: Connection, sealed: Sealed, change: Retract, found: Found, draft: Retraction) -> Retraction:
+def _enter(connection: Connection, sealed: Sealed, change: Retract, found: Scope, draft: Retraction) -> Retraction:
     """Everything at once: the change, all states, the aliases, the events, and the answer."""
     number = enter_change(connection, sealed, change)
     done = _named(connection, draft.model_copy(update={"number": number}))

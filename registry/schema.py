@@ -45,7 +45,7 @@ class Base(DeclarativeBase):
 metadata = Base.metadata
 
 
-class Setting(Base):
+class SettingRow(Base):
     """A value that the maintainers set, as JSON text; `registry.settings` knows the names."""
 
     __tablename__ = "settings"

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from ratatouille.errors import Refusal
 from ratatouille.record import Digest, Record, canonical_json
-from registry.schema import Setting
+from registry.schema import SettingRow
 from registry.texts import LONGEST_ADDRESS
 
 _log = logging.getLogger("registry")
@@ -48,7 +48,7 @@ class Settings(Record):
     """How many of the newest rounds keep all their weights; of older ones gc takes what nothing released needs."""
 
 
-_SETTINGS = select(Setting.name, Setting.value)
+_SETTINGS = select(SettingRow.name, SettingRow.value)
 
 
 def read_settings(connection: Connection) -> Settings:
@@ -98,7 +98,7 @@ def write_setting(connection: Connection, name: str, value: str | int | float | 
     """
     if name not in Settings.model_fields:
         raise Refusal(f"a registry has no setting {name!r}; it has {', '.join(Settings.model_fields)}")
-    connection.execute(delete(Setting).where(Setting.name == name))
+    connection.execute(delete(SettingRow).where(SettingRow.name == name))
     if value is not None:
         Settings.from_json(canonical_json({name: value}))
-        connection.execute(insert(Setting).values(name=name, value=canonical_json(value).decode()))
+        connection.execute(insert(SettingRow).values(name=name, value=canonical_json(value).decode()))

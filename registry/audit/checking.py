@@ -25,7 +25,7 @@ class NotCheckable(Refusal):
 
 
 @dataclass
-class Batch:
+class AuditBatch:
     """Some things of a stage; none when there are no more."""
 
     last: str = ""

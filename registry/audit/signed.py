@@ -22,7 +22,7 @@ from ratatouille.exchange.confusion import confusion_text
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, check_signature, unseal
 from ratatouille.record import sha256
-from registry.audit.checking import Batch, NotCheckable, Rules, checks, expect, findings, rows_after
+from registry.audit.checking import AuditBatch, NotCheckable, Rules, checks, expect, findings, rows_after
 from registry.ledger.signed import may_return
 from registry.schema import AliasRow, ChangeRow, ContributionRow, EvaluationRow, TagRow, VersionRow
 from registry.storage import Storage
@@ -31,9 +31,9 @@ CONTRIBUTION_STATES = frozenset({"admitted", "rejected", "duplicate", "retracted
 Counts = tuple[object, ...]
 
 
-def look_at_receipts(storage: Storage, after: str) -> Batch:
+def look_at_receipts(storage: Storage, after: str) -> AuditBatch:
     """The next contributions."""
-    batch = Batch(after)
+    batch = AuditBatch(after)
     with storage.database.read() as connection:
         rows = rows_after(connection, select(ContributionRow), ContributionRow.receipt, after)
         receipts = [row.receipt for row in rows]
@@ -149,9 +149,9 @@ def _made(connection: Connection, receipts: Sequence[str]) -> Mapping[str, list[
     return found
 
 
-def look_at_changes(storage: Storage, after: str) -> Batch:
+def look_at_changes(storage: Storage, after: str) -> AuditBatch:
     """The next changes."""
-    batch = Batch(after)
+    batch = AuditBatch(after)
     with storage.database.read() as connection:
         rows = rows_after(connection, select(ChangeRow), ChangeRow.number, after)
         for row in rows:
@@ -162,9 +162,9 @@ def look_at_changes(storage: Storage, after: str) -> Batch:
     return batch
 
 
-def look_at_aliases(storage: Storage, after: str) -> Batch:
+def look_at_aliases(storage: Storage, after: str) -> AuditBatch:
     """The next moves of aliases."""
-    batch = Batch(after)
+    batch = AuditBatch(after)
     with storage.database.read() as connection:
         rows = rows_after(connection, select(AliasRow), AliasRow.number, after)
         signed = select(func.min(AliasRow.number)).where(AliasRow.change.is_not(None))

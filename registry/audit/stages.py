@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.exc import DBAPIError
 
 from ratatouille.errors import Misconfigured, Refusal
-from registry.audit.checking import Batch, finding
+from registry.audit.checking import AuditBatch, finding
 from registry.audit.signed import look_at_aliases, look_at_changes, look_at_receipts
 from registry.audit.tables import count_references, look_at_definitions, look_at_references, look_at_scores
 from registry.audit.versions import look_at_versions
@@ -38,7 +38,7 @@ from registry.storage import Storage
 class AuditStage:
     """One stage: how its next things are looked at, and how many there are."""
 
-    look: Callable[[Storage, str], Batch]
+    look: Callable[[Storage, str], AuditBatch]
     count: Callable[[Connection], int]
 
 
@@ -85,7 +85,7 @@ def page(storage: Storage, place: AuditPlace | None, seconds: float = PAGE_SECON
     """
     stages = list(STAGES)
     place = place or AuditPlace(stage=stages[0])
-    until, whole = time.monotonic() + seconds, Batch(place.after)
+    until, whole = time.monotonic() + seconds, AuditBatch(place.after)
     while True:
         batch = _batch(storage, place.stage, whole.last)
         whole.findings += batch.findings
@@ -97,14 +97,14 @@ def page(storage: Storage, place: AuditPlace | None, seconds: float = PAGE_SECON
             return _page(storage, place.stage, whole, AuditPlace(stage=place.stage, after=batch.last))
 
 
-def _batch(storage: Storage, stage: Stage, after: str) -> Batch:
+def _batch(storage: Storage, stage: Stage, after: str) -> AuditBatch:
     try:
         return STAGES[stage].look(storage, after)
     except (Refusal, Misconfigured, DBAPIError) as error:  # a damaged file: what is left of the stage cannot be read
-        return Batch(after, findings=[finding(stage, "the database", str(error).partition("\n")[0])])
+        return AuditBatch(after, findings=[finding(stage, "the database", str(error).partition("\n")[0])])
 
 
-def _page(storage: Storage, stage: Stage, whole: Batch, following: AuditPlace | None) -> AuditPage:
+def _page(storage: Storage, stage: Stage, whole: AuditBatch, following: AuditPlace | None) -> AuditPage:
     try:
         with storage.database.read() as connection:
             total = STAGES[stage].count(connection)

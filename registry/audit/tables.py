@@ -19,7 +19,7 @@ from ratatouille.errors import Refusal
 from ratatouille.record import sha256
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
-from registry.audit.checking import Batch, NotCheckable, checks, expect, finding, findings
+from registry.audit.checking import AuditBatch, NotCheckable, checks, expect, finding, findings
 from registry.ledger import event_log
 from registry.lists import MOST_ROWS, every
 from registry.records import RoundRecord
@@ -32,16 +32,16 @@ MOST_NAMED = 5
 """Broken references of one kind that are named; all are counted."""
 
 
-def look_at_references(storage: Storage, after: str) -> Batch:
+def look_at_references(storage: Storage, after: str) -> AuditBatch:
     """The next reference."""
     names = sorted(name for name, _ in _references())
     following = next((name for name in names if name > after), None)
     if following is None:
-        return Batch(after)
+        return AuditBatch(after)
     with storage.database.read() as connection:
         rules = [(name, partial(rule, connection)) for name, rule in _references() if name == following]
         found = findings("references", following, checks(rules))
-    return Batch(following, looked=1, findings=found)
+    return AuditBatch(following, looked=1, findings=found)
 
 
 def count_references(connection: Connection) -> int:
@@ -88,10 +88,10 @@ def _none(connection: Connection, column: KeyedColumnElement[Any], broken: Colum
     return "ok"
 
 
-def look_at_definitions(storage: Storage, after: str) -> Batch:
+def look_at_definitions(storage: Storage, after: str) -> AuditBatch:
     """All of them at once: there are few."""
     if after:
-        return Batch(after)
+        return AuditBatch(after)
     with storage.database.read() as connection:
         rules = [("settings", partial(_settings, connection)), ("rounds", partial(_rounds, connection))]
         for network in connection.execute(select(ArchitectureRow)):
@@ -99,7 +99,7 @@ def look_at_definitions(storage: Storage, after: str) -> Batch:
         for about in connection.execute(select(TaskRow)):
             rules.append((f"task {about.name}", partial(_record, Task, about)))
         found = [finding for check in checks(rules) for finding in findings("definitions", check.what, [check])]
-    return Batch("all", looked=len(rules), findings=found)
+    return AuditBatch("all", looked=len(rules), findings=found)
 
 
 def _record(kind: type[Architecture] | type[Task], row: Row[Any]) -> str:
@@ -137,9 +137,9 @@ PAIRS = 50
 _KEY = ("task", "trial", "image_size", "split", "slice", "domain")
 
 
-def look_at_scores(storage: Storage, after: str) -> Batch:
+def look_at_scores(storage: Storage, after: str) -> AuditBatch:
     """The scores of the next pairs of parts."""
-    batch = Batch(after)
+    batch = AuditBatch(after)
     with storage.database.read() as connection:
         for featurizer, head in _next_pairs(connection, after):
             pair = {"featurizer": featurizer, "head": head}

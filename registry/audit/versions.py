@@ -20,7 +20,7 @@ from ratatouille.exchange.version import Combination, Version
 from ratatouille.record import sha256
 from ratatouille.weights.architecture import Part
 from ratatouille.weights.canonical import size
-from registry.audit.checking import Batch, Rules, checks, expect, findings, rows_after
+from registry.audit.checking import AuditBatch, Rules, checks, expect, findings, rows_after
 from registry.audit.signed import receipt_of
 from registry.audit.weights import bytes_of_row, recomputed
 from registry.ledger.definitions import architecture, task
@@ -32,7 +32,7 @@ from registry.storage import Storage
 
 
 @dataclass(frozen=True)
-class Facts:
+class VersionFacts:
     """What other tables say of some versions."""
 
     contributions: Mapping[str, Row[Any]]
@@ -47,9 +47,9 @@ class Facts:
     """Architecture and task → lengths of their parts."""
 
 
-def look_at_versions(storage: Storage, after: str) -> Batch:
+def look_at_versions(storage: Storage, after: str) -> AuditBatch:
     """The next versions."""
-    batch = Batch(after)
+    batch = AuditBatch(after)
     with storage.database.read() as connection:
         rows = rows_after(connection, select(VersionRow), VersionRow.number, after)
         facts = facts_of(connection, rows)
@@ -60,7 +60,7 @@ def look_at_versions(storage: Storage, after: str) -> Batch:
     return batch
 
 
-def rules(row: Row[Any], facts: Facts) -> Rules:
+def rules(row: Row[Any], facts: VersionFacts) -> Rules:
     """What must hold of a version, its weights' bytes aside."""
     yield "id", lambda: _id(row)
     try:
@@ -76,7 +76,7 @@ def rules(row: Row[Any], facts: Facts) -> Rules:
         yield "receipt", lambda: _receipt(row, version, facts)
 
 
-def facts_of(connection: Connection, rows: Sequence[Row[Any]]) -> Facts:
+def facts_of(connection: Connection, rows: Sequence[Row[Any]]) -> VersionFacts:
     """Collect what the rules need, in a few queries."""
     ids, receipts = [row.id for row in rows], [row.receipt for row in rows if row.receipt is not None]
     edges = defaultdict(list)
@@ -88,7 +88,7 @@ def facts_of(connection: Connection, rows: Sequence[Row[Any]]) -> Facts:
     numbers = _pairs(connection, VersionRow.id, VersionRow.number, known)
     weights = sorted({digest for row in rows for digest in (row.featurizer, row.head) if digest is not None})
     changes = sorted({row.retraction for row in rows if row.retraction is not None})
-    return Facts(
+    return VersionFacts(
         contributions={row.receipt: row for row in contributions},
         edges=edges,
         numbers=numbers,
@@ -105,7 +105,7 @@ def _id(row: Row[Any]) -> str:
     return str(row.id)
 
 
-def _columns(row: Row[Any], version: Version, facts: Facts) -> str:
+def _columns(row: Row[Any], version: Version, facts: VersionFacts) -> str:
     for name in ("featurizer", "head", "architecture", "task", "receipt"):
         expect(getattr(version, name), getattr(row, name), name)
     expect(version.rule.name, row.rule, "rule")
@@ -117,7 +117,7 @@ def _columns(row: Row[Any], version: Version, facts: Facts) -> str:
     return "as the record says"
 
 
-def _parents(row: Row[Any], version: Version, facts: Facts) -> str:
+def _parents(row: Row[Any], version: Version, facts: VersionFacts) -> str:
     said = [parent.version for parent in version.parents]
     for parent in said:
         if parent not in facts.numbers:
@@ -129,7 +129,7 @@ def _parents(row: Row[Any], version: Version, facts: Facts) -> str:
     return f"{len(said)} known"
 
 
-def _state(row: Row[Any], facts: Facts) -> str:
+def _state(row: Row[Any], facts: VersionFacts) -> str:
     if row.state not in ("admitted", "retracted"):
         raise Refusal(f"{row.state!r} is no state of a version")
     if row.retraction is not None:
@@ -139,7 +139,7 @@ def _state(row: Row[Any], facts: Facts) -> str:
     return str(row.state)
 
 
-def _receipt(row: Row[Any], version: Version, facts: Facts) -> str:
+def _receipt(row: Row[Any], version: Version, facts: VersionFacts) -> str:
     contribution = facts.contributions.get(str(version.receipt))
     if contribution is None:
         raise Refusal("the receipt is missing")

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, func, or_, select
 from ratatouille.errors import Refusal
 from ratatouille.exchange.version import Combination, Version
 from ratatouille.weights.methods import METHODS
-from registry.audit.checking import MOST_VERSIONS, Batch, NotCheckable, checks, finding, findings, rows_after
+from registry.audit.checking import MOST_VERSIONS, AuditBatch, NotCheckable, checks, finding, findings, rows_after
 from registry.averages import CombineInputs, gather
 from registry.blobs.access import Blobs
 from registry.blobs.store import Lost, missing
@@ -30,9 +30,9 @@ MOST_FILES = 1000
 """Unreferenced files that are listed; all are counted."""
 
 
-def look_at_weights(storage: Storage, after: str) -> Batch:
+def look_at_weights(storage: Storage, after: str) -> AuditBatch:
     """The next blob."""
-    batch = Batch(after)
+    batch = AuditBatch(after)
     with storage.database.read() as connection:
         rows = rows_after(connection, select(BlobRow), BlobRow.digest, after, limit=1)
     for row in rows:
@@ -46,12 +46,12 @@ def look_at_weights(storage: Storage, after: str) -> Batch:
     return batch
 
 
-def look_at_files(storage: Storage, after: str) -> Batch:
+def look_at_files(storage: Storage, after: str) -> AuditBatch:
     """All files of the store; they come in no order, so they are one batch."""
     if after:
-        return Batch(after)
+        return AuditBatch(after)
     stored = storage.blobs.store.stored()
-    batch, names, size = Batch("all"), list[str](), 0
+    batch, names, size = AuditBatch("all"), list[str](), 0
     for some in chunks(stored):
         batch.looked += len(some)
         with storage.database.read() as connection:
@@ -113,9 +113,9 @@ def _affected(connection: Connection, digest: str, kind: Literal["wrong", "not c
     return finding("weights", digest, detail, versions.scalars().all(), count, kind)
 
 
-def look_at_averages(storage: Storage, after: str) -> Batch:
+def look_at_averages(storage: Storage, after: str) -> AuditBatch:
     """The next average."""
-    batch = Batch(after)
+    batch = AuditBatch(after)
     with storage.database.read() as connection:
         query = select(VersionRow).where(VersionRow.rule == "combine")
         rows = rows_after(connection, query, VersionRow.number, after, limit=1)

@@ -35,7 +35,7 @@ _PARENT = select(VersionRow.id, VersionRow.featurizer, VersionRow.head, VersionR
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedPart:
     """One file that belongs to a receipt."""
 
     part: Part
@@ -51,7 +51,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Start:
+class StartVersion:
     """A version that a receipt names as parent."""
 
     id: str
@@ -66,7 +66,7 @@ class Examined:
     """A receipt that may be admitted once its files have come."""
 
     receipt: Receipt
-    wanted: tuple[Wanted, ...]
+    wanted: tuple[WantedPart, ...]
     version: Version | None
     evaluated: tuple[str, str] | None
     """The featurizer and head that its evaluations are about."""
@@ -134,18 +134,18 @@ def examine(connection: Connection, receipt: Receipt, retracted: bool = False) -
 
 
 def _wanted(
-    receipt: Receipt, network: Architecture, about: Task | None, parents: Sequence[Start]
-) -> tuple[Wanted, ...]:
+    receipt: Receipt, network: Architecture, about: Task | None, parents: Sequence[StartVersion]
+) -> tuple[WantedPart, ...]:
     assert receipt.featurizer is not None
     start = parents[0].featurizer if parents else None
-    wanted = [Wanted("featurizer", receipt.featurizer, network.part("featurizer", 0), start)]
+    wanted = [WantedPart("featurizer", receipt.featurizer, network.part("featurizer", 0), start)]
     if receipt.head is not None:
         assert about is not None
-        wanted.append(Wanted("head", receipt.head, network.part("head", len(about.classes)), None))
+        wanted.append(WantedPart("head", receipt.head, network.part("head", len(about.classes)), None))
     return tuple(wanted)
 
 
-def _parents(connection: Connection, receipt: Receipt, states: Sequence[State]) -> list[Start]:
+def _parents(connection: Connection, receipt: Receipt, states: Sequence[State]) -> list[StartVersion]:
     starts = []
     for id in receipt.parents:
         row = connection.execute(_PARENT, {"parent": id, "states": states}).first()
@@ -153,11 +153,11 @@ def _parents(connection: Connection, receipt: Receipt, states: Sequence[State]) 
             raise Refusal(f"parent {id[:12]}… is no version of this registry")
         if row.architecture != receipt.assignment.architecture:
             raise Refusal(f"parent {id[:12]}… has another architecture than the assignment")
-        starts.append(Start(*row))
+        starts.append(StartVersion(*row))
     return starts
 
 
-def _check_import(work: Import, receipt: Receipt, parents: Sequence[Start]) -> None:
+def _check_import(work: Import, receipt: Receipt, parents: Sequence[StartVersion]) -> None:
     if (receipt.featurizer, receipt.head) != (work.featurizer, work.head):
         raise Refusal("this receipt names other weights than the import that it answers")
     if (work.head is None) != (work.task is None):
@@ -191,7 +191,7 @@ def _refuse_taken_back(connection: Connection, work: Import) -> None:
             )
 
 
-def _check_training(work: Probe | FineTune, receipt: Receipt, parents: Sequence[Start]) -> None:
+def _check_training(work: Probe | FineTune, receipt: Receipt, parents: Sequence[StartVersion]) -> None:
     if not parents:
         raise Refusal(f"this receipt of a {work.kind} names no parent; its order names the start's version")
     if len(parents) > 2:

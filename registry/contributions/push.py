@@ -20,7 +20,7 @@ from registry.blobs.access import Blobs
 from registry.blobs.inbox import IncomingFile
 from registry.blobs.store import Block, Lost
 from registry.contributions.entitlements import let_in
-from registry.contributions.examine import Examined, Wanted
+from registry.contributions.examine import Examined, WantedPart
 from registry.contributions.ledger import admit, enter_blob, keep_duplicate, keep_rejected
 from registry.database import Database
 from registry.ledger.answers import answer, brings_back, contributed
@@ -163,12 +163,12 @@ class Push:
         self._open = False
 
 
-def gate(blobs: Blobs, one: Wanted) -> Intake:
+def gate(blobs: Blobs, one: WantedPart) -> Intake:
     """What checks the bytes of a part while they come."""
     return Intake(one.tensors, one.digest, _ancestor(blobs, one))
 
 
-def check_present(blobs: Blobs, one: Wanted) -> None:
+def check_present(blobs: Blobs, one: WantedPart) -> None:
     """Weights that are here already were checked as some part; see that they fit this one too."""
     with _not_the_contributors_fault():
         path = blobs.local(one.digest)
@@ -178,7 +178,7 @@ def check_present(blobs: Blobs, one: Wanted) -> None:
             raise Refusal(f"buffer {tensor.name} moved away from the start's; train with BatchNorm in eval mode")
 
 
-def _ancestor(blobs: Blobs, one: Wanted) -> Mapping[str, Array] | None:
+def _ancestor(blobs: Blobs, one: WantedPart) -> Mapping[str, Array] | None:
     """The weights whose buffers a part must keep, if it has any."""
     if one.ancestor is None or not _compared(one):
         return None
@@ -186,7 +186,7 @@ def _ancestor(blobs: Blobs, one: Wanted) -> Mapping[str, Array] | None:
         return open_part(blobs.local(one.ancestor), one.tensors)
 
 
-def _compared(one: Wanted) -> bool:
+def _compared(one: WantedPart) -> bool:
     """Whether a part has buffers that may differ from its start's."""
     return one.ancestor not in (None, one.digest) and any(tensor.buffer for tensor in one.tensors)
 

@@ -28,7 +28,7 @@ from registry.records import Difference, Entry, PartDifference, TensorDifference
 
 
 @dataclass(frozen=True)
-class Side:
+class DiffSide:
     """One of the two versions."""
 
     entry: Entry
@@ -69,13 +69,15 @@ def diff(database: Database, blobs: Blobs, first: str, second: str, weights: boo
     )
 
 
-def _side(connection: Connection, revision: str) -> Side:
+def _side(connection: Connection, revision: str) -> DiffSide:
     entry = entry_of(connection, resolve(connection, revision))
     about = entry.version.task
-    return Side(entry, architecture(connection, entry.version.architecture), task(connection, about) if about else None)
+    return DiffSide(
+        entry, architecture(connection, entry.version.architecture), task(connection, about) if about else None
+    )
 
 
-def _part(blobs: Blobs, one: Side, two: Side, part: Part) -> PartDifference:
+def _part(blobs: Blobs, one: DiffSide, two: DiffSide, part: Part) -> PartDifference:
     first, second = one.digest(part), two.digest(part)
     if reason := _incomparable(one, two, part):
         return PartDifference(part=part, reason=reason)
@@ -97,7 +99,7 @@ def _part(blobs: Blobs, one: Side, two: Side, part: Part) -> PartDifference:
     return _described(part, tensors, found)
 
 
-def _incomparable(one: Side, two: Side, part: Part) -> str:
+def _incomparable(one: DiffSide, two: DiffSide, part: Part) -> str:
     """Why a part of the one and of the other cannot be compared; empty where it can."""
     if one.version.architecture != two.version.architecture:
         names = f"{one.architecture.name} and {two.architecture.name}"

@@ -21,7 +21,7 @@ from registry.schema import BlobRow, ParentRow, VersionRow
 
 
 @dataclass(frozen=True)
-class Average:
+class StandingAverage:
     """A combined version that stands."""
 
     version: Version
@@ -38,11 +38,11 @@ class Average:
         return sum(gone.get(parent.version, parent.version) is not None for parent in self.version.parents)
 
 
-Make = Callable[[Combination, Average], str]
+Make = Callable[[Combination, StandingAverage], str]
 """Makes the combination that takes an average's place; returns its id. Refuses when that cannot be done."""
 
 
-def in_order(averages: Sequence[Average]) -> tuple[Average, ...]:
+def in_order(averages: Sequence[StandingAverage]) -> tuple[StandingAverage, ...]:
     """Averages before those that are made of them, in one order whatever order they come in."""
     by_id = {one.id: one for one in sorted(averages, key=lambda one: one.id)}
     edges = {
@@ -51,7 +51,7 @@ def in_order(averages: Sequence[Average]) -> tuple[Average, ...]:
     return tuple(by_id[id] for id in TopologicalSorter(edges).static_order())
 
 
-def make_again(averages: Sequence[Average], gone: Sequence[str], make: Make) -> tuple[Touched, ...]:
+def make_again(averages: Sequence[StandingAverage], gone: Sequence[str], make: Make) -> tuple[Touched, ...]:
     """Make averages again from what remains of them.
 
     Args:
@@ -75,11 +75,11 @@ def make_again(averages: Sequence[Average], gone: Sequence[str], make: Make) -> 
     return tuple(touched)
 
 
-def averages_with(connection: Connection, version: str) -> list[Average]:
+def averages_with(connection: Connection, version: str) -> list[StandingAverage]:
     """The standing combinations that a version is in, through other combinations too."""
     walk = _descendants(version, VersionRow.rule == "combine", VersionRow.state == "admitted")
     query = select(VersionRow.record, VersionRow.round).join(walk, walk.c.id == VersionRow.id)
-    return [Average(Version.from_json(row.record), row.round) for row in connection.execute(query)]
+    return [StandingAverage(Version.from_json(row.record), row.round) for row in connection.execute(query)]
 
 
 def is_made_of(connection: Connection, version: str, member: str) -> bool:

@@ -40,7 +40,7 @@ class PolicyVersion:
 
 
 @dataclass(frozen=True)
-class History:
+class PolicyInput:
     """What the policy looks at."""
 
     versions: Mapping[str, PolicyVersion]
@@ -54,7 +54,7 @@ class History:
     """By round: versions that were there before, and that it builds on."""
 
 
-def kept(history: History, rounds: int) -> dict[str, Reason]:
+def kept(history: PolicyInput, rounds: int) -> dict[str, Reason]:
     """The versions that keep their weights, each with the first reason.
 
     Args:
@@ -83,12 +83,12 @@ def _note(found: dict[str, Reason], reason: Reason, versions: Iterable[str]) -> 
         found.setdefault(version, reason)
 
 
-def _of_rounds(history: History, rounds: Collection[str]) -> list[str]:
+def _of_rounds(history: PolicyInput, rounds: Collection[str]) -> list[str]:
     made = [id for id, one in history.versions.items() if one.round in rounds]
     return made + [id for round in rounds for id in history.used.get(round, ()) if id in history.versions]
 
 
-def _averaged_in(history: History, versions: Iterable[str]) -> list[str]:
+def _averaged_in(history: PolicyInput, versions: Iterable[str]) -> list[str]:
     """Parents of these averages, and of the averages among them, all the way down."""
     waiting, found = [id for id in versions if _averaged(history, id)], {}
     while waiting:
@@ -100,7 +100,7 @@ def _averaged_in(history: History, versions: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def _averaged(history: History, version: str) -> bool:
+def _averaged(history: PolicyInput, version: str) -> bool:
     return history.versions[version].rule == "combine"
 
 
@@ -108,7 +108,7 @@ def _averaged(history: History, version: str) -> bool:
 class Past:
     """The whole history, as small as it can be."""
 
-    history: History
+    history: PolicyInput
     parts: dict[str, tuple[str, ...]]
     """By version: digests of its featurizer and, if it has one, its head."""
 
@@ -134,7 +134,7 @@ def read_past(connection: Connection, rounds: int) -> Past:
         parts[id] = (featurizer,) if head is None else (featurizer, head)
         versions[id] = PolicyVersion(rule, round, created, tuple(parents.get(id, ())))
     running, over = _states_of_rounds(connection)
-    history = History(
+    history = PolicyInput(
         versions=versions,
         released=ever_named(connection),
         running=running,

@@ -12,7 +12,7 @@ from sqlalchemy import insert, update
 from ratatouille.errors import Refusal
 from ratatouille.tasks.task import Task
 from registry.records import RoundRecord
-from registry.schema import RoundRow, Setting
+from registry.schema import RoundRow, SettingRow
 from registry.services.local import LocalRegistry
 
 LONG = "x" * (5 * 2**20)
@@ -52,7 +52,7 @@ def test_a_row_that_cannot_be_read_harms_itself_only(registry: LocalRegistry) ->
     registry.rounds.request_round(a_round("old"))
     registry.rounds.request_round(a_round("new"))
     with registry.storage.database.write() as connection:
-        connection.execute(insert(Setting).values(name="fleet", value=f'"{LONG}"'))
+        connection.execute(insert(SettingRow).values(name="fleet", value=f'"{LONG}"'))
         connection.execute(update(RoundRow).where(RoundRow.id == "old").values(spec=LONG))
     assert registry.info().fleet is None
     assert registry.maintenance.settings().node_transfers == 7

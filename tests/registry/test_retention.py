@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry.retention.policy import History, PolicyVersion, kept
+from registry.retention.policy import PolicyInput, PolicyVersion, kept
 
 OLD, NEW = 100.0, 200.0
 
@@ -28,17 +28,17 @@ OVER = {"autumn": NEW, "spring": OLD}
 
 
 def test_what_is_old_and_was_never_released_goes_and_imports_stay() -> None:
-    assert kept(History(SPRING, over=OVER), 1) == {"sea": "import"}
+    assert kept(PolicyInput(SPRING, over=OVER), 1) == {"sea": "import"}
 
 
 def test_nothing_goes_while_there_are_fewer_rounds_than_are_kept() -> None:
     early = SPRING | {"stray": run(None, "probe", created=2.0)}
-    assert kept(History(early, over=OVER), 2).keys() == early.keys() - {"stray"}
-    assert kept(History(early, over=OVER), 3).keys() == early.keys()
+    assert kept(PolicyInput(early, over=OVER), 2).keys() == early.keys() - {"stray"}
+    assert kept(PolicyInput(early, over=OVER), 3).keys() == early.keys()
 
 
 def test_a_release_stays_with_its_parents_all_the_way_down_and_with_their_starts() -> None:
-    assert kept(History(SPRING, released={"abc"}, over=OVER), 1) == {
+    assert kept(PolicyInput(SPRING, released={"abc"}, over=OVER), 1) == {
         "sea": "import",
         "abc": "released",
         "ab": "parent",
@@ -47,23 +47,23 @@ def test_a_release_stays_with_its_parents_all_the_way_down_and_with_their_starts
         "c": "parent",
         "probe": "start",
     }
-    assert kept(History(SPRING, released={"ab"}, over=OVER), 1).keys() == {"sea", "ab", "a", "b", "probe"}
+    assert kept(PolicyInput(SPRING, released={"ab"}, over=OVER), 1).keys() == {"sea", "ab", "a", "b", "probe"}
 
 
 def test_the_start_of_a_start_is_not_needed() -> None:
-    assert kept(History(SPRING, released={"c"}, over=OVER), 1).keys() == {"sea", "c", "a"}
+    assert kept(PolicyInput(SPRING, released={"c"}, over=OVER), 1).keys() == {"sea", "c", "a"}
 
 
 def test_parents_of_a_start_are_not_needed() -> None:
     again = SPRING | {"d": run("spring", "ab")}
-    assert kept(History(again, released={"d"}, over=OVER), 1).keys() == {"sea", "d", "ab"}
+    assert kept(PolicyInput(again, released={"d"}, over=OVER), 1).keys() == {"sea", "d", "ab"}
 
 
 @pytest.mark.parametrize("running", [True, False])
 def test_a_round_keeps_its_own_and_what_it_builds_on(running: bool) -> None:
     autumn = SPRING | {"d": run("autumn", "probe", created=NEW), "bd": mean("autumn", "b", "d", created=NEW)}
     found = kept(
-        History(
+        PolicyInput(
             autumn,
             running={"autumn"} if running else set(),
             over={"winter": 300.0, "spring": OLD} if running else {"autumn": NEW, "spring": OLD},
@@ -88,4 +88,4 @@ def test_what_belongs_to_no_round_goes_with_those_of_its_age() -> None:
         "young": run(None, "probe", created=NEW),
         "unknown": run("elsewhere", "probe", created=NEW + 1),
     }
-    assert kept(History(SPRING | strays, over=OVER), 1).keys() == {"sea", "young", "unknown", "probe"}
+    assert kept(PolicyInput(SPRING | strays, over=OVER), 1).keys() == {"sea", "young", "unknown", "probe"}

@@ -16,7 +16,7 @@ from ratatouille.record import canonical_json
 from registry.blobs.disk import sync
 from registry.exports.backup.manifest import TABLES, TableFile
 from registry.lists import chunks
-from registry.schema import Setting, UploadRow, metadata
+from registry.schema import SettingRow, UploadRow, metadata
 from registry.settings import ANNOUNCED
 
 AT_ONCE = 500
@@ -95,7 +95,7 @@ def _write(connection: Connection, table: Table, folder: Path) -> TableFile:
 
 def _query(table: Table) -> Select[Any]:
     query = select(table).order_by(*table.primary_key)
-    if table.name == Setting.__tablename__:  # where nodes join is true while this coordinator is up
+    if table.name == SettingRow.__tablename__:  # where nodes join is true while this coordinator is up
         query = query.where(table.c.name.not_in(ANNOUNCED))
     return query
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from ratatouille.errors import Refusal
 from registry.audit.weights import check_average
 from registry.blobs.inbox import IncomingFile, carry
-from registry.contributions.examine import Wanted
+from registry.contributions.examine import WantedPart
 from registry.contributions.push import check_present, gate
 from registry.exports.bundles.plan import Plan, enter_rows
 from registry.exports.bundles.reading import Opened, opened
@@ -90,7 +90,7 @@ def _claimed(storage: Storage, parcel: Opened, plan: Plan) -> Iterator[Claims]:
 
 def _take(storage: Storage, parcel: Opened, plan: Plan, said: Said) -> None:
     """Take the weights that are not here, in the order of the versions: parents have theirs first."""
-    seen: set[Wanted] = set()
+    seen: set[WantedPart] = set()
     taken: set[str] = set()
     done, total = 0, sum({one.digest: one.size for one in plan.wanted}.values())
     for one in plan.wanted:

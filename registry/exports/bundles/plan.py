@@ -17,7 +17,7 @@ from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination, Version
 from ratatouille.weights.architecture import PARTS, Part
 from registry.averages import CombineInputs, gather
-from registry.contributions.examine import Examined, Wanted, examine
+from registry.contributions.examine import Examined, WantedPart, examine
 from registry.contributions.ledger import admit, admit_beside, enter_blob, enter_version, keep_duplicate
 from registry.exports.bundles.reading import Opened
 from registry.ledger.answers import answer
@@ -40,7 +40,7 @@ class Plan:
     known: int = 0
     evaluations: int = 0
     tags: int = 0
-    wanted: list[Wanted] = field(default_factory=list)
+    wanted: list[WantedPart] = field(default_factory=list)
     """Weights of new versions, in the order in which they must come."""
     averages: list[tuple[Version, CombineInputs]] = field(default_factory=list)
     unproved: list[str] = field(default_factory=list)
@@ -125,7 +125,7 @@ class _Entering:
             if digest in self._parcel.weights and self._connection.execute(row).first() is not None:
                 classes = len(task(self._connection, version.task).classes) if version.task is not None else 0
                 tensors = architecture(self._connection, version.architecture).part(part, classes)
-                self._place(one, (Wanted(part, digest, tensors, None),), plan)
+                self._place(one, (WantedPart(part, digest, tensors, None),), plan)
 
     def evaluation(self, digest: str) -> bool:
         """Enter counts of a version; False if they were known."""
@@ -203,7 +203,7 @@ class _Entering:
         if made != version:
             raise Refusal("it is not what combining its parents makes")
         wanted = tuple(
-            Wanted(part, getattr(version, part), inputs.architecture.part(part, inputs.classes), None)
+            WantedPart(part, getattr(version, part), inputs.architecture.part(part, inputs.classes), None)
             for part in inputs.parts
         )
         self._place(one, wanted, plan)
@@ -217,10 +217,10 @@ class _Entering:
             gone = each.ancestor is not None and not live(self._connection, [each.ancestor])
             if gone and each.digest not in one.collected:
                 plan.unproved.append(f"version {one.version.id[:12]}… starts from weights that were collected")
-            wanted.append(Wanted(each.part, each.digest, each.tensors, None) if gone else each)
+            wanted.append(WantedPart(each.part, each.digest, each.tensors, None) if gone else each)
         self._place(one, tuple(wanted), plan)
 
-    def _place(self, one: Portable, wanted: tuple[Wanted, ...], plan: Plan) -> None:
+    def _place(self, one: Portable, wanted: tuple[WantedPart, ...], plan: Plan) -> None:
         """Write the rows of a version's weights; those that were collected are known to have been there."""
         for each in wanted:
             if each.digest in one.collected:

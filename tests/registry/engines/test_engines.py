@@ -19,7 +19,7 @@ from registry.database import Database
 from registry.engines import open_engine
 from registry.engines import postgresql as postgresql_engine
 from registry.migrations import upgrade
-from registry.schema import Setting, metadata
+from registry.schema import SettingRow, metadata
 from tests.registry.engines.conftest import Place
 
 MANY = 64
@@ -27,12 +27,12 @@ MANY = 64
 
 
 def put(connection: Connection, value: str, name: str = "counter") -> None:
-    if connection.execute(update(Setting).where(Setting.name == name).values(value=value)).rowcount == 0:
-        connection.execute(insert(Setting).values(name=name, value=value))
+    if connection.execute(update(SettingRow).where(SettingRow.name == name).values(value=value)).rowcount == 0:
+        connection.execute(insert(SettingRow).values(name=name, value=value))
 
 
 def get(connection: Connection, name: str = "counter") -> str | None:
-    return connection.execute(select(Setting.value).where(Setting.name == name)).scalar()
+    return connection.execute(select(SettingRow.value).where(SettingRow.name == name)).scalar()
 
 
 def tables_of(connection: Connection) -> dict[str, dict[str, object]]:
@@ -179,9 +179,9 @@ def test_a_text_that_one_kind_could_not_keep_is_refused_by_each(database: Databa
     with pytest.raises(Refusal, match=sentence), database.read() as connection:
         get(connection, value)
     with pytest.raises(Refusal, match=sentence), database.write() as connection:
-        connection.execute(insert(Setting), [{"name": "one", "value": "1"}, {"name": "two", "value": value}])
+        connection.execute(insert(SettingRow), [{"name": "one", "value": "1"}, {"name": "two", "value": value}])
     with database.read() as connection:
-        assert connection.execute(select(Setting.name)).all() == []
+        assert connection.execute(select(SettingRow.name)).all() == []
 
 
 def test_a_number_that_no_column_holds_is_refused(database: Database) -> None:

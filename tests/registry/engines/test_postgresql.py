@@ -14,19 +14,19 @@ from sqlalchemy import insert, make_url, select, text
 from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from registry.database import Database
 from registry.opening import open_registry
-from registry.schema import Setting
+from registry.schema import SettingRow
 from registry.server.process import Service
 from tests.registry.postgresql_server import PostgresqlServer
 
 
 def names(database: Database) -> list[str]:
     with database.read() as connection:
-        return list(connection.execute(select(Setting.name)).scalars())
+        return list(connection.execute(select(SettingRow.name)).scalars())
 
 
 def put(database: Database, name: str) -> None:
     with database.write() as connection:
-        connection.execute(insert(Setting).values(name=name, value="1"))
+        connection.execute(insert(SettingRow).values(name=name, value="1"))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_cut_connection_is_said_and_the_next_one_is_made(postgresql: Postgresq
 
     def cut_in_the_middle() -> None:
         with database.write() as connection:
-            connection.execute(insert(Setting).values(name="two", value="1"))
+            connection.execute(insert(SettingRow).values(name="two", value="1"))
             postgresql.cut(url)
 
     with pytest.raises(Unreachable, match=r"no database answers at|does not answer"):

@@ -29,7 +29,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.outcome import score
 from ratatouille.tasks.emoji import emoji_tasks, write_emoji
 from ratatouille.tasks.node import NodeData, NodeSettings
-from registry.callers.maintain import Maintainer
+from registry.maintainer import Maintainer
 from registry.opening import open_registry
 
 LEARNING_RATES: dict[str, tuple[float, tuple[float, ...]]] = {

@@ -108,7 +108,7 @@ def _copy_foundation(old: Registry, new: Registry) -> None:
     from contributor_client.commands.foundation import enter_foundation
     from coordinator.commands.demo import FOUNDATION
     from ratatouille.exchange.signing import Signer
-    from registry.callers.maintain import Maintainer
+    from registry.maintainer import Maintainer
 
     with tempfile.TemporaryDirectory() as folder:
         signer = Signer.open(Path(folder) / "key")

@@ -131,7 +131,7 @@ class Federation:
         from safetensors.torch import save_file
 
         from contributor_client.commands.foundation import enter_foundation
-        from registry.callers.maintain import Maintainer
+        from registry.maintainer import Maintainer
 
         self.registry.definitions.define_task(synthetic_tasks()[TASK])
         torch.manual_seed(0)

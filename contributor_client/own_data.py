@@ -21,7 +21,7 @@ from ratatouille.tasks.own import OwnData, OwnFolder
 from ratatouille.tasks.sentences import listed
 from ratatouille.tasks.task import Task
 from ratatouille.training.own_data import Featurizer, Part, Tally, features, own_head, probed_head, tally
-from registry.callers.ancestors import trained_size
+from registry.presentation.lineage import trained_size
 from registry.records import Details, LogQuery
 from registry.services.registry import Registry
 

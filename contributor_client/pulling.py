@@ -22,10 +22,10 @@ from ratatouille.weights import canonical
 from ratatouille.weights.canonical import Array, open_part
 from ratatouille.weights.configuration import CONFIG
 from ratatouille.weights.whole import put_together
-from registry.callers.ancestors import origins, trained_size
 from registry.commands.opened import folder_named, opened
-from registry.exports.folders.card import Facts, card
+from registry.exports.folders.card import CardFacts, card
 from registry.exports.folders.pulled import STATEMENT, WEIGHTS, Statement, read_pulled
+from registry.presentation.lineage import origins, trained_size
 from registry.presentation.scores import score_lines
 from registry.records import Details
 from registry.services.registry import Registry
@@ -183,9 +183,9 @@ def _for_timm(statement: Statement, featurizer: Path, head: Path | None) -> dict
     return {WEIGHTS: put_together(architecture, body, exported.classifier, top), CONFIG: [config.encode()]}
 
 
-def _facts(registry: Registry, name: str, statement: Statement, details: Details) -> Facts:
+def _facts(registry: Registry, name: str, statement: Statement, details: Details) -> CardFacts:
     lineage = registry.versions.lineage(details.entry.id)
-    return Facts(
+    return CardFacts(
         name=name,
         statement=statement,
         entry=details.entry,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ratatouille.processes import free_port
-from registry.server.process import Service
+from registry.server import RegistryServer
 
 VARIABLES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
 DEAD = "http://127.0.0.1:9"
@@ -66,7 +66,7 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 @pytest.mark.parametrize("variable", ["http_proxy", "https_proxy", "grpc_proxy"])
 def test_another_machine_is_reached_by_the_proxy_and_this_one_without(variable: str, tmp_path: Path) -> None:
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     port = int(service.address.rpartition(":")[2])
     proxy = ConnectProxy(port)

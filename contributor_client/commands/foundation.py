@@ -32,7 +32,7 @@ def foundation(
     never the folder that it lies in.
     """
     from ratatouille.exchange.signing import Signer
-    from registry.callers.maintain import Maintainer
+    from registry.maintainer import Maintainer
     from registry.opening import open_registry
 
     public_name(None, who)  # a name that cannot be used is said before anything is entered
@@ -74,7 +74,7 @@ def enter_foundation(
     from ratatouille.training.foundation import load_foundation
     from ratatouille.weights.canonical import encode
     from ratatouille.weights.compatibility import refuse_other_foundation
-    from registry.exports.folders.checkpoints import find_checkpoint
+    from registry.exports.folders.importing import find_checkpoint
 
     found = load_foundation(source, architecture, image_size)
     if Path(source).is_file():

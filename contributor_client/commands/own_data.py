@@ -22,9 +22,8 @@ from ratatouille.exchange import assignment
 from ratatouille.folders import make_private
 from ratatouille.home import home
 from ratatouille.recipes.protocol import DOMAINBED
-from registry.commands.ask import ask_nodes
+from registry.commands.evaluations import ask_nodes, rank
 from registry.commands.opened import opened
-from registry.commands.ranking import rank
 
 if TYPE_CHECKING:
     from contributor_client.own_data import Scored, Scoring

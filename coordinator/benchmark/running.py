@@ -32,7 +32,7 @@ from ratatouille.folders import write_whole
 from ratatouille.recipes.plan import forecast
 from ratatouille.recipes.round import Given
 from ratatouille.record import Record
-from registry.callers.maintain import Maintainer
+from registry.maintainer import Maintainer
 from registry.opening import open_registry
 from registry.records import Result
 from registry.services.registry import Registry

@@ -16,7 +16,7 @@ from ratatouille.errors import Refusal
 from ratatouille.home import DEFAULT_PORT, DEFAULT_WEB_PORT, home, remote_in_force
 from ratatouille.processes import stop_on_signals
 from registry.records import ALIVE
-from registry.server.page import MISSING
+from registry.web import MISSING
 
 _END_SECONDS = 25.0
 """The coordinator ends within this time; `down` waits a little longer."""

@@ -14,7 +14,7 @@ from coordinator.settings import RoundSettings
 from ratatouille.exchange.signing import Signer
 from ratatouille.tasks.emoji import emoji_tasks
 from ratatouille.tasks.node import read_node_settings
-from registry.callers.maintain import Maintainer
+from registry.maintainer import Maintainer
 from registry.opening import open_registry
 from registry.records import LogQuery
 from registry.services.registry import Registry

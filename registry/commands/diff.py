@@ -9,9 +9,9 @@ import typer
 
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote
-from registry.commands.ancestry import label
+from registry.commands.lineage import label
 from registry.commands.opened import opened
-from registry.presentation.sentences import related
+from registry.presentation.history import relation_sentence
 from registry.records import CellDifference, Gap, Metric, PartDifference, TensorDifference
 
 TOP = 10
@@ -38,7 +38,7 @@ def diff(
         return
     output.console.print(output.safe("first   ").append_text(label(found.first)), soft_wrap=True)
     output.console.print(output.safe("second  ").append_text(label(found.second)), soft_wrap=True)
-    output.print_line(related(found))
+    output.print_line(relation_sentence(found))
     for part in found.parts:
         _show_part(part, every)
     if found.evaluations:

@@ -8,8 +8,8 @@ from ratatouille.cli.documents import Printed, extended
 from ratatouille.record import Digest, Name
 from ratatouille.tasks.task import Task
 from registry import records
-from registry.exports.backup.manifest import Manifest
-from registry.exports.bundles.form import Parcel
+from registry.exports.backup.folder import Manifest
+from registry.exports.bundles.archive import BundleManifest
 from registry.presentation.scores import ClassLines, ScoreLine
 from registry.records import (
     AliasMove,
@@ -136,7 +136,7 @@ class Submissions(Printed):
 Withdraw = Withdrawn | WithdrawnContributions | Reopened | Submissions
 
 
-class Share(Printed):
+class ContributorTotal(Printed):
     """How much of a version is one contributor's."""
 
     contributor: str
@@ -148,7 +148,7 @@ class Contributions(Printed):
     """Whose work a version is the average of."""
 
     contributions: tuple[Contribution, ...]
-    contributors: tuple[Share, ...]
+    contributors: tuple[ContributorTotal, ...]
 
 
 Lineage = tuple[LineageRow, ...] | Contributions
@@ -196,7 +196,7 @@ Verified = tuple[VerifiedVersion, ...] | Audited  # type: ignore[valid-type]
 Usage = extended(records.Usage, room=int)
 BackedUp = extended(Manifest, copied=int)
 Restored = extended(Manifest, ok=bool, findings=tuple[Finding, ...])
-Exported = extended(Parcel, id=Digest)
+Exported = extended(BundleManifest, id=Digest)
 
 
 class Imported(Printed):

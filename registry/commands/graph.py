@@ -18,7 +18,7 @@ _SIGNS = " ╵╷│" + "─╯╮┤" + "─╰╭├" + "─┴┬┼"
 
 
 @dataclass
-class Group:
+class GraphGroup:
     """Versions that are one line of the graph."""
 
     entries: list[Entry] = field(default_factory=list)
@@ -29,16 +29,16 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Row:
+class GraphRow:
     """One line: the rails at its left, and the versions that it is about, if it is about some."""
 
     rails: str
-    group: Group | None = None
+    group: GraphGroup | None = None
 
 
-def grouped(entries: Sequence[Entry]) -> list[Group]:
+def grouped(entries: Sequence[Entry]) -> list[GraphGroup]:
     """The lines of a graph, in an order in which everything stands above what it was made from."""
-    groups: list[Group] = []
+    groups: list[GraphGroup] = []
     place: dict[str, int] = {}
     children: dict[str, set[int]] = {}
     known: dict[object, int] = {}
@@ -47,7 +47,7 @@ def grouped(entries: Sequence[Entry]) -> list[Group]:
         key = _kind(entry, frozenset(children.get(entry.id, ())))
         here = known.setdefault(key, len(groups))
         if here == len(groups):
-            groups.append(Group())
+            groups.append(GraphGroup())
         groups[here].entries.append(entry)
         place[entry.id] = here
         for parent in entry.version.parents:
@@ -59,7 +59,7 @@ def grouped(entries: Sequence[Entry]) -> list[Group]:
     return _in_order(groups)
 
 
-def draw(groups: Sequence[Group]) -> Iterator[Row]:
+def draw(groups: Sequence[GraphGroup]) -> Iterator[GraphRow]:
     """The lines with their rails: `●` is a version or several, `○` one whose parents are not shown."""
     lanes: list[int | None] = []
     for here, group in enumerate(groups):
@@ -69,14 +69,14 @@ def draw(groups: Sequence[Group]) -> Iterator[Row]:
         for lane in waiting[1:]:
             lanes[lane] = None
         if len(waiting) > 1:
-            yield Row(_connection(before, lanes, column, waiting[1:]))
+            yield GraphRow(_connection(before, lanes, column, waiting[1:]))
         lanes[column] = here
-        yield Row(_line(lanes, column, "○" if group.open else "●"), group)
+        yield GraphRow(_line(lanes, column, "○" if group.open else "●"), group)
         before = list(lanes)
         lanes[column] = None
         goals = [_lane_to(parent, lanes, column) for parent in group.parents]
         if any(goal != column for goal in goals):
-            yield Row(_connection(before, lanes, column, goals))
+            yield GraphRow(_connection(before, lanes, column, goals))
         while lanes and lanes[-1] is None:
             lanes.pop()
 
@@ -89,7 +89,7 @@ def _kind(entry: Entry, children: frozenset[int]) -> object:
     return rule.name, rule.purpose, entry.version.task, entry.round, entry.state, children
 
 
-def _in_order(groups: Sequence[Group]) -> list[Group]:
+def _in_order(groups: Sequence[GraphGroup]) -> list[GraphGroup]:
     """Children first, and the latest of what may come next."""
     waiting = [0] * len(groups)
     for group in groups:

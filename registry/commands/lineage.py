@@ -7,16 +7,18 @@ from fractions import Fraction
 from typing import Annotated
 
 import typer
+from rich.text import Text
+from rich.tree import Tree
 
 from ratatouille.cli import output
-from ratatouille.cli.output import AsJson, Remote
+from ratatouille.cli.output import AsJson, Remote, printable, safe, short
 from ratatouille.errors import Refusal
-from registry.commands.ancestry import dot_of, tree_of
+from registry.commands.log import Revision
 from registry.commands.opened import opened
-from registry.commands.read import Revision
 from registry.presentation import history
-from registry.presentation.shares import total_share
-from registry.records import Contribution
+from registry.presentation.history import contributor, made_by
+from registry.presentation.lineage import lines, share_in, total_share
+from registry.records import Contribution, Entry, LineageRow
 
 
 def lineage(
@@ -80,3 +82,51 @@ def _show_contributions(found: Sequence[Contribution], as_json: bool) -> None:
 
 def _said(share: Fraction | float) -> str:
     return str(share) if isinstance(share, Fraction) else "–"
+
+
+def tree_of(rows: Sequence[LineageRow], descendants: bool = False) -> Tree:
+    """The tree of a walk, as `Versions.lineage` returns it: the version itself first."""
+    trees: list[Tree] = []
+    for line in lines(rows, descendants):
+        text = label(line.entry, line.share)
+        if line.again:
+            text.append("  shown above", "dim")
+        trees.append(Tree(text) if line.above < 0 else trees[line.above].add(text))
+    return trees[0]
+
+
+def dot_of(rows: Sequence[LineageRow], descendants: bool = False) -> str:
+    """The walk in Graphviz's language, with arrows from what was made to what it was made from."""
+    entries = {row.entry.id: row.entry for row in rows}
+    text = ["digraph lineage {", "  rankdir=BT;", '  node [shape=box, fontname="sans-serif"];']
+    for entry in entries.values():
+        words = (
+            short(entry.id),
+            made_by(entry),
+            entry.task_name or "",
+            f"by {contributor(entry)}" if entry.node else "",
+        )
+        names = " ".join(entry.aliases)
+        style = ", style=bold" if names else ""
+        text.append(f"  {_quoted(entry.id)} [label={_quoted(*(word for word in (*words, names) if word))}{style}];")
+    for row in rows[1:]:
+        assert row.through is not None
+        child, parent = (row.entry.id, row.through) if descendants else (row.through, row.entry.id)
+        share = share_in(row, entries[child])
+        attributes = f" [label={_quoted(share)}]" if share else ""
+        text.append(f"  {_quoted(child)} -> {_quoted(parent)}{attributes};")
+    return "\n".join([*text, "}"])
+
+
+def label(entry: Entry, share: str = "") -> Text:
+    """One version in one line."""
+    words = [made_by(entry), entry.task_name or "", f"by {contributor(entry)}" if entry.node else ""]
+    text = safe(f"{share} " if share else "", "cyan").append_text(safe(short(entry.id), "bold"))
+    text.append_text(safe("  " + "  ".join(word for word in words if word)))
+    return text.append_text(safe("  " + " ".join(entry.aliases), "green")) if entry.aliases else text
+
+
+def _quoted(*lines: str) -> str:
+    """A string of that language; others have written some of the words."""
+    escaped = (printable(line).replace("\n", " ").replace("\\", "\\\\").replace('"', '\\"') for line in lines)
+    return '"' + "\\n".join(escaped) + '"'

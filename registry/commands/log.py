@@ -1,4 +1,4 @@
-"""`ratatouille log`: versions, the latest first, as a table, a graph or JSON."""
+"""`ratatouille log` and `ratatouille show`: versions, the latest first, and everything about one of them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from pydantic import ValidationError
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
+from ratatouille.home import home
 from ratatouille.record import first_problem
-from registry.commands.graph import Group, draw, grouped
-from registry.commands.mine import my_nodes
+from registry.commands.graph import GraphGroup, draw, grouped
 from registry.commands.opened import opened
 from registry.moments import moment
 from registry.presentation import history
-from registry.records import Entry, LogQuery
+from registry.presentation.scores import class_lines, score_lines
+from registry.records import Details, Entry, LogQuery
 from registry.services.registry import Registry
 
 RULES = ("import", "probe", "fine_tune", "combine")
@@ -109,7 +110,7 @@ def _names(registry: Registry, entries: Sequence[Entry]) -> dict[str, str]:
     return {one.id: one.name for one in registry.rounds.rounds()} if any(entry.round for entry in entries) else {}
 
 
-def _words(group: Group, rounds: Mapping[str, str]) -> str:
+def _words(group: GraphGroup, rounds: Mapping[str, str]) -> str:
     """What is said of one line of the graph."""
     first = group.entries[0]
     several = len(group.entries) > 1
@@ -124,3 +125,60 @@ def _words(group: Group, rounds: Mapping[str, str]) -> str:
         f"({', '.join(first.aliases)})" if first.aliases else "",
     ]
     return "  ".join(word for word in words if word)
+
+
+def my_nodes() -> tuple[str, ...]:
+    """The public keys of this machine, of its person first.
+
+    Raises:
+        Refusal: when there are none.
+    """
+    from ratatouille.exchange.signing import Signer
+
+    keys = [path for path in (home() / "key", *sorted(home().glob("nodes/*/key"))) if path.is_file()]
+    if not keys:
+        raise Refusal(f"nobody has contributed from '{home()}' yet: there is no key in it or in its nodes")
+    return tuple(dict.fromkeys(Signer.open(path).node for path in keys))
+
+
+Revision = Annotated[
+    str, typer.Argument(help="An id, the beginning of one, an alias, or one of them with ~1.", metavar="REV")
+]
+
+
+def show(
+    revision: Revision,
+    classes: Annotated[bool, typer.Option("--classes", help="Show how each class is recognised, too.")] = False,
+    remote: Remote = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show everything about a version."""
+    with opened(remote) as registry:
+        details = registry.versions.show(revision)
+        scores = score_lines(details.evaluations)
+        recall = class_lines(details.evaluations, _task_classes(registry, details)) if classes else None
+        if as_json:
+            output.print_json(
+                {**output.plain(details), "scores": scores, **({} if recall is None else {"classes": recall})}
+            )
+            return
+        architecture = registry.definitions.architecture(details.entry.version.architecture)
+        parents = history.parent_rows(registry.versions.lineage(details.entry.id, depth=1))
+    output.print_table(("", ""), history.facts(details, architecture))
+    if parents:
+        output.print_table(("", "id", "made by", "task", "contributor"), parents, title="Parents")
+    if details.receipt is not None:
+        output.print_table(("", ""), history.receipt_facts(details.receipt), title="Receipt")
+        if curve := history.curve_rows(details.receipt):
+            output.print_table(("", "", ""), curve, title="Curve")
+    checks = [(check.what, check.detail) for check in details.admission]
+    output.print_table(("", ""), checks, title="Checked at admission")
+    if scores:
+        output.print_table(history.SCORE_COLUMNS, history.score_rows(scores), title="Evaluations (in percent)")
+    for line in recall or ():
+        output.print_table(*history.recall_table(line), title=history.recall_title(line))
+
+
+def _task_classes(registry: Registry, details: Details) -> dict[str, tuple[str, ...]]:
+    """The classes of each task that a version was counted on, by the task's name."""
+    return {name: registry.definitions.task(name).classes for name in {one.task_name for one in details.evaluations}}

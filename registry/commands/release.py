@@ -1,7 +1,8 @@
-"""Commands that name versions: `release` moves an alias, back too, and shows its moves; `tag` names one for ever."""
+"""Changes that everyone sees: `release` moves an alias, `tag` names a version for ever, `retract` takes one back."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -11,13 +12,17 @@ from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, PublicName, Remote
 from ratatouille.errors import Refusal
 from ratatouille.home import home, public_name
-from registry.callers.maintain import Maintainer
 from registry.commands.opened import opened
 from registry.lists import every
-from registry.records import AliasMove
+from registry.maintainer import Maintainer
+from registry.records import AliasMove, Naming, Retraction
 from registry.services.registry import Registry
 
 Why = Annotated[str, typer.Option("--message", "-m", help="Why; it is kept in the history.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
+MOST_SHOWN = 20
+"""Versions that are named one by one; `--json` has more."""
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def release(
@@ -42,7 +47,7 @@ def release(
             if as_json:
                 output.print_json({"moves": moves})
             else:
-                _show_history(moves, name)
+                _show_moves(moves, name)
             return
         before = next((move.version for move in registry.releases.alias_history(name, limit=1)), None)
         maintainer = signing(registry, who)
@@ -98,7 +103,7 @@ def signing(registry: Registry, name: str | None = None) -> Maintainer:
     return Maintainer(registry, signer, public_name(signer.node, name).value)
 
 
-def _show_history(moves: Sequence[AliasMove], name: str) -> None:
+def _show_moves(moves: Sequence[AliasMove], name: str) -> None:
     if not moves:
         raise Refusal(f"alias {name} never pointed anywhere; `ratatouille release REV --as {name}` points it")
     rows = [
@@ -117,3 +122,135 @@ def _show_history(moves: Sequence[AliasMove], name: str) -> None:
 
 def _version(id: str | None) -> str:
     return output.short(id) if id else "nothing"
+
+
+def retract(
+    revision: Annotated[str | None, typer.Argument(help="The version to take back.", metavar="[REV]")] = None,
+    message: Why = "",
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Let what was taken back come again, when its node pushes it again.")
+    ] = False,
+    dry_run: DryRun = False,
+    who: PublicName = None,
+    remote: Remote = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a version back, and make its averages again without it.
+
+    Its question is open again. Every average that it is in is made again from its other parents, and aliases move
+    there. Versions that were trained from it are listed and stand: that influence cannot be taken back. Without REV it
+    lists what was taken back.
+
+    A receipt that was taken back is refused for ever, unless a maintainer signs with --undo that it may come again;
+    name it by its version, or by its receipt.
+    """
+    if undo and (revision is None or dry_run):
+        raise Refusal("--undo needs the version or receipt that may come again, and knows no --dry-run")
+    with opened(remote) as registry:
+        if revision is None:
+            taken_back = list(every(lambda last: registry.releases.retractions(last.number if last else None)))
+            _show_retractions(taken_back, as_json)
+            return
+        if undo:
+            _undo(registry, signing(registry, who), str(revision), message, as_json)
+            return
+        done = signing(registry, who).retract(revision, message, dry_run)
+    show_retraction(done, as_json)
+
+
+def _undo(registry: Registry, maintainer: Maintainer, wanted: str, message: str, as_json: bool) -> None:
+    receipt = _receipt(registry, wanted)
+    maintainer.restore(receipt, message)
+    if as_json:
+        output.print_json({"receipt": receipt, "may_return": True})
+        return
+    output.print_line(f"receipt {output.short(receipt)} may come again: its node pushes it, or is asked again")
+
+
+def _receipt(registry: Registry, wanted: str) -> str:
+    """The receipt that is meant: it is named itself, or by its version.
+
+    Raises:
+        Refusal: for an unknown version, and for an average, which has no receipt.
+    """
+    try:
+        found = registry.versions.show(wanted).entry.version.receipt
+    except Refusal:
+        if _DIGEST.fullmatch(wanted):
+            return wanted
+        raise
+    if found is None:
+        raise Refusal(
+            f"version {wanted[:12]} is an average, which the registry made; `ratatouille release` names the version "
+            "that people should use"
+        )
+    return found
+
+
+def plain_retraction(done: Retraction) -> dict[str, object]:
+    """A retraction for scripts, with the aliases that it leaves behind."""
+    return {**output.plain(done), "left_behind": output.plain(done.left_behind)}
+
+
+def show_retraction(done: Retraction, as_json: bool) -> None:
+    """A retraction, done or only asked about."""
+    if as_json:
+        output.print_json(plain_retraction(done))
+        return
+    verb = {"contributor": "withdrawn", "maintainer": "retracted"}[done.standing]
+    who = done.author or output.short(done.node)
+    said = "would be " if done.number is None else ""
+    when = "" if done.number is None else f" by {who} on {output.when(done.at)} (UTC)"
+    output.print_line(f"{output.short(done.version)} {said or 'was '}{verb}{when}: {done.message}")
+    if done.averages:
+        asked = done.number is None
+        rows = [
+            (output.short(one.version), str(one.parents), _fate(one.replacement, asked and not one.reason), one.reason)
+            for one in done.averages
+        ]
+        output.print_table(("average", "parents left", "replaced by", "why not"), rows, title="Averages it was in")
+    for name, namings in (("alias", done.aliases), ("tag", done.tags)):
+        for one in namings:
+            output.print_line(_naming(name, one, one in done.left_behind, done.number is None))
+    if done.influenced_in_all:
+        shown = ", ".join(output.short(id) for id in done.influenced[:MOST_SHOWN])
+        more = done.influenced_in_all - len(done.influenced[:MOST_SHOWN])
+        rest = f" and {more} more (--json)" if more else ""
+        output.print_line(f"{done.influenced_in_all} versions come from trainings on these, and stand: {shown}{rest}")
+        output.print_line("What they learnt from it stays in them; retract them too, or train them again.")
+
+
+def _fate(replacement: str | None, comes: bool) -> str:
+    if replacement is not None:
+        return output.short(replacement)
+    return "a new average" if comes else "nothing"
+
+
+def _naming(kind: str, one: Naming, stays: bool, dry_run: bool) -> str:
+    here = output.short(one.version)
+    if kind == "tag":
+        return f"tag {one.name} means {here} for ever, and stays"
+    if stays:
+        return f"alias {one.name} still points at {here}: release another version there, or `release --undo` it"
+    there = "its replacement" if one.replacement is None else output.short(one.replacement)
+    return f"alias {one.name} {'would move' if dry_run else 'moved'} from {here} to {there}"
+
+
+def _show_retractions(retractions: list[Retraction], as_json: bool) -> None:
+    if as_json:
+        output.print_json({"retractions": retractions})
+    elif retractions:
+        rows = [
+            (
+                output.when(one.at),
+                output.short(one.version),
+                f"{one.author or output.short(one.node)} ({one.standing})",
+                str(len(one.averages)),
+                str(one.influenced_in_all),
+                one.message,
+            )
+            for one in retractions
+        ]
+        output.print_table(("when (UTC)", "version", "by", "averages", "influenced", "why"), rows)
+    else:
+        output.print_line("nothing was ever taken back; `ratatouille retract REV -m why` does it")

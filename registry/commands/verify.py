@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -13,13 +14,54 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
-from registry.callers.walk import Audit, Said, audit
 from registry.commands.opened import folder_named, opened
-from registry.records import Check, Finding, Verdict, Verification, worst
+from registry.records import Check, Finding, Stage, Verdict, Verification, worst
 from registry.services.registry import Registry
 
 MOST_NAMED = 5
 """Affected versions that a line names."""
+
+
+AuditProgress = Callable[[Stage, int, int], None]
+"""Called with a stage, how many things of it were looked at, and how many there are."""
+
+
+@dataclass
+class Audit:
+    """What a whole audit found."""
+
+    findings: list[Finding] = field(default_factory=list)
+    looked: dict[Stage, int] = field(default_factory=dict)
+    """How many things of each stage."""
+    bytes: int = 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the findings; files that no version has are harmless."""
+        return worst(one.kind for one in self.findings if one.kind != "unreferenced")
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything could be checked, and nothing is wrong."""
+        return self.verdict == "ok"
+
+    def of(self, kind: str) -> list[Finding]:
+        """The findings of one kind."""
+        return [finding for finding in self.findings if finding.kind == kind]
+
+
+def audit(registry: Registry, progress: AuditProgress = lambda stage, done, total: None) -> Audit:
+    """Look at everything, page after page; raises as `Maintenance.audit` does."""
+    whole, place = Audit(), None
+    while True:
+        page = registry.maintenance.audit(place)
+        whole.findings += page.findings
+        whole.bytes += page.bytes
+        whole.looked[page.stage] = whole.looked.get(page.stage, 0) + page.looked
+        progress(page.stage, whole.looked[page.stage], page.total)
+        place = page.following
+        if place is None:
+            return whole
 
 
 def verify(
@@ -65,7 +107,7 @@ def say_audit(whole: Audit) -> None:
 
 
 @contextmanager
-def following() -> Iterator[Said]:
+def following() -> Iterator[AuditProgress]:
     """A callback that shows how far an audit is; on a terminal only, since stages pass quickly."""
     if not output.console.is_terminal:
         yield lambda stage, done, total: None
@@ -84,8 +126,8 @@ def following() -> Iterator[Said]:
 
 
 def _everything(registry: Registry, as_json: bool) -> Verdict:
-    with following() as said:
-        whole = audit(registry, said)
+    with following() as progress:
+        whole = audit(registry, progress)
     if as_json:
         output.print_json(
             {

@@ -13,10 +13,10 @@ from ratatouille.cli.output import AsJson, PublicName, Remote
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
 from ratatouille.home import home, public_name
-from registry.callers.maintain import Maintainer, contributor_of
 from registry.commands.opened import opened
-from registry.commands.retract import DryRun, Why, plain, show
+from registry.commands.release import DryRun, Why, plain_retraction, show_retraction
 from registry.lists import every
+from registry.maintainer import Maintainer, contributor_of
 from registry.records import Retraction, Submission
 from registry.services.registry import Registry
 
@@ -179,7 +179,7 @@ def _say(
         return
     for one, retraction in done:
         if retraction is not None:
-            show(retraction, False)
+            show_retraction(retraction, False)
         else:
             verb = "would be" if dry_run else "were"
             output.print_line(f"{_what(one)} {output.short(one.receipt)} {verb} withdrawn")
@@ -203,7 +203,7 @@ def _say_json(
     """One version as `retract` says it; anything else as a list."""
     if named and len(done) == 1 and done[0][1] is not None:
         more = {"question": done[0][0].work_id, "closed": not dry_run, "still_offered": list(offered)}
-        output.print_json({**plain(done[0][1]), **more})
+        output.print_json({**plain_retraction(done[0][1]), **more})
         return
     withdrawn = [
         {
@@ -212,7 +212,7 @@ def _say_json(
             "question": one.work_id,
             "closed": not dry_run,
             "version": one.version,
-            "retraction": None if retraction is None else plain(retraction),
+            "retraction": None if retraction is None else plain_retraction(retraction),
         }
         for one, retraction in done
     ]

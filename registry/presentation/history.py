@@ -1,9 +1,10 @@
-"""Entries and receipts as rows for people: what `log` and `show` print, without printing it."""
+"""Versions, receipts, rankings and differences in words: the rows and sentences of the terminal and of the web page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from ratatouille.cli import output
 from ratatouille.cli.output import percent, short, when
 from ratatouille.exchange.assignment import FineTune, Import, Keep, Probe
 from ratatouille.exchange.receipt import Receipt
@@ -11,7 +12,7 @@ from ratatouille.exchange.version import Rule
 from ratatouille.weights.architecture import Architecture
 from ratatouille.weights.methods import MEAN
 from registry.presentation.scores import ClassLines, ScoreLine, sparkline
-from registry.records import Details, Entry, LineageRow, TagRecord
+from registry.records import Details, Difference, Entry, LineageRow, Ranking, TagRecord
 
 Row = tuple[str, ...]
 
@@ -224,3 +225,30 @@ def _kept(keep: Keep) -> str:
     """What a run keeps, with its parameters."""
     parameters = ", ".join(f"{name} {value:g}" for name, value in keep.model_dump(exclude={"kind"}).items())
     return f"{keep.kind} ({parameters})" if parameters else keep.kind
+
+
+def ranking_sentence(found: Ranking) -> str:
+    """What a ranking is by."""
+    many = len(found.domains)
+    over = f"the mean over {many} domains ({', '.join(found.domains)})" if many > 1 else f"domain {found.domains[0]}"
+    images = f"split {found.split}" + ("" if found.slice == "all" else f", slice {found.slice}")
+    images += f", trial {found.trial}" if found.trial else ""
+    return f"Versions for {found.task} by {found.metric.replace('_', ' ')} in percent: {over}, {images}."
+
+
+def relation_sentence(found: Difference) -> str:
+    """Where two versions part."""
+    ancestor, (one, two) = found.relation.ancestor, found.relation.steps
+    if ancestor is None:
+        return "they have no version in common"
+    if found.first.id == found.second.id:
+        return "they are the same version"
+    if not one:
+        return f"the second comes from the first, {_steps(two)} later"
+    if not two:
+        return f"the first comes from the second, {_steps(one)} later"
+    return f"both come from {output.short(ancestor.id)}: the first {_steps(one)} later, the second {_steps(two)}"
+
+
+def _steps(count: int) -> str:
+    return f"{count} step" if count == 1 else f"{count} steps"

@@ -1,20 +1,22 @@
-"""The lines of a lineage as a tree: what was made from what, and how much of it.
+"""The lineage of a version: its lines as a tree, shares in averages, and the ancestors that it began with.
 
 Versions have several parents and parents have several children, so a walk is a graph. In the tree, a version that was
-shown is named again, and what it was made from is not shown again.
-"""
+shown is named again, and what it was made from is not shown again."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-from registry.records import Entry, LineageRow
+from ratatouille.exchange.assignment import NodeAssignment
+from registry.records import Contribution, Details, Entry, LineageRow
+from registry.services.registry import Registry
 
 
 @dataclass(frozen=True)
-class Line:
+class LineageLine:
     """One version at one place of the tree."""
 
     above: int
@@ -26,14 +28,14 @@ class Line:
     """Whether it was shown before, with lines of its own."""
 
 
-def lines(rows: Sequence[LineageRow], descendants: bool = False) -> Iterator[Line]:
+def lines(rows: Sequence[LineageRow], descendants: bool = False) -> Iterator[LineageLine]:
     """The tree of a walk, as `Versions.lineage` returns it, each line before those that belong to it."""
     ways: dict[str, list[LineageRow]] = defaultdict(list)
     for row in rows[1:]:
         assert row.through is not None
         ways[row.through].append(row)
     top = rows[0].entry
-    yield Line(-1, top, "")
+    yield LineageLine(-1, top, "")
     drawn, count = {top.id}, 1
     # A stack instead of recursion: a history may be deeper than Python's.
     waiting = [(0, top, row) for row in reversed(ways[top.id])]
@@ -41,7 +43,7 @@ def lines(rows: Sequence[LineageRow], descendants: bool = False) -> Iterator[Lin
         above, before, row = waiting.pop()
         entry = row.entry
         share = share_in(row, entry if descendants else before)
-        yield Line(above, entry, share, again=entry.id in drawn and bool(ways[entry.id]))
+        yield LineageLine(above, entry, share, again=entry.id in drawn and bool(ways[entry.id]))
         if entry.id not in drawn:
             drawn.add(entry.id)
             waiting += [(count, entry, following) for following in reversed(ways[entry.id])]
@@ -60,3 +62,30 @@ def share_of(coefficient: float, total: float) -> str:
     if isinstance(coefficient, int) and isinstance(total, int):
         return f"{coefficient}/{total}"
     return f"{coefficient / total:.3g}" if total else f"{coefficient:g}"
+
+
+def total_share(found: Sequence[Contribution]) -> Fraction | float:
+    """The sum, as a fraction where all shares can be read as fractions."""
+    exact = [Fraction(one.exact) for one in found if one.exact is not None]
+    return sum(exact, Fraction()) if len(exact) == len(found) else sum(one.share for one in found)
+
+
+GENERATIONS = 100
+"""How far back a combined version's image size is looked for."""
+
+
+def origins(lineage: Sequence[LineageRow]) -> list[Entry]:
+    """The ancestors without parents, such as the foundation, the oldest first."""
+    first = {row.entry.id: row.entry for row in lineage if not row.entry.version.parents}
+    return sorted(first.values(), key=lambda entry: (entry.created, entry.id))
+
+
+def trained_size(registry: Registry, details: Details) -> int | None:
+    """Pixels at which a version was trained, or the first of its ancestors that was; None where nobody trained."""
+    for _ in range(GENERATIONS):
+        if details.receipt is not None and isinstance(details.receipt.assignment, NodeAssignment):
+            return details.receipt.assignment.image_size
+        if not details.entry.version.parents:
+            return None
+        details = registry.versions.show(details.entry.version.parents[0].version)
+    return None

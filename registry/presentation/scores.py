@@ -1,17 +1,21 @@
-"""From a version's confusion matrices to the lines that people read: shares with their margins, and a drawn curve."""
+"""Scores of a version for people: its counts summed over holdings, with intervals, by cell and by class."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from ratatouille.exchange.confusion import Confusion, add, by_class
+from ratatouille.exchange.confusion import Confusion, add, by_class, entries
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.exchange.statistics import margin
 from ratatouille.record import Name, Record
 from registry.records import StoredEvaluation
 
 _BARS = "▁▂▃▄▅▆▇█"
+NOT_TOLD = "other classes"
+"""What a node does not tell apart: mistakes that too few images share."""
+_ORDER = {"test": 0, "all": 1, "validation": 2, "train": 3}
+"""What was held out comes first: it says more than what was trained or chosen on."""
 
 
 class ScoreLine(Record):
@@ -30,6 +34,27 @@ class ScoreLine(Record):
     margin: float | None
     """Half-width of the 95 % interval of the accuracy over images (Agresti-Coull)."""
     balanced_accuracy: float | None
+
+    @property
+    def key(self) -> str:
+        """Its name among the cells of all versions."""
+        return f"{self.task}/{self.domain}/{self.split}/{self.slice}/{self.trial}/{self.image_size}"
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+        extra = [self.split, "" if self.slice == "all" else self.slice, f"trial {self.trial}" if self.trial else ""]
+        return f"{self.task}: {self.domain}, {' '.join(word for word in extra if word)}"
+
+    def metric(self, name: str) -> float | None:
+        """`accuracy` or `balanced_accuracy`."""
+        return self.balanced_accuracy if name == "balanced_accuracy" else self.accuracy
+
+
+class ScoredCell(ScoreLine):
+    """A line with the counts that it is made of."""
+
+    confusion: Confusion
 
 
 class Recall(Record):
@@ -59,14 +84,66 @@ class ClassLines(Record):
     classes: tuple[ClassLine, ...]
 
 
+class ClassRow(Record):
+    """How the images of one class were classified."""
+
+    name: str
+    images: int
+    correct: int
+    recall: float | None
+    margin: float | None
+    mistaken: str | None
+    """The class that they were most often taken for, wrongly."""
+    times: int
+
+
+class Mistake(Record):
+    """One class taken for another."""
+
+    true: str
+    taken: str
+    count: int
+    of: int
+
+
 def score_lines(stored: Iterable[StoredEvaluation]) -> list[ScoreLine]:
     """A line for each cell, in the order of their names."""
-    cells: dict[tuple[str, str, str, str, int, int], list[Evaluation]] = {}
+    return [ScoreLine(**one.model_dump(exclude={"confusion"})) for one in _summed(stored)]
+
+
+def scored_cells(stored: Iterable[StoredEvaluation]) -> tuple[ScoredCell, ...]:
+    """A version's counts by cell, those on held-out images first."""
+    found = _summed(stored)
+    return tuple(sorted(found, key=lambda one: (one.task, _ORDER.get(one.split, 9), one.domain, one.slice, one.key)))
+
+
+def _summed(stored: Iterable[StoredEvaluation]) -> list[ScoredCell]:
+    """The cells in the order of their names, each summed over the holdings that have it."""
+    parts: dict[tuple[str, str, str, str, int, int], list[Evaluation]] = {}
     for one in stored:
         cell = one.evaluation.cell
         key = (one.task_name, cell.domain, cell.split, cell.slice, one.trial, one.image_size)
-        cells.setdefault(key, []).append(one.evaluation)
-    return [_line(key, parts) for key, parts in sorted(cells.items())]
+        parts.setdefault(key, []).append(one.evaluation)
+    found = []
+    for (task, domain, split, slice_, trial, image_size), same in sorted(parts.items(), key=lambda part: part[0]):
+        total = Evaluation(cell=same[0].cell, confusion=add([one.confusion for one in same]))
+        found.append(
+            ScoredCell(
+                task=task,
+                domain=domain,
+                split=split,
+                slice=slice_,
+                trial=trial,
+                image_size=image_size,
+                holdings=len(same),
+                images=total.count,
+                accuracy=total.accuracy if total.count else None,
+                margin=margin(total.correct, total.count) if total.count else None,
+                balanced_accuracy=total.balanced_accuracy if total.count else None,
+                confusion=total.confusion,
+            )
+        )
+    return found
 
 
 def class_lines(stored: Iterable[StoredEvaluation], classes: Mapping[str, Sequence[str]]) -> list[ClassLines]:
@@ -94,6 +171,45 @@ def class_lines(stored: Iterable[StoredEvaluation], classes: Mapping[str, Sequen
     return found
 
 
+def class_rows(cell: ScoredCell, classes: Sequence[str]) -> list[ClassRow]:
+    """A line for each class, in the task's order."""
+    most: dict[int, tuple[int, int]] = {}
+    for true, taken, count in entries(cell.confusion):
+        if true != taken < len(classes) and count > most.get(true, (0, 0))[1]:
+            most[true] = taken, count
+    return [
+        ClassRow(
+            name=classes[place],
+            images=images,
+            correct=correct,
+            recall=correct / images if images else None,
+            margin=margin(correct, images) if images else None,
+            mistaken=classes[most[place][0]] if place in most else None,
+            times=most[place][1] if place in most else 0,
+        )
+        for place, (correct, images) in enumerate(by_class(cell.confusion))
+    ]
+
+
+def mistakes(cell: ScoredCell, classes: Sequence[str], most: int) -> list[Mistake]:
+    """The most frequent confusions."""
+    images = [of for _, of in by_class(cell.confusion)]
+    found = [
+        Mistake(
+            true=classes[true], taken=classes[taken] if taken < len(classes) else NOT_TOLD, count=count, of=images[true]
+        )
+        for true, taken, count in entries(cell.confusion)
+        if true != taken
+    ]
+    return sorted(found, key=lambda one: (-one.count, one.true, one.taken))[:most]
+
+
+def heat(count: int, row: Sequence[int]) -> int:
+    """How strong a field of the matrix is coloured: its tenths of the row, rounded up; 0 for nothing."""
+    total = sum(row)
+    return -(-10 * count // total) if total else 0
+
+
 def _recall(correct: int, images: int) -> Recall:
     return Recall(
         images=images,
@@ -112,21 +228,3 @@ def sparkline(values: Sequence[float], width: int = 60) -> str:
     if low == high:
         return _BARS[len(_BARS) // 2] * len(values)
     return "".join(_BARS[round((value - low) / (high - low) * (len(_BARS) - 1))] for value in values)
-
-
-def _line(key: tuple[str, str, str, str, int, int], parts: Sequence[Evaluation]) -> ScoreLine:
-    task, domain, split, slice_, trial, image_size = key
-    total = Evaluation(cell=parts[0].cell, confusion=add([part.confusion for part in parts]))
-    return ScoreLine(
-        task=task,
-        domain=domain,
-        split=split,
-        slice=slice_,
-        trial=trial,
-        image_size=image_size,
-        holdings=len(parts),
-        images=total.count,
-        accuracy=total.accuracy if total.count else None,
-        margin=margin(total.correct, total.count) if total.count else None,
-        balanced_accuracy=total.balanced_accuracy if total.count else None,
-    )

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
 from registry.lists import MOST_ROWS
-from registry.services.method import Service, method
+from registry.services.method import ImportedOnUse, Service, method
+
+if TYPE_CHECKING:
+    from registry.ledger import definitions
+else:
+    definitions = ImportedOnUse("registry.ledger.definitions")
 
 
 class Definitions(Service):
@@ -14,39 +21,24 @@ class Definitions(Service):
     @method("contributor")
     def define_architecture(self, architecture: Architecture) -> str:
         """Enter an architecture; returns its digest."""
-        from registry.ledger import definitions
-
-        with self._write() as connection:
-            return definitions.define_architecture(connection, architecture)
+        return self._writing(definitions.define_architecture, architecture)
 
     @method("reader")
     def architecture(self, digest: str) -> Architecture:
         """The architecture with this digest."""
-        from registry.ledger import definitions
-
-        with self._read() as connection:
-            return definitions.architecture(connection, digest)
+        return self._reading(definitions.architecture, digest)
 
     @method("maintainer")
     def define_task(self, task: Task) -> str:
         """Enter a task under its name; a name means one definition for ever (Refusal for another one)."""
-        from registry.ledger import definitions
-
-        with self._write() as connection:
-            return definitions.define_task(connection, task)
+        return self._writing(definitions.define_task, task)
 
     @method("reader")
     def task(self, name_or_digest: str) -> Task:
         """A task by name or digest."""
-        from registry.ledger import definitions
-
-        with self._read() as connection:
-            return definitions.task(connection, name_or_digest)
+        return self._reading(definitions.task, name_or_digest)
 
     @method("reader")
     def tasks(self, after: str = "", limit: int = MOST_ROWS) -> list[Task]:
         """Tasks by name; the next page begins after the last one's name."""
-        from registry.ledger import definitions
-
-        with self._read() as connection:
-            return definitions.tasks(connection, after, limit)
+        return self._reading(definitions.tasks, after, limit)

@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from registry.records import AuditPage, AuditPlace, Collected, Usage
-from registry.services.method import Service, method
+from registry.services.method import ImportedOnUse, Service, method
 
 if TYPE_CHECKING:
+    from registry import settings as registry_settings
+    from registry.audit import stages
+    from registry.retention import collecting
     from registry.settings import Settings
+else:
+    registry_settings = ImportedOnUse("registry.settings")
+    stages = ImportedOnUse("registry.audit.stages")
+    collecting = ImportedOnUse("registry.retention.collecting")
 
 
 class Maintenance(Service):
@@ -17,41 +24,28 @@ class Maintenance(Service):
     @method("reader")
     def usage(self) -> Usage:
         """What the registry holds, and how much room it has."""
-        from registry.retention import collecting
-
-        with self._read() as connection:
-            return collecting.usage(connection, self._storage.blobs)
+        return self._reading(collecting.usage, self._storage.blobs)
 
     @method("owner", slow=True)
     def collect(self, dry_run: bool = True) -> Collected:
         """Remove the weights that the policy does not keep, and files that no version has; a dry run only looks."""
-        from registry.retention import collecting
-
         return collecting.collect(self._storage.database, self._storage.blobs, dry_run)
 
     @method("reader", slow=True)
     def audit(self, place: AuditPlace | None = None) -> AuditPage:
-        """Check the next things of all that is kept, for about a second; `registry.callers.walk` asks for all pages.
+        """Check the next things of all that is kept, for about a second; `registry.commands.verify` asks for all pages.
 
         Args:
             place: where the last page says that the next one begins; None begins.
         """
-        from registry.audit.stages import page
-
-        return page(self._storage, place)
+        return stages.page(self._storage, place)
 
     @method("owner", local=True)
     def settings(self) -> Settings:
         """What the maintainers have set."""
-        from registry.settings import read_settings
-
-        with self._read() as connection:
-            return read_settings(connection)
+        return self._reading(registry_settings.read_settings)
 
     @method("owner", local=True)
     def configure(self, name: str, value: str | int | float | None) -> None:
         """Set one of `registry.settings.Settings`; None returns to the default."""
-        from registry.settings import write_setting
-
-        with self._write() as connection:
-            write_setting(connection, name, value)
+        self._writing(registry_settings.write_setting, name, value)

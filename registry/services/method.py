@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Literal, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -20,6 +21,8 @@ Role = Literal["reader", "contributor", "maintainer", "owner"]
 """Who may call a method; each role may do what the ones before it may."""
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+T = TypeVar("T")
 _DECLARATION = "__method__"
 _CLOSE = "close"
 """Ends this side of a connection, and is no call."""
@@ -54,7 +57,7 @@ def method(
 
 
 @dataclass(frozen=True)
-class Method:
+class ServiceMethod:
     """One method of a service."""
 
     service: type[Service]
@@ -71,7 +74,7 @@ class Method:
 class Service:
     """The base of all services: methods over the database and the blobs of one registry."""
 
-    methods: ClassVar[Mapping[str, Method]] = {}
+    methods: ClassVar[Mapping[str, ServiceMethod]] = {}
     """The declared methods of this service, by name."""
 
     def __init__(self, storage: Storage) -> None:
@@ -81,14 +84,14 @@ class Service:
         super().__init_subclass__()
         if Service not in cls.__bases__:
             return  # a client or an implementation: its methods are those of the service
-        methods: dict[str, Method] = {}
+        methods: dict[str, ServiceMethod] = {}
         for name, value in vars(cls).items():
             if name.startswith("_") or name == _CLOSE or not callable(value):
                 continue
             declaration = getattr(value, _DECLARATION, None)
             if declaration is None:
                 raise TypeError(f"{cls.__name__}.{name} does not declare who may call it; see registry.services.method")
-            methods[name] = Method(cls, name, declaration)
+            methods[name] = ServiceMethod(cls, name, declaration)
         cls.methods = methods
 
     def _read(self) -> AbstractContextManager[Connection]:
@@ -96,3 +99,23 @@ class Service:
 
     def _write(self) -> AbstractContextManager[Connection]:
         return self._storage.database.write()
+
+    def _reading(self, query: Callable[Concatenate[Connection, P], T], *rest: P.args, **named: P.kwargs) -> T:
+        """The answer of a query to one state of the database."""
+        with self._read() as connection:
+            return query(connection, *rest, **named)
+
+    def _writing(self, change: Callable[Concatenate[Connection, P], T], *rest: P.args, **named: P.kwargs) -> T:
+        """The answer of a change, as one transaction."""
+        with self._write() as connection:
+            return change(connection, *rest, **named)
+
+
+class ImportedOnUse:
+    """A module that is imported when something of it is used: clients have services without a database."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(import_module(self._name), attribute)

@@ -15,7 +15,7 @@ from typing import get_type_hints
 from registry.records import Info
 from registry.services.definitions import Definitions
 from registry.services.maintenance import Maintenance
-from registry.services.method import Method, Service, method
+from registry.services.method import Service, ServiceMethod, method
 from registry.services.releases import Releases
 from registry.services.rounds import Rounds
 from registry.services.versions import Versions
@@ -51,7 +51,7 @@ SERVICES: Mapping[str, type[Service]] = {
 }
 """The services by the name of their attribute."""
 
-METHODS: Mapping[str, Method] = dict(Registry.methods) | {
+METHODS: Mapping[str, ServiceMethod] = dict(Registry.methods) | {
     name: one for service in SERVICES.values() for name, one in service.methods.items()
 }
 """Every declared method; a name belongs to one service only."""

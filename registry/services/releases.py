@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ratatouille.exchange.change import Move, Restore, Retract, RetractCounts, Tag
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.lists import MOST_ROWS, clipped
 from registry.records import AliasMove, Retraction, TagRecord
-from registry.services.method import Service, method
+from registry.services.method import ImportedOnUse, Service, method
+
+if TYPE_CHECKING:
+    from registry import retraction
+    from registry.ledger import releases, signed
+else:
+    retraction = ImportedOnUse("registry.retraction")
+    releases = ImportedOnUse("registry.ledger.releases")
+    signed = ImportedOnUse("registry.ledger.signed")
 
 
 class Releases(Service):
@@ -15,77 +25,51 @@ class Releases(Service):
     @method("maintainer")
     def move_alias(self, sealed: Sealed) -> AliasMove:
         """Point an alias at a version (a sealed `Move`), if it is where the move says; the move is kept for ever."""
-        from registry.ledger import releases
-
         move = unseal(sealed, Move)
-        with self._write() as connection:
-            return releases.move_alias(connection, sealed, move)
+        return self._writing(releases.move_alias, sealed, move)
 
     @method("maintainer")
     def tag(self, sealed: Sealed) -> TagRecord:
         """Give a version a name for ever (a sealed `Tag`)."""
-        from registry.ledger import releases
-
         tag = unseal(sealed, Tag)
-        with self._write() as connection:
-            return releases.add_tag(connection, sealed, tag)
+        return self._writing(releases.add_tag, sealed, tag)
 
     @method("reader")
     def tags(self, after: str = "", limit: int = MOST_ROWS) -> list[TagRecord]:
         """Tags by name; the next page begins after the last one's name."""
-        from registry.ledger import releases
-
-        with self._read() as connection:
-            return releases.tags(connection, after, limit)
+        return self._reading(releases.tags, after, limit)
 
     @method("reader")
     def aliases(self, after: str = "", limit: int = MOST_ROWS) -> dict[str, str]:
         """Aliases and the versions they point at, by name; the next page begins after the last name."""
-        from registry.ledger import releases
-
-        with self._read() as connection:
-            return releases.aliases(connection, after, clipped(limit))
+        return self._reading(releases.aliases, after, clipped(limit))
 
     @method("reader")
     def alias_history(self, name: str, before: int | None = None, limit: int = MOST_ROWS) -> list[AliasMove]:
         """Moves of an alias, latest first; the next page is before the last one's number."""
-        from registry.ledger import releases
-
-        with self._read() as connection:
-            return releases.alias_history(connection, name, before, limit)
+        return self._reading(releases.alias_history, name, before, limit)
 
     @method("contributor", slow=True)
     def retract(self, sealed: Sealed, dry_run: bool = False) -> Retraction:
         """Take a version back (a sealed `Retract`): its question is open again, every average that it is in is made
         again without it, and aliases follow. A dry run only says what would happen.
         """
-        from registry import retraction
-
         change = unseal(sealed, Retract)
         return retraction.retract(self._storage.database, self._storage.blobs, sealed, change, dry_run)
 
     @method("contributor")
     def retract_counts(self, sealed: Sealed) -> None:
         """Take counts back, which make no version (a sealed `RetractCounts`): their question is open again."""
-        from registry import retraction
-
         change = unseal(sealed, RetractCounts)
-        with self._write() as connection:
-            retraction.retract_counts(connection, sealed, change)
+        self._writing(retraction.retract_counts, sealed, change)
 
     @method("contributor")
     def restore(self, sealed: Sealed) -> None:
         """Let a receipt that was taken back come again (a sealed `Restore`); without this it is refused for ever."""
-        from registry.ledger import signed
-
         change = unseal(sealed, Restore)
-        with self._write() as connection:
-            signed.restore(connection, sealed, change)
+        self._writing(signed.restore, sealed, change)
 
     @method("reader")
     def retractions(self, before: int | None = None, limit: int = 50) -> list[Retraction]:
         """What was taken back, latest first; the next page is `before=retractions[-1].number`."""
-        from registry import retraction
-
-        with self._read() as connection:
-            return retraction.retractions(connection, before, clipped(limit))
+        return self._reading(retraction.retractions, before, clipped(limit))

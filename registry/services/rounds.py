@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from registry.lists import MOST_ROWS
 from registry.records import Event, RoundRecord, RoundState
-from registry.services.method import Service, method
+from registry.services.method import ImportedOnUse, Service, method
 
 if TYPE_CHECKING:
     from registry.history.watching import Watching
+    from registry.ledger import event_log
     from registry.storage import Storage
+else:
+    event_log = ImportedOnUse("registry.ledger.event_log")
 
 
 class Rounds(Service):
@@ -24,60 +27,39 @@ class Rounds(Service):
     @method("maintainer")
     def request_round(self, round: RoundRecord) -> RoundRecord:
         """Enter a round; a second call with the same id returns the first."""
-        from registry.ledger import event_log
-
-        with self._write() as connection:
-            return event_log.request_round(connection, round)
+        return self._writing(event_log.request_round, round)
 
     @method("reader")
     def round(self, id_or_name: str) -> RoundRecord:
         """A round by id, unique prefix of its id, or the latest of that name."""
-        from registry.ledger import event_log
-
-        with self._read() as connection:
-            return event_log.round_by(connection, id_or_name)
+        return self._reading(event_log.round_by, id_or_name)
 
     @method("reader")
     def rounds(
         self, states: Sequence[RoundState] = (), before: str | None = None, limit: int = MOST_ROWS
     ) -> list[RoundRecord]:
         """Rounds, or those in one of these states, latest first; the next page is before the last one's id."""
-        from registry.ledger import event_log
-
-        with self._read() as connection:
-            return event_log.rounds(connection, states, before, limit)
+        return self._reading(event_log.rounds, states, before, limit)
 
     @method("maintainer")
     def move_round(self, id: str, expected: Sequence[RoundState], state: RoundState, reason: str = "") -> bool:
         """Compare-and-set a round's state; False when it was none of `expected`."""
-        from registry.ledger import event_log
-
-        with self._write() as connection:
-            return event_log.move_round(connection, id, expected, state, reason)
+        return self._writing(event_log.move_round, id, expected, state, reason)
 
     @method("maintainer")
     def note(self, round: str, kind: str, subject: str, text: str) -> None:
         """Append a line to the log of what happened in a round."""
-        from registry.ledger import event_log
-
-        with self._write() as connection:
-            event_log.note(connection, round, kind, subject, text)
+        self._writing(event_log.note, round, kind, subject, text)
 
     @method("maintainer")
     def use(self, round: str, versions: Sequence[str]) -> None:
         """Say that a round builds on versions that were there before; gc leaves them alone as if they were its own."""
-        from registry.ledger import event_log
-
-        with self._write() as connection:
-            event_log.use(connection, round, versions)
+        self._writing(event_log.use, round, versions)
 
     @method("reader")
     def events(self, after: int = 0, round: str | None = None, limit: int = 1000) -> list[Event]:
         """Lines of the log with a number greater than `after`, oldest first, as many as fit one message."""
-        from registry.ledger import event_log
-
-        with self._read() as connection:
-            return event_log.events(connection, after, round, limit)
+        return self._reading(event_log.events, after, round, limit)
 
     @method("reader", stream=True)
     def watch(self, after: int | None = None, round: str | None = None, kinds: Sequence[str] = ()) -> Iterator[Event]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ratatouille.exchange.assignment import Slice, Split
 from ratatouille.exchange.signing import Sealed
@@ -20,7 +21,22 @@ from registry.records import (
     Ranking,
     Verification,
 )
-from registry.services.method import Service, method
+from registry.services.method import ImportedOnUse, Service, method
+
+if TYPE_CHECKING:
+    from registry.audit import versions
+    from registry.history import contributors, diff, lineage, log, portable, queries, ranking
+    from registry.ledger import revisions
+else:
+    versions = ImportedOnUse("registry.audit.versions")
+    contributors = ImportedOnUse("registry.history.contributors")
+    diff = ImportedOnUse("registry.history.diff")
+    lineage = ImportedOnUse("registry.history.lineage")
+    log = ImportedOnUse("registry.history.log")
+    portable = ImportedOnUse("registry.history.portable")
+    queries = ImportedOnUse("registry.history.queries")
+    ranking = ImportedOnUse("registry.history.ranking")
+    revisions = ImportedOnUse("registry.ledger.revisions")
 
 
 class Versions(Service):
@@ -31,50 +47,32 @@ class Versions(Service):
         """Full version id of an id, unique prefix (4 characters or more), alias, tag, `alias@{2026-03-01}`, or one of
         these with `~N` (N steps to the first parent).
         """
-        from registry.ledger import revisions
-
-        with self._read() as connection:
-            return revisions.resolve(connection, revision)
+        return self._reading(revisions.resolve, revision)
 
     @method("reader")
     def log(self, query: LogQuery = EVERY_VERSION, before: int | None = None, limit: int = 50) -> list[Entry]:
         """Versions that fit, latest first; the next page is `before=entries[-1].number`."""
-        from registry.history import log
-
-        with self._read() as connection:
-            return log.log(connection, query, before, limit)
+        return self._reading(log.log, query, before, limit)
 
     @method("reader")
     def show(self, revision: str) -> Details:
         """Everything about a version."""
-        from registry.history import queries
-
-        with self._read() as connection:
-            return queries.show(connection, revision)
+        return self._reading(queries.show, revision)
 
     @method("reader")
     def receipt(self, revision: str) -> Sealed | None:
         """A version's receipt with its signature, as it was pushed; None for what the registry made itself."""
-        from registry.history import queries
-
-        with self._read() as connection:
-            return queries.receipt(connection, revision)
+        return self._reading(queries.receipt, revision)
 
     @method("reader")
     def lineage(self, revision: str, depth: int = 100, descendants: bool = False) -> list[LineageRow]:
         """A version and its ancestors (or descendants), breadth first; each of them once for each way to it."""
-        from registry.history import lineage
-
-        with self._read() as connection:
-            return lineage.lineage(connection, revision, depth, descendants)
+        return self._reading(lineage.lineage, revision, depth, descendants)
 
     @method("reader")
     def contributions(self, revision: str) -> list[Contribution]:
         """What an average of averages is made of: each contribution with its share, the largest first."""
-        from registry.history import lineage
-
-        with self._read() as connection:
-            return lineage.contributions(connection, revision)
+        return self._reading(lineage.contributions, revision)
 
     @method("reader")
     def best(
@@ -90,55 +88,36 @@ class Versions(Service):
         """The best versions for a task by what was counted, all on the same domains; None for `domain` is the mean over
         them, for `split` the first of test, all, validation and train that has counts, for `metric` the task's own.
         """
-        from registry.history import ranking
-
-        with self._read() as connection:
-            return ranking.best(connection, task, domain, split, metric, slice, trial, limit)
+        return self._reading(ranking.best, task, domain, split, metric, slice, trial, limit)
 
     @method("reader")
     def contributors(self) -> list[Contributor]:
         """Everybody whose work is here, the most trainings first."""
-        from registry.history import contributors
-
-        with self._read() as connection:
-            return contributors.contributors(connection)
+        return self._reading(contributors.contributors)
 
     @method("reader", slow=True)
     def diff(self, first: str, second: str, weights: bool = True) -> Difference:
         """Two versions side by side: what both were counted on, where they part, and how far each tensor moved (unless
         `weights` is false: they are read to the end for it).
         """
-        from registry.history import diff
-
         return diff.diff(self._storage.database, self._storage.blobs, first, second, weights)
 
     @method("reader", slow=True)
     def verify(self, revision: str) -> Verification:
         """Check a version: bytes, id, signature; a combination is recomputed from its parents, bit for bit."""
-        from registry.audit import versions
-
         return versions.verify(self._storage, revision)
 
     @method("reader")
     def ancestry(self, revisions: Sequence[str], depth: int = 10_000) -> list[str]:
         """Ids of versions and their ancestors, so many steps back, parents before children."""
-        from registry.history import portable
-
-        with self._read() as connection:
-            return portable.ancestry(connection, revisions, depth)
+        return self._reading(portable.ancestry, revisions, depth)
 
     @method("reader")
     def portables(self, ids: Sequence[str]) -> list[Portable]:
         """What leaves with each of these versions (100 at most), in the order of `ids`."""
-        from registry.history import portable
-
-        with self._read() as connection:
-            return portable.portables(connection, ids)
+        return self._reading(portable.portables, ids)
 
     @method("reader")
     def receipts(self, digests: Sequence[str]) -> list[Sealed]:
         """Signed receipts, in the order of `digests`: the first of them, as many as fit an answer."""
-        from registry.history import portable
-
-        with self._read() as connection:
-            return portable.receipts(connection, digests)
+        return self._reading(portable.receipts, digests)

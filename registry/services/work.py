@@ -14,11 +14,24 @@ from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination
 from registry.lists import MOST_ROWS
 from registry.records import Obligation, Result, Submission
-from registry.services.method import Service, method
+from registry.services.method import ImportedOnUse, Service, method
 from registry.texts import LONGEST_NAME, LONGEST_NOTE, storable
 
 if TYPE_CHECKING:
+    from registry import averages, settings
+    from registry.contributions import membership
+    from registry.history import contributors
+    from registry.ledger import answers, obligations, revisions, signed
     from registry.storage import Storage
+else:
+    averages = ImportedOnUse("registry.averages")
+    settings = ImportedOnUse("registry.settings")
+    membership = ImportedOnUse("registry.contributions.membership")
+    contributors = ImportedOnUse("registry.history.contributors")
+    answers = ImportedOnUse("registry.ledger.answers")
+    obligations = ImportedOnUse("registry.ledger.obligations")
+    revisions = ImportedOnUse("registry.ledger.revisions")
+    signed = ImportedOnUse("registry.ledger.signed")
 
 
 class Work(Service):
@@ -43,7 +56,6 @@ class Work(Service):
             Refusal: when another coordinator signed it.
             Unreachable: when it was signed before the last one.
         """
-        from registry import settings
         from registry.ledger.signed import check_follows
 
         said = unseal(sealed, Announcement)
@@ -59,28 +71,19 @@ class Work(Service):
     @method("contributor", by_peer=True)
     def offer(self, sealed: Sealed) -> None:
         """Replace a node's offer (a sealed `Offer` with a proof for each holding)."""
-        from registry.contributions import membership
-
         offer, proved = membership.read_offer(sealed)
-        with self._write() as connection:
-            membership.enter_offer(connection, sealed, offer, proved)
+        self._writing(membership.enter_offer, sealed, offer, proved)
 
     @method("contributor")
     def withdraw_offer(self, sealed: Sealed) -> None:
         """The node has left (a sealed `OfferWithdrawal`)."""
-        from registry.contributions import membership
-
         withdrawal = membership.read_sealed(sealed, OfferWithdrawal)
-        with self._write() as connection:
-            membership.withdraw_offer(connection, withdrawal)
+        self._writing(membership.withdraw_offer, withdrawal)
 
     @method("reader")
     def offers(self) -> list[Offer]:
         """The offers that stand now, by name; there are never more than fit one message."""
-        from registry.contributions import membership
-
-        with self._read() as connection:
-            return membership.offers(connection)
+        return self._reading(membership.offers)
 
     @method("contributor")
     def lease(self, sealed: Sealed) -> Lease | None:
@@ -88,42 +91,28 @@ class Work(Service):
         registry's clock sets, or None if another node holds a live one or the question has an answer. The node must
         offer the data that the lease names.
         """
-        from registry.contributions import membership
-
         lease = membership.read_sealed(sealed, Lease)
-        with self._write() as connection:
-            return membership.take_lease(connection, lease)
+        return self._writing(membership.take_lease, lease)
 
     @method("contributor")
     def release(self, sealed: Sealed) -> None:
         """Give a lease back before it expires (a sealed `LeaseReturn`)."""
-        from registry.contributions import membership
-
         given = membership.read_sealed(sealed, LeaseReturn)
-        with self._write() as connection:
-            membership.return_lease(connection, given)
+        self._writing(membership.return_lease, given)
 
     @method("reader")
     def leases(self) -> list[Lease]:
         """The live leases; there are never more than fit one message."""
-        from registry.contributions import membership
-
-        with self._read() as connection:
-            return membership.leases(connection)
+        return self._reading(membership.leases)
 
     @method("reader")
     def results(self, work_ids: Sequence[str]) -> dict[str, Result]:
         """The answers to those of these questions that have one."""
-        from registry.ledger import answers
-
-        with self._read() as connection:
-            return answers.answers(connection, work_ids)
+        return self._reading(answers.answers, work_ids)
 
     @method("maintainer", slow=True)
     def combine(self, combination: Combination, round: str | None = None, message: str = "") -> Result:
         """Average versions where their bytes are, and enter the result; known combinations are returned at once."""
-        from registry import averages
-
         storable(message, "the message", LONGEST_NOTE)  # before the work, not after it
         storable(round or "", "a round's id", LONGEST_NAME)
         return averages.combine(self._storage.database, self._storage.blobs, combination, round, message)
@@ -131,38 +120,26 @@ class Work(Service):
     @method("contributor")
     def close_question(self, sealed: Sealed) -> None:
         """Close a question for the key that signs (a sealed `Close`): neither leased to it nor taken from it again."""
-        from registry.ledger import signed
-
         change = unseal(sealed, Close)
-        with self._write() as connection:
-            signed.close(connection, sealed, change)
+        self._writing(signed.close, sealed, change)
 
     @method("contributor")
     def reopen_question(self, sealed: Sealed) -> None:
         """Open a question again that the same key has closed (a sealed `Reopen`)."""
 
         change = unseal(sealed, Reopen)
-        from registry.ledger import signed
-
-        with self._write() as connection:
-            signed.reopen(connection, sealed, change)
+        self._writing(signed.reopen, sealed, change)
 
     @method("reader")
     def closures(self, work_ids: Sequence[str]) -> list[Sealed]:
         """The signed closures (`Close`) that stand of these questions."""
-        from registry.ledger import signed
-
-        with self._read() as connection:
-            return signed.closures(connection, work_ids)
+        return self._reading(signed.closures, work_ids)
 
     @method("maintainer")
     def owe(self, revision: str, image_size: int, split: Split = "test") -> list[Obligation]:
         """Ask the nodes that are here, and hold its task, for counts of a version whose head no one imported; returns
         what is open.
         """
-        from registry.contributions import membership
-        from registry.ledger import obligations, revisions
-
         with self._write() as connection:
             holdings = [holding for offer in membership.offers(connection) for holding in offer.holdings]
             version = revisions.resolve(connection, revision)
@@ -171,15 +148,9 @@ class Work(Service):
     @method("reader")
     def obligations(self) -> list[Obligation]:
         """Evaluations that are owed of versions and have no answer, the oldest first; a thousand at most."""
-        from registry.ledger import obligations
-
-        with self._read() as connection:
-            return obligations.obligations(connection)
+        return self._reading(obligations.obligations)
 
     @method("reader")
     def submissions(self, nodes: Sequence[str], before: str | None = None, limit: int = MOST_ROWS) -> list[Submission]:
         """What these keys gave and what became of it, latest first; the next page is before the last receipt."""
-        from registry.history import contributors
-
-        with self._read() as connection:
-            return contributors.submissions(connection, nodes, before, limit)
+        return self._reading(contributors.submissions, nodes, before, limit)

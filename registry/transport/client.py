@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 import grpc
 
-from ratatouille.errors import Misconfigured, RatatouilleError, Refusal, Unreachable
-from ratatouille.exchange.dialect import PROTOCOL, UPGRADE
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.signing import Sealed
 from ratatouille.proxies import is_loopback
 from registry.blobs.cache import Cache
@@ -37,15 +37,15 @@ from registry.proto.registry_pb2 import (
     WatchRequest,
 )
 from registry.records import BEAT_SECONDS, Event, Info, Result
-from registry.services.method import Method, Service
+from registry.services.method import Service, ServiceMethod
 from registry.services.registry import SERVICES, Registry
 from registry.services.rounds import Rounds
 from registry.services.weights import Progress, Weights
 from registry.services.work import Work
-from registry.transport.ahead import ahead
-from registry.transport.idle import Idle
-from registry.transport.messages import Piece, read_reply, write_request
-from registry.transport.wire import CALLS, CHANNEL_OPTIONS, MESSAGE_BYTES, OURS, SOFTWARE, Call
+from registry.transport.messages import Piece, ahead, read_reply, write_request
+from registry.transport.statuses import TooLarge, errors
+from registry.transport.stream_limits import Idle
+from registry.transport.wire import CALLS, CHANNEL_OPTIONS, MESSAGE_BYTES, SOFTWARE, Call
 
 IDLE_SECONDS = 900.0
 """A transfer without a message for so long is ended, and goes on another time. Long, because a registry is silent while
@@ -54,7 +54,7 @@ LARGEST_NUMBER = 2**63 - 1
 Replies = Iterator[FetchReply | Block]
 
 
-class Line:
+class Connection:
     """A connection to a registry's service."""
 
     def __init__(self, url: str) -> None:
@@ -70,7 +70,8 @@ class Line:
             complete = False
         if not complete:
             raise Refusal(f"{url!r} is no address of a registry; write grpc://host:port")
-        self._url = url
+        self.errors = partial(errors, url)
+        """Turns statuses back into refusals."""
         # gRPC looks at several variables for what goes without a proxy, and some of them hide others.
         straight = [("grpc.enable_http_proxy", 0)] if is_loopback(parts.hostname or "") else []
         self._channel = grpc.insecure_channel(parts.netloc, options=[*CHANNEL_OPTIONS, *straight])
@@ -92,24 +93,16 @@ class Line:
     def ask(self, call: Call, *arguments: object, **named: object) -> Any:
         """Call a method that is no stream."""
         request = CallRequest(protocol=PROTOCOL, json=call.encode(*arguments, **named), software=SOFTWARE)
-        with self.statuses(call.name):
+        with self.errors(call.name):
             reply = self._calls[call.name](request, timeout=call.deadline)
         return call.result(reply.json)
-
-    @contextmanager
-    def statuses(self, what: str) -> Iterator[None]:
-        """Turn statuses back into refusals."""
-        try:
-            yield
-        except grpc.RpcError as error:
-            raise _error(cast(grpc.Call, error), self._url, what) from error
 
 
 class _Client:
     """What all clients of services share."""
 
-    def __init__(self, line: Line, cache: Cache) -> None:
-        self._line, self._cache = line, cache
+    def __init__(self, connection: Connection, cache: Cache) -> None:
+        self._connection, self._cache = connection, cache
 
 
 class _Weights(_Client):
@@ -125,8 +118,8 @@ class _Weights(_Client):
         with ExitStack() as stack:
             upload = _Upload(begin, progress)
             stack.callback(upload.needed.put, None)  # lets the sending thread end, whatever happens
-            stack.enter_context(self._line.statuses("push"))
-            call = self._line.push(iter(upload))
+            stack.enter_context(self._connection.errors("push"))
+            call = self._connection.push(iter(upload))
             stack.callback(call.cancel)
             upload.heard = stack.enter_context(Idle(IDLE_SECONDS, call.cancel)).heard
             for reply in call:
@@ -138,8 +131,8 @@ class _Weights(_Client):
 
     @contextmanager
     def _arriving(self, digest: str, offset: int) -> Iterator[tuple[int, Iterator[Block]]]:
-        with self._line.statuses("fetch"):
-            call = self._line.fetch(FetchRequest(protocol=PROTOCOL, digest=digest, offset=offset))
+        with self._connection.errors("fetch"):
+            call = self._connection.fetch(FetchRequest(protocol=PROTOCOL, digest=digest, offset=offset))
             try:
                 with Idle(IDLE_SECONDS, call.cancel) as idle, ahead(cast(Replies, call)) as replies:
                     first = next(replies, None)
@@ -154,8 +147,8 @@ class _Work(_Client):
     def results(self, work_ids: Sequence[str]) -> dict[str, Result]:
         """The answers to those that have one; asked for in halves where all together are too large for a message."""
         try:
-            return cast(dict[str, Result], self._line.ask(CALLS["results"], work_ids))
-        except _TooLarge:
+            return cast(dict[str, Result], self._connection.ask(CALLS["results"], work_ids))
+        except TooLarge:
             middle = len(work_ids) // 2
             if not middle:
                 raise
@@ -169,8 +162,8 @@ class _Rounds(_Client):
         """Lines of the log as they happen."""
         known = None if after is None else min(max(0, after), LARGEST_NUMBER)
         request = WatchRequest(protocol=PROTOCOL, after=known, round=round, kinds=kinds)
-        with self._line.statuses("watch"):
-            call = self._line.watch(request)
+        with self._connection.errors("watch"):
+            call = self._connection.watch(request)
             try:
                 with Idle(4 * BEAT_SECONDS, call.cancel) as idle:
                     for reply in call:
@@ -185,14 +178,14 @@ class _Rounds(_Client):
 _OWN: Mapping[type[Service], type[_Client]] = {Weights: _Weights, Work: _Work, Rounds: _Rounds}
 
 
-def _client(service: type[Service]) -> Callable[[Line, Cache], Service]:
+def _client(service: type[Service]) -> Callable[[Connection, Cache], Service]:
     """The class of clients of a service: of the service's own type, with methods that ask over gRPC."""
     own = _OWN.get(service, _Client)
     asking = {name: _asking(method) for name, method in service.methods.items() if name not in vars(own)}
-    return cast(Callable[[Line, Cache], Service], type(f"Remote{service.__name__}", (own, service), asking))
+    return cast(Callable[[Connection, Cache], Service], type(f"Remote{service.__name__}", (own, service), asking))
 
 
-def _asking(method: Method) -> Callable[..., Any]:
+def _asking(method: ServiceMethod) -> Callable[..., Any]:
     if method.declaration.local:
 
         def refuse(self: _Client, *arguments: object, **named: object) -> Any:
@@ -202,7 +195,7 @@ def _asking(method: Method) -> Callable[..., Any]:
     call = CALLS[method.name]
 
     def ask(self: _Client, *arguments: object, **named: object) -> Any:
-        return self._line.ask(call, *arguments, **named)
+        return self._connection.ask(call, *arguments, **named)
 
     ask.__name__ = ask.__qualname__ = method.name
     ask.__doc__ = method.function.__doc__
@@ -221,26 +214,22 @@ class RemoteRegistry(Registry):
         Raises:
             Refusal: for an address without host and port.
         """
-        self._line = Line(url)
+        self._connection = Connection(url)
         for name, client in _CLIENTS.items():
-            setattr(self, name, client(self._line, cache))
+            setattr(self, name, client(self._connection, cache))
 
     def info(self) -> Info:
         """What the registry is."""
-        return cast(Info, self._line.ask(CALLS["info"]))
+        return cast(Info, self._connection.ask(CALLS["info"]))
 
     def close(self) -> None:
         """Close the connection."""
-        self._line.close()
+        self._connection.close()
 
 
 def open_remote(url: str, cache: Path, cache_bytes: int) -> Registry:
     """A registry over gRPC, with a cache folder."""
     return RemoteRegistry(url, Cache(cache, cache_bytes))
-
-
-class _TooLarge(Refusal):
-    """An answer that does not fit one message."""
 
 
 class _Upload:
@@ -279,28 +268,3 @@ def _open_all(needed: Needed, files: Mapping[str, Path], stack: ExitStack) -> li
         (file.digest, file.size, file.offset, stack.enter_context(open_to_send(file.digest, files, file.offset)))
         for file in needed.files
     ]
-
-
-def _error(error: grpc.Call, url: str, what: str) -> RatatouilleError:
-    code, sentence = error.code(), error.details() or ""
-    if OURS in tuple(error.trailing_metadata() or ()):
-        if code == grpc.StatusCode.ABORTED:
-            return Misconfigured(sentence)
-        again = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)
-        return Unreachable(sentence) if again else Refusal(sentence)
-    match code:
-        case grpc.StatusCode.UNAVAILABLE:
-            return Unreachable(f"no registry answers at {url}; start it, or name another with --remote")
-        case grpc.StatusCode.CANCELLED:
-            return Unreachable(f"{what} was ended by the registry at {url}, or was silent for too long; try again")
-        case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return Unreachable(f"the registry at {url} did not answer {what} in time; try again")
-        case grpc.StatusCode.UNIMPLEMENTED:
-            return Refusal(
-                f"what answers at {url} is no registry of this kind, or runs older software; check the address, "
-                f"or upgrade it: {UPGRADE}"
-            )
-        case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return _TooLarge(f"{what} is too large for one message to {url}: {sentence}")
-        case _:
-            return Unreachable(f"the connection to {url} broke during {what} ({code.name.lower()}); try again")

@@ -7,24 +7,22 @@ Software 0.1 sent every call as `Registry/Call`; this stays for one minor releas
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, nullcontext
 from functools import partial
 from typing import Any
 
 import grpc
 from pydantic_core import to_json
 
-from ratatouille.errors import Misconfigured, RatatouilleError, Refusal, Unreachable
+from ratatouille.errors import Refusal
 from ratatouille.exchange.dialect import PROTOCOL, UPGRADE, disagreement
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, check_signature
-from ratatouille.processes.throttle import Throttle
 from registry.blobs.store import Block
-from registry.cancellation import Cancelled, working_for
+from registry.cancellation import working_for
 from registry.contributions.publish import check_length
 from registry.contributions.push import Push
 from registry.proto.registry_pb2 import (
@@ -43,12 +41,10 @@ from registry.proto.registry_pb2 import (
 from registry.records import Event, Result
 from registry.services.local import LocalRegistry
 from registry.services.registry import SERVICES, Registry
-from registry.transport.ahead import ahead
-from registry.transport.idle import Idle, Pace
-from registry.transport.messages import Piece, read_request, write_reply
-from registry.transport.peers import peer_name
-from registry.transport.places import Places, Unopened
-from registry.transport.wire import CALLS, MESSAGE_BYTES, OURS, PACKAGE, SERVICE, SOFTWARE, Call
+from registry.transport.messages import Piece, ahead, read_request, write_reply
+from registry.transport.statuses import Misused, UnknownMethod, refusals
+from registry.transport.stream_limits import Idle, Pace, StreamLimit, Unopened, peer_name
+from registry.transport.wire import CALLS, MESSAGE_BYTES, PACKAGE, SERVICE, SOFTWARE, Call
 
 MOST_PUSHES = 48
 MOST_FETCHES = 48
@@ -68,15 +64,10 @@ IDLE_SECONDS = 60.0
 LEAST_BYTES = 2**19
 """A transfer whose other side moves fewer bytes while it is waited for `IDLE_SECONDS` is ended; it may go on where it
 stopped."""
-LONGEST_SENTENCE = 1500
-"""Characters of a refusal; gRPC limits the size of a status."""
 
 _OURS = f"/{PACKAGE}."
 Handler = Any
 """A `grpc.RpcMethodHandler`, whose class takes no parameters at run time."""
-
-_log = logging.getLogger("registry")
-_THROTTLE = Throttle()
 
 
 class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
@@ -85,10 +76,10 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     def __init__(self, registry: LocalRegistry) -> None:
         self._registry = registry
         self._objects = {Registry: registry} | {kind: getattr(registry, name) for name, kind in SERVICES.items()}
-        self._pushes = _places("pushes", MOST_PUSHES, key=PUSHES_OF_A_KEY)
-        self._fetches = _places("fetches", MOST_FETCHES)
-        self._watchers = _places("watchers", MOST_WATCHERS)
-        self._long_calls = _places("long calls", MOST_LONG_CALLS)
+        self._pushes = _limit("pushes", MOST_PUSHES, key=PUSHES_OF_A_KEY)
+        self._fetches = _limit("fetches", MOST_FETCHES)
+        self._watchers = _limit("watchers", MOST_WATCHERS)
+        self._long_calls = _limit("long calls", MOST_LONG_CALLS)
         self._unopened = Unopened(MOST_UNOPENED)
         # apart from each other, so that a full one leaves the others alone
         self._threads = {
@@ -111,8 +102,8 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         terms = call.method.declaration
         peer = peer_name(context.peer()) if terms.by_peer else ""
         with (
-            _refusals(context, f"call {call.name}"),
-            self._long_calls.taken(peer=peer) if terms.slow else nullcontext(),
+            refusals(context, f"call {call.name}"),
+            self._long_calls.slot(peer=peer) if terms.slow else nullcontext(),
             working_for(context.is_active, peer),
         ):
             _check_protocol(request.protocol)
@@ -120,22 +111,22 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
                 arguments = call.decode(request.json)
             except Refusal as refusal:
                 hint = "" if request.software == SOFTWARE else f"; {_upgrade(request.software)}"
-                raise _Misused(f"{refusal}{hint}") from refusal
+                raise Misused(f"{refusal}{hint}") from refusal
             service = self._objects[call.method.service]
             return CallReply(json=to_json(getattr(service, call.name)(**arguments)))
 
     def unknown(self, name: str, request: CallRequest, context: grpc.ServicerContext) -> CallReply:
         """A method that this software does not have: older or newer software has it."""
-        with _refusals(context, f"call {name}"):
+        with refusals(context, f"call {name}"):
             _check_protocol(request.protocol)
-            raise _Unknown(
+            raise UnknownMethod(
                 f"this registry (ratatouille {SOFTWARE}) does not know {name!r}; {_upgrade(request.software)}"
             )
         raise AssertionError  # the block always raises
 
     def fetch(self, request: FetchRequest, context: grpc.ServicerContext) -> Iterator[FetchReply | Block]:
         """Stream a file from an offset on."""
-        with _refusals(context, "fetch"), self._fetches.taken(peer=peer_name(context.peer())):
+        with refusals(context, "fetch"), self._fetches.slot(peer=peer_name(context.peer())):
             _check_protocol(request.protocol)
             size, blocks = self._registry.weights.stream(request.digest, request.offset)
             with closing(blocks), Pace(IDLE_SECONDS, LEAST_BYTES, context.cancel) as pace:
@@ -149,13 +140,13 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 
     def push(self, requests: Iterator[PushRequest | Piece], context: grpc.ServicerContext) -> Iterator[PushReply]:
         """Take a contribution: receipt, what is needed, bytes, acknowledgement."""
-        with _refusals(context, "push"):
+        with refusals(context, "push"):
             with self._unopened.waiting(context.cancel), Idle(RECEIPT_SECONDS, context.cancel):
                 first = next(requests, PushRequest())
             if isinstance(first, Piece):
                 raise Refusal("a push begins with its receipt")
             sealed = _sealed(first.begin)
-            with self._pushes.taken(peer=peer_name(context.peer()), key=sealed.node):
+            with self._pushes.slot(peer=peer_name(context.peer()), key=sealed.node):
                 yield from self._pushing(sealed, requests, context)
 
     def _pushing(
@@ -177,7 +168,7 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 
     def watch(self, request: WatchRequest, context: grpc.ServicerContext) -> Iterator[WatchReply]:
         """Tell lines of the log as they happen."""
-        with _refusals(context, "watch"), self._watchers.taken(peer=peer_name(context.peer())):
+        with refusals(context, "watch"), self._watchers.slot(peer=peer_name(context.peer())):
             _check_protocol(request.protocol)
             after = request.after if request.HasField("after") else None
             round = request.round if request.HasField("round") else None
@@ -226,8 +217,8 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         return answering
 
 
-def _places(what: str, most: int, **shares: int) -> Places:
-    return Places(what, most, {"peer": max(1, int(SHARE * most)), **shares})
+def _limit(what: str, most: int, **shares: int) -> StreamLimit:
+    return StreamLimit(what, most, {"peer": max(1, int(SHARE * most)), **shares})
 
 
 def _sealed(begin: Begin) -> Sealed:
@@ -273,39 +264,3 @@ def _upgrade(theirs: str) -> str:
 def _numbers(version: str) -> tuple[int, ...]:
     """What orders versions; nothing for one that says nothing, as the oldest software did."""
     return tuple(int(part) for part in re.findall(r"\d{1,9}", version[:40])[:3])
-
-
-class _Unknown(Refusal):
-    """A method that no service has."""
-
-
-class _Misused(Refusal):
-    """Arguments that a method does not take."""
-
-
-_CODES = {
-    _Unknown: grpc.StatusCode.UNIMPLEMENTED,
-    _Misused: grpc.StatusCode.INVALID_ARGUMENT,
-    Unreachable: grpc.StatusCode.UNAVAILABLE,
-    Misconfigured: grpc.StatusCode.ABORTED,
-}
-
-
-@contextmanager
-def _refusals(context: grpc.ServicerContext, what: str) -> Iterator[None]:
-    """Send a refusal as a status; log anything else, since it is a defect of ours."""
-    try:
-        yield
-        return
-    except Cancelled:
-        code, sentence = grpc.StatusCode.CANCELLED, f"nobody waits for {what} any more"
-    except RatatouilleError as error:
-        code, sentence = _CODES.get(type(error), grpc.StatusCode.FAILED_PRECONDITION), str(error)
-    except Exception as error:
-        if not context.is_active():  # the caller is gone
-            return
-        if (left_out := _THROTTLE.passes(f"{what}: {type(error).__name__}")) is not None:
-            _log.exception("%s failed%s", what, f" (and {left_out} times before)" if left_out else "")
-        code, sentence = grpc.StatusCode.INTERNAL, f"the registry failed at this {what}; its log says why"
-    context.set_trailing_metadata((OURS,))
-    context.abort(code, sentence[:LONGEST_SENTENCE])

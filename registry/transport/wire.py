@@ -2,7 +2,7 @@
 
 `registry.versions.log` is `/ratatouille.registry.v1.Versions/Log`. Arguments go as one JSON object and are validated
 strictly against the method's annotations; what is not declared cannot be called. `fetch`, `push` and `watch` are
-streams and have messages of their own.
+streams and have messages of their own. `describe` lets gRPC reflection name all methods, for tools such as grpcurl.
 """
 
 from __future__ import annotations
@@ -10,17 +10,30 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any, get_type_hints
 
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, ServiceDescriptorProto
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_json
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.dialect import UPGRADE
 from ratatouille.record import first_problem
-from registry.services.method import Method
+from registry.proto.registry_pb2 import (
+    DESCRIPTOR,
+    CallReply,
+    CallRequest,
+    FetchReply,
+    FetchRequest,
+    PushReply,
+    PushRequest,
+    WatchReply,
+    WatchRequest,
+)
+from registry.services.method import ServiceMethod
 from registry.services.registry import METHODS
 
 PACKAGE = "ratatouille.registry.v1"
@@ -56,7 +69,7 @@ SLOW_DEADLINE_SECONDS = 4 * 3600.0
 class Call:
     """One method as it travels."""
 
-    method: Method
+    method: ServiceMethod
 
     @property
     def name(self) -> str:
@@ -135,3 +148,34 @@ class Call:
 
 CALLS: Mapping[str, Call] = {name: Call(method) for name, method in METHODS.items() if not method.declaration.local}
 """Every method that travels, by its name."""
+
+
+DESCRIPTOR_FILE = "registry/services.proto"
+_STREAMS = {
+    "fetch": (FetchRequest, FetchReply, False),
+    "push": (PushRequest, PushReply, True),
+    "watch": (WatchRequest, WatchReply, False),
+}
+
+
+@cache
+def describe() -> tuple[str, ...]:
+    """Add the services to protobuf's pool of descriptors, which takes them once; returns their full names."""
+    file = FileDescriptorProto(name=DESCRIPTOR_FILE, package=PACKAGE, syntax="proto3", dependency=[DESCRIPTOR.name])
+    services: dict[str, ServiceDescriptorProto] = {}
+    for call in CALLS.values():
+        full, name = call.path.removeprefix("/").split("/")
+        if full == SERVICE:  # is in registry.proto
+            continue
+        if full not in services:
+            services[full] = file.service.add(name=full.removeprefix(f"{PACKAGE}."))
+        request, reply, sends_many = _STREAMS.get(call.name, (CallRequest, CallReply, False))
+        services[full].method.add(
+            name=name,
+            input_type=f".{PACKAGE}.{request.__name__}",
+            output_type=f".{PACKAGE}.{reply.__name__}",
+            client_streaming=sends_many,
+            server_streaming=call.name in _STREAMS,
+        )
+    descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
+    return tuple(services)

@@ -1,30 +1,30 @@
-"""From a page to an answer: HTML or JSON, unchanged ones in no bytes at all, and errors as pages with one sentence."""
+"""Answers to requests: a page as HTML or JSON, the weights of a version as a file, and errors as pages."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from ratatouille.errors import RatatouilleError, Unavailable
 from ratatouille.printable import printable_json
 from ratatouille.record import Record, canonical_json
 from registry.services.registry import Registry
-from registry.web.asked import Asked, BadQuestion, NotThere
-from registry.web.page import Page
+from registry.web.page import BadQuery, NotThere, Page, Query, named_in_address
 from registry.web.templating import environment
 
 _log = logging.getLogger(__name__)
 
-Make = Callable[[Registry, Asked], Page]
+Make = Callable[[Registry, Query], Page]
 Endpoint = Callable[[Request], Response]
 
 
-class Failure(Record):
+class FailurePage(Record):
     """An error, as JSON says it."""
 
     status: int
@@ -37,7 +37,7 @@ def endpoint(registry: Registry, make: Make) -> Endpoint:
     def handle(request: Request) -> Response:
         json = wants_json(request)
         try:
-            return _answer(request, make(registry, asked(request)), json)
+            return _answer(request, make(registry, query_of(request)), json)
         except RatatouilleError as error:
             return failure(status_of(error), str(error), json)
         except Exception:
@@ -47,20 +47,17 @@ def endpoint(registry: Registry, make: Make) -> Endpoint:
     return handle
 
 
-def asked(request: Request) -> Asked:
-    """What a request asks."""
-    query = request.query_params
-    return Asked(
-        {name: str(value) for name, value in request.path_params.items()},
-        dict(query),
-        {name: query.getlist(name) for name in query},
-    )
+def query_of(request: Request) -> Query:
+    """The parameters of a request."""
+    given = request.query_params
+    path = {name: str(value) for name, value in request.path_params.items()}
+    return Query(path, {name: given.getlist(name) for name in given})
 
 
 def status_of(error: RatatouilleError) -> int:
     """The status that goes with an error: of the question, of the registry, or of what it knows."""
     match error:
-        case BadQuestion():
+        case BadQuery():
             return 400
         case Unavailable():
             return 503
@@ -72,7 +69,7 @@ def status_of(error: RatatouilleError) -> int:
 
 def failure(status: int, sentence: str, json: bool = False) -> Response:
     """The page of an error."""
-    view = Failure(status=status, error=sentence)
+    view = FailurePage(status=status, error=sentence)
     title = HTTPStatus(status).phrase
     body = _html("failure.html.jinja", view=view, title=title) if not json else _json(view.model_dump())
     headers = {"cache-control": "no-store"} | ({"retry-after": "5"} if status == 503 else {})
@@ -105,3 +102,41 @@ def _json(value: object) -> bytes:
 
 def _html(template: str, **values: object) -> bytes:
     return environment().get_template(template).render(values).encode()
+
+
+MOST_AT_ONCE = 4
+"""Fetches that may wait for a registry elsewhere at one time; the other threads stay free for pages."""
+PARTS = ("featurizer", "head")
+
+
+def download(registry: Registry) -> Callable[[Request], Response]:
+    """The handler of `/versions/REV/PART.safetensors`."""
+    turns = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+    def handle(request: Request) -> Response:
+        if not turns.acquire(blocking=False):
+            return failure(503, f"{MOST_AT_ONCE} downloads begin just now; try again in a moment")
+        try:
+            return _file(registry, request.path_params["revision"], request.path_params["part"])
+        except RatatouilleError as error:
+            return failure(status_of(error), str(error))
+        finally:
+            turns.release()
+
+    return handle
+
+
+def _file(registry: Registry, revision: str, part: str) -> Response:
+    if part not in PARTS:
+        raise NotThere(f"a version has {' and '.join(PARTS)}, and no part {part[:20]!r}")
+    with named_in_address():
+        entry = registry.versions.lineage(revision, depth=0)[0].entry
+    digest = entry.version.featurizer if part == "featurizer" else entry.version.head
+    if digest is None:
+        raise NotThere(f"version {entry.id[:10]} is a featurizer alone; it has no head")
+    return FileResponse(
+        registry.weights.fetch(digest),
+        media_type="application/octet-stream",
+        filename=f"{entry.id[:10]}-{part}.safetensors",
+        headers={"etag": f'"{digest}"', "cache-control": "no-cache"},
+    )

@@ -1,16 +1,26 @@
-"""The web server: the pages of a registry on a loopback port, in a thread beside whatever else the process does."""
+"""The web server: the addresses of the pages, and a loopback port that answers them in a thread of its own."""
 
 from __future__ import annotations
 
 import socket
 import threading
+from functools import partial
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from ratatouille.errors import Refusal
 from registry.services.registry import Registry
-from registry.web.application import application
-from registry.web.connections import limited_connections
+from registry.web.answering import Make, download, endpoint, failure, wants_json
+from registry.web.guard import PageGuard, RequestLimit, limited_connections
+from registry.web.pages import best, comparison, contributors, history, live, releases, search, version
+from registry.web.pages.live import Feed
+from registry.web.templating import STATIC, static
 
 HOST = "127.0.0.1"
 GRACE_SECONDS = 2
@@ -79,3 +89,50 @@ def _listen(port: int) -> socket.socket:
             continue
         return listening
     raise Refusal("no port of 127.0.0.1 is free for the web page; leave it out with --no-web")
+
+
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def application(registry: Registry) -> Starlette:
+    """The pages of a registry."""
+    feed = Feed(registry)
+    pages: dict[str, Make] = {
+        "/": history.page,
+        "/rounds/{round}": partial(history.round_page, feed),
+        "/versions/{revision}": version.page,
+        "/releases": releases.page,
+        "/best": best.page,
+        "/compare": comparison.page,
+        "/live": partial(live.page, feed),
+        "/contributors": contributors.page,
+        "/search": search.page,
+    }
+    routes = [Route(path, endpoint(registry, make), methods=["GET"]) for path, make in pages.items()]
+    routes += [Route("/versions/{revision}/{part}.safetensors", download(registry), methods=["GET"])]
+    routes += [Route("/static/{name}", _static, methods=["GET"])]
+    routes += [Route("/favicon.ico", _icon, methods=["GET"])]
+    return Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(PageGuard, explain=failure),
+            Middleware(RequestLimit, explain=failure),
+            Middleware(GZipMiddleware, minimum_size=2000),
+        ],
+        exception_handlers={404: _unknown},
+    )
+
+
+def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in STATIC:
+        return failure(404, f"there is no file {name!r} here")
+    return Response(static(name), headers={"cache-control": FOR_EVER}, media_type=STATIC[name])
+
+
+def _icon(_: Request) -> Response:
+    return Response(static("icon.svg"), headers={"cache-control": FOR_EVER}, media_type=STATIC["icon.svg"])
+
+
+def _unknown(request: Request, _: Exception) -> Response:
+    return failure(404, "there is no such page; the history is at the top of every page", wants_json(request))

@@ -9,7 +9,7 @@ from pathlib import Path
 from ratatouille.exchange.membership import make_offer
 from ratatouille.exchange.signing import Signer
 from registry.opening import open_registry
-from registry.server.process import Service
+from registry.server import RegistryServer
 from tests.registry.world import STOCK, World
 
 
@@ -17,7 +17,7 @@ from tests.registry.world import STOCK, World
 def served_world(folder: Path) -> Iterator[World]:
     """A registry with a task, a foundation and a head; its node offers data."""
     (folder / "files").mkdir()
-    service = Service(folder / "registry")
+    service = RegistryServer(folder / "registry")
     service.start()
     with closing(open_registry(service.address, cache=folder / "cache")) as registry:
         world = World(registry, folder / "files", Signer.open(folder / "node.key"))

@@ -16,7 +16,7 @@ from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.signing import Signer
 from registry.opening import open_registry
 from registry.proto.registry_pb2 import Begin, Chunk, PushReply, PushRequest, WatchReply, WatchRequest
-from registry.server.process import Service
+from registry.server import RegistryServer
 from registry.transport import servicer
 from registry.transport.wire import CHANNEL_OPTIONS, SERVICE
 from tests.registry.test_service import a_large_import
@@ -24,15 +24,15 @@ from tests.registry.world import World
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    started = Service(tmp_path / "registry")
+def service(tmp_path: Path) -> Iterator[RegistryServer]:
+    started = RegistryServer(tmp_path / "registry")
     started.start()
     yield started
     started.stop(grace=1)
 
 
 @pytest.fixture
-def world(service: Service, tmp_path: Path) -> Iterator[World]:
+def world(service: RegistryServer, tmp_path: Path) -> Iterator[World]:
     (tmp_path / "files").mkdir()
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
         made = World(registry, tmp_path / "files", Signer.open(tmp_path / "key"))
@@ -46,7 +46,7 @@ def silent(over: threading.Event, *first: PushRequest) -> Iterator[PushRequest]:
     over.wait(60)
 
 
-def open_pushes(service: Service, stack: ExitStack, count: int, over: threading.Event) -> list[Any]:
+def open_pushes(service: RegistryServer, stack: ExitStack, count: int, over: threading.Event) -> list[Any]:
     """Streams from connections of their own."""
     calls = []
     for _ in range(count):
@@ -58,7 +58,7 @@ def open_pushes(service: Service, stack: ExitStack, count: int, over: threading.
     return calls
 
 
-def test_100_streams_that_say_nothing_block_nobody(service: Service, world: World) -> None:
+def test_100_streams_that_say_nothing_block_nobody(service: RegistryServer, world: World) -> None:
     over = threading.Event()
     with ExitStack() as stack:
         stack.callback(over.set)
@@ -71,7 +71,9 @@ def test_100_streams_that_say_nothing_block_nobody(service: Service, world: Worl
         assert time.monotonic() - begun < 4
 
 
-def test_a_push_without_its_receipt_is_ended_after_seconds(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_push_without_its_receipt_is_ended_after_seconds(
+    service: RegistryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert servicer.RECEIPT_SECONDS == 5
     monkeypatch.setattr(servicer, "RECEIPT_SECONDS", 1.0)
     over, begun = threading.Event(), time.monotonic()
@@ -84,7 +86,7 @@ def test_a_push_without_its_receipt_is_ended_after_seconds(service: Service, mon
 
 
 def test_a_push_that_sends_a_byte_now_and_then_is_ended(
-    service: Service, world: World, monkeypatch: pytest.MonkeyPatch
+    service: RegistryServer, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(servicer, "IDLE_SECONDS", 1.0)
     receipt, files = a_large_import(world)
@@ -108,7 +110,7 @@ def test_a_push_that_sends_a_byte_now_and_then_is_ended(
 
 def test_one_peer_has_no_more_than_a_share_of_the_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servicer, "MOST_WATCHERS", 8)
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     with ExitStack() as stack:
         stack.callback(lambda: service.stop(grace=1))

@@ -12,7 +12,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.change import Restore, RetractCounts
 from ratatouille.exchange.membership import Lease, Stock
-from registry.callers.walk import audit
+from registry.commands.verify import audit
 from tests.attacks.registry_world import served_world, somebody
 from tests.registry.world import STOCK, World, featurizer
 

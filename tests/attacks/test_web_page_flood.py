@@ -14,7 +14,7 @@ import pytest
 
 from ratatouille.exchange.signing import Signer
 from registry.opening import open_registry
-from registry.web import connections
+from registry.web import guard
 from registry.web.server import WebServer
 from tests.registry.world import World
 
@@ -24,7 +24,7 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
     """A page that waits two seconds for a request."""
-    limited = connections.limited_connections(seconds=2.0)
+    limited = guard.limited_connections(seconds=2.0)
     monkeypatch.setattr("registry.web.server.limited_connections", lambda: limited)
     (tmp_path / "files").mkdir()
     world = World(open_registry(tmp_path / "registry"), tmp_path / "files", Signer.open(tmp_path / "key"))

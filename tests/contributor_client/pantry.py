@@ -12,7 +12,7 @@ from ratatouille.exchange.membership import Lease, make_offer
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
-from registry.callers.maintain import Maintainer
+from registry.maintainer import Maintainer
 from registry.records import Result
 from registry.services.local import LocalRegistry
 from tests.ratatouille.cli.call import Called, call

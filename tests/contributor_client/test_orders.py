@@ -14,7 +14,7 @@ from ratatouille.exchange.order import ForeignOrder, Order, UnknownRound, seal_o
 from ratatouille.exchange.signing import Signer
 from registry.opening import open_registry
 from registry.records import RoundRecord
-from registry.server.process import Service
+from registry.server import RegistryServer
 from registry.services.local import LocalRegistry
 from registry.services.registry import Registry
 
@@ -111,7 +111,7 @@ def test_without_a_coordinator_nobody_gives_orders(tmp_path: Path, coordinator: 
 def test_nobody_else_announces_himself_at_a_service_that_a_coordinator_started(
     tmp_path: Path, coordinator: Signer
 ) -> None:
-    service = Service(tmp_path / "served", coordinator=coordinator.node)
+    service = RegistryServer(tmp_path / "served", coordinator=coordinator.node)
     service.start()
     registry = open_registry(service.address)
     try:

@@ -81,7 +81,7 @@ class Ground:
         """Define the tasks and enter the foundation."""
         from contributor_client.commands.foundation import enter_foundation
         from ratatouille.exchange.signing import Signer
-        from registry.callers.maintain import Maintainer
+        from registry.maintainer import Maintainer
 
         for task in synthetic_tasks().values():
             registry.definitions.define_task(task)

@@ -21,8 +21,8 @@ from coordinator.rounds import RoundRunner
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
-from registry.callers.walk import audit
 from registry.cancellation import check_cancelled
+from registry.commands.verify import audit
 from registry.records import Result
 from registry.services.local import LocalRegistry
 from tests.coordinator.test_driver import Memory, record, soup, trainings

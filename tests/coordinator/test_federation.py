@@ -16,7 +16,7 @@ from ratatouille.exchange.order import Order
 from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import read_node_settings
-from registry.callers.maintain import Maintainer
+from registry.maintainer import Maintainer
 from registry.opening import open_registry
 from registry.records import LogQuery
 from registry.services.registry import Registry

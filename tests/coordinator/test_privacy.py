@@ -26,7 +26,7 @@ from ratatouille.exchange.order import Failed
 from ratatouille.tasks.synthetic import write_synthetic
 from registry.records import RoundRecord
 from registry.schema import metadata
-from registry.web.application import application
+from registry.web.server import application
 from tests.coordinator.federation import SIZE, Federation, Ground, wait_until
 from tests.registry.web.conftest import TestClient
 

@@ -23,8 +23,8 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import read_node_settings
 from ratatouille.weights.canonical import open_part
-from registry.callers.maintain import Maintainer
 from registry.exports.folders.importing import push_parts, read_checkpoint
+from registry.maintainer import Maintainer
 from registry.opening import open_registry
 from registry.records import LogQuery
 from registry.services.registry import Registry

@@ -23,12 +23,12 @@ from ratatouille.tasks.node import NodeSettings
 from ratatouille.tasks.task import SplitRule
 from ratatouille.training import run_files
 from ratatouille.training.answer import Timing
-from registry.commands import serve
+from registry import server
+from registry.commands import maintenance
 from registry.engines import postgresql
-from registry.exports.bundles import form
+from registry.exports.bundles import archive
 from registry.ledger import releases
 from registry.records import BEAT_SECONDS
-from registry.server import process
 from registry.settings import Settings
 from registry.transport import client, servicer, wire
 from tests.docs.pages import ROOT, text_of
@@ -107,7 +107,7 @@ STATED: dict[str, tuple[str, ...]] = {
     "docs/glossary.md": (f"started again, or {PARKED} are over",),
     "docs/maintaining.md": (
         f"within the last {every(Settings().stale_seconds)} and",
-        f"More than {form.MOST_VERSIONS:,} versions move",
+        f"More than {archive.MOST_VERSIONS:,} versions move",
     ),
     "docs/own-data.md": (f"not used for {kept.LONGEST_SECONDS / DAY:.0f} days",),
     "docs/reading-history.md": (SHORTEST,),
@@ -122,8 +122,8 @@ STATED: dict[str, tuple[str, ...]] = {
         f"({servicer.MOST_PUSHES}, {servicer.MOST_FETCHES}, {servicer.MOST_WATCHERS} and {servicer.MOST_LONG_CALLS} ",
         f"{PEER_SHARE} of each at most, one key {servicer.PUSHES_OF_A_KEY} pushes",
         f"`coordinator up` {coordinator_commands._END_SECONDS:.0f} s, `node join` {node_commands._END_SECONDS:.0f} s",
-        f"`registry serve` {process.END_SECONDS:.0f} s ({process.DRAIN_SECONDS:.0f} of them for calls under way)",
-        f"`registry web` {serve._WEB_END_SECONDS:.0f} s, a node's worker {worker._END_SECONDS:.0f} s",
+        f"`registry serve` {server.END_SECONDS:.0f} s ({server.DRAIN_SECONDS:.0f} of them for calls under way)",
+        f"`registry web` {maintenance._WEB_END_SECONDS:.0f} s, a node's worker {worker._END_SECONDS:.0f} s",
         f"one process uses {postgresql.CONNECTIONS} at most",
         f"must be {postgresql.CONNECTIONS} for each process",
     ),

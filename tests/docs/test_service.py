@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from registry.opening import open_registry
-from registry.server.process import Service
+from registry.server import RegistryServer
 from tests.docs.pages import blocks
 
 PAGE = "docs/service.md"
@@ -19,7 +19,7 @@ OURS = [block for block in blocks("python") if block.page == PAGE]
 @pytest.fixture
 def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path / "home"))
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     yield service.address
     service.stop(grace=1)

@@ -17,7 +17,7 @@ from ratatouille.tasks.task import Task, load_task
 from ratatouille.training import numerics
 from ratatouille.training.foundation import untrained
 from ratatouille.training.network import save_part
-from registry.callers.maintain import Maintainer
+from registry.maintainer import Maintainer
 from registry.services.local import LocalRegistry
 from tests.docs.pages import ROOT, blocks, text_of
 from tests.docs.test_snippets import the

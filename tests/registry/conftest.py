@@ -13,7 +13,7 @@ import pytest
 from ratatouille.exchange.signing import Signer
 from registry.blobs import opening
 from registry.opening import open_registry
-from registry.server.process import Service
+from registry.server import RegistryServer
 from tests.registry.behind import to_s3
 from tests.registry.pgbouncer import Mode, PgBouncer, find_pgbouncer
 from tests.registry.postgresql_server import PostgresqlServer
@@ -157,7 +157,7 @@ def make_world(request: pytest.FixtureRequest, tmp_path: Path, beginning: Path) 
         (folder / "registry.toml").write_text(f'database = "{url}"')
     if "S3" in request.param:
         to_s3(folder, request.getfixturevalue("s3").url(tmp_path.name))
-    service = Service(folder) if "service" in request.param else None
+    service = RegistryServer(folder) if "service" in request.param else None
     if service:
         service.start()
     registry = open_registry(service.address if service else folder, cache=tmp_path / "cache")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ratatouille.exchange.version import Combination, Parent
-from registry.callers.ancestors import origins, trained_size
 from registry.exports.folders.importing import push_parts, read_checkpoint
+from registry.presentation.lineage import origins, trained_size
 from registry.records import Result
 from tests.registry.checkpoint import saved
 from tests.registry.world import PETS, World, featurizer, head

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from ratatouille.exchange.version import Combination, Parent
-from registry.callers.ancestors import origins
-from registry.exports.folders.card import MOST_ROWS, Facts, card, escaped
+from registry.exports.folders.card import MOST_ROWS, CardFacts, card, escaped
 from registry.exports.folders.pulled import Statement
+from registry.presentation.lineage import origins
 from registry.presentation.scores import score_lines
 from registry.records import Contribution
 from tests.registry.commands.conftest import make_world
@@ -17,7 +17,7 @@ from tests.registry.world import NETWORK, PETS
 
 
 @pytest.fixture(scope="module")
-def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+def facts(tmp_path_factory: pytest.TempPathFactory) -> CardFacts:
     """The average of two trainings, counted on sketches."""
     world = make_world(tmp_path_factory.mktemp("card"))
     start = world.probed()
@@ -38,7 +38,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
         registry="grpc://127.0.0.1:9290",
     )
     lineage = world.registry.versions.lineage("stable")
-    return Facts(
+    return CardFacts(
         name="pets",
         statement=statement,
         entry=details.entry,
@@ -48,11 +48,11 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
     )
 
 
-def changed(facts: Facts, **changes: object) -> Facts:
-    return Facts(**{**vars(facts), **changes})
+def changed(facts: CardFacts, **changes: object) -> CardFacts:
+    return CardFacts(**{**vars(facts), **changes})
 
 
-def test_it_names_contributions_with_shares_counts_with_margins_and_digests(facts: Facts) -> None:
+def test_it_names_contributions_with_shares_counts_with_margins_and_digests(facts: CardFacts) -> None:
     text = card(facts)
     for one in facts.members:
         assert f"| 50 % | `{one.entry.id[:10]}` | fine_tune | pets |" in text
@@ -65,13 +65,13 @@ def test_it_names_contributions_with_shares_counts_with_margins_and_digests(fact
     assert "0. cat\n1. dog\n" in text
 
 
-def test_its_head_is_that_of_a_hub_and_leaves_the_licence_to_the_maintainers(facts: Facts) -> None:
+def test_its_head_is_that_of_a_hub_and_leaves_the_licence_to_the_maintainers(facts: CardFacts) -> None:
     _, head, _ = card(facts).split("---\n", 2)
     assert "library_name: timm\npipeline_tag: image-classification\n# license: to be filled in" in head
     assert not re.search(r"^license:", head, re.MULTILINE)
 
 
-def test_a_featurizer_alone_has_other_words(facts: Facts) -> None:
+def test_a_featurizer_alone_has_other_words(facts: CardFacts) -> None:
     version = facts.statement.version.model_copy(update={"head": None, "task": None})
     statement = facts.statement.model_copy(update={"version": version, "task": None})
     text = card(changed(facts, statement=statement, scores=[]))
@@ -84,7 +84,7 @@ def test_a_featurizer_alone_has_other_words(facts: Facts) -> None:
 HOSTILE = "<script>alert(1)</script> | `x` [here](https://evil.example) ![i](x) **b** _u_ # --- \x1b[2J"
 
 
-def test_other_peoples_words_become_no_markup(facts: Facts) -> None:
+def test_other_peoples_words_become_no_markup(facts: CardFacts) -> None:
     task = PETS.model_copy(update={"classes": ("cat", HOSTILE), "description": HOSTILE})
     entry = facts.members[0].entry.model_copy(update={"contributor": HOSTILE, "message": f"{HOSTILE}\n---\n# no"})
     text = card(
@@ -103,7 +103,7 @@ def test_other_peoples_words_become_no_markup(facts: Facts) -> None:
     assert len(re.findall(r"(?<!\\)\|", row)) == 6
 
 
-def test_a_long_list_is_cut_and_says_so(facts: Facts) -> None:
+def test_a_long_list_is_cut_and_says_so(facts: CardFacts) -> None:
     many = [facts.members[0]] * (MOST_ROWS + 7)
     assert "… and 7 more." in card(changed(facts, members=many))
 

@@ -9,7 +9,7 @@ import pytest
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.change import Close, Reopen
 from ratatouille.exchange.signing import Signer, unseal
-from registry.callers.maintain import Maintainer
+from registry.maintainer import Maintainer
 from registry.records import Result
 from tests.registry.world import World
 

@@ -13,7 +13,7 @@ import grpc
 import pytest
 
 from registry.proto.registry_pb2 import CallReply, CallRequest, PushReply, WatchReply
-from registry.server.process import Service
+from registry.server import RegistryServer
 from registry.transport.wire import SERVICE
 
 CONVERSATION = json.loads((Path(__file__).parent / "fixtures" / "conversation_0_1.json").read_text())
@@ -60,7 +60,7 @@ def words(step: dict[str, Any], message: bytes) -> Any:
 
 
 def test_what_a_client_of_0_1_sent_is_answered_as_it_was_then(tmp_path: Path) -> None:
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     with grpc.insecure_channel(service.address.removeprefix("grpc://")) as channel:
         for step in CONVERSATION:

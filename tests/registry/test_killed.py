@@ -8,7 +8,7 @@ import pytest
 
 from ratatouille.exchange.change import Move
 from ratatouille.exchange.version import Combination, Parent
-from registry.callers.walk import audit
+from registry.commands.verify import audit
 from tests.registry.killed import DIED, run
 from tests.registry.world import World
 

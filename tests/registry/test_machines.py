@@ -17,11 +17,11 @@ from ratatouille.errors import RatatouilleError, Refusal, Unreachable
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
 from registry.averages import CombineJob, gather
-from registry.callers.maintain import Maintainer
+from registry.maintainer import Maintainer
 from registry.opening import open_registry
 from registry.records import LogQuery, Result
 from registry.schema import UploadRow
-from registry.server.process import Service
+from registry.server import RegistryServer
 from registry.services.local import LocalRegistry
 from tests.registry.behind import to_s3
 from tests.registry.conftest import Start
@@ -211,8 +211,8 @@ def test_a_machine_that_brings_a_store_of_its_own_is_refused(places: str, beginn
     folder.mkdir()
     (folder / "registry.toml").write_text(places.splitlines()[0])
     with pytest.raises(Refusal, match=r"none of the newest weights that postgresql://.* knows is in .*lonely/blobs"):
-        Service(folder)
+        RegistryServer(folder)
     shutil.copytree(beginning / "registry" / "blobs", folder / "blobs", dirs_exist_ok=True)
-    service = Service(folder)
+    service = RegistryServer(folder)
     service.start()
     service.stop(grace=1)

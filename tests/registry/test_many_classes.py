@@ -11,9 +11,8 @@ from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.record import sha256
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
-from registry.callers.walk import audit
-from registry.presentation.scores import class_lines, score_lines
-from registry.web.cells import cells, mistakes
+from registry.commands.verify import audit
+from registry.presentation.scores import class_lines, mistakes, score_lines, scored_cells
 from tests.registry.world import NETWORK, World, head
 
 CLASSES = 21_841
@@ -92,7 +91,7 @@ def test_counts_of_21841_classes_are_pushed_shown_ranked_and_checked(world: Worl
     ranking = world.registry.versions.best("things", split="all")
     details = world.registry.versions.show(ranking.versions[0].entry.id)
     line = next(line for line in score_lines(details.evaluations) if line.domain == "sketch")
-    cell = next(cell for cell in cells(details.evaluations) if cell.domain == "sketch")
+    cell = next(cell for cell in scored_cells(details.evaluations) if cell.domain == "sketch")
     assert (line.images, line.accuracy) == (cell.images, cell.accuracy) == (all_images, correct / all_images)
     assert cell.confusion == both
     lines = class_lines(details.evaluations, {"things": THINGS.classes})

@@ -15,7 +15,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent, Rule, Version
 from ratatouille.record import sha256
 from ratatouille.weights.canonical import Array, encode
-from registry.callers.walk import audit
+from registry.commands.verify import audit
 from registry.contributions.ledger import enter_blob, enter_version
 from registry.exports.bundles.entering import enter
 from registry.exports.bundles.export import export
@@ -226,8 +226,8 @@ def test_methods_travel_and_are_computed_again_where_they_come(
         combined(world, members, **TRIMMED),
         combined(world, members, method="balanced_mean", parameters={"authors": authors}),
     ]
-    export(world.registry, [str(one.version) for one in made], tmp_path / "parcel.tar")
-    enter(elsewhere.storage, tmp_path / "parcel.tar")
+    export(world.registry, [str(one.version) for one in made], tmp_path / "bundle.tar")
+    enter(elsewhere.storage, tmp_path / "bundle.tar")
     for one in made:
         assert (
             elsewhere.versions.show(str(one.version)).entry.version

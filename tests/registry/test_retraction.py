@@ -13,7 +13,7 @@ from ratatouille.record import sha256
 from ratatouille.weights.canonical import encode
 from ratatouille.weights.combine import combine
 from ratatouille.weights.methods import MIX
-from registry.callers.maintain import Maintainer
+from registry.maintainer import Maintainer
 from registry.records import Naming, Result, Retraction
 from tests.registry.world import NETWORK, World, featurizer, head
 

@@ -26,11 +26,11 @@ from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.weights.architecture import Architecture, Tensor
-from registry.callers.maintain import Maintainer
+from registry.maintainer import Maintainer
 from registry.opening import open_registry
 from registry.proto.registry_pb2 import CallReply, CallRequest
 from registry.records import LogQuery, Result
-from registry.server.process import Service
+from registry.server import RegistryServer
 from registry.services.maintenance import Maintenance
 from registry.transport.wire import CALLS, PACKAGE, SERVICE, SOFTWARE
 from tests.registry.conftest import Start
@@ -201,7 +201,7 @@ def test_answers_that_do_not_fit_one_message_come_in_several(
         expected = local.work.results(asked)
     assert len(expected) == 2
     monkeypatch.setattr("registry.transport.client.CHANNEL_OPTIONS", (("grpc.max_receive_message_length", 900),))
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
         assert registry.work.results(asked) == expected
@@ -211,7 +211,7 @@ def test_answers_that_do_not_fit_one_message_come_in_several(
 def test_a_folder_that_cannot_be_swept_is_served_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "registry" / "receiving" / "strange").mkdir(parents=True)
     os.utime(tmp_path / "registry" / "receiving" / "strange", (1, 1))
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
         assert registry.rounds.rounds() == []
@@ -222,18 +222,18 @@ def test_a_taken_port_and_a_public_address_are_refused(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(Refusal, match=f"port {port} of 127.0.0.1 is taken"):
-            Service(tmp_path / "registry", port=port)
+            RegistryServer(tmp_path / "registry", port=port)
         command = [sys.executable, "-m", "registry.server", "--folder", str(tmp_path / "other"), "--port", str(port)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
         assert done.returncode == 2
         assert done.stderr.splitlines()[-1].startswith(f"port {port} of 127.0.0.1 is taken")
     with pytest.raises(Refusal, match="is not this machine's loopback"):
-        Service(tmp_path / "registry", host="0.0.0.0")
+        RegistryServer(tmp_path / "registry", host="0.0.0.0")
 
 
 @pytest.mark.parametrize("all_in_one", [False, True])
 def test_only_declared_methods_can_be_called_and_only_as_they_are(tmp_path: Path, all_in_one: bool) -> None:
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     with grpc.insecure_channel(service.address.removeprefix("grpc://")) as channel:
         for path, method, arguments, code, sentence in (
@@ -267,7 +267,7 @@ def test_only_declared_methods_can_be_called_and_only_as_they_are(tmp_path: Path
 
 
 def test_settings_are_for_the_registry_s_own_process(tmp_path: Path) -> None:
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
         assert isinstance(registry.maintenance, Maintenance)
@@ -280,7 +280,7 @@ def test_settings_are_for_the_registry_s_own_process(tmp_path: Path) -> None:
 def test_another_protocol_is_refused_by_every_call_with_what_to_type(
     tmp_path: Path, theirs: int, older: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     monkeypatch.setattr("registry.transport.client.PROTOCOL", theirs)
     sentence = (
@@ -311,7 +311,7 @@ def test_another_protocol_is_refused_by_every_call_with_what_to_type(
     ],
 )
 def test_a_method_that_is_not_known_says_which_side_to_upgrade(tmp_path: Path, theirs: str, older: str) -> None:
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     with grpc.insecure_channel(service.address.removeprefix("grpc://")) as channel:
         for path, method, arguments in (
@@ -331,7 +331,7 @@ def test_a_method_that_is_not_known_says_which_side_to_upgrade(tmp_path: Path, t
 
 
 def test_tools_find_the_calls_and_messages_by_reflection(tmp_path: Path) -> None:
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     with grpc.insecure_channel(service.address.removeprefix("grpc://")) as channel:
         described = ProtoReflectionDescriptorDatabase(channel)
@@ -358,7 +358,7 @@ def test_nobody_there_is_said_at_once(tmp_path: Path) -> None:
 
 
 def test_a_service_over_a_folder_that_is_in_use_sees_what_others_write(tmp_path: Path) -> None:
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     beside, through = (
         a_world(str(tmp_path / "registry"), tmp_path),

@@ -21,7 +21,7 @@ from ratatouille.weights.canonical import encode
 from registry.blobs import windows
 from registry.blobs.opening import open_store
 from registry.records import Result
-from registry.server.process import Service
+from registry.server import RegistryServer
 from registry.services.local import LocalRegistry
 from tests.registry.behind import direct, replace
 from tests.registry.conftest import Start
@@ -107,7 +107,7 @@ def test_an_average_has_the_same_bits_from_a_folder_from_elsewhere_and_past_a_ca
 
 def test_a_fetch_from_elsewhere_goes_on_at_any_offset(s3: Weed, tmp_path: Path) -> None:
     elsewhere(tmp_path / "registry", s3.url(tmp_path.name))
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     world = a_world(service.address, tmp_path)
     receipt, files = a_large_import(world)
@@ -174,7 +174,7 @@ def test_a_store_that_is_away_stops_weights_and_nothing_else(
     own_s3: Weed, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     elsewhere(tmp_path / "registry", own_s3.url("x"))
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     world = a_world(service.address, tmp_path)
     start = world.probed()

@@ -15,7 +15,7 @@ from ratatouille.errors import Unreachable
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from registry.opening import open_registry
-from registry.server.process import Service
+from registry.server import RegistryServer
 from registry.services.registry import Registry
 from registry.transport import client, servicer, wire
 from tests.registry.proxy import Proxy
@@ -28,7 +28,7 @@ class Line:
     """A world whose registry is reached through a proxy, and directly."""
 
     def __init__(self, folder: Path) -> None:
-        self.service = Service(folder / "registry")
+        self.service = RegistryServer(folder / "registry")
         self.service.start()
         self.proxy = Proxy(self.service.address)
         self.world: World = a_world(self.proxy.url, folder)
@@ -121,7 +121,7 @@ def test_transfers_that_are_hung_up_free_their_places(line: Line, monkeypatch: p
     line.push(line.direct)
     line.close()
     monkeypatch.setattr(servicer, "MOST_FETCHES", 1)
-    service = Service(line.world.folder.parent / "registry")
+    service = RegistryServer(line.world.folder.parent / "registry")
     service.start()
 
     class EnoughError(Exception):

@@ -15,7 +15,7 @@ import pytest
 from ratatouille.errors import Unreachable
 from registry.opening import open_registry
 from registry.records import Event, RoundRecord
-from registry.server.process import Service
+from registry.server import RegistryServer
 from registry.services.local import LocalRegistry
 from registry.services.registry import Registry
 from tests.registry.conftest import Start
@@ -148,7 +148,7 @@ def test_signs_of_life_come_when_nothing_happens_and_silence_ends_the_stream(
 ) -> None:
     monkeypatch.setattr("registry.history.watching.BEAT_SECONDS", 0.05)
     shutil.copytree(beginning / "registry", tmp_path / "registry")
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     with closing(LocalRegistry(tmp_path / "registry")) as local:
         steps = local.watching.steps(None)
@@ -176,7 +176,7 @@ def test_a_watcher_that_hangs_up_frees_its_place(
 ) -> None:
     monkeypatch.setattr("registry.transport.servicer.MOST_WATCHERS", 3)  # of which one peer may have three quarters
     shutil.copytree(beginning / "registry", tmp_path / "registry")
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
         watchers = [registry.rounds.watch(0) for _ in range(2)]

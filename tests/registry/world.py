@@ -20,7 +20,7 @@ from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture, Tensor
 from ratatouille.weights.canonical import Array, encode
-from registry.callers.maintain import Maintainer
+from registry.maintainer import Maintainer
 from registry.records import Result
 from registry.services.registry import Registry
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from sqlalchemy import Connection, MetaData, Select, Table, func, insert, select
 from ratatouille.errors import Refusal
 from ratatouille.record import canonical_json
 from registry.blobs.disk import sync
-from registry.exports.backup.manifest import TABLES, TableFile
+from registry.exports.backup.folder import TABLES, TableFile
+from registry.exports.content import write_lines
 from registry.lists import chunks
 from registry.schema import SettingRow, UploadRow, metadata
 from registry.settings import ANNOUNCED
@@ -78,17 +78,9 @@ def read_tables(connection: Connection, folder: Path, tables: tuple[TableFile, .
 
 def _write(connection: Connection, table: Table, folder: Path) -> TableFile:
     incoming = folder / TABLES / f"{table.name}.incoming"
-    sha, rows = hashlib.sha256(), 0
-    with incoming.open("wb") as file:
-        for row in connection.execute(_query(table), execution_options={"yield_per": AT_ONCE}).mappings():
-            line = canonical_json(dict(row)) + b"\n"
-            sha.update(line)
-            file.write(line)
-            rows += 1
-        size = file.tell()
-        file.flush()
-        os.fsync(file.fileno())
-    made = TableFile(table=table.name, sha256=sha.hexdigest(), size=size, rows=rows)
+    rows = connection.execute(_query(table), execution_options={"yield_per": AT_ONCE}).mappings()
+    written = write_lines(incoming, (canonical_json(dict(row)) for row in rows))
+    made = TableFile(table=table.name, sha256=written.sha256, size=written.size, rows=written.lines)
     incoming.rename(folder / made.path)
     return made
 

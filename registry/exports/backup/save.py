@@ -8,10 +8,8 @@ last whole backup, and the next one goes on.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from sqlalchemy import Connection, select
@@ -19,11 +17,22 @@ from sqlalchemy import Connection, select
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.record import canonical_json, sha256
 from registry.database import HEAD
-from registry.exports.backup.copying import Copied, copy_out, lacking, prune, store_of
-from registry.exports.backup.manifest import Manifest, TableFile, alone, read_manifest, write_manifest
+from registry.exports.backup.folder import (
+    Manifest,
+    TableFile,
+    alone,
+    copy_out,
+    lacking,
+    prune,
+    read_manifest,
+    store_of,
+    write_manifest,
+)
 from registry.exports.backup.rows import remove_others, write_tables
+from registry.exports.content import SOFTWARE, claiming
 from registry.ledger.claims import Claims
 from registry.schema import BlobRow, EventRow
+from registry.services.weights import Progress
 from registry.storage import Storage
 
 MOST_TRIES = 5
@@ -34,7 +43,7 @@ RENEW_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedBackup:
     """What a backup did."""
 
     manifest: Manifest
@@ -43,7 +52,7 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class _State:
+class _Snapshot:
     """One state of the rows, written down."""
 
     at: float
@@ -60,8 +69,8 @@ def save(
     folder: Path,
     check: bool = False,
     thin_out: bool = False,
-    said: Copied = lambda done, total: None,
-) -> Saved:
+    progress: Progress | None = None,
+) -> SavedBackup:
     """Bring a folder to the present state of a registry.
 
     Args:
@@ -69,17 +78,18 @@ def save(
         folder: where to; empty, or an earlier backup of the same registry.
         check: hash the weights that the folder has already.
         thin_out: remove weights from the folder that the registry has collected since.
-        said: is told how many bytes are copied.
+        progress: is called with bytes copied and bytes in all.
 
     Raises:
         Refusal: for a folder that holds something else, or the backup of another registry.
         Unreachable: when database or store do not answer, or the disk is full; the same may be run again.
     """
-    with alone(folder), _claimed(storage, folder) as claims:
+    claimant = sha256(f"backup into {folder.resolve()}".encode())
+    with alone(folder), claiming(storage, claimant) as claims:
         state = _state(storage, folder, claims, check)
-        lost = copy_out(storage.blobs, folder, state.new, _renewing(storage, claims, state.new, said))
+        lost = copy_out(storage.blobs, folder, state.new, _renewing(storage, claims, state.new, progress))
         manifest = Manifest(
-            software=f"ratatouille {version('model-ratatouille')}",
+            software=SOFTWARE,
             revision=HEAD,
             origin=state.origin,
             made=state.at,
@@ -92,10 +102,10 @@ def save(
         remove_others(folder, manifest.tables)
         if thin_out:
             prune(folder, state.sizes)
-        return Saved(manifest, len(state.new) - len(lost))
+        return SavedBackup(manifest, len(state.new) - len(lost))
 
 
-def _state(storage: Storage, folder: Path, claims: Claims, check: bool) -> _State:
+def _state(storage: Storage, folder: Path, claims: Claims, check: bool) -> _Snapshot:
     """Write down the rows, once all weights are claimed that they need and the backup does not have."""
     before = read_manifest(folder)
     store, good = store_of(folder), set[str]()
@@ -107,7 +117,7 @@ def _state(storage: Storage, folder: Path, claims: Claims, check: bool) -> _Stat
             new = lacking(store, {digest: size for digest, size in sizes.items() if digest not in good}, check)
             good |= sizes.keys() - new.keys()
             if _claim(storage, claims, new):
-                return _State(at, origin, write_tables(connection, folder), sizes, new)
+                return _Snapshot(at, origin, write_tables(connection, folder), sizes, new)
     raise Unreachable("gc takes weights away faster than they can be claimed; run the backup again")
 
 
@@ -118,7 +128,7 @@ def _claim(storage: Storage, claims: Claims, sizes: Mapping[str, int]) -> bool:
         return sizes.keys() <= _sizes(connection).keys()
 
 
-def _renewing(storage: Storage, claims: Claims, sizes: Mapping[str, int], said: Copied) -> Copied:
+def _renewing(storage: Storage, claims: Claims, sizes: Mapping[str, int], progress: Progress | None) -> Progress:
     """Say how far it is, and now and then that the claims still hold."""
     renewed = time.monotonic()
 
@@ -127,19 +137,10 @@ def _renewing(storage: Storage, claims: Claims, sizes: Mapping[str, int], said: 
         if time.monotonic() - renewed > RENEW_SECONDS:
             renewed = time.monotonic()
             _claim(storage, claims, sizes)
-        said(done, total)
+        if progress is not None:
+            progress(done, total)
 
     return renew
-
-
-@contextmanager
-def _claimed(storage: Storage, folder: Path) -> Iterator[Claims]:
-    claims = Claims(storage.blobs.inbox, sha256(f"backup into {folder.resolve()}".encode()))
-    try:
-        yield claims
-    finally:
-        with storage.database.write() as connection:
-            claims.release(connection)
 
 
 def _sizes(connection: Connection) -> dict[str, int]:

@@ -1,8 +1,8 @@
-"""The file of a parcel: a tar archive in one form only, which any tar program opens.
+"""The file of a bundle: a tar archive in one form only, which any tar program opens.
 
 It is not read as tar archives are, whose extensions could name any path and any size. Each header must be, byte for
 byte, the one that we would write for its name and size, as `ratatouille.weights.canonical` does with weights; names are
-the few that a parcel has. Nothing from the file becomes a path.
+the few that a bundle has. Nothing from the file becomes a path.
 """
 
 from __future__ import annotations
@@ -12,20 +12,24 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO, Literal
+
+from pydantic import Field
 
 from ratatouille.errors import Refusal
+from ratatouille.exchange.receipt import ShortText
+from ratatouille.record import Digest, Record
 
 SECTOR = 512
 END = bytes(2 * SECTOR)
 BLOCK = 2**20
 LARGEST = 2**50
 """Bytes of one member: more than anybody has, less than overflows anything."""
-NAMES = re.compile(rb"(parcel\.json|(architectures|tasks|receipts|versions)\.jsonl|weights/[0-9a-f]{64})\0*")
+NAMES = re.compile(rb"(bundle\.json|(architectures|tasks|receipts|versions)\.jsonl|weights/[0-9a-f]{64})\0*")
 
 
 @dataclass(frozen=True)
-class Member:
+class ArchiveMember:
     """A file inside: where its bytes begin in the archive, and how many there are."""
 
     name: str
@@ -86,7 +90,7 @@ class Reader:
         """
         self._file = file
         self._length = file.seek(0, 2)
-        self.members: list[Member] = []
+        self.members: list[ArchiveMember] = []
         offset = 0
         while (found := self._member(offset)) is not None:
             if len(self.members) >= most:
@@ -96,7 +100,7 @@ class Reader:
         if self._length != offset + len(END):
             raise Refusal(f"something follows after its end, at byte {offset + len(END)}")
 
-    def blocks(self, member: Member, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def blocks(self, member: ArchiveMember, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Bytes of a member, in blocks."""
         left = member.size - start if length is None else length
         self._file.seek(member.offset + start)
@@ -107,11 +111,11 @@ class Reader:
             left -= len(block)
             yield block
 
-    def bytes(self, member: Member, start: int = 0, length: int | None = None) -> bytes:
+    def bytes(self, member: ArchiveMember, start: int = 0, length: int | None = None) -> bytes:
         """The same at once, for what is small."""
         return b"".join(self.blocks(member, start, length))
 
-    def _member(self, offset: int) -> Member | None:
+    def _member(self, offset: int) -> ArchiveMember | None:
         self._file.seek(offset)
         head = self._file.read(SECTOR)
         if len(head) < SECTOR:
@@ -121,21 +125,21 @@ class Reader:
                 raise Refusal(f"its end, at byte {offset}, is not as it should be")
             return None
         if NAMES.fullmatch(head[:100]) is None:
-            raise Refusal(f"at byte {offset} is no file that a parcel has")
+            raise Refusal(f"at byte {offset} is no file that a bundle has")
         name, size = head[:100].rstrip(b"\0").decode(), _size(head[124:136])
         if not 0 <= size <= LARGEST or head != header(name, size):
-            raise Refusal(f"the header of {name} at byte {offset} is not in the form of a parcel")
+            raise Refusal(f"the header of {name} at byte {offset} is not in the form of a bundle")
         start = offset + SECTOR
         if start + size + padding(size) > self._length:
             raise Refusal(f"{name} should have {size} bytes, and the file ends before")
         self._file.seek(start + size)
         if any(self._file.read(padding(size))):
             raise Refusal(f"behind {name} is more than it should be")
-        return Member(name, start, size)
+        return ArchiveMember(name, start, size)
 
 
 def read_file(path: Path) -> BinaryIO:
-    """Open a parcel to read.
+    """Open a bundle to read.
 
     Raises:
         Refusal: when it cannot be read.
@@ -156,3 +160,50 @@ def _size(field: bytes) -> int:
         return int.from_bytes(field[1:], "big")
     digits = field.rstrip(b"\0 ")
     return int(digits, 8) if digits and not digits.translate(None, b"01234567") else -1
+
+
+HEAD = "bundle.json"
+WEIGHTS = "weights/"
+LARGEST_HEAD = 4 * 2**20
+"""Bytes of bundle.json."""
+LONGEST_LINE = 40 * 2**20
+"""Bytes of one record; the largest receipt fits."""
+MOST_VERSIONS = 10_000
+"""A bundle is entered in one transaction, and others wait meanwhile; more history moves by backup."""
+RECORDS = ("architectures", "tasks", "receipts", "versions")
+"""The files of records, in their order; versions are `registry.records.Portable`, receipts are sealed."""
+
+
+class RecordFile(Record):
+    """One file of records: a line of canonical JSON for each."""
+
+    lines: Annotated[int, Field(ge=0, le=20 * MOST_VERSIONS)]
+    size: Annotated[int, Field(ge=0, le=2**31)]
+    sha256: Digest
+
+
+class BundleManifest(Record):
+    """bundle.json: what is in the other files. Its digest names the whole bundle."""
+
+    format: Literal[1] = 1
+    software: ShortText
+    asked: Annotated[tuple[Digest, ...], Field(min_length=1, max_length=MOST_VERSIONS)]
+    """The versions that the bundle was made for; the others are their ancestors."""
+    needs: Annotated[tuple[Digest, ...], Field(max_length=MOST_VERSIONS)] = ()
+    """Versions that are not inside, and that a registry must have to take it."""
+    architectures: RecordFile
+    tasks: RecordFile
+    receipts: RecordFile
+    versions: RecordFile
+    weights: Annotated[int, Field(ge=0, le=2 * MOST_VERSIONS)]
+    bytes: Annotated[int, Field(ge=0)]
+    """Of all weights."""
+
+    def records(self, name: str) -> RecordFile:
+        """One of the files of `RECORDS`."""
+        return {
+            "architectures": self.architectures,
+            "tasks": self.tasks,
+            "receipts": self.receipts,
+            "versions": self.versions,
+        }[name]

@@ -1,15 +1,13 @@
-"""Writing a parcel from any registry, in process or over gRPC: the records first, then weights in the order of digests.
+"""Writing a bundle from any registry, in process or over gRPC: the records first, then weights in the order of digests.
 
 The file appears whole or not at all, and the same versions make the same file.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.metadata import version
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ratatouille.errors import Refusal
@@ -17,16 +15,15 @@ from ratatouille.folders import sync_folder
 from ratatouille.record import Record
 from ratatouille.weights.architecture import Part
 from ratatouille.weights.canonical import size
-from registry.exports.bundles.archive import BLOCK, Writer
-from registry.exports.bundles.form import HEAD, RECORDS, WEIGHTS, Lines, Parcel
+from registry.exports.bundles.archive import BLOCK, HEAD, RECORDS, WEIGHTS, BundleManifest, RecordFile, Writer
+from registry.exports.content import SOFTWARE, by_digest, write_lines
 from registry.lists import chunks
 from registry.records import Portable
 from registry.services.registry import Registry
+from registry.services.weights import Progress
 
 AT_ONCE = 20
 """Versions that are asked for in one call."""
-Said = Callable[[int, int], None]
-"""Called with bytes of weights done and in all."""
 
 
 def export(
@@ -35,17 +32,17 @@ def export(
     file: Path,
     depth: int | None = None,
     tags: bool = False,
-    said: Said = lambda done, total: None,
-) -> Parcel:
+    progress: Progress | None = None,
+) -> BundleManifest:
     """Write versions with their ancestors, receipts, definitions, evaluations and weights.
 
     Args:
         registry: where they are.
         revisions: what they are called.
         file: where to; it must not exist.
-        depth: how many steps back; None is all. What is further back must be known where the parcel goes.
+        depth: how many steps back; None is all. What is further back must be known where the bundle goes.
         tags: whether their tags go with them.
-        said: is told how far it is.
+        progress: is called with bytes of weights written and bytes in all.
 
     Raises:
         Refusal: for an unknown revision, too many ancestors, or a file that exists or cannot be written.
@@ -60,8 +57,8 @@ def export(
         folder = Path(name)
         gathered = _Gathered(registry, folder, tags)
         gathered.read(ids)
-        parcel = Parcel(
-            software=f"ratatouille {version('model-ratatouille')}",
+        manifest = BundleManifest(
+            software=SOFTWARE,
             asked=tuple(sorted(set(asked))),
             needs=tuple(sorted(gathered.parents - set(ids))),
             architectures=gathered.lines["architectures"],
@@ -71,20 +68,20 @@ def export(
             weights=len(gathered.weights),
             bytes=sum(gathered.weights.values()),
         )
-        _write(registry, parcel, folder, gathered, said)
-        (folder / "parcel").rename(file)
+        _write(registry, manifest, folder, gathered, progress)
+        (folder / "bundle").rename(file)
     sync_folder(file.parent)
-    return parcel
+    return manifest
 
 
 class _Gathered:
-    """The records of a parcel, in files, and which weights belong to them."""
+    """The records of a manifest, in files, and which weights belong to them."""
 
     def __init__(self, registry: Registry, folder: Path, tags: bool) -> None:
         self._registry = registry
         self._folder = folder
         self._tags = tags
-        self.lines: dict[str, Lines] = {}
+        self.lines: dict[str, RecordFile] = {}
         """What the files hold."""
         self._lengths: dict[tuple[str, str | None], dict[Part, int]] = {}
         self._receipts: dict[str, None] = {}
@@ -97,9 +94,8 @@ class _Gathered:
         self._spool("versions", self._versions(ids))
         self._spool("receipts", self._sealed())
         for name, digests in self._definitions.items():
-            read = (
-                self._registry.definitions.architecture if name == "architectures" else self._registry.definitions.task
-            )
+            defined = self._registry.definitions
+            read = defined.architecture if name == "architectures" else defined.task
             self._spool(name, (read(digest) for digest in sorted(digests)))
 
     def _versions(self, ids: Sequence[str]) -> Iterator[Portable]:
@@ -139,28 +135,21 @@ class _Gathered:
             left = left[len(some) :]
 
     def _spool(self, name: str, records: Iterable[Record]) -> None:
-        sha, lines = hashlib.sha256(), 0
-        with (self._folder / name).open("wb") as file:
-            for record in records:
-                line = record.to_json() + b"\n"
-                sha.update(line)
-                file.write(line)
-                lines += 1
-            self.lines[name] = Lines(lines=lines, size=file.tell(), sha256=sha.hexdigest())
+        written = write_lines(self._folder / name, (record.to_json() for record in records))
+        self.lines[name] = RecordFile(lines=written.lines, size=written.size, sha256=written.sha256)
 
 
-def _write(registry: Registry, parcel: Parcel, folder: Path, gathered: _Gathered, said: Said) -> None:
-    done = 0
-    with (folder / "parcel").open("wb") as file:
+def _write(
+    registry: Registry, manifest: BundleManifest, folder: Path, gathered: _Gathered, progress: Progress | None
+) -> None:
+    with (folder / "bundle").open("wb") as file:
         writer = Writer(file)
-        head = parcel.to_json()
+        head = manifest.to_json()
         writer.add(HEAD, len(head), iter([head]))
         for name in RECORDS:
-            writer.add(f"{name}.jsonl", parcel.records(name).size, _blocks(folder / name))
-        for digest, length in sorted(gathered.weights.items()):
-            writer.add(f"{WEIGHTS}{digest}", length, _blocks(registry.weights.fetch(digest)))
-            done += length
-            said(done, parcel.bytes)
+            writer.add(f"{name}.jsonl", manifest.records(name).size, _blocks(folder / name))
+        for digest in by_digest(gathered.weights, progress):
+            writer.add(f"{WEIGHTS}{digest}", gathered.weights[digest], _blocks(registry.weights.fetch(digest)))
         writer.close()
         file.flush()
         os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""The rows of a parcel, written inside the caller's transaction: what a push does for one version, for all of them.
+"""The rows of a bundle, written inside the caller's transaction: what a push does for one version, for all of them.
 
 What is found on the way is a plan: which weights have to be here, and which averages have to be computed again.
 """
@@ -19,7 +19,7 @@ from ratatouille.weights.architecture import PARTS, Part
 from registry.averages import CombineInputs, gather
 from registry.contributions.examine import Examined, WantedPart, examine
 from registry.contributions.ledger import admit, admit_beside, enter_blob, enter_version, keep_duplicate
-from registry.exports.bundles.reading import Opened
+from registry.exports.bundles.reading import BundleFile
 from registry.ledger.answers import answer
 from registry.ledger.claims import live
 from registry.ledger.definitions import architecture, define_architecture, define_task, task
@@ -32,8 +32,8 @@ from registry.settings import read_settings
 
 
 @dataclass
-class Plan:
-    """What entering a parcel does."""
+class ImportPlan:
+    """What entering a bundle does."""
 
     versions: int = 0
     """New ones."""
@@ -61,22 +61,22 @@ class Plan:
         return ancestors | members
 
 
-def enter_rows(connection: Connection, parcel: Opened) -> Plan:
+def enter_rows(connection: Connection, bundle: BundleFile) -> ImportPlan:
     """Write everything that is not known yet.
 
     Raises:
         Refusal: naming the first thing that does not fit.
     """
-    plan, entering = Plan(), _Entering(connection, parcel)
-    for network in parcel.architectures():
+    plan, entering = ImportPlan(), _Entering(connection, bundle)
+    for network in bundle.architectures():
         define_architecture(connection, network)
-    for about in parcel.tasks():
+    for about in bundle.tasks():
         define_task(connection, about)
-    for id in parcel.parcel.needs:
+    for id in bundle.manifest.needs:
         if entering.state(id) is None:
             raise Refusal(f"it builds on version {id[:12]}…, which is not here; export it with all ancestors")
     evaluations: dict[str, None] = {}
-    for one in parcel.versions():
+    for one in bundle.versions():
         state = entering.state(one.version.id)
         if state is None:
             entering.version(one, plan)
@@ -86,27 +86,27 @@ def enter_rows(connection: Connection, parcel: Opened) -> Plan:
         evaluations |= dict.fromkeys(one.evaluations) if state != "retracted" else {}
     for digest in evaluations:
         plan.evaluations += entering.evaluation(digest)
-    for one in parcel.versions():
+    for one in bundle.versions():
         plan.tags += sum(entering.tag(sealed, one.version.id) for sealed in one.tags)
-    for one in parcel.versions():
+    for one in bundle.versions():
         if one.retraction is not None:
             entering.retract(one.version.id, one.retraction)
     return plan
 
 
 class _Entering:
-    """One parcel in one transaction."""
+    """One bundle in one transaction."""
 
-    def __init__(self, connection: Connection, parcel: Opened) -> None:
+    def __init__(self, connection: Connection, bundle: BundleFile) -> None:
         self._connection = connection
-        self._parcel = parcel
+        self._bundle = bundle
         self._largest = read_settings(connection).largest_part_bytes
 
     def state(self, id: str) -> str | None:
         """What is known of a version here."""
         return self._connection.execute(select(VersionRow.state).where(VersionRow.id == id)).scalar()
 
-    def version(self, one: Portable, plan: Plan) -> None:
+    def version(self, one: Portable, plan: ImportPlan) -> None:
         """Enter a version that is not known."""
         try:
             if one.version.receipt is None:
@@ -116,13 +116,13 @@ class _Entering:
         except Refusal as refusal:
             raise Refusal(f"version {one.version.id[:12]}…: {refusal}") from refusal
 
-    def bring_back(self, one: Portable, plan: Plan) -> None:
+    def bring_back(self, one: Portable, plan: ImportPlan) -> None:
         """Take those weights of a version that were collected here."""
         version = one.version
         for part in PARTS:
             digest = getattr(version, part)
             row = select(BlobRow.size).where(BlobRow.digest == digest, BlobRow.collected.is_not(None))
-            if digest in self._parcel.weights and self._connection.execute(row).first() is not None:
+            if digest in self._bundle.weights and self._connection.execute(row).first() is not None:
                 classes = len(task(self._connection, version.task).classes) if version.task is not None else 0
                 tensors = architecture(self._connection, version.architecture).part(part, classes)
                 self._place(one, (WantedPart(part, digest, tensors, None),), plan)
@@ -132,7 +132,7 @@ class _Entering:
         row = select(ContributionRow.state).where(ContributionRow.receipt == digest)
         if self._connection.execute(row).scalar() in ("admitted", "duplicate", "retracted"):
             return False
-        sealed, receipt = self._parcel.receipt(digest)
+        sealed, receipt = self._bundle.receipt(digest)
         examined = examine(self._connection, receipt)
         if examined.version is not None or examined.evaluated is None:
             raise Refusal(f"receipt {digest[:12]}… is of a {receipt.assignment.kind}, not of an evaluation")
@@ -156,7 +156,7 @@ class _Entering:
         return True
 
     def retract(self, id: str, sealed: Sealed) -> None:
-        """Take a version back that was taken back where the parcel comes from."""
+        """Take a version back that was taken back where the bundle comes from."""
         if self.state(id) == "retracted":
             return
         change = unseal(sealed, Retract)
@@ -172,8 +172,8 @@ class _Entering:
             contribution = update(ContributionRow).where(ContributionRow.receipt == receipt)
             self._connection.execute(contribution.values(state="retracted", reason=change.message))
 
-    def _contribution(self, one: Portable, digest: str, plan: Plan) -> None:
-        sealed, receipt = self._parcel.receipt(digest)
+    def _contribution(self, one: Portable, digest: str, plan: ImportPlan) -> None:
+        sealed, receipt = self._bundle.receipt(digest)
         examined = examine(self._connection, receipt, retracted=True)
         if examined.version != one.version or (one.message, one.round, one.seconds) != ("", None, 0):
             raise Refusal("it is not what its receipt makes")
@@ -185,7 +185,7 @@ class _Entering:
         else:
             admit_beside(self._connection, sealed, examined)
 
-    def _average(self, one: Portable, plan: Plan) -> None:
+    def _average(self, one: Portable, plan: ImportPlan) -> None:
         version, rule = one.version, one.version.rule
         if rule.name != "combine" or rule.purpose is None:
             raise Refusal(f"a version that was made by {rule.name} has a receipt, and this one names none")
@@ -210,7 +210,7 @@ class _Entering:
         self._prove(version, inputs, plan)
         enter_version(self._connection, version, question.work_id, one.message, one.seconds, one.round)
 
-    def _weights(self, one: Portable, examined: Examined, plan: Plan) -> None:
+    def _weights(self, one: Portable, examined: Examined, plan: ImportPlan) -> None:
         """Weights whose buffers must equal those of weights that are gone cannot be checked for that."""
         wanted = []
         for each in examined.wanted:
@@ -220,13 +220,13 @@ class _Entering:
             wanted.append(WantedPart(each.part, each.digest, each.tensors, None) if gone else each)
         self._place(one, tuple(wanted), plan)
 
-    def _place(self, one: Portable, wanted: tuple[WantedPart, ...], plan: Plan) -> None:
+    def _place(self, one: Portable, wanted: tuple[WantedPart, ...], plan: ImportPlan) -> None:
         """Write the rows of a version's weights; those that were collected are known to have been there."""
         for each in wanted:
             if each.digest in one.collected:
                 self._collected(each.digest, each.part, each.size)
                 continue
-            length = self._parcel.weights[each.digest].size
+            length = self._bundle.weights[each.digest].size
             if length != each.size:
                 raise Refusal(f"its {each.part} has {length} bytes instead of {each.size}")
             if length > self._largest:
@@ -240,7 +240,7 @@ class _Entering:
             row = insert(BlobRow).values(digest=digest, part=part, size=size, created=now, collected=now)
             self._connection.execute(row)
 
-    def _prove(self, version: Version, inputs: CombineInputs, plan: Plan) -> None:
+    def _prove(self, version: Version, inputs: CombineInputs, plan: ImportPlan) -> None:
         digests = {digest for part in inputs.parts for digest, _ in inputs.shares(part)}
         if version.rule.revision != COMBINATION_REVISION:
             plan.unproved.append(f"average {version.id[:12]}… was made by another revision of averaging")

@@ -1,6 +1,6 @@
-"""A parcel from outside, as far as it can be checked without a registry: sizes, counts, digests, form, and order.
+"""A bundle from outside, as far as it can be checked without a registry: sizes, counts, digests, form, and order.
 
-Records are read again whenever they are needed, line by line, so a large parcel takes little memory.
+Records are read again whenever they are needed, line by line, so a large bundle takes little memory.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.record import Record, sha256
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
-from registry.exports.bundles.archive import Member, Reader, read_file
-from registry.exports.bundles.form import (
+from registry.exports.bundles.archive import (
     HEAD,
     LARGEST_HEAD,
     LONGEST_LINE,
     MOST_VERSIONS,
     RECORDS,
     WEIGHTS,
-    Lines,
-    Parcel,
+    ArchiveMember,
+    BundleManifest,
+    Reader,
+    RecordFile,
+    read_file,
 )
 from registry.records import Portable
 
@@ -38,13 +40,13 @@ R = TypeVar("R", bound=Record)
 class _Line:
     """Where a record is."""
 
-    member: Member
+    member: ArchiveMember
     start: int
     length: int
 
 
-class Opened:
-    """A parcel whose form is right."""
+class BundleFile:
+    """A bundle whose form is right."""
 
     def __init__(self, reader: Reader) -> None:
         """Check the form.
@@ -57,11 +59,11 @@ class Opened:
         files = [HEAD, *(f"{name}.jsonl" for name in RECORDS)]
         if names[: len(files)] != files:
             raise Refusal(f"it must begin with {', '.join(files)}")
-        self.parcel = self._head(reader.members[0])
+        self.manifest = self._head(reader.members[0])
         self._records = dict(zip(RECORDS, reader.members[1:], strict=False))
         self.weights = {member.name.removeprefix(WEIGHTS): member for member in reader.members[len(files) :]}
         self._check_weights(names[len(files) :])
-        self._lines = {name: self._index(member, self.parcel.records(name)) for name, member in self._records.items()}
+        self._lines = {name: self._index(member, self.manifest.records(name)) for name, member in self._records.items()}
         self._receipts: dict[str, _Line] = {}
         for line in self._lines["receipts"]:
             sealed = self._read(line, Sealed)
@@ -99,25 +101,25 @@ class Opened:
         member = self.weights[digest]
         return self._reader.blocks(member, offset, member.size - offset)
 
-    def _head(self, member: Member) -> Parcel:
+    def _head(self, member: ArchiveMember) -> BundleManifest:
         if member.size > LARGEST_HEAD:
             raise Refusal(f"{HEAD} has {member.size} bytes; {LARGEST_HEAD} are the most")
         data = self._reader.bytes(member)
-        parcel = Parcel.from_json(data)
-        if parcel.to_json() != data:
+        manifest = BundleManifest.from_json(data)
+        if manifest.to_json() != data:
             raise Refusal(f"{HEAD} is not in canonical form; it was written by other software")
-        if parcel.versions.lines > MOST_VERSIONS:
-            raise Refusal(f"it has {parcel.versions.lines} versions; {MOST_VERSIONS} are the most")
-        return parcel
+        if manifest.versions.lines > MOST_VERSIONS:
+            raise Refusal(f"it has {manifest.versions.lines} versions; {MOST_VERSIONS} are the most")
+        return manifest
 
     def _check_weights(self, names: list[str]) -> None:
         if names != sorted(set(names)) or not all(name.startswith(WEIGHTS) for name in names):
             raise Refusal("its weights are not in the order of their digests, each once")
         sizes = [member.size for member in self.weights.values()]
-        if (len(sizes), sum(sizes)) != (self.parcel.weights, self.parcel.bytes):
+        if (len(sizes), sum(sizes)) != (self.manifest.weights, self.manifest.bytes):
             raise Refusal(f"{HEAD} says other weights than there are")
 
-    def _index(self, member: Member, said: Lines) -> list[_Line]:
+    def _index(self, member: ArchiveMember, said: RecordFile) -> list[_Line]:
         """Where the lines begin, once the file is known to be the one that the head names."""
         if member.size != said.size:
             raise Refusal(f"{member.name} has {member.size} bytes; {HEAD} says {said.size}")
@@ -148,7 +150,7 @@ class Opened:
 
     def _check_order(self) -> None:
         """Every version once and after its parents; nothing inside that no version needs."""
-        known, inside, weights = set(self.parcel.needs), set[str](), set[str]()
+        known, inside, weights = set(self.manifest.needs), set[str](), set[str]()
         used: dict[str, set[str]] = {"architectures": set(), "tasks": set(), "receipts": set()}
         for one in self.versions():
             made = one.version
@@ -169,24 +171,24 @@ class Opened:
             "receipts": list(self._receipts),
         }
         for name, digests in found.items():
-            if sorted(digests) != sorted(used[name]) or len(digests) != self.parcel.records(name).lines:
+            if sorted(digests) != sorted(used[name]) or len(digests) != self.manifest.records(name).lines:
                 raise Refusal(f"its {name} are not those that its versions need, each once")
         if weights != self.weights.keys():
             raise Refusal("its weights are not those that its versions have")
-        if not inside.issuperset(self.parcel.asked):
+        if not inside.issuperset(self.manifest.asked):
             raise Refusal("it was made for versions that are not inside")
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Opened]:
-    """Open a parcel; what is wrong with it is said with its name.
+def open_bundle(path: Path) -> Iterator[BundleFile]:
+    """Open a bundle; what is wrong with it is said with its name.
 
     Raises:
         Refusal: when it cannot be read, or is none.
     """
     with read_file(path) as file:
         try:
-            found = Opened(Reader(file, most=1 + len(RECORDS) + 2 * MOST_VERSIONS))
+            found = BundleFile(Reader(file, most=1 + len(RECORDS) + 2 * MOST_VERSIONS))
         except Refusal as refusal:
-            raise Refusal(f"'{path}' is no parcel that can be taken: {refusal}") from refusal
+            raise Refusal(f"'{path}' is no bundle that can be taken: {refusal}") from refusal
         yield found

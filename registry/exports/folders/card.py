@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ratatouille.cli.output import percent, printable, short, when
-from registry.exports.folders.examples import features_example, load_example, timm_example
 from registry.exports.folders.pulled import STATEMENT, Statement
 from registry.presentation.history import contributor, made_by
 from registry.presentation.scores import ScoreLine
@@ -24,7 +23,7 @@ _MARKUP = re.compile(r"(^[-+]|[\\`*_\[\]#!|~$<>&])")
 
 
 @dataclass(frozen=True)
-class Facts:
+class CardFacts:
     """What a card is written from."""
 
     name: str
@@ -36,13 +35,13 @@ class Facts:
     scores: Sequence[ScoreLine]
 
 
-def card(facts: Facts) -> str:
+def card(facts: CardFacts) -> str:
     """The card as Markdown, with the YAML head that model hubs read."""
     parts = [_head(facts), _opening(facts), _use(facts), _classes(facts), _lineage(facts), _evaluations(facts)]
     return "\n".join([*parts, _digests(facts)])
 
 
-def _head(facts: Facts) -> str:
+def _head(facts: CardFacts) -> str:
     kind = "image-classification" if facts.statement.classes else "image-feature-extraction"
     return f"""\
 ---
@@ -57,7 +56,7 @@ tags:
 """
 
 
-def _opening(facts: Facts) -> str:
+def _opening(facts: CardFacts) -> str:
     said, entry = facts.statement, facts.entry
     about = f"task {escaped(said.task.name)}" if said.task is not None else "no task: a featurizer alone"
     described = f"\n\n{escaped(said.task.description)}" if said.task is not None and said.task.description else ""
@@ -73,7 +72,7 @@ averaged.{described}
 """
 
 
-def _use(facts: Facts) -> str:
+def _use(facts: CardFacts) -> str:
     said, folder = facts.statement, facts.name
     if said.layout == "parts":
         head = " and `head.safetensors`" if said.version.head is not None else ""
@@ -98,14 +97,14 @@ Images are squashed to a square and normalised; images with transparency go on w
 """
 
 
-def _classes(facts: Facts) -> str:
+def _classes(facts: CardFacts) -> str:
     if not facts.statement.classes:
         return ""
     names = "\n".join(f"{number}. {escaped(name)}" for number, name in enumerate(facts.statement.classes))
     return f"## Classes\n\nIn the order of the outputs, from 0:\n\n{names}\n"
 
 
-def _lineage(facts: Facts) -> str:
+def _lineage(facts: CardFacts) -> str:
     rows = [
         (
             f"{100 * one.share:.3g} %",
@@ -135,7 +134,7 @@ Where that began:
 """
 
 
-def _evaluations(facts: Facts) -> str:
+def _evaluations(facts: CardFacts) -> str:
     if not facts.scores:
         return "## Evaluations\n\nNone was made yet.\n"
     rows = [
@@ -159,7 +158,7 @@ In percent, with 95 % intervals over images, counted where the images lie.
 {table}"""
 
 
-def _digests(facts: Facts) -> str:
+def _digests(facts: CardFacts) -> str:
     version = facts.statement.version
     head = f"\n- head `{version.head}`" if version.head else ""
     return f"""\
@@ -190,3 +189,43 @@ def _code(text: str) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(printable(text.replace("\n", " ")).split())
+
+
+def load_example(revision: str, remote: str | None = None) -> str:
+    """Python that loads a version from a registry and asks it about one image."""
+    where = f", remote={remote!r}" if remote else ""
+    return f"""\
+import ratatouille
+
+loaded = ratatouille.load({revision!r}{where})
+(seen,) = loaded.predict("image.jpg")
+print(seen.name, f"{{seen.share:.0%}}")
+"""
+
+
+def timm_example(folder: str) -> str:
+    """Python that loads a pulled folder with timm alone and asks it about one image."""
+    return f"""\
+import timm
+from PIL import Image
+
+model = timm.create_model({f"local-dir:{folder}"!r}, pretrained=True).eval()
+data = timm.data.resolve_model_data_config(model)
+transform = timm.data.create_transform(**data)
+image = Image.open("image.jpg").convert("RGB")
+shares = model(transform(image).unsqueeze(0)).softmax(1)[0]
+print(model.pretrained_cfg["label_names"][int(shares.argmax())], f"{{shares.max().item():.0%}}")
+"""
+
+
+def features_example(folder: str) -> str:
+    """Python that loads a pulled featurizer with timm alone and gives an image's features."""
+    return f"""\
+import timm
+from PIL import Image
+
+model = timm.create_model({f"local-dir:{folder}"!r}, pretrained=True).eval()
+data = timm.data.resolve_model_data_config(model)
+image = Image.open("image.jpg").convert("RGB")
+print(model(timm.data.create_transform(**data)(image).unsqueeze(0)).shape)
+"""

@@ -20,12 +20,11 @@ from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Tensor
 from ratatouille.weights.canonical import Array, stream
 from ratatouille.weights.compatibility import refuse_another_function, refuse_another_network
-from ratatouille.weights.configuration import Configuration
-from ratatouille.weights.container import Container, take_off
+from ratatouille.weights.configuration import CONFIG, Configuration, order_of, read_configuration
+from ratatouille.weights.container import PICKLES, Container, pickled, take_off
 from ratatouille.weights.whole import Whole, take_apart
-from registry.callers.ancestors import trained_size
-from registry.exports.folders.checkpoints import Saved, find_checkpoint
-from registry.exports.folders.pulled import STATEMENT, read_pulled
+from registry.exports.folders.pulled import STATEMENT, WEIGHTS, read_json, read_pulled
+from registry.presentation.lineage import trained_size
 from registry.records import Result
 from registry.services.registry import Registry
 from registry.services.weights import Progress
@@ -155,7 +154,7 @@ def push_parts(
     return registry.weights.push(signer.seal(receipt), parts.files, progress), receipt.work_id not in known
 
 
-def _order(saved: Saved, whole: Whole, task: Task | None, notes: list[str]) -> list[int] | None:
+def _order(saved: Checkpoint, whole: Whole, task: Task | None, notes: list[str]) -> list[int] | None:
     """Which output is each of the task's classes; None for a featurizer alone. What is only assumed is noted."""
     name = saved.weights.name
     if whole.classifier is None:
@@ -190,3 +189,58 @@ def _encode(folder: Path, tensors: Sequence[Tensor], arrays: Mapping[str, Array]
     write_whole(unnamed, hashed())
     unnamed.rename(folder / sha.hexdigest())
     return sha.hexdigest()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was found; its weights were not opened yet."""
+
+    weights: Path
+    said: Configuration
+    """Empty where there is no config.json."""
+
+    def order(self, task: Task) -> list[int] | None:
+        """Which output is each of the task's classes; None where the checkpoint does not name its outputs.
+
+        Raises:
+            Refusal: when the names are other ones than the task's.
+        """
+        return None if self.said.names is None else order_of(self.said.names, task.classes, task.name)
+
+    def notes(self, size: int) -> list[str]:
+        """What is only assumed of a network and its images of `size` pixels, as sentences."""
+        notes = []
+        if self.said.images is None:
+            notes.append("the checkpoint does not say how its images were made; they are taken to be the federation's")
+        notes.extend(
+            f"{CONFIG} recommends {key} = {value}; the federation evaluates whole images of {size} pixels"
+            for key, value in (self.said.recommended or {}).items()
+        )
+        return notes
+
+
+def find_checkpoint(path: Path) -> Checkpoint:
+    """The checkpoint in a folder, or in a file; a file called `model.safetensors` may have its config beside it.
+
+    Raises:
+        Refusal: when there is none, or only pickles.
+    """
+    weights = _in_folder(path) if path.is_dir() else path
+    beside = weights.parent / CONFIG
+    # a file of another name may be one of many in its folder, and the config that of another one
+    if (path.is_dir() or weights.name == WEIGHTS) and beside.is_file():
+        return Checkpoint(weights, read_configuration(read_json(beside)))
+    return Checkpoint(weights, Configuration())
+
+
+def _in_folder(folder: Path) -> Path:
+    if (folder / WEIGHTS).is_file():
+        return folder / WEIGHTS
+    files = sorted(folder.iterdir())
+    found = [path for path in files if path.suffix == ".safetensors"]
+    if len(found) == 1:
+        return found[0]
+    pickles = [path for path in files if path.suffix.lower() in PICKLES]
+    if pickles and not found:
+        raise pickled(pickles[0])
+    raise Refusal(f"'{folder}' has no {WEIGHTS}; save the weights as one file of that name, or name the file")

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from registry.presentation.lineage import share_of
-from registry.web.brief import KINDS, Brief
+from registry.web.summaries import KINDS, VersionSummary
 
 FEW = 6
 """So many versions of a kind are shown one by one."""
@@ -20,12 +20,12 @@ LISTED = 24
 
 
 @dataclass(frozen=True)
-class Node:
+class GraphNode:
     """One version, or a group of them."""
 
     key: str
     column: int
-    members: tuple[Brief, ...]
+    members: tuple[VersionSummary, ...]
     form: str
     """`single`, `closed` (a group), `lines` or `dots` (an open group)."""
     outside: bool = False
@@ -34,7 +34,7 @@ class Node:
     """Whether it is a training on a target task."""
 
     @property
-    def first(self) -> Brief:
+    def first(self) -> VersionSummary:
         """The oldest member."""
         return self.members[0]
 
@@ -71,7 +71,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Edge:
+class GraphEdge:
     """From a parent to what was made from it; between groups, several at once."""
 
     source: str
@@ -87,21 +87,21 @@ class Edge:
 class Graph:
     """Nodes in their columns, and edges."""
 
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
+    nodes: tuple[GraphNode, ...]
+    edges: tuple[GraphEdge, ...]
 
     @property
-    def columns(self) -> list[list[Node]]:
+    def columns(self) -> list[list[GraphNode]]:
         """Nodes by column."""
-        found: dict[int, list[Node]] = defaultdict(list)
+        found: dict[int, list[GraphNode]] = defaultdict(list)
         for node in self.nodes:
             found[node.column].append(node)
         return [found[column] for column in sorted(found)]
 
 
 def gathered(
-    versions: Sequence[Brief],
-    outside: Sequence[Brief] = (),
+    versions: Sequence[VersionSummary],
+    outside: Sequence[VersionSummary] = (),
     targets: Collection[str] = (),
     opened: Collection[str] = (),
     few: int = FEW,
@@ -120,26 +120,26 @@ def gathered(
     everything = {one.id: one for one in (*outside, *versions)}
     elsewhere = {one.id for one in outside}
     columns = _columns(everything)
-    groups: dict[tuple[int, str, str, bool, bool], list[Brief]] = defaultdict(list)
+    groups: dict[tuple[int, str, str, bool, bool], list[VersionSummary]] = defaultdict(list)
     for one in sorted(everything.values(), key=lambda one: (one.created, one.id)):
         target = one.rule == "fine_tune" and one.task in targets
         groups[columns[one.id], one.rule, one.purpose or "", one.id in elsewhere, target].append(one)
-    nodes: list[Node] = []
+    nodes: list[GraphNode] = []
     anchors: dict[str, str] = {}
     for (column, rule, purpose, foreign, target), members in groups.items():
         if len(members) <= few:
-            nodes += [Node(one.id, column, (one,), "single", foreign, target) for one in members]
+            nodes += [GraphNode(one.id, column, (one,), "single", foreign, target) for one in members]
             anchors |= {one.id: one.id for one in members}
             continue
         words = (str(column), rule, purpose, "outside" if foreign else "", "target" if target else "")
         key = ".".join(word for word in words if word)
         form = "closed" if key not in opened else "lines" if len(members) <= listed else "dots"
-        nodes.append(Node(key, column, tuple(members), form, foreign, target))
+        nodes.append(GraphNode(key, column, tuple(members), form, foreign, target))
         anchors |= {one.id: one.id if form == "lines" else key for one in members}
     return Graph(tuple(nodes), tuple(_edges(everything, anchors)))
 
 
-def _columns(everything: Mapping[str, Brief]) -> dict[str, int]:
+def _columns(everything: Mapping[str, VersionSummary]) -> dict[str, int]:
     """The longest way from a version without parents here; averages that nothing was made from stand at the end."""
     columns: dict[str, int] = {}
     waiting = list(everything)
@@ -158,7 +158,7 @@ def _columns(everything: Mapping[str, Brief]) -> dict[str, int]:
     return columns | dict.fromkeys(ends, last)
 
 
-def _edges(everything: Mapping[str, Brief], anchors: Mapping[str, str]) -> list[Edge]:
+def _edges(everything: Mapping[str, VersionSummary], anchors: Mapping[str, str]) -> list[GraphEdge]:
     found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for one in everything.values():
         total = sum(parent.coefficient for parent in one.parents)
@@ -169,7 +169,7 @@ def _edges(everything: Mapping[str, Brief], anchors: Mapping[str, str]) -> list[
                 role = "weight" if averaged else "head" if place else "start"
                 share = share_of(parent.coefficient, total) if averaged else ""
                 found[anchors[parent.version], anchors[one.id], role].append(share)
-    return [Edge(*way, count=len(shares), share=_together(shares)) for way, shares in found.items()]
+    return [GraphEdge(*way, count=len(shares), share=_together(shares)) for way, shares in found.items()]
 
 
 def _together(shares: Sequence[str]) -> str:

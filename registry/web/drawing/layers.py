@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from registry.web.brief import Brief
-from registry.web.drawing.graph import Edge, Graph, Node
+from registry.web.drawing.graph import Graph, GraphEdge, GraphNode, gathered
+from registry.web.summaries import VersionSummary
 
 WIDE_BOX, BOX, GAP = 152, 42, 14
 COLUMN_GAP = 58
@@ -21,7 +21,7 @@ NARROW, ROW_GAP = 288, 44
 class Spot:
     """One member of an open group."""
 
-    member: Brief
+    member: VersionSummary
     x: float
     y: float
 
@@ -40,7 +40,7 @@ class Flag:
 class Box:
     """A node with its place."""
 
-    node: Node
+    node: GraphNode
     x: float
     y: float
     width: float
@@ -53,7 +53,7 @@ class Box:
 class Wire:
     """An edge with its curve, and where its share is written."""
 
-    edge: Edge
+    edge: GraphEdge
     path: str
     x: float
     y: float
@@ -71,10 +71,10 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredNode:
     """A node with its size, and what is inside and below it, seen from its corner."""
 
-    node: Node
+    node: GraphNode
     width: float
     height: float
     """With the flags."""
@@ -122,7 +122,7 @@ def down(graph: Graph) -> Drawing:
     return Drawing("down", NARROW, height, tuple(boxes), tuple(_wires(graph.edges, boxes, _downwards)))
 
 
-def _ordered(graph: Graph) -> list[list[Node]]:
+def _ordered(graph: Graph) -> list[list[GraphNode]]:
     """Columns whose nodes stand near what they were made from, so that few lines cross."""
     parents: dict[str, list[str]] = {}
     for edge in graph.edges:
@@ -138,16 +138,16 @@ def _ordered(graph: Graph) -> list[list[Node]]:
     return ordered
 
 
-def _centre(node: Node, parents: dict[str, list[str]], places: dict[str, float]) -> float:
+def _centre(node: GraphNode, parents: dict[str, list[str]], places: dict[str, float]) -> float:
     keys = {node.key, *(one.id for one in node.members)}
     found = [places[parent] for key in keys for parent in parents.get(key, ()) if parent in places]
     return sum(found) / len(found) if found else 0.5
 
 
-def _measured(node: Node, width: float) -> Measured:
+def _measured(node: GraphNode, width: float) -> MeasuredNode:
     if node.form == "lines":
         lines = tuple(Spot(one, EDGE, HEAD + LINE * (place + 0.5)) for place, one in enumerate(node.members))
-        return Measured(node, width, HEAD + LINE * len(lines) + EDGE, lines)
+        return MeasuredNode(node, width, HEAD + LINE * len(lines) + EDGE, lines)
     if node.form == "dots":
         row = int((NARROW - 2 * EDGE) // DOT)
         start = (NARROW - row * DOT) / 2
@@ -155,9 +155,9 @@ def _measured(node: Node, width: float) -> Measured:
             Spot(one, start + DOT * (place % row + 0.5), HEAD + DOT * (place // row + 0.5))
             for place, one in enumerate(node.members)
         )
-        return Measured(node, NARROW, HEAD + DOT * -(-len(dots) // row) + EDGE, dots)
+        return MeasuredNode(node, NARROW, HEAD + DOT * -(-len(dots) // row) + EDGE, dots)
     flags = _flags(node.names, width)
-    return Measured(node, width, flags[-1].y + FLAG if flags else BOX, (), flags)
+    return MeasuredNode(node, width, flags[-1].y + FLAG if flags else BOX, (), flags)
 
 
 def _flags(names: Sequence[str], width: float) -> tuple[Flag, ...]:
@@ -173,14 +173,14 @@ def _flags(names: Sequence[str], width: float) -> tuple[Flag, ...]:
     return tuple(flags)
 
 
-def _placed(one: Measured, x: float, y: float) -> Box:
+def _placed(one: MeasuredNode, x: float, y: float) -> Box:
     spots = tuple(Spot(spot.member, x + spot.x, y + spot.y) for spot in one.spots)
     flags = tuple(Flag(flag.name, x + flag.x, y + flag.y, flag.width) for flag in one.flags)
     return Box(one.node, x, y, one.width, one.height if spots else BOX, spots, flags)
 
 
-def _lines(row: Sequence[Measured]) -> list[list[Measured]]:
-    lines: list[list[Measured]] = []
+def _lines(row: Sequence[MeasuredNode]) -> list[list[MeasuredNode]]:
+    lines: list[list[MeasuredNode]] = []
     for one in row:
         if lines and sum(other.width + GAP for other in lines[-1]) + one.width <= NARROW:
             lines[-1].append(one)
@@ -189,10 +189,10 @@ def _lines(row: Sequence[Measured]) -> list[list[Measured]]:
     return lines
 
 
-Curve = Callable[[Box, Spot | None, Box, Spot | None], tuple[str, float, float]]
+Bend = Callable[[Box, Spot | None, Box, Spot | None], tuple[str, float, float]]
 
 
-def _wires(edges: Sequence[Edge], boxes: Sequence[Box], curve: Curve) -> list[Wire]:
+def _wires(edges: Sequence[GraphEdge], boxes: Sequence[Box], curve: Bend) -> list[Wire]:
     ends: dict[str, tuple[Box, Spot | None]] = {box.node.key: (box, None) for box in boxes}
     for box in boxes:
         ends |= {spot.member.id: (box, spot) for spot in box.spots}
@@ -211,3 +211,18 @@ def _downwards(source: Box, leaving: Spot | None, target: Box, arriving: Spot | 
     x2, y2 = target.x + target.width / 2, target.y
     bend = max(ROW_GAP / 2, (y2 - y1) / 2)
     return f"M{x1:.0f} {y1:.0f}C{x1:.0f} {y1 + bend:.0f} {x2:.0f} {y2 - bend:.0f} {x2:.0f} {y2:.0f}", x2 + 6, y2 - 6
+
+
+FEW_NARROW = 2
+"""On a phone, so many of a kind are shown one by one; more are a group, which opens into dots."""
+
+
+def both_ways(
+    versions: Sequence[VersionSummary],
+    outside: Sequence[VersionSummary],
+    targets: Collection[str],
+    opened: Collection[str],
+) -> tuple[Drawing, Drawing]:
+    """The wide and the narrow picture; arguments as `gathered`."""
+    narrow = gathered(versions, outside, targets, opened, few=FEW_NARROW, listed=0)
+    return across(gathered(versions, outside, targets, opened)), down(narrow)

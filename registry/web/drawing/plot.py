@@ -1,11 +1,124 @@
-"""A metric over releases: a line for each domain, with intervals, from the first release to the last."""
+"""Plots: axes with round numbers, the curve of a training over its steps, and a metric over releases with intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from registry.web.drawing.axes import Axis, axis
+from ratatouille.exchange.receipt import CurvePoint
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One direction of a plot: values from `low` to `high` lie between the pixels `start` and `end`."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    ticks: tuple[float, ...]
+
+    def at(self, value: float) -> float:
+        """Where a value lies, to a tenth of a pixel; what is outside lies at the border."""
+        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        return round(self.start + share * (self.end - self.start), 1)
+
+    def label(self, tick: float) -> str:
+        """A tick's number, with as many digits as tell it from the next."""
+        step = self.ticks[1] - self.ticks[0] if len(self.ticks) > 1 else 1.0
+        return f"{tick:.{max(0, -math.floor(math.log10(step) + 1e-9))}f}"
+
+
+def axis(values: Iterable[float], start: float, end: float, ticks: int = 5, low: float | None = None) -> Axis:
+    """An axis around some values, from the round number below to the one above.
+
+    Args:
+        values: what must lie on it.
+        start: pixel of the smallest.
+        end: pixel of the largest.
+        ticks: about so many round numbers.
+        low: where it begins, whatever the values are.
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    least, most = min(finite, default=0.0), max(finite, default=1.0)
+    least = least if low is None else min(low, least)
+    if most - least < 1e-9:
+        least, most = least - 0.5, most + 0.5
+    step = _round_step((most - least) / max(1, ticks))
+    first, last = math.floor(least / step + 1e-9), math.ceil(most / step - 1e-9)
+    marks = tuple(step * number for number in range(first, last + 1))
+    return Axis(marks[0], marks[-1], start, end, marks)
+
+
+def _round_step(wanted: float) -> float:
+    """1, 2 or 5 times a power of ten, at least as large as wanted."""
+    power = 10.0 ** math.floor(math.log10(wanted))
+    return power * next(step for step in (1, 2, 5, 10) if step * power >= wanted * (1 - 1e-9))
+
+
+CURVE_WIDTH, CURVE_HEIGHT, CURVE_LEFT, CURVE_TOP, CURVE_RIGHT, CURVE_BOTTOM = 480, 200, 44, 12, 14, 30
+MOST_POINTS = 400
+"""More are thinned out; the first and the last stay."""
+
+
+@dataclass(frozen=True)
+class CurveLine:
+    """One quantity over the steps."""
+
+    name: str
+    series: int
+    points: str
+    """As SVG's `polyline` wants them."""
+
+
+@dataclass(frozen=True)
+class CurvePlot:
+    """A plot of some quantities."""
+
+    title: str
+    x: Axis
+    y: Axis
+    lines: tuple[CurveLine, ...]
+    kept: float | None
+    """Where the kept step is, in pixels."""
+    width: int = CURVE_WIDTH
+    height: int = CURVE_HEIGHT
+
+
+def curves(points: Sequence[CurvePoint], kept: int | None) -> tuple[CurvePlot, ...]:
+    """Two plots: scores in percent, and losses; none for a training without a curve."""
+    if not points:
+        return ()
+    points = _thinned(points)
+    steps = [float(point.step) for point in points]
+    scores = [(step, 100 * point.score) for step, point in zip(steps, points, strict=True)]
+    losses = [(step, point.validation_loss) for step, point in zip(steps, points, strict=True)]
+    training = [(float(point.step), point.loss) for point in points if point.loss is not None]
+    return (
+        _curve("Validation score in %", {"validation score": scores}, steps, kept),
+        _curve("Loss", {"validation loss": losses, "training loss": training}, steps, kept),
+    )
+
+
+def _curve(
+    title: str, lines: dict[str, list[tuple[float, float]]], steps: Sequence[float], kept: int | None
+) -> CurvePlot:
+    x = axis(steps, CURVE_LEFT, CURVE_WIDTH - CURVE_RIGHT, low=0.0)
+    y = axis([value for line in lines.values() for _, value in line], CURVE_HEIGHT - CURVE_BOTTOM, CURVE_TOP, ticks=4)
+    drawn = tuple(
+        CurveLine(name, number, " ".join(f"{x.at(step)},{y.at(value)}" for step, value in line))
+        for number, (name, line) in enumerate(lines.items())
+        if line
+    )
+    return CurvePlot(title, x, y, drawn, None if kept is None else x.at(float(kept)))
+
+
+def _thinned(points: Sequence[CurvePoint]) -> Sequence[CurvePoint]:
+    if len(points) <= MOST_POINTS:
+        return points
+    return [points[round(place * (len(points) - 1) / (MOST_POINTS - 1))] for place in range(MOST_POINTS)]
+
 
 HEIGHT, TOP, BOTTOM, LEFT = 340, 16, 46, 44
 LABEL_PITCH = 16

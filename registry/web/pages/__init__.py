@@ -1,1 +1,1 @@
-"""The pages: each a function from the registry and what was asked to a `Page`."""
+"""The pages: each a function from the registry and a query to a `Page`."""

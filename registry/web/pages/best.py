@@ -8,12 +8,11 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Slice, Split
 from ratatouille.record import Record
 from registry.lists import every
-from registry.presentation.sentences import about
+from registry.presentation.history import ranking_sentence
 from registry.records import DomainScore, Metric, Ranked, Ranking
 from registry.services.registry import Registry
-from registry.web.asked import Asked, NotThere
-from registry.web.brief import Brief, brief
-from registry.web.page import Page
+from registry.web.page import NotThere, Page, Query
+from registry.web.summaries import VersionSummary, summary
 
 MOST = 20
 MOST_DOMAINS = 6
@@ -23,7 +22,7 @@ MOST_NAMED = 20
 """Tasks that a refusal names."""
 
 
-class Wanted(Record):
+class WantedRanking(Record):
     """Which ranking; what is None is chosen by the registry."""
 
     task: str
@@ -36,10 +35,10 @@ class Wanted(Record):
     """Whose split of the images."""
 
 
-class Place(Record):
+class RankedPlace(Record):
     """One version in the ranking."""
 
-    version: Brief
+    version: VersionSummary
     value: float
     margin: float
     """Half-width of the 95 % interval over images."""
@@ -48,10 +47,10 @@ class Place(Record):
     """What the value is the mean of; empty for a ranking on one domain."""
 
 
-class Best(Record):
+class BestPage(Record):
     """What the page says."""
 
-    wanted: Wanted | None
+    wanted: WantedRanking | None
     """None: no task is defined yet."""
     tasks: tuple[str, ...]
     """Target tasks first."""
@@ -62,10 +61,10 @@ class Best(Record):
     """What the ranking is by, or why there is none."""
     columns: tuple[str, ...]
     """Domains that are shown one by one."""
-    places: tuple[Place, ...]
+    places: tuple[RankedPlace, ...]
 
 
-def page(registry: Registry, asked: Asked) -> Page:
+def page(registry: Registry, query: Query) -> Page:
     """A ranking.
 
     Raises:
@@ -74,19 +73,19 @@ def page(registry: Registry, asked: Asked) -> Page:
     tasks = list(every(lambda last: registry.definitions.tasks(last.name if last else "")))
     tasks.sort(key=lambda task: (task.kind != "target", task.name))
     names = tuple(task.name for task in tasks)
-    name = asked.text("task") or next(iter(names), "")
+    name = query.text("task") or next(iter(names), "")
     if name and name not in names:
         raise NotThere(f"there is no task {name!r}; the tasks are {', '.join(names[:MOST_NAMED]) or 'none yet'}")
-    wanted = _wanted(asked, name) if name else None
+    wanted = _wanted(query, name) if name else None
     found = _ranking(registry, wanted) if wanted else "No task is defined yet."
     ranking = found if isinstance(found, Ranking) else None
     domains = ranking.domains if ranking and wanted and wanted.domain is None else ()
-    view = Best(
+    view = BestPage(
         wanted=wanted,
         tasks=names,
         domains=next((task.domains for task in tasks if task.name == name), ()),
         metric=ranking.metric if ranking else None,
-        sentence=found if isinstance(found, str) else about(found),
+        sentence=found if isinstance(found, str) else ranking_sentence(found),
         columns=domains if 1 < len(domains) <= MOST_DOMAINS else (),
         places=tuple(_place(one) for one in ranking.versions) if ranking else (),
     )
@@ -94,19 +93,19 @@ def page(registry: Registry, asked: Asked) -> Page:
     return Page("best.html.jinja", view, words)
 
 
-def _wanted(asked: Asked, task: str) -> Wanted:
+def _wanted(query: Query, task: str) -> WantedRanking:
     values = {
         "task": task,
-        "domain": asked.text("domain") or None,
-        "split": asked.choice("split", ("", *get_args(Split)), "") or None,
-        "metric": asked.choice("metric", ("", *get_args(Metric)), "") or None,
-        "slice": asked.choice("slice", get_args(Slice), "all"),
-        "trial": asked.number("trial", 0, 0, MOST_TRIAL),
+        "domain": query.text("domain") or None,
+        "split": query.choice("split", ("", *get_args(Split)), "") or None,
+        "metric": query.choice("metric", ("", *get_args(Metric)), "") or None,
+        "slice": query.choice("slice", get_args(Slice), "all"),
+        "trial": query.number("trial", 0, 0, MOST_TRIAL),
     }
-    return Wanted.model_validate(values)
+    return WantedRanking.model_validate(values)
 
 
-def _ranking(registry: Registry, wanted: Wanted) -> Ranking | str:
+def _ranking(registry: Registry, wanted: WantedRanking) -> Ranking | str:
     """The ranking, or why there is none."""
     try:
         which = (wanted.task, wanted.domain, wanted.split, wanted.metric, wanted.slice, wanted.trial)
@@ -115,5 +114,7 @@ def _ranking(registry: Registry, wanted: Wanted) -> Ranking | str:
         return str(refusal)
 
 
-def _place(one: Ranked) -> Place:
-    return Place(version=brief(one.entry), value=one.value, margin=one.margin, images=one.images, domains=one.domains)
+def _place(one: Ranked) -> RankedPlace:
+    return RankedPlace(
+        version=summary(one.entry), value=one.value, margin=one.margin, images=one.images, domains=one.domains
+    )

@@ -6,17 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import get_args
 
-from ratatouille.errors import Refusal
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.record import Record
-from registry.presentation.history import receipt_facts
-from registry.presentation.sentences import related
+from registry.presentation.history import receipt_facts, relation_sentence
 from registry.records import CellDifference, Difference, Entry, Gap, Metric, PartDifference, TensorDifference
 from registry.services.registry import Registry
-from registry.web.asked import Asked, NotThere
-from registry.web.brief import Brief, brief
-from registry.web.listing import MOST_ALIASES, recent_moves
-from registry.web.page import Page
+from registry.web.page import Page, Query, named_in_address
+from registry.web.summaries import MOST_ALIASES, VersionSummary, recent_moves, summary
 
 METRICS = get_args(Metric)
 MOST_SUGGESTIONS = 8
@@ -25,7 +21,7 @@ FARTHEST = 20
 """So many tensors are listed, those that moved farthest."""
 
 
-class Fact(Record):
+class DifferingFact(Record):
     """Something that differs in how the two were made."""
 
     name: str
@@ -41,41 +37,44 @@ class Suggestion(Record):
     second: str
 
 
-class Comparison(Record):
+class ComparisonPage(Record):
     """What the page says."""
 
     a: str
     b: str
     metric: str
-    first: Brief | None
-    second: Brief | None
+    first: VersionSummary | None
+    second: VersionSummary | None
     related: str
     """Where the two part."""
     evaluations: tuple[CellDifference, ...]
     weights: bool
     """Whether the weights are compared too, which takes the longer the larger they are."""
     parts: tuple[PartDifference, ...]
-    facts: tuple[Fact, ...]
+    facts: tuple[DifferingFact, ...]
     names: tuple[str, ...]
     suggestions: tuple[Suggestion, ...]
 
 
-def page(registry: Registry, asked: Asked) -> Page:
+def page(registry: Registry, query: Query) -> Page:
     """The comparison of `a` and `b`; without both, a form.
 
     Raises:
         NotThere: for a revision that names no version.
     """
-    a, b = asked.text("a"), asked.text("b")
-    weights = asked.choice("weights", ("0", "1"), "0") == "1"
-    found = _found(registry, a, b, weights) if a and b else None
-    view = Comparison(
+    a, b = query.text("a"), query.text("b")
+    weights = query.choice("weights", ("0", "1"), "0") == "1"
+    found = None
+    if a and b:
+        with named_in_address():
+            found = registry.versions.diff(a, b, weights)
+    view = ComparisonPage(
         a=a,
         b=b,
-        metric=asked.choice("metric", METRICS, METRICS[0]),
-        first=brief(found.first) if found else None,
-        second=brief(found.second) if found else None,
-        related=related(found) if found else "",
+        metric=query.choice("metric", METRICS, METRICS[0]),
+        first=summary(found.first) if found else None,
+        second=summary(found.second) if found else None,
+        related=relation_sentence(found) if found else "",
         evaluations=found.evaluations if found else (),
         weights=weights,
         parts=found.parts if found else (),
@@ -105,24 +104,17 @@ def farthest(part: PartDifference) -> Sequence[TensorDifference]:
     return sorted(moved, key=lambda one: -(math.inf if one.distance is None else one.distance))[:FARTHEST]
 
 
-def _found(registry: Registry, a: str, b: str, weights: bool) -> Difference:
-    try:
-        return registry.versions.diff(a, b, weights)
-    except Refusal as refusal:
-        raise NotThere(str(refusal)) from refusal
-
-
-def _facts(registry: Registry, found: Difference) -> list[Fact]:
+def _facts(registry: Registry, found: Difference) -> list[DifferingFact]:
     left, right = (_said(registry, entry) for entry in (found.first, found.second))
     return [
-        Fact(name=name, first=left.get(name, "–"), second=right.get(name, "–"))
+        DifferingFact(name=name, first=left.get(name, "–"), second=right.get(name, "–"))
         for name in dict.fromkeys([*left, *right])
         if left.get(name) != right.get(name)
     ]
 
 
 def _said(registry: Registry, entry: Entry) -> dict[str, str]:
-    one = brief(entry)
+    one = summary(entry)
     said = {"made by": one.made, "task": one.task or "–", "contributor": one.by}
     said["parents"] = ", ".join(parent.version[:10] for parent in one.parents[:6]) or "none"
     said["architecture"] = registry.definitions.architecture(entry.version.architecture).name

@@ -5,10 +5,8 @@ from __future__ import annotations
 from ratatouille.record import Digest, Record
 from registry.records import Contributor
 from registry.services.registry import Registry
-from registry.web.asked import Asked
-from registry.web.brief import brief
-from registry.web.page import Page
-from registry.web.shares import Part, shares
+from registry.web.page import Page, Query
+from registry.web.summaries import ContributorShare, shares, summary
 
 PAGE = 100
 DEPTH = 8
@@ -20,10 +18,10 @@ class Released(Record):
 
     alias: str
     version: Digest
-    parts: tuple[Part, ...]
+    parts: tuple[ContributorShare, ...]
 
 
-class Contributors(Record):
+class ContributorsPage(Record):
     """What the page says."""
 
     contributors: tuple[Contributor, ...]
@@ -33,12 +31,12 @@ class Contributors(Record):
     released: tuple[Released, ...]
 
 
-def page(registry: Registry, asked: Asked) -> Page:
+def page(registry: Registry, query: Query) -> Page:
     """Everybody whose work is here."""
     everybody = registry.versions.contributors()
     pages = max(1, -(-len(everybody) // PAGE))
-    number = asked.number("page", 1, 1, pages)
-    view = Contributors(
+    number = query.number("page", 1, 1, pages)
+    view = ContributorsPage(
         contributors=tuple(everybody[PAGE * (number - 1) : PAGE * number]),
         in_all=len(everybody),
         page=number,
@@ -51,7 +49,7 @@ def page(registry: Registry, asked: Asked) -> Page:
 def _released(registry: Registry) -> list[Released]:
     found = []
     for alias, id in registry.releases.aliases(limit=MOST_ALIASES).items():
-        versions = {row.entry.id: brief(row.entry) for row in registry.versions.lineage(id, DEPTH)}
+        versions = {row.entry.id: summary(row.entry) for row in registry.versions.lineage(id, DEPTH)}
         if versions[id].rule != "import":
             found.append(
                 Released(

@@ -1,19 +1,28 @@
-"""The history: rounds from the latest on, each as a graph, with the releases that came out of it."""
+"""The history as a list of rounds, and the page of one round: its graph, versions, releases and log."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from ratatouille.record import Digest, Record
-from registry.records import AliasMove, RoundRecord
+from registry.presentation.scores import scored_cells
+from registry.records import ALIVE, AliasMove, Event, LogQuery, RoundRecord
 from registry.services.registry import Registry
-from registry.web.asked import Asked
-from registry.web.brief import Brief
-from registry.web.drawing.both import both_ways
-from registry.web.drawing.layers import Drawing
-from registry.web.listing import MOST_ALIASES, MOST_IN_ROUND, newest, of_round, recent_moves, sources, targets_of
-from registry.web.page import Page
+from registry.web.drawing.layers import Drawing, both_ways
+from registry.web.page import Page, Query, named_in_address
+from registry.web.pages.live import Feed, RoundProgress, progress
+from registry.web.summaries import (
+    MOST_ALIASES,
+    MOST_IN_ROUND,
+    RoundSummary,
+    VersionSummary,
+    recent_moves,
+    round_facts,
+    sources,
+    summary,
+    targets_of,
+)
 
 PAGE = 4
 """Rounds on one page."""
@@ -21,29 +30,26 @@ MOST_OPEN = 50
 NEWEST = 200
 """So many of the latest versions are looked through for those that no round made."""
 SHOWN_OUTSIDE = 12
+LISTED = 50
+"""Versions that the page of a round lists at once."""
+MOST_RESULTS = 8
 
 
-class RoundView(Record):
+class RoundView(RoundSummary):
     """A round with what was made in it."""
 
-    id: str
-    name: str
-    state: str
-    reason: str
-    created: float
-    changed: float
     counts: dict[str, int]
     """Versions by the rule that made them."""
     whole: bool
     """False: the round has more versions than are listed here."""
-    versions: tuple[Brief, ...]
-    sources: tuple[Brief, ...]
+    versions: tuple[VersionSummary, ...]
+    sources: tuple[VersionSummary, ...]
     """Versions from elsewhere that they were made from."""
     moves: tuple[AliasMove, ...]
     """Moves of aliases to versions of this round, latest first."""
 
 
-class History(Record):
+class HistoryPage(Record):
     """What the page says."""
 
     rounds: tuple[RoundView, ...]
@@ -51,24 +57,24 @@ class History(Record):
     """False: these are the latest rounds."""
     earlier: str | None
     """Id of the round that the next page is `before`; None on the last page."""
-    outside: tuple[Brief, ...]
+    outside: tuple[VersionSummary, ...]
     """Of the latest versions those that were made outside of rounds; on the first page only."""
     aliases: dict[str, Digest]
 
 
-def page(registry: Registry, asked: Asked) -> Page:
+def page(registry: Registry, query: Query) -> Page:
     """The history, some rounds at a time."""
-    before = asked.text("before") or None
-    opened = asked.all("open", MOST_OPEN)
+    before = query.text("before") or None
+    opened = query.all("open", MOST_OPEN)
     records = registry.rounds.rounds(before=before, limit=PAGE + 1)
     moves = recent_moves(registry)
     rounds = tuple(view(registry, record, moves) for record in records[:PAGE])
-    outside = [one for one in newest(registry, NEWEST) if one.round is None] if before is None else []
-    shown = History(
+    newest = registry.versions.log(limit=NEWEST) if before is None else []
+    shown = HistoryPage(
         rounds=rounds,
         continued=before is not None,
         earlier=rounds[-1].id if len(records) > PAGE else None,
-        outside=tuple(outside[:SHOWN_OUTSIDE]),
+        outside=tuple([summary(entry) for entry in newest if entry.round is None][:SHOWN_OUTSIDE]),
         aliases=registry.releases.aliases(limit=MOST_ALIASES),
     )
     targets = targets_of(registry)
@@ -78,18 +84,14 @@ def page(registry: Registry, asked: Asked) -> Page:
 
 def view(registry: Registry, record: RoundRecord, moves: list[AliasMove]) -> RoundView:
     """A round as the registry knows it now."""
-    versions = of_round(registry, record.id)
+    entries = registry.versions.log(LogQuery(round=record.id), limit=MOST_IN_ROUND)
+    versions = tuple(summary(entry) for entry in entries)
     ids = {one.id for one in versions}
     return RoundView(
-        id=record.id,
-        name=record.name,
-        state=record.state,
-        reason=record.reason,
-        created=record.created,
-        changed=record.changed,
+        **round_facts(record),
         counts=dict(Counter(one.rule for one in versions)),
         whole=len(versions) < MOST_IN_ROUND,
-        versions=tuple(versions),
+        versions=versions,
         sources=tuple(sources(registry, versions)),
         moves=tuple(sorted((move for move in moves if move.version in ids), key=lambda move: -move.at)),
     )
@@ -99,3 +101,79 @@ def drawn(round: RoundView, targets: Collection[str], opened: tuple[str, ...]) -
     """The round's graph for wide and for narrow screens; groups are opened by `round:group`."""
     keys = {key.partition(":")[2] for key in opened if key.startswith(f"{round.id}:")}
     return both_ways(round.versions, round.sources, targets, keys)
+
+
+class DomainAccuracy(Record):
+    """An accuracy, with the half-width of its 95 % interval over images."""
+
+    value: float
+    margin: float
+
+
+class AverageScores(Record):
+    """What an average of the round scores, by domain and split."""
+
+    version: VersionSummary
+    scores: dict[str, DomainAccuracy]
+
+
+class RoundPage(Record):
+    """What the page of a round says."""
+
+    round: RoundView
+    progress: RoundProgress
+    alive: bool
+    spec: str
+    """The settings, resolved, as JSON text."""
+    versions: tuple[VersionSummary, ...]
+    """Some of the round's versions, latest first."""
+    earlier: int | None
+    """Number that continues the list, as `before`."""
+    lines: tuple[Event, ...]
+    results: tuple[AverageScores, ...]
+    """The latest averages of the round that were counted."""
+    counted: tuple[str, ...]
+    """Domains and splits of the results, those of held-out images first."""
+
+
+def round_page(feed: Feed, registry: Registry, query: Query) -> Page:
+    """One round.
+
+    Raises:
+        NotThere: for a name or id that is no round's.
+    """
+    with named_in_address():
+        record = registry.rounds.round(query.path["round"])
+    whole = view(registry, record, recent_moves(registry))
+    opened = query.all("open", MOST_OPEN)
+    before = query.number("before", 0, 0, 10**9 - 1) or None
+    entries = registry.versions.log(LogQuery(round=record.id), before, LISTED + 1)
+    log = feed.read(record.id)
+    results = _results(registry, [one for one in whole.versions if one.rule == "combine"])
+    shown = RoundPage(
+        round=whole,
+        progress=progress(feed, record),
+        alive=record.state in ALIVE,
+        spec=record.spec,
+        versions=tuple(summary(entry) for entry in entries[:LISTED]),
+        earlier=entries[LISTED - 1].number if len(entries) > LISTED else None,
+        lines=tuple(reversed(log.lines)),
+        results=tuple(results),
+        counted=tuple(dict.fromkeys(name for result in results for name in result.scores)),
+    )
+    drawings = drawn(whole, targets_of(registry), opened)
+    return Page("round.html.jinja", shown, {"drawings": drawings, "opened": opened, "continued": before is not None})
+
+
+def _results(registry: Registry, averages: Sequence[VersionSummary]) -> list[AverageScores]:
+    """Averages with counts on all images of a domain, the latest first."""
+    found = []
+    for version in averages[:MOST_RESULTS]:
+        scores = {
+            f"{cell.domain} {cell.split}": DomainAccuracy(value=cell.accuracy, margin=cell.margin)
+            for cell in scored_cells(registry.versions.show(version.id).evaluations)
+            if cell.slice == "all" and not cell.trial and cell.accuracy is not None and cell.margin is not None
+        }
+        if scores:
+            found.append(AverageScores(version=version, scores=scores))
+    return found

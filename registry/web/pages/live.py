@@ -1,16 +1,19 @@
-"""The live page: rounds that run or wait, leases, and the nodes that are here."""
+"""The live page: rounds that run or wait with their feed of events, leases, and the nodes that are here."""
 
 from __future__ import annotations
 
+import re
+import threading
+from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.record import Digest, Record
 from registry.records import ALIVE, OVER, Event, RoundRecord
 from registry.services.registry import Registry
-from registry.web.asked import Asked
-from registry.web.feed import Feed
-from registry.web.page import Page
+from registry.web.page import Page, Query
+from registry.web.summaries import RoundSummary, round_facts
 
 MOST_ROUNDS = 20
 MOST_LEASES = 100
@@ -19,15 +22,9 @@ RECENT = 5
 LINES = 8
 
 
-class Progress(Record):
+class RoundProgress(RoundSummary):
     """A round that is under way, or was lately."""
 
-    id: str
-    name: str
-    state: str
-    reason: str
-    created: float
-    changed: float
     done: int
     expected: int | None
     """Questions that it will ask; None while it has not said so."""
@@ -37,7 +34,7 @@ class Progress(Record):
     """The latest of its log, latest first."""
 
 
-class Work(Record):
+class LeaseView(Record):
     """A lease: somebody at work."""
 
     work_id: Digest
@@ -49,7 +46,7 @@ class Work(Record):
     expires: float
 
 
-class Held(Record):
+class OfferedTask(Record):
     """A task's images on a node."""
 
     task: str
@@ -57,14 +54,14 @@ class Held(Record):
     images: int
 
 
-class Here(Record):
+class NodeView(Record):
     """A node that is here."""
 
     node: Digest
     name: str
     device: str
     trains: bool
-    holdings: tuple[Held, ...]
+    holdings: tuple[OfferedTask, ...]
     busy: int
     """Leases that it has now."""
     parked: tuple[str, ...] = ()
@@ -73,15 +70,15 @@ class Here(Record):
     """False when the coordinator's orders would not reach it."""
 
 
-class Live(Record):
+class LivePage(Record):
     """What the page says."""
 
     fleet: str | None
     software: str
-    rounds: tuple[Progress, ...]
-    recent: tuple[Progress, ...]
-    work: tuple[Work, ...]
-    nodes: tuple[Here, ...]
+    rounds: tuple[RoundProgress, ...]
+    recent: tuple[RoundProgress, ...]
+    work: tuple[LeaseView, ...]
+    nodes: tuple[NodeView, ...]
     nodes_in_all: int
 
     @property
@@ -92,14 +89,14 @@ class Live(Record):
         return "; ".join([*(running or ["no round runs"]), *recent, f"{self.nodes_in_all} nodes are here"])
 
 
-def page(feed: Feed, registry: Registry, asked: Asked) -> Page:
+def page(feed: Feed, registry: Registry, query: Query) -> Page:
     """The state of things now."""
     info = registry.info()
     offers, leases = registry.work.offers(), registry.work.leases()
     names = {offer.node: offer.name for offer in offers}
     alive = registry.rounds.rounds(ALIVE, limit=MOST_ROUNDS)
     over = sorted(registry.rounds.rounds(sorted(OVER), limit=RECENT), key=lambda one: -one.changed)
-    view = Live(
+    view = LivePage(
         fleet=info.fleet,
         software=info.software,
         rounds=tuple(progress(feed, one) for one in alive),
@@ -111,26 +108,21 @@ def page(feed: Feed, registry: Registry, asked: Asked) -> Page:
     return Page("live.html.jinja", view)
 
 
-def progress(feed: Feed, record: RoundRecord) -> Progress:
+def progress(feed: Feed, record: RoundRecord) -> RoundProgress:
     """How far a round is, as its log tells."""
-    told = feed.look(record.id)
-    return Progress(
-        id=record.id,
-        name=record.name,
-        state=record.state,
-        reason=record.reason,
-        created=record.created,
-        changed=record.changed,
-        done=told.done,
-        expected=told.expected,
-        versions=told.counts["version"],
-        evaluations=told.counts["evaluation"],
-        lines=tuple(reversed(list(told.lines)[-LINES:])),
+    log = feed.read(record.id)
+    return RoundProgress(
+        **round_facts(record),
+        done=log.done,
+        expected=log.expected,
+        versions=log.counts["version"],
+        evaluations=log.counts["evaluation"],
+        lines=tuple(reversed(list(log.lines)[-LINES:])),
     )
 
 
-def _work(lease: Lease, names: dict[str, str]) -> Work:
-    return Work(
+def _work(lease: Lease, names: dict[str, str]) -> LeaseView:
+    return LeaseView(
         work_id=lease.work_id,
         node=lease.node,
         name=names.get(lease.node, lease.node[:10]),
@@ -141,17 +133,79 @@ def _work(lease: Lease, names: dict[str, str]) -> Work:
     )
 
 
-def _here(offer: Offer, leases: Sequence[Lease]) -> Here:
-    return Here(
+def _here(offer: Offer, leases: Sequence[Lease]) -> NodeView:
+    return NodeView(
         node=offer.node,
         name=offer.name,
         device=offer.device,
         trains=offer.trains,
         hears_orders=offer.hears_orders,
         holdings=tuple(
-            Held(task=one.task_name, domains=one.domains, images=one.total())
+            OfferedTask(task=one.task_name, domains=one.domains, images=one.total())
             for one in sorted(offer.holdings, key=lambda one: one.task_name)
         ),
         busy=sum(lease.node == offer.node for lease in leases),
         parked=tuple(dict.fromkeys(one.failure.sentence() for one in offer.parked)),
     )
+
+
+MOST_LINES = 40
+ROUNDS = 64
+"""Rounds that are remembered; the longest unused one leaves first."""
+EVENTS_AT_ONCE = 1000
+MOST_PAGES = 100
+"""Pages of the log that one reading takes; the next goes on."""
+ANSWERS = ("version", "evaluation")
+"""Events that answer a question of the round."""
+
+
+@dataclass
+class RoundLog:
+    """What the log says of a round."""
+
+    last: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    lines: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
+    """The latest events, oldest first."""
+    answered: int = 0
+    expected: int | None = None
+    """Questions that the round will ask, as its plan foresaw; None before it said so."""
+
+    @property
+    def done(self) -> int:
+        """Questions that are answered, of those expected."""
+        return self.answered if self.expected is None else min(self.answered, self.expected)
+
+    def add(self, event: Event) -> None:
+        """One more line."""
+        self.last = event.number
+        self.counts[event.kind] += 1
+        self.lines.append(event)
+        if event.kind in ANSWERS:
+            self.answered += 1
+        elif event.kind == "plan" and (found := re.fullmatch(r"(\d{1,9})/(\d{1,9})", event.subject)):
+            self.answered, self.expected = int(found[1]), int(found[2])
+
+
+class Feed:
+    """The logs of rounds, kept from one reading to the next, so that each reads only new events."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._logs: OrderedDict[str, RoundLog] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def read(self, round: str) -> RoundLog:
+        """What is known of a round now."""
+        with self._lock:
+            log = self._logs.setdefault(round, RoundLog())
+            self._logs.move_to_end(round)
+            while len(self._logs) > ROUNDS:
+                self._logs.popitem(last=False)
+            for _ in range(MOST_PAGES):
+                events = self._registry.rounds.events(log.last, round, EVENTS_AT_ONCE)
+                for event in events:
+                    log.add(event)
+                if len(events) < EVENTS_AT_ONCE:
+                    break
+            return log

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ratatouille.record import Record
+from registry.presentation.scores import ScoredCell, scored_cells
 from registry.records import AliasMove, TagRecord
 from registry.services.registry import Registry
-from registry.web.asked import Asked, NotThere
-from registry.web.brief import Brief, brief
-from registry.web.cells import Cell, cells
 from registry.web.drawing.plot import Plot, Value, plot
-from registry.web.listing import MOST_ALIASES
-from registry.web.page import Page
+from registry.web.page import NotThere, Page, Query
+from registry.web.summaries import MOST_ALIASES, VersionSummary, summary
 from registry.web.templating import short, version_path
 
 PAGE = 24
@@ -22,7 +20,7 @@ MOST_TAGS = 200
 PREFERRED = ("stable", "latest")
 
 
-class Score(Record):
+class ReleaseScore(Record):
     """A metric of one release."""
 
     value: float
@@ -34,8 +32,8 @@ class Release(Record):
     """One move of the alias, with what its version scores."""
 
     move: AliasMove
-    version: Brief
-    scores: dict[str, Score]
+    version: VersionSummary
+    scores: dict[str, ReleaseScore]
     """By series."""
 
 
@@ -52,7 +50,7 @@ class Choices(Record):
     slices: tuple[str, ...]
 
 
-class Releases(Record):
+class ReleasesPage(Record):
     """What the page says."""
 
     alias: str | None
@@ -69,22 +67,22 @@ class Releases(Record):
     tags: tuple[TagRecord, ...]
 
 
-def page(registry: Registry, asked: Asked) -> Page:
+def page(registry: Registry, query: Query) -> Page:
     """An alias's releases.
 
     Raises:
         NotThere: for an alias that never pointed anywhere.
     """
     aliases = tuple(registry.releases.aliases(limit=MOST_ALIASES))
-    alias = asked.text("alias") or next((name for name in PREFERRED if name in aliases), next(iter(aliases), None))
-    before = asked.number("before", 0, 0, 10**9 - 1) or None
+    alias = query.text("alias") or next((name for name in PREFERRED if name in aliases), next(iter(aliases), None))
+    before = query.number("before", 0, 0, 10**9 - 1) or None
     moves = registry.releases.alias_history(alias, before, PAGE + 1) if alias else []
     if alias is not None and not moves and before is None:
         raise NotThere(f"there is no alias {alias!r}; the aliases are {', '.join(aliases) or 'none yet'}")
     counted = [_counted(registry, move) for move in moves[:PAGE]]
-    choices = _choices(asked, [cell for _, _, each in counted for cell in each])
+    choices = _choices(query, [cell for _, _, each in counted for cell in each])
     chosen = [_chosen(each, choices) for _, _, each in counted]
-    view = Releases(
+    view = ReleasesPage(
         alias=alias,
         aliases=aliases,
         choices=choices,
@@ -100,25 +98,25 @@ def page(registry: Registry, asked: Asked) -> Page:
     return Page("releases.html.jinja", view, {"plots": plots(view) if view.series else ()})
 
 
-def _choices(asked: Asked, cells: Sequence[Cell]) -> Choices:
-    """What is asked of what was counted; the first task, all domains and all images if nothing is."""
-    metric = asked.choice("metric", METRICS, METRICS[0])
+def _choices(query: Query, cells: Sequence[ScoredCell]) -> Choices:
+    """The choices that a query makes among the counts; the first task, all domains and all images if nothing is."""
+    metric = query.choice("metric", METRICS, METRICS[0])
     tasks = tuple(dict.fromkeys(cell.task for cell in cells))
-    task = asked.choice("task", tasks, tasks[0]) if tasks else None
+    task = query.choice("task", tasks, tasks[0]) if tasks else None
     domains = tuple(dict.fromkeys(cell.domain for cell in cells if cell.task == task))
     slices = tuple(dict.fromkeys(cell.slice for cell in cells if cell.task == task))
     return Choices(
         metric=metric,
         task=task,
         tasks=tasks,
-        domain=asked.choice("domain", ("", *domains), "") or None,
+        domain=query.choice("domain", ("", *domains), "") or None,
         domains=domains,
-        slice=asked.choice("slice", slices, "all" if "all" in slices else slices[0]) if slices else "all",
+        slice=query.choice("slice", slices, "all" if "all" in slices else slices[0]) if slices else "all",
         slices=slices,
     )
 
 
-def plots(view: Releases) -> tuple[Plot, Plot]:
+def plots(view: ReleasesPage) -> tuple[Plot, Plot]:
     """The plot for wide and for narrow screens."""
     oldest_first = view.releases[::-1]
     names = [_label(release) for release in oldest_first]
@@ -140,28 +138,28 @@ def _values(releases: Sequence[Release], name: str) -> list[Value]:
     return found
 
 
-def _counted(registry: Registry, move: AliasMove) -> tuple[AliasMove, Brief, tuple[Cell, ...]]:
+def _counted(registry: Registry, move: AliasMove) -> tuple[AliasMove, VersionSummary, tuple[ScoredCell, ...]]:
     details = registry.versions.show(move.version)
-    return move, brief(details.entry), cells(details.evaluations)
+    return move, summary(details.entry), scored_cells(details.evaluations)
 
 
-def _chosen(counted: Sequence[Cell], choices: Choices) -> list[Cell]:
+def _chosen(counted: Sequence[ScoredCell], choices: Choices) -> list[ScoredCell]:
     """Cells of the split for life; those of other trials count other images."""
     ours = [cell for cell in counted if cell.task == choices.task and cell.slice == choices.slice and not cell.trial]
     return [cell for cell in ours if choices.domain in (None, cell.domain)]
 
 
-def _name(cell: Cell) -> str:
+def _name(cell: ScoredCell) -> str:
     return f"{cell.domain} {cell.split}"
 
 
-def _scores(counted: Sequence[Cell], metric: str) -> dict[str, Score]:
+def _scores(counted: Sequence[ScoredCell], metric: str) -> dict[str, ReleaseScore]:
     found = {}
     for cell in counted:
         value = cell.metric(metric)
         if value is not None:
             margin = cell.margin if metric == "accuracy" else None
-            found[_name(cell)] = Score(value=value, margin=margin, images=cell.images)
+            found[_name(cell)] = ReleaseScore(value=value, margin=margin, images=cell.images)
     return found
 
 

@@ -8,10 +8,8 @@ from ratatouille.errors import Refusal
 from ratatouille.record import Digest, Record
 from registry.records import LogQuery
 from registry.services.registry import Registry
-from registry.web.asked import Asked
-from registry.web.brief import Brief, brief
-from registry.web.listing import alone
-from registry.web.page import Page
+from registry.web.page import Page, Query
+from registry.web.summaries import VersionSummary, alone, summary
 
 MOST = 50
 
@@ -31,16 +29,16 @@ class FoundRound(Record):
     state: str
 
 
-class Found(Record):
+class SearchPage(Record):
     """What the page says."""
 
     q: str
-    exact: Brief | None
+    exact: VersionSummary | None
     """The version that the words name."""
     names: tuple[Named, ...]
     rounds: tuple[FoundRound, ...]
     tasks: tuple[str, ...]
-    versions: tuple[Brief, ...]
+    versions: tuple[VersionSummary, ...]
     """Versions of that task, contributor or with that message, latest first."""
     more: bool
     """Whether there are more versions than are listed."""
@@ -51,11 +49,11 @@ class Found(Record):
         return (self.exact is not None) + len(self.names) + len(self.rounds) + len(self.tasks) + len(self.versions)
 
 
-def page(registry: Registry, asked: Asked) -> Page:
+def page(registry: Registry, query: Query) -> Page:
     """What fits some words; nothing for no words."""
-    q = asked.text("q")
+    q = query.text("q")
     if not q:
-        empty = Found(q="", exact=None, names=(), rounds=(), tasks=(), versions=(), more=False)
+        empty = SearchPage(q="", exact=None, names=(), rounds=(), tasks=(), versions=(), more=False)
         return Page("search.html.jinja", empty, {"q": ""})
     small = q.casefold()
     named = {**registry.releases.aliases(), **{tag.name: tag.version for tag in registry.releases.tags()}}
@@ -63,7 +61,7 @@ def page(registry: Registry, asked: Asked) -> Page:
     tasks = [task.name for task in registry.definitions.tasks() if small in task.name.casefold()]
     queries = [LogQuery(text=q), LogQuery(contributor=q[:80]), *(LogQuery(task=task) for task in tasks if task == q)]
     versions = _versions(registry, queries)
-    view = Found(
+    view = SearchPage(
         q=q,
         exact=_exact(registry, q),
         names=tuple(Named(name=name, version=id) for name, id in named.items() if small in name.casefold())[:MOST],
@@ -75,18 +73,18 @@ def page(registry: Registry, asked: Asked) -> Page:
     return Page("search.html.jinja", view, {"q": q})
 
 
-def _exact(registry: Registry, q: str) -> Brief | None:
+def _exact(registry: Registry, q: str) -> VersionSummary | None:
     try:
         return next(iter(alone(registry, q)), None)
     except Refusal:  # the words name no version, or several
         return None
 
 
-def _versions(registry: Registry, queries: Sequence[LogQuery]) -> list[Brief]:
-    found: dict[str, Brief] = {}
+def _versions(registry: Registry, queries: Sequence[LogQuery]) -> list[VersionSummary]:
+    found: dict[str, VersionSummary] = {}
     for query in queries:
         try:
-            found |= {entry.id: brief(entry) for entry in registry.versions.log(query, limit=MOST + 1)}
+            found |= {entry.id: summary(entry) for entry in registry.versions.log(query, limit=MOST + 1)}
         except Refusal:  # nobody is called so
             continue
     return sorted(found.values(), key=lambda one: -one.created)

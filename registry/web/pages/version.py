@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from ratatouille.errors import Refusal
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.version import Version
 from ratatouille.record import Digest, Record
-from registry.exports.folders.examples import load_example
+from registry.exports.folders.card import load_example
 from registry.presentation.history import receipt_facts
+from registry.presentation.scores import ClassRow, Mistake, ScoredCell, class_rows, heat, mistakes, scored_cells
 from registry.records import Check, Details, LineageRow, TagRecord, TakenBack
 from registry.services.registry import Registry
-from registry.web.ancestry import tree
-from registry.web.asked import Asked, NotThere
-from registry.web.brief import Brief, brief
-from registry.web.cells import Cell, ClassLine, Mistake, cells, class_lines, heat, mistakes
-from registry.web.drawing.both import both_ways
-from registry.web.drawing.curve import curves
-from registry.web.listing import targets_of
-from registry.web.page import Page
-from registry.web.shares import Shares, shares
+from registry.web.drawing.layers import both_ways
+from registry.web.drawing.plot import curves
+from registry.web.page import Page, Query, named_in_address
+from registry.web.summaries import VersionShares, VersionSummary, shares, summary, targets_of, tree
 
 DEPTH = 8
 DEEPEST = 50
@@ -34,13 +29,13 @@ MOST_OPEN = 50
 class Ancestor(Record):
     """One way from a version to an ancestor."""
 
-    version: Brief
+    version: VersionSummary
     depth: int
     through: Digest | None
     coefficient: int | float | None
 
 
-class Network(Record):
+class ArchitectureSummary(Record):
     """The architecture, in brief."""
 
     record: Digest
@@ -51,48 +46,49 @@ class Network(Record):
 class VersionView(Record):
     """What the page says."""
 
-    version: Brief
+    version: VersionSummary
     record: Version
     work_id: Digest
-    architecture: Network
+    architecture: ArchitectureSummary
     admission: tuple[Check, ...]
     """What was checked before it was admitted."""
     taken_back: TakenBack | None
     tags: tuple[TagRecord, ...]
     collected: float | None
     """When gc removed its weights, or some of them."""
-    cells: tuple[Cell, ...]
+    cells: tuple[ScoredCell, ...]
     shown: str | None
     """Key of the cell whose classes are shown."""
     classes: tuple[str, ...]
-    class_lines: tuple[ClassLine, ...]
+    class_lines: tuple[ClassRow, ...]
     mistakes: tuple[Mistake, ...]
-    shares: Shares
+    shares: VersionShares
     lineage: tuple[Ancestor, ...]
     depth: int
-    children: tuple[Brief, ...]
+    children: tuple[VersionSummary, ...]
     children_in_all: int
     receipt: Receipt | None
 
 
-def page(registry: Registry, asked: Asked) -> Page:
+def page(registry: Registry, query: Query) -> Page:
     """Everything about a version.
 
     Raises:
         NotThere: for a revision that names none.
     """
-    depth = asked.number("depth", DEPTH, 1, DEEPEST)
-    details = found(registry, asked.path["revision"])
+    depth = query.number("depth", DEPTH, 1, DEEPEST)
+    with named_in_address():
+        details = registry.versions.show(query.path["revision"])
     rows = registry.versions.lineage(details.entry.id, depth)
-    counted = cells(details.evaluations)
-    chosen = next((cell for cell in counted if cell.key == asked.text("cell")), counted[0] if counted else None)
+    counted = scored_cells(details.evaluations)
+    chosen = next((cell for cell in counted if cell.key == query.text("cell")), counted[0] if counted else None)
     classes = registry.definitions.task(_task_of(details, chosen)).classes if chosen else ()
     view = _view(registry, details, rows, counted, chosen, classes, depth)
-    opened = asked.all("open", MOST_OPEN)
-    near = {row.entry.id: brief(row.entry) for row in rows if row.depth <= DRAWN_DEPTH}
+    opened = query.all("open", MOST_OPEN)
+    near = {row.entry.id: summary(row.entry) for row in rows if row.depth <= DRAWN_DEPTH}
     branches, left_out = tree(rows)
-    asked_as = asked.path["revision"]
-    name = asked_as if asked_as in details.entry.aliases else details.entry.id[:12]
+    wanted = query.path["revision"]
+    name = wanted if wanted in details.entry.aliases else details.entry.id[:12]
     drawn = {
         "facts": [] if details.receipt is None else receipt_facts(details.receipt),
         "curves": () if details.receipt is None else curves(details.receipt.curve, details.receipt.kept_step),
@@ -109,36 +105,24 @@ def page(registry: Registry, asked: Asked) -> Page:
     return Page("version.html.jinja", view, drawn)
 
 
-def found(registry: Registry, revision: str) -> Details:
-    """A version by any of its names.
-
-    Raises:
-        NotThere: in the registry's words.
-    """
-    try:
-        return registry.versions.show(revision)
-    except Refusal as refusal:
-        raise NotThere(str(refusal)) from refusal
-
-
 def _view(
     registry: Registry,
     details: Details,
     rows: list[LineageRow],
-    counted: tuple[Cell, ...],
-    chosen: Cell | None,
+    counted: tuple[ScoredCell, ...],
+    chosen: ScoredCell | None,
     classes: tuple[str, ...],
     depth: int,
 ) -> VersionView:
     entry = details.entry
     architecture = registry.definitions.architecture(entry.version.architecture)
-    versions = {row.entry.id: brief(row.entry) for row in rows}
+    versions = {row.entry.id: summary(row.entry) for row in rows}
     children = [row for id in details.children[:MOST_CHILDREN] for row in registry.versions.lineage(id, depth=0)]
     return VersionView(
         version=versions[entry.id],
         record=entry.version,
         work_id=entry.work_id,
-        architecture=Network(
+        architecture=ArchitectureSummary(
             record=entry.version.architecture, name=architecture.name, input_size=architecture.input_size
         ),
         admission=details.admission,
@@ -148,7 +132,7 @@ def _view(
         cells=counted,
         shown=chosen.key if chosen else None,
         classes=classes,
-        class_lines=tuple(class_lines(chosen, classes)) if chosen else (),
+        class_lines=tuple(class_rows(chosen, classes)) if chosen else (),
         mistakes=tuple(mistakes(chosen, classes, MOST_MISTAKES)) if chosen else (),
         shares=shares(registry.versions.contributions(entry.id), versions),
         lineage=tuple(
@@ -156,11 +140,11 @@ def _view(
             for row in rows
         ),
         depth=depth,
-        children=tuple(brief(row.entry) for row in children),
+        children=tuple(summary(row.entry) for row in children),
         children_in_all=len(details.children),
         receipt=details.receipt,
     )
 
 
-def _task_of(details: Details, cell: Cell) -> str:
+def _task_of(details: Details, cell: ScoredCell) -> str:
     return next(one.task for one in details.evaluations if one.task_name == cell.task)

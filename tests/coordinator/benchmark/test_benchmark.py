@@ -8,7 +8,7 @@ import pytest
 
 from ratatouille.exchange.signing import Signer
 from ratatouille.tasks.synthetic import synthetic_tasks
-from registry.callers.maintain import Maintainer
+from registry.maintainer import Maintainer
 from registry.opening import open_registry
 from registry.records import LogQuery
 from tests.coordinator.federation import NODES, Ground

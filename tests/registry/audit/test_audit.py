@@ -17,7 +17,7 @@ from ratatouille.exchange.signing import Sealed, Signer, _message
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.record import sha256
 from registry.audit.stages import STAGES, page
-from registry.callers.walk import Audit, audit
+from registry.commands.verify import Audit, audit
 from registry.records import AuditPlace, Finding, Result
 from registry.services.local import LocalRegistry
 from registry.storage import Storage

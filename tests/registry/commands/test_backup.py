@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ratatouille.home import LOCAL
-from registry.exports.backup.manifest import BLOBS
+from registry.exports.backup.folder import BLOBS
 from registry.services.local import LocalRegistry
 from tests.ratatouille.cli.call import call
 from tests.registry.commands.test_verify import damage

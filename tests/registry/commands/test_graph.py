@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ratatouille.exchange.version import Parent, Rule, RuleName, Version
 from ratatouille.record import sha256
-from registry.commands.graph import Row, draw, grouped
+from registry.commands.graph import GraphRow, draw, grouped
 from registry.records import Entry
 
 
@@ -51,7 +51,7 @@ def lines(*entries: Entry) -> list[str]:
     """The graph, with the numbers of the versions of each line."""
     places = {one.id: one.number for one in entries}
 
-    def words(row: Row) -> str:
+    def words(row: GraphRow) -> str:
         return "" if row.group is None else " ".join(str(places[one.id]) for one in row.group.entries)
 
     return [f"{row.rails} {words(row)}".rstrip() for row in draw(grouped(entries))]

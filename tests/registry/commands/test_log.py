@@ -7,7 +7,7 @@ import pytest
 
 from ratatouille.exchange.signing import Signer
 from ratatouille.home import home as home_folder
-from registry.callers.maintain import Maintainer
+from registry.maintainer import Maintainer
 from tests.ratatouille.cli.call import call
 from tests.registry.world import World
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-import registry.server.page
+import registry.web
 from ratatouille.processes import free_port
 from registry.opening import open_registry
-from registry.server.process import Service
+from registry.server import RegistryServer
 from tests.ratatouille.cli.call import call, loaded_by
 from tests.registry.commands.conftest import make_history, make_world
 
@@ -128,8 +128,8 @@ def test_a_page_of_a_registry_that_is_not_there_is_refused_at_once(tmp_path: Pat
 def test_without_its_packages_the_service_runs_and_says_what_the_page_needs(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry.server.page, "NEEDED", ("jinja2", "a_package_that_is_nowhere"))
-    service = Service(folder)
+    monkeypatch.setattr(registry.web, "NEEDED", ("jinja2", "a_package_that_is_nowhere"))
+    service = RegistryServer(folder)
     assert service.show(0) == "there is no web page: it needs `pip install 'model-ratatouille[web]'`"
     service.stop(grace=0)
     call("registry", "web", "--remote", folder).refused("model-ratatouille[web]")

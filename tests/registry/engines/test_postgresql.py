@@ -15,7 +15,7 @@ from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from registry.database import Database
 from registry.opening import open_registry
 from registry.schema import SettingRow
-from registry.server.process import Service
+from registry.server import RegistryServer
 from tests.registry.postgresql_server import PostgresqlServer
 
 
@@ -183,7 +183,7 @@ def test_a_service_says_that_its_database_is_away_and_goes_on_when_it_is_back(
 ) -> None:
     (tmp_path / "registry").mkdir()
     (tmp_path / "registry" / "registry.toml").write_text(f'database = "{own_server.new()}"')
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
         registry.rounds.note("one", "note", "subject", "before")
@@ -199,7 +199,7 @@ def test_a_service_says_that_its_database_is_away_and_goes_on_when_it_is_back(
             with pytest.raises(Unreachable, match=r"no database answers at postgresql://|does not answer"):
                 ask()
         with pytest.raises(Unreachable, match="no database answers at postgresql://"):
-            Service(tmp_path / "registry")
+            RegistryServer(tmp_path / "registry")
         own_server.resume()
         registry.rounds.note("one", "note", "subject", "after")
         assert [event.text for event in islice(registry.rounds.watch(0), 2)] == ["before", "after"]
@@ -255,7 +255,7 @@ def test_a_service_whose_database_refuses_for_good_says_so_and_nobody_tries_agai
     url = postgresql.new()
     (tmp_path / "registry").mkdir()
     (tmp_path / "registry" / "registry.toml").write_text(f'database = "{url}"')
-    service = Service(tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry")
     service.start()
     with closing(open_registry(service.address, cache=tmp_path / "cache")) as registry:
         registry.rounds.note("one", "note", "subject", "before")

@@ -11,8 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from docs.screenshots.chromium import chromium as a_chromium
 from ratatouille.errors import RatatouilleError
-from registry.web.application import application
-from registry.web.server import WebServer
+from registry.web.server import WebServer, application
 from tests.registry.web.scene import Scene, make_scene
 
 with warnings.catch_warnings():

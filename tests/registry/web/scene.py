@@ -13,7 +13,7 @@ from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
-from registry.callers.maintain import Maintainer
+from registry.maintainer import Maintainer
 from registry.opening import open_registry
 from registry.records import Result, RoundRecord
 from tests.registry.world import FINGERPRINT, NETWORK, PETS, STOCK, World, featurizer, head

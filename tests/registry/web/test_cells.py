@@ -5,8 +5,8 @@ import pytest
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.record import sha256
+from registry.presentation.scores import class_rows, heat, mistakes, scored_cells
 from registry.records import StoredEvaluation
-from registry.web.cells import cells, class_lines, heat, mistakes
 
 CLASSES = ("cat", "dog", "cow")
 COUNTS = ((8, 1, 1), (0, 0, 0), (2, 0, 3))
@@ -28,21 +28,21 @@ def stored(
 
 
 def test_counts_of_several_holdings_are_one_cell() -> None:
-    (cell,) = cells([stored(), stored(holding="b")])
+    (cell,) = scored_cells([stored(), stored(holding="b")])
     assert (cell.holdings, cell.images, cell.accuracy) == (2, 30, 11 / 15)
     assert cell.confusion == ((16, 2, 2), (0, 0, 0), (4, 0, 6))
 
 
 def test_held_out_images_come_before_those_that_were_chosen_on() -> None:
     parts = [stored(split=split, domain=domain) for split in ("train", "validation", "all", "test") for domain in "ba"]
-    assert [(cell.split, cell.domain) for cell in cells(parts)] == [
+    assert [(cell.split, cell.domain) for cell in scored_cells(parts)] == [
         (split, domain) for split in ("test", "all", "validation", "train") for domain in "ab"
     ]
 
 
 def test_each_class_has_its_recall_and_what_it_is_taken_for() -> None:
-    (cell,) = cells([stored()])
-    cat, dog, cow = class_lines(cell, CLASSES)
+    (cell,) = scored_cells([stored()])
+    cat, dog, cow = class_rows(cell, CLASSES)
     assert (cat.images, cat.correct, cat.recall, cat.mistaken, cat.times) == (10, 8, 0.8, "dog", 1)
     assert (dog.images, dog.recall, dog.margin, dog.mistaken) == (0, None, None, None)
     assert (cow.recall, cow.mistaken, cow.times) == (0.6, "cat", 2)
@@ -51,7 +51,7 @@ def test_each_class_has_its_recall_and_what_it_is_taken_for() -> None:
 
 
 def test_mistakes_are_the_most_frequent_first() -> None:
-    (cell,) = cells([stored()])
+    (cell,) = scored_cells([stored()])
     found = [(one.true, one.taken, one.count, one.of) for one in mistakes(cell, CLASSES, 2)]
     assert found == [("cow", "cat", 2, 5), ("cat", "cow", 1, 10)]
 
@@ -66,5 +66,5 @@ def test_heat_is_the_tenth_of_the_row_and_never_nothing_for_something(
 
 
 def test_a_cell_without_images_has_no_accuracy() -> None:
-    (cell,) = cells([stored(((0, 0, 0),) * 3)])
+    (cell,) = scored_cells([stored(((0, 0, 0),) * 3)])
     assert (cell.images, cell.accuracy, cell.margin, cell.balanced_accuracy) == (0, None, None, None)

@@ -1,4 +1,4 @@
-"""Shares by contributor, and who stands further back; the shares themselves are the registry's."""
+"""VersionShares by contributor, and who stands further back; the shares themselves are the registry's."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import pytest
 from ratatouille.exchange.version import Rule, Version
 from ratatouille.record import sha256
 from registry.records import Contribution, Entry
-from registry.web.brief import Brief
-from registry.web.shares import shares
+from registry.web.summaries import VersionSummary, shares
 from tests.registry.web.drawing.test_graph import version
 
 
-def by(name: str, node: str, *parents: str) -> Brief:
+def by(name: str, node: str, *parents: str) -> VersionSummary:
     return version(name, parents=parents, node=sha256(node.encode()), contributor=node)
 
 
@@ -41,7 +40,7 @@ def part(name: str, node: str, share: float, exact: str | None = None) -> Contri
     return Contribution(entry=entry, share=share, exact=exact)
 
 
-def known(*versions: Brief) -> dict[str, Brief]:
+def known(*versions: VersionSummary) -> dict[str, VersionSummary]:
     return {one.id: one for one in versions}
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gzip
 
-from registry.web.drawing.both import both_ways
-from registry.web.pages.history import PAGE, History, RoundView
+from registry.web.drawing.layers import both_ways
+from registry.web.pages.history import PAGE, HistoryPage, RoundView
 from registry.web.templating import STATIC, environment, static
 from tests.registry.web.drawing.test_graph import a_round
 
@@ -29,7 +29,7 @@ def test_a_history_of_rounds_with_hundreds_of_versions_weighs_less_than_150_kilo
         )
         for number in range(PAGE)
     )
-    view = History(rounds=rounds, continued=False, earlier=rounds[-1].id, outside=(), aliases={})
+    view = HistoryPage(rounds=rounds, continued=False, earlier=rounds[-1].id, outside=(), aliases={})
     opened = (f"{rounds[0].id}:2.fine_tune.target",)
     drawings = {
         one.id: both_ways(one.versions, (), {"pets"}, {"2.fine_tune.target"} if one is rounds[0] else ())

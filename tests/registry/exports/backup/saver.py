@@ -16,7 +16,7 @@ def main(registry: str, backup: str) -> None:
     """Back up once."""
     local = LocalRegistry(Path(registry))
     print("begins", flush=True)
-    save(local.storage, Path(backup), said=lambda done, total: print(done, total, flush=True))
+    save(local.storage, Path(backup), progress=lambda done, total: print(done, total, flush=True))
     print("done", flush=True)
 
 

@@ -9,11 +9,10 @@ from sqlalchemy import MetaData, insert, select
 
 from ratatouille.errors import Refusal
 from ratatouille.record import canonical_json, sha256
-from registry.callers.walk import audit
+from registry.commands.verify import audit
 from registry.database import HEAD, Database
-from registry.exports.backup.manifest import BLOBS, MANIFEST, TABLES, Manifest, TableFile, read_manifest, write_manifest
-from registry.exports.backup.restore import restore
-from registry.exports.backup.target import empty_database
+from registry.exports.backup.folder import BLOBS, MANIFEST, TABLES, Manifest, TableFile, read_manifest, write_manifest
+from registry.exports.backup.restore import empty_database, restore
 from registry.services.local import LocalRegistry
 from registry.storage_config import FILE, StorageConfig
 from tests.registry.exports.backup.conftest import Make

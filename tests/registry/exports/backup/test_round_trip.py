@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ratatouille.exchange.version import Combination, Parent
-from registry.callers.walk import audit
-from registry.exports.backup.manifest import Manifest, read_manifest
+from registry.commands.verify import audit
+from registry.exports.backup.folder import Manifest, read_manifest
 from registry.exports.backup.restore import restore
 from registry.exports.backup.save import save
 from registry.services.local import LocalRegistry

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select, text
 
 from ratatouille.errors import Refusal
-from registry.callers.walk import audit
-from registry.exports.backup.manifest import BLOBS, MANIFEST, TABLES, alone, read_manifest
+from registry.commands.verify import audit
+from registry.exports.backup.folder import BLOBS, MANIFEST, TABLES, alone, read_manifest
 from registry.exports.backup.restore import restore
 from registry.exports.backup.save import save
 from registry.schema import UploadRow
@@ -86,7 +86,7 @@ def test_weights_are_claimed_while_they_are_copied_and_not_longer(world: World, 
         with database.read() as connection:
             seen.append(set(connection.execute(select(UploadRow.digest)).scalars()))
 
-    save(own(world).storage, tmp_path / "backup", said=look)
+    save(own(world).storage, tmp_path / "backup", progress=look)
     assert set(files_of(tmp_path / "backup")) == set.intersection(*seen)
     with database.read() as connection:
         assert connection.execute(select(UploadRow.digest)).all() == []

@@ -29,7 +29,7 @@ def made(world: World) -> dict[str, Result]:
 
 
 @pytest.fixture
-def parcel(world: World, made: dict[str, Result], tmp_path: Path) -> Path:
+def bundle(world: World, made: dict[str, Result], tmp_path: Path) -> Path:
     """The average and what it is made of, as a file."""
     export(world.registry, [str(made["average"].version)], tmp_path / "average.tar", tags=True)
     return tmp_path / "average.tar"

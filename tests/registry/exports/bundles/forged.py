@@ -1,4 +1,4 @@
-"""Parcels that no registry would write, in the right form: what somebody with other software could send."""
+"""Bundles that no registry would write, in the right form: what somebody with other software could send."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from ratatouille.exchange.version import Parent, Rule, Version
 from ratatouille.record import Record, sha256
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
-from registry.exports.bundles.archive import Writer
-from registry.exports.bundles.form import HEAD, RECORDS, WEIGHTS, Lines, Parcel
+from registry.exports.bundles.archive import HEAD, RECORDS, WEIGHTS, BundleManifest, RecordFile, Writer
 from registry.records import Portable
 from tests.registry.world import NETWORK, PETS
 
@@ -41,13 +40,15 @@ def forge(
     tasks: Sequence[Task] | None = None,
     head: Mapping[str, object] | None = None,
 ) -> None:
-    """Write a parcel; `head` says what is changed in parcel.json."""
+    """Write a bundle; `head` says what is changed in bundle.json."""
     made = [Portable(version=version_of(one)) for one in receipts] if versions is None else list(versions)
     if tasks is None:
         tasks = [PETS] if any(one.version.task for one in made) else []
     records: dict[str, Sequence[Record]] = dict(zip(RECORDS, (architectures, tasks, receipts, made), strict=True))
     data = {name: b"".join(one.to_json() + b"\n" for one in found) for name, found in records.items()}
-    lines = {name: Lines(lines=len(records[name]), size=len(data[name]), sha256=sha256(data[name])) for name in RECORDS}
+    lines = {
+        name: RecordFile(lines=len(records[name]), size=len(data[name]), sha256=sha256(data[name])) for name in RECORDS
+    }
     values = {
         "software": "forged",
         "asked": (made[-1].version.id,),
@@ -55,7 +56,7 @@ def forge(
         "weights": len(weights),
         "bytes": sum(path.stat().st_size for path in weights.values()),
     }
-    first = Parcel.model_validate({**values, **(head or {})}).to_json()
+    first = BundleManifest.model_validate({**values, **(head or {})}).to_json()
     with file.open("wb") as output:
         writer = Writer(output)
         writer.add(HEAD, len(first), iter([first]))

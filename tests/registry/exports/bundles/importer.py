@@ -1,4 +1,4 @@
-"""A process that imports a parcel: the registry's folder, then the file. It prints a line for each of the weights.
+"""A process that imports a bundle: the registry's folder, then the file. It prints a line for each of the weights.
 
 Run by the tests as a script, to be killed.
 """
@@ -12,10 +12,10 @@ from registry.exports.bundles.entering import enter
 from registry.services.local import LocalRegistry
 
 
-def main(registry: str, parcel: str) -> None:
+def main(registry: str, bundle: str) -> None:
     """Import once."""
     local = LocalRegistry(Path(registry))
-    enter(local.storage, Path(parcel), said=lambda done, total: print(done, total, flush=True))
+    enter(local.storage, Path(bundle), progress=lambda done, total: print(done, total, flush=True))
     print("done", flush=True)
 
 

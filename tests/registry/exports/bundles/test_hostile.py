@@ -1,4 +1,4 @@
-"""Parcels from anybody: whatever is wrong with one is said in a sentence, and nothing of it is entered."""
+"""Bundles from anybody: whatever is wrong with one is said in a sentence, and nothing of it is entered."""
 
 from __future__ import annotations
 
@@ -22,12 +22,22 @@ from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.exchange.version import Combination, Parent, Rule, Version
 from ratatouille.record import sha256
 from ratatouille.weights.canonical import encode
-from registry.callers.walk import audit
+from registry.commands.verify import audit
 from registry.exports.backup.rows import write_tables
-from registry.exports.bundles.archive import END, NAMES, SECTOR, Reader, Writer, header
+from registry.exports.bundles.archive import (
+    END,
+    HEAD,
+    NAMES,
+    RECORDS,
+    SECTOR,
+    BundleManifest,
+    Reader,
+    RecordFile,
+    Writer,
+    header,
+)
 from registry.exports.bundles.entering import enter
 from registry.exports.bundles.export import export
-from registry.exports.bundles.form import HEAD, RECORDS, Lines, Parcel
 from registry.records import Portable, Result
 from registry.services.local import LocalRegistry
 from tests.registry.exports.bundles.forged import forge, version_of
@@ -63,7 +73,7 @@ def rows(registry: LocalRegistry, folder: Path) -> object:
 
 
 def refused(there: LocalRegistry, path: Path, sentence: str) -> None:
-    """Assert that a parcel is refused with these words, and that nothing of it is entered."""
+    """Assert that a bundle is refused with these words, and that nothing of it is entered."""
     before = rows(there, path.parent / "rows")
     with pytest.raises(Refusal, match=sentence) as caught:
         enter(there.storage, path)
@@ -87,28 +97,28 @@ def entry(name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE, target: s
 
 STRANGE = {
     "nothing": (b"", "ends too early"),
-    "no tar": (b"PK\x03\x04" * 1000, "no file that a parcel has"),
-    "no end": (entry("parcel.json", b"{}"), "ends too early"),
-    "half an end": (entry("parcel.json", b"{}") + END[:SECTOR] + b"x" * SECTOR, "its end, at byte 1024"),
-    "more behind the end": (entry("parcel.json", b"{}") + END + b"!", "something follows after its end"),
-    "a second archive behind the end": (END + entry("parcel.json", b"{}") + END, "something follows after its end"),
-    "a path upwards": (entry("weights/../../../etc/passwd", b"root") + END, "no file that a parcel has"),
-    "a path from the root": (entry("/etc/passwd", b"root") + END, "no file that a parcel has"),
-    "a path behind a NUL": (entry("parcel.json\0/../../x", b"{}") + END, "no file that a parcel has"),
-    "a long name": (entry("w" * 300, b"x") + END, "no file that a parcel has"),
-    "weights of no digest": (entry("weights/" + "G" * 64) + END, "no file that a parcel has"),
-    "a link": (entry("parcel.json", kind=tarfile.SYMTYPE, target="/etc/passwd") + END, "not in the form of a parcel"),
-    "a hard link": (entry("parcel.json", kind=tarfile.LNKTYPE, target="x") + END, "not in the form of a parcel"),
-    "a device": (entry("parcel.json", kind=tarfile.CHRTYPE) + END, "not in the form of a parcel"),
-    "a folder": (entry("parcel.json", kind=tarfile.DIRTYPE) + END, "no file that a parcel has"),
-    "an owner": (entry("parcel.json", b"{}", uid=0o777, uname="root") + END, "not in the form of a parcel"),
-    "a mode": (entry("parcel.json", b"{}", mode=0o4777) + END, "not in the form of a parcel"),
-    "a size of a petabyte": (header("parcel.json", 2**50) + END, "the file ends before"),
-    "a size beyond that": (header("parcel.json", 2**60) + END, "not in the form of a parcel"),
-    "padding that is not empty": (entry("parcel.json", b"{}")[:-1] + b"!" + END, "more than it should be"),
-    "a header of another kind": (tarfile.TarInfo("parcel.json").tobuf(tarfile.PAX_FORMAT) + END, "not in the form"),
-    "other files first": (entry("tasks.jsonl") + END, "must begin with parcel.json"),
-    "one file twice": (entry("parcel.json", b"{}") * 2 + END, "must begin with parcel.json"),
+    "no tar": (b"PK\x03\x04" * 1000, "no file that a bundle has"),
+    "no end": (entry("bundle.json", b"{}"), "ends too early"),
+    "half an end": (entry("bundle.json", b"{}") + END[:SECTOR] + b"x" * SECTOR, "its end, at byte 1024"),
+    "more behind the end": (entry("bundle.json", b"{}") + END + b"!", "something follows after its end"),
+    "a second archive behind the end": (END + entry("bundle.json", b"{}") + END, "something follows after its end"),
+    "a path upwards": (entry("weights/../../../etc/passwd", b"root") + END, "no file that a bundle has"),
+    "a path from the root": (entry("/etc/passwd", b"root") + END, "no file that a bundle has"),
+    "a path behind a NUL": (entry("bundle.json\0/../../x", b"{}") + END, "no file that a bundle has"),
+    "a long name": (entry("w" * 300, b"x") + END, "no file that a bundle has"),
+    "weights of no digest": (entry("weights/" + "G" * 64) + END, "no file that a bundle has"),
+    "a link": (entry("bundle.json", kind=tarfile.SYMTYPE, target="/etc/passwd") + END, "not in the form of a bundle"),
+    "a hard link": (entry("bundle.json", kind=tarfile.LNKTYPE, target="x") + END, "not in the form of a bundle"),
+    "a device": (entry("bundle.json", kind=tarfile.CHRTYPE) + END, "not in the form of a bundle"),
+    "a folder": (entry("bundle.json", kind=tarfile.DIRTYPE) + END, "no file that a bundle has"),
+    "an owner": (entry("bundle.json", b"{}", uid=0o777, uname="root") + END, "not in the form of a bundle"),
+    "a mode": (entry("bundle.json", b"{}", mode=0o4777) + END, "not in the form of a bundle"),
+    "a size of a petabyte": (header("bundle.json", 2**50) + END, "the file ends before"),
+    "a size beyond that": (header("bundle.json", 2**60) + END, "not in the form of a bundle"),
+    "padding that is not empty": (entry("bundle.json", b"{}")[:-1] + b"!" + END, "more than it should be"),
+    "a header of another kind": (tarfile.TarInfo("bundle.json").tobuf(tarfile.PAX_FORMAT) + END, "not in the form"),
+    "other files first": (entry("tasks.jsonl") + END, "must begin with bundle.json"),
+    "one file twice": (entry("bundle.json", b"{}") * 2 + END, "must begin with bundle.json"),
 }
 
 
@@ -144,7 +154,7 @@ def test_the_header_is_the_same_for_ever() -> None:
         sha256(header("weights/" + "0" * 64, 1234))
         == "d2206b52bbdd16b4c95d97cbb70d18370863c9f01095ab6ed1df5911f8a2ce55"
     )
-    assert NAMES.fullmatch(header("parcel.json", 1)[:100])
+    assert NAMES.fullmatch(header("bundle.json", 1)[:100])
 
 
 def test_a_missing_file_is_refused(there: LocalRegistry, tmp_path: Path) -> None:
@@ -165,7 +175,7 @@ def foundation(world: World, seed: int = 0, **changes: object) -> tuple[Sealed, 
     return world.signer.seal(receipt), {digest: path}
 
 
-def test_a_forged_parcel_that_is_right_is_taken(world: World, there: LocalRegistry, tmp_path: Path) -> None:
+def test_a_forged_bundle_that_is_right_is_taken(world: World, there: LocalRegistry, tmp_path: Path) -> None:
     sealed, files = foundation(world)
     forge(tmp_path / "good.tar", [sealed], files)
     assert enter(there.storage, tmp_path / "good.tar").versions == 1
@@ -301,7 +311,7 @@ def another_rule(world: World, file: Path) -> None:
 def too_many_lines(world: World, file: Path) -> None:
     sealed, files = foundation(world)
     data = portable(sealed).to_json() + b"\n"
-    damaged = Lines(lines=2, size=len(data), sha256=sha256(data))
+    damaged = RecordFile(lines=2, size=len(data), sha256=sha256(data))
     forge(file, [sealed], files, head={"versions": damaged})
 
 
@@ -395,7 +405,7 @@ BAD: dict[str, tuple[Forge, str]] = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_parcel_with_something_wrong_is_refused_whole(
+def test_a_bundle_with_something_wrong_is_refused_whole(
     world: World, there: LocalRegistry, tmp_path: Path, what: str
 ) -> None:
     make, sentence = BAD[what]
@@ -462,14 +472,14 @@ def exported(world: World, file: Path) -> dict[str, Result]:
 
 
 def test_no_byte_is_taken_where_there_is_no_room(world: World, there: LocalRegistry, tmp_path: Path) -> None:
-    exported(world, tmp_path / "parcel.tar")
+    exported(world, tmp_path / "bundle.tar")
     there.maintenance.configure("reserve_bytes", 2**60)
     with pytest.raises(Unreachable, match="has no room for"):
-        enter(there.storage, tmp_path / "parcel.tar")
+        enter(there.storage, tmp_path / "bundle.tar")
     assert [*there.blobs.store.stored(), *there.blobs.inbox.incoming()] == []
     there.maintenance.configure("reserve_bytes", 0)
     there.maintenance.configure("largest_part_bytes", 100)
-    refused(there, tmp_path / "parcel.tar", "this registry takes at most 100")
+    refused(there, tmp_path / "bundle.tar", "this registry takes at most 100")
 
 
 # -- interruptions
@@ -479,8 +489,8 @@ def test_no_byte_is_taken_where_there_is_no_room(world: World, there: LocalRegis
 def test_an_import_that_is_killed_shows_nothing_and_goes_on(
     world: World, there: LocalRegistry, tmp_path: Path, lines: int
 ) -> None:
-    exported(world, tmp_path / "parcel.tar")
-    command = [sys.executable, str(IMPORTER), str(there.folder), str(tmp_path / "parcel.tar")]
+    exported(world, tmp_path / "bundle.tar")
+    command = [sys.executable, str(IMPORTER), str(there.folder), str(tmp_path / "bundle.tar")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT, text=True) as process:
         assert process.stdout is not None
         for _ in range(lines):
@@ -490,7 +500,7 @@ def test_an_import_that_is_killed_shows_nothing_and_goes_on(
     assert whole.ok
     assert len(there.versions.log()) in (0, 5)
     assert {one.kind for one in whole.findings} <= {"unreferenced"}
-    enter(there.storage, tmp_path / "parcel.tar")
+    enter(there.storage, tmp_path / "bundle.tar")
     assert audit(there).findings == []
     assert len(there.versions.log()) == 5
 
@@ -500,12 +510,12 @@ def test_an_import_that_is_killed_shows_nothing_and_goes_on(
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalRegistry, Path]]:
-    """A good parcel, and a registry that has taken none."""
+    """A good bundle, and a registry that has taken none."""
     folder = tmp_path_factory.mktemp("fuzz")
     (folder / "files").mkdir()
     world = World(LocalRegistry(folder / "registry"), folder / "files", Signer.open(folder / "node.key"))
     world.define()
-    exported(world, folder / "parcel.tar")
+    exported(world, folder / "bundle.tar")
     world.registry.close()
     there = LocalRegistry(folder / "there")
     yield there, folder
@@ -523,11 +533,11 @@ QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
     length=st.integers(1, 2000),
     some=st.binary(min_size=1, max_size=600),
 )
-def test_a_parcel_with_any_byte_changed_is_refused_and_nothing_is_entered(
+def test_a_bundle_with_any_byte_changed_is_refused_and_nothing_is_entered(
     ground: tuple[LocalRegistry, Path], kind: str, place: int, length: int, some: bytes
 ) -> None:
     there, folder = ground
-    good = (folder / "parcel.tar").read_bytes()
+    good = (folder / "bundle.tar").read_bytes()
     bad, at = bytearray(good), place % len(good)
     if kind == "flip":
         bad[at] ^= some[0]
@@ -553,9 +563,9 @@ def test_a_parcel_with_any_byte_changed_is_refused_and_nothing_is_entered(
 def test_records_with_anything_changed_are_refused_though_all_sums_are_right(
     ground: tuple[LocalRegistry, Path], name: str, place: int, sign: str
 ) -> None:
-    """Somebody who changes a record can mend the head of the parcel: then signatures and ids must tell."""
+    """Somebody who changes a record can mend the head of the bundle: then signatures and ids must tell."""
     there, folder = ground
-    with (folder / "parcel.tar").open("rb") as file:
+    with (folder / "bundle.tar").open("rb") as file:
         reader = Reader(file, most=100)
         members = {member.name: reader.bytes(member) for member in reader.members}
     text = bytearray(members[f"{name}.jsonl"])
@@ -564,8 +574,8 @@ def test_records_with_anything_changed_are_refused_though_all_sums_are_right(
     changed = bytes(text)
     if changed == members[f"{name}.jsonl"] or b'"seconds":' in changed[max(0, at - 40) : at]:
         return  # nobody signs how long an average took
-    head = Parcel.from_json(members[HEAD])
-    lines = Lines(lines=changed.count(b"\n"), size=len(changed), sha256=sha256(changed))
+    head = BundleManifest.from_json(members[HEAD])
+    lines = RecordFile(lines=changed.count(b"\n"), size=len(changed), sha256=sha256(changed))
     members |= {f"{name}.jsonl": changed, HEAD: head.model_copy(update={name: lines}).to_json()}
     with (folder / "bad.tar").open("wb") as output:
         writer = Writer(output)

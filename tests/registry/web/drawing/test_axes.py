@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.web.drawing.axes import axis
+from registry.web.drawing.plot import axis
 
 
 @pytest.mark.parametrize(

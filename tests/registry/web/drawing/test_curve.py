@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from ratatouille.exchange.receipt import CurvePoint
-from registry.web.drawing.curve import MOST_POINTS, curves
+from registry.web.drawing.plot import MOST_POINTS, curves
 
 
 def points(count: int) -> list[CurvePoint]:

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from ratatouille.exchange.version import Parent
 from ratatouille.record import sha256
 from registry.presentation.lineage import share_of
-from registry.web.brief import Brief
 from registry.web.drawing.graph import FEW, LISTED, gathered
 from registry.web.drawing.layers import NARROW, Box, Drawing, across, down
+from registry.web.summaries import VersionSummary
 
 
 def version(
     name: str, rule: str = "fine_tune", parents: tuple[str | Parent, ...] = (), task: str = "pets", **more: object
-) -> Brief:
+) -> VersionSummary:
     """A version; a parent that is a name has the coefficient 1."""
     values: dict[str, object] = {
         "id": sha256(name.encode()),
@@ -35,10 +35,10 @@ def version(
         "names": (),
         "parents": tuple(Parent(version=sha256(one.encode())) if isinstance(one, str) else one for one in parents),
     }
-    return Brief.model_validate(values | more)
+    return VersionSummary.model_validate(values | more)
 
 
-def a_round(trainings: int) -> list[Brief]:
+def a_round(trainings: int) -> list[VersionSummary]:
     """A foundation, a head, trainings and their average."""
     runs = [version(f"run {number}", parents=("base", "head")) for number in range(trainings)]
     base, top = version("base", "import", task="x"), version("head", "probe", ("base",))
@@ -46,7 +46,7 @@ def a_round(trainings: int) -> list[Brief]:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[Brief]:
+def histories(draw: st.DrawFn) -> list[VersionSummary]:
     """Versions whose parents are among those before them."""
     rules = draw(st.lists(st.sampled_from(["import", "probe", "fine_tune", "combine"]), min_size=1, max_size=30))
     versions = []
@@ -69,7 +69,9 @@ def overlap(one: Box, other: Box) -> bool:
 
 @settings(deadline=None, max_examples=60)
 @given(histories(), st.booleans(), st.integers(0, 8))
-def test_every_version_has_one_place_and_no_box_covers_another(versions: list[Brief], wide: bool, few: int) -> None:
+def test_every_version_has_one_place_and_no_box_covers_another(
+    versions: list[VersionSummary], wide: bool, few: int
+) -> None:
     keys = {node.key for node in gathered(versions, few=few).nodes}
     for opened in (set(), keys):
         graph = gathered(versions, targets={"pets"}, opened=opened, few=few, listed=4)
@@ -89,7 +91,7 @@ def test_every_version_has_one_place_and_no_box_covers_another(versions: list[Br
 
 @settings(deadline=None, max_examples=60)
 @given(histories())
-def test_parents_stand_before_their_children_and_no_edge_is_lost(versions: list[Brief]) -> None:
+def test_parents_stand_before_their_children_and_no_edge_is_lost(versions: list[VersionSummary]) -> None:
     graph = gathered(versions, few=0)
     column = {member.id: node.column for node in graph.nodes for member in node.members}
     for one in versions:

@@ -9,18 +9,18 @@ import pytest
 from ratatouille.exchange.assignment import Cell, Evaluate
 from ratatouille.exchange.receipt import Evaluation
 from registry.opening import open_registry
-from registry.web.asked import Asked, BadQuestion, NotThere
+from registry.web.page import BadQuery, NotThere, Query
 from registry.web.pages import best
-from registry.web.pages.best import Best
+from registry.web.pages.best import BestPage
 from tests.registry.web.scene import Scene, make_scene
 from tests.registry.world import SKETCHES, World
 
 PHOTOS = Cell(domain="photo", split="test")
 
 
-def page(world: World, **query: str) -> Best:
-    view = best.page(world.registry, Asked({}, query, {})).view
-    assert isinstance(view, Best)
+def page(world: World, **query: str) -> BestPage:
+    view = best.page(world.registry, Query({}, {name: [value] for name, value in query.items()})).view
+    assert isinstance(view, BestPage)
     return view
 
 
@@ -78,8 +78,8 @@ def test_another_trials_split_of_the_images_is_a_ranking_of_its_own(tmp_path: Pa
 
 def test_a_registry_without_tasks_has_no_ranking(tmp_path: Path) -> None:
     registry = open_registry(tmp_path / "registry")
-    view = best.page(registry, Asked({}, {}, {})).view
-    assert isinstance(view, Best)
+    view = best.page(registry, Query({}, {})).view
+    assert isinstance(view, BestPage)
     assert (view.wanted, view.places, view.sentence) == (None, (), "No task is defined yet.")
     registry.close()
 
@@ -93,5 +93,5 @@ def test_where_nothing_was_counted_the_page_says_so(scene: Scene) -> None:
 def test_what_is_no_task_is_not_there_and_other_words_are_refused(scene: Scene) -> None:
     with pytest.raises(NotThere, match="'cars'; the tasks are pets, weird"):
         page(scene.world, task="cars")
-    with pytest.raises(BadQuestion, match="split takes"):
+    with pytest.raises(BadQuery, match="split takes"):
         page(scene.world, split="tomorrow")

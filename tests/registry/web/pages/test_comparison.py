@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from registry.records import CellDifference, Gap, PartDifference, TensorDifference
-from registry.web.asked import Asked, NotThere
+from registry.web.page import NotThere, Query
 from registry.web.pages import comparison
-from registry.web.pages.comparison import FARTHEST, Comparison, farthest, gap, sure
+from registry.web.pages.comparison import FARTHEST, ComparisonPage, farthest, gap, sure
 from tests.registry.web.scene import Scene
 
 
-def page(scene: Scene, **query: str) -> Comparison:
-    view = comparison.page(scene.world.registry, Asked({}, query, {})).view
-    assert isinstance(view, Comparison)
+def page(scene: Scene, **query: str) -> ComparisonPage:
+    view = comparison.page(scene.world.registry, Query({}, {name: [value] for name, value in query.items()})).view
+    assert isinstance(view, ComparisonPage)
     return view
 
 

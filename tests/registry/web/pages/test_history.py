@@ -6,14 +6,14 @@ from pathlib import Path
 
 from registry.records import RoundRecord
 from registry.services.local import LocalRegistry
-from registry.web.asked import Asked
+from registry.web.page import Query
 from registry.web.pages import history
-from registry.web.pages.history import PAGE, History
+from registry.web.pages.history import PAGE, HistoryPage
 
 
-def page(registry: LocalRegistry, **query: str) -> History:
-    view = history.page(registry, Asked({}, query, {})).view
-    assert isinstance(view, History)
+def page(registry: LocalRegistry, **query: str) -> HistoryPage:
+    view = history.page(registry, Query({}, {name: [value] for name, value in query.items()})).view
+    assert isinstance(view, HistoryPage)
     return view
 
 

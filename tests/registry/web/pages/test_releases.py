@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from registry.web.asked import Asked
+from registry.web.page import Query
 from registry.web.pages import releases
-from registry.web.pages.releases import PAGE, Releases
+from registry.web.pages.releases import PAGE, ReleasesPage
 from tests.registry.web.scene import make_scene
 from tests.registry.world import World
 
 
-def page(world: World, **query: str) -> Releases:
-    view = releases.page(world.registry, Asked({}, query, {})).view
-    assert isinstance(view, Releases)
+def page(world: World, **query: str) -> ReleasesPage:
+    view = releases.page(world.registry, Query({}, {name: [value] for name, value in query.items()})).view
+    assert isinstance(view, ReleasesPage)
     return view
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from registry.web.application import application
-from registry.web.asked import Asked
+from registry.web.page import Query
 from registry.web.pages import version
 from registry.web.pages.version import VersionView
+from registry.web.server import application
 from tests.registry.web.conftest import TestClient
 from tests.registry.web.scene import HOSTILE, Scene, make_scene
 
 
 def page(scene: Scene, revision: str) -> VersionView:
-    view = version.page(scene.world.registry, Asked({"revision": revision}, {}, {})).view
+    view = version.page(scene.world.registry, Query({"revision": revision}, {})).view
     assert isinstance(view, VersionView)
     return view
 

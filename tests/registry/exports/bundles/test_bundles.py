@@ -13,7 +13,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.tasks.task import Task
-from registry.callers.walk import audit
+from registry.commands.verify import audit
 from registry.exports.bundles.entering import enter
 from registry.exports.bundles.export import export
 from registry.records import Result
@@ -38,10 +38,10 @@ def same(world: World, there: LocalRegistry, *results: Result) -> None:
 
 
 def test_a_version_comes_with_its_ancestors_receipts_evaluations_tags_and_weights(
-    world: World, made: dict[str, Result], parcel: Path, elsewhere: Elsewhere
+    world: World, made: dict[str, Result], bundle: Path, elsewhere: Elsewhere
 ) -> None:
     there = elsewhere("there")
-    plan = enter(there.storage, parcel)
+    plan = enter(there.storage, bundle)
     assert (plan.versions, plan.known, plan.evaluations, plan.tags, plan.unproved) == (5, 0, 1, 1, [])
     same(world, there, *(made[name] for name in ("start", "first", "second", "average")))
     assert [tag.name for tag in there.releases.tags()] == ["spring"]
@@ -51,20 +51,20 @@ def test_a_version_comes_with_its_ancestors_receipts_evaluations_tags_and_weight
     assert audit(there).findings == []
 
 
-def test_importing_again_changes_nothing(parcel: Path, elsewhere: Elsewhere) -> None:
+def test_importing_again_changes_nothing(bundle: Path, elsewhere: Elsewhere) -> None:
     there = elsewhere("there")
-    enter(there.storage, parcel)
+    enter(there.storage, bundle)
     before = (there.versions.log(), there.rounds.events(), there.releases.tags())
-    plan = enter(there.storage, parcel)
+    plan = enter(there.storage, bundle)
     assert (plan.versions, plan.known, plan.evaluations, plan.tags) == (0, 5, 0, 0)
     assert (there.versions.log(), there.rounds.events(), there.releases.tags()) == before
 
 
 def test_what_was_imported_is_worked_with_like_any_version(
-    world: World, made: dict[str, Result], parcel: Path, elsewhere: Elsewhere
+    world: World, made: dict[str, Result], bundle: Path, elsewhere: Elsewhere
 ) -> None:
     there = elsewhere("there")
-    enter(there.storage, parcel)
+    enter(there.storage, bundle)
     other = World(there, world.folder, world.signer)
     average = there.work.results([made["average"].work_id])[made["average"].work_id]
     assert average.version == made["average"].version
@@ -77,11 +77,11 @@ def test_what_was_imported_is_worked_with_like_any_version(
     assert audit(there).findings == []
 
 
-def test_a_parcel_grows_by_what_is_new(
-    world: World, made: dict[str, Result], parcel: Path, elsewhere: Elsewhere, tmp_path: Path
+def test_a_bundle_grows_by_what_is_new(
+    world: World, made: dict[str, Result], bundle: Path, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
     there = elsewhere("there")
-    enter(there.storage, parcel)
+    enter(there.storage, bundle)
     whole = export(world.registry, [str(made["later"].version)], tmp_path / "later.tar")
     thin = export(world.registry, [str(made["later"].version)], tmp_path / "thin.tar", depth=0)
     assert (whole.versions.lines, whole.needs, whole.weights) == (6, (), 10)
@@ -95,28 +95,28 @@ def test_a_parcel_grows_by_what_is_new(
 
 
 def test_the_same_versions_make_the_same_file_which_any_tar_program_opens(
-    world: World, made: dict[str, Result], parcel: Path, tmp_path: Path
+    world: World, made: dict[str, Result], bundle: Path, tmp_path: Path
 ) -> None:
     again = export(world.registry, [str(made["average"].version)], tmp_path / "again.tar", tags=True)
-    assert (tmp_path / "again.tar").read_bytes() == parcel.read_bytes()
-    with tarfile.open(parcel) as archive:
+    assert (tmp_path / "again.tar").read_bytes() == bundle.read_bytes()
+    with tarfile.open(bundle) as archive:
         names = archive.getnames()
-        assert names[:5] == ["parcel.json", *(f"{x}.jsonl" for x in ("architectures", "tasks", "receipts", "versions"))]
-        head = archive.extractfile("parcel.json")
+        assert names[:5] == ["bundle.json", *(f"{x}.jsonl" for x in ("architectures", "tasks", "receipts", "versions"))]
+        head = archive.extractfile("bundle.json")
         assert head is not None
         assert head.read() == again.to_json()
     assert len(names) == 5 + again.weights == 13
 
 
 def test_a_file_that_exists_and_an_unknown_version_are_refused_and_leave_nothing(
-    world: World, parcel: Path, tmp_path: Path
+    world: World, bundle: Path, tmp_path: Path
 ) -> None:
-    before = parcel.read_bytes()
+    before = bundle.read_bytes()
     with pytest.raises(Refusal, match="exists; name another file"):
-        export(world.registry, ["spring"], parcel)
+        export(world.registry, ["spring"], bundle)
     with pytest.raises(Refusal, match="nobody"):
         export(world.registry, ["nobody"], tmp_path / "other" / "none.tar")
-    assert parcel.read_bytes() == before
+    assert bundle.read_bytes() == before
     assert [path.name for path in tmp_path.glob("*.tar*")] == ["average.tar"]
 
 
@@ -133,31 +133,31 @@ def test_tags_stay_at_home_unless_they_are_asked_for(
 
 
 def test_another_definition_of_a_task_is_refused_by_name_and_nothing_is_entered(
-    parcel: Path, elsewhere: Elsewhere
+    bundle: Path, elsewhere: Elsewhere
 ) -> None:
     there = elsewhere("there")
     there.definitions.define_task(Task(name="pets", kind="target", classes=("dog", "cat"), domains=("photo",)))
     before = there.rounds.events()
     with pytest.raises(Refusal, match="task pets is defined otherwise here"):
-        enter(there.storage, parcel)
+        enter(there.storage, bundle)
     assert (there.versions.log(), there.rounds.events()) == ([], before)
     assert [path for path in (there.folder / "blobs").rglob("*") if path.is_file()] == []
 
 
 def test_a_tag_that_means_another_version_here_is_refused_by_name(
-    world: World, parcel: Path, elsewhere: Elsewhere, stranger: Signer
+    world: World, bundle: Path, elsewhere: Elsewhere, stranger: Signer
 ) -> None:
     there = elsewhere("there")
     other = World(there, world.folder, stranger)
     other.define()
     other.maintainer.tag(str(other.foundation(seed=77).version), "spring")
     with pytest.raises(Refusal, match="tag spring means"):
-        enter(there.storage, parcel)
+        enter(there.storage, bundle)
     assert len(there.versions.log()) == 1
 
 
 def test_an_answer_that_was_found_here_before_stays_and_the_other_version_comes_beside_it(
-    world: World, made: dict[str, Result], parcel: Path, elsewhere: Elsewhere, stranger: Signer
+    world: World, made: dict[str, Result], bundle: Path, elsewhere: Elsewhere, stranger: Signer
 ) -> None:
     """Two registries that entered the same foundation each for itself can still exchange what they made of it."""
     there = elsewhere("there")
@@ -165,18 +165,18 @@ def test_an_answer_that_was_found_here_before_stays_and_the_other_version_comes_
     other.define()
     own = other.foundation()
     assert own.work_id in [entry.work_id for entry in world.registry.versions.log()]
-    enter(there.storage, parcel)
+    enter(there.storage, bundle)
     assert there.work.results([own.work_id])[own.work_id] == own
     same(world, there, made["start"], made["average"])
     assert len(there.versions.log()) == 6
     assert audit(there).findings == []
     world.registry.weights.fetch(str(own.featurizer))
-    enter(there.storage, parcel)
+    enter(there.storage, bundle)
     assert len(there.versions.log()) == 6
 
 
 def test_a_twin_of_an_answer_here_keeps_its_own_evaluations(
-    world: World, made: dict[str, Result], parcel: Path, elsewhere: Elsewhere, stranger: Signer
+    world: World, made: dict[str, Result], bundle: Path, elsewhere: Elsewhere, stranger: Signer
 ) -> None:
     there = elsewhere("there")
     other = World(there, world.folder, stranger)
@@ -185,7 +185,7 @@ def test_a_twin_of_an_answer_here_keeps_its_own_evaluations(
     receipt, files = other.fine_tune(start, 2, body=featurizer(50), top=None)
     rival = other.work(receipt, files)
     assert rival.work_id == made["first"].work_id
-    enter(there.storage, parcel)
+    enter(there.storage, bundle)
     theirs = there.versions.show(str(made["first"].version)).evaluations
     assert [one.evaluation.confusion for one in theirs] == [((5, 1), (2, 4))]
     assert there.work.results([rival.work_id])[rival.work_id].version == rival.version
@@ -210,12 +210,12 @@ def test_an_average_of_collected_weights_is_taken_only_by_who_says_so(
     local = LocalRegistry(world.folder.parent / "registry")
     collect(local, str(made["first"].head))
     local.close()
-    export(world.registry, ["spring"], tmp_path / "parcel.tar")
+    export(world.registry, ["spring"], tmp_path / "bundle.tar")
     there = elsewhere("there")
     with pytest.raises(Refusal, match=r"average .* cannot be computed again: weights were collected; --unproved"):
-        enter(there.storage, tmp_path / "parcel.tar")
+        enter(there.storage, tmp_path / "bundle.tar")
     assert there.versions.log() == []
-    plan = enter(there.storage, tmp_path / "parcel.tar", unproved=True)
+    plan = enter(there.storage, tmp_path / "bundle.tar", unproved=True)
     assert (plan.versions, len(plan.unproved)) == (5, 1)
     whole = audit(there)
     assert whole.verdict == "not checkable"
@@ -223,12 +223,12 @@ def test_an_average_of_collected_weights_is_taken_only_by_who_says_so(
 
 
 def test_weights_that_were_collected_here_come_back(
-    world: World, made: dict[str, Result], parcel: Path, elsewhere: Elsewhere
+    world: World, made: dict[str, Result], bundle: Path, elsewhere: Elsewhere
 ) -> None:
     there = elsewhere("there")
-    enter(there.storage, parcel)
+    enter(there.storage, bundle)
     collect(there, str(made["second"].featurizer))
-    assert enter(there.storage, parcel).versions == 0
+    assert enter(there.storage, bundle).versions == 0
     same(world, there, made["second"])
     assert audit(there).findings == []
 
@@ -239,7 +239,7 @@ def test_weights_that_were_collected_here_come_back(
 def test_weights_from_elsewhere_pass_the_gate_for_weights(
     world: World, elsewhere: Elsewhere, tmp_path: Path, stranger: Signer
 ) -> None:
-    """A foundation whose parcel was made by other software with weights that no push would pass."""
+    """A foundation whose bundle was made by other software with weights that no push would pass."""
     import numpy as np
 
     from tests.registry.exports.bundles.forged import forge

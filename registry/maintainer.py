@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import LONGEST_MESSAGE, Close, Move, Reopen, Restore, Retract, RetractCounts, Tag
-from ratatouille.exchange.signing import Signer
-from ratatouille.record import Name
+from ratatouille.exchange.signing import Sealed, Signer
+from ratatouille.record import Name, Record
 from registry.lists import every
 from registry.records import AliasMove, Entry, Retraction, TagRecord
 from registry.services.registry import Registry
@@ -22,7 +22,7 @@ _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 @dataclass(frozen=True)
 class Maintainer:
-    """Somebody with a key who changes what others see."""
+    """A person with a key, whose signed changes everyone sees."""
 
     registry: Registry
     signer: Signer
@@ -62,8 +62,7 @@ class Maintainer:
             Refusal: for an unknown version, an unusable name, or one that means another version.
         """
         version = self.registry.versions.resolve(revision)
-        tag = Tag(name=_usable(name), version=version, message=_short(message), author=self.author, at=time.time())
-        return self.registry.releases.tag(self.signer.seal(tag))
+        return self.registry.releases.tag(self._seal(Tag, message, name=_usable(name), version=version))
 
     def _moves(self, name: str) -> Iterator[AliasMove]:
         return every(lambda last: self.registry.releases.alias_history(name, last.number if last else None))
@@ -82,8 +81,7 @@ class Maintainer:
         version = self.registry.versions.resolve(revision)
         if not message.strip():
             raise Refusal("say why with -m: those who built on this version will ask")
-        change = Retract(version=version, message=_short(message), author=self.author, at=time.time())
-        return self.registry.releases.retract(self.signer.seal(change), dry_run)
+        return self.registry.releases.retract(self._seal(Retract, message, version=version), dry_run)
 
     def withdraw(self, revision: str, message: str, dry_run: bool = False) -> Retraction:
         """Take back what this very key contributed.
@@ -108,8 +106,7 @@ class Maintainer:
         """
         if not message.strip():
             raise Refusal("say why with -m: those who built on these counts will ask")
-        change = RetractCounts(receipt=receipt, message=_short(message), author=self.author, at=time.time())
-        self.registry.releases.retract_counts(self.signer.seal(change))
+        self.registry.releases.retract_counts(self._seal(RetractCounts, message, receipt=receipt))
 
     def restore(self, receipt: str, message: str) -> None:
         """Let a receipt that was taken back come again, when it is pushed again.
@@ -119,30 +116,23 @@ class Maintainer:
         """
         if not message.strip():
             raise Refusal("say why with -m: it was taken back for a reason")
-        change = Restore(receipt=receipt, message=_short(message), author=self.author, at=time.time())
-        self.registry.releases.restore(self.signer.seal(change))
+        self.registry.releases.restore(self._seal(Restore, message, receipt=receipt))
 
     def close_question(self, question: str, message: str = "") -> None:
         """Close a question for this very key: it does not answer it (again)."""
-        change = Close(question=question, message=_short(message), author=self.author, at=time.time())
-        self.registry.work.close_question(self.signer.seal(change))
+        self.registry.work.close_question(self._seal(Close, message, question=question))
 
     def reopen_question(self, question: str, message: str = "") -> None:
         """Open a question again that this very key has closed."""
-        change = Reopen(question=question, message=_short(message), author=self.author, at=time.time())
-        self.registry.work.reopen_question(self.signer.seal(change))
+        self.registry.work.reopen_question(self._seal(Reopen, message, question=question))
 
     def _move(self, name: str, version: str, before: str | None, message: str, undo: bool = False) -> AliasMove:
-        move = Move(
-            name=_usable(name),
-            version=version,
-            before=before,
-            undo=undo,
-            message=_short(message),
-            author=self.author,
-            at=time.time(),
-        )
-        return self.registry.releases.move_alias(self.signer.seal(move))
+        move = self._seal(Move, message, name=_usable(name), version=version, before=before, undo=undo)
+        return self.registry.releases.move_alias(move)
+
+    def _seal(self, kind: Callable[..., Record], message: str, **values: object) -> Sealed:
+        """A signed change with a message, as this author's of now."""
+        return self.signer.seal(kind(**values, message=_short(message), author=self.author, at=time.time()))
 
 
 def contributor_of(entry: Entry) -> str:

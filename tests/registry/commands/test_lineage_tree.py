@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from registry.commands.ancestry import dot_of
+from registry.commands.lineage import dot_of
 from registry.records import LineageRow
 from tests.registry.commands.test_graph import entry
 

@@ -9,22 +9,20 @@ from contextlib import ExitStack
 import pytest
 
 from ratatouille.errors import Unreachable
-from registry.transport.idle import Pace
-from registry.transport.peers import peer_name
-from registry.transport.places import Places, Unopened
+from registry.transport.stream_limits import Pace, StreamLimit, Unopened, peer_name
 
 
 def test_places_are_limited_in_all_and_for_each_holder() -> None:
-    places = Places("pushes", 3, {"key": 1})
+    places = StreamLimit("pushes", 3, {"key": 1})
     with ExitStack() as stack:
-        stack.enter_context(places.taken(peer="a", key="x"))
+        stack.enter_context(places.slot(peer="a", key="x"))
         with pytest.raises(Unreachable, match="this key has 1 pushes already"):
-            stack.enter_context(places.taken(peer="a", key="x"))
-        stack.enter_context(places.taken(peer="a", key="y"))
-        stack.enter_context(places.taken(peer="a", key="z"))
+            stack.enter_context(places.slot(peer="a", key="x"))
+        stack.enter_context(places.slot(peer="a", key="y"))
+        stack.enter_context(places.slot(peer="a", key="z"))
         with pytest.raises(Unreachable, match="the registry has 3 pushes already"):
-            stack.enter_context(places.taken(peer="b", key="w"))
-    with places.taken(peer="a", key="x"):
+            stack.enter_context(places.slot(peer="b", key="w"))
+    with places.slot(peer="a", key="x"):
         pass
 
 

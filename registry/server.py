@@ -1,16 +1,20 @@
-"""The registry as a process: gRPC in front of a folder, and the web page beside it.
+"""The process of a registry: gRPC in front of a folder, and the web page beside it.
 
 `python -m registry.server --folder FOLDER --port PORT --web-port PORT`. Loopback only for now, without TLS, and it
-says so. SIGTERM lets running calls end; kill -9 loses nothing that was acknowledged. What is answered is `servicer`'s.
+says so. SIGTERM lets running calls end; kill -9 loses nothing that was acknowledged. The servicer in
+`registry.transport` answers the calls.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
 import logging
 import resource
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,16 +23,18 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from ratatouille.errors import RatatouilleError, Refusal, Unavailable, Unreachable
+from ratatouille.printable import log_printably
 from ratatouille.processes import stop_on_signals
 from ratatouille.processes.throttle import ThrottleFilter
-from registry.server.page import MISSING, can_open_page, open_page
+from ratatouille.proxies import go_straight_to_loopback
 from registry.services.local import LocalRegistry
-from registry.transport.described import describe
 from registry.transport.servicer import Servicer
-from registry.transport.wire import CHANNEL_OPTIONS, SERVICE
+from registry.transport.wire import CHANNEL_OPTIONS, SERVICE, describe
+from registry.web import MISSING, can_open_page, open_page
 
 if TYPE_CHECKING:
     from registry.web.server import WebServer
+
 
 _log = logging.getLogger(__name__)
 DRAIN_SECONDS = 30.0
@@ -39,7 +45,7 @@ OTHER_THREADS = 16
 """For health and reflection; the registry's own calls have threads of their own (`Servicer`)."""
 
 
-class Service:
+class RegistryServer:
     """A running service; `stop` ends it."""
 
     def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 0, coordinator: str | None = None) -> None:
@@ -144,7 +150,7 @@ def serve(
     _open_many_files()
     for name in ("grpc._common", "uvicorn.error"):  # what is no request at all: strangers may send it without end
         logging.getLogger(name).addFilter(ThrottleFilter())
-    service = Service(folder, host, port, coordinator)
+    service = RegistryServer(folder, host, port, coordinator)
     about_page = None if web is None else service.show(web)  # first, so that `info` knows it from the beginning
     service.start()
     gc.freeze()  # what was imported stays for ever: no collection needs to look through it at every long answer
@@ -162,3 +168,27 @@ def _open_many_files() -> None:
     wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def main() -> int:
+    """The process's entry."""
+    parser = argparse.ArgumentParser(prog="python -m registry.server", description="Serve a registry folder over gRPC.")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--port", type=int, default=9290, help="0 takes a free one")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--web-port", type=int, help="show the web page there; 0 takes a free one")
+    parser.add_argument("--coordinator", help="key of the only coordinator that may announce itself")
+    arguments = parser.parse_args()
+    go_straight_to_loopback()
+    log_printably()
+    try:
+        said = partial(print, flush=True)
+        serve(arguments.folder, arguments.port, arguments.host, said, arguments.web_port, arguments.coordinator)
+    except RatatouilleError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Errors as gRPC statuses: a service sends a refusal with its sentence, and a client turns it back into the error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import grpc
+
+from ratatouille.errors import Misconfigured, RatatouilleError, Refusal, Unreachable
+from ratatouille.exchange.dialect import UPGRADE
+from ratatouille.processes.throttle import Throttle
+from registry.cancellation import Cancelled
+from registry.transport.wire import OURS
+
+LONGEST_SENTENCE = 1500
+"""Characters of a refusal; gRPC limits the size of a status."""
+
+_log = logging.getLogger("registry")
+_THROTTLE = Throttle()
+
+
+class UnknownMethod(Refusal):
+    """A method that no service has."""
+
+
+class Misused(Refusal):
+    """Arguments that a method does not take."""
+
+
+_CODES = {
+    UnknownMethod: grpc.StatusCode.UNIMPLEMENTED,
+    Misused: grpc.StatusCode.INVALID_ARGUMENT,
+    Unreachable: grpc.StatusCode.UNAVAILABLE,
+    Misconfigured: grpc.StatusCode.ABORTED,
+}
+
+
+@contextmanager
+def refusals(context: grpc.ServicerContext, what: str) -> Iterator[None]:
+    """Send a refusal as a status; log anything else, since it is a defect of ours."""
+    try:
+        yield
+        return
+    except Cancelled:
+        code, sentence = grpc.StatusCode.CANCELLED, f"nobody waits for {what} any more"
+    except RatatouilleError as error:
+        code, sentence = _CODES.get(type(error), grpc.StatusCode.FAILED_PRECONDITION), str(error)
+    except Exception as error:
+        if not context.is_active():  # the caller is gone
+            return
+        if (left_out := _THROTTLE.passes(f"{what}: {type(error).__name__}")) is not None:
+            _log.exception("%s failed%s", what, f" (and {left_out} times before)" if left_out else "")
+        code, sentence = grpc.StatusCode.INTERNAL, f"the registry failed at this {what}; its log says why"
+    context.set_trailing_metadata((OURS,))
+    context.abort(code, sentence[:LONGEST_SENTENCE])
+
+
+class TooLarge(Refusal):
+    """An answer that does not fit one message."""
+
+
+@contextmanager
+def errors(url: str, what: str) -> Iterator[None]:
+    """Turn the statuses of one call to a registry back into errors."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise _meaning(cast(grpc.Call, error), url, what) from error
+
+
+def _meaning(error: grpc.Call, url: str, what: str) -> RatatouilleError:
+    code, sentence = error.code(), error.details() or ""
+    if OURS in tuple(error.trailing_metadata() or ()):
+        if code == grpc.StatusCode.ABORTED:
+            return Misconfigured(sentence)
+        again = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)
+        return Unreachable(sentence) if again else Refusal(sentence)
+    match code:
+        case grpc.StatusCode.UNAVAILABLE:
+            return Unreachable(f"no registry answers at {url}; start it, or name another with --remote")
+        case grpc.StatusCode.CANCELLED:
+            return Unreachable(f"{what} was ended by the registry at {url}, or was silent for too long; try again")
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return Unreachable(f"the registry at {url} did not answer {what} in time; try again")
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return Refusal(
+                f"what answers at {url} is no registry of this kind, or runs older software; check the address, "
+                f"or upgrade it: {UPGRADE}"
+            )
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return TooLarge(f"{what} is too large for one message to {url}: {sentence}")
+        case _:
+            return Unreachable(f"the connection to {url} broke during {what} ({code.name.lower()}); try again")

@@ -1,0 +1,233 @@
+"""Limits on streams: how many there are in all, for each peer and for each key, and how long one may be silent or slow.
+
+A peer is the other end of a connection, as far as the system tells; on loopback, the user of the operating system.
+Nothing is allowed because of it. It only keeps one user from taking all places from the others.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote
+
+from ratatouille.errors import Unreachable
+
+
+class StreamLimit:
+    """StreamLimit for streams of one kind; nobody has more than their share, so that others always find some."""
+
+    def __init__(self, what: str, most: int, shares: dict[str, int] | None = None) -> None:
+        """`shares` says for a kind of holder ("peer", "key") how many places one of them may have."""
+        self._what = what
+        self._most = most
+        self._shares = shares or {}
+        self._taken = 0
+        self._held: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def slot(self, **holders: str) -> Iterator[None]:
+        """Have a place, in the name of some holders.
+
+        Raises:
+            Unreachable: when there is none.
+        """
+        self._take(holders)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken -= 1
+                for holder in holders.items():
+                    self._held[holder] -= 1
+                    if not self._held[holder]:
+                        del self._held[holder]
+
+    def _take(self, holders: dict[str, str]) -> None:
+        with self._lock:
+            if self._taken >= self._most:
+                raise Unreachable(
+                    f"the registry has {self._most} {self._what} already, which are the most; try again in a minute"
+                )
+            for kind, holder in holders.items():
+                share = self._shares.get(kind, self._most)
+                if self._held[kind, holder] >= share:
+                    raise Unreachable(
+                        f"this {kind} has {share} {self._what} already, which are the most for one; try again when one "
+                        "of them has ended"
+                    )
+            self._taken += 1
+            self._held.update(holders.items())
+
+
+class Unopened:
+    """Streams that have not sent their first message yet; when there are too many, the oldest is ended.
+
+    An honest client sends its first message at once, so the oldest stream is the least likely to be one.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._ends: dict[object, Callable[[], object]] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def waiting(self, end: Callable[[], object]) -> Iterator[None]:
+        """Wait for the first message; `end` is called when others need the place."""
+        mark = object()
+        with self._lock:
+            self._ends[mark] = end
+            oldest = self._ends.pop(next(iter(self._ends))) if len(self._ends) > self._most else None
+        if oldest is not None:
+            oldest()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._ends.pop(mark, None)
+
+
+class Idle:
+    """Calls `end` once nothing was heard for `seconds`; `heard` says that something was. A context manager."""
+
+    def __init__(self, seconds: float, end: Callable[[], object]) -> None:
+        self.expired = False
+        """Whether it was this that ended the stream."""
+        self._seconds = seconds
+        self._end = end
+        self._last: float | None = time.monotonic()
+        self._over = threading.Event()
+
+    def heard(self) -> None:
+        """Begin to wait anew."""
+        self._last = time.monotonic()
+
+    def away(self) -> None:
+        """Wait no more until something is heard again: now it is this side that does something else."""
+        self._last = None
+
+    def __enter__(self) -> Idle:
+        self.heard()
+        threading.Thread(target=self._listen, name="idle", daemon=True).start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+
+    def _listen(self) -> None:
+        left = self._seconds
+        while left > 0:
+            if self._over.wait(left):
+                return
+            last = self._last
+            left = self._seconds if last is None else last + self._seconds - time.monotonic()
+        self.expired = True
+        self._end()
+
+
+class Pace:
+    """Ends a stream whose other side moves fewer than `least` bytes while we wait `seconds` for it. A context manager.
+
+    Only waiting for the other side counts: whatever this side does meanwhile takes as long as it takes.
+    """
+
+    def __init__(self, seconds: float, least: int, end: Callable[[], object]) -> None:
+        self.expired = False
+        """Whether it was this that ended the stream."""
+        self._seconds, self._least, self._end = seconds, least, end
+        self._since: float | None = None
+        self._waited, self._bytes = 0.0, 0
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+
+    def wait(self) -> None:
+        """From now on it is the other side's turn."""
+        with self._lock:
+            self._since = time.monotonic()
+
+    def moved(self, count: int) -> None:
+        """The other side did its part: so many bytes."""
+        with self._lock:
+            self._count_waiting(time.monotonic())
+            self._since = None
+            self._bytes += count
+
+    def __enter__(self) -> Pace:
+        threading.Thread(target=self._watch, name="pace", daemon=True).start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+
+    def _count_waiting(self, now: float) -> None:
+        if self._since is not None:
+            self._waited += now - self._since
+            self._since = now
+
+    def _watch(self) -> None:
+        left = self._seconds
+        while not self._over.wait(left):
+            with self._lock:
+                self._count_waiting(time.monotonic())
+                if self._waited >= self._seconds:
+                    if self._bytes < self._least:
+                        break
+                    self._waited, self._bytes = 0.0, 0
+                left = max(0.01, self._seconds - self._waited)
+        else:
+            return
+        self.expired = True
+        self._end()
+
+
+TABLES = {4: Path("/proc/net/tcp"), 6: Path("/proc/net/tcp6")}
+_LOCAL, _USER = 1, 7
+"""Columns of these tables."""
+
+
+def peer_name(peer: str) -> str:
+    """A name for the other end of a gRPC connection.
+
+    Args:
+        peer: what gRPC says, such as `ipv4:127.0.0.1:50312` or `ipv6:%5B::1%5D:50312`.
+
+    Returns:
+        `user 1000` for a connection from this machine where the system tells (Linux), else the address without its
+        port, else what gRPC said.
+    """
+    kind, _, rest = unquote(peer).partition(":")
+    host, _, port = rest.rpartition(":")
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+        number = int(port)
+    except ValueError:
+        return peer[:80]
+    user = _user(address, number) if kind in ("ipv4", "ipv6") and address.is_loopback else None
+    return f"user {user}" if user is not None else str(address)
+
+
+def _user(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> int | None:
+    """The user whose socket has this address at its own end; None where the system does not tell."""
+    wanted = f"{_words(address)}:{port:04X}"
+    try:
+        with TABLES[address.version].open() as table:
+            for line in table:
+                columns = line.split()
+                if columns[_LOCAL] == wanted:
+                    return int(columns[_USER])
+    except (OSError, ValueError, IndexError):
+        return None
+    return None
+
+
+def _words(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """An address as the kernel's tables write it: words of four bytes, each in the machine's order."""
+    packed = address.packed
+    words = [packed[start : start + 4] for start in range(0, len(packed), 4)]
+    return "".join((word[::-1] if sys.byteorder == "little" else word).hex().upper() for word in words)

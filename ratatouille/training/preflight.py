@@ -28,6 +28,7 @@ from ratatouille.weights.architecture import Architecture
 LONGEST_SECONDS = 600.0
 """Whatever has not been tried by then is not fast enough to be tried before each start."""
 _LOOK_SECONDS = 0.2
+_NOTHING_TO_TRY = "device {} works; there is no released version yet to try with"
 _MOST_IMAGES = 64
 """A forward pass takes no more at once; they are the same in every pass of the trial."""
 
@@ -155,6 +156,8 @@ def try_out(
     """
     if find_spec("torch") is None:
         return ["the device was not tried: torch is not installed here; install model-ratatouille[node]"]
+    if device == "cpu" and not work:  # every machine has one; importing torch to say so would take seconds
+        return [_NOTHING_TO_TRY.format("cpu")]
     trial = Trial(device=device, work=tuple(work))
     environment = environment_with_scripts(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
     command = [*module("ratatouille.training.timing"), str(os.getpid())]
@@ -176,7 +179,7 @@ def sentences_of(trial: Trial, answer: dict[str, Any]) -> list[str]:
         raise Refusal(str(answer["refused"]), code=str(answer["code"]))
     timed = [Timed.model_validate(one) for one in answer["timed"]]
     if not trial.work:
-        return [f"device {answer['device']} works; there is no released version yet to try with"]
+        return [_NOTHING_TO_TRY.format(answer["device"])]
     return [_sentence(one, took) for one, took in zip(trial.work, timed, strict=True)]
 
 

@@ -146,7 +146,7 @@ def _node(folder: Path, name: str = "ann", task: str = "shapes", **changes: Any)
         write_synthetic(task, data, each=4)
     table = {"task": task, "path": str(data), "group": "stem", "missing_classes": "allow"}
     table |= {key: changes.pop(key) for key in ("domains", "path", "corrupt") if key in changes}
-    return _write(folder / f"{name}.node.toml", {"name": name, "data": [table], **changes})
+    return _write(folder / f"{name}.node.toml", {"name": name, "device": "cpu", "data": [table], **changes})
 
 
 def test_a_node_counts_its_images_by_domain_class_and_split(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from ratatouille.tasks.data import LocalData, open_data
 from ratatouille.tasks.settings import DataSettings
 from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
 from ratatouille.training.network import describe
-from ratatouille.training.preflight import Work, try_out, work_of
+from ratatouille.training.preflight import Trial, Work, sentences_of, try_out, work_of
+from ratatouille.training.timing import attempt
 from ratatouille.weights.architecture import Architecture
 from tests.ratatouille.recipes.simulation import a_round
 
@@ -39,15 +40,21 @@ def works(data: LocalData, network: Architecture, size: int = 32, trains: bool =
     return (work.model_copy(update={"image_size": size}),)
 
 
+def tried(device: str, work: tuple[Work, ...]) -> list[str]:
+    """What `try_out` says, without a process of its own, which would import torch once more."""
+    trial = Trial(device=device, work=work)
+    return sentences_of(trial, attempt(trial))
+
+
 def test_a_step_and_a_count_are_timed_on_the_device(data: LocalData, network: Architecture) -> None:
-    (sentence,) = try_out("cpu", works(data, network))
+    (sentence,) = tried("cpu", works(data, network))
     assert "test_resnet at 32 pixels (protocol domainbed, one domain): a step takes " in sentence
     assert "so a training of 5001 steps about " in sentence
     assert f"counting {len(data)} images takes about 1 s" in sentence
 
 
 def test_a_node_that_does_not_train_takes_no_step(data: LocalData, network: Architecture) -> None:
-    (sentence,) = try_out("cpu", works(data, network, trains=False))
+    (sentence,) = tried("cpu", works(data, network, trains=False))
     assert "step" not in sentence
     assert "counting" in sentence
 
@@ -65,19 +72,22 @@ def test_what_cannot_work_is_refused_in_one_sentence(data: LocalData, device: st
     import torch
 
     if device == "cuda" and torch.cuda.is_available():
-        assert try_out(device, ())
+        assert tried(device, ())
         return
     with pytest.raises(Refusal, match=match) as caught:
-        try_out(device, works(data, describe("test_vit", input_size=160), size))
+        tried(device, works(data, describe("test_vit", input_size=160), size))
     assert caught.value.code == {"cuda": "device-missing", "cpu": "image-size"}[device]
     assert "Traceback" not in str(caught.value)
 
 
 def test_without_a_released_version_only_the_device_is_tried() -> None:
-    (sentence,) = try_out("cpu", ())
-    assert sentence.startswith("device cpu")
+    began = time.monotonic()
+    assert try_out("cpu", ()) == ["device cpu works; there is no released version yet to try with"]
+    assert time.monotonic() - began < 1, "no process is needed to know that there is a processor"
+    (sentence,) = tried("auto", ())
+    assert sentence.startswith("device c")
     with pytest.raises(Refusal, match="there is no device 'abacus'"):
-        try_out("abacus", ())
+        tried("abacus", ())
 
 
 def test_what_the_latest_round_about_a_task_asks_is_tried(data: LocalData, network: Architecture) -> None:

@@ -56,6 +56,7 @@ def _entry(entry: Entry) -> Iterator[Row]:
         "created": entry.created,
         "rule": rule.name,
         "purpose": rule.purpose,
+        "method": rule.method if rule.name == "combine" else None,
         "task": entry.task_name,
         "contributor": entry.contributor,
         "node": entry.node,

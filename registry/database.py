@@ -1,8 +1,8 @@
 """The database of a registry: how it is opened, migrated, read and written. One URL decides which one it is.
 
-`read` sees one state of the database, whatever is written meanwhile; `write` holds the one write lock from its
-beginning, so a writer may look first and write then, and nobody comes between. `engines` says how SQLite and PostgreSQL
-do that. Several processes may have the same database open; migrations run under a lock.
+`read` sees one state of the database, also while others write. `write` holds the one write lock from its beginning, so
+a writer may look first and write then, and no other writer comes between. `engines` says how SQLite and PostgreSQL do
+that. Several processes may have the same database open; migrations run under a lock.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that sees one state of the database, whatever is written meanwhile.
+        """A transaction that sees one state of the database, also while others write.
 
         Raises:
             Unreachable: when the server does not answer.

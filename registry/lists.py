@@ -59,8 +59,8 @@ def every(page: Callable[[T | None], Sequence[T]]) -> Iterator[T]:
 def readable(kind: str, records: Iterable[str], read: Callable[[str], T]) -> Iterator[T]:
     """The records that can be read, in their order; the log names the others.
 
-    Records are checked before they are stored, so one is unreadable when somebody edited the database, or when newer
-    software wrote it.
+    Records are checked before they are stored, so one is unreadable when the database was edited by hand, or when
+    newer software wrote it.
 
     Args:
         kind: what they are, in the plural, for the log; it is told once a minute.

@@ -1,7 +1,7 @@
 """Moments as people write them: dates, weeks and times of ISO 8601, or how long ago.
 
 A date means its whole day and a week its seven days from Monday, so each has a beginning and an end; a time is one
-moment. Whatever is not exactly one of these forms is refused, since a guess would silently leave versions out.
+moment. Every other form is refused, since a guess would silently leave versions out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FORMS = "2026-03-01, 20260301, 2026-W09, 2026-W09-7, or 2026-03-01T12:00 with o
 
 @dataclass(frozen=True)
 class Period:
-    """What somebody wrote: from `begin`, up to and without `end`, in seconds since 1970; equal for a moment."""
+    """The period that was written: from `begin`, up to and without `end`, in seconds since 1970; equal for a moment."""
 
     begin: float
     end: float
@@ -52,7 +52,7 @@ def moment(words: str, now: datetime, end: bool = False) -> float:
     """Seconds since 1970 of a moment of ISO 8601, or of `12h`, `3d`, `2w` before now.
 
     Args:
-        words: what somebody wrote.
+        words: the text that a person wrote.
         now: what is counted back from.
         end: whether a day or a week means its end.
 

@@ -39,7 +39,7 @@ from registry.ledger.descendants import (
 from registry.ledger.event_log import record_event
 from registry.ledger.obligations import owe_as_before
 from registry.ledger.releases import aliases, follow
-from registry.ledger.signed import by, enter_change, keep_outcome, known_change
+from registry.ledger.signed_changes import by, enter_change, keep_outcome, known_change
 from registry.lists import fitting
 from registry.records import Naming, Retraction, Touched
 from registry.schema import ChangeRow, ContributionRow, TagRow, VersionRow
@@ -76,7 +76,7 @@ MOST_INFLUENCED = 10_000
 
 @dataclass(frozen=True)
 class Scope:
-    """What a retraction would touch; equal as long as nobody changed that part of the history."""
+    """The part of the history that a retraction touches; two are equal while it has not changed."""
 
     version: str
     round: str | None
@@ -223,7 +223,7 @@ def _imagined(found: Scope) -> Make:
 
 
 def _refuse_retracted(connection: Connection, combination: Combination) -> None:
-    """What somebody took back as such does not come again by itself."""
+    """Refuse an average that was itself taken back: a retraction does not make it again."""
     query = (
         select(VersionRow.id)
         .join(ChangeRow, ChangeRow.number == VersionRow.retraction)

@@ -86,7 +86,7 @@ class BlobRow(Base):
 
 
 class UploadRow(Base):
-    """A claim on a file that somebody sends or relies on: its space is promised, and `gc` leaves it alone (`claims`).
+    """A claim on a file that a push or an average needs: its space is promised, and `gc` leaves it alone (`claims`).
 
     The file's own length says how much of it has come.
     """
@@ -115,7 +115,7 @@ class TransferRow(Base):
 
 
 class ContributionRow(Base):
-    """A signed receipt that was pushed, whatever became of it. At most one is the answer to a question."""
+    """A signed receipt that was pushed, with its state. At most one is the answer to a question."""
 
     __tablename__ = "contributions"
     receipt: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -290,7 +290,7 @@ class HoldingRow(Base):
 
 
 class LeaseRow(Base):
-    """A node's lease on a question. Expired ones stay: they entitle to a late push while nobody else is at work."""
+    """A node's lease on a question. Expired ones stay: they entitle to a late push while no other node is at work."""
 
     __tablename__ = "leases"
     work_id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -381,7 +381,7 @@ class AliasRow(Base):
     undo: Mapped[bool] = mapped_column(Boolean, server_default=false())
     message: Mapped[str] = mapped_column(Text, default="")
     change: Mapped[int | None] = mapped_column(ForeignKey("changes.number"))
-    """The signed change; None for moves by version 0.1, which nobody signed."""
+    """The signed change; None for moves by version 0.1, which did not sign."""
     at: Mapped[float] = mapped_column(Float)
 
     __table_args__ = (Index(None, "name", "number"),)

@@ -38,7 +38,7 @@ _SCORES = insert(ScoreRow)
 
 
 def count_again(connection: Connection, receipt: str) -> None:
-    """Make the rows anew that the evaluations of a receipt have a part in, whatever became of it."""
+    """Make the rows anew that the evaluations of a receipt have a part in, also after its retraction."""
     group = connection.execute(_GROUP_OF, {"this": receipt}).mappings().first()
     if group is None:
         return

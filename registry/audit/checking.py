@@ -40,7 +40,7 @@ Rules = Iterable[tuple[str, Callable[[], str]]]
 
 
 def checks(rules: Rules) -> list[Check]:
-    """Look at everything, whatever is wrong with the things before."""
+    """Apply all rules; a failed one does not stop the next ones."""
     return [_check(what, look) for what, look in rules]
 
 

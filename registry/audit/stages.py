@@ -1,6 +1,6 @@
 """The stages of an audit in their order, and one page of it: things of one stage, for about a second.
 
-First what the rows say, then the bytes, then what nobody needs. Each batch reads in a transaction of its own, so
+First the rows, then the bytes, then files that no version has. Each batch reads in a transaction of its own, so
 writers and `gc` go on; what comes meanwhile is looked at if its turn is still to come.
 """
 
@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ratatouille.errors import Misconfigured, Refusal
 from registry.audit.checking import AuditBatch, finding
-from registry.audit.signed import look_at_aliases, look_at_changes, look_at_receipts
+from registry.audit.signed_records import look_at_aliases, look_at_changes, look_at_receipts
 from registry.audit.tables import count_references, look_at_definitions, look_at_references, look_at_scores
 from registry.audit.versions import look_at_versions
 from registry.audit.weights import look_at_averages, look_at_files, look_at_weights

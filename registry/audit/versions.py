@@ -21,7 +21,7 @@ from ratatouille.record import sha256
 from ratatouille.weights.architecture import Part
 from ratatouille.weights.canonical import size
 from registry.audit.checking import AuditBatch, Rules, checks, expect, findings, rows_after
-from registry.audit.signed import receipt_of
+from registry.audit.signed_records import receipt_of
 from registry.audit.weights import bytes_of_row, recomputed
 from registry.ledger.definitions import architecture, task
 from registry.ledger.revisions import resolve

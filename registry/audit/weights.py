@@ -173,7 +173,7 @@ class Discard(io.BytesIO):
     """A file that keeps nothing."""
 
     def write(self, data: object) -> int:
-        """Throw the bytes away."""
+        """Discard the bytes."""
         return memoryview(data).nbytes  # type: ignore[arg-type]
 
 

@@ -1,7 +1,7 @@
 """Fetched weights on this machine: files by digest in a folder of bounded size, the longest unused ones leaving first.
 
 Several processes may share it. A file is hashed when it arrives and once more by each process that first uses it, so
-nothing has to be forced to the disk. Files that were used minutes ago stay, whatever the bound says; one that is
+nothing has to be forced to the disk. Files that were used minutes ago stay even beyond the bound; one that is
 memory-mapped stays readable even when it leaves.
 """
 
@@ -87,7 +87,7 @@ class Cache:
         return found
 
     def keep(self, receiving: IncomingFile, digest: str, used: bool = True) -> Path:
-        """Make a complete file usable, and make room for it; one that nobody used yet may leave at once."""
+        """Make a complete file usable, and make room for it; one that was not used yet may leave at once."""
         path = self._folder / shelf(digest)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         receiving.path.rename(path)

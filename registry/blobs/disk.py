@@ -72,7 +72,7 @@ class HashedFiles:
         self._marks: dict[str, Mark] = {}
 
     def trust(self, path: Path, digest: str) -> None:
-        """Remember a file that somebody has hashed on its way here, if it is still there."""
+        """Remember a file that was hashed while it was written, if it is still there."""
         with suppress(FileNotFoundError):
             self._marks[digest] = _mark(path)
 

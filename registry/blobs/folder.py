@@ -18,7 +18,7 @@ from registry.blobs.disk import full, hash_file, read_blocks, sync
 from registry.blobs.store import Block, Stored, is_digest, missing, shelf
 
 STALE_SECONDS = 24 * 3600.0
-"""When a copy that nobody finished is thrown away."""
+"""Age at which an unfinished copy is removed."""
 
 
 class FolderStore:
@@ -92,7 +92,7 @@ class FolderStore:
             yield Stored(path.name, status.st_size, status.st_mtime)
 
     def check(self) -> None:
-        """See whether files can be made here."""
+        """Check whether files can be made here."""
         try:
             with tempfile.TemporaryFile(dir=self._folder):
                 pass

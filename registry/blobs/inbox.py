@@ -1,7 +1,7 @@
 """The inbox: files that are being received, one per digest in a local folder, locked by the writer.
 
 A gate checks a file while it is written. A transfer that broke off goes on where it stopped. What is complete leaves
-for a store (`registry.blobs.access`); nobody ever sees half of it there. `carry` brings a file through all of that.
+for a store (`registry.blobs.access`), which never shows an incomplete file. `carry` brings a file through all of that.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ class Inbox:
         return (path for path in self._folder.iterdir() if is_digest(path.name))
 
     def sweep(self, older_than: float) -> list[str]:
-        """Remove files that nobody writes and nothing was added to since `older_than`."""
+        """Remove files without a writer to which nothing was added since `older_than`."""
         swept = []
         for path in list(self.incoming()):
             try:

@@ -1,4 +1,4 @@
-"""The store in a bucket: S3 and whatever else obstore opens, objects `ab/abcdef…` below the URL's prefix.
+"""The store in a bucket (S3, or another one that obstore opens): objects `ab/abcdef…` below the URL's prefix.
 
 Small files go in one conditional request, large ones in several parts at once: obstore sets no condition on those, so a
 large one is looked for first, and two that bring the same bytes at once replace equals by equals. Reads are ranges of a
@@ -127,7 +127,7 @@ class Objects:
                         yield Stored(digest, found["size"], found["last_modified"].timestamp())
 
     def check(self) -> None:
-        """See whether the bucket can be listed."""
+        """Check whether the bucket can be listed."""
         try:
             next(iter(obstore.list(self._store)), None)
         except BaseError as error:
@@ -180,7 +180,7 @@ class Objects:
             raise self._trouble(error) from error
 
     def _trouble(self, error: Exception) -> RatatouilleError:
-        """What may pass is Unreachable; what somebody must change in the store's settings or ours is not."""
+        """Unreachable where a later try may work, Misconfigured where the store's settings or ours must change."""
         text = str(error)
         if _is_permanent(text):
             return Misconfigured(

@@ -78,7 +78,7 @@ class BlobStore(Protocol):
         """All blobs, in no order."""
 
     def check(self) -> None:
-        """See whether the store can be used.
+        """Check whether the store can be used.
 
         Raises:
             Refusal: when what it was opened with is wrong: address, bucket, credentials.

@@ -103,7 +103,7 @@ def held_by(connection: Connection, node: str, fingerprint: str, task: str, now:
 
 
 def check_counts(receipt: Receipt, holding: Holding) -> None:
-    """See that a receipt counts no more images than its node published.
+    """Check that a receipt counts no more images than its node published.
 
     Raises:
         Refusal: naming the first cell that does.
@@ -166,7 +166,7 @@ _BY_AGE = select(TransferRow.begun, TransferRow.bytes).where(TransferRow.node ==
 
 
 def check_contributions(connection: Connection, receipt: Receipt) -> None:
-    """See that the node has not pushed too many receipts lately; this one counts once, however often it comes.
+    """Check that the node has not pushed too many receipts lately; this one counts once, however often it comes.
 
     Raises:
         Unreachable: when it has, and when it may push again.
@@ -248,7 +248,7 @@ def _check_bytes(
 
 
 def _when(now: float, moment: float | None) -> str:
-    """A moment for people; None means that nobody knows one."""
+    """A moment in words; None means that it is not known."""
     if moment is None:
         return "when the maintainers have raised that"
     minutes = max(1, round((moment - now) / 60))

@@ -22,7 +22,7 @@ from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture, Part, Tensor
 from ratatouille.weights.canonical import size
 from registry.ledger.definitions import architecture, task
-from registry.ledger.signed import may_return
+from registry.ledger.signed_changes import may_return
 from registry.lists import chunks
 from registry.records import State
 from registry.schema import VersionRow
@@ -169,10 +169,10 @@ def _check_import(work: Import, receipt: Receipt, parents: Sequence[StartVersion
 
 
 def _refuse_taken_back(connection: Connection, work: Import) -> None:
-    """What was taken back does not come again as somebody's import, whole or with another head.
+    """Refuse an import of weights that were taken back, whole or with another head.
 
     A featurizer that a version shares which stands (a probe keeps that of the foundation) was not taken back, nor was
-    one of which somebody has signed since that its receipt may come again.
+    one whose receipt may come again by a later signed change.
     """
     same = (VersionRow.featurizer == work.featurizer, VersionRow.architecture == work.architecture)
     whole = (*same, VersionRow.head == work.head)

@@ -22,7 +22,7 @@ from registry.contributions.membership import release_lease
 from registry.database import upsert
 from registry.ledger.descendants import fallen
 from registry.ledger.event_log import record_event
-from registry.ledger.signed import refuse_retracted
+from registry.ledger.signed_changes import refuse_retracted
 from registry.records import Result
 from registry.schema import BlobRow, ContributionRow, EvaluationRow, ParentRow, VersionRow
 from registry.scores import count_again
@@ -86,7 +86,7 @@ def enter_version(
 
 
 def check_parents(connection: Connection, version: Version) -> None:
-    """See, in the transaction that enters a version, that none of its parents was retracted since they were looked at.
+    """Check, in the transaction that enters a version, that none of its parents was retracted meanwhile.
 
     Raises:
         Refusal: naming the first that was.

@@ -1,7 +1,7 @@
 """Offers and leases in the database. Both expire by themselves; times are the registry's.
 
-Both are sealed by the node's key. What was signed before the last word of a node does nothing, so that nobody takes,
-holds, frees or ends anything in its name. A lease names the holding that its question is bound to, and only leases of
+Both are sealed by the node's key. What was signed before the last word of a node does nothing, so a replayed
+record takes, holds, frees or ends nothing. A lease names the holding that its question is bound to, and only leases of
 nodes that offer this holding keep each other out.
 """
 
@@ -20,7 +20,7 @@ from registry.cancellation import peer
 from registry.contributions.entitlements import end_holdings, enter_holdings, held_by
 from registry.ledger.answers import is_answered
 from registry.ledger.event_log import record_event
-from registry.ledger.signed import check_follows, refuse_closed
+from registry.ledger.signed_changes import check_follows, refuse_closed
 from registry.lists import PAGE_CHARACTERS, readable
 from registry.schema import LeaseRow, OfferRow
 from registry.settings import read_settings
@@ -116,7 +116,7 @@ def enter_offer(connection: Connection, sealed: Sealed, offer: Offer, proved: tu
 
 
 def _check_room(connection: Connection, node: str, size: int, now: float) -> None:
-    """See that an offer fits: the large ones, and those of one peer, leave room to others."""
+    """Check that an offer fits: the large ones, and those of one peer, leave room to others."""
     length = func.length(OfferRow.sealed)
     others = (OfferRow.expires > now, OfferRow.node != node)
     taken = select(func.coalesce(func.sum(length), 0)).where(*others)

@@ -24,7 +24,7 @@ from registry.contributions.push import Push
 from registry.database import Database
 from registry.ledger.answers import answer, brings_back
 from registry.ledger.claims import unowned
-from registry.ledger.signed import is_closed, refuse_closed, refuse_retracted
+from registry.ledger.signed_changes import is_closed, refuse_closed, refuse_retracted
 from registry.lists import chunks
 from registry.records import Result
 from registry.schema import ContributionRow
@@ -37,7 +37,7 @@ SWEPT_AT_ONCE = 100
 
 
 def check_length(sealed: Sealed) -> None:
-    """See that a receipt is not of absurd length, before its signature is looked at.
+    """Check that a receipt is not of absurd length, before its signature is looked at.
 
     Raises:
         Refusal: when it is.
@@ -108,7 +108,7 @@ class Publisher:
         return known
 
     def sweep(self) -> None:
-        """Throw away what broken transfers left long ago, blobs that no version came to own, and dead claims.
+        """Remove what broken transfers left long ago, blobs that no version came to own, and dead claims.
 
         Raises:
             Unreachable: when the store does not answer.
@@ -148,7 +148,7 @@ def _check_entitled(connection: Connection, receipt: Receipt) -> None:
         raise not_offered(receipt.node, work.fingerprint)
     at_work = other_holder(connection, receipt.work_id, receipt.node, work.fingerprint, now)
     if at_work is not None:
-        # to be tried again, not refused: who is late would throw away what may yet become the answer
+        # to be tried again, not refused: a refused node throws away what may still become the answer
         raise Unreachable(f"node {at_work[:12]}… is at work on this assignment; push again when its lease has ended")
     if not had_lease(connection, receipt.work_id, receipt.node, work.fingerprint):
         raise Refusal("no lease on this assignment was taken by this node; take it before the work begins")

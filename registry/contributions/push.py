@@ -25,7 +25,7 @@ from registry.contributions.ledger import admit, enter_blob, keep_duplicate, kee
 from registry.database import Database
 from registry.ledger.answers import answer, brings_back, contributed
 from registry.ledger.claims import Claims, free_room, live, refuse_removed
-from registry.ledger.signed import refuse_closed
+from registry.ledger.signed_changes import refuse_closed
 from registry.records import Result
 
 
@@ -70,7 +70,7 @@ class Push:
         for digest, receiving in self.receiving.items():
             check = partial(gate, self._blobs, self.wanted[digest])
             if receiving.resume(check) < self.wanted[digest].size and self._held(digest):
-                # it was stored by somebody who died before its row was written: it goes through the gate again
+                # a process stored it and died before it wrote the row: it goes through the gate again
                 with closing(self._blobs.stream(digest, receiving.received)) as blocks:
                     receiving.take_over(check, blocks)
 
@@ -125,7 +125,7 @@ class Push:
             return contributed(connection, receipt.work_id)
 
     def reject(self, reason: str) -> None:
-        """Throw away what has come, and keep the reason."""
+        """Discard what has come, and keep the reason."""
         with self._database.write() as connection:
             self._discard(connection)
             keep_rejected(connection, self._sealed, self._examined.receipt, reason)
@@ -169,7 +169,7 @@ def gate(blobs: Blobs, one: WantedPart) -> Intake:
 
 
 def check_present(blobs: Blobs, one: WantedPart) -> None:
-    """Weights that are here already were checked as some part; see that they fit this one too."""
+    """Weights that are here already were checked as some part; check that they fit this one too."""
     with _not_the_contributors_fault():
         path = blobs.local(one.digest)
     present, ancestor = open_part(path, one.tensors), _ancestor(blobs, one)
@@ -193,7 +193,7 @@ def _compared(one: WantedPart) -> bool:
 
 @contextmanager
 def _not_the_contributors_fault() -> Iterator[None]:
-    """Weights that the registry has lost reject nobody's contribution: it may come again when they are back."""
+    """Weights that the registry has lost are no reason to reject: the push may come again when they are back."""
     try:
         yield
     except Lost as lost:

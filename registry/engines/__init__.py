@@ -45,11 +45,11 @@ class DatabaseEngine(Protocol):
         """
 
     def check_new(self) -> None:
-        """See that new tables would keep every text; raises Refusal."""
+        """Check that new tables would keep every text; raises Refusal."""
 
     def meaning(self, error: DBAPIError) -> RatatouilleError | None:
         """What an error means for people: `Unreachable` where the same may work later (a lock that was not given, a
-        server that went away), `Misconfigured` where somebody must change something first, None for a defect of ours.
+        server that went away), `Misconfigured` where a person must change something first, None for a defect of ours.
         """
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class DatabaseEngine(Protocol):
 
 
 def close_all(engine: Engine) -> None:
-    """Close the connections that nobody uses; from now on, one that comes back is closed too."""
+    """Close the unused connections; from now on, one that comes back is closed too."""
 
     @event.listens_for(engine, "checkin")
     def _close(connection: object, record: ConnectionPoolEntry) -> None:
@@ -102,7 +102,7 @@ def open_engine(url: str | Path, migrations: str | None = None) -> DatabaseEngin
         Refusal: for another address, a password in it, or a driver that is not installed.
     """
     text = str(url)
-    # each branch imports what it needs: nobody should need PostgreSQL's driver for a file
+    # each branch imports what it needs: a file does not need PostgreSQL's driver
     if isinstance(url, str) and "://" in text:
         kind = text.partition("://")[0]
         if kind not in ("postgresql", "postgres"):

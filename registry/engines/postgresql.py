@@ -31,7 +31,7 @@ WRITING = 0x7261746174  # "ratat"
 MIGRATING = WRITING + 1
 CONNECT_SECONDS = 10
 HELD_SECONDS = 600.0
-"""A writer that says nothing for so long has lost its lock: the others need not wait for whatever became of it."""
+"""A writer that is silent for so long loses its lock: the others need not wait for a process that hangs."""
 CONNECTIONS = 32
 """Of one process at most; a server takes a hundred by default."""
 SECRETS = frozenset({"password", "sslpassword"})
@@ -166,7 +166,7 @@ def _set_each_transaction(engine: Engine) -> None:
 
 
 def _is_pooled(connection: Connection) -> bool:
-    """Whether somebody stands between: a pooler gives a number of its own for the server's process."""
+    """Whether a pooler stands between: it gives a number of its own for the server's process."""
     own = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
     driver: Any = connection.connection.driver_connection
     return bool(driver.info.backend_pid != own)
@@ -196,7 +196,7 @@ CLIENT_PERMANENT = (
     "Permission denied",
     "authentication method requirement",
 )
-"""What the driver says before it was refused, and what only somebody's settings can mend."""
+"""What the driver says when it was refused, and only other settings help."""
 READ_ONLY = frozenset({"42501", "25006"})
 """Missing privileges; a server or transaction that is read-only."""
 PERMANENT = frozenset({"28", "3D", "3F", "08004", "57P04", "XX001", "XX002"})
@@ -204,7 +204,7 @@ PERMANENT = frozenset({"28", "3D", "3F", "08004", "57P04", "XX001", "XX002"})
 PASSING = frozenset({"08", "53", "57", "58", "55P03", "40001", "40P01", "25P03", "25P04"})
 """Classes of errors, and some errors: connection, resources, operator's intervention, the system, locks, time."""
 SAID_BY_POOLER = "08P01"
-"""The code of all that PgBouncer says by itself to somebody who is connected."""
+"""The code of PgBouncer's own messages to a connected client."""
 
 _SERVER_SAID = re.compile(r"failed: \S+:  (.+)")
 
@@ -218,7 +218,7 @@ def meaning(said: str, code: str | None, name: str) -> RatatouilleError | None:
         name: the database, for messages.
 
     Returns:
-        `Unreachable` where the same may work later, `Misconfigured` where somebody must change something first, None
+        `Unreachable` where the same may work later, `Misconfigured` where a person must change something first, None
         for a defect of ours.
     """
     first = said.strip().partition("\n")[0]

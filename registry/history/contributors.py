@@ -13,7 +13,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Close
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
-from registry.ledger.signed import closures
+from registry.ledger.signed_changes import closures
 from registry.lists import clipped
 from registry.records import Contributor, Submission
 from registry.schema import ContributionRow, OfferRow, TaskRow, VersionRow
@@ -25,7 +25,7 @@ _BECAME = {"duplicate": "duplicates", "rejected": "rejected", "retracted": "retr
 
 
 def contributors(connection: Connection) -> list[Contributor]:
-    """Everybody who signed a contribution, the most trainings first."""
+    """All keys that signed a contribution, the most trainings first."""
     row = ContributionRow
     query = select(
         row.node,

@@ -124,9 +124,9 @@ def _steps(connection: Connection, start: str) -> Mapping[str, int]:
 MOST_VERSIONS = 50_000
 """Averages and their members, all together."""
 LONGEST = 2048
-"""Bits of a denominator; mixes of mixes with float coefficients have ever longer ones, of which nobody sees the end."""
+"""Bits of a denominator; mixes of mixes with float coefficients have ever longer ones, so longer ones are rounded."""
 READABLE = 10**9
-"""Denominators up to here are said; a number has more digits than anybody reads."""
+"""The largest denominator that is shown; longer fractions are not readable."""
 
 
 def contributions(connection: Connection, revision: str) -> list[Contribution]:

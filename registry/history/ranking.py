@@ -2,7 +2,7 @@
 
 A ranking is fair or it is not given: all versions in it are counted on the same domains, split and slice, with one
 trial's split of the images. A mean over domains ranks those that were counted on most; where different sets of domains
-are equally large, nobody but the asker can say which one is meant.
+are equally large, the caller must name a domain.
 """
 
 from __future__ import annotations

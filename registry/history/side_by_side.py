@@ -1,6 +1,6 @@
 """The evaluations of two versions side by side.
 
-Where both were counted on the same holdings, those are compared, image for image; otherwise whatever each was counted
+Where both were counted on the same holdings, those are compared, image for image; otherwise all that each was counted
 on. Which images both networks recognise is known only where a node compared the two (`joint`): its receipt is looked
 for among the task's comparisons.
 """

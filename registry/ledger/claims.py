@@ -80,10 +80,10 @@ class Claims:
         self._stamps |= dict.fromkeys(sizes, now)
 
     def check(self, connection: Connection, digests: Collection[str]) -> None:
-        """See that nobody can have removed these; called in the transaction that makes them part of a version.
+        """Check that these cannot have been removed; called in the transaction that makes them part of a version.
 
         Raises:
-            Unreachable: when somebody may have.
+            Unreachable: when one may have been.
         """
         owned = live(connection, digests)
         for digest in sorted(set(digests) - owned.keys()):
@@ -117,7 +117,7 @@ def claimed(connection: Connection, inbox: Inbox, digests: Collection[str]) -> s
 
 
 def spoken_for(connection: Connection) -> set[str]:
-    """All digests with a claim, be it of somebody who died; there are as many as transfers and averages under way."""
+    """All digests with a claim, of dead processes too; there are as many as transfers and averages under way."""
     return set(connection.execute(select(UploadRow.digest)).scalars())
 
 
@@ -127,7 +127,7 @@ def unowned(connection: Connection, inbox: Inbox, digests: Collection[str]) -> s
 
 
 def forget_dead(connection: Connection, inbox: Inbox) -> None:
-    """End the claims of those who died long ago."""
+    """End the claims of processes that died long ago."""
     before = time.time() - read_settings(connection).stale_seconds
     for digest in connection.execute(select(UploadRow.digest).where(UploadRow.changed < before)).scalars().all():
         if not inbox.partial(digest).exists():
@@ -185,7 +185,7 @@ def removed(connection: Connection, digests: Collection[str]) -> dict[str, float
 
 
 def refuse_removed(connection: Connection, digests: Collection[str], whose: str = "") -> None:
-    """See that none of these weights was removed.
+    """Check that none of these weights was removed.
 
     Args:
         connection: a transaction.

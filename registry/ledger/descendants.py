@@ -43,7 +43,7 @@ Make = Callable[[Combination, StandingAverage], str]
 
 
 def in_order(averages: Sequence[StandingAverage]) -> tuple[StandingAverage, ...]:
-    """Averages before those that are made of them, in one order whatever order they come in."""
+    """Averages before those that are made of them; the order does not depend on the order of the input."""
     by_id = {one.id: one for one in sorted(averages, key=lambda one: one.id)}
     edges = {
         id: [parent.version for parent in one.version.parents if parent.version in by_id] for id, one in by_id.items()
@@ -83,7 +83,7 @@ def averages_with(connection: Connection, version: str) -> list[StandingAverage]
 
 
 def is_made_of(connection: Connection, version: str, member: str) -> bool:
-    """Whether a version is this one, or a combination that it is in, whatever became of both."""
+    """Whether a version is this one, or a combination that it is in; retracted ones count too."""
     walk = _descendants(member, VersionRow.rule == "combine")
     query = select(walk.c.id).where(walk.c.id == version).limit(1)
     return version == member or connection.execute(query).first() is not None

@@ -1,6 +1,6 @@
-"""Counts that are owed of versions: evaluations that nobody's round asks for, kept until somebody has answered them.
+"""Obligations: evaluations that are owed of versions outside of any round, kept until a node has answered them.
 
-A retraction moves aliases to averages that were made anew and that nobody has counted. What had been counted of the
+A retraction moves aliases to averages that were made anew and have no counts. What had been counted of the
 version before is owed of the one that takes its place; a maintainer may ask for counts of any other version. A row is
 the order. It is open while the version stands and the question has no answer, so an answer needs no second write.
 """
@@ -107,7 +107,7 @@ def owe(
 
 
 def imported_head(connection: Connection, version: Version) -> str | None:
-    """The version, it or a member of it, whose head somebody imported; None where nodes made all of them."""
+    """The version, this one or a member of it, whose head was imported; None where nodes made all heads."""
     waiting, seen = [version], {version.id}
     while waiting:
         one = waiting.pop()
@@ -141,7 +141,7 @@ def uncounted(connection: Connection, versions: Collection[str]) -> set[str]:
 
 
 def moved_uncounted(connection: Connection, versions: Collection[str]) -> set[str]:
-    """Those of these versions that a retraction moved an alias to, and that nobody has counted since."""
+    """Those of these versions that a retraction moved an alias to, and that have no counts since."""
     moved: set[str] = set()
     for some in chunks(sorted(versions)):
         query = select(AliasRow.version).join(ChangeRow, ChangeRow.number == AliasRow.change)

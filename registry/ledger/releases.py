@@ -1,6 +1,6 @@
 """Aliases, which maintainers move, and tags, which mean one version for ever.
 
-A move is compare-and-set: it says where its signer saw the alias, and is refused when somebody else was faster. Nothing
+A move is compare-and-set: it says where its signer saw the alias, and is refused when another move came first. Nothing
 is overwritten, so the moves of an alias are its history, and an undo is one more move.
 """
 
@@ -30,7 +30,7 @@ from ratatouille.exchange.change import Move, Tag
 from ratatouille.exchange.signing import Sealed
 from registry.ledger.event_log import record_event
 from registry.ledger.obligations import uncounted
-from registry.ledger.signed import author_of, by, enter_change, known_change
+from registry.ledger.signed_changes import author_of, by, enter_change, known_change
 from registry.lists import CHUNK, MOST_ROWS, clipped
 from registry.records import AliasMove, TagRecord
 from registry.schema import AliasRow, ChangeRow, TagRow, VersionRow

@@ -1,4 +1,4 @@
 """Retention: the policy that keeps weights, gc that removes others, and the room that they need.
 
-`policy` decides, `collecting` is gc.
+`policy` decides, `gc` removes.
 """

@@ -145,7 +145,7 @@ def read_past(connection: Connection, rounds: int) -> Past:
 
 
 def leased(connection: Connection) -> set[str]:
-    """Inputs of work that somebody is at, or was at so lately that they may still push."""
+    """Inputs of leased work, and of work whose lease ended so lately that the node may still push."""
     since = time.time() - read_settings(connection).stale_seconds
     records = connection.execute(select(LeaseRow.record).where(LeaseRow.expires > since)).scalars()
     return {digest for record in records for digest in Lease.from_json(record).inputs}

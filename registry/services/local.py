@@ -13,8 +13,8 @@ from registry import settings
 from registry.blobs.access import Blobs
 from registry.contributions.publish import Publisher
 from registry.database import Database
-from registry.history.watching import Watching
-from registry.ledger.signed import count_closures
+from registry.history.watcher import EventWatcher
+from registry.ledger.signed_changes import count_closures
 from registry.records import Info
 from registry.retraction import count_retractions
 from registry.services.definitions import Definitions
@@ -55,7 +55,7 @@ class LocalRegistry(Registry):
         self.storage = Storage(Database(config.database or folder / DATABASE, config.migrations), blobs)
         super().__init__(self.storage)
         self.publisher = Publisher(self.storage.database, blobs)
-        self.watching = Watching(self.storage.database)
+        self.watching = EventWatcher(self.storage.database)
         self.definitions = Definitions(self.storage)
         self.weights = Weights(self.storage, self.publisher)
         self.work = Work(self.storage, coordinator)

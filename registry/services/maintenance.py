@@ -10,12 +10,12 @@ from registry.services.method import ImportedOnUse, Service, method
 if TYPE_CHECKING:
     from registry import settings as registry_settings
     from registry.audit import stages
-    from registry.retention import collecting
+    from registry.retention import gc
     from registry.settings import Settings
 else:
     registry_settings = ImportedOnUse("registry.settings")
     stages = ImportedOnUse("registry.audit.stages")
-    collecting = ImportedOnUse("registry.retention.collecting")
+    gc = ImportedOnUse("registry.retention.gc")
 
 
 class Maintenance(Service):
@@ -24,12 +24,12 @@ class Maintenance(Service):
     @method("reader")
     def usage(self) -> Usage:
         """What the registry holds, and how much room it has."""
-        return self._reading(collecting.usage, self._storage.blobs)
+        return self._reading(gc.usage, self._storage.blobs)
 
     @method("owner", slow=True)
     def collect(self, dry_run: bool = True) -> Collected:
         """Remove the weights that the policy does not keep, and files that no version has; a dry run only looks."""
-        return collecting.collect(self._storage.database, self._storage.blobs, dry_run)
+        return gc.collect(self._storage.database, self._storage.blobs, dry_run)
 
     @method("reader", slow=True)
     def audit(self, place: AuditPlace | None = None) -> AuditPage:

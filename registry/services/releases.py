@@ -12,11 +12,11 @@ from registry.services.method import ImportedOnUse, Service, method
 
 if TYPE_CHECKING:
     from registry import retraction
-    from registry.ledger import releases, signed
+    from registry.ledger import releases, signed_changes
 else:
     retraction = ImportedOnUse("registry.retraction")
     releases = ImportedOnUse("registry.ledger.releases")
-    signed = ImportedOnUse("registry.ledger.signed")
+    signed_changes = ImportedOnUse("registry.ledger.signed_changes")
 
 
 class Releases(Service):
@@ -67,7 +67,7 @@ class Releases(Service):
     def restore(self, sealed: Sealed) -> None:
         """Let a receipt that was taken back come again (a sealed `Restore`); without this it is refused for ever."""
         change = unseal(sealed, Restore)
-        self._writing(signed.restore, sealed, change)
+        self._writing(signed_changes.restore, sealed, change)
 
     @method("reader")
     def retractions(self, before: int | None = None, limit: int = 50) -> list[Retraction]:

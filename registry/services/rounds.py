@@ -10,7 +10,7 @@ from registry.records import Event, RoundRecord, RoundState
 from registry.services.method import ImportedOnUse, Service, method
 
 if TYPE_CHECKING:
-    from registry.history.watching import Watching
+    from registry.history.watcher import EventWatcher
     from registry.ledger import event_log
     from registry.storage import Storage
 else:
@@ -20,7 +20,7 @@ else:
 class Rounds(Service):
     """Rounds and the log."""
 
-    def __init__(self, storage: Storage, watching: Watching) -> None:
+    def __init__(self, storage: Storage, watching: EventWatcher) -> None:
         super().__init__(storage)
         self._watching = watching
 

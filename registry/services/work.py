@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from registry import averages, settings
     from registry.contributions import membership
     from registry.history import contributors
-    from registry.ledger import answers, obligations, revisions, signed
+    from registry.ledger import answers, obligations, revisions, signed_changes
     from registry.storage import Storage
 else:
     averages = ImportedOnUse("registry.averages")
@@ -31,7 +31,7 @@ else:
     answers = ImportedOnUse("registry.ledger.answers")
     obligations = ImportedOnUse("registry.ledger.obligations")
     revisions = ImportedOnUse("registry.ledger.revisions")
-    signed = ImportedOnUse("registry.ledger.signed")
+    signed_changes = ImportedOnUse("registry.ledger.signed_changes")
 
 
 class Work(Service):
@@ -39,7 +39,7 @@ class Work(Service):
 
     def __init__(self, storage: Storage, coordinator: str | None = None) -> None:
         """`coordinator` is the key of the only coordinator that may announce itself; None: any may."""
-        from registry.ledger.signed import TOLERANCE
+        from registry.ledger.signed_changes import TOLERANCE
 
         super().__init__(storage)
         self._coordinator = coordinator
@@ -56,7 +56,7 @@ class Work(Service):
             Refusal: when another coordinator signed it.
             Unreachable: when it was signed before the last one.
         """
-        from registry.ledger.signed import check_follows
+        from registry.ledger.signed_changes import check_follows
 
         said = unseal(sealed, Announcement)
         if self._coordinator not in (None, sealed.node):
@@ -121,19 +121,19 @@ class Work(Service):
     def close_question(self, sealed: Sealed) -> None:
         """Close a question for the key that signs (a sealed `Close`): neither leased to it nor taken from it again."""
         change = unseal(sealed, Close)
-        self._writing(signed.close, sealed, change)
+        self._writing(signed_changes.close, sealed, change)
 
     @method("contributor")
     def reopen_question(self, sealed: Sealed) -> None:
         """Open a question again that the same key has closed (a sealed `Reopen`)."""
 
         change = unseal(sealed, Reopen)
-        self._writing(signed.reopen, sealed, change)
+        self._writing(signed_changes.reopen, sealed, change)
 
     @method("reader")
     def closures(self, work_ids: Sequence[str]) -> list[Sealed]:
         """The signed closures (`Close`) that stand of these questions."""
-        return self._reading(signed.closures, work_ids)
+        return self._reading(signed_changes.closures, work_ids)
 
     @method("maintainer")
     def owe(self, revision: str, image_size: int, split: Split = "test") -> list[Obligation]:

@@ -9,11 +9,11 @@ from tests.registry.seasons import seasons as seasons
 from tests.registry.world import World
 
 BEFORE_ROWS = {
-    "before anything is marked": "registry.retention.collecting:_mark:before",
-    "after the marks, before the transaction ends": "registry.retention.collecting:_mark:after",
+    "before anything is marked": "registry.retention.gc:_mark:before",
+    "after the marks, before the transaction ends": "registry.retention.gc:_mark:after",
 }
 AFTER_ROWS = {
-    "between rows and files": "registry.retention.collecting:_remove:before",
+    "between rows and files": "registry.retention.gc:_remove:before",
     "before the first file": "registry.blobs.access:Blobs.remove:before",
     "between two files": "registry.blobs.access:Blobs.remove:after:3",
     "before the transaction around the files ends": "registry.blobs.access:Blobs.remove:after:8",

@@ -146,7 +146,7 @@ def test_a_watcher_ends_with_the_service_and_goes_on_after_a_restart(
 def test_signs_of_life_come_when_nothing_happens_and_silence_ends_the_stream(
     beginning: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("registry.history.watching.BEAT_SECONDS", 0.05)
+    monkeypatch.setattr("registry.history.watcher.BEAT_SECONDS", 0.05)
     shutil.copytree(beginning / "registry", tmp_path / "registry")
     service = RegistryServer(tmp_path / "registry")
     service.start()
@@ -164,7 +164,7 @@ def test_signs_of_life_come_when_nothing_happens_and_silence_ends_the_stream(
             registry.rounds.note("one", "note", "subject", "text")
             assert event.result().text == "text"
         watched.close()  # type: ignore[attr-defined]
-        monkeypatch.setattr("registry.history.watching.BEAT_SECONDS", 60.0)
+        monkeypatch.setattr("registry.history.watcher.BEAT_SECONDS", 60.0)
         monkeypatch.setattr("registry.transport.client.BEAT_SECONDS", 0.05)
         with pytest.raises(Unreachable, match=r"watch was ended by the registry at .*, or was silent for too long"):
             list(registry.rounds.watch())

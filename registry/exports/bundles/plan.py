@@ -25,7 +25,7 @@ from registry.ledger.claims import live
 from registry.ledger.definitions import architecture, define_architecture, define_task, task
 from registry.ledger.descendants import is_made_of
 from registry.ledger.releases import add_tag
-from registry.ledger.signed import enter_change, is_closed, known_change
+from registry.ledger.signed_changes import enter_change, is_closed, known_change
 from registry.records import Portable
 from registry.schema import BlobRow, ContributionRow, VersionRow
 from registry.settings import read_settings

@@ -17,7 +17,7 @@ LOOK_SECONDS = 0.2
 """Time between two looks at the end of the log."""
 
 
-class Watching:
+class EventWatcher:
     """All who watch the log of one database in this process."""
 
     def __init__(self, database: Database) -> None:
@@ -46,7 +46,7 @@ class Watching:
             after: number of the last line that is known; None is the last one that there is.
             round: only lines of this round.
             kinds: only lines of these kinds.
-            wanted: whether anybody still listens; looked at several times a second.
+            wanted: whether the caller still listens; called several times a second.
 
         Raises:
             Unreachable: when the database does not answer.
@@ -66,7 +66,7 @@ class Watching:
                 yield after
 
     def _wait(self, seen: int, wanted: Callable[[], bool]) -> bool:
-        """Wait for lines after `seen`; False when there is none for long, or nobody waits for any."""
+        """Wait for lines after `seen`; False when none comes for long, or the caller has gone."""
         until = time.monotonic() + BEAT_SECONDS
         while wanted() and not self._closed.is_set() and time.monotonic() < until:
             with self._changed:

@@ -23,7 +23,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, check_signature, unseal
 from ratatouille.record import sha256
 from registry.audit.checking import AuditBatch, NotCheckable, Rules, checks, expect, findings, rows_after
-from registry.ledger.signed import may_return
+from registry.ledger.signed_changes import may_return
 from registry.schema import AliasRow, ChangeRow, ContributionRow, EvaluationRow, TagRow, VersionRow
 from registry.storage import Storage
 
@@ -215,7 +215,7 @@ def _effect(connection: Connection, row: Row[Any]) -> str:
 
 
 def _stays_away(connection: Connection, version: str) -> None:
-    """A version that was taken back does not stand again, unless somebody signed that its receipt may return."""
+    """A version that was taken back stays so until a signed change lets its receipt return."""
     query = select(VersionRow.receipt, VersionRow.state).where(VersionRow.id == version)
     row = connection.execute(query).one()
     if row.receipt is not None and row.state == "admitted" and not may_return(connection, row.receipt):

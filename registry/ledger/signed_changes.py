@@ -116,7 +116,7 @@ _CLOSURE_COUNT = select(func.count()).where(ChangeRow.kind.in_(CLOSURES))
 
 
 def close(connection: Connection, sealed: Sealed, change: Close) -> None:
-    """Close a question for who signs; closing it again changes nothing. A lease of theirs on it ends.
+    """Close a question for the signer, whose lease on it ends; closing it again changes nothing.
 
     Raises:
         Unreachable: when the key has signed something later about this question.
@@ -133,7 +133,7 @@ def close(connection: Connection, sealed: Sealed, change: Close) -> None:
 
 
 def reopen(connection: Connection, sealed: Sealed, change: Reopen) -> None:
-    """Open a question again for who signs; opening what is open changes nothing.
+    """Open a question again for the signer; opening an open one changes nothing.
 
     Raises:
         Unreachable: when the key has signed something later about this question.
@@ -147,7 +147,7 @@ def reopen(connection: Connection, sealed: Sealed, change: Reopen) -> None:
 
 
 def _check_later(connection: Connection, sealed: Sealed, change: Close | Reopen) -> None:
-    """A change that somebody kept, and that changed nothing when it was signed, does nothing later either."""
+    """Refuse a replayed change: one that was signed before the last one does nothing later either."""
     last = connection.execute(_LAST_CLOSURE_SEALED, {"question": change.question, "who": sealed.node}).scalar()
     if last is not None:
         at = _CLOSURE.validate_json(Sealed.from_json(last).body).at
@@ -223,7 +223,7 @@ def restore(connection: Connection, sealed: Sealed, change: Restore) -> None:
 
 
 def may_return(connection: Connection, receipt: str) -> bool:
-    """Whether a receipt stands, or somebody signed after its retraction that it may come again."""
+    """Whether a receipt stands, or a `Restore` was signed after its retraction."""
     taken = [connection.execute(query, {"receipt": receipt}).scalar() or 0 for query in (_OF_VERSION, _OF_COUNTS)]
     restored = connection.execute(_RESTORED, {"receipt": receipt}).scalar() or 0
     return int(restored) >= int(max(taken))
@@ -239,7 +239,7 @@ def refuse_retracted(connection: Connection, receipt: str) -> None:
     """Refuse a receipt that was taken back.
 
     Raises:
-        Refusal: when it was, and nobody restored it.
+        Refusal: when it was, and no `Restore` followed.
     """
     row = connection.execute(_CONTRIBUTION, {"receipt": receipt}).first()
     if row is not None and row.state == "retracted" and not may_return(connection, receipt):

@@ -97,7 +97,7 @@ def _remove(database: Database, blobs: Blobs, going: Collection[str], dry_run: b
     if not dry_run:
         done: set[str] = set()
         for some in chunks(strays, REMOVED_AT_ONCE):
-            with database.write() as connection:  # nobody claims or enters any of these while it goes
+            with database.write() as connection:  # no other process claims or enters any of these meanwhile
                 for digest in _free(connection, some):
                     blobs.remove(digest)
                     done.add(digest)
@@ -107,7 +107,7 @@ def _remove(database: Database, blobs: Blobs, going: Collection[str], dry_run: b
 
 
 def _free(connection: Connection, digests: Iterable[str]) -> list[str]:
-    """Those of these that no version has and nobody claims."""
+    """Those of these digests without a version and without a claim."""
     some = set(digests)
     return sorted(some - live(connection, some).keys() - spoken_for(connection))
 

@@ -33,7 +33,7 @@ class Maintainer:
         """Point an alias at a version; pointing it where it points already changes nothing.
 
         Raises:
-            Refusal: for an unknown version, an unusable name, or when somebody else moved the alias meanwhile.
+            Refusal: for an unknown version, an unusable name, or when another person moved the alias meanwhile.
         """
         version, history = self.registry.versions.resolve(revision), self.registry.releases.alias_history(name, limit=1)
         if history and history[0].version == version:
@@ -45,7 +45,7 @@ class Maintainer:
         """Take the last move of an alias back; again, the one before it.
 
         Raises:
-            Refusal: when there is nothing to go back to, or somebody else moved the alias meanwhile.
+            Refusal: when there is nothing to go back to, or another person moved the alias meanwhile.
         """
         last = self.registry.releases.alias_history(name, limit=1)
         undone = undoing(self._moves(name))
@@ -87,7 +87,7 @@ class Maintainer:
         """Take back what this very key contributed.
 
         Raises:
-            Refusal: for a version that somebody else contributed, or nobody, and as `retract`.
+            Refusal: for a version of another key, for an average, and as `retract`.
         """
         entry = self.registry.versions.show(revision).entry
         contributor = contributor_of(entry)
@@ -139,7 +139,7 @@ def contributor_of(entry: Entry) -> str:
     """The key that signed a version's receipt.
 
     Raises:
-        Refusal: for an average, which nobody signed.
+        Refusal: for an average, which has no signature.
     """
     if entry.node is None:
         raise Refusal(f"version {entry.id[:12]}… is an average, which nobody contributed; withdraw one of its parents")

@@ -99,7 +99,7 @@ class RegistryServer:
         return self._page.sentence
 
     def sweep(self) -> None:
-        """Throw away what broken transfers left long ago. That can wait, so a failure ends nobody's calls."""
+        """Remove what broken transfers left long ago. A failure is logged only: this can wait, and calls go on."""
         try:
             self._registry.publisher.sweep()
         except Unavailable as error:
@@ -144,7 +144,7 @@ def serve(
         host: a loopback address.
         ready: is told one line with the address, once calls are answered, and one about the web page.
         web: port of the web page, a free one if that is taken; None for no page.
-        coordinator: key of the coordinator that starts it; None when nobody does.
+        coordinator: key of the coordinator that starts it; None for a registry without one.
     """
     stop = stop_on_signals(END_SECONDS)
     _open_many_files()

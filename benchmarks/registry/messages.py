@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import Any
@@ -114,14 +114,14 @@ def show(report: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(description="Messages of weights beside protobuf's own.")
     parser.add_argument("--megabytes", type=int, default=512, help="in each transfer")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    report = told(lambda: compared(arguments.megabytes, arguments.turns), show, arguments.json)
+    options = parser.parse_args(arguments)
+    report = told(lambda: compared(options.megabytes, options.turns), show, options.json)
     return REFUSED if report is None else 0
 
 

@@ -55,7 +55,7 @@ def web(remote: Remote = None, web_port: WebPort = DEFAULT_WEB_PORT) -> None:
         raise Refusal(MISSING)
     output.say_what_happens()
     with opened(remote) as registry:
-        registry.info()  # says now, rather than on a page, that nobody answers
+        registry.info()  # a registry that does not answer is reported now, not on a page
         page = open_page(registry, web_port)
         output.print_line(page.sentence)
         stop.wait()

@@ -1,4 +1,4 @@
-"""The registry that a command talks to, opened and closed; and which of the revisions that people name are folders."""
+"""The registry that a command talks to, opened and closed, and the folders that its arguments name."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def registry_in_force(remote: str | None, make: bool = False) -> Registry:
 
 
 def own_folder(remote: str | None, command: str) -> Path:
-    """The registry folder that a command works in, for what a service is not asked to do.
+    """The registry folder that a command works in, where the work cannot be asked of a service.
 
     Raises:
         Refusal: for a service, or a folder without a registry.
@@ -73,5 +73,5 @@ def folder_of(address: str) -> Path | None:
 
 
 def folder_named(revision: str) -> Path | None:
-    """The folder that somebody means who could have meant a revision: revisions have no slash."""
+    """The folder that a word names; None for a revision. Revisions have no slash."""
     return expanded(revision) if "/" in revision or revision.startswith((".", "~")) else None

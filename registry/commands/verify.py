@@ -164,7 +164,7 @@ def _single(revisions: Sequence[str], remote: str | None, as_json: bool) -> Verd
 def _pulled(folders: Sequence[Path]) -> list[Verification]:
     if not folders:
         return []
-    from registry.exports.folders.pulled import read_pulled  # numpy, which a question to a registry does without
+    from registry.exports.folders.pulled import read_pulled  # imported lazily: it needs numpy
 
     pulled = [read_pulled(folder) for folder in folders]
     return [one.verify() for one in pulled]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +23,7 @@ from registry.services.registry import Registry
 SHORTEST = 4
 """Characters of the beginning of an id."""
 TAKEN = ("admitted", "duplicate", "retracted")
-"""States of what somebody gave that was taken."""
+"""States of contributions that the registry took."""
 
 
 def withdraw(
@@ -77,16 +77,9 @@ def withdraw(
 
 def _signers(folder: Path | None) -> dict[str, Signer]:
     """The keys of this machine by their public halves."""
-    signers = [Signer.open(path) for path in _keys(folder)]
-    return {signer.node: signer for signer in signers}
-
-
-def _keys(folder: Path | None) -> Iterator[Path]:
-    if folder is not None:
-        yield from folder.glob("key")
-        return
-    for pattern in ("nodes/*/key", "key", "rehearsal/*/key"):
-        yield from sorted(home().glob(pattern))
+    patterns = ("nodes/*/key", "key", "rehearsal/*/key") if folder is None else ("key",)
+    keys = [path for pattern in patterns for path in sorted((folder or home()).glob(pattern))]
+    return {signer.node: signer for signer in map(Signer.open, keys)}
 
 
 def _chosen(

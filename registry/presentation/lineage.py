@@ -81,7 +81,7 @@ def origins(lineage: Sequence[LineageRow]) -> list[Entry]:
 
 
 def trained_size(registry: Registry, details: Details) -> int | None:
-    """Pixels at which a version was trained, or the first of its ancestors that was; None where nobody trained."""
+    """Pixels at which a version was trained, or its nearest ancestor that was trained; None where there is none."""
     for _ in range(GENERATIONS):
         if details.receipt is not None and isinstance(details.receipt.assignment, NodeAssignment):
             return details.receipt.assignment.image_size

@@ -222,7 +222,7 @@ def _limit(what: str, most: int, **shares: int) -> StreamLimit:
 
 
 def _sealed(begin: Begin) -> Sealed:
-    """The receipt with its signature, which is looked at first: nobody takes places in the name of another key."""
+    """The receipt, its signature checked first: so no client can take the places of another key."""
     _check_protocol(begin.protocol)
     sealed = Sealed.from_json(begin.sealed)
     check_length(sealed)

@@ -14,13 +14,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 from urllib.parse import unquote
 
 from ratatouille.errors import Unreachable
 
+TABLES = {4: Path("/proc/net/tcp"), 6: Path("/proc/net/tcp6")}
+_LOCAL, _USER = 1, 7
+"""Columns of these tables."""
+
 
 class StreamLimit:
-    """StreamLimit for streams of one kind; nobody has more than their share, so that others always find some."""
+    """Places for streams of one kind. No holder has more than its share, so that others always find some."""
 
     def __init__(self, what: str, most: int, shares: dict[str, int] | None = None) -> None:
         """`shares` says for a kind of holder ("peer", "key") how many places one of them may have."""
@@ -33,7 +38,7 @@ class StreamLimit:
 
     @contextmanager
     def slot(self, **holders: str) -> Iterator[None]:
-        """Have a place, in the name of some holders.
+        """One place, in the name of some holders, until the block ends.
 
         Raises:
             Unreachable: when there is none.
@@ -93,16 +98,39 @@ class Unopened:
                 self._ends.pop(mark, None)
 
 
-class Idle:
-    """Calls `end` once nothing was heard for `seconds`; `heard` says that something was. A context manager."""
+class _Watchdog:
+    """A thread that ends a stream, unless the block ends first. A context manager."""
 
-    def __init__(self, seconds: float, end: Callable[[], object]) -> None:
+    def __init__(self, end: Callable[[], object]) -> None:
         self.expired = False
         """Whether it was this that ended the stream."""
-        self._seconds = seconds
         self._end = end
-        self._last: float | None = time.monotonic()
         self._over = threading.Event()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._watch, name=type(self).__name__.lower(), daemon=True).start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        if self._runs_out():
+            self.expired = True
+            self._end()
+
+    def _runs_out(self) -> bool:
+        """Wait until the time of the stream is over (true), or the block (false)."""
+        raise NotImplementedError
+
+
+class Idle(_Watchdog):
+    """Calls `end` once nothing was heard for `seconds`; `heard` says that something was."""
+
+    def __init__(self, seconds: float, end: Callable[[], object]) -> None:
+        super().__init__(end)
+        self._seconds = seconds
+        self._last: float | None = time.monotonic()
 
     def heard(self) -> None:
         """Begin to wait anew."""
@@ -112,39 +140,28 @@ class Idle:
         """Wait no more until something is heard again: now it is this side that does something else."""
         self._last = None
 
-    def __enter__(self) -> Idle:
-        self.heard()
-        threading.Thread(target=self._listen, name="idle", daemon=True).start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._over.set()
-
-    def _listen(self) -> None:
+    def _runs_out(self) -> bool:
         left = self._seconds
         while left > 0:
             if self._over.wait(left):
-                return
+                return False
             last = self._last
             left = self._seconds if last is None else last + self._seconds - time.monotonic()
-        self.expired = True
-        self._end()
+        return True
 
 
-class Pace:
-    """Ends a stream whose other side moves fewer than `least` bytes while we wait `seconds` for it. A context manager.
+class Pace(_Watchdog):
+    """Ends a stream whose other side moves fewer than `least` bytes while we wait `seconds` for it.
 
-    Only waiting for the other side counts: whatever this side does meanwhile takes as long as it takes.
+    Only the time that we wait for the other side counts; the work of this side may take as long as it takes.
     """
 
     def __init__(self, seconds: float, least: int, end: Callable[[], object]) -> None:
-        self.expired = False
-        """Whether it was this that ended the stream."""
-        self._seconds, self._least, self._end = seconds, least, end
+        super().__init__(end)
+        self._seconds, self._least = seconds, least
         self._since: float | None = None
         self._waited, self._bytes = 0.0, 0
         self._lock = threading.Lock()
-        self._over = threading.Event()
 
     def wait(self) -> None:
         """From now on it is the other side's turn."""
@@ -158,37 +175,22 @@ class Pace:
             self._since = None
             self._bytes += count
 
-    def __enter__(self) -> Pace:
-        threading.Thread(target=self._watch, name="pace", daemon=True).start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._over.set()
-
     def _count_waiting(self, now: float) -> None:
         if self._since is not None:
             self._waited += now - self._since
             self._since = now
 
-    def _watch(self) -> None:
+    def _runs_out(self) -> bool:
         left = self._seconds
         while not self._over.wait(left):
             with self._lock:
                 self._count_waiting(time.monotonic())
                 if self._waited >= self._seconds:
                     if self._bytes < self._least:
-                        break
+                        return True
                     self._waited, self._bytes = 0.0, 0
                 left = max(0.01, self._seconds - self._waited)
-        else:
-            return
-        self.expired = True
-        self._end()
-
-
-TABLES = {4: Path("/proc/net/tcp"), 6: Path("/proc/net/tcp6")}
-_LOCAL, _USER = 1, 7
-"""Columns of these tables."""
+        return False
 
 
 def peer_name(peer: str) -> str:

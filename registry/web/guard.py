@@ -160,7 +160,7 @@ class LimitedConnection(H11Protocol):
 
 
 class RequestLimit:
-    """Middleware: limits how many requests are answered at one time, and gives up answers that nobody reads."""
+    """Middleware: limits how many requests are answered at one time, and ends answers that are not read."""
 
     def __init__(
         self, app: ASGIApp, explain: Explain, most: int = MOST_AT_ONCE, seconds: float = REQUEST_SECONDS
@@ -183,7 +183,7 @@ class RequestLimit:
         self._running += 1
         try:
             await self._app(scope, receive, self._with_timeout(send))
-        except TimeoutError:  # the reader does not read: there is nobody to tell
+        except TimeoutError:  # the reader does not read, so no answer would reach it
             return
         finally:
             self._running -= 1

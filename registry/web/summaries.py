@@ -55,7 +55,7 @@ class VersionSummary(Record):
     names: tuple[str, ...]
     """Aliases that point here, and tags."""
     not_evaluated: bool = False
-    """Whether a retraction moved an alias here, and nobody has counted the version since."""
+    """Whether a retraction moved an alias here, and the version was not counted since."""
     parents: tuple[Parent, ...]
 
     @property
@@ -174,7 +174,7 @@ class MemberShare(Record):
 
 
 class ContributorShare(Record):
-    """Somebody whose versions are part of an average, or were started from."""
+    """A contributor whose versions are part of an average, or were started from."""
 
     name: str
     node: str | None

@@ -24,7 +24,7 @@ SECTOR = 512
 END = bytes(2 * SECTOR)
 BLOCK = 2**20
 LARGEST = 2**50
-"""Bytes of one member: more than anybody has, less than overflows anything."""
+"""Bytes of one member: more than any weights have, and less than any number overflows at."""
 NAMES = re.compile(rb"(bundle\.json|(architectures|tasks|receipts|versions)\.jsonl|weights/[0-9a-f]{64})\0*")
 
 
@@ -201,9 +201,5 @@ class BundleManifest(Record):
 
     def records(self, name: str) -> RecordFile:
         """One of the files of `RECORDS`."""
-        return {
-            "architectures": self.architectures,
-            "tasks": self.tasks,
-            "receipts": self.receipts,
-            "versions": self.versions,
-        }[name]
+        found: RecordFile = getattr(self, name)
+        return found

@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ratatouille.cli.output import percent, printable, short, when
+from ratatouille.cli.output import printable, short, when
 from registry.exports.folders.pulled import STATEMENT, Statement
-from registry.presentation.history import contributor, made_by
+from registry.presentation.history import contributor, made_by, score_rows
 from registry.presentation.scores import ScoreLine
 from registry.records import Contribution, Entry
 
@@ -138,16 +138,8 @@ def _evaluations(facts: CardFacts) -> str:
     if not facts.scores:
         return "## Evaluations\n\nNone was made yet.\n"
     rows = [
-        (
-            escaped(line.task if line.trial == 0 else f"{line.task} (trial {line.trial})"),
-            escaped(line.domain),
-            line.split,
-            line.slice,
-            f"{percent(line.accuracy)} ± {percent(line.margin)}",
-            percent(line.balanced_accuracy),
-            str(line.images),
-        )
-        for line in facts.scores
+        (escaped(task), escaped(domain), split, slice_, f"{accuracy} ± {margin}", balanced, images)
+        for task, domain, split, slice_, accuracy, margin, balanced, images, _ in score_rows(facts.scores)
     ]
     table = _table(("task", "domain", "split", "slice", "accuracy", "balanced accuracy", "images"), rows)
     return f"""\

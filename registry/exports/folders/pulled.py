@@ -51,7 +51,7 @@ class Statement(Record):
     """When the version was made."""
     pulled: float
     registry: str
-    """The address that it was pulled from; empty for a folder on somebody's machine."""
+    """The address that it was pulled from; empty for a registry in a folder."""
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ class RoundProgress(RoundSummary):
 
 
 class LeaseView(Record):
-    """A lease: somebody at work."""
+    """A lease: a node at work on a question."""
 
     work_id: Digest
     node: Digest

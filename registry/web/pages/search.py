@@ -85,6 +85,6 @@ def _versions(registry: Registry, queries: Sequence[LogQuery]) -> list[VersionSu
     for query in queries:
         try:
             found |= {entry.id: summary(entry) for entry in registry.versions.log(query, limit=MOST + 1)}
-        except Refusal:  # nobody is called so
+        except Refusal:  # no contributor has this name
             continue
     return sorted(found.values(), key=lambda one: -one.created)

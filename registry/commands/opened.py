@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -15,14 +14,9 @@ from registry.services.registry import Registry
 from registry.storage_config import is_registry
 
 
-@contextmanager
-def opened(remote: str | None, make: bool = False) -> Iterator[Registry]:
+def opened(remote: str | None, make: bool = False) -> AbstractContextManager[Registry]:
     """The registry in force, until the block ends; raises as `registry_in_force` does."""
-    registry = registry_in_force(remote, make)
-    try:
-        yield registry
-    finally:
-        registry.close()
+    return closing(registry_in_force(remote, make))
 
 
 def registry_in_force(remote: str | None, make: bool = False) -> Registry:

@@ -11,7 +11,7 @@ from registry.records import ALIVE, AliasMove, Event, LogQuery, RoundRecord
 from registry.services.registry import Registry
 from registry.web.drawing.layers import Drawing, both_ways
 from registry.web.page import Page, Query, named_in_address
-from registry.web.pages.live import Feed, RoundProgress, progress
+from registry.web.pages.live import Feed, RunningRound, progress
 from registry.web.summaries import (
     MOST_ALIASES,
     MOST_IN_ROUND,
@@ -121,7 +121,7 @@ class RoundPage(Record):
     """What the page of a round says."""
 
     round: RoundView
-    progress: RoundProgress
+    progress: RunningRound
     alive: bool
     spec: str
     """The settings, resolved, as JSON text."""

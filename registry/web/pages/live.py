@@ -22,7 +22,7 @@ RECENT = 5
 LINES = 8
 
 
-class RoundProgress(RoundSummary):
+class RunningRound(RoundSummary):
     """A round that is under way, or was lately."""
 
     done: int
@@ -75,8 +75,8 @@ class LivePage(Record):
 
     fleet: str | None
     software: str
-    rounds: tuple[RoundProgress, ...]
-    recent: tuple[RoundProgress, ...]
+    rounds: tuple[RunningRound, ...]
+    recent: tuple[RunningRound, ...]
     work: tuple[LeaseView, ...]
     nodes: tuple[NodeView, ...]
     nodes_in_all: int
@@ -108,10 +108,10 @@ def page(feed: Feed, registry: Registry, query: Query) -> Page:
     return Page("live.html.jinja", view)
 
 
-def progress(feed: Feed, record: RoundRecord) -> RoundProgress:
+def progress(feed: Feed, record: RoundRecord) -> RunningRound:
     """How far a round is, as its log tells."""
     log = feed.read(record.id)
-    return RoundProgress(
+    return RunningRound(
         **round_facts(record),
         done=log.done,
         expected=log.expected,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, ParamSpec, TypeVar
 
-from ratatouille.processes.pools import process_pool
+from ratatouille.processes.ending import process_pool
 
 SAMPLE_SECONDS = 0.002
 STATUS = Path("/proc/self/status")

@@ -54,8 +54,8 @@ from contributor_client.relay import WorkerError
 from ratatouille.exchange.bundle import ForeignBundle, SigningInterceptor, bundle_hash, refuse_foreign_bundle
 from ratatouille.failure import Failure, failure_of
 from ratatouille.printable import PrintableFilter
+from ratatouille.processes.ending import end_at_once_on_signals
 from ratatouille.processes.secret import Secret
-from ratatouille.processes.signals import end_at_once_on_signals
 from ratatouille.record import sha256
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _PATIENCE = 0.03, 1.0, 60.0

@@ -28,8 +28,7 @@ from flwr.supernode import main as flower_api
 from flwr.supernode.cli import flower_supernode
 from flwr.supernode.fleet_http_client import FleetHttpClient
 
-from contributor_client.supernode import LANE
-from contributor_client.work_lane import LaneFile
+from contributor_client.work_lane import LANE, LaneFile
 from ratatouille.printable import PrintableFilter
 from ratatouille.processes.guard import Guard, Rules
 from ratatouille.processes.secret import Secret

@@ -9,20 +9,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
-from contributor_client.supernode import SuperNodeSettings
 from contributor_client.trial import DeviceTrial
-from contributor_client.work_lane import WorkLane
+from contributor_client.work_lane import SuperNodeSettings, WorkLane
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.membership import OfferWithdrawal, make_offer
 from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.processes import Child, Program, environment_with_scripts, module
-from ratatouille.processes.locks import locked
+from ratatouille.processes.locks import only_one
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.images import Progress
 from ratatouille.tasks.kept import forget_others, make_own
@@ -78,7 +77,11 @@ class Node:
         """
         with ExitStack() as stack:
             stack.enter_context(suppress(_Stopped))
-            stack.enter_context(_only_one(self.paths.folder, self.settings.name))
+            folder, name = self.paths.folder, self.settings.name
+            make_own(folder)
+            # Two nodes with one identity would answer each other's orders.
+            taken = f"node '{name}' runs already from {folder}; a second node needs its own `folder`"
+            stack.enter_context(only_one(folder / "lock", taken))
             registry = open_registry(self._remote)
             stack.callback(registry.close)
             fleet = _fleet(registry, stop)
@@ -214,15 +217,3 @@ def _fleet(registry: Registry, stop: threading.Event) -> str | None:
         if stop.wait(0.5):
             return None
     return fleet
-
-
-@contextmanager
-def _only_one(folder: Path, name: str) -> Iterator[None]:
-    """Two nodes with one identity would answer each other's orders."""
-    make_own(folder)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(folder / "lock"))
-        except BlockingIOError:
-            raise Refusal(f"node '{name}' runs already from {folder}; a second node needs its own `folder`") from None
-        yield

@@ -1,4 +1,4 @@
-"""What a ServerApp inherits from its coordinator by environment variables: the key that signs, and a folder of logs.
+"""The environment of a ServerApp, as its coordinator sets it: the key that signs, and the folder of logs.
 
 The key signs the announcement in the registry and the orders of rounds. It lies in the coordinator's folder, made at
 the first start and readable by its owner only.

@@ -25,8 +25,8 @@ from flwr.supercore.runtime import RuntimeHttpClient
 from ratatouille.exchange.bundle import SigningInterceptor
 from ratatouille.printable import PrintableFilter
 from ratatouille.processes import module
+from ratatouille.processes.ending import end_at_once_on_signals
 from ratatouille.processes.secret import Secret
-from ratatouille.processes.signals import end_at_once_on_signals
 
 _POLL_SECONDS = 0.2
 """How often it asks for a submitted run: a fifth of a second costs 1 % of a core."""

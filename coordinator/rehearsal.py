@@ -1,7 +1,8 @@
 """Rounds on one machine without Flower: the same plan, the same work, worker processes instead of nodes.
 
 It serves researchers, tests and laptops. On one machine with equal packages and data it makes the same weights, bit for
-bit, as a federation does.
+bit, as a federation does. Torch may be absent here: a foundation is entered by the command that people type, as a child
+process.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from coordinator.driver import RoundDriver
-from coordinator.foundation import enter_once
 from coordinator.requests import request
 from coordinator.settings import RoundSettings
 from ratatouille.errors import RatatouilleError, Refusal
@@ -26,7 +26,8 @@ from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.receipt import Disclosure
 from ratatouille.exchange.signing import Signer
 from ratatouille.failure import UNREADABLE, Failure
-from ratatouille.processes.pools import process_pool
+from ratatouille.processes import Child, Program, environment_with_scripts, module
+from ratatouille.processes.ending import process_pool
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import NodeSettings, open_holdings
 from ratatouille.tasks.task import Task
@@ -38,6 +39,8 @@ _QUEUED = 2
 """Orders under way for each worker: one at work and one that waits, so that a deadline finds little that is queued."""
 _TAKEN_SECONDS = 0.5
 """Pause before work is tried again that somebody else, such as another rehearsal, has taken."""
+_worker: list[Any] = []
+ALIAS = "foundation"
 
 
 @dataclass(frozen=True)
@@ -217,9 +220,6 @@ class _Worker:
         }
 
 
-_worker: list[Any] = []
-
-
 def _open_stage(stage: Stage) -> None:
     from ratatouille.training import numerics
 
@@ -253,3 +253,31 @@ def _work(order_json: bytes) -> tuple[bytes, str]:
         permit=lambda _: Disclosure(smallest=settings.smallest_count),
     )
     return hint.to_json(), "".join(words)
+
+
+def enter_once(
+    registry: Registry, url: str, log: Path, source: str, image_size: int, architecture: str | None = None
+) -> None:
+    """Enter weights under the alias `foundation`, unless there is one.
+
+    Args:
+        registry: where it is looked for.
+        url: how the command reaches that registry.
+        log: what the command says.
+        source: what `ratatouille foundation` takes.
+        image_size: pixels of a side.
+        architecture: timm's name of the network, where the source does not say it.
+
+    Raises:
+        Refusal: weights that cannot be entered, in the command's words.
+    """
+    if registry.releases.alias_history(ALIAS, limit=1):
+        return
+    command = [*module("ratatouille.cli.main"), "foundation", source, "--as", ALIAS]
+    command += ["--image-size", str(image_size), "--remote", url]
+    command += [] if architecture is None else ["--architecture", architecture]
+    with Child(Program("foundation", tuple(command), log, environment_with_scripts())) as child:
+        while child.running:
+            time.sleep(0.1)
+        if child.exit_code:
+            raise Refusal(f"the foundation was not entered: {child.log_tail(3)}")

@@ -17,8 +17,7 @@ from flwr.serverapp import Grid
 from coordinator.dispatch import POLL_SECONDS, Dispatch, Reply
 from coordinator.driver import RoundDriver
 from coordinator.evaluations import EVALUATIONS, Owed, run_evaluations
-from coordinator.failures import Failures
-from coordinator.matching import leased_work, match, stranded
+from coordinator.matching import Failures, leased_work, match, stranded
 from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
 from ratatouille.exchange.membership import Offer

@@ -10,8 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from ratatouille.errors import RatatouilleError, Refusal, Unreachable
 from ratatouille.exchange.membership import Announcement
 from ratatouille.exchange.signing import Signer
 from ratatouille.processes import Child, Program, environment_with_scripts, module, refuse_taken_port
-from ratatouille.processes.locks import is_locked, locked
+from ratatouille.processes.locks import is_locked, only_one
 from ratatouille.processes.ports import LOOPBACK
 from registry.opening import open_registry
 from registry.services.registry import Registry
@@ -74,7 +73,11 @@ class Supervisor:
         """
         settings = self.settings
         with ExitStack() as stack:
-            stack.enter_context(_only_one(settings.folder))
+            settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            taken = f"a coordinator runs already from {settings.folder}; `ratatouille coordinator status` shows it"
+            lock = stack.enter_context(only_one(settings.folder / "lock", taken))
+            os.truncate(lock, 0)
+            os.write(lock, str(os.getpid()).encode())
             refuse_taken_port(settings.port, "the registry", "--port")
             refuse_taken_port(settings.superlink_port, "the SuperLink", "--superlink-port")
             signer = Signer.open(settings.key)
@@ -132,18 +135,3 @@ def running_pid(folder: Path) -> int | None:
     """The process of the coordinator that runs from a folder; None when none does."""
     lock = folder / "lock"
     return int(lock.read_text() or 0) or None if is_locked(lock) else None
-
-
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with ExitStack() as stack:
-        try:
-            descriptor = stack.enter_context(locked(folder / "lock"))
-        except BlockingIOError:
-            raise Refusal(
-                f"a coordinator runs already from {folder}; `ratatouille coordinator status` shows it"
-            ) from None
-        os.truncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
-        yield

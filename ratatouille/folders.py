@@ -9,6 +9,7 @@ import glob
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -60,6 +61,21 @@ def make_private(folder: Path) -> None:
         one.chmod(0o700)  # the umask may have taken more away, or a default rule of the file system have added
     if not missing:
         close_to_others(folder)
+
+
+def write_once(path: Path, data: bytes) -> None:
+    """Write a private file, whole or not at all; when two processes do so at once, the first one's file stays."""
+    make_private(path.parent)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # its owner's only, too
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        os.unlink(temporary)
 
 
 def close_to_others(path: Path) -> None:

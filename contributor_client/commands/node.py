@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ratatouille.cli import output
 from ratatouille.cli.output import (
     AsJson,
     Home,
@@ -107,11 +106,11 @@ def forget(
     """
     found = _found(files)
     if not as_json:
-        rows = [(one.what, str(one.place), str(one.files), _megabytes(one.bytes)) for one in found]
+        rows = [(one.what, str(one.place), str(one.files), f"{one.bytes / 1e6:.1f}") for one in found]
         if not found:
-            output.print_line("nothing is kept of any image")
+            print_line("nothing is kept of any image")
             return
-        output.print_table(("what", "where", "files", "MB"), rows)
+        print_table(("what", "where", "files", "MB"), rows)
     if found and not yes:
         if as_json or not sys.stdin.isatty():
             raise Refusal("this removes files for good; say --yes, or leave it out at a terminal to be asked")
@@ -119,7 +118,7 @@ def forget(
     for one in found:
         one.remove()
     if as_json:
-        output.print_json(
+        print_json(
             {
                 "removed": [
                     {"what": one.what, "path": str(one.place), "files": one.files, "bytes": one.bytes} for one in found
@@ -127,7 +126,7 @@ def forget(
             }
         )
     else:
-        output.print_line("removed; the images themselves, keys and fetched weights stay")
+        print_line("removed; the images themselves, keys and fetched weights stay")
 
 
 def _found(files: Sequence[Path] | None) -> list[Kept]:
@@ -148,7 +147,3 @@ def _found(files: Sequence[Path] | None) -> list[Kept]:
         refuse_running(node)
     found = [one for node in nodes for one in kept_in(node)]
     return found if files else [*found, *kept_in(home() / "own-data", OWN_DATA)]
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:.1f}"

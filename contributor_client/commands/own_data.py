@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import click
 import typer
@@ -26,13 +25,10 @@ from registry.commands.evaluations import ask_nodes, rank
 from registry.commands.opened import opened
 
 if TYPE_CHECKING:
-    from contributor_client.own_data import Scored, Scoring
+    from contributor_client.own_data import Ranked, Scored, Scoring
 
 
 Data = Annotated[
-    Path, typer.Option("--data", help="Folder class/* or domain/class/*, or a CSV manifest.", metavar="FOLDER")
-]
-OptionalData = Annotated[
     Path | None, typer.Option("--data", help="Folder class/* or domain/class/*, or a CSV manifest.", metavar="FOLDER")
 ]
 Map = Annotated[
@@ -69,43 +65,34 @@ KNOWN = {"domain", "slice", "trial", "limit"}
 """Options that are about what was counted."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A folder of one's own images, and how versions are to be counted on it."""
+@contextmanager
+def _scoring(
+    data: Path,
+    labels: Sequence[str] | None,
+    group: str,
+    corrupt: Literal["refuse", "skip"],
+    remote: str | None,
+    as_json: bool,
+    **how: Any,
+) -> Iterator[Scoring]:
+    """What counts on a folder, with the registry open until the block ends; `how` are fields of `Scoring`."""
+    # imported first, so that the lack of torch is reported before anything else
+    from contributor_client.own_data import Scoring, silent
+    from ratatouille.tasks.kept import OWN_DATA, forget_old, make_own
+    from ratatouille.tasks.own import look_at
 
-    data: Path
-    map: Sequence[str]
-    head: Literal["auto", "own", "probed"]
-    split: OwnSplit
-    group: str
-    corrupt: Literal["refuse", "skip"]
-    image_size: int | None
-    l2: float
-    device: Literal["auto", "cpu", "cuda"]
-
-    @contextmanager
-    def scoring(self, remote: str | None, as_json: bool) -> Iterator[Scoring]:
-        """What counts there, with the registry open until the block ends."""
-        # imported first, so that the lack of torch is reported before anything else
-        from contributor_client.own_data import Scoring, silent
-        from ratatouille.tasks.kept import OWN_DATA, forget_old, make_own
-        from ratatouille.tasks.own import look_at
-
-        with opened(remote) as registry:
-            folder = look_at(self.data, _labels(self.map), self.group, self.corrupt)
-            progress = silent if as_json else counting
-            cache = home() / "own-data"
-            make_private(home())
-            make_own(cache, OWN_DATA)
-            forget_old(cache, OWN_DATA)
-            yield Scoring(
-                registry, folder, cache, self.head, self.split, self.image_size, self.device, self.l2, progress
-            )
+    with opened(remote) as registry:
+        folder = look_at(data, _labels(labels or ()), group, corrupt)
+        cache = home() / "own-data"
+        make_private(home())
+        make_own(cache, OWN_DATA)
+        forget_old(cache, OWN_DATA)
+        yield Scoring(registry, folder, cache, counting=silent if as_json else counting, **how)
 
 
 def evaluate(
     revisions: Annotated[list[str], typer.Argument(help="Ids, beginnings of ids, or aliases.", metavar="REV...")],
-    data: OptionalData = None,
+    data: Data = None,
     by_nodes: Annotated[
         bool, typer.Option("--by-nodes", help="Ask the nodes that hold the versions' task, and publish the counts.")
     ] = False,
@@ -134,8 +121,8 @@ def evaluate(
         with opened(remote) as registry:
             ask_nodes(registry, revisions, image_size, split or "test", as_json)
         return
-    asked = Asked(data, map_ or (), head, split, group, corrupt, image_size, l2, device)
-    with asked.scoring(remote, as_json) as scoring:
+    how = {"head": head, "part": split, "image_size": image_size, "l2": l2, "device": device}
+    with _scoring(data, map_, group, corrupt, remote, as_json, **how) as scoring:
         scored = scoring.each(revisions)
     if as_json:
         print_json({"versions": scored, "notes": list(scoring.notes)})
@@ -144,29 +131,15 @@ def evaluate(
     _say(_heads(scored), scoring.notes)
 
 
-def best_of_own(
-    asked: Asked,
-    last: int,
-    task: str | None,
-    metric: Literal["accuracy", "balanced_accuracy"] | None,
-    remote: str | None,
-    as_json: bool,
-) -> None:
-    """Rank the newest versions on a folder.
-
-    All are counted on the same images, so all use their own heads or, where one of them cannot, all a probed one.
-    Nothing is published.
-    """
-    with asked.scoring(remote, as_json) as scoring:
-        ranked = scoring.best(last, task, metric)
+def _show_ranked(ranked: Ranked, notes: Iterable[str], as_json: bool) -> None:
     if as_json:
-        print_json({**plain(ranked), "notes": list(scoring.notes)})
+        print_json({**plain(ranked), "notes": list(notes)})
         return
     behind = ["", *(f"{percent(one.value)} [{percent(one.low)}, {percent(one.high)}]" for one in ranked.behind)]
     rows = [(*_rows(one)[0], gap) for one, gap in zip(ranked.versions, behind, strict=True)]
     print_table((*COLUMNS, "behind the best [95 %]"), rows)
     print_line(ranked.sentence)
-    _say(_heads(ranked.versions), scoring.notes)
+    _say(_heads(ranked.versions), notes)
 
 
 def _labels(mapped: Sequence[str]) -> dict[str, str]:
@@ -252,8 +225,10 @@ def best(
     """
     if data is not None:
         _refuse(context, KNOWN, "ranks what was counted; with --data versions are counted here")
-        asked = Asked(data, map_ or (), head, split, group, corrupt, image_size, l2, device)
-        best_of_own(asked, last, task, metric, remote, as_json)
+        how = {"head": head, "part": split, "image_size": image_size, "l2": l2, "device": device}
+        with _scoring(data, map_, group, corrupt, remote, as_json, **how) as scoring:
+            ranked = scoring.best(last, task, metric)
+        _show_ranked(ranked, scoring.notes, as_json)
     elif task is None:
         raise Refusal("say what to rank: --task TASK for what was counted, or --data FOLDER for images of your own")
     else:

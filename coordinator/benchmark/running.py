@@ -16,9 +16,8 @@ import tomli_w
 
 from coordinator.benchmark.suite import Planned, Suite
 from coordinator.driver import RoundDriver
-from coordinator.foundation import ALIAS
 from coordinator.inputs import ancestors, given_starts
-from coordinator.rehearsal import Stage, lay_out, offer_all, rehearse_all, seconds_per_step
+from coordinator.rehearsal import ALIAS, Stage, lay_out, offer_all, rehearse_all, seconds_per_step
 from coordinator.settings import RoundSettings, banned_domains, resolve
 from ratatouille.analysis.benchmark import Cell, Summary, summarise
 from ratatouille.analysis.report import report

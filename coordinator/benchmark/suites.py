@@ -19,7 +19,7 @@ from coordinator.benchmark.suite import Planned, Suite, Wishes, rounds
 from coordinator.settings import read_round_settings
 from ratatouille.cli.output import counting
 from ratatouille.errors import Refusal
-from ratatouille.processes.pools import process_pool
+from ratatouille.processes.ending import process_pool
 from ratatouille.recipes.protocol import resolve_protocol
 from ratatouille.recipes.recipe import PAPER
 from ratatouille.tasks.domainbed import DATA_SETS, DataSet, data_set_named, prepare

@@ -6,12 +6,13 @@ import shlex
 import sys
 import tomllib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ratatouille.cli.output import AsJson, Remote, print_json, print_line, print_table
+from ratatouille.cli.output import AsJson, Remote, counting, print_json, print_line, print_table
 from ratatouille.errors import Refusal
 from ratatouille.recipes.recipe import recipe_named
 from registry.commands.opened import registry_in_force
@@ -105,8 +106,8 @@ def benchmark(
         return
     if not as_json:
         print_line(_sentence(expected, workers))
-    with _Shown(quiet=as_json) as shown:
-        carry_out(bench, workers, shown)
+    with nullcontext() if as_json else counting("questions answered") as show:
+        carry_out(bench, workers, lambda drivers: None if show is None else show(*_answered(drivers)))
     summaries, took = collect(bench), cost(bench)
     written = write(place / "report", bench, summaries, took, shlex.join(["ratatouille", *sys.argv[1:]]))
     if as_json:
@@ -147,27 +148,8 @@ def _sentence(cost: Cost, workers: int) -> str:
     )
 
 
-class _Shown:
-    """Progress over all rounds: a bar on a terminal, a line now and then elsewhere."""
-
-    def __init__(self, quiet: bool) -> None:
-        from ratatouille.cli.output import counting
-
-        self._counting = None if quiet else counting("questions answered")
-        self._show: Any = None
-
-    def __enter__(self) -> _Shown:
-        if self._counting is not None:
-            self._show = self._counting.__enter__()
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        if self._counting is not None:
-            self._counting.__exit__(*exception)
-
-    def __call__(self, drivers: Sequence[RoundDriver]) -> None:
-        if self._show is None:
-            return
-        total = {work_id for one in drivers for work_id in one.forecast().orders}
-        done = {work_id for one in drivers for work_id in one.facts}
-        self._show(len(total & done), len(total))
+def _answered(drivers: Sequence[RoundDriver]) -> tuple[int, int]:
+    """Questions of all rounds together: how many are answered, and how many there are."""
+    total = {work_id for one in drivers for work_id in one.forecast().orders}
+    done = {work_id for one in drivers for work_id in one.facts}
+    return len(total & done), len(total)

@@ -81,7 +81,7 @@ def checked_node(file: Path, remote: str | None, task_files: Sequence[Path], qui
         Refusal: for a mistake in the file, a task that nobody defines, or data that cannot be used.
     """
     settings = read_node_settings(file)
-    find = Definitions(remote or settings.remote, task_files, file.parent / "task.toml")
+    find = TaskFinder(remote or settings.remote, task_files, file.parent / "task.toml")
     # The folder that the node will use itself, so that joining does not read every image again.
     folder = settings.folder or home() / "nodes" / settings.name
     make_private(home())
@@ -129,7 +129,7 @@ def _short(example: object) -> str:
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
 
 
-def _work(settings: NodeSettings, held: Sequence[LocalData], find: Definitions) -> tuple[Work, ...]:
+def _work(settings: NodeSettings, held: Sequence[LocalData], find: TaskFinder) -> tuple[Work, ...]:
     """What rounds of the registry ask; nothing where it does not answer, or has nothing to start from."""
     if "registry" not in find.origin.values():
         return ()
@@ -144,7 +144,7 @@ def _work(settings: NodeSettings, held: Sequence[LocalData], find: Definitions) 
         return work_of(held, rounds, foundation, registry.definitions.architecture, settings.trains)
 
 
-class Definitions:
+class TaskFinder:
     """Finds tasks by name: in files that were given, in the registry, or in the task.toml beside the node's file."""
 
     def __init__(self, remote: str | None, given: Sequence[Path], beside: Path) -> None:

@@ -20,7 +20,7 @@ import typer
 from coordinator.commands.follow import follow
 from coordinator.commands.round import result, show_report
 from coordinator.commands.running import keep
-from coordinator.foundation import enter_once
+from coordinator.rehearsal import enter_once
 from coordinator.requests import request
 from coordinator.settings import read_round_settings
 from ratatouille.cli.output import console, counting, print_table, short
@@ -72,11 +72,15 @@ def joined(folder: Path, data: Mapping[str, Path]) -> Iterator[Registry]:
     Raises:
         Refusal: when one of the processes does not start.
     """
+    from ratatouille.tasks.emoji import emoji_tasks
+
+    tasks = emoji_tasks()
     with ExitStack() as stack:
         address = stack.enter_context(_coordinator(folder))
         registry = open_registry(address, cache=folder / "cache")
         stack.callback(registry.close)
-        _define_tasks(registry)
+        for name in (TARGET, *AUXILIARIES):
+            registry.definitions.define_task(tasks[name])
         nodes = [Child(_node(folder, name, data, address)).start() for name in NODES]
         stack.callback(stop_all, nodes)  # together: each says goodbye to the coordinator, and that takes seconds
         enter_once(registry, address, folder / "logs" / "foundation.log", FOUNDATION, image_size=64)
@@ -111,14 +115,6 @@ def _await_coordinator(address: str, child: Child) -> None:
         if child.given_up:
             raise Refusal(f"the coordinator did not start: {child.log_tail(3)}")
         time.sleep(0.2)
-
-
-def _define_tasks(registry: Registry) -> None:
-    from ratatouille.tasks.emoji import emoji_tasks
-
-    tasks = emoji_tasks()
-    for name in (TARGET, *AUXILIARIES):
-        registry.definitions.define_task(tasks[name])
 
 
 def node_file(folder: Path, name: str, data: Mapping[str, Path]) -> Path:

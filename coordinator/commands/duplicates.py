@@ -65,11 +65,11 @@ def _hashes(file: Path, task_files: Sequence[Path], remote: str | None, quiet: b
 
     if file.suffix.lower() == ".json":
         return list(read_hashes(file).data)
-    from coordinator.commands.checked_node import Definitions
+    from coordinator.commands.checked_node import TaskFinder
     from ratatouille.tasks.node import open_holdings, read_node_settings
 
     settings = read_node_settings(file)
-    find = Definitions(remote or settings.remote, task_files, file.parent / "task.toml")
+    find = TaskFinder(remote or settings.remote, task_files, file.parent / "task.toml")
     cache = (settings.folder or home() / "nodes" / settings.name) / "data"  # the one that the node itself uses
     if quiet:
         return [one for data in open_holdings(settings, find, cache).values() for one in hashed(data)]

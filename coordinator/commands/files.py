@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import typer
 
@@ -97,7 +97,7 @@ def kind_of(file: Path) -> Kind:
     named = [kind for kind in MARKS if kind in file.stem.lower()]
     if not file.exists() and len(named) != 1:
         raise Refusal(f"there is no file '{file}'; `ratatouille init task|node|round` writes one with comments")
-    keys = _keys(file, named[0] if len(named) == 1 else "settings")
+    keys = set(read_toml(file, named[0] if len(named) == 1 else "settings"))
     hits = {kind: len(marks & keys) for kind, marks in MARKS.items()}
     likely = [kind for kind, count in hits.items() if count and count == max(hits.values())]
     if len(likely) != 1:
@@ -105,8 +105,3 @@ def kind_of(file: Path) -> Kind:
     if len(likely) != 1:
         raise Refusal(f"the keys of '{file}' do not tell what it is; say --kind task, node or round")
     return likely[0]
-
-
-def _keys(file: Path, kind: str) -> set[str]:
-    values: dict[str, Any] = read_toml(file, kind)
-    return set(values)

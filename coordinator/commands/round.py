@@ -21,7 +21,7 @@ from coordinator.commands.running import (
 )
 from coordinator.driver import RoundDriver
 from coordinator.requests import request
-from coordinator.settings import RoundSettings, resolve
+from coordinator.settings import resolve
 from ratatouille.analysis.report import Report, report
 from ratatouille.cli.output import (
     AsJson,
@@ -65,7 +65,8 @@ def plan_(
     from coordinator.estimate import estimate
 
     registry = registry_in_force(remote)
-    round = resolve(_settings(file, recipes, runs, steps, pool_trials, None, None), registry)
+    settings = settings_of(file, runs, steps, recipes=_names(recipes), pool_trials=pool_trials)
+    round = resolve(settings, registry)
     driver = RoundDriver(round, registry, time.time())
     driver.gather()
     forecasted = estimate(round, driver.forecast(), driver.facts, registry)
@@ -108,7 +109,8 @@ def run(
     The same settings on the same data are the same round: run again, it goes on where it was, and a finished one only
     shows its result. Ctrl-C stops following, not the round.
     """
-    settings = _settings(file, recipes, runs, steps, pool_trials, deadline, min_runs)
+    changes = {"pool_trials": pool_trials, "deadline_minutes": deadline, "min_runs": min_runs}
+    settings = settings_of(file, runs, steps, recipes=_names(recipes), **changes)
     registry = registry_in_force(remote)
     if detach and not rehearse:
         asked = request(settings, registry, fresh)
@@ -277,17 +279,5 @@ def _score(score: Any) -> str:
     return "–" if score is None else f"{100 * score.value:.1f} ± {100 * score.margin:.1f}"
 
 
-def _settings(
-    file: Path,
-    recipes: str | None,
-    runs: int | None,
-    steps: int | None,
-    pool_trials: int | None,
-    deadline: float | None,
-    min_runs: int | None,
-) -> RoundSettings:
-    """The file with the flags over it."""
-    names = None if recipes is None else tuple(name.strip() for name in recipes.split(",") if name.strip())
-    return settings_of(
-        file, runs, steps, recipes=names, pool_trials=pool_trials, deadline_minutes=deadline, min_runs=min_runs
-    )
+def _names(recipes: str | None) -> tuple[str, ...] | None:
+    return None if recipes is None else tuple(name.strip() for name in recipes.split(",") if name.strip())

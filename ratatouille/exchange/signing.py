@@ -6,9 +6,6 @@ that a signed offer can never pass as a receipt.
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -17,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from pydantic import StringConstraints
 
 from ratatouille.errors import Refusal
-from ratatouille.folders import close_to_others, make_private
+from ratatouille.folders import close_to_others, write_once
 from ratatouille.record import Digest, Record
 
 R = TypeVar("R", bound=Record)
@@ -51,7 +48,7 @@ class Signer:
             Refusal: when the file is not such a key.
         """
         if not path.exists():
-            _make_key(path)
+            write_once(path, Ed25519PrivateKey.generate().private_bytes_raw().hex().encode())
         close_to_others(path)
         try:
             return cls(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text(encoding="ascii").strip())))
@@ -63,21 +60,6 @@ class Signer:
         body = record.to_json()
         signature = self._key.sign(_message(type(record), body))
         return Sealed(body=body.decode(), node=self.node, signature=signature.hex())
-
-
-def _make_key(path: Path) -> None:
-    """Write a new key, whole or not at all; when two do so at once, both find the key of the first."""
-    make_private(path.parent)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # its owner's only, too
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(Ed25519PrivateKey.generate().private_bytes_raw().hex().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        os.unlink(temporary)
 
 
 def unseal(sealed: Sealed, kind: type[R]) -> R:

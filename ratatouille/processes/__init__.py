@@ -7,10 +7,9 @@ and `guard` keep strangers out of what children serve, `throttle` keeps them fro
 one process holds for itself. Nothing here knows what the programs do.
 """
 
-from ratatouille.processes.child import Child, Program, stop_all
+from ratatouille.processes.child import Child, Program, environment_with_scripts, module, script, stop_all
+from ratatouille.processes.ending import end_with_owner, stop_on_signals
 from ratatouille.processes.ports import free_port, refuse_taken_port, wait_for_url
-from ratatouille.processes.scripts import environment_with_scripts, module, script
-from ratatouille.processes.signals import end_with_owner, stop_on_signals
 
 __all__ = [
     "Child",

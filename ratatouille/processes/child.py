@@ -1,9 +1,12 @@
-"""One supervised program: started through a reaper, restarted with back-off when asked, ended in good order.
+"""One supervised program: started through a reaper, restarted with back-off if wished, ended in good order.
 
 A program that ends at once is restarted after 0.25, 0.5, 1, 2 … 30 seconds; one that had run for a minute starts again
-at 0.25.
-Any exit counts, also code 0: a Flower node ends itself that way when its server forgot it. What a program means, and
-when it is ready, is its owner's knowledge.
+at 0.25. Any exit counts, also code 0: a Flower node ends itself that way when its server forgot it. What a program
+means, and when it is ready, is its owner's knowledge.
+
+Programs are this installation's: `script` and `module` begin their commands. Flower finds its own children by name, so
+`environment_with_scripts` puts the folder of our interpreter's scripts first on PATH, also where the virtual
+environment was never activated.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ratatouille.errors import Refusal
 from ratatouille.processes import reaper
+from ratatouille.proxies import without_loopback
 
 _log = logging.getLogger(__name__)
 _SHORTEST_PAUSE, _LONGEST_PAUSE, _STEADY = 0.25, 30.0, 60.0
@@ -152,3 +157,38 @@ def stop_all(children: Iterable[Child]) -> None:
         child._ask_to_end()
     for child in asked:
         child.stop()
+
+
+def script(name: str) -> str:
+    """Path of a console script of this installation.
+
+    Raises:
+        Refusal: when the package that brings it is not installed here.
+    """
+    path = _folder() / name
+    if not path.exists():
+        raise Refusal(
+            f"{name} is not installed beside {sys.executable}; "
+            "install model-ratatouille[coordinator] or model-ratatouille[node]"
+        )
+    return str(path)
+
+
+def module(name: str) -> list[str]:
+    """The beginning of a command that runs one of our modules with this interpreter.
+
+    -P: nothing in the folder where the command happens to be called, such as a folder named `registry`, may stand in
+    for what is installed.
+    """
+    return [sys.executable, "-P", "-m", name]
+
+
+def environment_with_scripts(**more: str) -> dict[str, str]:
+    """Our environment with the scripts' folder first on PATH, no proxy for loopback, and `more` on top."""
+    path = os.pathsep.join([str(_folder()), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, **without_loopback(os.environ), "PATH": path, **more}
+
+
+def _folder() -> Path:
+    # Not resolved: in a virtual environment the interpreter is a link, and the scripts lie beside the link.
+    return Path(sys.executable).parent

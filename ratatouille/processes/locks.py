@@ -10,8 +10,10 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from ratatouille.errors import Refusal
 
 _SLOT_PAUSE = 0.1
 
@@ -42,6 +44,21 @@ def locked(path: Path, wait: bool = False) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def only_one(path: Path, sentence: str) -> Iterator[int]:
+    """Hold the lock of a file, as the only process that may; the value is that of `lock`.
+
+    Raises:
+        Refusal: with the sentence, when another process holds it.
+    """
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(locked(path))
+        except BlockingIOError:
+            raise Refusal(sentence) from None
+        yield descriptor
 
 
 def is_locked(path: Path) -> bool:

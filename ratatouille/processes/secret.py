@@ -12,13 +12,12 @@ import hashlib
 import hmac
 import os
 import secrets
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import write_once
 
 HEADER = "ratatouille-signature"
 """The HTTP header that carries a signature: moment, nonce, SHA-256 of the body, HMAC."""
@@ -41,7 +40,7 @@ class Secret:
             Refusal: when others could have read it, or the file is empty.
         """
         if not path.exists():
-            _make(path)
+            write_once(path, secrets.token_hex(32).encode())
         facts = path.stat()
         if facts.st_mode & 0o077 or facts.st_uid != os.getuid():
             raise Refusal(
@@ -89,16 +88,3 @@ class Verifier:
         while (oldest := next(iter(self._used))) != nonce and self._used[oldest] < now - WINDOW:
             del self._used[oldest]
         return digest
-
-
-def _make(path: Path) -> None:
-    """Write a new secret, whole or not at all; when two do so at once, both find the first one."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # its owner's only
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_hex(32).encode())
-        with suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        os.unlink(temporary)

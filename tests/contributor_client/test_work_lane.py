@@ -6,8 +6,7 @@ from typing import cast
 
 import pytest
 
-from contributor_client.supernode import SuperNode, SuperNodeSettings
-from contributor_client.work_lane import PATIENCE_SECONDS, LaneFile, WorkLane
+from contributor_client.work_lane import PATIENCE_SECONDS, LaneFile, SuperNode, SuperNodeSettings, WorkLane
 from ratatouille.exchange.membership import Offer
 from ratatouille.processes import free_port
 

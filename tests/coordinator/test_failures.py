@@ -1,6 +1,6 @@
 """Who is not asked what after which failure, as laws of a table of facts with a clock."""
 
-from coordinator.failures import ATTEMPTS, PARKED_SECONDS, Failures
+from coordinator.matching import ATTEMPTS, PARKED_SECONDS, Failures
 from ratatouille.exchange.membership import Offer, Parked
 from ratatouille.failure import Failure
 from tests.coordinator.test_matching import name, offer

@@ -41,7 +41,7 @@ def test_worker_processes_end_with_a_rehearsal_that_is_killed(tmp_path: Path) ->
 import sys, time
 from pathlib import Path
 from coordinator.rehearsal import Stage, _open_stage
-from ratatouille.processes.pools import process_pool
+from ratatouille.processes.ending import process_pool
 
 if __name__ == "__main__":
     stage = Stage(sys.argv[1], (), Path(sys.argv[1]))

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from contributor_client.supernode import SuperNode, SuperNodeSettings
+from contributor_client.work_lane import SuperNode, SuperNodeSettings
 from coordinator.control import Control
 from coordinator.environment import round_log
 from coordinator.superlink import SuperLink, SuperLinkSettings

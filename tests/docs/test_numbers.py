@@ -13,7 +13,7 @@ import pytest
 
 from contributor_client import node, parking, relay, worker
 from contributor_client.commands import node as node_commands
-from coordinator import failures, scheduler, supervisor
+from coordinator import matching, scheduler, supervisor
 from coordinator.commands import service as coordinator_commands
 from ratatouille import home
 from ratatouille.processes import guard
@@ -172,4 +172,4 @@ def test_every_time_and_size_of_a_page_has_a_source(page: str) -> None:
 
 
 def test_both_sides_park_for_the_same_time() -> None:
-    assert failures.PARKED_SECONDS == parking.PARKED_SECONDS
+    assert matching.PARKED_SECONDS == parking.PARKED_SECONDS

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ratatouille.processes.pools import process_pool
+from ratatouille.processes.ending import process_pool
 
 ROOT = Path(__file__).parents[3]
 
@@ -42,7 +42,7 @@ def test_an_exception_leaves_the_pool_without_waiting_for_long_work() -> None:
 def test_workers_end_with_their_owner(number: int, tmp_path: Path) -> None:
     program = textwrap.dedent("""
         import os, time
-        from ratatouille.processes.pools import process_pool
+        from ratatouille.processes.ending import process_pool
         if __name__ == "__main__":
             with process_pool(1) as pool:
                 print(pool.submit(os.getpid).result(), flush=True)

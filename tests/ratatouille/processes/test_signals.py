@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ratatouille.processes.signals import ENDING
+from ratatouille.processes.ending import ENDING
 
 SERVICE = textwrap.dedent("""
     import sys, threading, time

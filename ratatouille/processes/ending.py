@@ -1,20 +1,28 @@
-"""The end of a process: on signals, after a stated time by force, and with the process that owns it.
+"""The end of processes: on signals, after a stated time by force, and with the process that owns them.
 
-Signals that ask a service to end set an event.
+Signals that ask a service to end set an event. A handler that sets the event itself can wait for ever: `Event.set`
+takes a lock, and the main thread, in which Python runs handlers, may hold it just then inside of `Event.wait`. Logging
+has locks too. So the handlers here do nothing. The interpreter writes each signal's number into a pipe, which is safe
+at any moment and also while the main thread is busy in a library; a thread reads the pipe and sets the event.
 
-A handler that sets the event itself can wait for ever: `Event.set` takes a lock, and the main thread, in which Python
-runs handlers, may hold it just then inside of `Event.wait`. Logging has locks too. So the handlers here do nothing.
-The interpreter writes each signal's number into a pipe, which is safe at any moment and also while the main thread is
-busy in a library; a thread reads the pipe and sets the event.
+`process_pool` is a pool that ends at once when its owner is interrupted. The standard pool waits for all work that was
+handed in, which may be hours of training, and on Ctrl-C each idle worker prints a traceback. Here workers ignore
+Ctrl-C. They end when their owner is gone, and when it leaves the pool by an exception.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """What asks a service to end: `kill`, Ctrl-C, and a terminal that was closed."""
@@ -80,4 +88,44 @@ def _listen(reading: int, stop: threading.Event, seconds: float) -> None:
 def _watch(owner: int) -> None:
     while os.getppid() == owner:
         time.sleep(_LOOK_SECONDS)
+    os._exit(1)
+
+
+@contextmanager
+def process_pool(
+    workers: int, begin: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor]:
+    """A pool of so many spawned processes; `begin` is called in each of them with the arguments.
+
+    When the block ends by an exception, work that was not done is dropped and the workers end.
+    """
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(begin, arguments)
+    )
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        workers_now = set(multiprocessing.active_children()) - others
+        for process in workers_now:
+            process.kill()
+        for process in workers_now:
+            process.join()
+        raise
+    finally:
+        pool.shutdown()
+
+
+def _begin(begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    leave_signals_to_owner()
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+    if begin is not None:
+        begin(*arguments)
+
+
+def _end_with(owner: BaseProcess | None) -> None:
+    """Workers would outlive an owner that is killed, waiting for work for ever."""
+    assert owner is not None
+    owner.join()
     os._exit(1)

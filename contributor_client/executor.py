@@ -2,7 +2,7 @@
 
 This is where a node keeps its owner's promise. A task of any bundle but ours is answered with a refusal; and the
 ClientApp that runs is always the installed one, so that not even an accepted bundle could bring code. It imports no
-torch and lives on between messages, so an order reaches the worker in milliseconds.
+torch and goes on between messages, so an order reaches the worker in milliseconds.
 
 A `ClaimedTask` has the parts of Flower's `run_clientapp` that a node needs, without installing the bundle, loading code
 from it, or ending the process. They are Flower's internal client of the runtime API, hence the exact pin of flwr.
@@ -168,7 +168,7 @@ def execute_forever(address: str, secret_file: Path, accepted: Collection[str]) 
 
 
 def execute(task: ClaimedTask, accepted: Collection[str]) -> None:
-    """Answer one task; whatever goes wrong at work becomes its answer.
+    """Answer one task; any error at work becomes its answer.
 
     Raises:
         httpx.TransportError: when the SuperNode is gone.

@@ -104,7 +104,7 @@ class Node:
             self._stay(registry, holdings, lane, stop, say)
 
     def _forget_others(self, held: Collection[LocalData], say: Callable[[str], None]) -> None:
-        """What was kept of images goes with the data: nobody looks after copies of what is not offered any more."""
+        """Remove the copies of images that are not offered any more: their owner no longer looks after them."""
         removed = forget_others(
             self.paths.data,
             self.paths.work / "features",
@@ -116,7 +116,7 @@ class Node:
             say(f"removed {len(removed)} files with copies of images that are not offered any more")
 
     def _trial(self, registry: Registry, holdings: Iterable[LocalData]) -> Trial:
-        """A little of the work that rounds ask for, which the device does before anybody counts on this node."""
+        """A little of the work that rounds ask for, which the device does before rounds use this node."""
         rounds = [
             one.spec for one in registry.rounds.rounds(limit=_MOST_ROUNDS) if one.state not in ("failed", "cancelled")
         ]
@@ -154,7 +154,7 @@ class Node:
                 reachable = False
             stop.wait(_RENEW_SECONDS if joined else _FIRST_SECONDS)
         try:
-            registry.work.withdraw_offer(self._withdrawal())
+            registry.work.withdraw_offer(self.signer.seal(OfferWithdrawal(node=self.signer.node, issued=time.time())))
         except Unreachable:
             _log.warning("left without a goodbye: the registry does not answer; the offer ends by itself")
 
@@ -181,9 +181,6 @@ class Node:
             parked=self._parking.offered(),
             hears_orders=hears,
         )
-
-    def _withdrawal(self) -> Sealed:
-        return self.signer.seal(OfferWithdrawal(node=self.signer.node, issued=time.time()))
 
     def _worker(self, offered: Iterable[str]) -> Program:
         command = [*module("contributor_client.worker"), "--settings", str(self._file)]

@@ -32,7 +32,7 @@ Counting = Callable[[str], AbstractContextManager[Callable[[int, int], None] | N
 
 
 def silent(what: str) -> AbstractContextManager[None]:
-    """Progress that nobody sees."""
+    """Progress that is not shown."""
     return nullcontext()
 
 

@@ -98,7 +98,7 @@ def _answer(wire: socket.socket, handle: Callable[[bytes], bytes]) -> None:
     try:
         answer = {"reply": handle(order.encode()).decode()}
     except Exception as error:
-        # Whatever went wrong belongs to this order only; the worker lives on and the coordinator is told the code.
+        # An error belongs to this order only; the worker goes on, and the coordinator gets the code.
         if isinstance(error, RatatouilleError):
             _THROTTLE.warn(_log, error.code, f"an order was refused: {error}")
         else:
@@ -133,7 +133,7 @@ def _listen(path: Path) -> socket.socket:
         raise Refusal(f"another worker already serves {path}; stop it first")
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
-    # Nobody but the node's owner may give orders, so the socket is born closed to others.
+    # Only the node's owner may give orders, so the socket is made closed to others.
     before = os.umask(0o177)
     try:
         with _address(path) as address:

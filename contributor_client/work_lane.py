@@ -55,12 +55,12 @@ class SuperNodeSettings:
 
 
 class SuperNode:
-    """The running pair; a context manager. When we die, even by kill -9, both end too."""
+    """The running pair. When we die, even by kill -9, both end too."""
 
     def __init__(self, settings: SuperNodeSettings) -> None:
         self.settings = settings
-        # A fixed port would allow one node a machine. Should somebody take it before the SuperNode does, the node has
-        # to be started again.
+        # A fixed port would allow one node a machine. Should another program take it before the SuperNode does, the
+        # node has to be started again.
         address = f"{LOOPBACK}:{free_port()}"
         self.children = [Child(_supernode(settings, address)), Child(_executor(settings, address))]
 
@@ -70,20 +70,9 @@ class SuperNode:
             child.start()
         return self
 
-    @property
-    def running(self) -> bool:
-        """True while both live; False also in the pause before a restart."""
-        return all(child.running for child in self.children)
-
     def stop(self) -> None:
-        """End both; the SuperNode says goodbye to the coordinator."""
+        """End both; the SuperNode signs off at the coordinator."""
         stop_all(self.children)
-
-    def __enter__(self) -> SuperNode:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 def _supernode(settings: SuperNodeSettings, address: str) -> Program:

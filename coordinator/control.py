@@ -1,7 +1,7 @@
 """Submitting, watching and stopping Flower runs, from any process on the SuperLink's machine.
 
 This speaks Flower's control API with Flower's own client classes, which are internal: hence the exact pin of flwr. One
-run of ours is one round; the registry says what happens in it; this module says only whether it lives.
+run of ours is one round; the registry says what happens in it; this module says only whether it runs.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ node gets what, and what a reply means, is the business of `rounds`. Send a node
 first: a SuperNode that finds a message waiting skips its pause of 3 seconds.
 
 `ReplyPuller` pulls the objects of a reply with limits, so that no node can stop a round by what it sends, or leaves
-out. Flower's own way waits minutes for a reply that is never completed, and lets whatever is wrong with one end the
-whole ServerApp. Here a reply is put together before it counts, and all waiting together has a small allowance.
+out. Flower's own way waits minutes for a reply that is never completed, and any error in one ends the whole
+ServerApp. Here a reply is put together before it counts, and all waiting together has a small allowance.
 """
 
 from __future__ import annotations
@@ -153,11 +153,6 @@ def _is_lost(message: Message) -> bool:
     return message.error.code in _LOST and not (message.error.reason or "").endswith(NO_REPLY)
 
 
-def _errors_number(message: Message) -> int:
-    """The number of an error that Flower or a node made, as a failure may carry it."""
-    return min(max(0, int(message.error.code)), LARGEST_COUNT)
-
-
 class _NoBody(Exception):
     """An error came instead of a reply."""
 
@@ -176,7 +171,7 @@ def _body(message: Message) -> bytes:
     if message.has_error():
         failure = parsed(message.error.reason or "")
         if failure == UNREADABLE:
-            failure = Failure(code="flower", counts={"number": _errors_number(message)})
+            failure = Failure(code="flower", counts={"number": min(max(0, int(message.error.code)), LARGEST_COUNT)})
         raise _NoBody(failure)
     return unpack(message.content)
 
@@ -219,7 +214,7 @@ def _check(message_id: str, found: dict[str, bytes]) -> None:
     try:
         made = inflate_object_from_contents(message_id, dict(found))
         fits = isinstance(made, Message) and (made.has_error() or made.has_content())
-    except Exception as error:  # whatever Flower raises over bytes of strangers
+    except Exception as error:  # any error that Flower raises over foreign bytes
         raise ObjectPullError(message_id, NO_REPLY) from error
     if not fits:
         raise ObjectPullError(message_id, NO_REPLY)

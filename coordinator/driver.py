@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 
 from coordinator.combiner import Combiner
 from coordinator.estimate import removed
@@ -29,7 +29,7 @@ from registry.services.registry import Registry
 WITHOUT = "without"
 """How the reason of a round begins that ended without answers which members have closed."""
 MOST_NAMED = 5
-"""Lacking answers that a sentence names."""
+"""Nodes, answers and pieces of work that a sentence names."""
 
 
 class RoundDriver:
@@ -50,7 +50,7 @@ class RoundDriver:
         self.round = round
         self.facts: dict[str, Result] = {}
         self.uncounted: set[str] = set()
-        """Questions of counts that nobody here answers, since their data was counted often enough."""
+        """Questions of counts that no node here answers, since their data was counted often enough."""
         self._registry = registry
         self._started = started
         self._clock = clock
@@ -60,7 +60,7 @@ class RoundDriver:
         self.closed: frozenset[tuple[str, str]] = frozenset()
         """Keys of members (first) with the open questions (second) that they have closed for themselves."""
         self.lacking: frozenset[str] = frozenset()
-        """Those of them that nobody who is here may answer."""
+        """Those of them that no node that is here may answer."""
         self._over = False
         self._retractions = 0
         """How many retractions there were when the facts were read."""
@@ -68,7 +68,8 @@ class RoundDriver:
         """Versions that the registry knows this round to build on."""
         self._found: tuple[tuple[int, int, bool, frozenset[str]], Plan] | None = None
         self._foreseen: tuple[tuple[int, frozenset[str]], Forecast] | None = None
-        self._combiner = Combiner(self._combined, executor)
+        self.combiner = Combiner(self._combined, executor)
+        """Has the registry compute combinations; close it when the round is over, or is left."""
 
     @classmethod
     def of(
@@ -109,7 +110,7 @@ class RoundDriver:
             self._say_what_is_used()
             self._refuse_removed()
             try:
-                made = self._combiner.look(found.combinations)
+                made = self.combiner.look(found.combinations)
             except Refusal:
                 if not self._forget_retracted():  # a parent that was retracted a moment ago is asked for again
                     raise
@@ -121,19 +122,6 @@ class RoundDriver:
     def _combined(self, combination: Combination) -> Result:
         message = f"{combination.purpose} of {len(combination.parents)} for round {self.round.name}"
         return self._registry.work.combine(combination, self.round.id, message)
-
-    @property
-    def pending_combinations(self) -> Collection[Future[Result]]:
-        """The combinations that the registry computes now, or will next."""
-        return self._combiner.under_way
-
-    def wait(self, seconds: float) -> None:
-        """Sleep for so long, or until a combination is there."""
-        self._combiner.wait(seconds)
-
-    def close(self) -> None:
-        """Have no more combinations computed."""
-        self._combiner.close()
 
     def gather(self) -> Plan:
         """The plan as of now, from what the registry knows; nothing is changed."""
@@ -147,9 +135,9 @@ class RoundDriver:
                 return found
 
     def _look_for_closures(self, found: Plan) -> bool:
-        """See which open questions members have closed; whether that changes what nobody may answer.
+        """See which open questions members have closed; whether that changes which ones no node may answer.
 
-        Nobody: no node that is here and holds the data, or, of a round that is over, nobody who ever could.
+        Of a running round only nodes that are here and hold the data count; of one that is over, none does.
         """
         if not self._registry.info().closures:
             return False
@@ -261,11 +249,15 @@ class RoundDriver:
         return "; ".join(part for part in (ended, lacking) if part)
 
 
+def enumerated(names: Sequence[str], most: int = MOST_NAMED) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def lacking_sentence(plan: Plan) -> str:
     """What a round goes without, since members have closed it; nothing where it lacks nothing."""
     if not plan.lacking:
         return ""
-    labels = list(dict.fromkeys(order.label for order in plan.lacking.values()))
-    shown = ", ".join(labels[:MOST_NAMED]) + (f" and {len(labels) - MOST_NAMED} more" if labels[MOST_NAMED:] else "")
+    shown = enumerated(list(dict.fromkeys(order.label for order in plan.lacking.values())))
     answers = "an answer" if len(plan.lacking) == 1 else f"{len(plan.lacking)} answers"
     return f"{WITHOUT} {answers} that the members who hold the data have closed: {shown}"

@@ -14,7 +14,6 @@ from statistics import median
 from coordinator.matching import can_do
 from ratatouille.exchange.assignment import FineTune, Probe
 from ratatouille.exchange.order import Order
-from ratatouille.exchange.version import Combination
 from ratatouille.recipes.plan import Forecast, Imagined
 from ratatouille.recipes.round import Round
 from ratatouille.record import Record
@@ -58,7 +57,7 @@ class Estimate(Record):
     lacking: tuple[str, ...] = ()
     """What the round goes without, since the members who hold the data have closed it."""
     gaps: tuple[str, ...] = ()
-    """What the data lacks: domains of holdings that are too small to be trained on, classes that nobody can learn."""
+    """What the data lacks: domains of holdings that are too small to be trained on, classes without training images."""
     seconds: float | None
     """Training time of one node doing everything; None when no earlier run says how long a step takes."""
 
@@ -206,14 +205,10 @@ def _tasks(needed: Forecast, facts: Mapping[str, Result]) -> dict[str, str]:
         if isinstance(order.assignment, FineTune | Probe):
             tasks[_version(work_id, facts)] = order.assignment.task
     for work_id, combination in needed.combinations.items():
-        task = _task_of(combination, tasks)
+        task = tasks.get(combination.parents[0].version) if combination.parts == "both" else None
         if task is not None:
             tasks[_version(work_id, facts)] = task
     return tasks
-
-
-def _task_of(combination: Combination, tasks: Mapping[str, str]) -> str | None:
-    return tasks.get(combination.parents[0].version) if combination.parts == "both" else None
 
 
 def _version(work_id: str, facts: Mapping[str, Result]) -> str:

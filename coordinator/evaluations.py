@@ -1,7 +1,7 @@
 """Works off the evaluations that the registry owes, such as of averages that a retraction had made anew.
 
 A running round sends them along with its own orders. While no round runs, the scheduler starts a run of this module as
-soon as a node is here that has the data; it ends when nothing is left that somebody here can do, or a round is asked
+soon as a node is here that has the data; it ends when no node that is here can do what is left, or a round is asked
 for. What is owed are rows of the registry and answers are pushes to it, so a run may be killed at any moment.
 """
 
@@ -26,7 +26,7 @@ EVALUATIONS = "evaluations"
 _INTRODUCTIONS = 15.0
 """Seconds in which nodes introduce themselves to a new run."""
 _SILENCE = 120.0
-"""Seconds after which an order that nobody answers is given up in this run; the next run asks again."""
+"""Seconds after which an order without an answer is given up in this run; the next run asks again."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Owed:
 
 
 def run_evaluations(registry: Registry, lane: Dispatch, seal: Callable[[Order], bytes]) -> None:
-    """Work off what is owed, until nobody here can do more of it or a round is asked for."""
+    """Work off what is owed, until no node that is here can do more of it, or a round is asked for."""
     run = _Run(registry, lane, seal)
     while True:
         try:

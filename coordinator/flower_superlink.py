@@ -1,6 +1,6 @@
 """Flower's SuperLink behind a guard: `python -m coordinator.flower_superlink --secret FILE`, then `flower-superlink`'s.
 
-Flower's APIs for control and for running code ask nobody who they are. Here only programs that know the secret in the
+Flower's APIs for control and for running code check no identity. Here only programs that know the secret in the
 file are answered there; SuperNodes, which are other people's, reach the paths that they call and no other. It relies on
 names inside of Flower, hence the exact pin of flwr.
 """

@@ -34,7 +34,7 @@ class Training:
     """Holdings to train on, and what their data lacks."""
 
     shares: tuple[Share, ...]
-    """Empty where every domain is too small, or nobody offers one."""
+    """Empty where every domain is too small, or no node offers one."""
     left_out: tuple[LeftOut, ...]
     untaught: Untaught | None
 
@@ -72,10 +72,10 @@ def training_shares(task: Task, domains: Sequence[str], offers: Sequence[Offer],
 
 
 def target_shares(task: Task, domains: Sequence[str], offers: Sequence[Offer], last_trial: int = 0) -> Training:
-    """The same for a target, which needs somebody to offer each domain, and one that is large enough.
+    """The same for a target, which needs a node that offers each domain, and one that is large enough.
 
     Raises:
-        Refusal: when a domain is offered by nobody, or nobody can train on any.
+        Refusal: when no node offers a domain, or none can train on any.
     """
     held = _held(_holdings(task, [offer for offer in offers if offer.trains]), domains)
     _refuse_missing(task, domains, held, "trains on")
@@ -91,7 +91,7 @@ def evaluation_shares(task: Task, domains: Sequence[str], offers: Sequence[Offer
     """Holdings to count on; counts of different holdings are summed within a domain.
 
     Raises:
-        Refusal: when a domain is offered by nobody.
+        Refusal: when no node offers a domain.
     """
     held = _held(_holdings(task, offers), domains)
     _refuse_missing(task, domains, held, "holds")

@@ -36,7 +36,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 def leased_work(orders: Mapping[str, Order], leases: Iterable[Lease]) -> dict[str, str]:
     """Work id → node of the leases that count: those that name the data which an order is about.
 
-    A work id says nothing of its data to the registry, so a lease that names other data is somebody's pretence.
+    A work id says nothing of its data to the registry, so a lease that names other data does not count.
     """
     found = {}
     for lease in leases:
@@ -221,14 +221,12 @@ class Failures:
         found = {}
         for offer in offers:
             announced = [one.failure for one in offer.parked if one.fingerprint in (None, fingerprint)]
+            last = [self.last[offer.node, work_id]] if (offer.node, work_id) in self.last else []
             own = [self._parked[place].failure for place in self._places(offer.node, fingerprint)]
             holds = any(holding.fingerprint == fingerprint for holding in offer.holdings)
-            if holds and (known := [*self._last_failure(offer.node, work_id), *own, *announced]):
+            if holds and (known := [*last, *own, *announced]):
                 found[offer.node] = known[0]
         return found
-
-    def _last_failure(self, node: str, work_id: str) -> list[Failure]:
-        return [self.last[node, work_id]] if (node, work_id) in self.last else []
 
     def _places(self, node: str, fingerprint: str) -> list[tuple[str, str | None]]:
         return [place for place in ((node, fingerprint), (node, None)) if place in self._parked]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from coordinator.driver import RoundDriver
+from coordinator.driver import RoundDriver, enumerated
 from coordinator.matching import can_do
 from ratatouille.exchange.assignment import FineTune, NodeAssignment
 from ratatouille.exchange.membership import Offer
@@ -14,7 +14,7 @@ from ratatouille.record import Record
 from registry.services.registry import Registry
 
 PATIENCE_SECONDS = 10.0
-"""A round that nobody has worked on for so long says what it waits for."""
+"""A round on which no node has worked for so long says what it waits for."""
 _MOST_NAMED = 3
 
 
@@ -98,12 +98,12 @@ def _steps(needed: Forecast, work_ids: Iterable[str]) -> int:
 def waits_for(
     orders: Mapping[str, Order], offers: Sequence[Offer], at_work: bool, fleet: str | None, state: str
 ) -> str:
-    """The sentence; empty when somebody is at work, or nothing is open.
+    """The sentence; empty when a node is at work, or nothing is open.
 
     Args:
         orders: open work by work id.
         offers: the offers that stand.
-        at_work: whether somebody holds a lease on any of it.
+        at_work: whether a node holds a lease on any of it.
         fleet: where orders are handed out; None when no coordinator is up.
         state: the round's.
     """
@@ -114,12 +114,12 @@ def waits_for(
     if state == "requested":
         return "the round waits for its turn: the coordinator starts it when the rounds before it are over"
     able = {work_id: [offer for offer in offers if can_do(offer, order)] for work_id, order in orders.items()}
-    if nobody := [orders[work_id] for work_id, found in able.items() if not found]:
-        return f"nobody who is here can do {_named(nobody)}: the nodes that hold that data are away"
+    if undoable := [orders[work_id] for work_id, found in able.items() if not found]:
+        return f"nobody who is here can do {_named(undoable)}: the nodes that hold that data are away"
     deaf = {offer.name for found in able.values() for offer in found if not offer.hears_orders}
     if all(not offer.hears_orders for found in able.values() for offer in found):
-        hear = "hears" if len(deaf) == 1 else "hear"
-        return f"the nodes that could work are not connected: {_listed(sorted(deaf))} {hear} no orders from {fleet}"
+        hear = f"{enumerated(sorted(deaf), _MOST_NAMED)} {'hears' if len(deaf) == 1 else 'hear'}"
+        return f"the nodes that could work are not connected: {hear} no orders from {fleet}"
     return "the round is starting: its server process and its nodes find each other"
 
 
@@ -130,9 +130,4 @@ def _named(orders: Sequence[Order]) -> str:
         assignment = order.assignment
         data = f" (data {assignment.fingerprint[:12]}…)" if isinstance(assignment, NodeAssignment) else ""
         labels.append(f"'{order.label}'{data}")
-    return _listed(list(dict.fromkeys(labels)))
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return enumerated(list(dict.fromkeys(labels)), _MOST_NAMED)

@@ -38,7 +38,7 @@ T = TypeVar("T")
 _QUEUED = 2
 """Orders under way for each worker: one at work and one that waits, so that a deadline finds little that is queued."""
 _TAKEN_SECONDS = 0.5
-"""Pause before work is tried again that somebody else, such as another rehearsal, has taken."""
+"""Pause before work is tried again that another process, such as another rehearsal, has taken."""
 _worker: list[Any] = []
 ALIAS = "foundation"
 
@@ -129,7 +129,7 @@ def rehearse_all(
             raise
         finally:
             for driver in drivers:
-                driver.close()
+                driver.combiner.close()
     for round, ending in zip(rounds, endings, strict=True):
         registry.rounds.move_round(round.id, ["running"], "done", ending)
     return rounds
@@ -161,7 +161,7 @@ def _until_done(
                 break
             if work_id not in under_way.values():
                 under_way[pool.submit(_work, order.to_json())] = work_id
-        pending: set[Future[Any]] = {*under_way, *(future for one in drivers for future in one.pending_combinations)}
+        pending: set[Future[Any]] = {*under_way, *(future for one in drivers for future in one.combiner.under_way)}
         if not pending:
             return
         wait(pending, return_when=FIRST_COMPLETED)

@@ -104,7 +104,7 @@ def _holding(task: str, name: str, share: Share, registry: Registry) -> Holding:
 
 
 def gaps(record: RoundRecord, registry: Registry) -> int:
-    """How many questions of a finished round are open: its answers were taken back, or somebody may give one now.
+    """How many questions of a finished round are open: its answers were taken back, or a node may give one now.
 
     A round that ended at its deadline never asked all of its questions. Of such a round only averages that are missing
     count. (`Round.gaps` is something else: what the data lacks.)

@@ -15,7 +15,7 @@ from functools import partial
 from flwr.serverapp import Grid
 
 from coordinator.dispatch import POLL_SECONDS, Dispatch, Reply
-from coordinator.driver import RoundDriver
+from coordinator.driver import MOST_NAMED, RoundDriver, enumerated
 from coordinator.evaluations import EVALUATIONS, Owed, run_evaluations
 from coordinator.matching import Failures, leased_work, match, stranded
 from ratatouille.errors import Misconfigured, Refusal, Unreachable
@@ -35,13 +35,11 @@ _CONTACT_SECONDS = 3.0
 """Time between two looks at Flower while nothing is new in the registry. Each look costs the SuperLink some 40 ms of a
 processor that trainings on the same machine could use; one at the registry costs a twentieth of that."""
 _SILENCE = 180.0
-"""Seconds after which an order that nobody holds a lease on counts as lost."""
+"""Seconds after which an order without a lease counts as lost."""
 _GRACE = 30.0
 """Seconds that a closing round waits for evaluations that no node can make."""
 _LAST_GRACE = 10.0
 """Seconds that a round waits, when nothing is under way, for a node that can do what all have refused."""
-_MOST_NAMED = 5
-"""Nodes and pieces of work that the reason of a failed round names."""
 
 
 def run_round(grid: Grid, round_id: str, address: str, signer: Signer) -> None:
@@ -107,15 +105,15 @@ class RoundRunner:
         self._known = -1
         """Answers that were known at the last contact with Flower."""
         self._contact = 0.0
-        """When Flower is to be asked again, whatever is known."""
+        """When Flower is to be asked again, also without news."""
 
     def run(self) -> None:
         """Go round until the plan is done, the round is cancelled, or it cannot be finished."""
         try:
             while not self._turned():
-                self._driver.wait(POLL_SECONDS)
+                self._driver.combiner.wait(POLL_SECONDS)
         finally:
-            self._driver.close()
+            self._driver.combiner.close()
 
     def _turned(self) -> bool:
         """One turn, which may find that the registry does not answer; True when the round is over."""
@@ -146,7 +144,7 @@ class RoundRunner:
         return self._dispatch(plan)
 
     def _due(self) -> bool:
-        """Whether to talk to Flower in this turn: something new is known, nobody is at work yet, or it is time."""
+        """Whether to talk to Flower in this turn: something new is known, no node is at work yet, or it is time."""
         now, known = time.monotonic(), len(self._driver.facts)
         if known == self._known and self._messages and now < self._contact:
             return False
@@ -154,7 +152,7 @@ class RoundRunner:
         return True
 
     def _dispatch(self, plan: Plan) -> bool:
-        """Send what can be sent; True when a closing round has nothing left that anybody here could do."""
+        """Send what can be sent; True when a closing round has nothing left that a node here could do."""
         offers = self._registry.work.offers()
         nodes = {key: flower for flower, key in self._lane.nodes().items()}
         leased = leased_work(plan.orders, self._registry.work.leases())
@@ -207,15 +205,14 @@ class RoundRunner:
         return isinstance(order.assignment, Evaluate | Compare) and bool(reasons) and used_up
 
     def _nobody_left(self, orders: Sequence[Order], offers: Sequence[Offer]) -> str:
-        """Which work nobody can do, and what its nodes said."""
+        """The sentence about work that no node can do, with the reasons of its nodes."""
         sentences: dict[tuple[str, str], str] = {}
         for order in orders:
             found = self._failures.reasons(offers, order.assignment.digest, _fingerprint(order))
             for node, failure in found.items():
                 sentences[node, failure.code] = self._failed_at(node, failure, order).sentence
-        work, more = [order.label or order.assignment.kind for order in orders[:_MOST_NAMED]], len(orders) - _MOST_NAMED
-        names = ", ".join(work) + (f" and {more} more" if more > 0 else "")
-        return f"nobody is left to do {names}: {'; '.join(list(sentences.values())[:_MOST_NAMED])}"
+        names = enumerated([order.label or order.assignment.kind for order in orders])
+        return f"nobody is left to do {names}: {'; '.join(list(sentences.values())[:MOST_NAMED])}"
 
     def _close(self, plan: Plan, all_stranded: bool) -> bool:
         """After the deadline: end when everything is there that can be had."""

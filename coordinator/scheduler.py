@@ -1,6 +1,6 @@
-"""Keeps rounds alive: whatever the registry says should run has a Flower run, one round at a time.
+"""The scheduler of rounds: each round that should run gets a Flower run, one round at a time.
 
-A request is a row in the registry, so nobody needs to reach Flower's control API but this process. After a crash of
+A request is a row in the registry, so only this process needs to reach Flower's control API. After a crash of
 anything, the next look finds the same rows and starts again. A round that is killed often goes on as long as answers
 come between: only starts that brought none are counted, and they follow each other ever more slowly. While no round
 runs, evaluations that the registry owes get a run of their own.
@@ -66,13 +66,13 @@ class RoundScheduler:
         rounds = {round.id: round for round in pages}
         if self._round not in rounds and self._round != EVALUATIONS:
             self._round = self._run = None
-        lives = self._lives()
+        alive = self._is_alive()
         for round in rounds.values():
             # One that runs ends itself.
-            if round.state == "cancelling" and not (lives and round.id == self._round):
+            if round.state == "cancelling" and not (alive and round.id == self._round):
                 self._registry.rounds.move_round(round.id, ["cancelling"], "cancelled", "cancelled by a maintainer")
         wanted = [round for round in rounds.values() if round.state != "cancelling"]
-        if lives:
+        if alive:
             return
         if not wanted:
             self._work_off()
@@ -87,7 +87,7 @@ class RoundScheduler:
             self._start(following)
 
     def _work_off(self) -> None:
-        """Start a run for the evaluations that are owed, if somebody is here for them; again ever more slowly."""
+        """Start a run for the evaluations that are owed, if a node is here for them; again ever more slowly."""
         orders = Owed.now(self._registry).orders
         if not orders:
             return
@@ -102,7 +102,7 @@ class RoundScheduler:
         self._run = self._control.submit(EVALUATIONS, self._address)
         _log.info("%d evaluations are owed and have Flower run %s", len(orders), self._run)
 
-    def _lives(self) -> bool:
+    def _is_alive(self) -> bool:
         """Whether the run that was started last is on its way or at work."""
         if self._run is None:
             return False

@@ -1,6 +1,6 @@
 """The process of one run, in place of `flwr-serverapp`: it runs the installed ServerApp, and only for our own bundle.
 
-Flower would unpack whatever bundle a run has, and run what it names. Here a bundle is compared with the accepted
+Flower would unpack any bundle that a run has, and run what it names. Here a bundle is compared with the accepted
 hashes before anything of it is unpacked. The task's token comes through standard input, so that no other user of the
 machine sees it; requests are signed with the secret, without which no token is of use.
 """

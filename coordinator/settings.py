@@ -17,7 +17,6 @@ from coordinator.matching import speaks_our_dialect
 from ratatouille.errors import Refusal
 from ratatouille.exchange.dialect import METHOD_REVISION
 from ratatouille.exchange.membership import Offer
-from ratatouille.exchange.version import Version
 from ratatouille.recipes.columns import STARTS
 from ratatouille.recipes.protocol import Protocol, resolve_protocol
 from ratatouille.recipes.recipe import FIRST, recipe_named
@@ -36,7 +35,7 @@ class RoundSettings(Record):
     name: Name
     target: Name
     held_out: tuple[Name, ...] = ()
-    """Domains of the target that nobody trains on."""
+    """Domains of the target that no run trains on."""
     evaluate_held_out: bool = True
     """False: nothing is counted on the held-out domains, as while settings are still being chosen."""
     auxiliaries: tuple[Name, ...] | Literal["all"] = "all"
@@ -99,7 +98,8 @@ def resolve(
         )
     foundation = start.version
     auxiliaries, beside = _auxiliaries(settings, registry, offers)
-    starts = _starts(settings, registry, foundation, target)
+    revisions = settings.starts if _uses_a_pool(settings) else ()
+    starts = given_starts(revisions, registry, foundation, target, banned_domains(settings))
     _refuse_one_name_twice(auxiliaries, starts)
     bound = target_shares(target, training, offers, settings.trial + settings.pool_trials - 1)
     return Round(
@@ -162,12 +162,6 @@ def _auxiliaries(
                 f"{' outside the held-out domains' if banned else ''}{why}; join one, or leave it out of `auxiliaries`"
             )
     return tuple(chosen), bound
-
-
-def _starts(settings: RoundSettings, registry: Registry, foundation: Version, target: Task) -> tuple[Given, ...]:
-    if not _uses_a_pool(settings):
-        return ()
-    return given_starts(settings.starts, registry, foundation, target, banned_domains(settings))
 
 
 def banned_domains(settings: RoundSettings) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ class SuperLinkSettings:
 
 
 class SuperLink:
-    """A running SuperLink; a context manager. When we die, even by kill -9, it and its ServerApps end too."""
+    """A running SuperLink. When we die, even by kill -9, it and its ServerApps end too."""
 
     def __init__(self, settings: SuperLinkSettings) -> None:
         self.settings = settings
@@ -121,21 +121,10 @@ class SuperLink:
         except Unreachable as error:
             _log.warning("the SuperLink was started again and does not answer yet: %s", error)
 
-    @property
-    def running(self) -> bool:
-        """True while both processes live."""
-        return self._child.running and self._executor.running
-
     def stop(self) -> None:
         """End the SuperLink and every ServerApp of it."""
         self.control.close()
         stop_all([self._executor, self._child])
-
-    def __enter__(self) -> SuperLink:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 def _superlink(settings: SuperLinkSettings) -> Program:

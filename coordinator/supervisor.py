@@ -100,7 +100,7 @@ class Supervisor:
             while not stop.wait(_LOOK_SECONDS):
                 try:
                     scheduler.look()
-                except RatatouilleError as error:  # of Flower, or nobody answers now: neither ends the coordinator
+                except RatatouilleError as error:  # of Flower, or no answer for now: neither ends the coordinator
                     _log.warning("%s; trying again", error)
 
 

@@ -55,7 +55,7 @@ class Cost(Record):
     """From the trainings that are done, or else from a few steps of one; None where there is none."""
 
     def hours(self, workers: int) -> float | None:
-        """Hours that the open steps will take; None while nobody knows."""
+        """Hours that the open steps will take; None while the pace is unknown."""
         return None if self.seconds_per_step is None else self.steps * self.seconds_per_step / workers / 3600
 
 
@@ -89,13 +89,10 @@ def prepare(suite: Suite, folder: Path, source: Registry | None = None) -> Bench
     if suite.starts:
         assert source is not None
         starts = bring_starts(suite.starts, source, suite.rounds[0].settings, bench.stage)
-        bench = Bench(replace(suite, rounds=tuple(_from(planned, starts) for planned in suite.rounds)), folder)
+        rounds = [replace(one, settings=one.settings.model_copy(update={"starts": starts})) for one in suite.rounds]
+        bench = Bench(replace(suite, rounds=tuple(rounds)), folder)
     _write_files(bench)
     return bench
-
-
-def _from(planned: Planned, starts: tuple[str, ...]) -> Planned:
-    return replace(planned, settings=planned.settings.model_copy(update={"starts": starts}))
 
 
 def _write_files(bench: Bench) -> None:

@@ -63,16 +63,12 @@ def checked_task(file: Path, remote: str | None) -> CheckedTask:
     except Unreachable:
         return CheckedTask(task=task, id=task.digest, registry="unreachable")
     if known is not None and known != task:
+        differ = ", ".join(name for name in Task.model_fields if getattr(task, name) != getattr(known, name))
         raise Refusal(
-            f"'{file}' defines task '{task.name}' otherwise than the registry does ({differing_keys(task, known)}); "
+            f"'{file}' defines task '{task.name}' otherwise than the registry does ({differ}); "
             "a name means one definition for ever, so choose another name"
         )
     return CheckedTask(task=task, id=task.digest, registry="defined" if known else "new")
-
-
-def differing_keys(one: Task, other: Task) -> str:
-    """The keys in which two tasks differ."""
-    return ", ".join(name for name in Task.model_fields if getattr(one, name) != getattr(other, name))
 
 
 class CheckedRound(Record):
@@ -123,7 +119,7 @@ def checked_round(file: Path, remote: str | None) -> CheckedRound:
     """Read a round.toml and bind it to the registry and the nodes that are here.
 
     Raises:
-        Refusal: for a mistake in the file, or naming the data that nobody offers.
+        Refusal: for a mistake in the file, or naming the data that no node offers.
     """
     settings = read_round_settings(file)
     with opened(remote) as registry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from ratatouille.cli import output
@@ -78,28 +79,32 @@ def checked_node(file: Path, remote: str | None, task_files: Sequence[Path], qui
     """Read a node.toml and all images it names.
 
     Raises:
-        Refusal: for a mistake in the file, a task that nobody defines, or data that cannot be used.
+        Refusal: for a mistake in the file, a task without a definition, or data that cannot be used.
     """
     settings = read_node_settings(file)
     find = TaskFinder(remote or settings.remote, task_files, file.parent / "task.toml")
-    # The folder that the node will use itself, so that joining does not read every image again.
-    folder = settings.folder or home() / "nodes" / settings.name
-    make_private(home())
-    make_own(folder)
-    cache = folder / "data"
-    if quiet:
-        opened_data = open_holdings(settings, find, cache)
-    else:
-        with counting("reading images") as progress:
-            opened_data = open_holdings(settings, find, cache, progress)
+    opened_data = opened_holdings(settings, find, quiet)
     return CheckedNode(
         name=settings.name,
         device=settings.device,
         trains=settings.trains,
         data=tuple(_checked(data, find.origin[data.task.name], settings) for data in opened_data.values()),
-        leaves=_leaves(settings, tuple(data.holding for data in opened_data.values()), folder / "key"),
+        leaves=_leaves(settings, tuple(data.holding for data in opened_data.values()), _folder(settings) / "key"),
         tried=tuple(try_out(settings.device, _work(settings, tuple(opened_data.values()), find))),
     )
+
+
+def opened_holdings(settings: NodeSettings, find: TaskFinder, quiet: bool) -> dict[str, LocalData]:
+    """A node's data, opened in the folder that the node will use: so joining does not read every image again."""
+    folder = _folder(settings)
+    make_private(home())
+    make_own(folder)
+    with nullcontext() if quiet else counting("reading images") as progress:
+        return open_holdings(settings, find, folder / "data", progress)
+
+
+def _folder(settings: NodeSettings) -> Path:
+    return settings.folder or home() / "nodes" / settings.name
 
 
 def _leaves(settings: NodeSettings, holdings: tuple[Holding, ...], key: Path) -> tuple[Leaving, ...]:

@@ -82,7 +82,7 @@ def joined(folder: Path, data: Mapping[str, Path]) -> Iterator[Registry]:
         for name in (TARGET, *AUXILIARIES):
             registry.definitions.define_task(tasks[name])
         nodes = [Child(_node(folder, name, data, address)).start() for name in NODES]
-        stack.callback(stop_all, nodes)  # together: each says goodbye to the coordinator, and that takes seconds
+        stack.callback(stop_all, nodes)  # together: each takes leave of the coordinator, and that takes seconds
         enter_once(registry, address, folder / "logs" / "foundation.log", FOUNDATION, image_size=64)
         _await_nodes(registry)
         yield registry

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,6 @@ import typer
 
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote, counting
-from ratatouille.home import home
 
 if TYPE_CHECKING:
     from ratatouille.tasks.duplicates import Hashed, Overlap
@@ -65,17 +65,13 @@ def _hashes(file: Path, task_files: Sequence[Path], remote: str | None, quiet: b
 
     if file.suffix.lower() == ".json":
         return list(read_hashes(file).data)
-    from coordinator.commands.checked_node import TaskFinder
-    from ratatouille.tasks.node import open_holdings, read_node_settings
+    from coordinator.commands.checked_node import TaskFinder, opened_holdings
+    from ratatouille.tasks.node import read_node_settings
 
     settings = read_node_settings(file)
     find = TaskFinder(remote or settings.remote, task_files, file.parent / "task.toml")
-    cache = (settings.folder or home() / "nodes" / settings.name) / "data"  # the one that the node itself uses
-    if quiet:
-        return [one for data in open_holdings(settings, find, cache).values() for one in hashed(data)]
-    with counting("reading images") as progress:
-        opened = open_holdings(settings, find, cache, progress)
-    with counting("hashing images") as progress:
+    opened = opened_holdings(settings, find, quiet)
+    with nullcontext() if quiet else counting("hashing images") as progress:
         return [one for data in opened.values() for one in hashed(data, progress)]
 
 

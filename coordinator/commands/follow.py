@@ -49,7 +49,7 @@ def follow(registry: Registry, round_id: str, quiet: bool = False) -> None:
 
 
 class Silence:
-    """How long nobody has worked on a round, and when to say why."""
+    """How long no node has worked on a round, and when to say why."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

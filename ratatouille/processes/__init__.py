@@ -3,7 +3,7 @@
 `child` supervises one program; `reaper` is the small process between us and it, which ends the whole family when we
 die, even by kill -9; `signals` ends a service in order, and a process whose owner is gone; `pools` ends a pool of
 processes at once; `ports` finds and waits for addresses; `scripts` finds the commands of this installation; `secret`
-and `guard` keep strangers out of what children serve, `throttle` keeps them from filling logs; `locks` are files that
+and `guard` keep other users out of what children serve, `throttle` keeps them from filling logs; `locks` are files that
 one process holds for itself. Nothing here knows what the programs do.
 """
 

@@ -31,7 +31,7 @@ _LOOK_SECONDS = 0.5
 
 
 def stop_on_signals(seconds: float) -> threading.Event:
-    """An event that SIGTERM, SIGINT and SIGHUP set, however many come and in whatever order.
+    """An event that SIGTERM, SIGINT and SIGHUP set, however many come and in any order.
 
     Call it once, in the main thread, before the service starts anything. SIGHUP stays ignored where it was ignored
     from the beginning, which is what `nohup` asks for.
@@ -66,7 +66,8 @@ def leave_signals_to_owner() -> None:
 def end_with_owner(owner: int) -> None:
     """End this process, at once and with code 1, soon after its parent is no longer the process `owner`.
 
-    An owner that is killed lets nobody tidy up, and a process in a session of its own hears nothing of the terminal.
+    An owner that is killed cannot end its children, and a process in a session of its own gets no signal of the
+    terminal.
     """
     threading.Thread(target=_watch, args=(owner,), daemon=True).start()
 

@@ -1,10 +1,10 @@
 """The guard of Flower's HTTP services: which requests are answered, and for whom.
 
-Flower listens on plain TCP, and its APIs for control and for running code ask nobody who they are. Any user of this
-machine can connect, and any web page in somebody's browser can send requests to loopback. So this guard wraps the ASGI
+Flower listens on plain TCP, and its APIs for control and for running code check no identity. Any user of this
+machine can connect, and any web page in a browser can send requests to loopback. So this guard wraps the ASGI
 application inside of the process that listens. A request needs a Host header that names loopback and our port (a
-foreign name means DNS rebinding), must not come from a page (no Origin), must be for a path that somebody of ours
-calls, and, outside of the few open paths, must be signed with the secret (`ratatouille.processes.secret`). Everything
+foreign name means DNS rebinding), must not come from a page (no Origin), must be for a path that our programs
+call, and, outside of the few open paths, must be signed with the secret (`ratatouille.processes.secret`). Everything
 else is refused before its body is read.
 """
 
@@ -39,7 +39,7 @@ class Rules:
     open_paths: frozenset[tuple[str, str]] = frozenset({("GET", "/health")})
     """(method, path) that need no signature; paths are exact."""
     signed_prefixes: tuple[str, ...] = ()
-    """Beginnings of the paths that are answered to signed POST requests. Whatever else there is does not exist."""
+    """Beginnings of the paths that are answered to signed POST requests. All other paths are refused."""
     open_bytes: int = 2**20
     """Longest body without a signature."""
     signed_bytes: int = 16 * 2**20
@@ -47,7 +47,7 @@ class Rules:
     body_seconds: float = 15.0
     """A body must be here within this time."""
     bodies: int = 64
-    """So many bodies without a signature are read at one moment: with `open_bytes`, what strangers can make us hold."""
+    """So many bodies without a signature are read at one moment; `open_bytes` times this bounds our memory for them."""
 
 
 class Refused(Exception):
@@ -155,7 +155,7 @@ async def _read(receive: Receive, limit: int, seconds: float) -> bytes | None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """What the application receives: the body that was read, then whatever comes."""
+    """What the application receives: the body that was read, then what comes after it."""
     given = False
 
     async def replaying() -> Message:

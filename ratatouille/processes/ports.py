@@ -14,7 +14,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A port that nobody listens on now. Another program may take it first, so start what needs it at once."""
+    """A port on which no program listens now. Another program may take it first, so start what needs it at once."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
@@ -24,7 +24,7 @@ def refuse_taken_port(port: int, purpose: str, setting: str) -> None:
     """Say so before a child fails to bind and hides the reason in its log.
 
     Raises:
-        Refusal: when somebody listens on the port; `setting` is what the reader can change.
+        Refusal: when a program listens on the port; `setting` is what the reader can change.
     """
     with socket.socket() as probe:
         probe.settimeout(1)
@@ -41,7 +41,7 @@ def wait_for_url(
     """Return as soon as an HTTP address answers with success.
 
     Raises:
-        Unreachable: when it does not within `seconds`, or `alive` says that nobody will answer any more.
+        Unreachable: when it does not within `seconds`, or `alive` says that no answer will come any more.
     """
     deadline = time.monotonic() + seconds
     # A proxy from the environment must not stand between two processes of one machine.

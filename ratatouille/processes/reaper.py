@@ -2,7 +2,7 @@
 
 Run as `python -I -S reaper.py OWNER_PID GRACE LOG LIMIT COMMAND…`; standard library only, so that it starts in
 milliseconds. It stands between a service and a child because children start children (Flower's SuperLink starts an
-executor in a session of its own, and that one a ServerApp), and kill -9 lets nobody tidy up. On Linux it adopts every
+executor in a session of its own, and that one a ServerApp), and kill -9 lets no handler run. On Linux it adopts every
 orphan of the family (PR_SET_CHILD_SUBREAPER), so the family stays one tree that can be ended. It exits as the command
 did. The command's output goes through it into LOG, which keeps between one and two times LIMIT bytes.
 """

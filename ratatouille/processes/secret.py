@@ -71,7 +71,7 @@ class Verifier:
         self._clock = clock
         self._since = clock()
         self._used: dict[str, float] = {}
-        """Nonces of the last minute, oldest first. Only good signatures get in, so strangers cannot fill it."""
+        """Nonces of the last minute, oldest first. Only good signatures get in, so other users cannot fill it."""
 
     def verified_digest(self, value: str, method: str, path: str) -> str | None:
         """The body's SHA-256 that a good signature states; None for any other value."""

@@ -1,4 +1,4 @@
-"""One line a minute for each kind of garbage that strangers send, so that nobody can fill a service's log."""
+"""A limit on logging: one line a minute for each kind of foreign request, so that it cannot fill a service's log."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Throttle:
 
 
 class ThrottleFilter(logging.Filter):
-    """The same for a logger of somebody else: lines of one text pass once a minute, without their tracebacks."""
+    """The same for a logger of another package: lines of one text pass once a minute, without their tracebacks."""
 
     def __init__(self, level: int = logging.WARNING, clock: Callable[[], float] = time.monotonic) -> None:
         """Lines below `level` pass as they are."""

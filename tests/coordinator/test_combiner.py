@@ -221,7 +221,7 @@ def test_answers_in_any_order_lead_to_the_same_averages() -> None:
         while not (found := driver.advance()).done:
             orders = list(found.orders.items())
             memory.answer(dict(orders[::-1] if turned else orders))
-            driver.wait(0.01)
+            driver.combiner.wait(0.01)
         ended.append([outcome.final and outcome.final.version for outcome in found.outcomes])
     assert ended[0] == ended[1]
 

@@ -26,9 +26,9 @@ from coordinator.benchmark.running import Bench, Cost
 from coordinator.benchmark.suite import Planned, Suite
 from coordinator.settings import RoundSettings
 from ratatouille.analysis import drawings, figures
-from ratatouille.analysis.benchmark import Line, Summary, paired_differences
+from ratatouille.analysis.benchmark import BenchmarkLine, Summary, paired_differences
 from ratatouille.analysis.intervals import Interval, trial_interval
-from ratatouille.analysis.selection import Choice, Network, Selection, finished, table
+from ratatouille.analysis.selection import Choice, ScoredNetwork, Selection, finished, table
 from ratatouille.folders import write_whole
 from ratatouille.recipes.recipe import RECIPES
 
@@ -87,7 +87,7 @@ def selection(recorded: Recorded) -> Selection:
     for place, name in enumerate(recorded.names):
         recipe = next(recipe for start, recipe in named.items() if name.startswith(start))
         networks.append(
-            Network(
+            ScoredNetwork(
                 label=name.removeprefix(f"{recipe} "),
                 recipe=recipe,
                 starts=RECIPES[recipe].starts,
@@ -129,7 +129,7 @@ def corrected(summary: Summary, chosen: Fraction) -> Summary:
     return summary.model_copy(update={"lines": tuple(lines), "differences": paired_differences(named, scores)})
 
 
-def _trials(line: Line) -> list[Fraction]:
+def _trials(line: BenchmarkLine) -> list[Fraction]:
     return [share(str(value), HELD_OUT) for value in line.trials]
 
 

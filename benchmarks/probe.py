@@ -31,7 +31,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.kitchen import SIZES, Kitchen, lay_out
+from benchmarks.inputs import SIZES, Inputs, prepared_inputs
 from benchmarks.output import REFUSED, told
 from ratatouille.exchange.assignment import Augmentation, Cell
 from ratatouille.recipes.protocol import DOMAINBED
@@ -52,43 +52,43 @@ EVERY = 20
 
 
 @dataclass(frozen=True)
-class Bench:
+class ProbeCase:
     """A frozen network and what it is probed on."""
 
-    kitchen: Kitchen
+    inputs: Inputs
     network: Network
     transform: Transform
     device: torch.device
 
     def training(self) -> list[NDArray[np.int64]]:
         """The training split of each domain."""
-        return training_examples(self.kitchen.data, self.kitchen.domains, 0)
+        return training_examples(self.inputs.data, self.inputs.domains, 0)
 
     def features(self, folder: Path) -> dict[int, NDArray[np.float32]]:
         """Features by example, computed or found in a folder."""
-        data = self.kitchen.data
+        data = self.inputs.data
         of = probe.Features(
-            self.network.featurizer, data, self.kitchen.size, self.transform, folder, ("benchmark", str(self.device))
+            self.network.featurizer, data, self.inputs.size, self.transform, folder, ("benchmark", str(self.device))
         )
         rows: dict[int, NDArray[np.float32]] = {}
-        for domain in self.kitchen.domains:
+        for domain in self.inputs.domains:
             rows.update(zip(data.examples(domain).tolist(), of.of_domain(domain), strict=True))
         return rows
 
     def accuracy(self, rows: dict[int, NDArray[np.float32]], head: dict[str, Array]) -> float:
         """Mean over domains of the accuracy on validation images."""
-        cells = [Cell(domain=domain, split="validation") for domain in self.kitchen.domains]
-        counted = Count(cells, self.kitchen.data, 0).of(
+        cells = [Cell(domain=domain, split="validation") for domain in self.inputs.domains]
+        counted = Count(cells, self.inputs.data, 0).of(
             lambda wanted: np.stack([rows[index] for index in wanted.tolist()]) @ head["weight"].T + head["bias"]
         )
         return fmean(each.evaluation.accuracy for each in counted)
 
 
-def ours(bench: Bench, folder: Path) -> tuple[float, dict[str, Array]]:
+def ours(case: ProbeCase, folder: Path) -> tuple[float, dict[str, Array]]:
     """Seconds of a probe, from pixels (or from what lies in the folder) to the head."""
     began = time.perf_counter()
-    training, asked, data = bench.training(), bench.kitchen.probe(), bench.kitchen.data
-    rows, chosen = bench.features(folder), np.concatenate(training)
+    training, asked, data = case.training(), case.inputs.probe(), case.inputs.data
+    rows, chosen = case.features(folder), np.concatenate(training)
     features = np.stack([rows[index] for index in chosen.tolist()])
     shares = probe.shares(data, training, None)
     head, _ = probe.fit(features, data.labels[chosen], shares, len(data.task.classes), asked.l2, asked.iterations)
@@ -106,24 +106,24 @@ class Walked:
 
 
 def step_by_step(
-    bench: Bench, rows: dict[int, NDArray[np.float32]], goal: float, rate: float, batch: int, most: int
+    case: ProbeCase, rows: dict[int, NDArray[np.float32]], goal: float, rate: float, batch: int, most: int
 ) -> Walked:
     """The head trained by Adam on augmented batches until it is as good as `goal`, for `most` steps at most."""
-    data = bench.kitchen.data
-    head = nn.Linear(next(iter(rows.values())).size, len(data.task.classes)).to(bench.device)
+    data = case.inputs.data
+    head = nn.Linear(next(iter(rows.values())).size, len(data.task.classes)).to(case.device)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
     optimiser = torch.optim.Adam(head.parameters(), lr=rate, fused=True)
-    sampler = Sampler(bench.training(), batch, stream("sampler", 0))
-    augmenting, pixels = stream("augmentation", 0), data.images(bench.kitchen.size)
+    sampler = Sampler(case.training(), batch, stream("sampler", 0))
+    augmenting, pixels = stream("augmentation", 0), data.images(case.inputs.size)
     seconds, best = 0.0, 0.0
     for step in range(1, most + 1):
         began = time.perf_counter()
         drawn = sampler.draw()
-        images = bench.transform.random(pixels[drawn], Augmentation(), augmenting)
-        labels = torch.from_numpy(data.labels[drawn]).to(bench.device)
+        images = case.transform.random(pixels[drawn], Augmentation(), augmenting)
+        labels = torch.from_numpy(data.labels[drawn]).to(case.device)
         with torch.no_grad():
-            features: Tensor = bench.network.featurizer(images)
+            features: Tensor = case.network.featurizer(images)
         loss = functional.cross_entropy(head(features), labels)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -132,7 +132,7 @@ def step_by_step(
         seconds += time.perf_counter() - began
         if step % EVERY == 0 or step == most:
             weights = {name: value.detach().cpu().numpy() for name, value in head.named_parameters()}
-            best = max(best, bench.accuracy(rows, weights))
+            best = max(best, case.accuracy(rows, weights))
             if best >= goal:
                 return Walked(seconds, step, best, True)
     return Walked(seconds, most, best, False)
@@ -145,21 +145,21 @@ def run(kind: str, size: int, batch: int, most: int, turns: int, device: str, fo
         Refusal: no such device, or packages of the demo that are not installed.
     """
     numerics.apply()
-    kitchen, on = lay_out(kind, folder, size), numerics.device(device)
-    architecture = kitchen.foundation.architecture
-    network = build(architecture, len(kitchen.data.task.classes), 0.0, size)
-    network.load("featurizer", kitchen.foundation.featurizer).to(on).eval()
-    bench = Bench(kitchen, network, Transform(architecture, on), on)
-    _, head = ours(bench, folder / "first")  # not counted: pages and libraries are loaded
-    rows = bench.features(folder / "first")
-    goal = bench.accuracy(rows, head)
-    walks = {rate: step_by_step(bench, rows, goal, rate, batch, most) for rate in RATES}
+    inputs, on = prepared_inputs(kind, folder, size), numerics.device(device)
+    architecture = inputs.foundation.architecture
+    network = build(architecture, len(inputs.data.task.classes), 0.0, size)
+    network.load("featurizer", inputs.foundation.featurizer).to(on).eval()
+    case = ProbeCase(inputs, network, Transform(architecture, on), on)
+    _, head = ours(case, folder / "first")  # not counted: pages and libraries are loaded
+    rows = case.features(folder / "first")
+    goal = case.accuracy(rows, head)
+    walks = {rate: step_by_step(case, rows, goal, rate, batch, most) for rate in RATES}
     fastest = min(walks, key=lambda rate: (not walks[rate].reached, walks[rate].steps, -walks[rate].accuracy))
     fresh, again, peer = [], [], []
     for turn in range(turns):
-        fresh.append(ours(bench, folder / f"turn-{turn}")[0])
-        again.append(ours(bench, folder / f"turn-{turn}")[0])
-        peer.append(step_by_step(bench, rows, goal, fastest, batch, most).seconds)
+        fresh.append(ours(case, folder / f"turn-{turn}")[0])
+        again.append(ours(case, folder / f"turn-{turn}")[0])
+        peer.append(step_by_step(case, rows, goal, fastest, batch, most).seconds)
     software, name = numerics.describe(on)
     own, reused, paper = median(fresh), median(again), walks[DOMAINBED.learning_rate]
     variants = {
@@ -173,8 +173,8 @@ def run(kind: str, size: int, batch: int, most: int, turns: int, device: str, fo
         "data": kind,
         "network": architecture.name,
         "image_size": size,
-        "images": sum(map(len, bench.training())),
-        "images_per_step": batch * len(kitchen.domains),
+        "images": sum(map(len, case.training())),
+        "images_per_step": batch * len(inputs.domains),
         "turns": turns,
         "device": name,
         "cores": os.cpu_count(),

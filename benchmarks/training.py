@@ -38,7 +38,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
 from torch.utils.data import Sampler as TorchSampler
 from torchvision import transforms
 
-from benchmarks.kitchen import SIZES, Kitchen, lay_out
+from benchmarks.inputs import SIZES, Inputs, prepared_inputs
 from benchmarks.output import REFUSED, told
 from ratatouille.exchange.assignment import Augmentation, Keep, KeepBest, KeepMean, KeepValley
 from ratatouille.training import numerics
@@ -64,10 +64,10 @@ Batch = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
-class Bench:
+class TrainingCase:
     """What the variants share: `steps` is how many a turn counts, `batch` is of one domain."""
 
-    kitchen: Kitchen
+    inputs: Inputs
     device: torch.device
     batch: int
     steps: int
@@ -76,11 +76,11 @@ class Bench:
     @property
     def images(self) -> int:
         """Images of a step."""
-        return self.batch * len(self.kitchen.domains)
+        return self.batch * len(self.inputs.domains)
 
     def examples(self) -> list[NDArray[Any]]:
         """The training split of each domain."""
-        return training_examples(self.kitchen.data, self.kitchen.domains, 0)
+        return training_examples(self.inputs.data, self.inputs.domains, 0)
 
 
 Step = Callable[[], None]
@@ -103,13 +103,13 @@ class Spent:
         return Spent(later.clock - self.clock, later.processor - self.processor)
 
 
-def bare(bench: Bench, batches: Iterator[Batch], automatic: bool = False) -> Step:
+def bare(case: TrainingCase, batches: Iterator[Batch], automatic: bool = False) -> Step:
     """A loop as a person would write it, step by step; `automatic` mixes bfloat16 in."""
-    architecture = bench.kitchen.foundation.architecture
-    classes = len(bench.kitchen.data.task.classes)
+    architecture = case.inputs.foundation.architecture
+    classes = len(case.inputs.data.task.classes)
     arguments: dict[str, Any] = dict(architecture.arguments)
     network = timm.create_model(architecture.name, num_classes=classes, **arguments)
-    network.to(bench.device).to(memory_format=torch.channels_last).train()
+    network.to(case.device).to(memory_format=torch.channels_last).train()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
@@ -117,7 +117,7 @@ def bare(bench: Bench, batches: Iterator[Batch], automatic: bool = False) -> Ste
 
     def step() -> None:
         images, labels = next(batches)
-        with torch.autocast(bench.device.type, torch.bfloat16, enabled=automatic):
+        with torch.autocast(case.device.type, torch.bfloat16, enabled=automatic):
             loss = functional.cross_entropy(network(images), labels)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -127,37 +127,37 @@ def bare(bench: Bench, batches: Iterator[Batch], automatic: bool = False) -> Ste
     return step
 
 
-def ready(bench: Bench) -> Iterator[Batch]:
+def ready(case: TrainingCase) -> Iterator[Batch]:
     """One batch, again and again."""
-    data, transform = bench.kitchen.data, Transform(bench.kitchen.foundation.architecture, bench.device)
-    each = np.concatenate([np.resize(indices, bench.batch) for indices in bench.examples()])
-    pixels = data.images(bench.kitchen.size)[each]
+    data, transform = case.inputs.data, Transform(case.inputs.foundation.architecture, case.device)
+    each = np.concatenate([np.resize(indices, case.batch) for indices in case.examples()])
+    pixels = data.images(case.inputs.size)[each]
     images = transform.random(pixels, Augmentation(), torch.Generator().manual_seed(0))
-    return repeat((images, torch.from_numpy(data.labels[each]).to(bench.device)))
+    return repeat((images, torch.from_numpy(data.labels[each]).to(case.device)))
 
 
-def made(bench: Bench) -> Iterator[Batch]:
+def made(case: TrainingCase) -> Iterator[Batch]:
     """Batches as ours are, each made when it is asked for."""
-    data, transform = bench.kitchen.data, Transform(bench.kitchen.foundation.architecture, bench.device)
-    sampler, generator = Sampler(bench.examples(), bench.batch, stream("sampler", 0)), stream("augmentation", 0)
-    pixels, settings = data.images(bench.kitchen.size), Augmentation()
+    data, transform = case.inputs.data, Transform(case.inputs.foundation.architecture, case.device)
+    sampler, generator = Sampler(case.examples(), case.batch, stream("sampler", 0)), stream("augmentation", 0)
+    pixels, settings = data.images(case.inputs.size), Augmentation()
     while True:
         drawn = sampler.draw()
         images = transform.random(pixels[drawn], settings, generator)
-        yield images, torch.from_numpy(data.labels[drawn]).to(bench.device)
+        yield images, torch.from_numpy(data.labels[drawn]).to(case.device)
 
 
-def beside(bench: Bench, keep: Keep, peers: Sequence[Step]) -> list[list[Spent]]:
+def beside(case: TrainingCase, keep: Keep, peers: Sequence[Step]) -> list[list[Spent]]:
     """A run of `ratatouille.training.fine_tune` as on a node, and a step of each peer after each of its steps.
 
     Returns:
         The steps that count: our own, then each peer's.
     """
-    found, data = bench.kitchen.foundation, bench.kitchen.data
+    found, data = case.inputs.foundation, case.inputs.data
     # the last step is evaluated, so it does not count
-    assignment = bench.kitchen.fine_tune(WARMING + bench.steps + 1, bench.batch, keep=keep)
-    network = build(found.architecture, len(data.task.classes), 0.0, bench.kitchen.size)
-    network.load("featurizer", found.featurizer).to(bench.device)
+    assignment = case.inputs.fine_tune(WARMING + case.steps + 1, case.batch, keep=keep)
+    network = build(found.architecture, len(data.task.classes), 0.0, case.inputs.size)
+    network.load("featurizer", found.featurizer).to(case.device)
     spent: list[list[Spent]] = [[] for _ in range(1 + len(peers))]
     since = Spent.now()
 
@@ -170,20 +170,20 @@ def beside(bench: Bench, keep: Keep, peers: Sequence[Step]) -> list[list[Spent]]
             own.append(since.until(now))
             since = now
 
-    run = FineTuning(assignment, network, data, Transform(found.architecture, bench.device))
-    run.run(progress=after, records=Records(bench.folder / "runs", assignment))
+    run = FineTuning(assignment, network, data, Transform(found.architecture, case.device))
+    run.run(progress=after, records=Records(case.folder / "runs", assignment))
     return [own[WARMING:-1] for own in spent]
 
 
-def alone(bench: Bench, step: Step) -> Spent:
+def alone(case: TrainingCase, step: Step) -> Spent:
     """The mean step of a turn."""
     for _ in range(WARMING):
         step()
     since = Spent.now()
-    for _ in range(bench.steps):
+    for _ in range(case.steps):
         step()
     spent = since.until(Spent.now())
-    return Spent(spent.clock / bench.steps, spent.processor / bench.steps)
+    return Spent(spent.clock / case.steps, spent.processor / case.steps)
 
 
 class Files(Dataset[tuple[Tensor, int]]):
@@ -222,32 +222,32 @@ class Infinite(TorchSampler[list[int]]):
             yield from self._batches
 
 
-def loaders(bench: Bench) -> Iterator[Batch]:
+def loaders(case: TrainingCase) -> Iterator[Batch]:
     """One `DataLoader` with one worker for each domain; they live as long as the benchmark."""
-    data, mean = bench.kitchen.data, bench.kitchen.foundation.architecture.mean
+    data, mean = case.inputs.data, case.inputs.foundation.architecture.mean
     endless = []
-    for indices in bench.examples():
+    for indices in case.examples():
         chosen = indices.tolist()
         files = Files(
             [data.listing[index].path for index in chosen],
             [int(data.labels[index]) for index in chosen],
-            bench.kitchen.size,
+            case.inputs.size,
             mean,
         )
-        drawn = BatchSampler(RandomSampler(files, replacement=True, num_samples=10**6), bench.batch, drop_last=True)
+        drawn = BatchSampler(RandomSampler(files, replacement=True, num_samples=10**6), case.batch, drop_last=True)
         loader = DataLoader(
             files,
             batch_sampler=Infinite(drawn),
             num_workers=1,
             multiprocessing_context="spawn",
-            pin_memory=bench.device.type == "cuda",
+            pin_memory=case.device.type == "cuda",
         )
         endless.append(iter(loader))
 
     while True:
         parts = [next(each) for each in endless]
-        images = torch.cat([images for images, _ in parts]).to(bench.device, memory_format=torch.channels_last)
-        yield images, torch.cat([labels for _, labels in parts]).to(bench.device)
+        images = torch.cat([images for images, _ in parts]).to(case.device, memory_format=torch.channels_last)
+        yield images, torch.cat([labels for _, labels in parts]).to(case.device)
 
 
 def run(kind: str, size: int, batch: int, steps: int, turns: int, device: str, folder: Path) -> dict[str, Any]:
@@ -257,29 +257,29 @@ def run(kind: str, size: int, batch: int, steps: int, turns: int, device: str, f
         Refusal: no such device, or packages of the demo that are not installed.
     """
     numerics.apply()
-    bench = Bench(lay_out(kind, folder, size), numerics.device(device), batch, steps, folder)
-    peers = {"bare loop": bare(bench, made(bench)), "bare loop, batch ready": bare(bench, ready(bench))}
-    if bench.device.type == "cuda":  # for the record: these are other numerics than ours
-        peers["bare loop, batch ready, bfloat16 (autocast)"] = bare(bench, ready(bench), automatic=True)
-    loaded = bare(bench, loaders(bench))
+    case = TrainingCase(prepared_inputs(kind, folder, size), numerics.device(device), batch, steps, folder)
+    peers = {"bare loop": bare(case, made(case)), "bare loop, batch ready": bare(case, ready(case))}
+    if case.device.type == "cuda":  # for the record: these are other numerics than ours
+        peers["bare loop, batch ready, bfloat16 (autocast)"] = bare(case, ready(case), automatic=True)
+    loaded = bare(case, loaders(case))
     steps_of: dict[str, list[list[Spent]]] = {name: [[] for _ in (name, *peers)] for name in KEEPS}
     turns_of_loaders = []
     for _ in range(turns):
         for name, keep in KEEPS.items():
-            for pooled, steps_here in zip(steps_of[name], beside(bench, keep, tuple(peers.values())), strict=True):
+            for pooled, steps_here in zip(steps_of[name], beside(case, keep, tuple(peers.values())), strict=True):
                 pooled.extend(steps_here)
-        turns_of_loaders.append(alone(bench, loaded))
+        turns_of_loaders.append(alone(case, loaded))
     first = steps_of[next(iter(KEEPS))]
-    rows = [_row(bench, title, pooled, first) for title, pooled in zip(peers, first[1:], strict=True)]
-    rows += [_row(bench, f"ours, keeps {name}", pooled[0], pooled) for name, pooled in steps_of.items()]
-    rows.append(_row(bench, "bare loop, domain workers", turns_of_loaders, first))
+    rows = [_row(case, title, pooled, first) for title, pooled in zip(peers, first[1:], strict=True)]
+    rows += [_row(case, f"ours, keeps {name}", pooled[0], pooled) for name, pooled in steps_of.items()]
+    rows.append(_row(case, "bare loop, domain workers", turns_of_loaders, first))
     own = next(row for row in rows if row["variant"].startswith("ours"))
-    software, name = numerics.describe(bench.device)
+    software, name = numerics.describe(case.device)
     return {
         "data": kind,
-        "network": bench.kitchen.foundation.architecture.name,
+        "network": case.inputs.foundation.architecture.name,
         "image_size": size,
-        "images_per_step": bench.images,
+        "images_per_step": case.images,
         "steps": steps,
         "turns": turns,
         "device": name,
@@ -292,13 +292,13 @@ def run(kind: str, size: int, batch: int, steps: int, turns: int, device: str, f
     }
 
 
-def _row(bench: Bench, title: str, spent: Sequence[Spent], same: Sequence[Sequence[Spent]]) -> dict[str, Any]:
+def _row(case: TrainingCase, title: str, spent: Sequence[Spent], same: Sequence[Sequence[Spent]]) -> dict[str, Any]:
     """`same`: the steps of ours, the bare loop and the one with a ready batch, in the turns that `spent` is from."""
     clock, processor = _medians(spent)
     bare_clock, bare_processor = _medians(same[1])
     return {
         "variant": title,
-        "images_per_second": round(bench.images / clock, 2),
+        "images_per_second": round(case.images / clock, 2),
         "milliseconds": round(1000 * clock, 3),
         "ratio": round(bare_clock / clock, 4),
         "ratio_ready": round(_medians(same[2])[0] / clock, 4),

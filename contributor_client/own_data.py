@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ratatouille.analysis.own_data import Difference, OwnScore, difference, lead, own_scores
+from ratatouille.analysis.own_data import OwnDifference, OwnScore, difference, lead, own_scores
 from ratatouille.errors import Refusal
 from ratatouille.exchange.confusion import Confusion, add, by_class
 from ratatouille.recipes.protocol import DOMAINBED
@@ -61,7 +61,7 @@ class Ranked(Record):
     metric: str
     sentence: str
     versions: tuple[Scored, ...]
-    behind: tuple[Difference, ...]
+    behind: tuple[OwnDifference, ...]
     """How far the first is ahead of each of the others."""
 
 

@@ -117,7 +117,7 @@ class Worker:
                 device=settings.device,
                 explain=explain,
                 permit=lambda assignment: self._permit(order, assignment),
-                told=_log.info,
+                on_message=_log.info,
             )
         if hint.outcome == "pushed":
             self._parking.free(fingerprint)

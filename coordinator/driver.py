@@ -21,7 +21,7 @@ from ratatouille.exchange.dialect import METHOD_REVISION
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.version import Combination
 from ratatouille.recipes.plan import Forecast, forecast, plan
-from ratatouille.recipes.questions import Plan
+from ratatouille.recipes.questions import RoundPlan
 from ratatouille.recipes.round import Round
 from registry.records import OVER, Result, RoundRecord
 from registry.services.registry import Registry
@@ -66,7 +66,7 @@ class RoundDriver:
         """How many retractions there were when the facts were read."""
         self._used: set[str] = set()
         """Versions that the registry knows this round to build on."""
-        self._found: tuple[tuple[int, int, bool, frozenset[str]], Plan] | None = None
+        self._found: tuple[tuple[int, int, bool, frozenset[str]], RoundPlan] | None = None
         self._foreseen: tuple[tuple[int, frozenset[str]], Forecast] | None = None
         self.combiner = Combiner(self._combined, executor)
         """Has the registry compute combinations; close it when the round is over, or is left."""
@@ -96,7 +96,7 @@ class RoundDriver:
         """Whether the deadline has passed."""
         return self.round.deadline is not None and self._clock() > self._started + self.round.deadline
 
-    def advance(self) -> Plan:
+    def advance(self) -> RoundPlan:
         """The plan as of now: known answers are in it, and the registry computes the combinations that are open.
 
         Raises:
@@ -123,7 +123,7 @@ class RoundDriver:
         message = f"{combination.purpose} of {len(combination.parents)} for round {self.round.name}"
         return self._registry.work.combine(combination, self.round.id, message)
 
-    def gather(self) -> Plan:
+    def gather(self) -> RoundPlan:
         """The plan as of now, from what the registry knows; nothing is changed."""
         self._forget_retracted()
         while True:
@@ -134,7 +134,7 @@ class RoundDriver:
             if not self._look_for_closures(found) and not news:
                 return found
 
-    def _look_for_closures(self, found: Plan) -> bool:
+    def _look_for_closures(self, found: RoundPlan) -> bool:
         """See which open questions members have closed; whether that changes which ones no node may answer.
 
         Of a running round only nodes that are here and hold the data count; of one that is over, none does.
@@ -155,7 +155,7 @@ class RoundDriver:
         changed, self.lacking = lacking != self.lacking, lacking
         return changed
 
-    def _refuse_other_revision(self, found: Plan) -> None:
+    def _refuse_other_revision(self, found: RoundPlan) -> None:
         """No node that is here would give the answers that an earlier revision asks for."""
         if found.orders and self.round.revision != METHOD_REVISION:
             raise Refusal(
@@ -198,7 +198,7 @@ class RoundDriver:
             self._foreseen = (state, forecast(self.round, self.facts, self.lacking))
         return self._foreseen[1]
 
-    def _foretell(self, found: Plan) -> None:
+    def _foretell(self, found: RoundPlan) -> None:
         """Note once how much the round will ask, so that those who only see the registry know how far it is."""
         if self._foretold or not (found.orders or found.combinations):
             return
@@ -211,7 +211,7 @@ class RoundDriver:
         for gap in self.round.gaps:
             self._registry.rounds.note(self.round.id, "gap", "data", gap)
 
-    def _plan(self) -> Plan:
+    def _plan(self) -> RoundPlan:
         """The plan for the facts that are here; walked again only when there are more of them, or the round closes."""
         state = (len(self.facts), len(self.uncounted), self.closing, self.lacking)
         if self._found is None or self._found[0] != state:
@@ -223,11 +223,11 @@ class RoundDriver:
         """Go on without the counts of some evaluations and comparisons; one that comes after all counts."""
         self.uncounted |= set(work_ids)
 
-    def over(self, found: Plan) -> bool:
+    def over(self, found: RoundPlan) -> bool:
         """Whether nothing is left to do: the plan is done, or all that it lacks are counts that are not to be had."""
         return found.done or bool(self.uncounted and not found.orders and not found.combinations)
 
-    def ending(self, plan: Plan) -> str:
+    def ending(self, plan: RoundPlan) -> str:
         """What to say of a round that ends with this plan; nothing when it is whole.
 
         Raises:
@@ -254,7 +254,7 @@ def enumerated(names: Sequence[str], most: int = MOST_NAMED) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def lacking_sentence(plan: Plan) -> str:
+def lacking_sentence(plan: RoundPlan) -> str:
     """What a round goes without, since members have closed it; nothing where it lacks nothing."""
     if not plan.lacking:
         return ""

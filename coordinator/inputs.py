@@ -19,7 +19,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.version import Version
-from ratatouille.recipes.round import Given, LeftOut, Share, Start, Untaught, untaught
+from ratatouille.recipes.round import Given, LeftOut, HoldingShare, Start, Untaught, untaught
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
 from registry.records import Entry
@@ -33,7 +33,7 @@ _DEPTH = 10_000
 class Training:
     """Holdings to train on, and what their data lacks."""
 
-    shares: tuple[Share, ...]
+    shares: tuple[HoldingShare, ...]
     """Empty where every domain is too small, or no node offers one."""
     left_out: tuple[LeftOut, ...]
     untaught: Untaught | None
@@ -87,7 +87,7 @@ def target_shares(task: Task, domains: Sequence[str], offers: Sequence[Offer], l
     return found
 
 
-def evaluation_shares(task: Task, domains: Sequence[str], offers: Sequence[Offer]) -> tuple[Share, ...]:
+def evaluation_shares(task: Task, domains: Sequence[str], offers: Sequence[Offer]) -> tuple[HoldingShare, ...]:
     """Holdings to count on; counts of different holdings are summed within a domain.
 
     Raises:
@@ -113,12 +113,12 @@ def _held(holdings: Mapping[str, Holding], domains: Sequence[str]) -> dict[str, 
     return {fingerprint: names for fingerprint, names in found.items() if names}
 
 
-def _shares(held: Mapping[str, tuple[str, ...]], domains: Sequence[str]) -> tuple[Share, ...]:
+def _shares(held: Mapping[str, tuple[str, ...]], domains: Sequence[str]) -> tuple[HoldingShare, ...]:
     """The holdings that have every domain that any holding has; if there is none, all holdings."""
     covered = [domain for domain in domains if any(domain in names for names in held.values())]
     complete = {fingerprint: names for fingerprint, names in held.items() if len(names) == len(covered)}
     return tuple(
-        Share(fingerprint=fingerprint, domains=names) for fingerprint, names in sorted((complete or held).items())
+        HoldingShare(fingerprint=fingerprint, domains=names) for fingerprint, names in sorted((complete or held).items())
     )
 
 

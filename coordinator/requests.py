@@ -13,7 +13,7 @@ from coordinator.driver import WITHOUT, RoundDriver
 from coordinator.settings import RoundSettings, resolve
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Offer
-from ratatouille.recipes.round import Round, Share
+from ratatouille.recipes.round import HoldingShare, Round
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Split
 from registry.lists import every
@@ -95,7 +95,7 @@ def _as_then(round: Round, registry: Registry) -> list[Offer]:
     ]
 
 
-def _holding(task: str, name: str, share: Share, registry: Registry) -> Holding:
+def _holding(task: str, name: str, share: HoldingShare, registry: Registry) -> Holding:
     """A holding with an image of each class on every side of every domain of a share."""
     each = (1,) * len(registry.definitions.task(name).classes)
     sides: dict[Split, tuple[int, ...]] = {"train": each, "validation": each, "test": each}

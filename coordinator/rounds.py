@@ -24,7 +24,7 @@ from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.order import Failed, Hint, Order, seal_order
 from ratatouille.exchange.signing import Signer
 from ratatouille.failure import UNREADABLE, Failure
-from ratatouille.recipes.questions import Plan
+from ratatouille.recipes.questions import RoundPlan
 from ratatouille.tasks.task import Task
 from registry.opening import open_registry
 from registry.records import OVER, RoundRecord
@@ -151,7 +151,7 @@ class RoundRunner:
         self._known, self._contact = known, now + _CONTACT_SECONDS
         return True
 
-    def _dispatch(self, plan: Plan) -> bool:
+    def _dispatch(self, plan: RoundPlan) -> bool:
         """Send what can be sent; True when a closing round has nothing left that a node here could do."""
         offers = self._registry.work.offers()
         nodes = {key: flower for flower, key in self._lane.nodes().items()}
@@ -177,7 +177,7 @@ class RoundRunner:
         self._give_up(plan, refused, offers, at_rest=plan.orders.keys() == undoable and not at_work)
         return False
 
-    def _give_up(self, plan: Plan, refused: Collection[str], offers: Sequence[Offer], at_rest: bool) -> None:
+    def _give_up(self, plan: RoundPlan, refused: Collection[str], offers: Sequence[Offer], at_rest: bool) -> None:
         """End the round when all that is left is work that every node that holds its data has refused.
 
         Counts that are refused because a budget is used up end nothing: the round goes on without them.
@@ -214,7 +214,7 @@ class RoundRunner:
         names = enumerated([order.label or order.assignment.kind for order in orders])
         return f"nobody is left to do {names}: {'; '.join(list(sentences.values())[:MOST_NAMED])}"
 
-    def _close(self, plan: Plan, all_stranded: bool) -> bool:
+    def _close(self, plan: RoundPlan, all_stranded: bool) -> bool:
         """After the deadline: end when everything is there that can be had."""
         if not all_stranded:
             self._stranded_since = None
@@ -224,7 +224,7 @@ class RoundRunner:
             return False
         return self._end(plan)
 
-    def _end(self, plan: Plan) -> bool:
+    def _end(self, plan: RoundPlan) -> bool:
         self._registry.rounds.move_round(self.round.id, ["running"], "done", self._driver.ending(plan))
         return True
 

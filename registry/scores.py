@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, delete, insert, select
 
 from ratatouille.exchange.confusion import Confusion, add, known_confusion, totals
-from ratatouille.exchange.statistics import METRICS, Counted, mean_of
+from ratatouille.exchange.statistics import METRICS, CountedShare, mean_of
 from ratatouille.record import canonical_json, sha256
 from registry.schema import ContributionRow, EvaluationRow, ScoreRow
 
@@ -101,7 +101,7 @@ def set_of(domains: Iterable[str]) -> str:
     return sha256(canonical_json(sorted(domains)))[:16]
 
 
-def _columns(domain: str, over: list[str], scores: list[Counted]) -> dict[str, Any]:
+def _columns(domain: str, over: list[str], scores: list[CountedShare]) -> dict[str, Any]:
     values = dict(zip(METRICS, (one.value for one in scores), strict=True))
     margins = {f"{name}_margin": one.margin for name, one in zip(METRICS, scores, strict=True)}
     counts = {"images": scores[0].images, "correct": scores[0].correct}

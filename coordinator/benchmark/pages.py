@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from coordinator.benchmark.running import Bench, Cost
-from ratatouille.analysis.benchmark import DATA_SETS, Line, Summary, named, published
+from ratatouille.analysis.benchmark import DATA_SETS, BenchmarkLine, Summary, named, published
 from ratatouille.analysis.figures import draw_benchmark
 from ratatouille.analysis.intervals import TrialInterval
 from ratatouille.folders import write_whole
@@ -62,7 +62,7 @@ def _overall(summaries: Sequence[Summary]) -> list[list[str]]:
     return table
 
 
-def _line(summary: Summary, label: str) -> Line | None:
+def _line(summary: Summary, label: str) -> BenchmarkLine | None:
     return next((line for line in summary.lines if named(line.recipe, line.setting) == label), None)
 
 

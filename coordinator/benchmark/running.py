@@ -19,7 +19,7 @@ from coordinator.driver import RoundDriver
 from coordinator.inputs import ancestors, given_starts
 from coordinator.rehearsal import ALIAS, Stage, lay_out, offer_all, rehearse_all, seconds_per_step
 from coordinator.settings import RoundSettings, banned_domains, resolve
-from ratatouille.analysis.benchmark import Cell, Summary, summarise
+from ratatouille.analysis.benchmark import BenchmarkRound, Summary, summarise
 from ratatouille.analysis.report import report
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import FineTune, Import
@@ -164,7 +164,7 @@ def collect(bench: Bench) -> list[Summary]:
         if plan.done:
             table = report(driver.round, plan.outcomes)
             target = planned.settings.target
-            cells.append(Cell(target=target, setting=planned.setting, trial=planned.trial, report=table))
+            cells.append(BenchmarkRound(target=target, setting=planned.setting, trial=planned.trial, report=table))
     return summarise(bench.suite.name, cells)
 
 

@@ -19,7 +19,7 @@ from ratatouille.analysis.table import Table
 from ratatouille.cli.output import AsJson, Remote, plain, print_json, print_line, print_table
 from ratatouille.errors import Refusal
 from ratatouille.folders import write_whole
-from ratatouille.recipes.questions import Plan
+from ratatouille.recipes.questions import RoundPlan
 from ratatouille.recipes.round import Round
 from ratatouille.recipes.studies import STUDIES, study_named
 from registry.commands.opened import registry_in_force
@@ -68,7 +68,7 @@ def analyse(
     print_line(f"figure.png, figure.svg, table.csv and analysis.json are in {folder}")
 
 
-def answer(kind: str, round: Round, plan: Plan, record: RoundRecord) -> tuple[dict[str, Any], Table, Any]:
+def answer(kind: str, round: Round, plan: RoundPlan, record: RoundRecord) -> tuple[dict[str, Any], Table, Any]:
     """The document that is kept, the table, and what was measured.
 
     Raises:

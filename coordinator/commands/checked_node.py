@@ -23,7 +23,7 @@ from ratatouille.tasks.holding import TRIALS, Holding
 from ratatouille.tasks.kept import make_own
 from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
 from ratatouille.tasks.task import SPLITS, Task, load_task
-from ratatouille.training.preflight import Work, try_out, work_of
+from ratatouille.training.preflight import DeviceWork, try_out, work_of
 from registry.commands.opened import opened
 
 _WIDTH = 60
@@ -134,7 +134,7 @@ def _short(example: object) -> str:
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
 
 
-def _work(settings: NodeSettings, held: Sequence[LocalData], find: TaskFinder) -> tuple[Work, ...]:
+def _work(settings: NodeSettings, held: Sequence[LocalData], find: TaskFinder) -> tuple[DeviceWork, ...]:
     """What rounds of the registry ask; nothing where it does not answer, or has nothing to start from."""
     if "registry" not in find.origin.values():
         return ()

@@ -9,13 +9,13 @@ from statistics import mean, stdev
 from ratatouille.analysis.intervals import Interval, combination, counts_of, joints
 from ratatouille.analysis.report import measured
 from ratatouille.analysis.table import Column, Table, counted, points
-from ratatouille.recipes.counting import Counted
+from ratatouille.recipes.counting import SideCounts
 from ratatouille.recipes.outcome import exact_score
-from ratatouille.recipes.studies import Auxiliaries as Asked
+from ratatouille.recipes.studies import AuxiliariesStudy
 from ratatouille.record import Record
 
 
-class Starts(Record):
+class StartsRow(Record):
     """Averages of runs over this many starts, the foundation among them: means over draws of auxiliary tasks."""
 
     starts: int
@@ -38,10 +38,10 @@ class Auxiliaries(Record):
     sentence: str
     runs: int
     """M, the same for all."""
-    rows: tuple[Starts, ...]
+    rows: tuple[StartsRow, ...]
 
 
-def auxiliaries(asked: Asked, metric: str, runs: int) -> Auxiliaries:
+def auxiliaries(asked: AuxiliariesStudy, metric: str, runs: int) -> Auxiliaries:
     """Measure what nodes counted; `ahead` is plain accuracy, whatever the metric, since that is what pairs count."""
     groups: dict[int, list[int]] = {}
     for place, number in enumerate(asked.starts):
@@ -50,7 +50,7 @@ def auxiliaries(asked: Asked, metric: str, runs: int) -> Auxiliaries:
     return Auxiliaries(sentence=_sentence(rows, runs), runs=runs, rows=rows)
 
 
-def _row(asked: Asked, metric: str, number: int, places: Sequence[int], first: Sequence[int]) -> Starts:
+def _row(asked: AuxiliariesStudy, metric: str, number: int, places: Sequence[int], first: Sequence[int]) -> StartsRow:
     means = asked.averages
     scores = _scores(means.held_out, places, metric)
     validation = _scores(means.validation, places, metric)
@@ -61,7 +61,7 @@ def _row(asked: Asked, metric: str, number: int, places: Sequence[int], first: S
         for member in means.means[place].members
         if (share := exact_score(asked.runs[member].held_out or (), metric)) is not None
     ]
-    return Starts(
+    return StartsRow(
         starts=number,
         draws=len(places),
         held_out=float(mean(scores)) if scores else None,
@@ -73,7 +73,7 @@ def _row(asked: Asked, metric: str, number: int, places: Sequence[int], first: S
     )
 
 
-def _ahead(found: Counted, places: Sequence[int], first: Sequence[int], networks: int) -> Interval | None:
+def _ahead(found: SideCounts, places: Sequence[int], first: Sequence[int], networks: int) -> Interval | None:
     """The mean over draws, less the mean over draws of one start; the same images, so noise they share cancels."""
     domains = joints(found)
     if not domains:
@@ -85,7 +85,7 @@ def _ahead(found: Counted, places: Sequence[int], first: Sequence[int], networks
     return combination(domains, coefficients)
 
 
-def _scores(found: Counted, places: Sequence[int], metric: str) -> list[Fraction]:
+def _scores(found: SideCounts, places: Sequence[int], metric: str) -> list[Fraction]:
     shares = [exact_score(counts_of(found, place), metric) for place in places]
     return [share for share in shares if share is not None]
 
@@ -115,7 +115,7 @@ def table(found: Auxiliaries) -> Table:
     return Table(columns=columns, rows=rows)
 
 
-def _sentence(rows: Sequence[Starts], runs: int) -> str:
+def _sentence(rows: Sequence[StartsRow], runs: int) -> str:
     if len(rows) < 2:
         return "The round has no auxiliary tasks, so there is one start only and nothing to compare."
     if runs < 2:

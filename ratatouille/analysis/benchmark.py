@@ -12,7 +12,7 @@ from fractions import Fraction
 from statistics import mean
 
 from ratatouille.analysis.intervals import TrialInterval, trial_interval
-from ratatouille.analysis.report import Report, Row
+from ratatouille.analysis.report import Report, ReportRow
 from ratatouille.recipes.columns import STARTS
 from ratatouille.recipes.recipe import recipe_named
 from ratatouille.record import Record
@@ -47,7 +47,7 @@ def published(recipe: str, data_set: str) -> float | None:
     return PUBLISHED[recipe][DATA_SETS.index(data_set)]
 
 
-class Cell(Record):
+class BenchmarkRound(Record):
     """One round of a benchmark: a setting (`strict` or `lenient`, or empty where there is only one) and a trial."""
 
     target: str
@@ -56,7 +56,7 @@ class Cell(Record):
     report: Report
 
 
-class Line(Record):
+class BenchmarkLine(Record):
     """One recipe in one setting, over all trials; shares of 1."""
 
     recipe: str
@@ -72,7 +72,7 @@ class Line(Record):
     """Held-out score of each trial."""
 
 
-class Difference(Record):
+class PairedDifference(Record):
     """Held-out score of one recipe minus that of another one, paired by trial."""
 
     first: str
@@ -103,22 +103,22 @@ class Summary(Record):
     target: str
     metric: str
     held_out: tuple[tuple[str, ...], ...]
-    lines: tuple[Line, ...]
-    differences: tuple[Difference, ...]
+    lines: tuple[BenchmarkLine, ...]
+    differences: tuple[PairedDifference, ...]
     trials: int
 
 
-def summarise(name: str, cells: Sequence[Cell]) -> list[Summary]:
+def summarise(name: str, cells: Sequence[BenchmarkRound]) -> list[Summary]:
     """A summary for each target of which a round is complete."""
     targets = dict.fromkeys(cell.target for cell in cells)
     return [_summary(name, target, [cell for cell in cells if cell.target == target]) for target in targets]
 
 
-def _summary(name: str, target: str, cells: Sequence[Cell]) -> Summary:
+def _summary(name: str, target: str, cells: Sequence[BenchmarkRound]) -> Summary:
     """Lines and differences from the rounds that are complete; a setting counts the trials that have all its rounds."""
     settings = list(dict.fromkeys(cell.setting for cell in cells))
     tables = {setting: _by_trial([cell for cell in cells if cell.setting == setting]) for setting in settings}
-    lines: dict[str, Line] = {}
+    lines: dict[str, BenchmarkLine] = {}
     scores: dict[str, dict[int, Fraction]] = {}
     for setting, trials in tables.items():
         for recipe in _recipes(trials):
@@ -144,7 +144,7 @@ def named(recipe: str, setting: str) -> str:
     return f"{recipe} {setting}".strip()
 
 
-def _by_trial(cells: Sequence[Cell]) -> dict[int, list[Report]]:
+def _by_trial(cells: Sequence[BenchmarkRound]) -> dict[int, list[Report]]:
     trials: dict[int, list[Report]] = {}
     for cell in cells:
         trials.setdefault(cell.trial, []).append(cell.report)
@@ -156,10 +156,12 @@ def _recipes(trials: Mapping[int, Sequence[Report]]) -> list[str]:
     return list(dict.fromkeys(row.recipe for reports in trials.values() for report in reports for row in report.rows))
 
 
-def _line(recipe: str, setting: str, trials: Mapping[int, Sequence[Report]]) -> tuple[Line | None, dict[int, Fraction]]:
+def _line(
+    recipe: str, setting: str, trials: Mapping[int, Sequence[Report]]
+) -> tuple[BenchmarkLine | None, dict[int, Fraction]]:
     rows = {trial: [_row(report, recipe) for report in reports] for trial, reports in trials.items()}
     complete = {trial: found for trial, found in rows.items() if all(row is not None and row.held_out for row in found)}
-    known: dict[int, list[Row]] = {trial: [row for row in found if row] for trial, found in complete.items()}
+    known: dict[int, list[ReportRow]] = {trial: [row for row in found if row] for trial, found in complete.items()}
     if not known:
         return None, {}
     first = next(iter(known.values()))[0]
@@ -174,7 +176,7 @@ def _line(recipe: str, setting: str, trials: Mapping[int, Sequence[Report]]) -> 
         for found in known.values()
         if all(row.mean_run is not None for row in found)
     ]
-    line = Line(
+    line = BenchmarkLine(
         recipe=recipe,
         setting=setting,
         runs=first.wanted,
@@ -190,7 +192,7 @@ def _line(recipe: str, setting: str, trials: Mapping[int, Sequence[Report]]) -> 
     return line, by_trial
 
 
-def _row(report: Report, recipe: str) -> Row | None:
+def _row(report: Report, recipe: str) -> ReportRow | None:
     return next((row for row in report.rows if row.recipe == recipe), None)
 
 
@@ -200,21 +202,21 @@ def _uses_auxiliaries(recipe: str) -> bool:
 
 
 def paired_differences(
-    lines: Mapping[str, Line], scores: Mapping[str, Mapping[int, Fraction]]
-) -> tuple[Difference, ...]:
+    lines: Mapping[str, BenchmarkLine], scores: Mapping[str, Mapping[int, Fraction]]
+) -> tuple[PairedDifference, ...]:
     """Every recipe against the baseline, and the favourite against the others of its setting and its own other ones."""
     pairs = [(label, BASELINE) for label in lines if BASELINE in lines and label != BASELINE]
     for label, line in lines.items():
         if line.recipe == FAVOURITE:
             pairs += [(label, other) for other, one in lines.items() if one.setting in ("", line.setting)]
             pairs += [(label, other) for other, one in lines.items() if one.recipe == FAVOURITE]
-    found: dict[frozenset[str], Difference] = {}
+    found: dict[frozenset[str], PairedDifference] = {}
     for first, second in pairs:
         trials = sorted(scores[first].keys() & scores[second].keys())
         if first != second and trials and frozenset((first, second)) not in found:
             values = [scores[first][trial] - scores[second][trial] for trial in trials]
             wins = sum(value > 0 for value in values)
-            found[frozenset((first, second))] = Difference(
+            found[frozenset((first, second))] = PairedDifference(
                 first=first, second=second, difference=trial_interval(values), wins=wins
             )
     return tuple(found.values())

@@ -14,7 +14,7 @@ from ratatouille.analysis import (
     selection,
 )
 from ratatouille.analysis.table import Table
-from ratatouille.recipes.questions import Plan
+from ratatouille.recipes.questions import RoundPlan
 from ratatouille.recipes.round import Round
 
 
@@ -22,7 +22,7 @@ from ratatouille.recipes.round import Round
 class Analysis:
     """A row: functions of what the row of the same name in `studies.STUDIES` has counted."""
 
-    measure: Callable[[Round, Plan], Any]
+    measure: Callable[[Round, RoundPlan], Any]
     """To a record with a `sentence`."""
     table: Callable[[Any], Table]
     draw: Callable[[Any], Any]

@@ -14,7 +14,7 @@ import numpy as np
 from ratatouille.analysis.intervals import Floats, Interval, Joint, accuracies, covariance, images, joints
 from ratatouille.analysis.table import Cell, Column, Table, counted, points
 from ratatouille.exchange.confusion import by_class
-from ratatouille.recipes.counting import Counted
+from ratatouille.recipes.counting import SideCounts
 from ratatouille.recipes.outcome import by_domain
 from ratatouille.recipes.study_connectivity import POINTS, Curve, shares
 from ratatouille.record import Record
@@ -28,7 +28,7 @@ ORDER, ORDERS = 3, {"terra-incognita": 4, "camelyon17-wilds": 5}
 Verdict = Literal["holds", "unclear", "barrier"]
 
 
-class Side(Record):
+class CurveSide(Record):
     """A curve on one side: on the training domains' validation images, or on the held-out domains."""
 
     images: int
@@ -46,13 +46,13 @@ class Side(Record):
     """Whether the curve's ends count, cell by cell, as the versions themselves did; None where no end is a version."""
 
 
-class Line(Record):
+class ConnectivityLine(Record):
     """One curve."""
 
     kind: str
     ends: tuple[str, ...]
-    validation: Side | None
-    held_out: Side | None
+    validation: CurveSide | None
+    held_out: CurveSide | None
     """None where no image was counted."""
 
 
@@ -60,7 +60,7 @@ class Connectivity(Record):
     """What the curves say."""
 
     sentence: str
-    lines: tuple[Line, ...]
+    lines: tuple[ConnectivityLine, ...]
     order: int = ORDER
     """Of the polynomials of the figure; no verdict depends on them."""
 
@@ -68,13 +68,13 @@ class Connectivity(Record):
 def connectivity(curves: Sequence[Curve], target: str = "") -> Connectivity:
     """Measure all curves of a round on this target."""
     lines = tuple(
-        Line(kind=curve.kind, ends=curve.ends, validation=side(curve, True), held_out=side(curve, False))
+        ConnectivityLine(kind=curve.kind, ends=curve.ends, validation=side(curve, True), held_out=side(curve, False))
         for curve in curves
     )
     return Connectivity(sentence=_sentence(lines), lines=lines, order=ORDERS.get(target, ORDER))
 
 
-def side(curve: Curve, validation: bool) -> Side | None:
+def side(curve: Curve, validation: bool) -> CurveSide | None:
     """A curve on validation or on held-out images; None without images."""
     counted = curve.validation if validation else curve.held_out
     domains = joints(counted)
@@ -83,7 +83,7 @@ def side(curve: Curve, validation: bool) -> Side | None:
     accuracy = accuracies(domains)
     above = _line(curve)
     barrier, at = largest_shortfall(domains, above - np.eye(len(POINTS), len(accuracy)))
-    return Side(
+    return CurveSide(
         images=images(domains),
         accuracy=tuple(map(float, accuracy[: len(POINTS)])),
         line=tuple(map(float, above @ accuracy)),
@@ -168,7 +168,7 @@ def _together(spread: Floats, deviation: Floats) -> float:
     return float(np.quantile(np.abs(normal[:, moving]).max(axis=1), 0.95))
 
 
-def _meets_ends(curve: Curve, found: Counted, validation: bool) -> bool | None:
+def _meets_ends(curve: Curve, found: SideCounts, validation: bool) -> bool | None:
     """Whether each end's counts in the comparison are, by domain and class, those that its version has."""
     checked = []
     for place, own in zip(curve.places, curve.own, strict=False):
@@ -213,7 +213,7 @@ def table(found: Connectivity) -> Table:
     return Table(columns=_VALUES, rows=tuple(rows))
 
 
-def _sentence(lines: Sequence[Line]) -> str:
+def _sentence(lines: Sequence[ConnectivityLine]) -> str:
     """What the held-out curves say, kind by kind; without held-out images what the validation curves say."""
     if not lines:
         return "There are no two networks to connect: the round has one run and no auxiliary tasks."
@@ -237,7 +237,7 @@ def _sentence(lines: Sequence[Line]) -> str:
     return text
 
 
-def _of_kind(found: Sequence[tuple[Line, Side]]) -> str:
+def _of_kind(found: Sequence[tuple[ConnectivityLine, CurveSide]]) -> str:
     holds, unclear, barred = (
         [one for one in found if one[1].verdict == name] for name in ("holds", "unclear", "barrier")
     )
@@ -254,7 +254,7 @@ def _of_kind(found: Sequence[tuple[Line, Side]]) -> str:
     return ", ".join(parts)
 
 
-def _largest(found: Sequence[tuple[Line, Side]]) -> str:
+def _largest(found: Sequence[tuple[ConnectivityLine, CurveSide]]) -> str:
     line, one = max(found, key=lambda pair: pair[1].barrier.value)
     barrier = one.barrier
     size = f"{points(barrier.value)} points, 95 % {points(barrier.low)} to {points(barrier.high)}"

@@ -10,13 +10,13 @@ import numpy as np
 
 from ratatouille.analysis import intervals
 from ratatouille.analysis.intervals import Interval, counts_of
-from ratatouille.analysis.pairs import SAME, Mean, PairOfRuns, mean_of, means_of_kinds, measured_pairs
+from ratatouille.analysis.pairs import SAME, KindMean, PairOfRuns, mean_of, means_of_kinds, measured_pairs
 from ratatouille.analysis.report import measured
 from ratatouille.analysis.table import Cell, Column, Table, counted, points
 from ratatouille.exchange.statistics import Z, mean_score
-from ratatouille.recipes.counting import Averages, Counted
+from ratatouille.recipes.counting import Averages, SideCounts
 from ratatouille.recipes.outcome import exact_score
-from ratatouille.recipes.study_diversity import Diversity as Asked
+from ratatouille.recipes.study_diversity import DiversityStudy
 from ratatouille.record import Record
 
 
@@ -24,7 +24,7 @@ class AtStep(Record):
     """The kinds of pairs at a step of their runs."""
 
     step: int
-    means: tuple[Mean, ...]
+    means: tuple[KindMean, ...]
 
 
 class Mixed(Record):
@@ -47,7 +47,7 @@ class Diversity(Record):
     sentence: str
     runs: tuple[str, ...]
     pairs: tuple[PairOfRuns, ...]
-    means: tuple[Mean, ...]
+    means: tuple[KindMean, ...]
     difference: Interval | None
     """q-diversity of pairs from different starts less that of pairs with the same, on held-out images."""
     gain: Interval | None
@@ -58,7 +58,7 @@ class Diversity(Record):
     mixed: tuple[Mixed, ...]
 
 
-def diversity(asked: Asked, metric: str) -> Diversity:
+def diversity(asked: DiversityStudy, metric: str) -> Diversity:
     """Measure what nodes counted."""
     pool = asked.pool
     singles = [_score(pool.held_out, place, metric) for place in range(len(pool.members))]
@@ -112,7 +112,7 @@ def _gains(found: Averages, singles: Sequence[Fraction | None], metric: str) -> 
     return gains
 
 
-def _score(found: Counted, place: int, metric: str) -> Fraction | None:
+def _score(found: SideCounts, place: int, metric: str) -> Fraction | None:
     return exact_score(counts_of(found, place), metric)
 
 
@@ -121,7 +121,7 @@ def _fitted(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
     return float(start), float(slope)
 
 
-def _mixed(asked: Asked, metric: str) -> tuple[Mixed, ...]:
+def _mixed(asked: DiversityStudy, metric: str) -> tuple[Mixed, ...]:
     groups: dict[tuple[int, int], list[int]] = {}
     for place, average in enumerate(asked.mixed.means):
         foreign = sum(asked.pool.members[member].start != "foundation" for member in average.members)
@@ -177,7 +177,7 @@ def table(found: Diversity) -> Table:
     return Table(columns=_COLUMNS, rows=tuple(rows), first=first)
 
 
-def _row(what: str, one: Mean, pairs: Sequence[PairOfRuns]) -> tuple[Cell, ...]:
+def _row(what: str, one: KindMean, pairs: Sequence[PairOfRuns]) -> tuple[Cell, ...]:
     here = one.held_out
     gain = mean_of([pair.gain for pair in pairs if pair.kind == one.kind])
     measures = (here.q_diversity, here.ratio_error, here.feature_diversity, one.validation.q_diversity)

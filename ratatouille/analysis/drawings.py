@@ -13,10 +13,10 @@ import numpy as np
 
 from ratatouille.analysis import figures
 from ratatouille.analysis.auxiliaries import Auxiliaries
-from ratatouille.analysis.connectivity import KINDS, Connectivity, Line, Side
+from ratatouille.analysis.connectivity import KINDS, Connectivity, ConnectivityLine, CurveSide
 from ratatouille.analysis.diversity import Diversity
 from ratatouille.analysis.pairs import KINDS as PAIRS
-from ratatouille.analysis.selection import Network, Selection
+from ratatouille.analysis.selection import ScoredNetwork, Selection
 from ratatouille.recipes.study_connectivity import POINTS
 
 
@@ -85,11 +85,11 @@ def connectivity(found: Connectivity) -> Any:
     return figure
 
 
-def _held_out(line: Line) -> Side | None:
+def _held_out(line: ConnectivityLine) -> CurveSide | None:
     return line.held_out
 
 
-def _validation(line: Line) -> Side | None:
+def _validation(line: ConnectivityLine) -> CurveSide | None:
     return line.validation
 
 
@@ -99,7 +99,7 @@ def fit(accuracy: Sequence[float], order: int, at: Sequence[float]) -> list[floa
     return [float(one) for one in found(np.asarray(at))]
 
 
-def _panel(axis: Any, lines: list[tuple[Line, Side | None]], order: int) -> None:
+def _panel(axis: Any, lines: list[tuple[ConnectivityLine, CurveSide | None]], order: int) -> None:
     way = [number / 100 for number in range(101)]
     for number, (line, side) in enumerate(lines):
         if side is not None:
@@ -221,12 +221,12 @@ def selection(found: Selection) -> Any:
     return figure
 
 
-def _points(axis: Any, networks: list[Network], name: str, number: int, size: int) -> None:
+def _points(axis: Any, networks: list[ScoredNetwork], name: str, number: int, size: int) -> None:
     if networks:
         places = [_place(one) for one in networks]
         style = figures.style(number)
         axis.plot([x for x, _ in places], [y for _, y in places], ls="", ms=size, alpha=0.75, label=name, **style)
 
 
-def _place(one: Network) -> tuple[float, float]:
+def _place(one: ScoredNetwork) -> tuple[float, float]:
     return 100 * (one.validation or 0.0), 100 * (one.held_out or 0.0)

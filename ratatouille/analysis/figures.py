@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratatouille.analysis.benchmark import FAVOURITE, Summary, named
-from ratatouille.analysis.report import Report, Row
+from ratatouille.analysis.report import Report, ReportRow
 
 COLOURS = ("#0072b2", "#c8553d", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#2d3142")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -142,7 +142,7 @@ def _bars(place: Any, report: Report) -> None:
     axis.set_title("final version of each recipe")
 
 
-def _runs_of(axis: Any, height: int, row: Row) -> None:
+def _runs_of(axis: Any, height: int, row: ReportRow) -> None:
     if row.runs < 2:
         return
     if row.mean_run is not None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.exchange.statistics import Z
-from ratatouille.recipes.counting import Counted
+from ratatouille.recipes.counting import SideCounts
 from ratatouille.record import Record
 
 Floats = NDArray[np.float64]
@@ -61,7 +61,7 @@ class Joint:
         return found
 
 
-def joints(counted: Counted) -> list[Joint]:
+def joints(counted: SideCounts) -> list[Joint]:
     """The domains that have images, counts of several holdings summed; networks are in the order of the question."""
     images: dict[str, int] = {}
     both: dict[str, NDArray[np.int64]] = {}
@@ -113,7 +113,7 @@ def difference(domains: Sequence[Joint], first: int, second: int) -> Interval:
     return combination(domains, coefficients)
 
 
-def counts_of(counted: Counted, network: int) -> list[Evaluation]:
+def counts_of(counted: SideCounts, network: int) -> list[Evaluation]:
     """One network's counts on all holdings."""
     return [evaluation for part in counted.parts for evaluation in part.networks[network]]
 

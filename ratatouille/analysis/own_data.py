@@ -31,7 +31,7 @@ class OwnScore(Record):
         return self.balanced_accuracy if name == "balanced_accuracy" else self.accuracy
 
 
-class Difference(Record):
+class OwnDifference(Record):
     """How far one version is ahead of another on the same images, with its 95 % interval; shares of 1."""
 
     value: float
@@ -59,7 +59,7 @@ def own_scores(domains: Mapping[str, Evaluation], names: Mapping[str, str]) -> t
 
 def difference(
     first: Mapping[str, tuple[int, bool]], second: Mapping[str, tuple[int, bool]], metric: str
-) -> Difference:
+) -> OwnDifference:
     """How far the first is ahead of the second.
 
     The interval is that of images which both have seen (`statistics.ahead_on_same`). Balanced accuracy is the mean of
@@ -77,10 +77,10 @@ def difference(
         strata[str(label) if metric == "balanced_accuracy" else ""].append(right - second[image][1])
     ahead = mean_ahead([ahead_on_same(signs.count(-1), signs.count(1), len(signs)) for signs in strata.values()])
     low, high = ahead.interval
-    return Difference(value=ahead.value, low=low, high=high, images=len(first))
+    return OwnDifference(value=ahead.value, low=low, high=high, images=len(first))
 
 
-def lead(names: Sequence[str], ahead: Sequence[Difference], metric: str) -> str:
+def lead(names: Sequence[str], ahead: Sequence[OwnDifference], metric: str) -> str:
     """One sentence: whether the best of several versions is more than luck.
 
     Args:

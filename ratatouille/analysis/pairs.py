@@ -7,7 +7,7 @@ from statistics import mean
 from typing import Literal
 
 from ratatouille.exchange.receipt import Pair
-from ratatouille.recipes.counting import Counted, Member, Pool
+from ratatouille.recipes.counting import Pool, PoolMember, SideCounts
 from ratatouille.record import Record
 
 Kind = Literal["foundation twice", "one auxiliary task twice", "different starts"]
@@ -38,7 +38,7 @@ def ratio_error(both: int, only_first: int, only_second: int, neither: int) -> f
     return (only_first + only_second) / neither if neither else 2 * (only_first + only_second) / images
 
 
-class Measured(Record):
+class PairMeasures(Record):
     """A pair of runs on one side: means over domains of what is defined there."""
 
     q_diversity: float | None
@@ -53,22 +53,22 @@ class PairOfRuns(Record):
     first: int
     second: int
     kind: Kind
-    validation: Measured
-    held_out: Measured
+    validation: PairMeasures
+    held_out: PairMeasures
     gain: float | None = None
     """Held-out accuracy of their average, less the mean of theirs; None where their average was not asked for."""
 
 
-class Mean(Record):
+class KindMean(Record):
     """What a kind of pairs has on average."""
 
     kind: Kind
     pairs: int
-    validation: Measured
-    held_out: Measured
+    validation: PairMeasures
+    held_out: PairMeasures
 
 
-def kind_of(first: Member, second: Member) -> Kind:
+def kind_of(first: PoolMember, second: PoolMember) -> Kind:
     """What the starts of two runs have to do with each other."""
     if first.start != second.start:
         return "different starts"
@@ -78,7 +78,7 @@ def kind_of(first: Member, second: Member) -> Kind:
 def measured_pairs(pool: Pool, gains: dict[tuple[int, int], float]) -> tuple[PairOfRuns, ...]:
     """All pairs of a pool, with what their averages gain where that is known."""
     sides = [_measured(pool.validation), _measured(pool.held_out)]
-    nothing = Measured(q_diversity=None, ratio_error=None, feature_diversity=None)
+    nothing = PairMeasures(q_diversity=None, ratio_error=None, feature_diversity=None)
     return tuple(
         PairOfRuns(
             first=first,
@@ -93,14 +93,14 @@ def measured_pairs(pool: Pool, gains: dict[tuple[int, int], float]) -> tuple[Pai
     )
 
 
-def _measured(found: Counted) -> dict[tuple[int, int], Measured]:
+def _measured(found: SideCounts) -> dict[tuple[int, int], PairMeasures]:
     """Each pair's measures: counts of several holdings summed within a domain, measures averaged over domains."""
     domains: dict[tuple[int, int], dict[str, list[Pair]]] = {}
     for part in found.parts:
         for pair in part.pairs:
             domains.setdefault((pair.first, pair.second), {}).setdefault(pair.cell.domain, []).append(pair)
     return {
-        pair: Measured(
+        pair: PairMeasures(
             q_diversity=mean_of([q_diversity(*_summed(parts)) for parts in places.values()]),
             ratio_error=mean_of([ratio_error(*_summed(parts)) for parts in places.values()]),
             feature_diversity=mean_of([_feature_diversity(parts) for parts in places.values()]),
@@ -130,11 +130,11 @@ def mean_of(values: Sequence[float | None]) -> float | None:
     return mean(known) if known else None
 
 
-def means_of_kinds(pairs: Sequence[PairOfRuns]) -> tuple[Mean, ...]:
+def means_of_kinds(pairs: Sequence[PairOfRuns]) -> tuple[KindMean, ...]:
     """Means over the pairs of each kind that there is."""
 
-    def side(of: Sequence[Measured]) -> Measured:
-        return Measured(
+    def side(of: Sequence[PairMeasures]) -> PairMeasures:
+        return PairMeasures(
             q_diversity=mean_of([one.q_diversity for one in of]),
             ratio_error=mean_of([one.ratio_error for one in of]),
             feature_diversity=mean_of([one.feature_diversity for one in of]),
@@ -145,5 +145,5 @@ def means_of_kinds(pairs: Sequence[PairOfRuns]) -> tuple[Mean, ...]:
         some = [pair for pair in pairs if pair.kind == kind]
         if some:
             validation, held_out = side([one.validation for one in some]), side([one.held_out for one in some])
-            found.append(Mean(kind=kind, pairs=len(some), validation=validation, held_out=held_out))
+            found.append(KindMean(kind=kind, pairs=len(some), validation=validation, held_out=held_out))
     return tuple(found)

@@ -36,7 +36,7 @@ class Score(Record):
         return Fraction(self.fraction) if self.fraction else Fraction(self.value)
 
 
-class Row(Record):
+class ReportRow(Record):
     """One recipe of a round."""
 
     recipe: Name
@@ -68,7 +68,7 @@ class Report(Record):
     target: Name
     held_out: tuple[Name, ...]
     metric: str
-    rows: tuple[Row, ...]
+    rows: tuple[ReportRow, ...]
     verdict: str
     starts: tuple[Name, ...] = ()
     """Where runs of recipes that use auxiliary tasks start, in turn, the foundation first; empty where none do."""
@@ -111,7 +111,7 @@ def measured(evaluations: Sequence[Evaluation] | None, metric: str, slice_: str 
     return Score(value=found.value, fraction=str(found.share), margin=found.margin, images=found.images)
 
 
-def verdict(rows: Sequence[Row]) -> str:
+def verdict(rows: Sequence[ReportRow]) -> str:
     """One sentence: who is ahead on the held-out domains, and whether it is more than noise."""
     scored = sorted(
         ((row.held_out["all"], row.recipe) for row in rows if "all" in row.held_out), key=lambda pair: -pair[0].share
@@ -132,13 +132,13 @@ def verdict(rows: Sequence[Row]) -> str:
     )
 
 
-def _row(round: Round, outcome: Outcome) -> Row:
+def _row(round: Round, outcome: Outcome) -> ReportRow:
     final, metric = outcome.final, round.metric
     shares = [exact_score(run.held_out, metric) for run in outcome.members if run.held_out]
     singles = [share for share in shares if share is not None]
     held_out = {} if final is None else _slices(final, round)
     chosen = _chosen(outcome.members, metric)
-    return Row(
+    return ReportRow(
         recipe=outcome.recipe,
         version=final.version if final else None,
         featurizer=final.featurizer if final else None,

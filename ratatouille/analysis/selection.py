@@ -9,14 +9,14 @@ from ratatouille.analysis.intervals import Interval, Joint, difference, joints, 
 from ratatouille.analysis.table import Cell, Column, Table, counted, points
 from ratatouille.recipes.outcome import Candidate, Outcome, exact_score
 from ratatouille.recipes.recipe import RECIPES
-from ratatouille.recipes.studies import Selection as Asked
+from ratatouille.recipes.studies import SelectionStudy
 from ratatouille.record import Record
 
 Scores = tuple[Fraction | None, Fraction | None]
 """Of validation and of held-out images, exactly; None where no image was counted."""
 
 
-class Network(Record):
+class ScoredNetwork(Record):
     """A run or a final version, once, with the first recipe that has it."""
 
     label: str
@@ -49,7 +49,7 @@ class Selection(Record):
     """What the scores say."""
 
     sentence: str
-    networks: tuple[Network, ...]
+    networks: tuple[ScoredNetwork, ...]
     runs: Interval | None
     """Rank correlation of validation and held-out score over single runs."""
     versions: Interval | None
@@ -57,13 +57,13 @@ class Selection(Record):
     choices: tuple[Choice, ...]
 
 
-def selection(asked: Asked, outcomes: Sequence[Outcome], metric: str) -> Selection:
+def selection(asked: SelectionStudy, outcomes: Sequence[Outcome], metric: str) -> Selection:
     """Measure all runs and final versions of a round."""
     finals = {one.final.version for one in outcomes if one.final is not None}
     members = {member.version for one in outcomes for member in one.members}
     scores = [_scores(one, metric) for one in asked.networks]
     networks = tuple(
-        Network(
+        ScoredNetwork(
             label=one.label,
             recipe=_recipe(one, outcomes),
             starts=RECIPES[_recipe(one, outcomes)].starts,
@@ -83,7 +83,7 @@ def selection(asked: Asked, outcomes: Sequence[Outcome], metric: str) -> Selecti
     return finished(networks, scores, choices)
 
 
-def finished(networks: tuple[Network, ...], scores: Sequence[Scores], choices: tuple[Choice, ...]) -> Selection:
+def finished(networks: tuple[ScoredNetwork, ...], scores: Sequence[Scores], choices: tuple[Choice, ...]) -> Selection:
     """The whole of it, with rank correlations and the sentence; `scores` are those of the networks."""
     of = list(zip(networks, scores, strict=True))
     found = Selection(
@@ -171,7 +171,7 @@ def _sentence(found: Selection) -> str:
     return " ".join(filter(None, said))
 
 
-def _ranking(what: str, found: Interval | None, networks: Sequence[Network]) -> str:
+def _ranking(what: str, found: Interval | None, networks: Sequence[ScoredNetwork]) -> str:
     number = counted(len(networks), what.removesuffix("s"))
     if found is None:
         return f"{number} cannot tell whether validation ranks {what} as held-out images do."

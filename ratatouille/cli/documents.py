@@ -51,7 +51,7 @@ def extended(record: type[Record], **more: Any) -> type[Printed]:
     return create_model(f"{record.__name__}Document", __base__=Printed, __doc__=record.__doc__, **fields)
 
 
-class Recipe(Record):
+class RecipeRow(Record):
     """A recipe and its three columns."""
 
     recipe: str
@@ -61,7 +61,7 @@ class Recipe(Record):
     summary: str
 
 
-Recipes = tuple[Recipe, ...]
+Recipes = tuple[RecipeRow, ...]
 
 
 class Remotes(Record):
@@ -72,14 +72,14 @@ class Remotes(Record):
     """Address by name."""
 
 
-class Setting(Record):
+class SettingInForce(Record):
     """A value in force, and where it comes from."""
 
     value: str
     source: str
 
 
-Settings = dict[str, Setting]
+Settings = dict[str, SettingInForce]
 
 _CLI, _REGISTRY = "ratatouille.cli.documents", "registry.commands.documents"
 _COORDINATOR, _NODE = "coordinator.commands.documents", "contributor_client.commands.documents"

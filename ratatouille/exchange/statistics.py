@@ -59,7 +59,7 @@ Z = 1.96
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountedShare:
     """A share with its variance, of so many images."""
 
     share: Fraction
@@ -84,18 +84,18 @@ def margin(correct: int, count: int) -> float:
     return Z * math.sqrt(_variance(correct, count))
 
 
-def accuracy(counts: Confusion) -> Counted:
+def accuracy(counts: Confusion) -> CountedShare:
     """Share of the images that are classified correctly, of one image or more (Agresti and Coull)."""
     correct, images = totals(counts)
-    return Counted(Fraction(correct, images), _variance(correct, images), images, correct)
+    return CountedShare(Fraction(correct, images), _variance(correct, images), images, correct)
 
 
-def balanced_accuracy(counts: Confusion) -> Counted:
+def balanced_accuracy(counts: Confusion) -> CountedShare:
     """Mean, over the classes that occur, of the share that is classified correctly; the variances add."""
     classes = [(correct, images) for correct, images in by_class(counts) if images]
     share = exact_balanced_accuracy(classes)
     assert share is not None
-    return Counted(
+    return CountedShare(
         share,
         sum(_variance(correct, images) for correct, images in classes) / len(classes) ** 2,
         sum(images for _, images in classes),
@@ -103,12 +103,15 @@ def balanced_accuracy(counts: Confusion) -> Counted:
     )
 
 
-METRICS: Mapping[str, Callable[[Confusion], Counted]] = {"accuracy": accuracy, "balanced_accuracy": balanced_accuracy}
+METRICS: Mapping[str, Callable[[Confusion], CountedShare]] = {
+    "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
+}
 
 
-def mean_of(domains: Sequence[Counted]) -> Counted:
+def mean_of(domains: Sequence[CountedShare]) -> CountedShare:
     """The mean over domains; they have different images, so the variance is the sum over the number squared."""
-    return Counted(
+    return CountedShare(
         sum((one.share for one in domains), Fraction(0)) / len(domains),
         sum(one.variance for one in domains) / len(domains) ** 2,
         sum(one.images for one in domains),

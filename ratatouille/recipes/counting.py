@@ -12,7 +12,7 @@ from ratatouille.exchange.assignment import Cell, KeepLast, Mixture, Weighted
 from ratatouille.exchange.receipt import Comparison
 from ratatouille.recipes.columns import mean_of
 from ratatouille.recipes.outcome import Candidate, Fact
-from ratatouille.recipes.questions import Comparing, Training, Weights
+from ratatouille.recipes.questions import Comparing, StartWeights, Training
 from ratatouille.recipes.recipe import recipe_named
 from ratatouille.recipes.round import Start
 from ratatouille.recipes.walk import Walk, validation_cells
@@ -26,7 +26,7 @@ TOGETHER = 40
 
 
 @dataclass(frozen=True)
-class Counted:
+class SideCounts:
     """A comparison on all holdings of one side: the training domains' validation splits, or the held-out domains."""
 
     parts: tuple[Comparison, ...]
@@ -34,7 +34,7 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Member:
+class PoolMember:
     """A target run in a pool: where it started from, and its number."""
 
     start: str
@@ -46,9 +46,9 @@ class Member:
 class Pool:
     """Runs and what is counted of all of them together, with all pairs; members are the networks in order."""
 
-    members: tuple[Member, ...]
-    validation: Counted
-    held_out: Counted
+    members: tuple[PoolMember, ...]
+    validation: SideCounts
+    held_out: SideCounts
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class Averages:
     """Means of members of a pool: network i of the comparisons is the mean `means[i]`."""
 
     means: tuple[Average, ...]
-    validation: Counted
-    held_out: Counted
+    validation: SideCounts
+    held_out: SideCounts
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def stopped(walk: Walk, start: Start | None, number: int, steps: int) -> tuple[s
     label = f"run {number + 1} stopped at step {steps}"
     share = walk.holding(number)
     work = Training(walk.round.task, share, walk.round.target, number, trial, KeepLast(), label, "study", steps)
-    return walk.fine_tune(work, Weights(start, head.head, head.version))
+    return walk.fine_tune(work, StartWeights(start, head.head, head.version))
 
 
 def end_of(run: Candidate) -> End:
@@ -120,7 +120,7 @@ def alone(end: End) -> Mixture:
     return Mixture(featurizer=(Weighted(part=end.featurizer),), head=(Weighted(part=end.head),))
 
 
-def both_sides(walk: Walk, asked: Comparing, validate: bool = True) -> tuple[Counted | None, Counted | None]:
+def both_sides(walk: Walk, asked: Comparing, validate: bool = True) -> tuple[SideCounts | None, SideCounts | None]:
     """A comparison on the validation splits of all training holdings, if it is wanted, and on all held-out holdings."""
     trial = walk.round.trial
     validation = [
@@ -134,9 +134,9 @@ def both_sides(walk: Walk, asked: Comparing, validate: bool = True) -> tuple[Cou
     return _counted(validation), _counted(held_out)
 
 
-def _counted(parts: Sequence[Comparison | None]) -> Counted | None:
+def _counted(parts: Sequence[Comparison | None]) -> SideCounts | None:
     known = tuple(part for part in parts if part is not None)
-    return Counted(known) if len(known) == len(parts) else None
+    return SideCounts(known) if len(known) == len(parts) else None
 
 
 def averages(
@@ -156,7 +156,7 @@ def averages(
     return None if validation is None or held_out is None else Averages(tuple(means), validation, held_out)
 
 
-def _joined(pieces: Sequence[Counted | None]) -> Counted | None:
+def _joined(pieces: Sequence[SideCounts | None]) -> SideCounts | None:
     """Comparisons of several lots of networks on the same holdings as one."""
     known = [piece for piece in pieces if piece is not None]
     if len(known) < len(pieces):
@@ -164,10 +164,10 @@ def _joined(pieces: Sequence[Counted | None]) -> Counted | None:
     if len(known) == 1:
         return known[0]
     lots = zip(*(piece.parts for piece in known), strict=True)
-    return Counted(tuple(Comparison(networks=tuple(row for part in lot for row in part.networks)) for lot in lots))
+    return SideCounts(tuple(Comparison(networks=tuple(row for part in lot for row in part.networks)) for lot in lots))
 
 
-def pool_of(walk: Walk, members: Sequence[Member], ends: Sequence[End], label: str) -> Pool | None:
+def pool_of(walk: Walk, members: Sequence[PoolMember], ends: Sequence[End], label: str) -> Pool | None:
     """Networks counted together, with all pairs and how alike their features are."""
     networks = tuple(alone(end) for end in ends)
     versions = tuple(dict.fromkeys(end.version for end in ends))

@@ -14,7 +14,7 @@ from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Comparison, Evaluation
 from ratatouille.exchange.version import Combination
 from ratatouille.recipes.outcome import Fact
-from ratatouille.recipes.questions import Plan
+from ratatouille.recipes.questions import RoundPlan
 from ratatouille.recipes.recipe import recipe_named
 from ratatouille.recipes.round import Round
 from ratatouille.recipes.studies import study_named
@@ -22,7 +22,9 @@ from ratatouille.recipes.walk import Walk
 from ratatouille.record import sha256
 
 
-def plan(round: Round, facts: Mapping[str, Fact], closing: bool = False, closed: Collection[str] = frozenset()) -> Plan:
+def plan(
+    round: Round, facts: Mapping[str, Fact], closing: bool = False, closed: Collection[str] = frozenset()
+) -> RoundPlan:
     """Walk through a round.
 
     Args:

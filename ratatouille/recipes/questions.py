@@ -27,11 +27,11 @@ from ratatouille.exchange.receipt import Comparison, Evaluation
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.recipes.outcome import Fact, Outcome
 from ratatouille.recipes.protocol import draw, run_seed
-from ratatouille.recipes.round import Round, Share, Start
+from ratatouille.recipes.round import HoldingShare, Round, Start
 
 
 @dataclass
-class Plan:
+class RoundPlan:
     """What a walk found: work for nodes, work for the registry, and where each recipe stands."""
 
     orders: dict[str, Order] = field(default_factory=dict)
@@ -71,7 +71,7 @@ def _urgency(order: Order) -> int:
 
 
 @dataclass(frozen=True)
-class Weights:
+class StartWeights:
     """Input weights of a run, with the versions that they are taken from."""
 
     start: Start
@@ -84,7 +84,7 @@ class Training:
     """Which run is asked for: everything but the weights that it starts from."""
 
     task: str
-    share: Share
+    share: HoldingShare
     name: str
     number: int
     trial: int
@@ -119,7 +119,7 @@ class Questions:
         self.missed = 0
         """How often the walk met a question that lacks an answer for good."""
         self._closed = frozenset(closed)
-        self.plan = Plan()
+        self.plan = RoundPlan()
         self._asked_by: dict[str, str] = {}
 
     def ask(self, assignment: NodeAssignment, parents: Sequence[str], label: str, by: str = "") -> Fact | None:
@@ -156,7 +156,7 @@ class Questions:
                 self.plan.combinations[work_id] = combination
         return work_id, self.facts.get(work_id)
 
-    def probe(self, task: str, share: Share, label: str, trial: int) -> tuple[str, Fact | None]:
+    def probe(self, task: str, share: HoldingShare, label: str, trial: int) -> tuple[str, Fact | None]:
         """A head on the foundation's featurizer (docs/method.md §3.1), and the question's work id."""
         assignment = Probe(
             architecture=self.round.architecture,
@@ -173,7 +173,7 @@ class Questions:
         )
         return assignment.digest, self.ask(assignment, [self.round.foundation.version], label)
 
-    def fine_tune(self, work: Training, weights: Weights) -> tuple[str, Fact | None]:
+    def fine_tune(self, work: Training, weights: StartWeights) -> tuple[str, Fact | None]:
         """One training run and its question's work id."""
         protocol, on_target = self.round.protocol, work.task == self.round.task
         drawn = draw(protocol, work.number, work.trial)
@@ -210,7 +210,7 @@ class Questions:
         return assignment.digest, self.ask(assignment, parents, work.label, work.by)
 
     def evaluate(
-        self, fact: Fact, share: Share, cells: tuple[Cell, ...], label: str, trial: int
+        self, fact: Fact, share: HoldingShare, cells: tuple[Cell, ...], label: str, trial: int
     ) -> tuple[Evaluation, ...] | None:
         """What a node that holds this data counts of one version."""
         if fact.featurizer is None or fact.head is None or fact.version is None:
@@ -230,7 +230,7 @@ class Questions:
         answer = self.ask(assignment, [fact.version], f"evaluate {label} on {_named(share.domains)}")
         return None if answer is None else answer.evaluations
 
-    def compare(self, asked: Comparing, share: Share, cells: tuple[Cell, ...], trial: int) -> Comparison | None:
+    def compare(self, asked: Comparing, share: HoldingShare, cells: tuple[Cell, ...], trial: int) -> Comparison | None:
         """What a node that holds this data counts of several networks."""
         assignment = Compare(
             architecture=self.round.architecture,

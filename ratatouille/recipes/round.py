@@ -85,7 +85,7 @@ def untaught(task: Task, used: Sequence[tuple[Holding, Sequence[str]]], last_tri
     return Untaught(task=task.name, number=len(missing), classes=tuple(missing[:NAMED]))
 
 
-class Share(Record):
+class HoldingShare(Record):
     """One holding that a round uses: which data, and which of its domains."""
 
     fingerprint: Digest
@@ -97,7 +97,7 @@ class Auxiliary(Record):
 
     name: Name
     task: Digest
-    shares: Annotated[tuple[Share, ...], Field(min_length=1)]
+    shares: Annotated[tuple[HoldingShare, ...], Field(min_length=1)]
     """One holding of all its domains (or replicas of it), or several where they are spread, each with its own runs."""
 
 
@@ -125,9 +125,9 @@ class Round(Record):
     architecture: Digest
     foundation: Start
     held_out: tuple[Name, ...]
-    training: Annotated[tuple[Share, ...], Field(min_length=1)]
+    training: Annotated[tuple[HoldingShare, ...], Field(min_length=1)]
     """Holdings of the target's training domains: one (or replicas of one), or several when domains are spread."""
-    evaluation: tuple[Share, ...]
+    evaluation: tuple[HoldingShare, ...]
     """Holdings of the held-out domains."""
     auxiliaries: tuple[Auxiliary, ...]
     starts: Annotated[tuple[Given, ...], Field(exclude_if=lambda starts: not starts)] = ()

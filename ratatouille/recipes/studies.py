@@ -18,8 +18,8 @@ from ratatouille.recipes.counting import (
     LABEL,
     Average,
     Averages,
-    Counted,
-    Member,
+    PoolMember,
+    SideCounts,
     alone,
     averages,
     both_sides,
@@ -28,22 +28,22 @@ from ratatouille.recipes.counting import (
 )
 from ratatouille.recipes.outcome import Candidate
 from ratatouille.recipes.protocol import seed_hash
-from ratatouille.recipes.questions import Comparing, Training, Weights
+from ratatouille.recipes.questions import Comparing, StartWeights, Training
 from ratatouille.recipes.study_connectivity import connectivity
 from ratatouille.recipes.study_diversity import diversity
 from ratatouille.recipes.walk import Walk
 
 
 @dataclass(frozen=True)
-class Selection:
+class SelectionStudy:
     """Every run and every final version of a round's recipes, each once, counted together on the held-out domains."""
 
     networks: tuple[Candidate, ...]
-    held_out: Counted
+    held_out: SideCounts
     """With all pairs, so that a difference of two has an interval."""
 
 
-def selection(walk: Walk) -> Selection | None:
+def selection(walk: Walk) -> SelectionStudy | None:
     """All runs and final versions of the round's recipes, counted together on the held-out domains."""
     outcomes = walk.plan.outcomes
     if not walk.closing and any(outcome.final is None for outcome in outcomes):
@@ -57,14 +57,14 @@ def selection(walk: Walk) -> Selection | None:
         tuple(alone(end_of(one)) for one in networks.values()), tuple(networks), "runs and versions", pairs=True
     )
     _, held_out = both_sides(walk, asked, validate=False)
-    return None if held_out is None else Selection(tuple(networks.values()), held_out)
+    return None if held_out is None else SelectionStudy(tuple(networks.values()), held_out)
 
 
 @dataclass(frozen=True)
-class Auxiliaries:
+class AuxiliariesStudy:
     """Averages of equally many runs over more and more starts (figure 6)."""
 
-    members: tuple[Member, ...]
+    members: tuple[PoolMember, ...]
     runs: tuple[Candidate, ...]
     """The members with their own counts."""
     averages: Averages
@@ -73,7 +73,7 @@ class Auxiliaries:
     """For each mean, how many different starts its members may have; the foundation counts as one."""
 
 
-def auxiliaries(walk: Walk) -> Auxiliaries | None:
+def auxiliaries(walk: Walk) -> AuxiliariesStudy | None:
     """Figure 6: M runs over 1, 2 … starts; run s takes start s mod k of the k that are drawn."""
     numbers = range(walk.round.protocol.runs)
     pool = walk.round.pool
@@ -83,13 +83,13 @@ def auxiliaries(walk: Walk) -> Auxiliaries | None:
     if any(run is None for run in runs):
         return None
     known = [run for run in runs if run is not None]
-    members = tuple(Member(pool[start - 1].name if start else "foundation", number) for start, number in wanted)
+    members = tuple(PoolMember(pool[start - 1].name if start else "foundation", number) for start, number in wanted)
     places = {member: place for place, member in enumerate(wanted)}
     means = [Average(tuple(places[subset[number % len(subset)], number] for number in numbers)) for subset in drawn]
     averaged = averages(walk, known, means, "means over more starts", pairs=True)
     if averaged is None:
         return None
-    return Auxiliaries(members, tuple(known), averaged, tuple(len(subset) for subset in drawn))
+    return AuxiliariesStudy(members, tuple(known), averaged, tuple(len(subset) for subset in drawn))
 
 
 def _subsets(size: int, trial: int) -> list[tuple[int, ...]]:
@@ -114,7 +114,7 @@ def _from(walk: Walk, start: int, number: int) -> Candidate | None:
     kept = walk.keep("best")
     label = f"run {number + 1} from {name}"[: LABEL - len("evaluate ")]
     work = Training(walk.round.task, walk.holding(number), walk.round.target, number, trial, kept, label, "study")
-    work_id, fact = walk.fine_tune(work, Weights(begun, head.head, head.version))
+    work_id, fact = walk.fine_tune(work, StartWeights(begun, head.head, head.version))
     return walk.candidate(work_id, fact, label, trial, walk.holding(number))
 
 

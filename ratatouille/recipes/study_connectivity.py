@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TypeVar
 
 from ratatouille.exchange.assignment import Mixture, Weighted
-from ratatouille.recipes.counting import LABEL, Counted, End, alone, both_sides, end_of, run_of, stopped
+from ratatouille.recipes.counting import LABEL, End, SideCounts, alone, both_sides, end_of, run_of, stopped
 from ratatouille.recipes.outcome import Candidate
 from ratatouille.recipes.questions import Comparing
 from ratatouille.recipes.walk import Walk
@@ -31,8 +31,8 @@ class Curve:
     """`observation 1`, `observation 2`, `hypothesis 1`, `hypothesis 2` or `three-way`."""
     ends: tuple[str, ...]
     """Labels of what is mixed."""
-    validation: Counted
-    held_out: Counted
+    validation: SideCounts
+    held_out: SideCounts
     own: tuple[Candidate | None, ...] = ()
     """The ends as versions with counts of their own, which the curve must meet; None for an end that is no version."""
 

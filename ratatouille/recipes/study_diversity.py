@@ -13,8 +13,8 @@ from ratatouille.recipes.counting import (
     Average,
     Averages,
     End,
-    Member,
     Pool,
+    PoolMember,
     averages,
     end_of,
     pool_of,
@@ -31,7 +31,7 @@ MEANS = 120
 
 
 @dataclass(frozen=True)
-class Diversity:
+class DiversityStudy:
     """Runs of one start and of several, how alike they err, and what averaging two or more of them gives."""
 
     pool: Pool
@@ -43,7 +43,7 @@ class Diversity:
     """The pool at several steps of its runs (figure 3b): step, and the runs stopped there."""
 
 
-def diversity(walk: Walk) -> Diversity | None:
+def diversity(walk: Walk) -> DiversityStudy | None:
     """Figures 3a to 3d: the runs of soup and of ratatouille, each once."""
     protocol = walk.round.protocol
     members, runs = _members(walk)
@@ -59,10 +59,10 @@ def diversity(walk: Walk) -> Diversity | None:
     mixed = averages(walk, runs, _mixed(members, walk.round.trial), "means of mixed runs")
     if pool is None or pairs is None or mixed is None or any(found is None for _, found in steps):
         return None
-    return Diversity(pool, pairs, mixed, tuple((at, found) for at, found in steps if found is not None))
+    return DiversityStudy(pool, pairs, mixed, tuple((at, found) for at, found in steps if found is not None))
 
 
-def _pool_at(walk: Walk, members: Sequence[Member], step: int) -> Pool | None:
+def _pool_at(walk: Walk, members: Sequence[PoolMember], step: int) -> Pool | None:
     """The members stopped at a step, compared with each other."""
     ends = []
     for member in members:
@@ -81,18 +81,20 @@ def _drawn_pairs(size: int, trial: int) -> list[Average]:
     return [Average(pair) for pair in every]
 
 
-def _members(walk: Walk) -> tuple[tuple[Member, ...], list[Candidate] | None]:
+def _members(walk: Walk) -> tuple[tuple[PoolMember, ...], list[Candidate] | None]:
     """The distinct runs of soup and ratatouille, and None while one is missing."""
     numbers = range(walk.round.protocol.runs)
     names = ["foundation", *(one.name for one in walk.round.pool)]
-    asked = [(Member("foundation", number), "soup") for number in numbers]
-    asked += [(Member(names[number % len(names)], number), "ratatouille") for number in numbers if number % len(names)]
+    asked = [(PoolMember("foundation", number), "soup") for number in numbers]
+    asked += [
+        (PoolMember(names[number % len(names)], number), "ratatouille") for number in numbers if number % len(names)
+    ]
     found = [run_of(walk, recipe, member.number) for member, recipe in asked]
     known = [run for run in found if run is not None]
     return tuple(member for member, _ in asked), known if len(known) == len(found) else None
 
 
-def _sampled(members: Sequence[Member]) -> tuple[Member, ...]:
+def _sampled(members: Sequence[PoolMember]) -> tuple[PoolMember, ...]:
     """Two runs of the foundation and two of one auxiliary task or, where it has one only, of two: enough for all
     kinds of pairs of figure 3b.
     """
@@ -102,7 +104,7 @@ def _sampled(members: Sequence[Member]) -> tuple[Member, ...]:
     return (*own[:2], *(same if len(same) > 1 else others)[:2])
 
 
-def _mixed(members: Sequence[Member], trial: int) -> list[Average]:
+def _mixed(members: Sequence[PoolMember], trial: int) -> list[Average]:
     """round(μM) members that do not start from the foundation and the rest that do, for several M and μ."""
     own = [place for place, member in enumerate(members) if member.start == "foundation"]
     others = [place for place, member in enumerate(members) if member.start != "foundation"]

@@ -15,9 +15,9 @@ from ratatouille.exchange.receipt import Comparison, Evaluation
 from ratatouille.exchange.version import Parent
 from ratatouille.recipes.columns import COMBINATIONS, KEEPS, STARTS, kept_with, mean_of
 from ratatouille.recipes.outcome import Candidate, Fact, Outcome
-from ratatouille.recipes.questions import Comparing, Questions, Training, Weights
+from ratatouille.recipes.questions import Comparing, Questions, StartWeights, Training
 from ratatouille.recipes.recipe import Recipe
-from ratatouille.recipes.round import Auxiliary, Given, Share, Start
+from ratatouille.recipes.round import Auxiliary, Given, HoldingShare, Start
 
 
 class Walk(Questions):
@@ -65,7 +65,7 @@ class Walk(Questions):
         _, probed = self.probe(auxiliary.task, share, f"head of {auxiliary.name}{part}", 0)
         if probed is None or probed.head is None or probed.version is None:
             return None
-        weights = Weights(self.round.foundation, probed.head, probed.version)
+        weights = StartWeights(self.round.foundation, probed.head, probed.version)
         label = f"{auxiliary.name} run {number + 1}{part}"
         work = Training(auxiliary.task, share, auxiliary.name, number, 0, KeepLast(), label, "auxiliary")
         answer = self.fine_tune(work, weights)[1]
@@ -85,7 +85,7 @@ class Walk(Questions):
             label += f", trial {trial}"
         kept = self.keep(recipe.keeps)
         work = Training(self.round.task, share, self.round.target, number, trial, kept, label, recipe.name)
-        work_id, fact = self.fine_tune(work, Weights(start, head.head, head.version))
+        work_id, fact = self.fine_tune(work, StartWeights(start, head.head, head.version))
         name = f"run {number + 1}"
         if keeps.mixed_with_start is None:
             return _marked(self.candidate(work_id, fact, name, trial, share), fact, start, head)
@@ -99,7 +99,7 @@ class Walk(Questions):
         """What a node is asked to keep by a row of the second column."""
         return KEEPS[name].asked(self.round.protocol)
 
-    def holding(self, number: int) -> Share:
+    def holding(self, number: int) -> HoldingShare:
         """The holding that run `number` trains on: the same for all recipes, so that they are paired run by run, and
         balanced over starts.
         """
@@ -109,7 +109,7 @@ class Walk(Questions):
     # -- counts
 
     def candidate(
-        self, work_id: str, fact: Fact | None, label: str, trial: int | None, own: Share | None = None
+        self, work_id: str, fact: Fact | None, label: str, trial: int | None, own: HoldingShare | None = None
     ) -> Candidate | None:
         """A version of the target with its counts; evaluations that are missing are asked for.
 
@@ -140,7 +140,7 @@ class Walk(Questions):
             held_out=None if held_out is None else tuple(held_out),
         )
 
-    def _held_out(self, share: Share) -> tuple[Cell, ...]:
+    def _held_out(self, share: HoldingShare) -> tuple[Cell, ...]:
         slices: tuple[Literal["all", "seen", "new"], ...] = ("all", *self.round.slices)
         return tuple(Cell(domain=domain, split="all", slice=slice_) for domain in share.domains for slice_ in slices)
 
@@ -229,6 +229,6 @@ def _of_ensemble(comparisons: Sequence[Comparison | None]) -> tuple[Evaluation, 
     return tuple(evaluation for comparison in known for evaluation in comparison.ensemble)
 
 
-def validation_cells(share: Share) -> tuple[Cell, ...]:
+def validation_cells(share: HoldingShare) -> tuple[Cell, ...]:
     """The validation split of each domain of a holding."""
     return tuple(Cell(domain=domain, split="validation") for domain in share.domains)

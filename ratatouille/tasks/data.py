@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ratatouille.errors import Refusal
 from ratatouille.tasks.copies import grouped, without_contradictions
 from ratatouille.tasks.folder import rows_of_folder
-from ratatouille.tasks.holding import Holding, Line, fingerprint_key, holding_of, possession_seed
+from ratatouille.tasks.holding import Holding, ImageLine, fingerprint_key, holding_of, possession_seed
 from ratatouille.tasks.images import Pixels, Progress, code_of, decoded, stored_pixels
 from ratatouille.tasks.inspection import DataChanged, Seen, changes, inspect, look, signatures
 from ratatouille.tasks.manifest import rows_of_manifest
@@ -165,11 +165,11 @@ class LocalData:
         return self
 
     @cached_property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[ImageLine, ...]:
         """What the fingerprint knows of each example."""
         classes = self.task.classes
         return tuple(
-            Line(one.domain, classes[one.label], one.group, one.split or "", digest)
+            ImageLine(one.domain, classes[one.label], one.group, one.split or "", digest)
             for one, digest in zip(self.listing, self.digests, strict=True)
         )
 
@@ -218,7 +218,10 @@ def open_data(
         )
     images, copied = grouped(agreeing, task, settings)
     pairs = [
-        (Line(example.domain, task.classes[example.label], example.group, example.split or "", digest), example)
+        (
+            ImageLine(example.domain, task.classes[example.label], example.group, example.split or "", digest),
+            example,
+        )
         for example, digest in images
     ]
     pairs.sort(key=lambda pair: (pair[0].domain, pair[1].label, *pair[0][2:]))

@@ -30,7 +30,7 @@ of the split.
 """
 
 
-class Line(NamedTuple):
+class ImageLine(NamedTuple):
     """What the fingerprint knows of one example; `split` is empty unless the manifest states it."""
 
     domain: str
@@ -96,13 +96,13 @@ class Holding(Record):
         return self.total(domain, None if split == "all" or trial else split)
 
 
-def fingerprint(lines: Iterable[Line], key: bytes) -> str:
+def fingerprint(lines: Iterable[ImageLine], key: bytes) -> str:
     """HMAC-SHA256 of the sorted lines, each as canonical JSON; the order in which they are found cannot matter."""
     body = b"\n".join(sorted(canonical_json(list(line)) for line in lines))
     return hmac.new(key, b"ratatouille holding 1\n" + body, hashlib.sha256).hexdigest()
 
 
-def possession_seed(lines: Iterable[Line], key: bytes) -> bytes:
+def possession_seed(lines: Iterable[ImageLine], key: bytes) -> bytes:
     """32 bytes that only a node with the same lines and the same key can compute: the seed of the holding's own key.
 
     A node signs its offer with that key too. So nobody can offer a fingerprint that they have only read somewhere.
@@ -116,7 +116,7 @@ def fingerprint_key(task: Task, secret: bytes | None) -> bytes:
     return secret or task.digest.encode()
 
 
-def holding_of(task: Task, lines: Iterable[Line], secret: bytes | None = None) -> Holding:
+def holding_of(task: Task, lines: Iterable[ImageLine], secret: bytes | None = None) -> Holding:
     """The holding of some examples; the key is the secret, or else the task's digest."""
     kept = list(lines)
     place = {name: index for index, name in enumerate(task.classes)}

@@ -18,7 +18,7 @@ from typing import Any
 from ratatouille.errors import Refusal
 from ratatouille.folders import write_whole
 from ratatouille.record import canonical_json, sha256
-from ratatouille.tasks.holding import Line
+from ratatouille.tasks.holding import ImageLine
 from ratatouille.tasks.images import READER, Progress, UnreadableError, check, code_of_error, quiet
 
 
@@ -152,7 +152,7 @@ def signatures(files: Iterable[str]) -> Seen:
     return {path: _known_signature(path) for path in files}
 
 
-def changes(before: Sequence[Line], now: Sequence[Line]) -> Changes:
+def changes(before: Sequence[ImageLine], now: Sequence[ImageLine]) -> Changes:
     """What became of images, told apart by their bytes."""
     old, new = _by_bytes(before), _by_bytes(now)
     return Changes(
@@ -166,8 +166,8 @@ def changes(before: Sequence[Line], now: Sequence[Line]) -> Changes:
     )
 
 
-def _by_bytes(lines: Sequence[Line]) -> dict[str, list[Line]]:
-    found: dict[str, list[Line]] = {}
+def _by_bytes(lines: Sequence[ImageLine]) -> dict[str, list[ImageLine]]:
+    found: dict[str, list[ImageLine]] = {}
     for line in sorted(lines):
         found.setdefault(line.sha256, []).append(line)
     return found

@@ -25,7 +25,7 @@ from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.failure import failure_of
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.task import Task
-from ratatouille.training.perform import Outcome, Progress, clean, perform, refuse_other_dialect
+from ratatouille.training.perform import Progress, WorkOutcome, clean, perform, refuse_other_dialect
 from ratatouille.weights.architecture import Architecture
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Answered(Protocol):
         """Its node's key."""
 
 
-class Definitions(Protocol):
+class DefinitionStore(Protocol):
     """Where a registry's definitions are found."""
 
     def architecture(self, digest: str) -> Architecture:
@@ -55,7 +55,7 @@ class Definitions(Protocol):
         """A task."""
 
 
-class Files(Protocol):
+class WeightStore(Protocol):
     """How weights come and go."""
 
     def fetch(self, digest: str) -> Path:
@@ -65,7 +65,7 @@ class Files(Protocol):
         """Commit a sealed receipt with its files."""
 
 
-class Questions(Protocol):
+class WorkStore(Protocol):
     """Who works on what, and what was answered."""
 
     def results(self, work_ids: Sequence[str]) -> Mapping[str, object]:
@@ -85,15 +85,15 @@ class Store(Protocol):
     """What is needed of a registry (`registry.open` gives it). It must bear calls from two threads."""
 
     @property
-    def definitions(self) -> Definitions:
+    def definitions(self) -> DefinitionStore:
         """Architectures and tasks."""
 
     @property
-    def weights(self) -> Files:
+    def weights(self) -> WeightStore:
         """Weights."""
 
     @property
-    def work(self) -> Questions:
+    def work(self) -> WorkStore:
         """Leases and answers."""
 
 
@@ -118,13 +118,13 @@ def answer(
     timing: Timing = Timing(),
     explain: Callable[[RatatouilleError], None] | None = None,
     permit: Callable[[NodeAssignment], Disclosure] = lambda _: EVERYTHING,
-    told: Callable[[str], None] = lambda _: None,
+    on_message: Callable[[str], None] = lambda _: None,
 ) -> Hint:
     """Answer an order with this node's data.
 
-    `explain` is told why the work was not done, in words that may name files and so stay on this machine. `permit` is
-    asked once the work is ours: it says how much of the counts is told, or refuses. `told` hears whose answer stands,
-    when another one came first.
+    `explain` gets the reason why the work was not done, in words that may name files and so stay on this machine.
+    `permit` is called once the work is ours: it says how much of the counts is sent, or refuses. `on_message` gets a
+    sentence that says whose answer stands, when another one came first.
 
     Returns:
         `pushed`; `known` when there was an answer already, or another one came first and ours is kept as a duplicate;
@@ -134,7 +134,7 @@ def answer(
     """
     work_id = order.assignment.digest
     try:
-        return _answer(order, data, store, signer, workspace, progress, device, timing, permit, told)
+        return _answer(order, data, store, signer, workspace, progress, device, timing, permit, on_message)
     except RatatouilleError as error:
         if isinstance(error, Refusal):
             clean(workspace, work_id)
@@ -156,7 +156,7 @@ def _answer(
     device: str,
     timing: Timing,
     permit: Callable[[NodeAssignment], Disclosure],
-    told: Callable[[str], None],
+    on_message: Callable[[str], None],
 ) -> Hint:
     began = time.monotonic()
     assignment, work_id = order.assignment, order.assignment.digest
@@ -177,17 +177,17 @@ def _answer(
             "this node has closed the question, as its answer was withdrawn; `ratatouille withdraw --reopen` opens it",
             code="question-closed",
         )
-    standing = Standing(store, assignment, signer, inputs(assignment), timing)
-    if not patiently(standing.renew, timing.patience):
+    lease_keeper = LeaseKeeper(store, assignment, signer, inputs(assignment), timing)
+    if not patiently(lease_keeper.renew, timing.patience):
         known = patiently(lambda: store.work.results([work_id]), timing.patience)
         return Hint(work_id=work_id, outcome="known" if known else "taken")
 
     def report(done: int, total: int, doing: str) -> None:
-        standing.say(done, total, doing)
+        lease_keeper.say(done, total, doing)
         if progress is not None:
             progress(done, total, doing)
 
-    with standing.kept_up():
+    with lease_keeper.kept_up():
         disclosure = patiently(lambda: permit(assignment), timing.patience)
         report(0, 0, "fetching")
         data = data.current()
@@ -205,7 +205,7 @@ def _answer(
         answered = patiently(lambda: store.weights.push(sealed, outcome.files), timing.patience)
     clean(workspace, work_id)
     if answered.receipt != receipt.digest:
-        told(f"the answer of node {str(answered.node)[:12]}… came first and stands; ours is kept as a duplicate")
+        on_message(f"the answer of node {str(answered.node)[:12]}… came first and stands; ours is kept as a duplicate")
         return Hint(work_id=work_id, outcome="known")
     return Hint(work_id=work_id, outcome="pushed")
 
@@ -239,7 +239,7 @@ def patiently(attempt: Callable[[], T], patience: float) -> T:
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-class Standing:
+class LeaseKeeper:
     """A lease and what it says of our progress."""
 
     def __init__(
@@ -280,7 +280,7 @@ class Standing:
                 self._store.work.release(self._signer.seal(given))
 
 
-def _receipt(order: Order, outcome: Outcome, node: str, overhead: float) -> Receipt:
+def _receipt(order: Order, outcome: WorkOutcome, node: str, overhead: float) -> Receipt:
     return Receipt(
         assignment=order.assignment,
         parents=order.parents,

@@ -30,7 +30,7 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Counted:
+class CellCounts:
     """An evaluation, and the mean cross-entropy over its images (NaN for none)."""
 
     evaluation: Evaluation
@@ -96,7 +96,7 @@ class Count:
         """For each cell, where its images are among those that are needed."""
         return [np.searchsorted(self._needed, chosen) for chosen in self._chosen]
 
-    def of(self, predict: Callable[[Indices], NDArray[np.float32]]) -> tuple[Counted, ...]:
+    def of(self, predict: Callable[[Indices], NDArray[np.float32]]) -> tuple[CellCounts, ...]:
         """Fill the cells, in order; one without images gets a matrix of zeros.
 
         `predict` gives logits [n, classes] of n examples; it is called with ascending indices, block by block.
@@ -122,11 +122,11 @@ class Count:
         for start in range(0, len(self), rows):
             yield slice(start, min(start + rows, len(self)))
 
-    def filled(self, predicted: Indices, losses: NDArray[np.float64]) -> tuple[Counted, ...]:
+    def filled(self, predicted: Indices, losses: NDArray[np.float64]) -> tuple[CellCounts, ...]:
         """The cells of what `looked` returned, in order."""
         results = []
         for cell, at in zip(self.cells, self.places(), strict=True):
             confusion = confusion_among(self.labels[at], predicted[at], self._classes)
             loss = float(losses[at].mean()) if len(at) else float("nan")
-            results.append(Counted(Evaluation(cell=cell, confusion=confusion), loss))
+            results.append(CellCounts(Evaluation(cell=cell, confusion=confusion), loss))
         return tuple(results)

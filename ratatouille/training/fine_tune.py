@@ -28,7 +28,7 @@ from ratatouille.tasks.data import LocalData
 from ratatouille.training import keeps, numerics
 from ratatouille.training.augment import Transform
 from ratatouille.training.batches import Batch, Batches, Sampler, stream, stream_seed
-from ratatouille.training.evaluate import Count, Counted, forward
+from ratatouille.training.evaluate import CellCounts, Count, forward
 from ratatouille.training.network import Network
 from ratatouille.training.run_files import CheckpointFile, Records
 
@@ -222,7 +222,7 @@ class FineTuning:
         self.losses = []
         self.keep.observe(self.step, self.weights, score, loss)
 
-    def _judge(self) -> tuple[Counted, ...]:
+    def _judge(self) -> tuple[CellCounts, ...]:
         """Validate the weights that the keep judges, which may be others than the live ones."""
         judged = self.keep.judged(self.step, self.weights)
         if judged is self.weights:
@@ -233,7 +233,7 @@ class FineTuning:
         self.network.load_state_dict(live)
         return counted
 
-    def _validate(self) -> tuple[Counted, ...]:
+    def _validate(self) -> tuple[CellCounts, ...]:
         self.network.eval()
         counted = self.validation.of(lambda chosen: forward(self.network, self.pixels, chosen, self.transform))
         self.network.train()

@@ -45,7 +45,7 @@ Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class WorkOutcome:
     """What came of an assignment: digests of the weights it stands for (None for an evaluation), and its counts.
 
     `files` has what was newly made. A probe's featurizer is the one it was given, so only its head is among them.
@@ -66,7 +66,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Bench:
+class WorkContext:
     """What the kinds of work have in common once everything is loaded."""
 
     architecture: Architecture
@@ -92,7 +92,7 @@ def perform(
     progress: Progress | None = None,
     device: str = "auto",
     checkpoint_seconds: float = 30.0,
-) -> Outcome:
+) -> WorkOutcome:
     """Probe, fine-tune, evaluate or compare.
 
     Args:
@@ -121,21 +121,21 @@ def perform(
     transform = Transform(architecture, on)
     results, features, runs = workspace / "results" / assignment.digest, workspace / "features", workspace / "runs"
     computing = (device_name, *(f"{name} {version}" for name, version in sorted(software.items())))
-    bench = Bench(
+    context = WorkContext(
         architecture, data, network, transform, results, features, runs, progress or _silent, checkpoint, computing
     )
     # decoded once, before the clock starts
-    data.images(assignment.image_size, lambda done, total: bench.report(done, total, "reading images"))
+    data.images(assignment.image_size, lambda done, total: context.report(done, total, "reading images"))
     began = time.monotonic()
     match assignment:
         case FineTune():
-            outcome = _fine_tune(assignment, bench)
+            outcome = _fine_tune(assignment, context)
         case Probe():
-            outcome = _probe(assignment, bench)
+            outcome = _probe(assignment, context)
         case Evaluate():
-            outcome = _evaluate(assignment, bench)
+            outcome = _evaluate(assignment, context)
         case Compare():
-            outcome = _compare(assignment, bench, start)
+            outcome = _compare(assignment, context, start)
     seconds = outcome.seconds or time.monotonic() - began
     return replace(outcome, seconds=seconds, software=software, device=device_name)
 
@@ -194,18 +194,18 @@ def _network(
     return network
 
 
-def _fine_tune(assignment: FineTune, bench: Bench) -> Outcome:
-    run = FineTuning(assignment, bench.network, bench.data, bench.transform)
+def _fine_tune(assignment: FineTune, context: WorkContext) -> WorkOutcome:
+    run = FineTuning(assignment, context.network, context.data, context.transform)
     trained = run.run(
-        bench.checkpoint,
-        lambda step, steps, loss: bench.report(
+        context.checkpoint,
+        lambda step, steps, loss: context.report(
             step, steps, f"{'warm-up' if step <= assignment.warmup else 'training'}, loss {loss:.3f}"
         ),
-        Records(bench.runs, assignment),
+        Records(context.runs, assignment),
     )
-    featurizer, featurizer_path = save_part(bench.network.dump("featurizer"), bench.results)
-    head, head_path = save_part(bench.network.dump("head"), bench.results)
-    return Outcome(
+    featurizer, featurizer_path = save_part(context.network.dump("featurizer"), context.results)
+    head, head_path = save_part(context.network.dump("head"), context.results)
+    return WorkOutcome(
         featurizer=featurizer,
         head=head,
         files={featurizer: featurizer_path, head: head_path},
@@ -217,17 +217,17 @@ def _fine_tune(assignment: FineTune, bench: Bench) -> Outcome:
     )
 
 
-def _probe(assignment: Probe, bench: Bench) -> Outcome:
-    data, trial, network = bench.data, assignment.trial, bench.network.eval()
+def _probe(assignment: Probe, context: WorkContext) -> WorkOutcome:
+    data, trial, network = context.data, assignment.trial, context.network.eval()
     training = training_examples(data, assignment.domains, trial)
-    key = (bench.architecture.digest, assignment.featurizer, *bench.computing)
-    features = probe.Features(network.featurizer, data, assignment.image_size, bench.transform, bench.features, key)
+    key = (context.architecture.digest, assignment.featurizer, *context.computing)
+    features = probe.Features(network.featurizer, data, assignment.image_size, context.transform, context.features, key)
     rows: dict[int, np.ndarray[tuple[int], np.dtype[np.float32]]] = {}
     for domain in assignment.domains:
-        computed = features.of_domain(domain, lambda done, total: bench.report(done, total, "computing features"))
+        computed = features.of_domain(domain, lambda done, total: context.report(done, total, "computing features"))
         rows.update(zip(data.examples(domain).tolist(), computed, strict=True))
     chosen = np.concatenate(training)
-    bench.report(0, 0, "fitting the head")
+    context.report(0, 0, "fitting the head")
     head, left = probe.fit(
         np.stack([rows[index] for index in chosen.tolist()]),
         data.labels[chosen],
@@ -236,12 +236,12 @@ def _probe(assignment: Probe, bench: Bench) -> Outcome:
         assignment.l2,
         assignment.iterations,
     )
-    digest, path = save_part(head, bench.results)
+    digest, path = save_part(head, context.results)
     cells = [Cell(domain=domain, split="validation") for domain in assignment.domains]
     counted = Count(cells, data, trial).of(
         lambda wanted: np.stack([rows[index] for index in wanted.tolist()]) @ head["weight"].T + head["bias"]
     )
-    return Outcome(
+    return WorkOutcome(
         featurizer=assignment.featurizer,
         head=digest,
         files={digest: path},
@@ -251,27 +251,27 @@ def _probe(assignment: Probe, bench: Bench) -> Outcome:
     )
 
 
-def _evaluate(assignment: Evaluate, bench: Bench) -> Outcome:
-    network, pixels = bench.network.eval(), bench.data.images(assignment.image_size)
-    counted = Count(assignment.cells, bench.data, assignment.trial).of(
+def _evaluate(assignment: Evaluate, context: WorkContext) -> WorkOutcome:
+    network, pixels = context.network.eval(), context.data.images(assignment.image_size)
+    counted = Count(assignment.cells, context.data, assignment.trial).of(
         lambda wanted: forward(
-            network, pixels, wanted, bench.transform, lambda done, total: bench.report(done, total, "evaluating")
+            network, pixels, wanted, context.transform, lambda done, total: context.report(done, total, "evaluating")
         )
     )
-    return Outcome(evaluations=tuple(each.evaluation for each in counted))
+    return WorkOutcome(evaluations=tuple(each.evaluation for each in counted))
 
 
-def _compare(assignment: Compare, bench: Bench, start: Mapping[str, Path]) -> Outcome:
+def _compare(assignment: Compare, context: WorkContext, start: Mapping[str, Path]) -> WorkOutcome:
     comparison = compare(
         assignment,
-        bench.architecture,
-        bench.network,
-        bench.data,
+        context.architecture,
+        context.network,
+        context.data,
         start,
-        bench.transform,
-        lambda done, total: bench.report(done, total, "comparing networks"),
+        context.transform,
+        lambda done, total: context.report(done, total, "comparing networks"),
     )
-    return Outcome(comparison=comparison)
+    return WorkOutcome(comparison=comparison)
 
 
 def _silent(done: int, total: int, doing: str) -> None:

@@ -33,7 +33,7 @@ _MOST_IMAGES = 64
 """A forward pass takes no more at once; they are the same in every pass of the trial."""
 
 
-class Work(Record):
+class DeviceWork(Record):
     """One kind of work to try: a network, a size of images, and how much of it an assignment has."""
 
     task: Name
@@ -57,7 +57,7 @@ class Trial(Record):
     """What to try, as the process takes it; without work only the device is tried."""
 
     device: str
-    work: tuple[Work, ...]
+    work: tuple[DeviceWork, ...]
 
 
 class Timed(Record):
@@ -74,7 +74,7 @@ def work_of(
     foundation: str | None,
     find: Callable[[str], Architecture],
     trains: bool,
-) -> tuple[Work, ...]:
+) -> tuple[DeviceWork, ...]:
     """What rounds ask of these holdings: as the latest round about the task does, else as the foundation suggests.
 
     Of several holdings of one task the largest is tried: the work with the others is the same. Where no round has said
@@ -126,11 +126,11 @@ def _trained(round: Round, data: LocalData) -> int:
     return len(set(data.holding.domains) - set(held_out))
 
 
-def _work(data: LocalData, values: Protocol, network: Architecture, source: str, domains: int) -> Work:
+def _work(data: LocalData, values: Protocol, network: Architecture, source: str, domains: int) -> DeviceWork:
     """The work of a training on so many domains; with 0 nothing is trained."""
     some = data.listing[:: max(1, len(data) // _MOST_IMAGES)][:_MOST_IMAGES]
     digests = data.digests[:: max(1, len(data) // _MOST_IMAGES)][:_MOST_IMAGES]
-    return Work(
+    return DeviceWork(
         task=data.task.name,
         classes=len(data.task.classes),
         architecture=network,
@@ -145,7 +145,7 @@ def _work(data: LocalData, values: Protocol, network: Architecture, source: str,
 
 
 def try_out(
-    device: str, work: Sequence[Work], seconds: float = LONGEST_SECONDS, stop: Callable[[], bool] = lambda: False
+    device: str, work: Sequence[DeviceWork], seconds: float = LONGEST_SECONDS, stop: Callable[[], bool] = lambda: False
 ) -> list[str]:
     """Try the device, and each kind of work on it, in a process of its own; a sentence about each.
 
@@ -250,7 +250,7 @@ def answer_of(output: bytes) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def _sentence(work: Work, took: Timed) -> str:
+def _sentence(work: DeviceWork, took: Timed) -> str:
     """How long an assignment takes here, as measured."""
     count = f"counting {work.images} images takes about {_time(work.images * took.seconds_per_image)}"
     about = f"task {work.task}, {work.architecture.name} at {work.image_size} pixels ({work.source})"

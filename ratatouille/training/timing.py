@@ -32,7 +32,7 @@ from ratatouille.training.augment import Transform
 from ratatouille.training.evaluate import CHUNK
 from ratatouille.training.fine_tune import FineTuning
 from ratatouille.training.network import build
-from ratatouille.training.preflight import Timed, Trial, Work
+from ratatouille.training.preflight import DeviceWork, Timed, Trial
 from ratatouille.weights.architecture import Architecture
 
 _TIMED_STEPS = 4
@@ -61,7 +61,7 @@ def attempt(trial: Trial) -> dict[str, Any]:
     return {"device": name, "timed": timed}
 
 
-def _timed(work: Work, on: torch.device, device: str) -> Timed:
+def _timed(work: DeviceWork, on: torch.device, device: str) -> Timed:
     network = build(work.architecture, work.classes, 0.0, work.image_size).to(on)
     pixels = decoded([Path(path) for path in work.paths], work.digests, work.image_size)
     transform = Transform(work.architecture, on)

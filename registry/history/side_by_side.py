@@ -21,7 +21,7 @@ from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.statistics import (
     METRICS,
     Ahead,
-    Counted,
+    CountedShare,
     accuracy,
     ahead_on_others,
     ahead_on_same,
@@ -195,7 +195,7 @@ def _alone(group: Group, domain: str, one: Mapping[str, Confusion], two: Mapping
     return _difference(group, domain, (images[0], images[1]), gaps, False, False)
 
 
-def _gap(first: Counted, second: Counted, ahead: Ahead | None) -> Gap:
+def _gap(first: CountedShare, second: CountedShare, ahead: Ahead | None) -> Gap:
     low, high = ahead.interval if ahead is not None else (None, None)
     return Gap(first=first.value, second=second.value, difference=float(second.share - first.share), low=low, high=high)
 

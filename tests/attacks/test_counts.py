@@ -72,15 +72,15 @@ def pantry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pantry]:
 @pytest.fixture(scope="module")
 def suspects(pantry: Pantry, tmp_path_factory: pytest.TempPathFactory) -> list[Suspect]:
     """Twelve images that the node holds and twelve that it does not, of one class and style."""
-    kitchen = pantry.kitchen
-    folder = write_synthetic(kitchen.task.name, tmp_path_factory.mktemp("suspects"), each=2 * EACH, styles=("night",))
-    data = open_data(kitchen.task, DataSettings(path=folder, group="stem"))
-    network = build(kitchen.architecture, 3).eval()
-    parts = kitchen.digests["featurizer"]
-    network.load("featurizer", open_part(kitchen.start[parts], kitchen.architecture.part("featurizer", 3)))
-    transform = Transform(kitchen.architecture, torch.device("cpu"))
+    setup = pantry.setup
+    folder = write_synthetic(setup.task.name, tmp_path_factory.mktemp("suspects"), each=2 * EACH, styles=("night",))
+    data = open_data(setup.task, DataSettings(path=folder, group="stem"))
+    network = build(setup.architecture, 3).eval()
+    parts = setup.digests["featurizer"]
+    network.load("featurizer", open_part(setup.start[parts], setup.architecture.part("featurizer", 3)))
+    transform = Transform(setup.architecture, torch.device("cpu"))
     features = forward(network.featurizer, data.images(SIZE), np.arange(len(data)), transform)
-    held = set(kitchen.data.digests)
+    held = set(setup.data.digests)
     return [Suspect(features[at], int(data.labels[at]), digest in held) for at, digest in enumerate(data.digests)]
 
 
@@ -111,12 +111,12 @@ def found(counted: Sequence[tuple[Evaluation, ...]]) -> list[bool]:
 
 def question(pantry: Pantry, digests: Sequence[str]) -> Compare:
     """The comparison of networks with these heads."""
-    kitchen = pantry.kitchen
-    featurizer = (Weighted(part=kitchen.digests["featurizer"]),)
+    setup = pantry.setup
+    featurizer = (Weighted(part=setup.digests["featurizer"]),)
     return Compare(
-        architecture=kitchen.architecture.digest,
-        task=kitchen.task.digest,
-        fingerprint=kitchen.data.holding.fingerprint,
+        architecture=setup.architecture.digest,
+        task=setup.task.digest,
+        fingerprint=setup.data.holding.fingerprint,
         image_size=SIZE,
         networks=tuple(Mixture(featurizer=featurizer, head=(Weighted(part=digest),)) for digest in digests),
         cells=(NIGHT,),
@@ -125,7 +125,7 @@ def question(pantry: Pantry, digests: Sequence[str]) -> Compare:
 
 def take(pantry: Pantry, signer: Signer, assignment: Assignment) -> None:
     """Take the lease on a question, as a member that holds the same data."""
-    pantry.registry.work.offer(make_offer(signer, "mallory", [pantry.kitchen.data]))
+    pantry.registry.work.offer(make_offer(signer, "mallory", [pantry.setup.data]))
     pantry.registry.work.lease(signer.seal(Lease.on(assignment, signer.node, 60.0)))
 
 
@@ -142,13 +142,13 @@ def write(made: Sequence[dict[str, Array]], folder: Path) -> dict[str, Path]:
 
 def worker_of(pantry: Pantry, folder: Path, networks_per_week: int | None = None) -> Worker:
     """The node's worker, as `node join` starts it."""
-    images = NodeData(task=pantry.kitchen.task.name, path=pantry.images, group="stem")
+    images = NodeData(task=pantry.setup.task.name, path=pantry.images, group="stem")
     settings = NodeSettings(name="anna", data=(images,))
     if networks_per_week is not None:
         settings = settings.model_copy(update={"networks_per_week": networks_per_week})
     paths = NodePaths(folder)
-    pantry.registry.work.offer(make_offer(Signer.open(paths.key), "anna", [pantry.kitchen.data]))
-    return Worker(settings, paths, pantry.registry, [pantry.kitchen.data.holding.fingerprint])
+    pantry.registry.work.offer(make_offer(Signer.open(paths.key), "anna", [pantry.setup.data]))
+    return Worker(settings, paths, pantry.registry, [pantry.setup.data.holding.fingerprint])
 
 
 def ask(worker: Worker, assignment: Compare | Evaluate, versions: Sequence[str]) -> Hint:
@@ -159,13 +159,13 @@ def ask(worker: Worker, assignment: Compare | Evaluate, versions: Sequence[str])
 
 def test_without_a_guard_the_counts_tell_who_is_there(pantry: Pantry, suspects: list[Suspect], tmp_path: Path) -> None:
     """The attack works; were it weak, the tests below would say nothing."""
-    kitchen = pantry.kitchen
+    setup = pantry.setup
     paths = write(heads(suspects), tmp_path)
-    network = build(kitchen.architecture, 3, image_size=SIZE)
-    start = {**kitchen.start, **paths}
-    transform = Transform(kitchen.architecture, torch.device("cpu"))
+    network = build(setup.architecture, 3, image_size=SIZE)
+    start = {**setup.start, **paths}
+    transform = Transform(setup.architecture, torch.device("cpu"))
     counted = compare(
-        question(pantry, list(paths)), kitchen.architecture, network, kitchen.data, start, transform, lambda *_: None
+        question(pantry, list(paths)), setup.architecture, network, setup.data, start, transform, lambda *_: None
     )
     guesses = found(counted.networks)
     hits = sum(guess for guess, one in zip(guesses, suspects, strict=True) if one.held)
@@ -178,25 +178,25 @@ def test_without_a_guard_the_counts_tell_who_is_there(pantry: Pantry, suspects: 
 
 def enter(pantry: Pantry, signer: Signer, head: dict[str, Array], folder: Path, forged: bool) -> tuple[str, str]:
     """Enter a head as a version of its own, as an import or as if a node had probed it; returns digest and version."""
-    kitchen, registry = pantry.kitchen, pantry.registry
+    setup, registry = pantry.setup, pantry.registry
     parents: tuple[str, ...] = ()
     ((digest, path),) = write([head], folder).items()
-    featurizer = kitchen.digests["featurizer"]
+    featurizer = setup.digests["featurizer"]
     if forged:
-        work: Import | Probe = kitchen.probe(repeat=int(digest[:6], 16))
+        work: Import | Probe = setup.probe(repeat=int(digest[:6], 16))
         parents = (registry.versions.resolve("foundation"),)
     else:
         work = Import(
-            architecture=kitchen.architecture.digest,
+            architecture=setup.architecture.digest,
             featurizer=featurizer,
             head=digest,
-            task=kitchen.task.digest,
+            task=setup.task.digest,
             source="my own",
         )
     receipt = Receipt(assignment=work, parents=parents, node=signer.node, featurizer=featurizer, head=digest)
     if forged:
         take(pantry, signer, receipt.assignment)
-    result = registry.weights.push(signer.seal(receipt), {digest: path, featurizer: kitchen.start[featurizer]})
+    result = registry.weights.push(signer.seal(receipt), {digest: path, featurizer: setup.start[featurizer]})
     return digest, str(result.version)
 
 
@@ -209,7 +209,7 @@ def test_imported_heads_find_nobody(pantry: Pantry, suspects: list[Suspect], tmp
     assert (hint.outcome, hint.failure and hint.failure.code) == ("refused", "head-imported")
     single = Evaluate(
         **question(pantry, digests[:1]).model_dump(exclude={"kind", "networks", "ensemble", "pairs", "features"}),
-        featurizer=pantry.kitchen.digests["featurizer"],
+        featurizer=pantry.setup.digests["featurizer"],
         head=digests[0],
     )
     hint = ask(worker, single, versions[:1])
@@ -257,7 +257,7 @@ def test_what_remains_is_limited_by_the_budget_whoever_asks_and_however(
 
 def test_a_training_beyond_the_budget_tells_no_counts(pantry: Pantry, tmp_path: Path) -> None:
     worker = worker_of(pantry, tmp_path / "node", networks_per_week=0)
-    assignment = pantry.kitchen.fine_tune(seed=99)
+    assignment = pantry.setup.fine_tune(seed=99)
     order = Order(
         round="r1", assignment=assignment, parents=(pantry.registry.versions.resolve("probed"),) * 2, label="run"
     )
@@ -275,7 +275,7 @@ def test_small_mistakes_are_one_number(pantry: Pantry, tmp_path: Path) -> None:
     worker = worker_of(pantry, tmp_path / "node")
     version = pantry.registry.versions.resolve("first")
     details = pantry.registry.versions.show(version)
-    assignment = pantry.kitchen.evaluate(
+    assignment = pantry.setup.evaluate(
         NIGHT, head=details.entry.version.head, featurizer=details.entry.version.featurizer
     )
     assert ask(worker, assignment, [version]).outcome == "pushed"

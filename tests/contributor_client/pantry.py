@@ -16,7 +16,7 @@ from registry.maintainer import Maintainer
 from registry.records import Result
 from registry.services.local import LocalRegistry
 from tests.ratatouille.cli.call import Called, call
-from tests.ratatouille.training.kitchen import Kitchen, lay_out
+from tests.ratatouille.training.setup import TrainingSetup, set_up
 
 TRAINED = ("probed", "first", "second", "average")
 """Aliases of the versions with a head, the oldest first; `foundation` has none."""
@@ -26,7 +26,7 @@ TRAINED = ("probed", "first", "second", "average")
 class Pantry:
     """A registry with a foundation, a head, two trainings and their average, and the images that they know."""
 
-    kitchen: Kitchen
+    setup: TrainingSetup
     registry: LocalRegistry
     images: Path
 
@@ -49,19 +49,19 @@ class Pantry:
 
 def stock(folder: Path) -> Pantry:
     """Fill a pantry."""
-    kitchen = lay_out(folder)
+    setup = set_up(folder)
     registry = LocalRegistry(folder / "registry")
-    foundation = kitchen.start[kitchen.digests["featurizer"]]
+    foundation = setup.start[setup.digests["featurizer"]]
     words = ("foundation", foundation, "--architecture", "test_resnet", "--image-size", 32, "--as", "foundation")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RATATOUILLE_HOME", str(folder / "home"))
         assert call(*words, "--remote", registry.folder).code == 0
-    registry.definitions.define_task(kitchen.task)
+    registry.definitions.define_task(setup.task)
     signer = Signer.open(folder / "key")
-    registry.work.offer(make_offer(signer, "anna", [kitchen.data]))
+    registry.work.offer(make_offer(signer, "anna", [setup.data]))
 
     def push(assignment: Probe | FineTune, *parents: str) -> Result:
-        made = kitchen.perform(assignment, folder / "work")
+        made = setup.perform(assignment, folder / "work")
         receipt = Receipt(
             assignment=assignment,
             parents=parents,
@@ -73,10 +73,10 @@ def stock(folder: Path) -> Pantry:
         registry.work.lease(signer.seal(Lease.on(assignment, signer.node, 60.0)))
         return registry.weights.push(signer.seal(receipt), made.files)
 
-    probed = push(kitchen.probe(), registry.versions.resolve("foundation"))
-    tuned = [push(kitchen.fine_tune(seed=seed), str(probed.version)) for seed in (1, 2)]
+    probed = push(setup.probe(), registry.versions.resolve("foundation"))
+    tuned = [push(setup.fine_tune(seed=seed), str(probed.version)) for seed in (1, 2)]
     parents = tuple(Parent(version=str(one.version)) for one in tuned)
     average = registry.work.combine(Combination(parents=parents))
     for name, result in zip(TRAINED, (probed, *tuned, average), strict=True):
         Maintainer(registry, signer).release(str(result.version), name)
-    return Pantry(kitchen, registry, folder / "images")
+    return Pantry(setup, registry, folder / "images")

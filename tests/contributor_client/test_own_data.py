@@ -20,10 +20,10 @@ from tests.ratatouille.cli.call import home as home
 def test_own_heads_are_counted_as_a_node_counts_them(pantry: Pantry, tmp_path: Path) -> None:
     words = ("--data", pantry.images, "--group", "stem", "--split", "validation", "--json")
     (found,) = pantry.ask("evaluate", "probed", *words).json["versions"]
-    cells = [Cell(domain=domain, split="validation") for domain in pantry.kitchen.task.domains]
-    counted = pantry.kitchen.perform(pantry.kitchen.evaluate(*cells), tmp_path).evaluations
+    cells = [Cell(domain=domain, split="validation") for domain in pantry.setup.task.domains]
+    counted = pantry.setup.perform(pantry.setup.evaluate(*cells), tmp_path).evaluations
     assert (found["head"], found["reason"], found["image_size"], found["fitted"]) == ("own", "", 32, 0)
-    assert found["classes"] == list(pantry.kitchen.task.classes)
+    assert found["classes"] == list(pantry.setup.task.classes)
     everything, *domains = found["scores"]
     assert everything["domain"] is None
     assert {one["domain"]: (one["images"], one["correct"]) for one in domains} == {

@@ -52,7 +52,7 @@ def test_timm_loads_what_was_pulled_and_answers_as_the_version_does(pantry: Pant
     noise = torch.randn(5, 3, 32, 32)
     with torch.no_grad():
         assert torch.equal(theirs(noise), ours(noise))
-    assert theirs.pretrained_cfg["label_names"] == list(pantry.kitchen.task.classes)
+    assert theirs.pretrained_cfg["label_names"] == list(pantry.setup.task.classes)
     assert call("verify", "./shapes").code == 0
 
 
@@ -198,5 +198,5 @@ def test_the_cards_example_runs(
         assert said == "torch.Size([1, 96])"
     else:
         name, share = said.split()
-        assert name in pantry.kitchen.task.classes
+        assert name in pantry.setup.task.classes
         assert share.endswith("%")

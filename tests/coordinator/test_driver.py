@@ -16,7 +16,7 @@ from ratatouille.exchange.order import Order
 from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.exchange.version import Combination
 from ratatouille.recipes.plan import plan
-from ratatouille.recipes.questions import Plan
+from ratatouille.recipes.questions import RoundPlan
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Split
@@ -80,7 +80,7 @@ class Memory:
 
     def answer(self, orders: dict[str, Order]) -> None:
         answers: dict[str, Answer] = {}
-        answer_all(Plan(orders=orders), answers)
+        answer_all(RoundPlan(orders=orders), answers)
         for work_id, made in answers.items():
             self._enter(work_id, made)
 
@@ -122,11 +122,11 @@ def soup(min_runs: int | None = None, deadline: float | None = 60.0) -> Round:
     return a_round(recipes=("soup",), min_runs=min_runs).model_copy(update={"deadline": deadline})
 
 
-def trainings(plan: Plan) -> dict[str, Order]:
+def trainings(plan: RoundPlan) -> dict[str, Order]:
     return {work_id: one for work_id, one in plan.orders.items() if isinstance(one.assignment, FineTune)}
 
 
-def closed(memory: Memory, round: Round, runs: int) -> tuple[Plan, dict[str, Order]]:
+def closed(memory: Memory, round: Round, runs: int) -> tuple[RoundPlan, dict[str, Order]]:
     """A round whose deadline passed after so many runs, and the orders of the runs that were not there."""
     memory.answer(conduct(round, memory, "running", 1000.0, 1001.0).advance().orders)
     orders = trainings(conduct(round, memory, "running", 1000.0, 1001.0).advance())
@@ -173,7 +173,7 @@ def test_a_round_with_too_few_runs_at_its_deadline_fails() -> None:
 def test_the_plan_is_not_walked_again_until_there_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
     walks: list[bool] = []
 
-    def counted(round: Round, facts: dict[str, Result], closing: bool, closed: frozenset[str]) -> Plan:
+    def counted(round: Round, facts: dict[str, Result], closing: bool, closed: frozenset[str]) -> RoundPlan:
         walks.append(closing)
         return plan(round, facts, closing, closed)
 
@@ -288,7 +288,7 @@ def test_a_finished_round_lacks_a_retracted_run_and_the_same_settings_under_anot
     driver = conduct(round, memory, "running", 1000.0, 1001.0)
     while not (found := driver.advance()).done:
         memory.answer(found.orders)
-    bad = next(iter(trainings(Plan(orders=all_of(found)))))
+    bad = next(iter(trainings(RoundPlan(orders=all_of(found)))))
     memory.retract(bad)
     outcome = conduct(round, memory, "done", 1000.0, 2000.0).gather().outcomes[0]
     assert (len(outcome.members), outcome.wanted, outcome.final) == (4, 5, None)
@@ -296,7 +296,7 @@ def test_a_finished_round_lacks_a_retracted_run_and_the_same_settings_under_anot
     assert trainings(again.advance()).keys() == {bad}
 
 
-def all_of(plan: Plan) -> dict[str, Order]:
+def all_of(plan: RoundPlan) -> dict[str, Order]:
     return {work_id: asked for work_id, asked in plan.questions.items() if isinstance(asked, Order)}
 
 

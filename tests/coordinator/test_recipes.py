@@ -11,7 +11,7 @@ from ratatouille.analysis.report import report
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.exchange.order import Order
 from ratatouille.recipes.outcome import Outcome, pooled_accuracy, score
-from ratatouille.recipes.questions import Plan
+from ratatouille.recipes.questions import RoundPlan
 from ratatouille.recipes.recipe import RECIPES
 from ratatouille.tasks.node import read_node_settings
 from registry.opening import open_registry
@@ -40,7 +40,7 @@ class Kitchen:
         self.plans = [RoundDriver(round, self.registry, 0.0).gather() for round in rounds]
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> RoundPlan:
         """All recipes."""
         return self.plans[0]
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.receipt import Comparison, Evaluation, Pair
-from ratatouille.recipes.counting import Counted
+from ratatouille.recipes.counting import SideCounts
 
 Right = NDArray[np.bool_]
 
@@ -41,8 +41,8 @@ def comparison(*domains: tuple[str, Right]) -> Comparison:
     )
 
 
-def counted(*domains: tuple[str, Right]) -> Counted:
-    return Counted((comparison(*domains),))
+def counted(*domains: tuple[str, Right]) -> SideCounts:
+    return SideCounts((comparison(*domains),))
 
 
 def rights(rows: Sequence[str]) -> Right:

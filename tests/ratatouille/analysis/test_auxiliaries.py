@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from ratatouille.analysis.auxiliaries import auxiliaries, table
-from ratatouille.recipes.counting import Average, Averages, Counted, Member
+from ratatouille.recipes.counting import Average, Averages, PoolMember, SideCounts
 from ratatouille.recipes.outcome import Candidate
-from ratatouille.recipes.studies import Auxiliaries
+from ratatouille.recipes.studies import AuxiliariesStudy
 from tests.ratatouille.analysis.counting import counted, evaluation
 
 
@@ -14,13 +14,13 @@ def single(number: int, right: int) -> Candidate:
     return Candidate(f"v{number}", "f", "h", f"run {number}", "w", 0, (), (evaluation("ink", right, 100),))
 
 
-def asked(*correct: int) -> Auxiliaries:
+def asked(*correct: int) -> AuxiliariesStudy:
     """Averages over one start, over two (two draws) and over three, which are right on so many of 100 images."""
     right = np.array([np.arange(100) < count for count in correct])
     means = tuple(Average((place % 2, 1)) for place in range(len(correct)))
-    averages = Averages(means, Counted(()), counted(("ink", right)))
-    members = (Member("foundation", 0), Member("clay", 1))
-    return Auxiliaries(members, (single(0, 40), single(1, 60)), averages, (1, 2, 2, 3)[: len(correct)])
+    averages = Averages(means, SideCounts(()), counted(("ink", right)))
+    members = (PoolMember("foundation", 0), PoolMember("clay", 1))
+    return AuxiliariesStudy(members, (single(0, 40), single(1, 60)), averages, (1, 2, 2, 3)[: len(correct)])
 
 
 def test_scores_are_means_over_draws_with_their_spread() -> None:

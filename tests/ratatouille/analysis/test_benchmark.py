@@ -6,17 +6,17 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ratatouille.analysis.benchmark import DATA_SETS, PUBLISHED, Cell, Difference, published, summarise
+from ratatouille.analysis.benchmark import DATA_SETS, PUBLISHED, BenchmarkRound, PairedDifference, published, summarise
 from ratatouille.analysis.figures import draw_benchmark
 from ratatouille.analysis.intervals import trial_interval
-from ratatouille.analysis.report import Report, Row, Score
+from ratatouille.analysis.report import Report, ReportRow, Score
 from ratatouille.recipes.recipe import RECIPES
 from ratatouille.tasks.domainbed import DATA_SETS as KNOWN
 
 
-def row(recipe: str, held_out: float, validation: float = 0.5) -> Row:
+def row(recipe: str, held_out: float, validation: float = 0.5) -> ReportRow:
     score = Score(value=held_out, margin=0.01, images=100)
-    return Row(
+    return ReportRow(
         recipe=recipe,
         version="0" * 64,
         featurizer="0" * 64,
@@ -31,10 +31,12 @@ def row(recipe: str, held_out: float, validation: float = 0.5) -> Row:
     )
 
 
-def cell(trial: int, domain: str, scores: dict[str, float], setting: str = "", target: str = "shapes") -> Cell:
+def cell(
+    trial: int, domain: str, scores: dict[str, float], setting: str = "", target: str = "shapes"
+) -> BenchmarkRound:
     rows = tuple(row(recipe, value) for recipe, value in scores.items())
     table = Report(round="0", name="r", target=target, held_out=(domain,), metric="accuracy", rows=rows, verdict="")
-    return Cell(target=target, setting=setting, trial=trial, report=table)
+    return BenchmarkRound(target=target, setting=setting, trial=trial, report=table)
 
 
 def test_a_trials_score_is_the_mean_over_held_out_domains_and_the_interval_is_over_trials() -> None:
@@ -116,7 +118,7 @@ def test_a_recipe_that_is_the_same_in_both_settings_has_one_line() -> None:
     ],
 )
 def test_a_sentence_names_the_leader_first_and_its_own_interval(values: tuple[float, ...], said: str) -> None:
-    found = Difference(first="soup", second="vanilla", difference=trial_interval(values), wins=0)
+    found = PairedDifference(first="soup", second="vanilla", difference=trial_interval(values), wins=0)
     assert found.sentence.startswith(said)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ratatouille.analysis.connectivity import ORDERS, connectivity, side, table
 from ratatouille.analysis.drawings import fit
-from ratatouille.recipes.counting import Counted
+from ratatouille.recipes.counting import SideCounts
 from ratatouille.recipes.outcome import Candidate
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.study_connectivity import POINTS, Curve, shares
@@ -15,7 +15,7 @@ from ratatouille.tasks.domainbed import DATA_SETS
 from tests.ratatouille.analysis.counting import Right, counted
 from tests.ratatouille.recipes.simulation import a_round, run
 
-NOTHING = Counted(())
+NOTHING = SideCounts(())
 
 
 def curve(right: Right, ends: tuple[str, ...] = ("a", "b"), kind: str = "hypothesis 2") -> Curve:

@@ -4,23 +4,23 @@ import numpy as np
 import pytest
 
 from ratatouille.analysis.diversity import diversity, table
-from ratatouille.recipes.counting import Average, Averages, Counted, Member, Pool
-from ratatouille.recipes.study_diversity import Diversity
+from ratatouille.recipes.counting import Average, Averages, Pool, PoolMember, SideCounts
+from ratatouille.recipes.study_diversity import DiversityStudy
 from tests.ratatouille.analysis.counting import Right, counted, rights
 from tests.ratatouille.recipes.simulation import a_round, run
 
-NONE = Averages((), Counted(()), Counted(()))
+NONE = Averages((), SideCounts(()), SideCounts(()))
 
 
 def pool_of(right: Right, *starts: str) -> Pool:
     found = counted(("ink", right))
-    return Pool(tuple(Member(start, number) for number, start in enumerate(starts)), found, found)
+    return Pool(tuple(PoolMember(start, number) for number, start in enumerate(starts)), found, found)
 
 
 def test_the_gain_of_a_pair_is_its_averages_accuracy_less_the_mean_of_the_two() -> None:
     pool = pool_of(rights(["1100000000", "1110000000"]), "foundation", "foundation")
-    pairs = Averages((Average((0, 1)),), Counted(()), counted(("ink", rights(["1111100000"]))))
-    found = diversity(Diversity(pool, pairs, NONE, ()), "accuracy")
+    pairs = Averages((Average((0, 1)),), SideCounts(()), counted(("ink", rights(["1111100000"]))))
+    found = diversity(DiversityStudy(pool, pairs, NONE, ()), "accuracy")
     assert found.pairs[0].gain == pytest.approx(0.5 - (0.2 + 0.3) / 2)
     assert found.gain is None
     assert "All pairs have one start" in found.sentence
@@ -40,7 +40,7 @@ def drawn(alike: dict[str, float], runs: int = 6, images: int = 4000) -> Pool:
 
 
 def test_runs_that_err_alike_by_start_are_said_to_be_more_diverse_across_starts() -> None:
-    found = diversity(Diversity(drawn({"foundation": 0.7, "clay": 0.7}), NONE, NONE, ()), "accuracy")
+    found = diversity(DiversityStudy(drawn({"foundation": 0.7, "clay": 0.7}), NONE, NONE, ()), "accuracy")
     assert found.difference is not None
     assert found.difference.low > 0
     assert found.sentence.startswith("Runs of different starts err more differently: q-diversity")
@@ -52,24 +52,24 @@ def test_runs_that_err_alike_by_start_are_said_to_be_more_diverse_across_starts(
 
 
 def test_independent_runs_leave_it_open_whether_starts_matter() -> None:
-    found = diversity(Diversity(drawn({"foundation": 0.0, "clay": 0.0}, images=300), NONE, NONE, ()), "accuracy")
+    found = diversity(DiversityStudy(drawn({"foundation": 0.0, "clay": 0.0}, images=300), NONE, NONE, ()), "accuracy")
     assert found.sentence.startswith("Whether runs of different starts err more differently cannot be told")
 
 
 def test_gains_that_rise_with_diversity_are_fitted_and_said() -> None:
     pool = drawn({"foundation": 0.8, "clay": 0.3})
     singles = pool.held_out.parts[0]
-    members = [(one.first, one.second) for one in diversity(Diversity(pool, NONE, NONE, ()), "accuracy").pairs]
+    members = [(one.first, one.second) for one in diversity(DiversityStudy(pool, NONE, NONE, ()), "accuracy").pairs]
     q = {
         (one.first, one.second): one.held_out.q_diversity or 0.0
-        for one in diversity(Diversity(pool, NONE, NONE, ()), "accuracy").pairs
+        for one in diversity(DiversityStudy(pool, NONE, NONE, ()), "accuracy").pairs
     }
     rows = []
     for first, second in members:
         base = (singles.networks[first][0].correct + singles.networks[second][0].correct) / 2
         rows.append(np.arange(4000) < base + 400 * q[first, second])
-    pairs = Averages(tuple(map(Average, members)), Counted(()), counted(("ink", np.array(rows))))
-    found = diversity(Diversity(pool, pairs, NONE, ()), "accuracy")
+    pairs = Averages(tuple(map(Average, members)), SideCounts(()), counted(("ink", np.array(rows))))
+    found = diversity(DiversityStudy(pool, pairs, NONE, ()), "accuracy")
     assert found.slope is not None
     assert found.slope[1] == pytest.approx(0.1, rel=0.02)
     assert found.gain is not None
@@ -81,8 +81,8 @@ def test_shares_of_foreign_starts_are_means_over_draws() -> None:
     pool = pool_of(rights(["10", "10", "01", "01"]), "foundation", "foundation", "clay", "wool")
     means = (Average((0, 1)), Average((0, 2)), Average((1, 3)), Average((2, 3)))
     right = np.array([np.arange(100) < count for count in (50, 90, 70, 40)])
-    mixed = Averages(means, Counted(()), counted(("ink", right)))
-    found = diversity(Diversity(pool, NONE, mixed, ()), "accuracy")
+    mixed = Averages(means, SideCounts(()), counted(("ink", right)))
+    found = diversity(DiversityStudy(pool, NONE, mixed, ()), "accuracy")
     assert [(one.size, one.foreign, one.draws, one.held_out) for one in found.mixed] == [
         (2, 0, 1, 0.5),
         (2, 1, 2, pytest.approx(0.8)),
@@ -108,7 +108,7 @@ def test_a_simulated_study_fills_every_row_of_its_table() -> None:
 
 
 def test_one_run_or_no_image_ends_in_a_sentence() -> None:
-    lonely = diversity(Diversity(pool_of(rights(["10"]), "foundation"), NONE, NONE, ()), "accuracy")
+    lonely = diversity(DiversityStudy(pool_of(rights(["10"]), "foundation"), NONE, NONE, ()), "accuracy")
     assert lonely.sentence == "One run is no pair: diversity needs more runs."
-    blind = Pool((Member("foundation", 0), Member("clay", 1)), Counted(()), Counted(()))
-    assert diversity(Diversity(blind, NONE, NONE, ()), "accuracy").sentence.startswith("No held-out image tells")
+    blind = Pool((PoolMember("foundation", 0), PoolMember("clay", 1)), SideCounts(()), SideCounts(()))
+    assert diversity(DiversityStudy(blind, NONE, NONE, ()), "accuracy").sentence.startswith("No held-out image tells")

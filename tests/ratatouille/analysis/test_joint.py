@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ratatouille.analysis.intervals import accuracies, combination, counts_of, covariance, difference, images, joints
-from ratatouille.recipes.counting import Counted
+from ratatouille.recipes.counting import SideCounts
 from tests.ratatouille.analysis.counting import Right, comparison, counted, rights
 
 
@@ -35,14 +35,14 @@ def test_domains_count_alike_and_their_variances_add() -> None:
 
 def test_holdings_of_one_domain_are_summed() -> None:
     parts = (rights(["11", "10"]), rights(["10", "10"]))
-    split = Counted(tuple(comparison(("ink", one)) for one in parts))
+    split = SideCounts(tuple(comparison(("ink", one)) for one in parts))
     whole = counted(("ink", np.concatenate(parts, axis=1)))
     assert [one.both.tolist() for one in joints(split)] == [one.both.tolist() for one in joints(whole)]
     assert [one.correct for one in counts_of(split, 0)] == [2, 1]
 
 
 def test_no_images_are_no_domains() -> None:
-    assert joints(Counted(())) == []
+    assert joints(SideCounts(())) == []
     assert joints(counted(("ink", np.zeros((2, 0), bool)))) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratatouille.analysis.own_data import Difference, difference, lead, own_scores
+from ratatouille.analysis.own_data import OwnDifference, difference, lead, own_scores
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.receipt import Evaluation
 
@@ -71,9 +71,9 @@ def test_all_images_together_come_before_the_domains_of_a_folder() -> None:
 
 
 def test_the_sentence_says_whether_the_lead_is_more_than_noise() -> None:
-    sure = Difference(value=0.1, low=0.02, high=0.18, images=100)
-    unsure = Difference(value=0.01, low=-0.02, high=0.04, images=100)
-    level = Difference(value=0.0, low=-0.02, high=0.02, images=100)
+    sure = OwnDifference(value=0.1, low=0.02, high=0.18, images=100)
+    unsure = OwnDifference(value=0.01, low=-0.02, high=0.04, images=100)
+    level = OwnDifference(value=0.0, low=-0.02, high=0.02, images=100)
     assert lead(["a"], [], "accuracy") == "a is the only version, so there is nothing to compare."
     assert lead(["a", "b", "c"], [sure, sure], "accuracy") == (
         "a is ahead of b by 10.0 points of accuracy on the same 100 images (95 % interval 2.0 to 18.0), which is more "

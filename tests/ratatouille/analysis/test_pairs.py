@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratatouille.analysis.pairs import kind_of, measured_pairs, q_diversity, ratio_error
-from ratatouille.recipes.counting import Counted, Member, Pool
+from ratatouille.recipes.counting import Pool, PoolMember, SideCounts
 from tests.ratatouille.analysis.counting import comparison, counted, rights
 
 COUNT = st.integers(0, 50)
@@ -41,9 +41,9 @@ def test_measures_are_symmetric_and_bounded(both: int, first: int, second: int, 
 
 
 def test_kinds_of_pairs() -> None:
-    foundation, clay, wool = Member("foundation", 0), Member("clay", 1), Member("wool", 2)
-    assert kind_of(foundation, Member("foundation", 4)) == "foundation twice"
-    assert kind_of(clay, Member("clay", 4)) == "one auxiliary task twice"
+    foundation, clay, wool = PoolMember("foundation", 0), PoolMember("clay", 1), PoolMember("wool", 2)
+    assert kind_of(foundation, PoolMember("foundation", 4)) == "foundation twice"
+    assert kind_of(clay, PoolMember("clay", 4)) == "one auxiliary task twice"
     assert kind_of(foundation, clay) == kind_of(clay, wool) == "different starts"
 
 
@@ -51,7 +51,7 @@ def test_measures_are_means_over_domains_of_counts_that_are_summed_over_holdings
     ink = [rights(["1100", "1010"]), rights(["1100", "0110"])]
     clay = rights(["111000", "111000"])
     parts = (comparison(("ink", ink[0]), ("clay", clay)), comparison(("ink", ink[1])))
-    pool = Pool((Member("foundation", 0), Member("clay", 1)), Counted(()), Counted(parts))
+    pool = Pool((PoolMember("foundation", 0), PoolMember("clay", 1)), SideCounts(()), SideCounts(parts))
     (pair,) = measured_pairs(pool, {})
     # ink: both 2, each alone 2, neither 2, so Q = 0; clay: the same images, so Q = 1
     assert pair.held_out.q_diversity == pytest.approx((1 + 0) / 2)
@@ -63,7 +63,9 @@ def test_measures_are_means_over_domains_of_counts_that_are_summed_over_holdings
 
 def test_a_domain_without_images_is_left_out_of_every_measure() -> None:
     ink, nothing = rights(["1100", "1010"]), np.zeros((2, 0), np.bool_)
-    pool = Pool((Member("foundation", 0), Member("clay", 1)), Counted(()), counted(("ink", ink), ("clay", nothing)))
+    pool = Pool(
+        (PoolMember("foundation", 0), PoolMember("clay", 1)), SideCounts(()), counted(("ink", ink), ("clay", nothing))
+    )
     (pair,) = measured_pairs(pool, {})
     assert pair.held_out.q_diversity == 1  # of the ink alone, and not (1 + 0) / 2
     assert pair.held_out.ratio_error == 2

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from ratatouille.analysis.selection import selection, table
-from ratatouille.recipes.counting import Counted
+from ratatouille.recipes.counting import SideCounts
 from ratatouille.recipes.outcome import Candidate, Outcome
-from ratatouille.recipes.studies import Selection
+from ratatouille.recipes.studies import SelectionStudy
 from tests.ratatouille.analysis.counting import counted, evaluation
 from tests.ratatouille.recipes.simulation import a_round, run
 
@@ -21,10 +21,10 @@ AVERAGE = network(5, 85, 75)
 OUTCOMES = [Outcome("vanilla", RUNS[1], tuple(RUNS), 5), Outcome("soup", AVERAGE, tuple(RUNS), 5)]
 
 
-def asked() -> Selection:
+def asked() -> SelectionStudy:
     every = (*RUNS, AVERAGE)
     right = np.array([np.arange(100) < one.held_out[0].correct for one in every if one.held_out])
-    return Selection(every, counted(("ink", right)))
+    return SelectionStudy(every, counted(("ink", right)))
 
 
 def test_the_cost_is_the_best_held_out_score_less_that_of_the_chosen_one() -> None:
@@ -77,7 +77,9 @@ def test_a_best_run_that_validation_chooses_costs_nothing() -> None:
 
 def test_nothing_held_out_ends_in_a_sentence() -> None:
     bare = [Candidate("0", "f", "h", "run 1", "0", 0, (evaluation("clay", 5, 10),), ())]
-    found = selection(Selection(tuple(bare), Counted(())), [Outcome("vanilla", bare[0], tuple(bare), 1)], "accuracy")
+    found = selection(
+        SelectionStudy(tuple(bare), SideCounts(())), [Outcome("vanilla", bare[0], tuple(bare), 1)], "accuracy"
+    )
     assert found.sentence.startswith("No held-out image was counted")
     assert found.choices == ()
 
@@ -90,6 +92,6 @@ def test_of_networks_that_validation_puts_level_the_first_is_chosen() -> None:
 
     runs = (level(0, 1, 7), level(1, 3, 5))
     right = np.array([np.arange(10) < 4] * 2)
-    asked_ = Selection(runs, counted(("wool", right)))
+    asked_ = SelectionStudy(runs, counted(("wool", right)))
     found = selection(asked_, [Outcome("vanilla", runs[0], runs, 2)], "accuracy")
     assert {(one.chosen, one.best, one.regret) for one in found.choices} == {(0, 0, 0.0)}

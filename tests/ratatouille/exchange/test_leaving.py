@@ -14,7 +14,7 @@ from ratatouille.exchange.order import Hint, Introduction
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.record import Record
-from ratatouille.tasks.holding import Line, holding_of
+from ratatouille.tasks.holding import ImageLine, holding_of
 from ratatouille.tasks.task import Task
 
 SENT: tuple[type[Record], ...] = (
@@ -55,7 +55,9 @@ def test_every_field_of_every_record_that_a_node_sends_has_its_words() -> None:
 @pytest.fixture
 def offer() -> Offer:
     task = Task(name="pets", kind="target", classes=("cat", "dog"), domains=("photo", "sketch"))
-    lines = [Line("photo", name, f"{name}{number}", "", "a" * 64) for name in ("cat", "dog") for number in range(9)]
+    lines = [
+        ImageLine("photo", name, f"{name}{number}", "", "a" * 64) for name in ("cat", "dog") for number in range(9)
+    ]
     return Offer(node="b" * 64, name="anna", holdings=(holding_of(task, lines),), issued=1.0)
 
 

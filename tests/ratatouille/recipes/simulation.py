@@ -10,8 +10,8 @@ from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Comparison, Evaluation, Pair
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.protocol import EMOJI, Protocol
-from ratatouille.recipes.questions import Plan
-from ratatouille.recipes.round import Auxiliary, Given, Round, Share, Start
+from ratatouille.recipes.questions import RoundPlan
+from ratatouille.recipes.round import Auxiliary, Given, HoldingShare, Round, Start
 from ratatouille.record import sha256
 
 Correct = Callable[[Order, Cell], int]
@@ -36,7 +36,7 @@ def a_round(
     auxiliaries: str = "wxyz",
     recipes: tuple[str, ...] = ("linear_probe", "vanilla", "soup", "ratatouille"),
     protocol: Protocol | None = None,
-    training: tuple[Share, ...] = (Share(fingerprint=name("data"), domains=("clay", "ink")),),
+    training: tuple[HoldingShare, ...] = (HoldingShare(fingerprint=name("data"), domains=("clay", "ink")),),
     min_runs: int | None = None,
     pool_trials: int = 1,
     analyses: tuple[str, ...] = (),
@@ -51,9 +51,11 @@ def a_round(
         foundation=Start(version=name("foundation"), featurizer=name("featurizer")),
         held_out=("wool",),
         training=training,
-        evaluation=(Share(fingerprint=name("held"), domains=("wool",)),),
+        evaluation=(HoldingShare(fingerprint=name("held"), domains=("wool",)),),
         auxiliaries=tuple(
-            Auxiliary(name=one, task=name(one), shares=(Share(fingerprint=name(f"data {one}"), domains=("clay",)),))
+            Auxiliary(
+                name=one, task=name(one), shares=(HoldingShare(fingerprint=name(f"data {one}"), domains=("clay",)),)
+            )
             for one in auxiliaries
         ),
         recipes=recipes,
@@ -71,7 +73,7 @@ def given(one: str) -> Given:
     return Given(name=one, start=Start(version=name(f"{one} version"), featurizer=name(f"{one} featurizer")))
 
 
-def run(round: Round, correct: Correct = lambda order, cell: 5, most: int = 100) -> tuple[Plan, dict[str, Answer]]:
+def run(round: Round, correct: Correct = lambda order, cell: 5, most: int = 100) -> tuple[RoundPlan, dict[str, Answer]]:
     """Answer until nothing is open; returns the last plan and all facts."""
     facts: dict[str, Answer] = {}
     for _ in range(most):
@@ -82,7 +84,7 @@ def run(round: Round, correct: Correct = lambda order, cell: 5, most: int = 100)
     raise AssertionError("the plan does not come to an end")
 
 
-def answer_all(found: Plan, facts: dict[str, Answer], correct: Correct = lambda order, cell: 5) -> None:
+def answer_all(found: RoundPlan, facts: dict[str, Answer], correct: Correct = lambda order, cell: 5) -> None:
     for work_id, order in found.orders.items():
         facts[work_id] = _answer(work_id, order, correct)
     for work_id in found.combinations:
@@ -94,11 +96,11 @@ def holder_of(fingerprint: str) -> str:
     return name(f"holder of {fingerprint}")
 
 
-def orders_of(found: Plan, kind: type) -> list[Order]:
+def orders_of(found: RoundPlan, kind: type) -> list[Order]:
     return [one for one in found.questions.values() if isinstance(one, Order) and isinstance(one.assignment, kind)]
 
 
-def trainings(found: Plan) -> list[FineTune]:
+def trainings(found: RoundPlan) -> list[FineTune]:
     return [one.assignment for one in orders_of(found, FineTune) if isinstance(one.assignment, FineTune)]
 
 

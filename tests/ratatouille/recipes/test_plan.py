@@ -15,9 +15,9 @@ from ratatouille.exchange.order import Order
 from ratatouille.exchange.version import Combination
 from ratatouille.recipes.plan import forecast, plan
 from ratatouille.recipes.protocol import DOMAINBED, EMOJI, REFERENCE
-from ratatouille.recipes.questions import Plan
+from ratatouille.recipes.questions import RoundPlan
 from ratatouille.recipes.recipe import RECIPES, recipe_named
-from ratatouille.recipes.round import Given, Round, Share, Start
+from ratatouille.recipes.round import Given, HoldingShare, Round, Start
 from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, holder_of, name, orders_of, run, trainings
 
 
@@ -86,8 +86,8 @@ def test_auxiliary_work_is_the_same_in_every_trial_of_the_target() -> None:
 
 def test_labels_stay_short_however_many_domains_are_counted() -> None:
     domains = tuple(f"hospital-of-a-long-name-{number}" for number in range(12))
-    share = Share(fingerprint=name("data"), domains=domains)
-    run(a_round(recipes=("soup",), training=(share, Share(fingerprint=name("other"), domains=domains))))
+    share = HoldingShare(fingerprint=name("data"), domains=domains)
+    run(a_round(recipes=("soup",), training=(share, HoldingShare(fingerprint=name("other"), domains=domains))))
 
 
 def test_gentler_auxiliary_runs_are_other_questions_and_change_nothing_in_those_on_the_target() -> None:
@@ -229,7 +229,7 @@ def test_single_runs_and_averages_are_counted_on_the_held_out_domain() -> None:
 
 
 def test_domains_spread_over_holdings_balance_starts_and_holdings_and_share_one_averaged_head() -> None:
-    shares = tuple(Share(fingerprint=name(f"data {domain}"), domains=(domain,)) for domain in ("clay", "ink"))
+    shares = tuple(HoldingShare(fingerprint=name(f"data {domain}"), domains=(domain,)) for domain in ("clay", "ink"))
     round = a_round("w", ("ratatouille",), EMOJI.model_copy(update={"runs": 8}), training=shares)
     found, _ = run(round)
     assert [one.purpose for one in found.questions.values() if not isinstance(one, Order)] == ["shared_head", "uniform"]
@@ -326,7 +326,7 @@ def test_wise_ft_trains_nothing_and_mixes_the_linear_probe_with_each_run_of_vani
     assert {parent.coefficient for mix in mixes for parent in mix.parents} == {0.5}
 
 
-def combined(found: Plan) -> list[Combination]:
+def combined(found: RoundPlan) -> list[Combination]:
     return [one for one in found.questions.values() if isinstance(one, Combination)]
 
 
@@ -347,7 +347,7 @@ def test_a_share_is_left_out_of_protocols_that_have_the_usual_one() -> None:
 
 
 def test_a_balanced_ratatouille_counts_each_author_once_and_names_who_made_which_run() -> None:
-    shares = tuple(Share(fingerprint=name(f"data {domain}"), domains=(domain,)) for domain in ("clay", "ink"))
+    shares = tuple(HoldingShare(fingerprint=name(f"data {domain}"), domains=(domain,)) for domain in ("clay", "ink"))
     round = a_round("w", ("ratatouille", "balanced_ratatouille"), EMOJI.model_copy(update={"runs": 5}), training=shares)
     found, _ = run(round)
     plain, balanced = combined(found)[-2:]
@@ -361,7 +361,7 @@ def test_a_balanced_ratatouille_counts_each_author_once_and_names_who_made_which
 
 
 def test_with_one_run_of_each_contributor_a_balanced_ratatouille_is_ratatouille() -> None:
-    shares = tuple(Share(fingerprint=name(f"data {domain}"), domains=(domain,)) for domain in ("clay", "ink"))
+    shares = tuple(HoldingShare(fingerprint=name(f"data {domain}"), domains=(domain,)) for domain in ("clay", "ink"))
     round = a_round("", ("ratatouille", "balanced_ratatouille"), EMOJI.model_copy(update={"runs": 2}), training=shares)
     found, _ = run(round)
     plain, balanced = combined(found)[-2:]
@@ -452,7 +452,7 @@ def test_pooled_trials_are_one_average_of_all_their_runs_each_with_the_head_of_i
     assert {(work.trial, work.head) for work in trainings(found)} == set(heads.items())
 
 
-def probes_of(found: Plan) -> list[tuple[str, Probe]]:
+def probes_of(found: RoundPlan) -> list[tuple[str, Probe]]:
     orders = [(work_id, order) for work_id, order in found.questions.items() if isinstance(order, Order)]
     return [(work_id, order.assignment) for work_id, order in orders if isinstance(order.assignment, Probe)]
 
@@ -497,7 +497,7 @@ def test_a_linear_probe_that_was_probed_in_another_trial_is_validated_in_its_own
 
 
 def test_an_auxiliary_task_that_is_spread_over_holdings_is_trained_on_each_of_them() -> None:
-    shares = tuple(Share(fingerprint=name(f"data {domain}"), domains=(domain,)) for domain in ("clay", "ink"))
+    shares = tuple(HoldingShare(fingerprint=name(f"data {domain}"), domains=(domain,)) for domain in ("clay", "ink"))
     whole = a_round("w", ("ratatouille",), EMOJI.model_copy(update={"runs": 8}))
     spread = whole.model_copy(
         update={"auxiliaries": tuple(one.model_copy(update={"shares": shares}) for one in whole.auxiliaries)}
@@ -584,7 +584,7 @@ def test_a_round_without_its_head_has_nothing_to_combine() -> None:
     assert without.outcomes[0].final is None
 
 
-def kept_their_start(found: Plan, facts: dict[str, Answer], numbers: Collection[int]) -> None:
+def kept_their_start(found: RoundPlan, facts: dict[str, Answer], numbers: Collection[int]) -> None:
     """Answer, and let the target runs with these seeds' places return the weights that they were given."""
     answer_all(found, facts)
     runs = [one.assignment for one in found.orders.values() if isinstance(one.assignment, FineTune)]

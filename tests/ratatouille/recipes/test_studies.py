@@ -9,10 +9,10 @@ from ratatouille.exchange.assignment import Compare, FineTune, KeepLast
 from ratatouille.exchange.order import Order
 from ratatouille.recipes.plan import forecast, plan
 from ratatouille.recipes.protocol import DOMAINBED, EMOJI
-from ratatouille.recipes.round import Round, Share
-from ratatouille.recipes.studies import STUDIES, Auxiliaries, Selection, study_named
+from ratatouille.recipes.round import HoldingShare, Round
+from ratatouille.recipes.studies import STUDIES, AuxiliariesStudy, SelectionStudy, study_named
 from ratatouille.recipes.study_connectivity import POINTS, Curve, shares
-from ratatouille.recipes.study_diversity import Diversity
+from ratatouille.recipes.study_diversity import DiversityStudy
 from tests.ratatouille.recipes.simulation import Answer, a_round, answer_all, name, orders_of, run, trainings
 
 POOLS = ("", "w", "wxyz")
@@ -124,7 +124,7 @@ def test_kinds_and_labels_of_curves() -> None:
 
 def test_diversity_counts_each_run_once_and_averages_with_every_share_that_the_runs_allow() -> None:
     found, _ = run(about("diversity"))
-    asked: Diversity = found.studies["diversity"]
+    asked: DiversityStudy = found.studies["diversity"]
     starts = Counter(member.start for member in asked.pool.members)
     assert starts == {"foundation": 5, "w": 1, "x": 1, "y": 1, "z": 1}
     assert len(asked.pairs.means) == 9 * 8 // 2
@@ -138,14 +138,14 @@ def test_diversity_counts_each_run_once_and_averages_with_every_share_that_the_r
 def test_many_runs_ask_for_no_more_than_a_sample_of_pairs_and_orders_stay_small() -> None:
     protocol = DOMAINBED.model_copy(update={"runs": 30})
     found, _ = run(a_round("wxyz", STUDIES["diversity"].recipes, protocol, analyses=("diversity",)))
-    asked: Diversity = found.studies["diversity"]
+    asked: DiversityStudy = found.studies["diversity"]
     assert len(asked.pairs.means) == 120
     assert max(len(order.to_json()) for order in orders_of(found, Compare)) < 200_000
 
 
 def test_figure_6_averages_as_many_runs_for_each_number_of_starts() -> None:
     found, _ = run(about("auxiliaries"))
-    asked: Auxiliaries = found.studies["auxiliaries"]
+    asked: AuxiliariesStudy = found.studies["auxiliaries"]
     assert sorted(set(asked.starts)) == [1, 2, 3, 4, 5]
     for average, starts in zip(asked.averages.means, asked.starts, strict=True):
         members = [asked.members[place] for place in average.members]
@@ -160,7 +160,7 @@ def test_figure_6_averages_as_many_runs_for_each_number_of_starts() -> None:
 
 def test_selection_counts_each_version_once() -> None:
     found, _ = run(about("selection"))
-    asked: Selection = found.studies["selection"]
+    asked: SelectionStudy = found.studies["selection"]
     versions = [one.version for one in asked.networks]
     assert len(versions) == len(set(versions))
     assert {one.final.version for one in found.outcomes if one.final} <= set(versions)
@@ -169,7 +169,10 @@ def test_selection_counts_each_version_once() -> None:
 @pytest.mark.parametrize("kind", STUDIES)
 def test_several_holdings_with_many_domains_are_all_counted(kind: str) -> None:
     domains = tuple(f"hospital-of-a-long-name-{number}" for number in range(12))
-    held = (Share(fingerprint=name("data"), domains=domains), Share(fingerprint=name("other"), domains=domains))
+    held = (
+        HoldingShare(fingerprint=name("data"), domains=domains),
+        HoldingShare(fingerprint=name("other"), domains=domains),
+    )
     round = a_round("wx", STUDIES[kind].recipes, training=held, analyses=(kind,))
     found, _ = run(round)
     assert found.done

@@ -4,15 +4,15 @@ from hypothesis import strategies as st
 
 from ratatouille.errors import Refusal
 from ratatouille.tasks import Holding, SplitRule, Task
-from ratatouille.tasks.holding import TRIALS, Line, fingerprint, holding_of
+from ratatouille.tasks.holding import TRIALS, ImageLine, fingerprint, holding_of
 from ratatouille.tasks.task import split_of
 
 words = st.text(max_size=6)
-lines = st.lists(st.builds(Line, words, words, words, st.sampled_from(["", "train", "test"]), words), max_size=8)
+lines = st.lists(st.builds(ImageLine, words, words, words, st.sampled_from(["", "train", "test"]), words), max_size=8)
 
 
-def line(group: str, label: str = "cat", domain: str = "photo", split: str = "") -> Line:
-    return Line(domain, label, group, split, "0" * 64)
+def line(group: str, label: str = "cat", domain: str = "photo", split: str = "") -> ImageLine:
+    return ImageLine(domain, label, group, split, "0" * 64)
 
 
 def test_a_known_holding_has_a_known_fingerprint() -> None:
@@ -23,15 +23,15 @@ def test_a_known_holding_has_a_known_fingerprint() -> None:
 
 @settings(deadline=None)
 @given(lines, st.data())
-def test_the_order_of_lines_does_not_matter(some: list[Line], data: st.DataObject) -> None:
+def test_the_order_of_lines_does_not_matter(some: list[ImageLine], data: st.DataObject) -> None:
     assert fingerprint(data.draw(st.permutations(some)), b"key") == fingerprint(some, b"key")
 
 
 @settings(deadline=None)
 @given(lines.filter(bool), st.data())
-def test_any_changed_field_changes_the_fingerprint(some: list[Line], data: st.DataObject) -> None:
+def test_any_changed_field_changes_the_fingerprint(some: list[ImageLine], data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(some) - 1))
-    field = data.draw(st.sampled_from(Line._fields))
+    field = data.draw(st.sampled_from(ImageLine._fields))
     changed = list(some)
     changed[place] = some[place]._replace(**{field: getattr(some[place], field) + "x"})
     assert fingerprint(changed, b"key") != fingerprint(some, b"key")
@@ -39,7 +39,9 @@ def test_any_changed_field_changes_the_fingerprint(some: list[Line], data: st.Da
 
 
 def test_fields_do_not_run_into_each_other() -> None:
-    assert fingerprint([Line("a", "b\nc", "d", "", "")], b"k") != fingerprint([Line("a", "b", "c\nd", "", "")], b"k")
+    assert fingerprint([ImageLine("a", "b\nc", "d", "", "")], b"k") != fingerprint(
+        [ImageLine("a", "b", "c\nd", "", "")], b"k"
+    )
 
 
 def test_a_secret_or_another_task_gives_another_fingerprint(pets: Task) -> None:

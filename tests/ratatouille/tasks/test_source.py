@@ -67,10 +67,18 @@ def test_a_stated_group_wins(pets: Task) -> None:
 @pytest.mark.parametrize(
     ("rows", "settings", "sentence"),
     [
-        ([Row("a.png", "cot"), Row("b.png", "mouse")], {}, "no class of task 'pets': 'cot', 'mouse'; map each"),
+        (
+            [Row("a.png", "cot"), Row("b.png", "mouse")],
+            {},
+            "no class of task 'pets': 'cot', 'mouse'; map each",
+        ),
         ([Row("a.png", "cot")], {}, "the classes are 'cat', 'dog'"),
         ([Row("a.png", "cot")], {"labels": {"cot": "cap"}}, "labels maps 'cot' to 'cap', which is no class"),
-        ([Row("a.png", "cat;dog")], {}, "the label 'cat;dog' in '/data/photo' names several classes for one image"),
+        (
+            [Row("a.png", "cat;dog")],
+            {},
+            "the label 'cat;dog' in '/data/photo' names several classes for one image",
+        ),
         ([Row("a.png", "cat, mouse")], {}, "names several classes"),
         ([Row("a.png", "dog|cat")], {}, "names several classes"),
         ([Row("a.png", "cat", "oil")], {}, "'oil' in '/data/photo' is no domain of task 'pets'"),
@@ -81,7 +89,11 @@ def test_a_stated_group_wins(pets: Task) -> None:
             "domains names 'sketch', which '/data/photo' does not",
         ),
         ([Row("a.png", "cat", "photo")], {"domain": "sketch"}, "names domains itself ('photo'); remove it"),
-        ([Row("a.png", "cat")], {"group": "([0-9]+)"}, "the group expression '([0-9]+)' finds no group in 'a.png'"),
+        (
+            [Row("a.png", "cat")],
+            {"group": "([0-9]+)"},
+            "the group expression '([0-9]+)' finds no group in 'a.png'",
+        ),
         (
             [Row("a.png", "cat", group="tom", split="train"), Row("b.png", "cat", group="tom", split="test")],
             {},

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ratatouille.tasks.data import LocalData, open_data
-from ratatouille.tasks.holding import Line
+from ratatouille.tasks.holding import ImageLine
 from ratatouille.tasks.inspection import Changes, DataChanged, changes
 from ratatouille.tasks.settings import DataSettings
 from ratatouille.tasks.task import Task
@@ -130,8 +130,8 @@ def test_a_look_at_many_images_takes_less_than_a_hundred_microseconds_each(pets:
 
 
 def test_changes_are_told_apart_by_the_bytes_of_images() -> None:
-    before = [Line("photo", "cat", "g1", "", "a" * 64), Line("photo", "cat", "g2", "", "b" * 64)]
-    now = [Line("photo", "dog", "g1", "", "a" * 64), Line("photo", "cat", "g3", "", "c" * 64)]
+    before = [ImageLine("photo", "cat", "g1", "", "a" * 64), ImageLine("photo", "cat", "g2", "", "b" * 64)]
+    now = [ImageLine("photo", "dog", "g1", "", "a" * 64), ImageLine("photo", "cat", "g3", "", "c" * 64)]
     assert changes(before, now) == Changes(added=1, removed=1, relabelled=1)
     assert changes(before, before) == Changes(0, 0, 0)
     assert str(changes(before, [*before, before[0]])) == "1 added"

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ratatouille.training.kitchen import Kitchen, lay_out
+from tests.ratatouille.training.setup import TrainingSetup, set_up
 
 
 @pytest.fixture(scope="session")
-def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
-    return lay_out(tmp_path_factory.mktemp("kitchen"))
+def setup(tmp_path_factory: pytest.TempPathFactory) -> TrainingSetup:
+    return set_up(tmp_path_factory.mktemp("setup"))

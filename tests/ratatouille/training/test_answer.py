@@ -24,7 +24,7 @@ from ratatouille.tasks.kept import kept_in
 from ratatouille.tasks.task import Task
 from ratatouille.training.answer import Timing, answer, inputs, patiently
 from ratatouille.weights.architecture import Architecture
-from tests.ratatouille.training.kitchen import Kitchen
+from tests.ratatouille.training.setup import TrainingSetup
 
 QUICK = Timing(lease=5.0, renew=0.02, patience=3.0)
 EVERY_STEP = replace(QUICK, checkpoint=0.0)
@@ -42,7 +42,7 @@ class Stands:
 class Shelf:
     """A registry in memory; it is away for the first `away` calls of `push`, and `thief` takes a lease at a renewal."""
 
-    kitchen: Kitchen
+    setup: TrainingSetup
     receipts: dict[str, Receipt] = field(default_factory=dict)
     pushed: dict[str, bytes] = field(default_factory=dict)
     held: dict[str, Lease] = field(default_factory=dict)
@@ -68,15 +68,15 @@ class Shelf:
         return self
 
     def architecture(self, digest: str) -> Architecture:
-        assert digest == self.kitchen.architecture.digest
-        return self.kitchen.architecture
+        assert digest == self.setup.architecture.digest
+        return self.setup.architecture
 
     def task(self, name_or_digest: str) -> Task:
-        return self.kitchen.task
+        return self.setup.task
 
     def fetch(self, digest: str) -> Path:
-        if digest in self.kitchen.start:
-            return self.kitchen.start[digest]
+        if digest in self.setup.start:
+            return self.setup.start[digest]
         raise Refusal(f"there are no weights {digest[:12]}…")
 
     def results(self, work_ids: Sequence[str]) -> Mapping[str, object]:
@@ -125,11 +125,13 @@ def order_of(assignment: NodeAssignment | Import) -> Order:
     return Order(round="r1", assignment=assignment, parents=("a" * 64, "b" * 64))
 
 
-def test_an_order_ends_with_a_signed_receipt_and_its_files(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
-    shelf, order = Shelf(kitchen), order_of(kitchen.fine_tune())
+def test_an_order_ends_with_a_signed_receipt_and_its_files(
+    setup: TrainingSetup, signer: Signer, tmp_path: Path
+) -> None:
+    shelf, order = Shelf(setup), order_of(setup.fine_tune())
     told: list[str] = []
     hint = answer(
-        order, kitchen.data, shelf, signer, tmp_path, lambda done, total, doing: told.append(doing), timing=EVERY_STEP
+        order, setup.data, shelf, signer, tmp_path, lambda done, total, doing: told.append(doing), timing=EVERY_STEP
     )
     assert hint.outcome == "pushed", hint.failure
     receipt = shelf.receipts[order.assignment.digest]
@@ -148,10 +150,10 @@ def test_an_order_ends_with_a_signed_receipt_and_its_files(kitchen: Kitchen, sig
 
 
 def test_the_lease_is_renewed_with_the_progress_and_its_inputs(
-    kitchen: Kitchen, signer: Signer, tmp_path: Path
+    setup: TrainingSetup, signer: Signer, tmp_path: Path
 ) -> None:
-    shelf, assignment = Shelf(kitchen), kitchen.fine_tune(steps=24)
-    assert answer(order_of(assignment), kitchen.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
+    shelf, assignment = Shelf(setup), setup.fine_tune(steps=24)
+    assert answer(order_of(assignment), setup.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
     training = [lease for lease in shelf.seen if lease.doing.startswith("training")]
     assert training
     assert all(lease.total == 24 and lease.node == signer.node for lease in training)
@@ -161,77 +163,83 @@ def test_the_lease_is_renewed_with_the_progress_and_its_inputs(
 
 
 @pytest.mark.parametrize("kind", ["probe", "evaluate"])
-def test_probes_and_evaluations_are_answered_too(kitchen: Kitchen, signer: Signer, tmp_path: Path, kind: str) -> None:
-    assignment = kitchen.probe() if kind == "probe" else kitchen.evaluate(Cell(domain="sketch", split="all"))
-    shelf = Shelf(kitchen)
-    assert answer(order_of(assignment), kitchen.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
+def test_probes_and_evaluations_are_answered_too(
+    setup: TrainingSetup, signer: Signer, tmp_path: Path, kind: str
+) -> None:
+    assignment = setup.probe() if kind == "probe" else setup.evaluate(Cell(domain="sketch", split="all"))
+    shelf = Shelf(setup)
+    assert answer(order_of(assignment), setup.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
     receipt = shelf.receipts[assignment.digest]
     assert receipt.makes_weights == (receipt.head is not None) == (kind == "probe")
     assert [evaluation.count for evaluation in receipt.evaluations] == ([8, 8] if kind == "probe" else [36])
 
 
-def test_a_question_with_an_answer_is_not_worked_on_again(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
-    shelf, order = Shelf(kitchen), order_of(kitchen.probe())
-    answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK)
-    again = answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK)
+def test_a_question_with_an_answer_is_not_worked_on_again(setup: TrainingSetup, signer: Signer, tmp_path: Path) -> None:
+    shelf, order = Shelf(setup), order_of(setup.probe())
+    answer(order, setup.data, shelf, signer, tmp_path, timing=QUICK)
+    again = answer(order, setup.data, shelf, signer, tmp_path, timing=QUICK)
     assert again.outcome == "known"
     assert len(shelf.released) == 1
 
 
 def test_a_question_that_its_own_key_has_closed_is_refused_before_any_work(
-    kitchen: Kitchen, signer: Signer, tmp_path: Path
+    setup: TrainingSetup, signer: Signer, tmp_path: Path
 ) -> None:
-    shelf, order = Shelf(kitchen), order_of(kitchen.probe())
+    shelf, order = Shelf(setup), order_of(setup.probe())
     close = Close(question=order.assignment.digest, at=1.0)
     shelf.closed = [signer.seal(close)]
-    hint = answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK)
+    hint = answer(order, setup.data, shelf, signer, tmp_path, timing=QUICK)
     assert hint.outcome == "refused"
     assert hint.failure is not None
     assert hint.failure.code == "question-closed"
     assert shelf.seen == []
     other = Signer.open(tmp_path / "other.key")
     shelf.closed = [other.seal(close), signer.seal(close.model_copy(update={"question": "0" * 64}))]
-    assert answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
+    assert answer(order, setup.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
 
 
-def test_a_question_that_another_node_works_on_is_left_to_it(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
-    shelf, order = Shelf(kitchen), order_of(kitchen.probe())
+def test_a_question_that_another_node_works_on_is_left_to_it(
+    setup: TrainingSetup, signer: Signer, tmp_path: Path
+) -> None:
+    shelf, order = Shelf(setup), order_of(setup.probe())
     other = Lease(work_id=order.assignment.digest, node="c" * 64, seconds=60)
     shelf.held[other.work_id] = other
-    assert answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK).outcome == "taken"
+    assert answer(order, setup.data, shelf, signer, tmp_path, timing=QUICK).outcome == "taken"
     assert shelf.released == []
     assert shelf.held[other.work_id] == other
 
 
-def test_a_lost_lease_does_not_stop_the_work(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
-    shelf, order = Shelf(kitchen, thief="c" * 64), order_of(kitchen.fine_tune(steps=20))
-    assert answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
+def test_a_lost_lease_does_not_stop_the_work(setup: TrainingSetup, signer: Signer, tmp_path: Path) -> None:
+    shelf, order = Shelf(setup, thief="c" * 64), order_of(setup.fine_tune(steps=20))
+    assert answer(order, setup.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
     assert shelf.held[order.assignment.digest].node == "c" * 64
     assert order.assignment.digest in shelf.receipts
 
 
-def test_a_node_is_told_that_another_answer_came_first(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
-    shelf, order = Shelf(kitchen), order_of(kitchen.probe())
-    answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK)
+def test_a_node_is_told_that_another_answer_came_first(setup: TrainingSetup, signer: Signer, tmp_path: Path) -> None:
+    shelf, order = Shelf(setup), order_of(setup.probe())
+    answer(order, setup.data, shelf, signer, tmp_path, timing=QUICK)
     theirs = shelf.receipts[order.assignment.digest].model_copy(update={"node": "c" * 64})
-    late = Shelf(kitchen, first=theirs)
+    late = Shelf(setup, first=theirs)
     said: list[str] = []
-    hint = answer(order, kitchen.data, late, signer, tmp_path, timing=QUICK, told=said.append)
+    hint = answer(order, setup.data, late, signer, tmp_path, timing=QUICK, on_message=said.append)
     assert hint.outcome == "known"
     assert said == ["the answer of node cccccccccccc… came first and stands; ours is kept as a duplicate"]
 
 
-def test_a_registry_that_is_away_for_a_while_is_waited_for(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
-    shelf, order = Shelf(kitchen, away=1), order_of(kitchen.probe())
-    assert answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
+def test_a_registry_that_is_away_for_a_while_is_waited_for(
+    setup: TrainingSetup, signer: Signer, tmp_path: Path
+) -> None:
+    shelf, order = Shelf(setup, away=1), order_of(setup.probe())
+    assert answer(order, setup.data, shelf, signer, tmp_path, timing=QUICK).outcome == "pushed"
 
 
-def test_a_registry_that_stays_away_leaves_the_checkpoint(kitchen: Kitchen, signer: Signer, tmp_path: Path) -> None:
-    shelf, order = Shelf(kitchen, away=1000), order_of(kitchen.fine_tune())
+def test_a_registry_that_stays_away_leaves_the_checkpoint(setup: TrainingSetup, signer: Signer, tmp_path: Path) -> None:
+    shelf, order = Shelf(setup, away=1000), order_of(setup.fine_tune())
     said: list[str] = []
     hint = answer(
         order,
-        kitchen.data,
+        setup.data,
         shelf,
         signer,
         tmp_path,
@@ -245,14 +253,14 @@ def test_a_registry_that_stays_away_leaves_the_checkpoint(kitchen: Kitchen, sign
 
 
 def test_what_cannot_be_done_is_refused_with_a_code_and_the_lease_given_back(
-    kitchen: Kitchen, signer: Signer, tmp_path: Path
+    setup: TrainingSetup, signer: Signer, tmp_path: Path
 ) -> None:
-    order = order_of(kitchen.fine_tune(learning_rate=1e30, warmup=0))
-    shelf = Shelf(kitchen)
+    order = order_of(setup.fine_tune(learning_rate=1e30, warmup=0))
+    shelf = Shelf(setup)
     said: list[str] = []
     hint = answer(
         order,
-        kitchen.data,
+        setup.data,
         shelf,
         signer,
         tmp_path,
@@ -263,26 +271,24 @@ def test_what_cannot_be_done_is_refused_with_a_code_and_the_lease_given_back(
     assert "lower the learning rate" in said[0]
     assert shelf.released == [order.assignment.digest]
     assert not list((tmp_path / "checkpoints").iterdir())
-    rejected = answer(
-        order_of(kitchen.probe()), kitchen.data, Shelf(kitchen, refusing="no"), signer, tmp_path, timing=QUICK
-    )
+    rejected = answer(order_of(setup.probe()), setup.data, Shelf(setup, refusing="no"), signer, tmp_path, timing=QUICK)
     assert (rejected.outcome, rejected.failure) == ("refused", Failure(code="refused"))
 
 
 def test_orders_in_another_dialect_are_refused_before_a_lease_is_taken(
-    kitchen: Kitchen, signer: Signer, tmp_path: Path
+    setup: TrainingSetup, signer: Signer, tmp_path: Path
 ) -> None:
-    shelf = Shelf(kitchen)
-    foreign = order_of(kitchen.probe()).model_copy(update={"protocol": 99})
+    shelf = Shelf(setup)
+    foreign = order_of(setup.probe()).model_copy(update={"protocol": 99})
     imported = order_of(Import(architecture="0" * 64, featurizer="0" * 64, source="a friend"))
-    revised = order_of(kitchen.probe(revision=99))
+    revised = order_of(setup.probe(revision=99))
     for order, sentence in (
         (foreign, "speaks protocol 99"),
         (imported, "not work for a node"),
         (revised, "revision 99"),
     ):
         said: list[str] = []
-        hint = answer(order, kitchen.data, shelf, signer, tmp_path, timing=QUICK, explain=_words(said))
+        hint = answer(order, setup.data, shelf, signer, tmp_path, timing=QUICK, explain=_words(said))
         assert hint.outcome == "refused"
         assert sentence in said[0]
     assert shelf.seen == []
@@ -307,15 +313,15 @@ def test_patience_ends_and_other_errors_pass_at_once() -> None:
 
 
 def test_images_that_changed_since_they_were_offered_are_refused_before_any_work(
-    kitchen: Kitchen, signer: Signer, tmp_path: Path
+    setup: TrainingSetup, signer: Signer, tmp_path: Path
 ) -> None:
-    settings = kitchen.data.settings
+    settings = setup.data.settings
     assert settings is not None
     own = settings.model_copy(update={"path": tmp_path / "images"})
     shutil.copytree(settings.path, own.path)
-    data = open_data(kitchen.task, own, tmp_path / "data")
+    data = open_data(setup.task, own, tmp_path / "data")
     data.images(32)
-    shelf, order = Shelf(kitchen), order_of(kitchen.probe())
+    shelf, order = Shelf(setup), order_of(setup.probe())
     first = next(own.path.glob("day/*/*"))
     first.rename(next(one for one in own.path.glob("day/*") if one != first.parent) / "moved.png")
     for _ in range(2):
@@ -327,13 +333,13 @@ def test_images_that_changed_since_they_were_offered_are_refused_before_any_work
 
 
 def test_without_an_image_cache_the_answer_is_the_same_and_no_copy_is_left(
-    kitchen: Kitchen, signer: Signer, tmp_path: Path
+    setup: TrainingSetup, signer: Signer, tmp_path: Path
 ) -> None:
-    assert kitchen.data.settings is not None
-    data = open_data(kitchen.task, kitchen.data.settings, tmp_path / "data", image_cache=False)
-    for assignment in (kitchen.probe(), kitchen.fine_tune(), kitchen.evaluate(Cell(domain="sketch", split="all"))):
-        usual, careful = Shelf(kitchen), Shelf(kitchen)
-        answer(order_of(assignment), kitchen.data, usual, signer, tmp_path / "usual", timing=QUICK)
+    assert setup.data.settings is not None
+    data = open_data(setup.task, setup.data.settings, tmp_path / "data", image_cache=False)
+    for assignment in (setup.probe(), setup.fine_tune(), setup.evaluate(Cell(domain="sketch", split="all"))):
+        usual, careful = Shelf(setup), Shelf(setup)
+        answer(order_of(assignment), setup.data, usual, signer, tmp_path / "usual", timing=QUICK)
         answer(order_of(assignment), data, careful, signer, tmp_path / "work", timing=QUICK)
         assert careful.pushed == usual.pushed
         assert careful.receipts[assignment.digest].evaluations == usual.receipts[assignment.digest].evaluations

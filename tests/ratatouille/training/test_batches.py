@@ -11,30 +11,30 @@ import torch
 from ratatouille.exchange.assignment import Augmentation
 from ratatouille.training.augment import Transform
 from ratatouille.training.batches import Batches, Sampler, stream
-from tests.ratatouille.training.kitchen import Kitchen
+from tests.ratatouille.training.setup import TrainingSetup
 
 CPU = torch.device("cpu")
 
 
-def batches_of(kitchen: Kitchen) -> Batches:
-    data = kitchen.data
+def batches_of(setup: TrainingSetup) -> Batches:
+    data = setup.data
     domains = [data.examples(domain, "train") for domain in ("day", "night")]
     return Batches(
         Sampler(domains, 4, stream("sampler", 3)),
         stream("augmentation", 3),
         data.images(32),
         data.labels,
-        Transform(kitchen.architecture, CPU),
+        Transform(setup.architecture, CPU),
         Augmentation(),
         CPU,
     )
 
 
-def test_batches_are_those_that_sampler_and_transform_give_one_after_the_other(kitchen: Kitchen) -> None:
-    data = kitchen.data
+def test_batches_are_those_that_sampler_and_transform_give_one_after_the_other(setup: TrainingSetup) -> None:
+    data = setup.data
     sampler = Sampler([data.examples(domain, "train") for domain in ("day", "night")], 4, stream("sampler", 3))
-    transform, generator = Transform(kitchen.architecture, CPU), stream("augmentation", 3)
-    with batches_of(kitchen) as batches:
+    transform, generator = Transform(setup.architecture, CPU), stream("augmentation", 3)
+    with batches_of(setup) as batches:
         for number in range(4):
             drawn = sampler.draw()
             taken = batches.take(last=number == 3)
@@ -44,26 +44,26 @@ def test_batches_are_those_that_sampler_and_transform_give_one_after_the_other(k
     assert torch.equal(batches.state()["augmentation"], generator.get_state())
 
 
-def test_a_state_goes_on_after_the_last_batch_that_was_taken_whatever_is_in_the_making(kitchen: Kitchen) -> None:
-    with batches_of(kitchen) as batches:
+def test_a_state_goes_on_after_the_last_batch_that_was_taken_whatever_is_in_the_making(setup: TrainingSetup) -> None:
+    with batches_of(setup) as batches:
         batches.take()
         state = batches.state()
         following = batches.take()
-    with batches_of(kitchen) as others:
+    with batches_of(setup) as others:
         others.restore(state)
         assert torch.equal(others.state()["sampler"], state["sampler"])
         assert torch.equal(others.take().images, following.images)
 
 
-def test_what_goes_wrong_in_the_thread_is_raised_where_the_batch_is_taken(kitchen: Kitchen) -> None:
-    batches = batches_of(kitchen)
+def test_what_goes_wrong_in_the_thread_is_raised_where_the_batch_is_taken(setup: TrainingSetup) -> None:
+    batches = batches_of(setup)
     batches._pixels = batches._pixels[:0]
     with batches, pytest.raises(IndexError):
         batches.take()
 
 
-def test_the_thread_ends_with_the_run(kitchen: Kitchen) -> None:
-    with batches_of(kitchen) as batches:
+def test_the_thread_ends_with_the_run(setup: TrainingSetup) -> None:
+    with batches_of(setup) as batches:
         batches.take()
         assert any(thread.name.startswith("batches") for thread in threading.enumerate())
     assert not any(thread.name.startswith("batches") for thread in threading.enumerate())

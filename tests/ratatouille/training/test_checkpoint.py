@@ -13,7 +13,7 @@ import pytest
 
 from ratatouille.exchange.assignment import Keep, KeepBest, KeepLast, KeepMean, KeepValley
 from ratatouille.training.run_files import CheckpointFile
-from tests.ratatouille.training.kitchen import Kitchen
+from tests.ratatouille.training.setup import TrainingSetup
 
 
 class Killed(BaseException):
@@ -34,14 +34,14 @@ def stopped_after(step: int):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("keep", KEEPS, ids=lambda keep: keep.kind)
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 8])
 def test_a_run_that_stops_anywhere_goes_on_to_the_same_bits(
-    kitchen: Kitchen, tmp_path: Path, keep: Keep, step: int
+    setup: TrainingSetup, tmp_path: Path, keep: Keep, step: int
 ) -> None:
-    assignment = kitchen.fine_tune(steps=9, warmup=3, keep=keep)
-    undisturbed = kitchen.perform(assignment, tmp_path / "undisturbed")
+    assignment = setup.fine_tune(steps=9, warmup=3, keep=keep)
+    undisturbed = setup.perform(assignment, tmp_path / "undisturbed")
     with pytest.raises(Killed):
-        kitchen.perform(assignment, tmp_path / "stopped", checkpoint_seconds=0.0, progress=stopped_after(step))
+        setup.perform(assignment, tmp_path / "stopped", checkpoint_seconds=0.0, progress=stopped_after(step))
     steps: list[int] = []
-    resumed = kitchen.perform(assignment, tmp_path / "stopped", progress=lambda done, total, doing: steps.append(done))
+    resumed = setup.perform(assignment, tmp_path / "stopped", progress=lambda done, total, doing: steps.append(done))
     assert steps == list(range(step, 10))  # the step in which it was stopped had no checkpoint yet
     assert (resumed.featurizer, resumed.head) == (undisturbed.featurizer, undisturbed.head)
     assert resumed.curve == undisturbed.curve
@@ -49,9 +49,9 @@ def test_a_run_that_stops_anywhere_goes_on_to_the_same_bits(
     assert resumed.evaluations == undisturbed.evaluations
 
 
-def test_a_process_that_is_killed_is_resumed_by_another_to_the_same_bits(kitchen: Kitchen, tmp_path: Path) -> None:
+def test_a_process_that_is_killed_is_resumed_by_another_to_the_same_bits(setup: TrainingSetup, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("kitchen.py")), str(tmp_path)],
+        [sys.executable, str(Path(__file__).with_name("setup.py")), str(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
@@ -60,15 +60,15 @@ def test_a_process_that_is_killed_is_resumed_by_another_to_the_same_bits(kitchen
     with process, process.stdout:
         assert [int(process.stdout.readline()) for _ in range(5)] == [1, 2, 3, 4, 5]
         os.kill(process.pid, signal.SIGKILL)
-    assignment = kitchen.long_run()
+    assignment = setup.long_run()
     assert (tmp_path / "work" / "checkpoints" / f"{assignment.digest}.checkpoint").exists()
     records = tmp_path / "work" / "runs" / assignment.digest / "metrics.jsonl"
     assert [json.loads(line)["step"] for line in records.read_text().splitlines()] == list(range(6))
     steps: list[int] = []
-    resumed = kitchen.perform(assignment, tmp_path / "work", progress=lambda done, *_: steps.append(done))
+    resumed = setup.perform(assignment, tmp_path / "work", progress=lambda done, *_: steps.append(done))
     assert steps == [5, 6, 7, 8, 9]
     assert [json.loads(line)["step"] for line in records.read_text().splitlines()] == list(range(10))
-    undisturbed = kitchen.perform(assignment, tmp_path / "undisturbed")
+    undisturbed = setup.perform(assignment, tmp_path / "undisturbed")
     assert (resumed.featurizer, resumed.head) == (undisturbed.featurizer, undisturbed.head)
     assert resumed.curve == undisturbed.curve
 

@@ -19,7 +19,7 @@ from ratatouille.training.network import save_part
 from ratatouille.weights.architecture import Tensor
 from ratatouille.weights.canonical import open_part
 from ratatouille.weights.combine import Term, combine_files
-from tests.ratatouille.training.kitchen import Kitchen
+from tests.ratatouille.training.setup import TrainingSetup
 
 CELLS = tuple(Cell(domain=domain, split="validation") for domain in ("day", "night"))
 
@@ -27,13 +27,13 @@ CELLS = tuple(Cell(domain=domain, split="validation") for domain in ("day", "nig
 class Two:
     """The start weights and those of a run from there."""
 
-    def __init__(self, kitchen: Kitchen, folder: Path) -> None:
-        self.kitchen, self.folder = kitchen, folder
-        run = kitchen.perform(kitchen.fine_tune(keep=KeepLast(), learning_rate=0.01), folder)
+    def __init__(self, setup: TrainingSetup, folder: Path) -> None:
+        self.setup, self.folder = setup, folder
+        run = setup.perform(setup.fine_tune(keep=KeepLast(), learning_rate=0.01), folder)
         assert run.featurizer is not None
         assert run.head is not None
-        self.parts = [(kitchen.digests["featurizer"], kitchen.digests["head"]), (run.featurizer, run.head)]
-        self.files = {**kitchen.start, **run.files}
+        self.parts = [(setup.digests["featurizer"], setup.digests["head"]), (run.featurizer, run.head)]
+        self.files = {**setup.start, **run.files}
 
     def mixture(self, *coefficients: float) -> Mixture:
         pairs = [(part, share) for part, share in zip(self.parts, coefficients, strict=True) if share]
@@ -43,33 +43,33 @@ class Two:
         )
 
     def compare(self, *networks: Mixture, **changes: bool) -> Comparison:
-        found = self.kitchen.perform(self.kitchen.compare(*networks, **changes), self.folder, self.files).comparison
+        found = self.setup.perform(self.setup.compare(*networks, **changes), self.folder, self.files).comparison
         assert found is not None
         return found
 
 
 @pytest.fixture(scope="module")
-def two(kitchen: Kitchen, tmp_path_factory: pytest.TempPathFactory) -> Two:
-    return Two(kitchen, tmp_path_factory.mktemp("two"))
+def two(setup: TrainingSetup, tmp_path_factory: pytest.TempPathFactory) -> Two:
+    return Two(setup, tmp_path_factory.mktemp("two"))
 
 
 def test_the_ends_of_a_curve_are_the_versions_own_evaluations(two: Two) -> None:
     found = two.compare(two.mixture(1.0, 0.0), two.mixture(0.5, 0.5), two.mixture(0.0, 1.0))
     for parts, counted in zip(two.parts, (found.networks[0], found.networks[-1]), strict=True):
-        question = two.kitchen.evaluate(*CELLS, featurizer=parts[0], head=parts[1])
-        assert two.kitchen.perform(question, two.folder, two.files).evaluations == counted
+        question = two.setup.evaluate(*CELLS, featurizer=parts[0], head=parts[1])
+        assert two.setup.perform(question, two.folder, two.files).evaluations == counted
 
 
 def test_a_mixture_counts_as_the_combined_version_does(two: Two, tmp_path: Path) -> None:
     files = {}
     for part, at in (("featurizer", 0), ("head", 1)):
         terms = [Term(one[at], two.files[one[at]], share) for one, share in zip(two.parts, (0.25, 0.75), strict=True)]
-        tensors = two.kitchen.architecture.part(part, 3)  # type: ignore[arg-type]
+        tensors = two.setup.architecture.part(part, 3)  # type: ignore[arg-type]
         with (tmp_path / part).open("wb") as output:
             files[combine_files(terms, tensors, output)] = tmp_path / part
     featurizer, head = files
-    whole = two.kitchen.evaluate(*CELLS, featurizer=featurizer, head=head)
-    counted = two.kitchen.perform(whole, two.folder, files).evaluations
+    whole = two.setup.evaluate(*CELLS, featurizer=featurizer, head=head)
+    counted = two.setup.perform(whole, two.folder, files).evaluations
     assert two.compare(two.mixture(0.25, 0.75)).networks == (counted,)
 
 
@@ -100,8 +100,8 @@ def test_pairs_add_up_to_what_each_network_gets_right(two: Two) -> None:
 
 def test_cells_without_images_have_no_pairs_and_counts_of_zero(two: Two) -> None:
     empty = (Cell(domain="day", split="test"),)
-    found = two.kitchen.perform(
-        two.kitchen.compare(two.mixture(1, 0), two.mixture(0, 1), cells=empty, pairs=True, ensemble=True),
+    found = two.setup.perform(
+        two.setup.compare(two.mixture(1, 0), two.mixture(0, 1), cells=empty, pairs=True, ensemble=True),
         two.folder,
         two.files,
     ).comparison
@@ -117,11 +117,11 @@ def test_a_mixture_that_is_not_finite_is_refused(two: Two, tmp_path: Path) -> No
     bad, path = save_part(broken, tmp_path)
     mixture = Mixture(featurizer=(Weighted(part=bad),), head=two.mixture(1, 0).head)
     with pytest.raises(Refusal, match=r"the featurizer to compare cannot be used: tensor bn1.bias holds NaN or inf"):
-        two.kitchen.perform(two.kitchen.compare(mixture), two.folder, {**two.files, bad: path})
+        two.setup.perform(two.setup.compare(mixture), two.folder, {**two.files, bad: path})
 
 
 def _tensors(two: Two) -> Sequence[Tensor]:
-    return two.kitchen.architecture.part("featurizer", 3)
+    return two.setup.architecture.part("featurizer", 3)
 
 
 @given(arrays(np.float32, (7, 3), elements=st.floats(-10, 10, width=32)), st.floats(0.5, 8))

@@ -17,42 +17,42 @@ from ratatouille.training.augment import Transform
 from ratatouille.training.fine_tune import FineTuning, class_weights
 from ratatouille.training.network import Network, build
 from ratatouille.weights.canonical import open_part
-from tests.ratatouille.training.kitchen import Kitchen
+from tests.ratatouille.training.setup import TrainingSetup
 
 START_LOSS = 1.1007
 
 
-def network_of(kitchen: Kitchen) -> Network:
-    network = build(kitchen.architecture, 3, 0.1)
-    for part, digest in kitchen.digests.items():
-        network.load(part, open_part(kitchen.start[digest], kitchen.architecture.part(part, 3)))
+def network_of(setup: TrainingSetup) -> Network:
+    network = build(setup.architecture, 3, 0.1)
+    for part, digest in setup.digests.items():
+        network.load(part, open_part(setup.start[digest], setup.architecture.part(part, 3)))
     return network
 
 
-def prepare(kitchen: Kitchen, **changes: Any) -> FineTuning:
-    transform = Transform(kitchen.architecture, torch.device("cpu"))
-    return FineTuning(kitchen.fine_tune(**changes), network_of(kitchen), kitchen.data, transform)
+def prepare(setup: TrainingSetup, **changes: Any) -> FineTuning:
+    transform = Transform(setup.architecture, torch.device("cpu"))
+    return FineTuning(setup.fine_tune(**changes), network_of(setup), setup.data, transform)
 
 
-def test_two_runs_have_the_same_bits(kitchen: Kitchen, tmp_path: Path) -> None:
-    first, second = (kitchen.perform(kitchen.fine_tune(), tmp_path / name) for name in "ab")
+def test_two_runs_have_the_same_bits(setup: TrainingSetup, tmp_path: Path) -> None:
+    first, second = (setup.perform(setup.fine_tune(), tmp_path / name) for name in "ab")
     assert (first.featurizer, first.head) == (second.featurizer, second.head)
     assert first.curve == second.curve
-    other = kitchen.perform(kitchen.fine_tune(seed=4), tmp_path / "c")
+    other = setup.perform(setup.fine_tune(seed=4), tmp_path / "c")
     assert other.featurizer != first.featurizer
 
 
-def test_statistics_never_move_and_everything_else_does(kitchen: Kitchen) -> None:
-    run = prepare(kitchen)
+def test_statistics_never_move_and_everything_else_does(setup: TrainingSetup) -> None:
+    run = prepare(setup)
     before = run.network.dump("featurizer")
     run.run()
     after = run.network.dump("featurizer")
-    for tensor in kitchen.architecture.featurizer:
+    for tensor in setup.architecture.featurizer:
         assert np.array_equal(before[tensor.name], after[tensor.name]) == tensor.buffer, tensor.name
 
 
-def test_runs_with_equal_seeds_see_equal_batches_from_any_start(kitchen: Kitchen) -> None:
-    first, second = prepare(kitchen), prepare(kitchen, warmup=0, learning_rate=1e-5)
+def test_runs_with_equal_seeds_see_equal_batches_from_any_start(setup: TrainingSetup) -> None:
+    first, second = prepare(setup), prepare(setup, warmup=0, learning_rate=1e-5)
     second.network.load("featurizer", foundation.untrained("test_resnet", 1, 32).featurizer)
     first.run()
     second.run()
@@ -61,27 +61,27 @@ def test_runs_with_equal_seeds_see_equal_batches_from_any_start(kitchen: Kitchen
     assert first.curve != second.curve
 
 
-def test_the_warm_up_has_exactly_its_steps_and_trains_the_head_only(kitchen: Kitchen, tmp_path: Path) -> None:
-    warm = kitchen.perform(kitchen.fine_tune(steps=3, warmup=3), tmp_path)
-    assert warm.featurizer == kitchen.digests["featurizer"]
-    assert warm.head != kitchen.digests["head"]
-    further = kitchen.perform(kitchen.fine_tune(steps=4, warmup=3), tmp_path)
-    assert further.featurizer != kitchen.digests["featurizer"]
+def test_the_warm_up_has_exactly_its_steps_and_trains_the_head_only(setup: TrainingSetup, tmp_path: Path) -> None:
+    warm = setup.perform(setup.fine_tune(steps=3, warmup=3), tmp_path)
+    assert warm.featurizer == setup.digests["featurizer"]
+    assert warm.head != setup.digests["head"]
+    further = setup.perform(setup.fine_tune(steps=4, warmup=3), tmp_path)
+    assert further.featurizer != setup.digests["featurizer"]
 
 
-def test_no_gradient_of_the_featurizer_is_computed_during_warm_up(kitchen: Kitchen) -> None:
-    run = prepare(kitchen, steps=2, warmup=2)
+def test_no_gradient_of_the_featurizer_is_computed_during_warm_up(setup: TrainingSetup) -> None:
+    run = prepare(setup, steps=2, warmup=2)
     run.run()
     assert all(parameter.grad is None for parameter in run.network.featurizer.parameters())
 
 
-def test_an_empty_warm_up_trains_everything_at_once(kitchen: Kitchen, tmp_path: Path) -> None:
-    outcome = kitchen.perform(kitchen.fine_tune(steps=1, warmup=0), tmp_path)
-    assert outcome.featurizer != kitchen.digests["featurizer"]
+def test_an_empty_warm_up_trains_everything_at_once(setup: TrainingSetup, tmp_path: Path) -> None:
+    outcome = setup.perform(setup.fine_tune(steps=1, warmup=0), tmp_path)
+    assert outcome.featurizer != setup.digests["featurizer"]
 
 
-def test_the_first_step_of_adam_moves_every_weight_by_the_learning_rate(kitchen: Kitchen) -> None:
-    run = prepare(kitchen, steps=2, warmup=1, weight_decay=0.0)
+def test_the_first_step_of_adam_moves_every_weight_by_the_learning_rate(setup: TrainingSetup) -> None:
+    run = prepare(setup, steps=2, warmup=1, weight_decay=0.0)
     before = run.network.dump("featurizer")
     run.run()  # the second step is the first one of a fresh optimiser
     after = run.network.dump("featurizer")
@@ -90,15 +90,15 @@ def test_the_first_step_of_adam_moves_every_weight_by_the_learning_rate(kitchen:
     assert moved.max() <= 1e-3 * (1 + 1e-4)
 
 
-def test_it_evaluates_at_step_zero_at_every_so_many_and_at_the_last(kitchen: Kitchen) -> None:
-    trained = prepare(kitchen, steps=7, evaluate_every=3).run()
+def test_it_evaluates_at_step_zero_at_every_so_many_and_at_the_last(setup: TrainingSetup) -> None:
+    trained = prepare(setup, steps=7, evaluate_every=3).run()
     assert [point.step for point in trained.curve] == [0, 3, 6, 7]
     assert trained.curve[0].loss is None
     assert all(point.loss is not None for point in trained.curve[1:])
 
 
-def test_the_score_is_the_mean_over_domains_and_the_best_step_is_kept(kitchen: Kitchen) -> None:
-    trained = prepare(kitchen, keep=KeepBest(), steps=6).run()
+def test_the_score_is_the_mean_over_domains_and_the_best_step_is_kept(setup: TrainingSetup) -> None:
+    trained = prepare(setup, keep=KeepBest(), steps=6).run()
     scores = [point.score for point in trained.curve]
     assert trained.kept_step == trained.curve[int(np.argmax(scores))].step
     assert [evaluation.cell.domain for evaluation in trained.evaluations] == ["day", "night"]
@@ -106,9 +106,9 @@ def test_the_score_is_the_mean_over_domains_and_the_best_step_is_kept(kitchen: K
     assert abs(kept - max(scores)) < 1e-12
 
 
-def test_a_probed_head_is_a_good_start_and_training_improves_the_loss(kitchen: Kitchen) -> None:
+def test_a_probed_head_is_a_good_start_and_training_improves_the_loss(setup: TrainingSetup) -> None:
     """A known answer, loose enough for other processors."""
-    trained = prepare(kitchen, steps=24, warmup=0, evaluate_every=12, dropout=0.0).run()
+    trained = prepare(setup, steps=24, warmup=0, evaluate_every=12, dropout=0.0).run()
     losses = [point.loss for point in trained.curve[1:]]
     np.testing.assert_allclose(trained.curve[0].validation_loss, START_LOSS, rtol=0.02)
     assert None not in losses
@@ -116,22 +116,22 @@ def test_a_probed_head_is_a_good_start_and_training_improves_the_loss(kitchen: K
     assert trained.images == 56
 
 
-def test_a_training_that_diverges_is_refused_with_the_remedy(kitchen: Kitchen) -> None:
+def test_a_training_that_diverges_is_refused_with_the_remedy(setup: TrainingSetup) -> None:
     with pytest.raises(Refusal, match=r"diverged: .* lower the learning rate \(1e\+30\)"):
-        prepare(kitchen, learning_rate=1e30, warmup=0).run()
+        prepare(setup, learning_rate=1e30, warmup=0).run()
 
 
-def test_a_domain_without_training_images_is_refused_by_name(kitchen: Kitchen) -> None:
-    task = kitchen.task.model_copy(update={"domains": (*kitchen.task.domains, "dusk")})
+def test_a_domain_without_training_images_is_refused_by_name(setup: TrainingSetup) -> None:
+    task = setup.task.model_copy(update={"domains": (*setup.task.domains, "dusk")})
     with pytest.raises(Refusal, match="no training image of domain 'dusk' of task 'shapes'"):
-        prepare(replace(kitchen, data=replace(kitchen.data, task=task)), domains=("day", "dusk"))
+        prepare(replace(setup, data=replace(setup.data, task=task)), domains=("day", "dusk"))
 
 
-def test_balanced_class_weights_give_every_class_the_same_total(kitchen: Kitchen) -> None:
-    training = kitchen.data.examples("day", "train")
-    assert class_weights(kitchen.data, training) is None
-    task = kitchen.task.model_copy(update={"class_weights": "balanced"})
-    weights = class_weights(replace(kitchen.data, task=task), training)
+def test_balanced_class_weights_give_every_class_the_same_total(setup: TrainingSetup) -> None:
+    training = setup.data.examples("day", "train")
+    assert class_weights(setup.data, training) is None
+    task = setup.task.model_copy(update={"class_weights": "balanced"})
+    weights = class_weights(replace(setup.data, task=task), training)
     assert weights is not None
-    totals = weights.numpy() * np.bincount(kitchen.data.labels[training])
+    totals = weights.numpy() * np.bincount(setup.data.labels[training])
     np.testing.assert_allclose(totals, len(training) / 3, rtol=1e-6)

@@ -14,27 +14,27 @@ from ratatouille.training.augment import Transform
 from ratatouille.training.fine_tune import FineTuning
 from ratatouille.training.network import build
 from ratatouille.weights.canonical import open_part
-from tests.ratatouille.training.kitchen import Kitchen
+from tests.ratatouille.training.setup import TrainingSetup
 
 
-def in_bfloat16(kitchen: Kitchen, **changes: int) -> FineTune:
-    return kitchen.fine_tune(numerics=BFLOAT16, **changes)
+def in_bfloat16(setup: TrainingSetup, **changes: int) -> FineTune:
+    return setup.fine_tune(numerics=BFLOAT16, **changes)
 
 
-def test_a_profile_is_part_of_the_question_and_the_default_is_in_none_but_itself(kitchen: Kitchen) -> None:
-    assert kitchen.fine_tune().numerics == NUMERICS == PROFILES["float32"]
-    assert in_bfloat16(kitchen).digest != kitchen.fine_tune().digest
+def test_a_profile_is_part_of_the_question_and_the_default_is_in_none_but_itself(setup: TrainingSetup) -> None:
+    assert setup.fine_tune().numerics == NUMERICS == PROFILES["float32"]
+    assert in_bfloat16(setup).digest != setup.fine_tune().digest
 
 
-def test_passes_compute_in_bfloat16_and_weights_gradients_and_moments_stay_float32(kitchen: Kitchen) -> None:
-    work = in_bfloat16(kitchen, steps=3, warmup=1)
-    network = build(kitchen.architecture, len(kitchen.task.classes), work.dropout, work.image_size)
+def test_passes_compute_in_bfloat16_and_weights_gradients_and_moments_stay_float32(setup: TrainingSetup) -> None:
+    work = in_bfloat16(setup, steps=3, warmup=1)
+    network = build(setup.architecture, len(setup.task.classes), work.dropout, work.image_size)
     for part in ("featurizer", "head"):
-        tensors = kitchen.architecture.part(part, len(kitchen.task.classes))
-        network.load(part, open_part(kitchen.start[kitchen.digests[part]], tensors))
+        tensors = setup.architecture.part(part, len(setup.task.classes))
+        network.load(part, open_part(setup.start[setup.digests[part]], tensors))
     seen: list[tuple[bool, torch.dtype]] = []
     network.head.register_forward_hook(lambda module, inputs, output: seen.append((module.training, output.dtype)))
-    run = FineTuning(work, network, kitchen.data, Transform(kitchen.architecture, torch.device("cpu")))
+    run = FineTuning(work, network, setup.data, Transform(setup.architecture, torch.device("cpu")))
     run.run()
     assert {dtype for training, dtype in seen if training} == {torch.bfloat16}
     assert {dtype for training, dtype in seen if not training} == {torch.float32}  # what is counted
@@ -46,9 +46,11 @@ def test_passes_compute_in_bfloat16_and_weights_gradients_and_moments_stay_float
     assert set(moments) == {torch.float32}
 
 
-def test_a_training_in_bfloat16_is_close_to_one_in_float32_and_other_weights(kitchen: Kitchen, tmp_path: Path) -> None:
-    plain = kitchen.perform(kitchen.fine_tune(), tmp_path)
-    short = kitchen.perform(in_bfloat16(kitchen), tmp_path)
+def test_a_training_in_bfloat16_is_close_to_one_in_float32_and_other_weights(
+    setup: TrainingSetup, tmp_path: Path
+) -> None:
+    plain = setup.perform(setup.fine_tune(), tmp_path)
+    short = setup.perform(in_bfloat16(setup), tmp_path)
     assert short.featurizer != plain.featurizer
     for one, other in zip(plain.curve, short.curve, strict=True):
         np.testing.assert_allclose(other.validation_loss, one.validation_loss, rtol=0.05)
@@ -57,26 +59,26 @@ def test_a_training_in_bfloat16_is_close_to_one_in_float32_and_other_weights(kit
 
 
 def test_a_training_in_bfloat16_makes_the_same_bits_again_also_when_it_was_stopped(
-    kitchen: Kitchen, tmp_path: Path
+    setup: TrainingSetup, tmp_path: Path
 ) -> None:
-    work = in_bfloat16(kitchen)
-    whole = kitchen.perform(work, tmp_path / "whole")
+    work = in_bfloat16(setup)
+    whole = setup.perform(work, tmp_path / "whole")
 
     def stop(done: int, total: int, doing: str) -> None:
         if done == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kitchen.perform(work, tmp_path / "stopped", checkpoint_seconds=0.0, progress=stop)
-    resumed = kitchen.perform(work, tmp_path / "stopped")
+        setup.perform(work, tmp_path / "stopped", checkpoint_seconds=0.0, progress=stop)
+    resumed = setup.perform(work, tmp_path / "stopped")
     assert (resumed.featurizer, resumed.head, resumed.curve) == (whole.featurizer, whole.head, whole.curve)
 
 
-def test_what_is_counted_or_probed_is_never_asked_for_in_bfloat16(kitchen: Kitchen, tmp_path: Path) -> None:
+def test_what_is_counted_or_probed_is_never_asked_for_in_bfloat16(setup: TrainingSetup, tmp_path: Path) -> None:
     cell = Cell(domain="day", split="validation")
-    for work in (kitchen.probe(numerics=BFLOAT16), kitchen.evaluate(cell, numerics=BFLOAT16)):
+    for work in (setup.probe(numerics=BFLOAT16), setup.evaluate(cell, numerics=BFLOAT16)):
         with pytest.raises(Refusal, match=f"numerics '{BFLOAT16}'; this node has revision 2 and '{NUMERICS}'; install"):
-            kitchen.perform(work, tmp_path)
+            setup.perform(work, tmp_path)
 
 
 def test_the_default_profile_opens_no_autocast() -> None:

@@ -15,47 +15,47 @@ from ratatouille.training import numerics
 from ratatouille.training.network import save_part
 from ratatouille.training.perform import clean, perform
 from ratatouille.weights.canonical import open_part
-from tests.ratatouille.training.kitchen import Kitchen
+from tests.ratatouille.training.setup import TrainingSetup
 
 
-def test_a_fine_tuning_leaves_two_canonical_files_under_their_digests(kitchen: Kitchen, tmp_path: Path) -> None:
-    outcome = kitchen.perform(kitchen.fine_tune(), tmp_path)
+def test_a_fine_tuning_leaves_two_canonical_files_under_their_digests(setup: TrainingSetup, tmp_path: Path) -> None:
+    outcome = setup.perform(setup.fine_tune(), tmp_path)
     assert set(outcome.files) == {outcome.featurizer, outcome.head}
     for named, path in outcome.files.items():
         assert sha256(path.read_bytes()) == named
     for part, digest in (("featurizer", outcome.featurizer), ("head", outcome.head)):
         assert digest is not None
-        open_part(outcome.files[digest], kitchen.architecture.part(part, 3))  # type: ignore[arg-type]
+        open_part(outcome.files[digest], setup.architecture.part(part, 3))  # type: ignore[arg-type]
     assert outcome.seconds > 0
     assert {"torch", "timm", "numpy", "pillow", "python"} == set(outcome.software)
     assert outcome.device
 
 
-def test_a_probe_makes_a_head_for_the_featurizer_it_was_given(kitchen: Kitchen, tmp_path: Path) -> None:
-    outcome = kitchen.perform(kitchen.probe(), tmp_path)
-    assert outcome.featurizer == kitchen.digests["featurizer"]
-    assert set(outcome.files) == {outcome.head} == {kitchen.digests["head"]}
+def test_a_probe_makes_a_head_for_the_featurizer_it_was_given(setup: TrainingSetup, tmp_path: Path) -> None:
+    outcome = setup.perform(setup.probe(), tmp_path)
+    assert outcome.featurizer == setup.digests["featurizer"]
+    assert set(outcome.files) == {outcome.head} == {setup.digests["head"]}
     assert [evaluation.cell for evaluation in outcome.evaluations] == [
         Cell(domain="day", split="validation"),
         Cell(domain="night", split="validation"),
     ]
 
 
-def test_an_evaluation_counts_what_the_training_counted(kitchen: Kitchen, tmp_path: Path) -> None:
-    trained = kitchen.perform(kitchen.fine_tune(), tmp_path)
+def test_an_evaluation_counts_what_the_training_counted(setup: TrainingSetup, tmp_path: Path) -> None:
+    trained = setup.perform(setup.fine_tune(), tmp_path)
     assert trained.featurizer is not None
     assert trained.head is not None
-    assignment = kitchen.evaluate(
+    assignment = setup.evaluate(
         *(evaluation.cell for evaluation in trained.evaluations), featurizer=trained.featurizer, head=trained.head
     )
-    counted = kitchen.perform(assignment, tmp_path, trained.files)
+    counted = setup.perform(assignment, tmp_path, trained.files)
     assert counted.evaluations == trained.evaluations
     assert (counted.featurizer, counted.head, counted.files) == (None, None, {})
 
 
-def test_the_progress_of_a_training_is_told_step_by_step(kitchen: Kitchen, tmp_path: Path) -> None:
+def test_the_progress_of_a_training_is_told_step_by_step(setup: TrainingSetup, tmp_path: Path) -> None:
     told: list[tuple[int, int, str]] = []
-    kitchen.perform(kitchen.fine_tune(steps=3, warmup=1), tmp_path, progress=lambda *line: told.append(line))
+    setup.perform(setup.fine_tune(steps=3, warmup=1), tmp_path, progress=lambda *line: told.append(line))
     assert [(done, total) for done, total, _ in told] == [(1, 3), (2, 3), (3, 3)]
     assert told[0][2].startswith("warm-up, loss ")
     assert told[1][2].startswith("training, loss ")
@@ -73,38 +73,38 @@ def test_the_progress_of_a_training_is_told_step_by_step(kitchen: Kitchen, tmp_p
     ],
 )
 def test_work_under_other_conditions_is_refused(
-    kitchen: Kitchen, tmp_path: Path, changes: dict[str, Any], sentence: str
+    setup: TrainingSetup, tmp_path: Path, changes: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(Refusal, match=sentence):
-        kitchen.perform(kitchen.fine_tune(**changes), tmp_path)
+        setup.perform(setup.fine_tune(**changes), tmp_path)
 
 
-def test_an_import_is_no_work_for_a_node(kitchen: Kitchen, tmp_path: Path) -> None:
+def test_an_import_is_no_work_for_a_node(setup: TrainingSetup, tmp_path: Path) -> None:
     question = Import(architecture="0" * 64, featurizer="0" * 64, source="a friend")
     with pytest.raises(Refusal, match="an import is not work for a node"):
-        perform(question, kitchen.task, kitchen.architecture, kitchen.data, {}, tmp_path)
+        perform(question, setup.task, setup.architecture, setup.data, {}, tmp_path)
 
 
-def test_a_start_with_nan_is_refused_by_tensor(kitchen: Kitchen, tmp_path: Path) -> None:
-    path = kitchen.start[kitchen.digests["featurizer"]]
-    arrays = {name: np.array(array) for name, array in open_part(path, kitchen.architecture.featurizer).items()}
+def test_a_start_with_nan_is_refused_by_tensor(setup: TrainingSetup, tmp_path: Path) -> None:
+    path = setup.start[setup.digests["featurizer"]]
+    arrays = {name: np.array(array) for name, array in open_part(path, setup.architecture.featurizer).items()}
     arrays["bn1.bias"][0] = np.nan
     digest, path = save_part(arrays, tmp_path)
     with pytest.raises(Refusal, match=r"the featurizer to start from cannot be used: tensor bn1.bias holds NaN"):
         perform(
-            kitchen.fine_tune(featurizer=digest),
-            kitchen.task,
-            kitchen.architecture,
-            kitchen.data,
-            {**kitchen.start, digest: path},
+            setup.fine_tune(featurizer=digest),
+            setup.task,
+            setup.architecture,
+            setup.data,
+            {**setup.start, digest: path},
             tmp_path,
         )
 
 
-def test_cleaning_removes_what_one_question_left_and_nothing_else(kitchen: Kitchen, tmp_path: Path) -> None:
-    first, second = kitchen.fine_tune(), kitchen.fine_tune(seed=4)
-    gone = kitchen.perform(first, tmp_path, checkpoint_seconds=0.0)
-    kept = kitchen.perform(second, tmp_path, checkpoint_seconds=0.0)
+def test_cleaning_removes_what_one_question_left_and_nothing_else(setup: TrainingSetup, tmp_path: Path) -> None:
+    first, second = setup.fine_tune(), setup.fine_tune(seed=4)
+    gone = setup.perform(first, tmp_path, checkpoint_seconds=0.0)
+    kept = setup.perform(second, tmp_path, checkpoint_seconds=0.0)
     clean(tmp_path, first.digest)
     clean(tmp_path, first.digest)
     assert not any(path.exists() for path in gone.files.values())
@@ -112,7 +112,7 @@ def test_cleaning_removes_what_one_question_left_and_nothing_else(kitchen: Kitch
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == [f"{second.digest}.checkpoint"]
 
 
-def test_an_unknown_device_is_refused(kitchen: Kitchen, tmp_path: Path) -> None:
+def test_an_unknown_device_is_refused(setup: TrainingSetup, tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="there is no device 'abacus'"):
-        kitchen.perform(kitchen.fine_tune(), tmp_path, device="abacus")
+        setup.perform(setup.fine_tune(), tmp_path, device="abacus")
     numerics.apply()  # a second time changes nothing

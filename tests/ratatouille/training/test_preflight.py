@@ -16,7 +16,7 @@ from ratatouille.tasks.data import LocalData, open_data
 from ratatouille.tasks.settings import DataSettings
 from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
 from ratatouille.training.network import describe
-from ratatouille.training.preflight import Trial, Work, sentences_of, try_out, work_of
+from ratatouille.training.preflight import DeviceWork, Trial, sentences_of, try_out, work_of
 from ratatouille.training.timing import attempt
 from ratatouille.weights.architecture import Architecture
 from tests.ratatouille.recipes.simulation import a_round
@@ -35,12 +35,12 @@ def network() -> Architecture:
     return describe("test_resnet", input_size=32)
 
 
-def works(data: LocalData, network: Architecture, size: int = 32, trains: bool = True) -> tuple[Work, ...]:
+def works(data: LocalData, network: Architecture, size: int = 32, trains: bool = True) -> tuple[DeviceWork, ...]:
     (work,) = work_of([data], [], network.digest, lambda _: network, trains)
     return (work.model_copy(update={"image_size": size}),)
 
 
-def tried(device: str, work: tuple[Work, ...]) -> list[str]:
+def tried(device: str, work: tuple[DeviceWork, ...]) -> list[str]:
     """What `try_out` says, without a process of its own, which would import torch once more."""
     trial = Trial(device=device, work=work)
     return sentences_of(trial, attempt(trial))
@@ -119,8 +119,8 @@ def test_the_trial_ends_with_whoever_asked_for_it(number: int, data: LocalData, 
     long = work.model_copy(update={"batch": 4096, "image_size": 512})
     program = textwrap.dedent("""
         import sys
-        from ratatouille.training.preflight import Work, try_out
-        try_out("cpu", [Work.from_json(sys.stdin.buffer.read())])
+        from ratatouille.training.preflight import DeviceWork, try_out
+        try_out("cpu", [DeviceWork.from_json(sys.stdin.buffer.read())])
     """)
     with subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ratatouille.training import probe
 from ratatouille.training.augment import Transform
-from tests.ratatouille.training.kitchen import Kitchen
+from tests.ratatouille.training.setup import TrainingSetup
 
 L2 = 1e-2
 
@@ -64,42 +64,42 @@ def test_scaling_all_shares_changes_nothing(problem) -> None:  # type: ignore[no
     np.testing.assert_allclose(first["weight"], second["weight"], atol=1e-6)
 
 
-def test_domains_count_alike_whatever_their_size(kitchen: Kitchen) -> None:
-    shares = probe.shares(kitchen.data, [np.arange(10), np.arange(10, 15)], None)
+def test_domains_count_alike_whatever_their_size(setup: TrainingSetup) -> None:
+    shares = probe.shares(setup.data, [np.arange(10), np.arange(10, 15)], None)
     assert abs(shares[:10].sum() - shares[10:].sum()) < 1e-12
-    weights = probe.shares(kitchen.data, [np.arange(10)], torch.tensor([1.0, 2.0, 3.0]))
-    np.testing.assert_allclose(weights, np.array([0.1, 0.2, 0.3])[kitchen.data.labels[:10]])
+    weights = probe.shares(setup.data, [np.arange(10)], torch.tensor([1.0, 2.0, 3.0]))
+    np.testing.assert_allclose(weights, np.array([0.1, 0.2, 0.3])[setup.data.labels[:10]])
 
 
-def test_features_are_computed_once_and_then_read(kitchen: Kitchen, tmp_path: Path) -> None:
-    transform = Transform(kitchen.architecture, torch.device("cpu"))
+def test_features_are_computed_once_and_then_read(setup: TrainingSetup, tmp_path: Path) -> None:
+    transform = Transform(setup.architecture, torch.device("cpu"))
     batches = []
 
     def featurizer(images: torch.Tensor) -> torch.Tensor:
         batches.append(len(images))
         return images.mean((2, 3))
 
-    first = probe.Features(featurizer, kitchen.data, 32, transform, tmp_path, ("a",)).of_domain("day")
-    second = probe.Features(featurizer, kitchen.data, 32, transform, tmp_path, ("a",)).of_domain("day")
+    first = probe.Features(featurizer, setup.data, 32, transform, tmp_path, ("a",)).of_domain("day")
+    second = probe.Features(featurizer, setup.data, 32, transform, tmp_path, ("a",)).of_domain("day")
     assert sum(batches) == len(first) == 36
     np.testing.assert_array_equal(first, second)
-    probe.Features(featurizer, kitchen.data, 32, transform, tmp_path, ("b",)).of_domain("day")
+    probe.Features(featurizer, setup.data, 32, transform, tmp_path, ("b",)).of_domain("day")
     assert sum(batches) == 72
     for path in tmp_path.iterdir():
         path.write_bytes(path.read_bytes()[:100])
     np.testing.assert_array_equal(
-        probe.Features(featurizer, kitchen.data, 32, transform, tmp_path, ("a",)).of_domain("day"), first
+        probe.Features(featurizer, setup.data, 32, transform, tmp_path, ("a",)).of_domain("day"), first
     )
 
 
 @pytest.mark.parametrize("what", ["probe.READER", "numerics.version"])
 def test_features_that_other_software_computed_are_not_used(
-    kitchen: Kitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+    setup: TrainingSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     # After an upgrade a node must answer as one that has just joined.
-    kitchen.perform(kitchen.probe(), tmp_path)
+    setup.perform(setup.probe(), tmp_path)
     before = set((tmp_path / "features").iterdir())
     other = "another reader" if what == "probe.READER" else lambda package: f"another {package}"
     monkeypatch.setattr(f"ratatouille.training.{what}", other)
-    kitchen.perform(kitchen.probe(), tmp_path)
+    setup.perform(setup.probe(), tmp_path)
     assert len(set((tmp_path / "features").iterdir()) - before) == len(before)

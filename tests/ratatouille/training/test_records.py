@@ -17,7 +17,7 @@ from ratatouille.exchange.assignment import KeepBest, parse_assignment
 from ratatouille.training import run_files
 from ratatouille.training.perform import clean
 from ratatouille.training.run_files import Records
-from tests.ratatouille.training.kitchen import Kitchen
+from tests.ratatouille.training.setup import TrainingSetup
 from tests.ratatouille.training.test_checkpoint import Killed, stopped_after
 
 
@@ -52,10 +52,10 @@ def without_times(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_every_step_has_a_line_and_an_event_and_evaluated_ones_have_their_scores(
-    kitchen: Kitchen, tmp_path: Path
+    setup: TrainingSetup, tmp_path: Path
 ) -> None:
-    assignment = kitchen.fine_tune(steps=5, evaluate_every=2, learning_rate=1e-3)
-    outcome = kitchen.perform(assignment, tmp_path)
+    assignment = setup.fine_tune(steps=5, evaluate_every=2, learning_rate=1e-3)
+    outcome = setup.perform(assignment, tmp_path)
     folder = tmp_path / "runs" / assignment.digest
     lines = lines_of(folder)
     assert [line["step"] for line in lines] == [0, 1, 2, 3, 4, 5]
@@ -79,38 +79,38 @@ def test_every_step_has_a_line_and_an_event_and_evaluated_ones_have_their_scores
 
 
 @pytest.mark.parametrize("step", [1, 3, 6, 8])
-def test_a_run_that_goes_on_has_no_step_twice(kitchen: Kitchen, tmp_path: Path, step: int) -> None:
-    assignment = kitchen.fine_tune(steps=9, warmup=3, keep=KeepBest())
-    kitchen.perform(assignment, tmp_path / "undisturbed")
+def test_a_run_that_goes_on_has_no_step_twice(setup: TrainingSetup, tmp_path: Path, step: int) -> None:
+    assignment = setup.fine_tune(steps=9, warmup=3, keep=KeepBest())
+    setup.perform(assignment, tmp_path / "undisturbed")
     with pytest.raises(Killed):
-        kitchen.perform(assignment, tmp_path / "stopped", checkpoint_seconds=0.0, progress=stopped_after(step))
+        setup.perform(assignment, tmp_path / "stopped", checkpoint_seconds=0.0, progress=stopped_after(step))
     folder = tmp_path / "stopped" / "runs" / assignment.digest
     # the step in which it was stopped has a line, and no checkpoint yet: it is done again
     assert [line["step"] for line in lines_of(folder)] == list(range(step + 1))
-    kitchen.perform(assignment, tmp_path / "stopped")
+    setup.perform(assignment, tmp_path / "stopped")
     assert without_times(lines_of(folder)) == without_times(
         lines_of(tmp_path / "undisturbed" / "runs" / assignment.digest)
     )
     assert [line["step"] for line in lines_of(folder)] == list(range(10)) == [step for step, _ in events_of(folder)]
 
 
-def test_a_run_that_starts_over_starts_its_records_over(kitchen: Kitchen, tmp_path: Path) -> None:
-    assignment = kitchen.fine_tune(steps=3)
+def test_a_run_that_starts_over_starts_its_records_over(setup: TrainingSetup, tmp_path: Path) -> None:
+    assignment = setup.fine_tune(steps=3)
     for _ in range(2):
-        kitchen.perform(assignment, tmp_path)
+        setup.perform(assignment, tmp_path)
         assert [line["step"] for line in lines_of(tmp_path / "runs" / assignment.digest)] == [0, 1, 2, 3]
 
 
-def test_records_stay_when_the_work_is_cleaned_away(kitchen: Kitchen, tmp_path: Path) -> None:
-    assignment = kitchen.fine_tune(steps=2)
-    kitchen.perform(assignment, tmp_path)
+def test_records_stay_when_the_work_is_cleaned_away(setup: TrainingSetup, tmp_path: Path) -> None:
+    assignment = setup.fine_tune(steps=2)
+    setup.perform(assignment, tmp_path)
     clean(tmp_path, assignment.digest)
     assert len(lines_of(tmp_path / "runs" / assignment.digest)) == 3
 
 
-def test_the_newest_runs_stay(kitchen: Kitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_newest_runs_stay(setup: TrainingSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_files, "RUNS", 3)
-    assignments = [kitchen.fine_tune(seed=seed) for seed in range(5)]
+    assignments = [setup.fine_tune(seed=seed) for seed in range(5)]
     for number, assignment in enumerate(assignments):
         with Records(tmp_path, assignment) as kept:
             kept.begin(None, 0.0)
@@ -118,8 +118,8 @@ def test_the_newest_runs_stay(kitchen: Kitchen, tmp_path: Path, monkeypatch: pyt
     assert {path.name for path in tmp_path.iterdir()} == {assignment.digest for assignment in assignments[2:]}
 
 
-def test_a_line_that_was_cut_off_is_left_out_when_a_run_goes_on(kitchen: Kitchen, tmp_path: Path) -> None:
-    assignment = kitchen.fine_tune()
+def test_a_line_that_was_cut_off_is_left_out_when_a_run_goes_on(setup: TrainingSetup, tmp_path: Path) -> None:
+    assignment = setup.fine_tune()
     with Records(tmp_path, assignment) as first:
         first.begin(None, 0.0)
         first.write(1, 0.5, {"loss": 2.0, "score": None})
@@ -136,11 +136,11 @@ def test_a_line_that_was_cut_off_is_left_out_when_a_run_goes_on(kitchen: Kitchen
 
 
 def test_records_that_cannot_be_written_are_told_once_and_stop_no_run(
-    kitchen: Kitchen, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    setup: TrainingSetup, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "runs").write_text("in the way")
     with caplog.at_level(logging.WARNING):
-        outcome = kitchen.perform(kitchen.fine_tune(), tmp_path)
+        outcome = setup.perform(setup.fine_tune(), tmp_path)
     assert outcome.featurizer is not None
     (told,) = caplog.records
     assert "no more records of this run: " in told.message

@@ -23,7 +23,7 @@ SHAPES: tuple[str, ...] = ("day", "night")
 
 
 @dataclass(frozen=True)
-class Kitchen:
+class Inputs:
     """Images on this machine, the foundation, and the domains to train on."""
 
     data: LocalData
@@ -63,7 +63,7 @@ class Kitchen:
         return Probe(**self._shared(), l2=EMOJI.probe_l2, iterations=EMOJI.probe_iterations)
 
 
-def lay_out(kind: str, folder: Path, size: int) -> Kitchen:
+def prepared_inputs(kind: str, folder: Path, size: int) -> Inputs:
     """Draw the images and read the weights.
 
     Raises:
@@ -78,4 +78,4 @@ def lay_out(kind: str, folder: Path, size: int) -> Kitchen:
     settings = DataSettings(path=images, group="stem", domains={domain: domain for domain in domains})
     data = open_data(task, settings, folder / "cache")
     data.images(size)
-    return Kitchen(data, found, domains, size)
+    return Inputs(data, found, domains, size)

@@ -1,6 +1,6 @@
 """Tiny things to train: drawn shapes in two training styles and a held-out one, and a ResNet of 0.4 M parameters.
 
-As a script, `kitchen.py FOLDER`: a run with a checkpoint at every step that stands still after five, to be killed.
+As a script, `setup.py FOLDER`: a run with a checkpoint at every step that stands still after five, to be killed.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
 from ratatouille.tasks.task import Task
 from ratatouille.training import foundation, numerics
 from ratatouille.training.network import save_part
-from ratatouille.training.perform import Outcome, perform
+from ratatouille.training.perform import WorkOutcome, perform
 from ratatouille.weights.architecture import Architecture, Part
 
 
 @dataclass(frozen=True)
-class Kitchen:
+class TrainingSetup:
     """Everything that an assignment needs."""
 
     task: Task
@@ -84,36 +84,36 @@ class Kitchen:
         workspace: Path,
         more: Mapping[str, Path] = MappingProxyType({}),
         **options: Any,
-    ) -> Outcome:
+    ) -> WorkOutcome:
         """Do it, from the start weights, or from `more`."""
         start = {**self.start, **more}
         return perform(assignment, self.task, self.architecture, self.data, start, workspace, **options)
 
 
-def lay_out(folder: Path) -> Kitchen:
-    """A kitchen in a folder; the same bits for every folder."""
+def set_up(folder: Path) -> TrainingSetup:
+    """A setup in a folder; the same bits for every folder."""
     numerics.apply()
     task = synthetic_tasks()["shapes"]
     images = write_synthetic(task.name, folder / "images")
     data = open_data(task, DataSettings(path=images, group="stem"), folder / "cache")
     found = foundation.untrained("test_resnet", input_size=32)
     featurizer, path = save_part(found.featurizer, folder / "start")
-    bare = Kitchen(task, data, found.architecture, {featurizer: path}, {"featurizer": featurizer})
+    bare = TrainingSetup(task, data, found.architecture, {featurizer: path}, {"featurizer": featurizer})
     probed = bare.perform(bare.probe(), folder)
     assert probed.head is not None
     start = {featurizer: path, probed.head: probed.files[probed.head]}
-    return Kitchen(task, data, found.architecture, start, {"featurizer": featurizer, "head": probed.head})
+    return TrainingSetup(task, data, found.architecture, start, {"featurizer": featurizer, "head": probed.head})
 
 
 def stand_still(folder: Path) -> None:
     """Do `long_run` and say each step, until somebody kills us in the fifth."""
-    kitchen = lay_out(folder)
+    setup = set_up(folder)
 
     def say(done: int, total: int, doing: str) -> None:
         print(done, flush=True)
         time.sleep(600 if done == 5 else 0)
 
-    kitchen.perform(kitchen.long_run(), folder / "work", progress=say, checkpoint_seconds=0)
+    setup.perform(setup.long_run(), folder / "work", progress=say, checkpoint_seconds=0)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.version import Version
-from ratatouille.recipes.round import Given, LeftOut, HoldingShare, Start, Untaught, untaught
+from ratatouille.recipes.round import Given, HoldingShare, LeftOut, Start, Untaught, untaught
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Task
 from registry.records import Entry
@@ -118,7 +118,8 @@ def _shares(held: Mapping[str, tuple[str, ...]], domains: Sequence[str]) -> tupl
     covered = [domain for domain in domains if any(domain in names for names in held.values())]
     complete = {fingerprint: names for fingerprint, names in held.items() if len(names) == len(covered)}
     return tuple(
-        HoldingShare(fingerprint=fingerprint, domains=names) for fingerprint, names in sorted((complete or held).items())
+        HoldingShare(fingerprint=fingerprint, domains=names)
+        for fingerprint, names in sorted((complete or held).items())
     )
 
 

@@ -89,7 +89,7 @@ DOCUMENTS: dict[str, Document] = {
     "dataset": Document("ratatouille.tasks.domainbed.files:Prepared"),
     "remote list": Document(f"{_CLI}:Remotes"),
     "config": Document(f"{_CLI}:Settings"),
-    "config name": Document(f"{_CLI}:Setting"),
+    "config name": Document(f"{_CLI}:SettingInForce"),
     "node status": Document(f"{_NODE}:Nodes"),
     "node forget": Document(f"{_NODE}:Forgotten"),
     "pull": Document("contributor_client.pulling:Written"),

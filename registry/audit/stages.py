@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, func, select, true
 from sqlalchemy.exc import DBAPIError
 
 from ratatouille.errors import Misconfigured, Refusal
@@ -33,6 +33,10 @@ from registry.schema import (
 )
 from registry.storage import Storage
 
+PAGE_SECONDS = 1.0
+"""After so long a page ends; one thing may take longer."""
+_ALL = true()
+
 
 @dataclass(frozen=True)
 class AuditStage:
@@ -42,34 +46,24 @@ class AuditStage:
     count: Callable[[Connection], int]
 
 
-def _rows(*queries: Select[Any]) -> Callable[[Connection], int]:
-    def count(connection: Connection) -> int:
-        return sum(connection.execute(query).scalar_one() for query in queries)
-
-    return count
-
-
-def _all(table: type[Any]) -> Select[Any]:
-    return select(func.count()).select_from(table)
+def _rows(*tables: type[Any], where: ColumnElement[bool] = _ALL) -> Callable[[Connection], int]:
+    queries = [select(func.count()).select_from(table).where(where) for table in tables]
+    return lambda connection: sum(connection.execute(query).scalar_one() for query in queries)
 
 
 STAGES: dict[Stage, AuditStage] = {
     "references": AuditStage(look_at_references, count_references),
-    "definitions": AuditStage(look_at_definitions, _rows(_all(ArchitectureRow), _all(TaskRow))),
-    "receipts": AuditStage(look_at_receipts, _rows(_all(ContributionRow))),
-    "versions": AuditStage(look_at_versions, _rows(_all(VersionRow))),
-    "changes": AuditStage(look_at_changes, _rows(_all(ChangeRow))),
-    "aliases": AuditStage(look_at_aliases, _rows(_all(AliasRow))),
-    "scores": AuditStage(look_at_scores, _rows(_all(ScoreRow))),
-    "weights": AuditStage(look_at_weights, _rows(_all(BlobRow))),
-    "averages": AuditStage(look_at_averages, _rows(_all(VersionRow).where(VersionRow.rule == "combine"))),
-    "files": AuditStage(look_at_files, _rows(_all(BlobRow))),
+    "definitions": AuditStage(look_at_definitions, _rows(ArchitectureRow, TaskRow)),
+    "receipts": AuditStage(look_at_receipts, _rows(ContributionRow)),
+    "versions": AuditStage(look_at_versions, _rows(VersionRow)),
+    "changes": AuditStage(look_at_changes, _rows(ChangeRow)),
+    "aliases": AuditStage(look_at_aliases, _rows(AliasRow)),
+    "scores": AuditStage(look_at_scores, _rows(ScoreRow)),
+    "weights": AuditStage(look_at_weights, _rows(BlobRow)),
+    "averages": AuditStage(look_at_averages, _rows(VersionRow, where=VersionRow.rule == "combine")),
+    "files": AuditStage(look_at_files, _rows(BlobRow)),
 }
 assert tuple(STAGES) == get_args(Stage), "a place of an audit names one of these"
-
-
-PAGE_SECONDS = 1.0
-"""After so long a page ends; one thing may take longer."""
 
 
 def page(storage: Storage, place: AuditPlace | None, seconds: float = PAGE_SECONDS) -> AuditPage:

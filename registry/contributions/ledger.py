@@ -57,17 +57,11 @@ def enter_version(
             connection.execute(update(VersionRow).where(VersionRow.id == version.id).values(**values))
             record_event(connection, "version", version.id, "admitted again after its retraction", round)
         return
-    row = {
-        "id": version.id,
+    row = {name: getattr(version, name) for name in ("id", "featurizer", "head", "architecture", "task", "receipt")} | {
         "record": version.to_json().decode(),
-        "featurizer": version.featurizer,
-        "head": version.head,
-        "architecture": version.architecture,
-        "task": version.task,
         "rule": version.rule.name,
         "state": "admitted",
         "work_id": work_id,
-        "receipt": version.receipt,
         "node": node,
         "round": round,
         "message": message,
@@ -171,19 +165,15 @@ def write_contribution(connection: Connection, sealed: Sealed, receipt: Receipt,
     """Write what became of a receipt; its transfer is over."""
     end_transfer(connection, receipt.digest)
     values = {
+        name: getattr(receipt, name) for name in ("work_id", "node", "featurizer", "head", "seconds", "overhead")
+    } | {
         "receipt": receipt.digest,
-        "work_id": receipt.work_id,
         "kind": receipt.assignment.kind,
-        "node": receipt.node,
         "state": state,
         "reason": legible(reason),
         "sealed": sealed.to_json().decode(),
         # a rejected receipt may name a task that does not exist
         "task": receipt.assignment.task if state == "admitted" else None,
-        "featurizer": receipt.featurizer,
-        "head": receipt.head,
-        "seconds": receipt.seconds,
-        "overhead": receipt.overhead,
         "created": time.time(),
     }
     upsert(connection, ContributionRow, values)

@@ -74,8 +74,11 @@ def submissions(connection: Connection, nodes: Sequence[str], before: str | None
     """
     if len(nodes) > MOST_KEYS:
         raise Refusal(f"{len(nodes)} keys are asked for at once; {MOST_KEYS} are the most")
+    columns = [
+        getattr(ContributionRow, name) for name in ("receipt", "work_id", "kind", "state", "node", "task", "created")
+    ]
     query = (
-        select(ContributionRow, VersionRow.id.label("version"))
+        select(*columns, VersionRow.id.label("version"))
         .outerjoin(VersionRow, VersionRow.receipt == ContributionRow.receipt)
         .where(ContributionRow.node.in_(nodes))
         .order_by(ContributionRow.created.desc(), ContributionRow.receipt.desc())
@@ -86,30 +89,18 @@ def submissions(connection: Connection, nodes: Sequence[str], before: str | None
         if created is None:
             raise Refusal(f"receipt {before[:12]}… is not known; a page begins with the last one of the page before")
         query = query.where(tuple_(ContributionRow.created, ContributionRow.receipt) < tuple_(created, before))
-    rows = connection.execute(query).all()
+    rows = [dict(row) for row in connection.execute(query).mappings()]
     closed = {
         (Close.from_json(sealed.body).question, sealed.node)
-        for sealed in closures(connection, [row.work_id for row in rows])
+        for sealed in closures(connection, [row["work_id"] for row in rows])
     }
-    names = {row.digest: row.name for row in connection.execute(select(TaskRow.digest, TaskRow.name))}
-    found = []
+    tasks = {row.digest: row.name for row in connection.execute(select(TaskRow.digest, TaskRow.name))}
     for row in rows:
-        task = row.task or _task(row.sealed)
-        found.append(
-            Submission(
-                receipt=row.receipt,
-                work_id=row.work_id,
-                kind=row.kind,
-                state=row.state,
-                node=row.node,
-                task=task,
-                task_name=names.get(task or ""),
-                version=row.version,
-                closed=(row.work_id, row.node) in closed,
-                created=row.created,
-            )
-        )
-    return found
+        sealed = row.pop("sealed")
+        row["task"] = row["task"] or _task(sealed)
+        row["task_name"] = tasks.get(row["task"] or "")
+        row["closed"] = (row["work_id"], row["node"]) in closed
+    return [Submission.model_validate(row) for row in rows]
 
 
 def _task(sealed: str) -> str | None:

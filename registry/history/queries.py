@@ -98,6 +98,7 @@ def show(connection: Connection, revision: str) -> Details:
     """Everything about a version."""
     id = resolve(connection, revision)
     entry = entry_of(connection, id)
+    parts = [part for part in (entry.version.featurizer, entry.version.head) if part is not None]
     sealed = sealed_receipt(connection, entry.version.receipt)
     receipt = None if sealed is None else Receipt.from_json(sealed.body)
     return Details(
@@ -108,7 +109,7 @@ def show(connection: Connection, revision: str) -> Details:
         children=tuple(connection.execute(_CHILDREN, {"of": id}).scalars()),
         tags=tuple(tags_of(connection, id)),
         taken_back=_taken_back(connection, id),
-        collected=min(removed(connection, _parts(entry.version)).values(), default=None),
+        collected=min(removed(connection, parts).values(), default=None),
     )
 
 
@@ -121,10 +122,6 @@ def receipt(connection: Connection, revision: str) -> Sealed | None:
 def entry_of(connection: Connection, id: str) -> Entry:
     """The version with this full id, which there is."""
     return next(read(connection, _ENTRY, {"wanted": id}))
-
-
-def _parts(version: Version) -> list[str]:
-    return [part for part in (version.featurizer, version.head) if part is not None]
 
 
 def sealed_receipt(connection: Connection, receipt: str | None) -> Sealed | None:

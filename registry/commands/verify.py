@@ -15,7 +15,7 @@ from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
 from registry.commands.opened import folder_named, opened
-from registry.records import Check, Finding, Stage, Verdict, Verification, worst
+from registry.records import Finding, Stage, Verdict, Verification, worst
 from registry.services.registry import Registry
 
 MOST_NAMED = 5
@@ -157,7 +157,12 @@ def _single(revisions: Sequence[str], remote: str | None, as_json: bool) -> Verd
             [{**output.plain(one), "ok": one.verdict != "wrong", "verdict": one.verdict} for one in verifications]
         )
     else:
-        output.print_table(("version", "check", "", "detail"), _check_rows(verifications))
+        rows = [
+            (output.short(one.id), check.what, "FAILED" if check.verdict == "wrong" else check.verdict, check.detail)
+            for one in verifications
+            for check in one.checks
+        ]
+        output.print_table(("version", "check", "", "detail"), rows)
     return worst(one.verdict for one in verifications)
 
 
@@ -168,18 +173,6 @@ def _pulled(folders: Sequence[Path]) -> list[Verification]:
 
     pulled = [read_pulled(folder) for folder in folders]
     return [one.verify() for one in pulled]
-
-
-def _check_rows(verifications: list[Verification]) -> list[tuple[str, ...]]:
-    return [
-        (output.short(one.id), check.what, _verdict(check), check.detail)
-        for one in verifications
-        for check in one.checks
-    ]
-
-
-def _verdict(check: Check) -> str:
-    return "FAILED" if check.verdict == "wrong" else check.verdict
 
 
 def _versions(finding: Finding) -> str:

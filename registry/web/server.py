@@ -79,15 +79,10 @@ class WebServer:
 
 def _listen(port: int) -> socket.socket:
     for one in dict.fromkeys((port, 0)):
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening.bind((HOST, one))
-            listening.listen()
+            return socket.create_server((HOST, one))
         except OSError:
-            listening.close()
             continue
-        return listening
     raise Refusal("no port of 127.0.0.1 is free for the web page; leave it out with --no-web")
 
 

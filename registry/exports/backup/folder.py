@@ -117,7 +117,11 @@ def store_of(folder: Path) -> FolderStore:
 
 def lacking(store: FolderStore, sizes: Mapping[str, int], check: bool) -> dict[str, int]:
     """Those that a backup does not have; with `check` those too whose bytes have changed in it."""
-    return {digest: size for digest, size in sizes.items() if not _has(store, digest, size, check)}
+
+    def has(digest: str, size: int) -> bool:
+        return store.size(digest) == size and (not check or hash_file(store.path(digest)) == digest)
+
+    return {digest: size for digest, size in sizes.items() if not has(digest, size)}
 
 
 def copy_out(blobs: Blobs, folder: Path, sizes: Mapping[str, int], progress: Progress | None) -> list[str]:
@@ -155,10 +159,6 @@ def prune(folder: Path, needed: Iterable[str]) -> None:
     for stored in list(store.stored()):
         if stored.digest not in kept:
             store.remove(stored.digest)
-
-
-def _has(store: FolderStore, digest: str, size: int, check: bool) -> bool:
-    return store.size(digest) == size and (not check or hash_file(store.path(digest)) == digest)
 
 
 def _put(store: FolderStore, digest: str, receiving: IncomingFile) -> None:

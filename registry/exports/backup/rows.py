@@ -72,7 +72,8 @@ def read_tables(connection: Connection, folder: Path, tables: tuple[TableFile, .
         raise Refusal(f"the backup has a table {min(strange)}, which its schema does not have")
     for table in known.sorted_tables:
         if table.name in files:
-            _read(connection, table, folder / files[table.name].path)
+            for rows in chunks(_rows(folder / files[table.name].path, set(table.columns.keys())), AT_ONCE):
+                connection.execute(insert(table), rows)
             _count_on(connection, table)
 
 
@@ -90,12 +91,6 @@ def _query(table: Table) -> Select[Any]:
     if table.name == SettingRow.__tablename__:  # where nodes join is true while this coordinator is up
         query = query.where(table.c.name.not_in(ANNOUNCED))
     return query
-
-
-def _read(connection: Connection, table: Table, path: Path) -> None:
-    rows = _rows(path, set(table.columns.keys()))
-    for some in chunks(rows, AT_ONCE):
-        connection.execute(insert(table), some)
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Value]]:

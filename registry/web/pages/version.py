@@ -82,7 +82,7 @@ def page(registry: Registry, query: Query) -> Page:
     rows = registry.versions.lineage(details.entry.id, depth)
     counted = scored_cells(details.evaluations)
     chosen = next((cell for cell in counted if cell.key == query.text("cell")), counted[0] if counted else None)
-    classes = registry.definitions.task(_task_of(details, chosen)).classes if chosen else ()
+    classes = registry.definitions.task(chosen.task).classes if chosen else ()
     view = _view(registry, details, rows, counted, chosen, classes, depth)
     opened = query.all("open", MOST_OPEN)
     near = {row.entry.id: summary(row.entry) for row in rows if row.depth <= DRAWN_DEPTH}
@@ -144,7 +144,3 @@ def _view(
         children_in_all=len(details.children),
         receipt=details.receipt,
     )
-
-
-def _task_of(details: Details, cell: ScoredCell) -> str:
-    return next(one.task for one in details.evaluations if one.task_name == cell.task)

@@ -18,6 +18,9 @@ from registry.commands.opened import opened
 from registry.lists import every
 from registry.services.registry import Registry
 
+_LABELS = {"start": "from"}
+"""What people are shown in place of a key of the document."""
+
 
 def task_add(
     file: Annotated[Path, typer.Argument(help="A task.toml; `ratatouille init task` writes one.", metavar="FILE")],
@@ -61,10 +64,6 @@ def _size(task: Task) -> str:
 def _row(task: Task) -> tuple[str, ...]:
     classes, domains = str(len(task.classes)), ", ".join(task.domains)
     return task.name, task.kind, classes, domains, task.metric, output.short(task.digest), task.description
-
-
-_LABELS = {"start": "from"}
-"""What people are shown in place of a key of the document."""
 
 
 def push(

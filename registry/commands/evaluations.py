@@ -17,6 +17,7 @@ from registry.services.registry import Registry
 
 MOST_DOMAINS = 4
 """Domains that have a column of their own."""
+NodeSplit = Literal["train", "validation", "test", "all"]
 
 
 def rank(
@@ -58,9 +59,6 @@ def _row(place: int, one: Ranked, domains: Sequence[str]) -> tuple[str, ...]:
         str(one.images),
         " ".join(entry.aliases),
     )
-
-
-NodeSplit = Literal["train", "validation", "test", "all"]
 
 
 def ask_nodes(

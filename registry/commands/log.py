@@ -23,6 +23,9 @@ from registry.records import Details, Entry, LogQuery
 from registry.services.registry import Registry
 
 RULES = ("import", "probe", "fine_tune", "combine")
+Revision = Annotated[
+    str, typer.Argument(help="An id, the beginning of one, an alias, or one of them with ~1.", metavar="REV")
+]
 
 
 def log(
@@ -139,11 +142,6 @@ def my_nodes() -> tuple[str, ...]:
     if not keys:
         raise Refusal(f"nobody has contributed from '{home()}' yet: there is no key in it or in its nodes")
     return tuple(dict.fromkeys(Signer.open(path).node for path in keys))
-
-
-Revision = Annotated[
-    str, typer.Argument(help="An id, the beginning of one, an alias, or one of them with ~1.", metavar="REV")
-]
 
 
 def show(

@@ -19,6 +19,8 @@ from registry.records import Collected, Usage
 from registry.storage_config import is_registry
 
 _WEB_END_SECONDS = 10.0
+MOST_SHOWN = 20
+"""Versions that are named one by one; `--json` has more."""
 
 
 def serve(
@@ -106,10 +108,6 @@ def _number(text: str) -> int | float:
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise Refusal(f"{text[:40]!r} is no number; sizes are in bytes, times in seconds")
     return number
-
-
-MOST_SHOWN = 20
-"""Versions that are named one by one; `--json` has more."""
 
 
 def usage(remote: Remote = None, as_json: AsJson = False) -> None:

@@ -14,6 +14,9 @@ from ratatouille.exchange.assignment import NodeAssignment
 from registry.records import Contribution, Details, Entry, LineageRow
 from registry.services.registry import Registry
 
+GENERATIONS = 100
+"""How far back a combined version's image size is looked for."""
+
 
 @dataclass(frozen=True)
 class LineageLine:
@@ -68,10 +71,6 @@ def total_share(found: Sequence[Contribution]) -> Fraction | float:
     """The sum, as a fraction where all shares can be read as fractions."""
     exact = [Fraction(one.exact) for one in found if one.exact is not None]
     return sum(exact, Fraction()) if len(exact) == len(found) else sum(one.share for one in found)
-
-
-GENERATIONS = 100
-"""How far back a combined version's image size is looked for."""
 
 
 def origins(lineage: Sequence[LineageRow]) -> list[Entry]:

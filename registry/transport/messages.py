@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from registry.blobs.store import Block
 from registry.proto.registry_pb2 import Chunk, FetchReply, PushRequest
@@ -24,6 +24,9 @@ _CHUNK = b"\x12"
 _DIGEST, _OFFSET, _BYTES = 0x0A, 0x10, 0x1A
 """Fields 1, 2 and 3 of `Chunk`."""
 _MOST_BITS = 63
+DEPTH = 4
+"""Messages that may wait; more would only take memory."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,46 +115,32 @@ def _read_number(message: bytes, at: int) -> tuple[int, int]:
     return 0, len(message) + 1
 
 
-T = TypeVar("T")
-DEPTH = 4
-"""Messages that may wait; more would only take memory."""
+@contextmanager
+def ahead(items: Iterator[T]) -> Iterator[Iterator[T]]:
+    """Read an iterator in advance; on leaving, the thread takes no more (the maker of the iterator ends it)."""
+    waiting: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+    room, stopped = threading.Semaphore(DEPTH), threading.Event()
 
-
-class _Ahead(Generic[T]):
-    def __init__(self, items: Iterator[T]) -> None:
-        self._items = items
-        self._queue: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
-        self._room = threading.Semaphore(DEPTH)
-        self._stopped = False
-        threading.Thread(target=self._read, name="ahead", daemon=True).start()
-
-    def _read(self) -> None:
+    def read() -> None:
         try:
-            while self._room.acquire() and not self._stopped:
-                self._queue.put((next(self._items), None))
+            while room.acquire() and not stopped.is_set():
+                waiting.put((next(items), None))
         except BaseException as error:  # StopIteration too: the reader raises it in its own thread
-            self._queue.put((None, error))
+            waiting.put((None, error))
 
-    def __iter__(self) -> Iterator[T]:
+    def give() -> Iterator[T]:
         while True:
-            item, error = self._queue.get()
+            item, error = waiting.get()
             if isinstance(error, StopIteration):
                 return
             if error is not None:
                 raise error
-            self._room.release()
+            room.release()
             yield item  # type: ignore[misc]
 
-    def stop(self) -> None:
-        self._stopped = True
-        self._room.release()
-
-
-@contextmanager
-def ahead(items: Iterator[T]) -> Iterator[Iterator[T]]:
-    """Read an iterator in advance; on leaving, the thread takes no more (the maker of the iterator ends it)."""
-    reader = _Ahead(items)
+    threading.Thread(target=read, name="ahead", daemon=True).start()
     try:
-        yield iter(reader)
+        yield give()
     finally:
-        reader.stop()
+        stopped.set()
+        room.release()

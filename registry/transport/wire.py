@@ -63,6 +63,12 @@ CHANNEL_OPTIONS = (
 DEADLINE_SECONDS = 60.0
 SLOW_DEADLINE_SECONDS = 4 * 3600.0
 """How long a client waits for an answer."""
+DESCRIPTOR_FILE = "registry/services.proto"
+_STREAMS = {
+    "fetch": (FetchRequest, FetchReply, False),
+    "push": (PushRequest, PushReply, True),
+    "watch": (WatchRequest, WatchReply, False),
+}
 
 
 @dataclass(frozen=True)
@@ -148,14 +154,6 @@ class Call:
 
 CALLS: Mapping[str, Call] = {name: Call(method) for name, method in METHODS.items() if not method.declaration.local}
 """Every method that travels, by its name."""
-
-
-DESCRIPTOR_FILE = "registry/services.proto"
-_STREAMS = {
-    "fetch": (FetchRequest, FetchReply, False),
-    "push": (PushRequest, PushReply, True),
-    "watch": (WatchRequest, WatchReply, False),
-}
 
 
 @cache

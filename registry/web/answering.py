@@ -22,6 +22,9 @@ _log = logging.getLogger(__name__)
 
 Make = Callable[[Registry, Query], Page]
 Endpoint = Callable[[Request], Response]
+MOST_AT_ONCE = 4
+"""Fetches that may wait for a registry elsewhere at one time; the other threads stay free for pages."""
+PARTS = ("featurizer", "head")
 
 
 class FailurePage(Record):
@@ -102,11 +105,6 @@ def _json(value: object) -> bytes:
 
 def _html(template: str, **values: object) -> bytes:
     return environment().get_template(template).render(values).encode()
-
-
-MOST_AT_ONCE = 4
-"""Fetches that may wait for a registry elsewhere at one time; the other threads stay free for pages."""
-PARTS = ("featurizer", "head")
 
 
 def download(registry: Registry) -> Callable[[Request], Response]:

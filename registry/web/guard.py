@@ -37,6 +37,12 @@ HEADERS = {
 
 Explain = Callable[[int, str], Response]
 """Makes the page of an error: status and one sentence."""
+REQUEST_SECONDS = 10.0
+"""Time for the head of a request, and for a part of an answer to be taken."""
+MOST_WAITING = 128
+"""Connections that may wait for a request, those that are kept alive too."""
+MOST_AT_ONCE = 64
+"""Requests that are answered at one time; more are told to come back."""
 
 
 class PageGuard:
@@ -88,14 +94,6 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return sending
-
-
-REQUEST_SECONDS = 10.0
-"""Time for the head of a request, and for a part of an answer to be taken."""
-MOST_WAITING = 128
-"""Connections that may wait for a request, those that are kept alive too."""
-MOST_AT_ONCE = 64
-"""Requests that are answered at one time; more are told to come back."""
 
 
 def limited_connections(seconds: float = REQUEST_SECONDS, most: int = MOST_WAITING) -> type[H11Protocol]:

@@ -24,6 +24,7 @@ from registry.web.templating import STATIC, static
 
 HOST = "127.0.0.1"
 GRACE_SECONDS = 2
+FOR_EVER = "public, max-age=31536000, immutable"
 
 
 class WebServer:
@@ -84,9 +85,6 @@ def _listen(port: int) -> socket.socket:
         except OSError:
             continue
     raise Refusal("no port of 127.0.0.1 is free for the web page; leave it out with --no-web")
-
-
-FOR_EVER = "public, max-age=31536000, immutable"
 
 
 def application(registry: Registry) -> Starlette:

@@ -28,6 +28,8 @@ from registry.schema import BlobRow, metadata
 from registry.services.weights import Progress
 from registry.storage_config import DATABASE, FILE, StorageConfig, read_storage_config
 
+_MARK = "alembic_version"
+
 
 def restore(folder: Path, to: Path, config: StorageConfig, progress: Progress | None = None) -> Manifest:
     """Fill an empty registry; the caller verifies it then.
@@ -80,9 +82,6 @@ def _sizes(folder: Path, manifest: Manifest) -> dict[str, int]:
         if row.get("collected") is None:
             wanted[digest] = size
     return {digest: size for digest, size in wanted.items() if digest not in manifest.missing}
-
-
-_MARK = "alembic_version"
 
 
 @contextmanager

@@ -26,6 +26,16 @@ BLOCK = 2**20
 LARGEST = 2**50
 """Bytes of one member: more than any weights have, and less than any number overflows at."""
 NAMES = re.compile(rb"(bundle\.json|(architectures|tasks|receipts|versions)\.jsonl|weights/[0-9a-f]{64})\0*")
+HEAD = "bundle.json"
+WEIGHTS = "weights/"
+LARGEST_HEAD = 4 * 2**20
+"""Bytes of bundle.json."""
+LONGEST_LINE = 40 * 2**20
+"""Bytes of one record; the largest receipt fits."""
+MOST_VERSIONS = 10_000
+"""A bundle is entered in one transaction, and others wait meanwhile; more history moves by backup."""
+RECORDS = ("architectures", "tasks", "receipts", "versions")
+"""The files of records, in their order; versions are `registry.records.Portable`, receipts are sealed."""
 
 
 @dataclass(frozen=True)
@@ -160,18 +170,6 @@ def _size(field: bytes) -> int:
         return int.from_bytes(field[1:], "big")
     digits = field.rstrip(b"\0 ")
     return int(digits, 8) if digits and not digits.translate(None, b"01234567") else -1
-
-
-HEAD = "bundle.json"
-WEIGHTS = "weights/"
-LARGEST_HEAD = 4 * 2**20
-"""Bytes of bundle.json."""
-LONGEST_LINE = 40 * 2**20
-"""Bytes of one record; the largest receipt fits."""
-MOST_VERSIONS = 10_000
-"""A bundle is entered in one transaction, and others wait meanwhile; more history moves by backup."""
-RECORDS = ("architectures", "tasks", "receipts", "versions")
-"""The files of records, in their order; versions are `registry.records.Portable`, receipts are sealed."""
 
 
 class RecordFile(Record):

@@ -15,6 +15,8 @@ FLAG, FLAG_GAP, LETTER = 17, 4, 6.2
 HEAD, LINE, DOT, EDGE = 24, 24, 24, 8
 """Heights of an open group's heading and lines, the pitch of its dots (a finger's width), and the room around them."""
 NARROW, ROW_GAP = 288, 44
+FEW_NARROW = 2
+"""On a phone, so many of a kind are shown one by one; more are a group, which opens into dots."""
 
 
 @dataclass(frozen=True)
@@ -211,10 +213,6 @@ def _downwards(source: Box, leaving: Spot | None, target: Box, arriving: Spot | 
     x2, y2 = target.x + target.width / 2, target.y
     bend = max(ROW_GAP / 2, (y2 - y1) / 2)
     return f"M{x1:.0f} {y1:.0f}C{x1:.0f} {y1 + bend:.0f} {x2:.0f} {y2 - bend:.0f} {x2:.0f} {y2:.0f}", x2 + 6, y2 - 6
-
-
-FEW_NARROW = 2
-"""On a phone, so many of a kind are shown one by one; more are a group, which opens into dots."""
 
 
 def both_ways(

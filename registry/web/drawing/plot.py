@@ -8,6 +8,18 @@ from dataclasses import dataclass
 
 from ratatouille.exchange.receipt import CurvePoint
 
+CURVE_WIDTH, CURVE_HEIGHT, CURVE_LEFT, CURVE_TOP, CURVE_RIGHT, CURVE_BOTTOM = 480, 200, 44, 12, 14, 30
+MOST_POINTS = 400
+"""More are thinned out; the first and the last stay."""
+HEIGHT, TOP, BOTTOM, LEFT = 340, 16, 46, 44
+LABEL_PITCH = 16
+NARROW_EDGE = 26
+"""Room for half of the last release's name, where no names of series need it."""
+ASIDE = 7.0
+"""Pixels between the series at one release, so that intervals of equal values do not cover each other."""
+SERIES = 6
+"""Lines that have a colour and a shape of their own; more are not drawn."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -55,11 +67,6 @@ def _round_step(wanted: float) -> float:
     """1, 2 or 5 times a power of ten, at least as large as wanted."""
     power = 10.0 ** math.floor(math.log10(wanted))
     return power * next(step for step in (1, 2, 5, 10) if step * power >= wanted * (1 - 1e-9))
-
-
-CURVE_WIDTH, CURVE_HEIGHT, CURVE_LEFT, CURVE_TOP, CURVE_RIGHT, CURVE_BOTTOM = 480, 200, 44, 12, 14, 30
-MOST_POINTS = 400
-"""More are thinned out; the first and the last stay."""
 
 
 @dataclass(frozen=True)
@@ -118,16 +125,6 @@ def _thinned(points: Sequence[CurvePoint]) -> Sequence[CurvePoint]:
     if len(points) <= MOST_POINTS:
         return points
     return [points[round(place * (len(points) - 1) / (MOST_POINTS - 1))] for place in range(MOST_POINTS)]
-
-
-HEIGHT, TOP, BOTTOM, LEFT = 340, 16, 46, 44
-LABEL_PITCH = 16
-NARROW_EDGE = 26
-"""Room for half of the last release's name, where no names of series need it."""
-ASIDE = 7.0
-"""Pixels between the series at one release, so that intervals of equal values do not cover each other."""
-SERIES = 6
-"""Lines that have a colour and a shape of their own; more are not drawn."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,14 @@ MOST_LEASES = 100
 MOST_NODES = 200
 RECENT = 5
 LINES = 8
+MOST_LINES = 40
+ROUNDS = 64
+"""Rounds that are remembered; the longest unused one leaves first."""
+EVENTS_AT_ONCE = 1000
+MOST_PAGES = 100
+"""Pages of the log that one reading takes; the next goes on."""
+ANSWERS = ("version", "evaluation")
+"""Events that answer a question of the round."""
 
 
 class RunningRound(RoundSummary):
@@ -147,16 +155,6 @@ def _here(offer: Offer, leases: Sequence[Lease]) -> NodeView:
         busy=sum(lease.node == offer.node for lease in leases),
         parked=tuple(dict.fromkeys(one.failure.sentence() for one in offer.parked)),
     )
-
-
-MOST_LINES = 40
-ROUNDS = 64
-"""Rounds that are remembered; the longest unused one leaves first."""
-EVENTS_AT_ONCE = 1000
-MOST_PAGES = 100
-"""Pages of the log that one reading takes; the next goes on."""
-ANSWERS = ("version", "evaluation")
-"""Events that answer a question of the round."""
 
 
 @dataclass

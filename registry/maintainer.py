@@ -27,7 +27,7 @@ class Maintainer:
     registry: Registry
     signer: Signer
     author: str = ""
-    """How they are called in the history."""
+    """The name in the history."""
 
     def release(self, revision: str, name: str = "latest", message: str = "") -> AliasMove:
         """Point an alias at a version; pointing it where it points already changes nothing.

@@ -148,12 +148,12 @@ def serve(
     """
     stop = stop_on_signals(END_SECONDS)
     _open_many_files()
-    for name in ("grpc._common", "uvicorn.error"):  # what is no request at all: strangers may send it without end
+    for name in ("grpc._common", "uvicorn.error"):  # bytes that are no request: anyone may send them without end
         logging.getLogger(name).addFilter(ThrottleFilter())
     service = RegistryServer(folder, host, port, coordinator)
     about_page = None if web is None else service.show(web)  # first, so that `info` knows it from the beginning
     service.start()
-    gc.freeze()  # what was imported stays for ever: no collection needs to look through it at every long answer
+    gc.freeze()  # imported modules stay for ever: collections at long answers leave them out
     ready(f"registry {folder} at {service.address} (loopback without TLS: everybody on this machine may write)")
     if about_page is not None:
         ready(about_page)

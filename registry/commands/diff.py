@@ -92,7 +92,7 @@ def _cell(row: CellDifference, metric: str) -> tuple[str, ...]:
 
 
 def _how(row: CellDifference, metric: str, gap: Gap) -> Iterator[str]:
-    """How sure the interval is of what."""
+    """The images that the interval is of, and whether it is paired."""
     if gap.low is None:
         return
     yield "same images" if row.same_images else "other images"

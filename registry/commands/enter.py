@@ -19,7 +19,7 @@ from registry.lists import every
 from registry.services.registry import Registry
 
 _LABELS = {"start": "from"}
-"""What people are shown in place of a key of the document."""
+"""Words for people in place of a key of the document."""
 
 
 def task_add(

@@ -43,7 +43,7 @@ def grouped(entries: Sequence[Entry]) -> list[GraphGroup]:
     children: dict[str, set[int]] = {}
     known: dict[object, int] = {}
     shown = {entry.id for entry in entries}
-    for entry in sorted(entries, key=lambda entry: -entry.number):  # whatever was made from it has a higher number
+    for entry in sorted(entries, key=lambda entry: -entry.number):  # its descendants have higher numbers
         key = _kind(entry, frozenset(children.get(entry.id, ())))
         here = known.setdefault(key, len(groups))
         if here == len(groups):
@@ -82,7 +82,7 @@ def draw(groups: Sequence[GraphGroup]) -> Iterator[GraphRow]:
 
 
 def _kind(entry: Entry, children: frozenset[int]) -> object:
-    """What versions of one line have in common."""
+    """The properties that all versions of one line share."""
     if entry.aliases:
         return entry.id
     rule = entry.version.rule

@@ -114,7 +114,7 @@ def _names(registry: Registry, entries: Sequence[Entry]) -> dict[str, str]:
 
 
 def _words(group: GraphGroup, rounds: Mapping[str, str]) -> str:
-    """What is said of one line of the graph."""
+    """The words beside one line of the graph."""
     first = group.entries[0]
     several = len(group.entries) > 1
     who = list(dict.fromkeys(history.contributor(entry) for entry in group.entries if entry.node))

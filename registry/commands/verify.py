@@ -28,11 +28,11 @@ AuditProgress = Callable[[Stage, int, int], None]
 
 @dataclass
 class Audit:
-    """What a whole audit found."""
+    """The findings of a whole audit."""
 
     findings: list[Finding] = field(default_factory=list)
     looked: dict[Stage, int] = field(default_factory=dict)
-    """How many things of each stage."""
+    """Number of things by stage."""
     bytes: int = 0
 
     @property
@@ -91,7 +91,7 @@ def verify(
 
 
 def say_audit(whole: Audit) -> None:
-    """What an audit found, for people."""
+    """Print the findings of an audit for people."""
     for kind in ("wrong", "not checkable", "unreferenced"):
         if found := whole.of(kind):
             title = f"{kind[0].upper()}{kind[1:]}" + (" (harmless)" if kind == "unreferenced" else "")

@@ -85,7 +85,7 @@ def _signers(folder: Path | None) -> dict[str, Signer]:
 def _chosen(
     registry: Registry, given: Sequence[Submission], contribution: str | None, task: str | None, folder: Path | None
 ) -> list[Submission]:
-    """What is meant, of all that was given.
+    """The contributions that the arguments name, of all that were given.
 
     Raises:
         Refusal: for an unknown task or contribution, or one that another key signed.

@@ -21,14 +21,14 @@ SCORE_COLUMNS = ("task", "domain", "split", "slice", "accuracy", "±", "balanced
 
 
 def made_by(entry: Entry) -> str:
-    """What made a version, with its purpose, and its state where that is not the usual one."""
+    """The rule that made a version, its purpose, and its state where that is not the usual one."""
     rule = entry.version.rule
     words = [rule.name, rule.purpose or "", "" if entry.state == "admitted" else f"({entry.state})"]
     return " ".join(word for word in words if word)
 
 
 def contributor(entry: Entry) -> str:
-    """Who made a version: the name of the node, or its key where it never said one."""
+    """The contributor of a version: the name of the node, or its key where it has no name."""
     return entry.contributor or (short(entry.node) if entry.node else "–")
 
 
@@ -49,7 +49,7 @@ def log_rows(entries: Iterable[Entry], rounds: Mapping[str, str]) -> list[Row]:
 
 
 def _method(rule: Rule) -> str:
-    """How versions were combined, where that is not by the mean."""
+    """The method of a combination; empty for the mean."""
     if rule.method == MEAN:
         return ""
     values = (f"{name} {len(one) if isinstance(one, list) else one}" for name, one in sorted(rule.parameters.items()))
@@ -57,12 +57,12 @@ def _method(rule: Rule) -> str:
 
 
 def _waiting(entry: Entry) -> str:
-    """What is said of a version that a retraction put in another one's place, until it is counted."""
+    """A note on a version that a retraction put in place of another one, until it is counted."""
     return " (moved by a retraction, not evaluated yet)" if entry.not_evaluated else ""
 
 
 def facts(details: Details, architecture: Architecture) -> list[Row]:
-    """What is said of a version, as pairs of name and value."""
+    """The facts about a version, as pairs of name and value."""
     entry, version = details.entry, details.entry.version
     signed = f"{entry.contributor or 'a node'} (key {short(entry.node)})" if entry.node else "the registry"
     tagged = {tag.name for tag in details.tags}
@@ -186,7 +186,7 @@ def recall_table(lines: ClassLines) -> tuple[Row, list[Row]]:
 
 
 def recall_title(lines: ClassLines) -> str:
-    """What a table of classes is about."""
+    """The title of a table of classes."""
     where = f"{lines.task}, {lines.split}" + ("" if lines.slice == "all" else f", {lines.slice}")
     trial = f", trial {lines.trial}" if lines.trial else ""
     return f"Classes of {where}{trial} at {lines.image_size} px (recall in percent)"
@@ -222,13 +222,13 @@ def _several(ids: Sequence[str], most: int = 6) -> str:
 
 
 def _kept(keep: Keep) -> str:
-    """What a run keeps, with its parameters."""
+    """The rule by which a run keeps a step, with its parameters."""
     parameters = ", ".join(f"{name} {value:g}" for name, value in keep.model_dump(exclude={"kind"}).items())
     return f"{keep.kind} ({parameters})" if parameters else keep.kind
 
 
 def ranking_sentence(found: Ranking) -> str:
-    """What a ranking is by."""
+    """The metric, domains and images of a ranking, in a sentence."""
     many = len(found.domains)
     over = f"the mean over {many} domains ({', '.join(found.domains)})" if many > 1 else f"domain {found.domains[0]}"
     images = f"split {found.split}" + ("" if found.slice == "all" else f", slice {found.slice}")

@@ -205,7 +205,7 @@ def mistakes(cell: ScoredCell, classes: Sequence[str], most: int) -> list[Mistak
 
 
 def heat(count: int, row: Sequence[int]) -> int:
-    """How strong a field of the matrix is coloured: its tenths of the row, rounded up; 0 for nothing."""
+    """The strength of a field's colour in the matrix: its tenths of the row, rounded up; 0 for nothing."""
     total = sum(row)
     return -(-10 * count // total) if total else 0
 

@@ -99,7 +99,7 @@ class Connection:
 
 
 class _Client:
-    """What all clients of services share."""
+    """The base of the clients of services."""
 
     def __init__(self, connection: Connection, cache: Cache) -> None:
         self._connection, self._cache = connection, cache
@@ -219,7 +219,7 @@ class RemoteRegistry(Registry):
             setattr(self, name, client(self._connection, cache))
 
     def info(self) -> Info:
-        """What the registry is."""
+        """Facts about the registry."""
         return cast(Info, self._connection.ask(CALLS["info"]))
 
     def close(self) -> None:

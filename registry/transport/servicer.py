@@ -176,7 +176,7 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
                 yield WatchReply(event=step.to_json()) if isinstance(step, Event) else WatchReply(seen=step)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
-        """What answers a path; None where it is not ours."""
+        """The handler of a path; None for a path that is not ours."""
         path = str(handler_call_details.method)
         if path in self._handlers:
             return self._handlers[path]
@@ -188,7 +188,7 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         )
 
     def _make_handlers(self) -> dict[str, Handler]:
-        """What answers each path."""
+        """The handler of each path."""
         streams = {
             "fetch": grpc.unary_stream_rpc_method_handler(
                 self._apart("Fetch", self.fetch), FetchRequest.FromString, write_reply
@@ -262,5 +262,5 @@ def _upgrade(theirs: str) -> str:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """What orders versions; nothing for one that says nothing, as the oldest software did."""
+    """The numbers that order versions; none for the oldest software, which sent no version."""
     return tuple(int(part) for part in re.findall(r"\d{1,9}", version[:40])[:3])

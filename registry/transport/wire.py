@@ -40,7 +40,7 @@ PACKAGE = "ratatouille.registry.v1"
 SERVICE = f"{PACKAGE}.Registry"
 """The service that says what the registry is, and that answered every call of software 0.1 (`Call`)."""
 SOFTWARE = version("model-ratatouille")
-"""What this side runs."""
+"""The version of this side's software."""
 OURS = ("said-by", "registry")
 """Trailing metadata of refusals: the sentence is the registry's, not the transport's."""
 
@@ -118,7 +118,7 @@ class Call:
         return {name: getattr(values, name) for name in type(values).model_fields}
 
     def result(self, data: bytes) -> Any:
-        """What the service returned.
+        """The answer of the service.
 
         Raises:
             Refusal: when it is nothing that this software knows.

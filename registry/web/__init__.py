@@ -20,7 +20,7 @@ MISSING = "there is no web page: it needs `pip install 'model-ratatouille[web]'`
 
 
 def can_open_page() -> bool:
-    """Whether what the page needs is installed."""
+    """Whether the libraries of the page are installed."""
     return all(find_spec(name) is not None for name in NEEDED)
 
 

@@ -16,11 +16,11 @@ LONGEST = 200
 
 @dataclass(frozen=True)
 class Page:
-    """What a page function returns."""
+    """The answer of a page function."""
 
     template: str
     view: Record
-    """What the page says; answered as it is to those who ask for JSON."""
+    """The content of the page; the answer where JSON is asked for."""
     drawn: Mapping[str, Any] = field(default_factory=dict)
     """Pictures and forms that only the template needs."""
 
@@ -30,7 +30,7 @@ class BadQuery(Refusal):
 
 
 class NotThere(Refusal):
-    """What the address names does not exist."""
+    """The address names nothing that exists."""
 
 
 @contextmanager

@@ -23,7 +23,7 @@ KINDS = {
     "fine_tune": "training",
     "combine": "average",
 }
-"""What a rule makes, in the words of the page."""
+"""The product of a rule, in the words of the page."""
 
 
 MOST_IN_ROUND = 600
@@ -60,7 +60,7 @@ class VersionSummary(Record):
 
     @property
     def made(self) -> str:
-        """What it is: `average of 4 (uniform)`, `training` …"""
+        """Its kind in words: `average of 4 (uniform)`, `training` …"""
         if self.rule != "combine":
             return KINDS.get(self.rule, self.rule)
         count = len(self.parents)
@@ -69,7 +69,7 @@ class VersionSummary(Record):
 
     @property
     def by(self) -> str:
-        """Who made it."""
+        """Its maker."""
         return self.contributor or (self.node[:10] if self.node else "registry")
 
 
@@ -184,7 +184,7 @@ class ContributorShare(Record):
 
 
 class VersionShares(Record):
-    """What a version is made of."""
+    """The composition of a version."""
 
     members: tuple[MemberShare, ...]
     """The trained or imported versions in the average, the largest share first; the version itself if it is none."""
@@ -194,7 +194,7 @@ class VersionShares(Record):
 
 
 def shares(contributions: Sequence[Contribution], ancestors: Mapping[str, VersionSummary]) -> VersionShares:
-    """What a version is made of.
+    """The composition of a version.
 
     Args:
         contributions: what the registry says of its shares.

@@ -35,7 +35,7 @@ def static_address(name: str) -> str:
 
 
 def clean(value: Any) -> Any:
-    """What a template puts out: text without characters that steer the terminal, the screen or the direction."""
+    """The output of a template: text without characters that steer the terminal, the screen or the direction."""
     if isinstance(value, Markup):
         return value
     return printable(value) if isinstance(value, str) else value

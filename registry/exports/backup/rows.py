@@ -23,7 +23,7 @@ AT_ONCE = 500
 """Rows in one exchange with the database."""
 LONGEST_LINE = 64 * 2**20
 PASSING = frozenset({UploadRow.__tablename__})
-"""What is about transfers under way on this machine."""
+"""Tables about transfers under way on this machine, which a backup leaves out."""
 Value = str | int | float | bool | None
 
 

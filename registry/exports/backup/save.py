@@ -44,7 +44,7 @@ RENEW_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class SavedBackup:
-    """What a backup did."""
+    """The result of a backup."""
 
     manifest: Manifest
     copied: int

@@ -82,7 +82,7 @@ class _Gathered:
         self._folder = folder
         self._tags = tags
         self.lines: dict[str, RecordFile] = {}
-        """What the files hold."""
+        """Length and digest of each file of records."""
         self._lengths: dict[tuple[str, str | None], dict[Part, int]] = {}
         self._receipts: dict[str, None] = {}
         self._definitions: dict[str, set[str]] = {"architectures": set(), "tasks": set()}

@@ -33,7 +33,7 @@ from registry.settings import read_settings
 
 @dataclass
 class ImportPlan:
-    """What entering a bundle does."""
+    """The effect of entering a bundle."""
 
     versions: int = 0
     """New ones."""
@@ -103,7 +103,7 @@ class _Entering:
         self._largest = read_settings(connection).largest_part_bytes
 
     def state(self, id: str) -> str | None:
-        """What is known of a version here."""
+        """The state of a version in this registry; None for an unknown one."""
         return self._connection.execute(select(VersionRow.state).where(VersionRow.id == id)).scalar()
 
     def version(self, one: Portable, plan: ImportPlan) -> None:

@@ -24,7 +24,7 @@ _MARKUP = re.compile(r"(^[-+]|[\\`*_\[\]#!|~$<>&])")
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What a card is written from."""
+    """The facts of a card."""
 
     name: str
     """The folder's."""

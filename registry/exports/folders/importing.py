@@ -40,7 +40,7 @@ class Parts:
     parent: str
     files: Mapping[str, Path]
     classifier: str | None
-    """What the head was called in the checkpoint; None for a featurizer alone."""
+    """Name of the head in the checkpoint; None for a featurizer alone."""
     permuted: bool
     """Whether its outputs were brought into the task's order."""
     notes: tuple[str, ...]
@@ -208,7 +208,7 @@ class Checkpoint:
         return None if self.said.names is None else order_of(self.said.names, task.classes, task.name)
 
     def notes(self, size: int) -> list[str]:
-        """What is only assumed of a network and its images of `size` pixels, as sentences."""
+        """Sentences about assumptions: on the network, and on its images of `size` pixels."""
         notes = []
         if self.said.images is None:
             notes.append("the checkpoint does not say how its images were made; they are taken to be the federation's")

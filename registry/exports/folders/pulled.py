@@ -36,7 +36,7 @@ LARGEST_CONFIG = 16 * 2**20
 
 
 class Statement(Record):
-    """What a pulled folder says of itself."""
+    """The statement in a pulled folder."""
 
     format: Literal[1] = 1
     layout: Literal["timm", "parts"]
@@ -117,7 +117,7 @@ class Pulled:
         return said.architecture.name if said.task is None else f"{said.architecture.name}, task {said.task.name}"
 
     def _config(self) -> str:
-        """What timm reads of classes and images, which the version's id covers by its task and architecture only."""
+        """Check what timm reads of classes and images; the version's id covers it by task and architecture only."""
         said, architecture = self.statement, self.statement.architecture
         found = read_configuration(read_json(self.folder / CONFIG))
         wrong = list(differences(found, architecture, said.image_size, len(said.classes)))

@@ -50,7 +50,7 @@ class GraphNode:
 
     @property
     def title(self) -> str:
-        """What it is, in a few words; shape and colour say what made it."""
+        """A few words about it; shape and colour show its rule."""
         one = self.first
         if self.form != "single":
             return f"{len(self.members)} {KINDS.get(self.kind, self.kind)}s"
@@ -58,7 +58,7 @@ class GraphNode:
 
     @property
     def about(self) -> str:
-        """What distinguishes it: the tasks of a group, the purpose of an average, who made a version."""
+        """Its difference from others: the tasks of a group, the purpose of an average, the maker of a version."""
         if self.form == "single":
             return (self.first.purpose or "").replace("_", " ") or self.first.by
         tasks = list(dict.fromkeys(member.task for member in self.members if member.task))

@@ -85,7 +85,7 @@ class MeasuredNode:
 
     @property
     def below(self) -> float:
-        """What the flags add to its height."""
+        """The height that the flags add."""
         return self.flags[-1].y + FLAG - BOX if self.flags else 0.0
 
 

@@ -23,7 +23,7 @@ MOST_NAMED = 20
 
 
 class WantedRanking(Record):
-    """Which ranking; what is None is chosen by the registry."""
+    """The parameters of a ranking; the registry chooses those that are None."""
 
     task: str
     domain: str | None
@@ -48,7 +48,7 @@ class RankedPlace(Record):
 
 
 class BestPage(Record):
-    """What the page says."""
+    """The content of the page."""
 
     wanted: WantedRanking | None
     """None: no task is defined yet."""

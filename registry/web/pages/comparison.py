@@ -38,7 +38,7 @@ class Suggestion(Record):
 
 
 class ComparisonPage(Record):
-    """What the page says."""
+    """The content of the page."""
 
     a: str
     b: str

@@ -22,7 +22,7 @@ class Released(Record):
 
 
 class ContributorsPage(Record):
-    """What the page says."""
+    """The content of the page."""
 
     contributors: tuple[Contributor, ...]
     in_all: int
@@ -32,7 +32,7 @@ class ContributorsPage(Record):
 
 
 def page(registry: Registry, query: Query) -> Page:
-    """Everybody whose work is here."""
+    """All contributors."""
     everybody = registry.versions.contributors()
     pages = max(1, -(-len(everybody) // PAGE))
     number = query.number("page", 1, 1, pages)

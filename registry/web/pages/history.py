@@ -50,7 +50,7 @@ class RoundView(RoundSummary):
 
 
 class HistoryPage(Record):
-    """What the page says."""
+    """The content of the page."""
 
     rounds: tuple[RoundView, ...]
     continued: bool
@@ -111,14 +111,14 @@ class DomainAccuracy(Record):
 
 
 class AverageScores(Record):
-    """What an average of the round scores, by domain and split."""
+    """Scores of an average of the round, by domain and split."""
 
     version: VersionSummary
     scores: dict[str, DomainAccuracy]
 
 
 class RoundPage(Record):
-    """What the page of a round says."""
+    """The content of the page of a round."""
 
     round: RoundView
     progress: RunningRound

@@ -79,7 +79,7 @@ class NodeView(Record):
 
 
 class LivePage(Record):
-    """What the page says."""
+    """The content of the page."""
 
     fleet: str | None
     software: str
@@ -117,7 +117,7 @@ def page(feed: Feed, registry: Registry, query: Query) -> Page:
 
 
 def progress(feed: Feed, record: RoundRecord) -> RunningRound:
-    """How far a round is, as its log tells."""
+    """The progress of a round, from its log."""
     log = feed.read(record.id)
     return RunningRound(
         **round_facts(record),
@@ -159,7 +159,7 @@ def _here(offer: Offer, leases: Sequence[Lease]) -> NodeView:
 
 @dataclass
 class RoundLog:
-    """What the log says of a round."""
+    """The events of a round, counted."""
 
     last: int = 0
     counts: Counter[str] = field(default_factory=Counter)
@@ -194,7 +194,7 @@ class Feed:
         self._lock = threading.Lock()
 
     def read(self, round: str) -> RoundLog:
-        """What is known of a round now."""
+        """The log of a round up to now."""
         with self._lock:
             log = self._logs.setdefault(round, RoundLog())
             self._logs.move_to_end(round)

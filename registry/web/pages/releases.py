@@ -38,7 +38,7 @@ class Release(Record):
 
 
 class Choices(Record):
-    """Which counts are shown, and which could be."""
+    """The counts that are shown, and those that could be."""
 
     metric: str
     task: str | None
@@ -51,7 +51,7 @@ class Choices(Record):
 
 
 class ReleasesPage(Record):
-    """What the page says."""
+    """The content of the page."""
 
     alias: str | None
     aliases: tuple[str, ...]
@@ -164,6 +164,6 @@ def _scores(counted: Sequence[ScoredCell], metric: str) -> dict[str, ReleaseScor
 
 
 def _label(release: Release) -> str:
-    """What a release is called on the axis: its tag, or the beginning of its id."""
+    """The name of a release on the axis: its tag, or the beginning of its id."""
     other = [name for name in release.version.names if name != release.move.name and "-" in name]
     return other[0] if other else short(release.version.id)[:7]

@@ -30,7 +30,7 @@ class FoundRound(Record):
 
 
 class SearchPage(Record):
-    """What the page says."""
+    """The content of the page."""
 
     q: str
     exact: VersionSummary | None
@@ -45,12 +45,12 @@ class SearchPage(Record):
 
     @property
     def count(self) -> int:
-        """How much was found."""
+        """The number of matches."""
         return (self.exact is not None) + len(self.names) + len(self.rounds) + len(self.tasks) + len(self.versions)
 
 
 def page(registry: Registry, query: Query) -> Page:
-    """What fits some words; nothing for no words."""
+    """The matches of some words; none for no words."""
     q = query.text("q")
     if not q:
         empty = SearchPage(q="", exact=None, names=(), rounds=(), tasks=(), versions=(), more=False)

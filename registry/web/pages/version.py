@@ -44,7 +44,7 @@ class ArchitectureSummary(Record):
 
 
 class VersionView(Record):
-    """What the page says."""
+    """The content of the page."""
 
     version: VersionSummary
     record: Version

@@ -55,7 +55,7 @@ class Scored(Record):
     scores: tuple[OwnScore, ...]
 
 
-class Ranked(Record):
+class OwnRanking(Record):
     """Versions by their score on the same images, the best first."""
 
     metric: str
@@ -100,7 +100,7 @@ class Scoring:
             for (revision, details), reason in zip(found, reasons, strict=True)
         ]
 
-    def best(self, last: int, task: str | None = None, metric: str | None = None) -> Ranked:
+    def best(self, last: int, task: str | None = None, metric: str | None = None) -> OwnRanking:
         """Score the newest versions on the same images and say whether the best is more than lucky.
 
         Args:
@@ -133,7 +133,7 @@ class Scoring:
         pairs = sorted(pairs, key=lambda pair: -pair[0].scores[0].metric(metric).value)
         behind = tuple(difference(pairs[0][1].answers, other.answers, metric) for _, other in pairs[1:])
         names = [scored.version[:10] for scored, _ in pairs]
-        return Ranked(
+        return OwnRanking(
             metric=metric,
             sentence=lead(names, behind, metric),
             versions=tuple(scored for scored, _ in pairs),

@@ -8,7 +8,7 @@ from ratatouille.cli.documents import Printed, extended
 from ratatouille.exchange.membership import Lease, Offer
 from registry.records import Obligation, Ranking
 
-BestOnOwn = extended(own_data.Ranked, notes=tuple[str, ...])
+BestOnOwn = extended(own_data.OwnRanking, notes=tuple[str, ...])
 Best = Ranking | BestOnOwn
 
 

@@ -25,7 +25,7 @@ from registry.commands.evaluations import ask_nodes, rank
 from registry.commands.opened import opened
 
 if TYPE_CHECKING:
-    from contributor_client.own_data import Ranked, Scored, Scoring
+    from contributor_client.own_data import OwnRanking, Scored, Scoring
 
 
 Data = Annotated[
@@ -131,7 +131,7 @@ def evaluate(
     _say(_heads(scored), scoring.notes)
 
 
-def _show_ranked(ranked: Ranked, notes: Iterable[str], as_json: bool) -> None:
+def _show_ranked(ranked: OwnRanking, notes: Iterable[str], as_json: bool) -> None:
     if as_json:
         print_json({**plain(ranked), "notes": list(notes)})
         return

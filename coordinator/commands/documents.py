@@ -37,7 +37,7 @@ class Started(Printed):
 RoundRun = Report | Started
 
 
-class Rounds(Printed):
+class RoundList(Printed):
     """Rounds, the latest first."""
 
     rounds: tuple[RoundRecord, ...]

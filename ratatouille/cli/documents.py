@@ -102,7 +102,7 @@ DOCUMENTS: dict[str, Document] = {
     "duplicates": Document(f"{_COORDINATOR}:Duplicates"),
     "round plan": Document("coordinator.estimate:Estimate"),
     "round run": Document(f"{_COORDINATOR}:RoundRun"),
-    "round list": Document(f"{_COORDINATOR}:Rounds"),
+    "round list": Document(f"{_COORDINATOR}:RoundList"),
     "round status": Document(f"{_COORDINATOR}:RoundStatus"),
     "round logs": Document("registry.records:Event", lines=True),
     "round report": Document("ratatouille.analysis.report:Report"),

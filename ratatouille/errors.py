@@ -41,7 +41,7 @@ class Unreachable(Unavailable):
 
 
 class Misconfigured(Unavailable):
-    """A database or store that refuses the service until somebody changes settings: credentials, rights, names.
+    """A database or store that refuses the service until settings are changed: credentials, rights, names.
 
     It is never retried by itself.
     """

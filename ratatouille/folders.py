@@ -1,6 +1,6 @@
 """Files and folders: home folders, private folders, and files that appear whole or not at all.
 
-A file is written under a temporary name, synced, renamed, and its folder synced: nobody ever sees half of it.
+A file is written under a temporary name, synced, renamed, and its folder synced: no reader ever sees half of it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def write_once(path: Path, data: bytes) -> None:
 def close_to_others(path: Path) -> None:
     """Take the rights of others away from one file or folder, not from what is below it; links are left alone.
 
-    What belongs to somebody else, or is gone meanwhile, stays as it is.
+    What belongs to another user, or is gone meanwhile, stays as it is.
     """
     with suppress(OSError):
         found = path.lstat()
@@ -176,7 +176,7 @@ def _is_alive(process: int) -> bool:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # another user's
         return True
     return True
 

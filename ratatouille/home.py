@@ -71,7 +71,7 @@ def read_config() -> Config:
 def public_name(key: str | None, given: str | None = None) -> InForce:
     """How the person at this machine is called in the history.
 
-    It is only what they chose: the names of the operating system (account, host) are nobody else's business.
+    It is only what they chose: the names of the operating system (account, host) are not published.
 
     Args:
         key: their public key, whose short form stands for a name; None where they have none yet.

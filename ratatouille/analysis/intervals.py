@@ -1,7 +1,7 @@
 """Intervals of analyses: over images for differences of networks, over runs for statistics of pairs, and over trials.
 
 A comparison with pairs counts for each two networks how many images both classify correctly. That is all that the
-variance of a linear combination of accuracies needs, so nobody has to see which images they are.
+variance of a linear combination of accuracies needs, so the images themselves are not needed.
 
 Pairs of runs share runs, so they are not independent, and their number says little: what is left out, one at a time, is
 a run with all pairs that it is part of (a jackknife). Over trials, which are independent, intervals are Student's.
@@ -223,6 +223,6 @@ def trial_interval(values: Sequence[Fraction] | Sequence[float]) -> TrialInterva
 @cache
 def t_quantile(freedom: int) -> float:
     """The t with 97.5 % of Student's distribution below it."""
-    from scipy.stats import t  # takes half a second, and whoever only reads a summary needs none of it
+    from scipy.stats import t  # imported lazily: it takes half a second, and reading a summary does not need it
 
     return float(t.ppf(0.975, freedom))

@@ -77,7 +77,7 @@ class Report(Record):
     lacking: tuple[str, ...] = ()
     """Answers that the round goes without, since the members who hold the data have closed them."""
     gaps: tuple[str, ...] = ()
-    """What the data lacks: domains of holdings that are too small to be trained on, classes that nobody can learn."""
+    """What the data lacks: domains of holdings that are too small to be trained on, classes that no run can learn."""
     note: str = ""
 
 

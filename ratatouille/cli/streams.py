@@ -1,4 +1,4 @@
-"""Standard output and error as they really are: closed, read by somebody who leaves, or of a narrow encoding.
+"""Standard output and error as they really are: closed, a pipe whose reader ends, or of a narrow encoding.
 
 A command must end quietly when `head` has seen enough, and must not fail because a terminal cannot show a sign.
 """
@@ -16,7 +16,7 @@ from typing import NoReturn, TextIO
 from rich.console import Console
 
 BROKEN_PIPE = 128 + 13
-"""Exit code of a program that nobody listens to any more, as shells see other programs end by SIGPIPE."""
+"""Exit code of a program whose output has no reader any more, as shells see other programs end by SIGPIPE."""
 _READABLE = "ratatouille.readable"
 _SIGNS = {
     **dict.fromkeys("–—−‐‑─━┄┈╌", "-"),
@@ -46,7 +46,7 @@ _SIGNS = {
 
 
 class ReaderLeft(Exception):
-    """Nobody reads our output any more; click would make an error of the BrokenPipeError that says so."""
+    """Our output has no reader any more; click would make an error of the BrokenPipeError that says so."""
 
 
 class Terminal(Console):

@@ -7,7 +7,7 @@ that "who moved what, from where, when and why" has one answer.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -27,11 +27,18 @@ class _Change(Record):
     """Why."""
     at: Annotated[float, Field(ge=0)]
     """When, by the signer's clock, in seconds since 1970; it also tells two equal changes apart."""
+    _about: ClassVar[str]
+
+    @property
+    def subject(self) -> str:
+        """The value of the field that it is about: a name, or the digest of a version, a receipt or a question."""
+        return str(getattr(self, self._about))
 
 
 class Move(_Change):
     """Point an alias at a version (a release), if it still points where the signer saw it."""
 
+    _about = "name"
     kind: Literal["move"] = "move"
     name: Name
     version: Digest
@@ -39,84 +46,55 @@ class Move(_Change):
     undo: bool = False
     """Whether this takes the last move back, so that a further undo goes further back."""
 
-    @property
-    def subject(self) -> str:
-        """What it is about."""
-        return self.name
-
 
 class Tag(_Change):
     """Give a version a name that never means another one."""
 
+    _about = "name"
     kind: Literal["tag"] = "tag"
     name: Name
     version: Digest
-
-    @property
-    def subject(self) -> str:
-        """What it is about."""
-        return self.name
 
 
 class Retract(_Change):
     """Take a version back: a maintainer any, a contributor their own."""
 
+    _about = "version"
     kind: Literal["retract"] = "retract"
     version: Digest
-
-    @property
-    def subject(self) -> str:
-        """What it is about."""
-        return self.version
 
 
 class RetractCounts(_Change):
     """Take counts back (an evaluation or a comparison, which make no version), by the digest of their receipt."""
 
+    _about = "receipt"
     kind: Literal["retract_counts"] = "retract_counts"
     receipt: Digest
-
-    @property
-    def subject(self) -> str:
-        """What it is about."""
-        return self.receipt
 
 
 class Restore(_Change):
     """Let a receipt that was taken back come again: without this it never returns."""
 
+    _about = "receipt"
     kind: Literal["restore"] = "restore"
     receipt: Digest
-
-    @property
-    def subject(self) -> str:
-        """What it is about."""
-        return self.receipt
 
 
 class Close(_Change):
     """Close a question for the signer's own key: it is not to answer that question (any more)."""
 
+    _about = "question"
     kind: Literal["close"] = "close"
     question: Digest
     """The work id."""
-
-    @property
-    def subject(self) -> str:
-        """What it is about."""
-        return self.question
 
 
 class Reopen(_Change):
     """Open a question again that the same key has closed."""
 
+    _about = "question"
     kind: Literal["reopen"] = "reopen"
     question: Digest
-
-    @property
-    def subject(self) -> str:
-        """What it is about."""
-        return self.question
 
 
 Change = Move | Tag | Retract | RetractCounts | Restore | Close | Reopen

@@ -24,7 +24,7 @@ SPARSE_ABOVE = 256
 """A task of more classes than this is counted in the sparse form."""
 
 Count = Annotated[int, Field(ge=0, le=2**40)]
-"""A number of images or steps; bounded, since nobody who sums and divides counts of others should meet 10⁴⁰⁰."""
+"""A number of images or steps; bounded, so that sums and quotients of foreign counts stay numbers of a usual size."""
 
 Entry = tuple[Count, Count, Annotated[int, Field(ge=1, le=2**40)]]
 """True class, predicted class (or the number of classes: not told), images."""

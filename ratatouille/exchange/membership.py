@@ -68,7 +68,7 @@ class Announcement(Record):
     fleet: Annotated[str, Field(max_length=300)] | None
     """host:port; None when the coordinator ends."""
     issued: float = Field(default_factory=time.time)
-    """When it was signed, so that an earlier one that somebody kept says nothing."""
+    """When it was signed, so that an older copy of it has no effect."""
 
 
 class Offer(Record):
@@ -121,7 +121,7 @@ class Lease(Record):
     """Steps done and steps in all; 0 of 0 where work has no steps."""
     doing: Annotated[str, Field(max_length=100)] = ""
     inputs: Annotated[tuple[Digest, ...], Field(max_length=MOST_INPUTS, exclude_if=lambda inputs: not inputs)] = ()
-    """Weights that the work starts from: the registry keeps them while somebody is at it."""
+    """Weights that the work starts from: the registry keeps them while a node works on it."""
 
     @classmethod
     def on(cls, assignment: Assignment, node: str, seconds: float = 20.0, inputs: tuple[str, ...] = ()) -> Lease:

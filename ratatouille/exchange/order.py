@@ -6,7 +6,7 @@ program that can send messages to nodes cannot make them work.
 
 Flower gives a node a number of its own at every start and knows nothing of our keys. So the coordinator asks which of
 our nodes it is, and the node answers with an introduction, sealed by its key. It names the Flower node and the run that
-it speaks for, so that an answer copied from another node, or from an earlier run, introduces nobody.
+it speaks for, so that an answer copied from another node, or from an earlier run, is refused.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ class Combination(Record):
 
     @property
     def authors(self) -> Sequence[str]:
-        """Who made each parent, where that decides how much it counts; else nobody."""
+        """Who made each parent, where that decides how much it counts; else empty."""
         return cast(list[str], self.parameters["authors"]) if self.method == "balanced_mean" else ()
 
     def check(self) -> None:

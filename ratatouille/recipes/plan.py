@@ -82,7 +82,7 @@ class _Imagination(Mapping[str, Fact]):
         self._closed = frozenset(closed) - known.keys()
 
     def __getitem__(self, work_id: str) -> Fact:
-        if work_id in self._closed:  # nobody will answer it
+        if work_id in self._closed:  # no node will answer it
             raise KeyError(work_id)
         return self._known.get(work_id) or Imagined(work_id)
 
@@ -102,7 +102,7 @@ class Forecast:
     known: frozenset[str]
     shared: int
     lacking: dict[str, Order]
-    """What nobody will answer, since everybody who could has closed it."""
+    """Questions that will have no answer, since every node that could answer has closed them."""
 
     def open(self) -> list[Order]:
         """Orders that still have to be worked on."""

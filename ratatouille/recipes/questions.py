@@ -1,7 +1,7 @@
 """The single questions of a round: what is asked of nodes and of the registry, with the round's values filled in.
 
 A question is asked as if its answer were there: the answer is returned, or None after noting that it is open. Each
-question's work id is returned beside the answer where somebody needs it. Which questions are asked is up to `walk`.
+question's work id is returned beside the answer where a caller needs it. Which questions are asked is up to `walk`.
 """
 
 from __future__ import annotations
@@ -140,6 +140,18 @@ class Questions:
     def _lacks(self, work_id: str) -> bool:
         return work_id in self._closed and self.facts.get(work_id) is None
 
+    def _about(self, task: str, share: HoldingShare, trial: int) -> dict[str, Any]:
+        """The fields that all questions for nodes have in common."""
+        return {
+            "architecture": self.round.architecture,
+            "task": task,
+            "fingerprint": share.fingerprint,
+            "trial": trial,
+            "repeat": self.round.repeat,
+            "revision": self.round.revision,
+            "image_size": self.round.protocol.image_size,
+        }
+
     def combine(self, parents: Sequence[Parent], purpose: str, **values: Any) -> tuple[str, Fact | None]:
         """The combination of versions, and its work id; None after noting that it is open.
 
@@ -159,14 +171,8 @@ class Questions:
     def probe(self, task: str, share: HoldingShare, label: str, trial: int) -> tuple[str, Fact | None]:
         """A head on the foundation's featurizer (docs/method.md §3.1), and the question's work id."""
         assignment = Probe(
-            architecture=self.round.architecture,
+            **self._about(task, share, trial),
             featurizer=self.round.foundation.featurizer,
-            task=task,
-            fingerprint=share.fingerprint,
-            trial=trial,
-            repeat=self.round.repeat,
-            revision=self.round.revision,
-            image_size=self.round.protocol.image_size,
             domains=share.domains,
             l2=self.round.protocol.probe_l2,
             iterations=self.round.protocol.probe_iterations,
@@ -184,15 +190,9 @@ class Questions:
             rate *= protocol.auxiliary_rate_factor
         pretrained = weights.start == self.round.foundation
         assignment = FineTune(
-            architecture=self.round.architecture,
+            **self._about(work.task, work.share, work.trial),
             featurizer=weights.start.featurizer,
             head=weights.head,
-            task=work.task,
-            fingerprint=work.share.fingerprint,
-            trial=work.trial,
-            repeat=self.round.repeat,
-            revision=self.round.revision,
-            image_size=protocol.image_size,
             domains=work.share.domains,
             seed=run_seed(work.name, self.round.held_out if on_target else (), work.number, work.trial),
             steps=steps,
@@ -216,16 +216,7 @@ class Questions:
         if fact.featurizer is None or fact.head is None or fact.version is None:
             return None
         assignment = Evaluate(
-            architecture=self.round.architecture,
-            featurizer=fact.featurizer,
-            head=fact.head,
-            task=self.round.task,
-            fingerprint=share.fingerprint,
-            trial=trial,
-            repeat=self.round.repeat,
-            revision=self.round.revision,
-            image_size=self.round.protocol.image_size,
-            cells=cells,
+            **self._about(self.round.task, share, trial), featurizer=fact.featurizer, head=fact.head, cells=cells
         )
         answer = self.ask(assignment, [fact.version], f"evaluate {label} on {_named(share.domains)}")
         return None if answer is None else answer.evaluations
@@ -233,13 +224,7 @@ class Questions:
     def compare(self, asked: Comparing, share: HoldingShare, cells: tuple[Cell, ...], trial: int) -> Comparison | None:
         """What a node that holds this data counts of several networks."""
         assignment = Compare(
-            architecture=self.round.architecture,
-            task=self.round.task,
-            fingerprint=share.fingerprint,
-            trial=trial,
-            repeat=self.round.repeat,
-            revision=self.round.revision,
-            image_size=self.round.protocol.image_size,
+            **self._about(self.round.task, share, trial),
             networks=asked.networks,
             cells=cells,
             ensemble=asked.ensemble,

@@ -65,7 +65,7 @@ class Untaught(Record):
 
 
 def untaught(task: Task, used: Sequence[tuple[Holding, Sequence[str]]], last_trial: int = 0) -> Untaught | None:
-    """The classes of a task that nobody can learn; None where there is none.
+    """The classes of a task that no run can learn; None where there is none.
 
     Args:
         task: whose classes.
@@ -109,7 +109,7 @@ class Start(Record):
 
 
 class Given(Record):
-    """A start that the registry has already: a version that somebody fine-tuned on an auxiliary task before."""
+    """A start that the registry has already: a version that was fine-tuned on an auxiliary task before."""
 
     name: Name
     start: Start

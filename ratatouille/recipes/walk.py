@@ -200,7 +200,7 @@ class Walk(Questions):
         return runs if self.round.protocol.untrained_members or not trained else trained
 
     def _runs(self, recipe: Recipe, trials: Sequence[int]) -> tuple[tuple[Candidate, ...], int, int]:
-        """The runs that are there, how many the recipe asks for, and how many nobody will ever do."""
+        """The runs that are there, how many the recipe asks for, and how many will never be done."""
         members: list[Candidate] = []
         wanted = lost = 0
         for trial in trials:

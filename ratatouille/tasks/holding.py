@@ -77,7 +77,7 @@ class Holding(Record):
         )
 
     def lack(self, domain: str, last_trial: int = 0) -> Lack | None:
-        """Why nobody can train on a domain in all trials from 0 to `last_trial`; None where it can be done.
+        """Why no node can train on a domain in all trials from 0 to `last_trial`; None where it can be done.
 
         A reshuffle may leave a side of a small domain empty. The earlier trials count too, so that all trials of a
         benchmark train on the same domains.
@@ -105,7 +105,7 @@ def fingerprint(lines: Iterable[ImageLine], key: bytes) -> str:
 def possession_seed(lines: Iterable[ImageLine], key: bytes) -> bytes:
     """32 bytes that only a node with the same lines and the same key can compute: the seed of the holding's own key.
 
-    A node signs its offer with that key too. So nobody can offer a fingerprint that they have only read somewhere.
+    A node signs its offer with that key too. So a fingerprint alone, without the data, is not enough for an offer.
     """
     body = b"\n".join(sorted(canonical_json(list(line)) for line in lines))
     return hmac.new(key, b"ratatouille possession 1\n" + body, hashlib.sha256).digest()

@@ -91,7 +91,7 @@ def decode(data: bytes, size: int) -> Pixels:
 
 
 def from_image(image: Image.Image, size: int) -> Pixels:
-    """The same pixels from an image that somebody else opened.
+    """The same pixels from an image that the caller opened.
 
     Raises:
         UnreadableError: damaged bytes, pixels of 32 bits.

@@ -1,7 +1,7 @@
 """Copies of images that a machine keeps: where they lie, how large they are, and how they are removed.
 
 Decoded images and features are copies of private data in another form, so they go with the data: when it is no longer
-offered, when nobody has used it for long, or when its owner says so. All of it may be removed at any time.
+offered, when it has not been used for long, or when its owner says so. All of it may be removed at any time.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def forget_others(
 def forget_old(
     folder: Path, layout: Layout = NODE, most_bytes: int = MOST_BYTES, seconds: float = LONGEST_SECONDS
 ) -> list[Path]:
-    """Remove what nobody has used for long, then the least recently used beyond a number of bytes; the latest stays.
+    """Remove what has not been used for long, then the least recently used beyond a number of bytes; the latest stays.
 
     Returns:
         What was removed.

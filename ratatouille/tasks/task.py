@@ -4,8 +4,8 @@ It is defined once, in the registry, from a `task.toml`; how a contributor's own
 that contributor's settings (settings.py). The record's digest names the task: another order of classes is another task.
 
 The split says which images train, validate and test, on every node and in every round. A hash of (task name, trial,
-group) decides, so the answer never depends on the other examples: data that is added, moved or held by somebody else
-changes nobody's split, and no later round validates on what its start was trained on. Everything of one group (a
+group) decides, so the answer never depends on the other examples: data that is added, moved or held by another node
+changes no split, and no later round validates on what its start was trained on. Everything of one group (a
 patient, a camera, one emoji in several styles) falls on the same side. Where a manifest states a split itself, the
 statement wins over the hash, in every trial.
 """

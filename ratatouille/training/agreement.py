@@ -95,7 +95,7 @@ def _their_network(whole: Whole, said: Configuration) -> nn.Module:
         passed = size | {key: value for key, value in stated.items() if key not in TRAINING_ONLY | {"num_classes"}}
     name = architecture.name.partition(".")[0]
     try:
-        with torch.random.fork_rng(devices=()):  # drawing initial weights must not disturb anybody's random state
+        with torch.random.fork_rng(devices=()):  # drawing initial weights must not change the caller's random state
             network: nn.Module = timm.create_model(name, pretrained=False, num_classes=whole.classes, **passed)
         network.load_state_dict({key: torch.from_numpy(array.copy()) for key, array in whole.container.items()})
     except Exception as error:  # timm's networks fail on unsuitable arguments in many ways

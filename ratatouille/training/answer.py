@@ -75,7 +75,7 @@ class WorkStore(Protocol):
         """The signed closures that stand of these questions."""
 
     def lease(self, sealed: Sealed) -> Lease | None:
-        """Take or renew a sealed `Lease`; None if somebody else has it or there is an answer."""
+        """Take or renew a sealed `Lease`; None if another node has it or there is an answer."""
 
     def release(self, sealed: Sealed) -> None:
         """Give a lease back (a sealed `LeaseReturn`)."""
@@ -128,8 +128,8 @@ def answer(
 
     Returns:
         `pushed`; `known` when there was an answer already, or another one came first and ours is kept as a duplicate;
-        `taken` when somebody else is at it; `refused` with a code when the work cannot be done here; `failed` when the
-        registry was not reached for `timing.patience`.
+        `taken` when another node works on it; `refused` with a code when the work cannot be done here; `failed` when
+        the registry was not reached for `timing.patience`.
         A lost lease does not stop the work: the first answer wins, later ones are kept as duplicates.
     """
     work_id = order.assignment.digest
@@ -253,7 +253,7 @@ class LeaseKeeper:
         self._lease = self._lease.model_copy(update={"done": done, "total": total, "doing": doing[:100]})
 
     def renew(self) -> bool:
-        """Take or renew; False when somebody else has it, or the question has an answer."""
+        """Take or renew; False when another node has it, or the question has an answer."""
         lease = self._lease.model_copy(update={"issued": time.time()})
         return self._store.work.lease(self._signer.seal(lease)) is not None
 

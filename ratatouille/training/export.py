@@ -1,7 +1,7 @@
 """A network as timm has it: its own classifier in place of our head, and the `config.json` that timm reads.
 
 Our network is timm's featurizer and one linear layer, so timm's own network must give the same answers; it is tried on
-noise before anybody gets it. Networks that timm ends otherwise (two heads, BatchNorm behind) are refused by name.
+noise before it is handed on. Networks that timm ends otherwise (two heads, BatchNorm behind) are refused by name.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _is_fixed(architecture: Architecture) -> bool:
 
 def _built(architecture: Architecture, classes: int) -> nn.Module:
     name = architecture.name.partition(".")[0]
-    with torch.random.fork_rng(devices=()):  # drawing initial weights must not disturb anybody's random state
+    with torch.random.fork_rng(devices=()):  # drawing initial weights must not change the caller's random state
         network: nn.Module = timm.create_model(name, num_classes=classes, **arguments(architecture))
     return network
 

@@ -172,7 +172,7 @@ def _featurizer(name: str, arguments: Mapping[str, bool | int | float | str]) ->
                 f"{name}: argument {argument!r} is not accepted; use {', '.join(ARGUMENTS)}", code="network-unknown"
             )
     try:
-        with torch.random.fork_rng(devices=()):  # drawing initial weights must not disturb anybody's random state
+        with torch.random.fork_rng(devices=()):  # drawing initial weights must not change the caller's random state
             passed: dict[str, Any] = dict(arguments)
             featurizer: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **passed)
     except Exception as error:  # timm's networks fail on unsuitable arguments in many ways

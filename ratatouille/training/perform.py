@@ -275,4 +275,4 @@ def _compare(assignment: Compare, context: WorkContext, start: Mapping[str, Path
 
 
 def _silent(done: int, total: int, doing: str) -> None:
-    """Tell nobody."""
+    """Report no progress."""

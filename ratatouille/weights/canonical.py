@@ -145,7 +145,7 @@ def _difference(received: bytes, tensors: list[Tensor]) -> str:
 
 
 LARGEST = 2**31
-"""More than anybody would take at once."""
+"""More bytes than any caller takes at once."""
 
 
 class Contents(Protocol):

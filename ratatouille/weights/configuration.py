@@ -2,7 +2,7 @@
 
 Two layouts are read: timm's (`pretrained_cfg` apart, or everything in one flat object, as older versions saved it) and
 that of transformers' wrapper of timm. Each key is understood, or known to change nothing, or refused by name: a key
-that nobody understood could make another function of the same tensors. Nothing in the file is executed or fetched.
+that is ignored could make another function of the same tensors. Nothing in the file is executed or fetched.
 
 Names of outputs: timm writes `label_names` (older versions `labels`), transformers `id2label` and `label2id`. All that
 are there must agree: a head with outputs in another order is wrong for every image, and nothing shows it.

@@ -3,7 +3,7 @@
 numpy only, and pickles are never opened. What the tensors are, and whether they fit, is for `whole`. Training code puts
 prefixes before every name, such as `module.` of DataParallel: a known prefix is taken off. Another one is named, since
 it may say that the file holds something else (`ema.`, `teacher.`). A file that holds the network more than once is
-refused: nobody can tell which copy is meant.
+refused: it does not say which copy is meant.
 """
 
 from __future__ import annotations

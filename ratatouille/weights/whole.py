@@ -156,7 +156,7 @@ def _linear(container: Container, rest: Sequence[str], width: int, what: str) ->
 
 
 def _wrapping(container: Container, name: str) -> str:
-    """A hint, where the name only lacks what somebody put before it."""
+    """A hint, where the name only lacks a prefix."""
     found = next((one for one in container if one.endswith(f".{name}")), None)
     return "" if found is None else f", but there is {found[:80]}"
 

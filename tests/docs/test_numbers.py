@@ -24,6 +24,7 @@ from ratatouille.tasks.task import SplitRule
 from ratatouille.training import run_files
 from ratatouille.training.answer import Timing
 from registry import server
+from registry.blobs import windows
 from registry.commands import maintenance
 from registry.engines import postgresql
 from registry.exports.bundles import archive
@@ -65,7 +66,14 @@ RECEIPT = f"{servicer.RECEIPT_SECONDS:.0f} seconds"
 SHORTEST = f"({releases.SHORTEST_PREFIX} characters or more)"
 OPEN = guard.Rules(0, frozenset())
 
+EACH = windows.SHARES * windows.SMALLEST
+"""Bytes that an average holds of each file, where there are many."""
+FILE_MIB = {2**19: "half a MiB", 2**20: "a MiB"}[EACH]
+
 STATED: dict[str, tuple[str, ...]] = {
+    "docs/limits.md": (
+        f"bounded for up to {windows.BUDGET // EACH} files that lie on S3 alone. Each further file takes {FILE_MIB}",
+    ),
     "README.md": (f"http://127.0.0.1:{home.DEFAULT_WEB_PORT}",),
     "docs/tutorial.md": (f"<http://127.0.0.1:{home.DEFAULT_WEB_PORT}>",),
     "docs/architecture.md": (

@@ -1,7 +1,7 @@
-"""A process that dies by kill -9 at a point of its own work: POINT, FOLDER, then what it does there.
+"""A process that dies by kill -9 at a point of its own work.
 
-A point is `module:name:before` or `module:name:after`, with `:2` for the second time. Run by the tests as a script;
-without a point (`-`) it lives and prints its answer.
+A point is `module:name:before` or `module:name:after`, with `:2` for the second time; without a point (`-`) the process
+lives and gives its answer. A server that has imported the registry once forks each of them.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import functools
 import importlib
 import itertools
+import multiprocessing
 import os
+import runpy
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,21 +83,38 @@ def arm(point: str) -> None:
     setattr(owner, last, armed)
 
 
-def run(point: str, folder: Path, action: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run this script."""
-    command = [sys.executable, __file__, point, str(folder), action, *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.run(command, capture_output=True, text=True, timeout=250, env=environment)
+@dataclass(frozen=True)
+class Ended:
+    """How such a process ended, and what it answered."""
+
+    returncode: int | None
+    answer: str
 
 
-def main(point: str, folder: str, action: str, *arguments: str) -> None:
+def run(point: str, folder: Path, action: str, *arguments: object) -> Ended:
+    """Run this file in a process of its own."""
+    answer = folder.parent / "answer.json"
+    answer.unlink(missing_ok=True)
+    given = {"GIVEN": (answer, point, folder, action, *map(str, arguments))}
+    process = _FORKS.Process(target=runpy.run_path, args=(__file__, given, "__main__"))
+    process.start()
+    process.join(250)
+    return Ended(process.exitcode, answer.read_text() if answer.exists() else "")
+
+
+def main(answer: Path, point: str, folder: Path, action: str, *arguments: str) -> None:
     """Do it, or die."""
     if point != "-":
         arm(point)
-    registry = LocalRegistry(Path(folder))
-    print(ACTIONS[action](registry, *arguments), flush=True)
+    registry = LocalRegistry(folder)
+    answer.write_text(ACTIONS[action](registry, *arguments))
     registry.close()
 
 
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(
+    ["registry.services.local", "registry.retraction", "sqlalchemy.dialects.postgresql.psycopg"]
+)
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*globals()["GIVEN"])

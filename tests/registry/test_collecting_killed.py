@@ -24,15 +24,15 @@ TAKEN = {"a", "b", "c", "abc"}
 
 def died(world: World, point: str) -> None:
     found = run(point, world.folder.parent / "registry", "collect")
-    assert found.returncode == DIED, found.stderr
+    assert found.returncode == DIED
 
 
 def finish(world: World, made: dict[str, Result]) -> Collected:
     found = run("-", world.folder.parent / "registry", "collect")
-    assert found.returncode == 0, found.stderr
+    assert found.returncode == 0
     assert gone(world, made) == TAKEN
     nothing_is_wrong(world)
-    return Collected.from_json(found.stdout)
+    return Collected.from_json(found.answer)
 
 
 def nothing_is_wrong(world: World) -> None:

@@ -42,13 +42,13 @@ def entries(world: World) -> list[Entry]:
 
 def died(world: World, point: str) -> None:
     found = run(point, world.folder.parent / "registry", "retract", world.folder / "sealed.json")
-    assert found.returncode == DIED, found.stderr
+    assert found.returncode == DIED
 
 
 def finish(world: World) -> Retraction:
     found = run("-", world.folder.parent / "registry", "retract", world.folder / "sealed.json")
-    assert found.returncode == 0, found.stderr
-    return Retraction.from_json(found.stdout)
+    assert found.returncode == 0
+    return Retraction.from_json(found.answer)
 
 
 def is_over(world: World, done: Retraction) -> None:

@@ -74,9 +74,8 @@ def submissions(connection: Connection, nodes: Sequence[str], before: str | None
     """
     if len(nodes) > MOST_KEYS:
         raise Refusal(f"{len(nodes)} keys are asked for at once; {MOST_KEYS} are the most")
-    columns = [
-        getattr(ContributionRow, name) for name in ("receipt", "work_id", "kind", "state", "node", "task", "created")
-    ]
+    copied = ("receipt", "work_id", "kind", "state", "node", "task", "created", "sealed")
+    columns = [getattr(ContributionRow, name) for name in copied]
     query = (
         select(*columns, VersionRow.id.label("version"))
         .outerjoin(VersionRow, VersionRow.receipt == ContributionRow.receipt)
@@ -96,8 +95,8 @@ def submissions(connection: Connection, nodes: Sequence[str], before: str | None
     }
     tasks = {row.digest: row.name for row in connection.execute(select(TaskRow.digest, TaskRow.name))}
     for row in rows:
-        sealed = row.pop("sealed")
-        row["task"] = row["task"] or _task(sealed)
+        signed = row.pop("sealed")
+        row["task"] = row["task"] or _task(signed)
         row["task_name"] = tasks.get(row["task"] or "")
         row["closed"] = (row["work_id"], row["node"]) in closed
     return [Submission.model_validate(row) for row in rows]

@@ -162,7 +162,7 @@ class Spent(Record):
     at: float
 
 
-class CountedNetworks(Record):
+class Ledger(Record):
     """What was counted in the last week, by holding."""
 
     holdings: dict[Digest, tuple[Spent, ...]] = Field(default_factory=dict)
@@ -189,8 +189,8 @@ class Budget:
         if sum(one.networks for one in recent) + cost > self._most:
             return False
         spent = (*recent, Spent(work_id=assignment.digest, networks=cost, at=now))
-        counted = CountedNetworks(holdings={**ledger.holdings, assignment.fingerprint: spent})
-        write_whole(self._path, [counted.to_json()])
+        kept = Ledger(holdings={**ledger.holdings, assignment.fingerprint: spent})
+        write_whole(self._path, [kept.to_json()])
         return True
 
     def left(self, fingerprint: str) -> int:
@@ -200,16 +200,16 @@ class Budget:
             one.networks for one in self._read().holdings.get(fingerprint, ()) if now - one.at < WEEK
         )
 
-    def _read(self) -> CountedNetworks:
+    def _read(self) -> Ledger:
         """The ledger. One that cannot be read is a reason to stop: forgetting it would open the budget anew.
 
         Raises:
             Refusal: for a file that is not a ledger.
         """
         try:
-            return CountedNetworks.from_json(self._path.read_bytes())
+            return Ledger.from_json(self._path.read_bytes())
         except FileNotFoundError:
-            return CountedNetworks()
+            return Ledger()
         except (OSError, Refusal) as error:
             raise Refusal(
                 f"'{self._path}', which says how much was counted this week, cannot be read ({error}); nothing is "

@@ -23,7 +23,7 @@ from rich.table import Table
 from contributor_client.commands.foundation import enter_foundation
 from coordinator.commands.demo import FOUNDATION, HELD_OUT, TARGET, TRAINING
 from coordinator.driver import RoundDriver
-from coordinator.rehearsal import Stage, rehearse
+from coordinator.rehearsal import RehearsalSite, rehearse
 from coordinator.settings import RoundSettings
 from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.outcome import score
@@ -54,11 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
-        stage = _stage((chosen.folder or Path(temporary)).resolve())
-        heads = {strength: _head(stage, strength) for strength in STRENGTHS}
+        site = _stage((chosen.folder or Path(temporary)).resolve())
+        heads = {strength: _head(site, strength) for strength in STRENGTHS}
         for steps in chosen.steps:
             for name in LEARNING_RATES:
-                rows.append(_candidate(stage, name, steps, chosen.runs, chosen.workers))
+                rows.append(_candidate(site, name, steps, chosen.runs, chosen.workers))
                 if not chosen.json:
                     Console().print(rows[-1])
     if chosen.json:
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _stage(folder: Path) -> Stage:
+def _stage(folder: Path) -> RehearsalSite:
     """A registry with the target, the foundation, and one node that holds the training styles."""
     images = write_emoji(TARGET, folder / "data" / TARGET)
     registry = open_registry(folder / "registry")
@@ -88,24 +88,24 @@ def _stage(folder: Path) -> Stage:
     assert found.version is not None
     Maintainer(registry, signer).release(found.version, "foundation")
     data = NodeData(task=TARGET, path=images, domains={style: style for style in TRAINING}, group="stem")
-    return Stage(str(folder / "registry"), (NodeSettings(name="search", data=(data,)),), folder / "stage")
+    return RehearsalSite(str(folder / "registry"), (NodeSettings(name="search", data=(data,)),), folder / "stage")
 
 
-def _head(stage: Stage, strength: float) -> float:
+def _head(site: RehearsalSite, strength: float) -> float:
     """Validation accuracy of the probed head."""
     settings = _settings(f"head-{strength:g}", ("linear_probe",), {"probe_l2": strength})
-    round = rehearse(settings, stage)
-    final = RoundDriver(round, open_registry(stage.url), 0.0).gather().outcomes[0].final
+    round = rehearse(settings, site)
+    final = RoundDriver(round, open_registry(site.url), 0.0).gather().outcomes[0].final
     assert final is not None
     return score(final.validation or (), round.metric)
 
 
-def _candidate(stage: Stage, name: str, steps: int, runs: int, workers: int) -> dict[str, Any]:
+def _candidate(site: RehearsalSite, name: str, steps: int, runs: int, workers: int) -> dict[str, Any]:
     first, others = LEARNING_RATES[name]
     changes = {"runs": runs, "steps": steps, "learning_rate": first, "learning_rates": list(others)}
     settings = _settings(f"{name}-{steps}", ("soup",), changes)
-    round = rehearse(settings, stage, workers)
-    registry = open_registry(stage.url)
+    round = rehearse(settings, site, workers)
+    registry = open_registry(site.url)
     soup = RoundDriver(round, registry, 0.0).gather().outcomes[0]
     assert soup.final is not None
     single = [score(run.validation or (), round.metric) for run in soup.members]

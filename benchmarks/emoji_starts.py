@@ -24,7 +24,7 @@ from rich.table import Table
 
 from benchmarks.output import REFUSED, Report, told
 from coordinator.benchmark.pages import write
-from coordinator.benchmark.running import Bench, carry_out, collect, cost, prepare
+from coordinator.benchmark.running import PreparedSuite, carry_out, collect, cost, prepare
 from coordinator.benchmark.suite import Planned, Suite, Wishes
 from coordinator.benchmark.suites import emoji_suite
 from coordinator.driver import RoundDriver
@@ -82,12 +82,12 @@ def search(chosen: argparse.Namespace) -> Report:
     """Rehearse every candidate, a whole trial before the next one, and read the validation scores."""
     folder = chosen.folder.resolve()
     suites = {candidate: _blind(_suite(folder, candidate, (BESIDE, FINAL), chosen)) for candidate in CANDIDATES}
-    bench = prepare(suites[CANDIDATES[0]], folder)
+    prepared = prepare(suites[CANDIDATES[0]], folder)
     planned = sorted((one for suite in suites.values() for one in suite.rounds), key=lambda one: one.trial)
-    rehearse_all([one.settings for one in planned], bench.stage, chosen.workers)
+    rehearse_all([one.settings for one in planned], prepared.site, chosen.workers)
     rows = []
     for candidate, suite in suites.items():
-        found = [_outcomes(bench, one) for one in suite.rounds]
+        found = [_outcomes(prepared, one) for one in suite.rounds]
         rows.append(
             asdict(candidate)
             | {
@@ -95,7 +95,7 @@ def search(chosen: argparse.Namespace) -> Report:
                 "mean_run": mean(_mean_run(one[FINAL]) for one in found),
             }
         )
-    soups = [_validation(_outcomes(bench, one)[BESIDE]) for one in suites[CANDIDATES[0]].rounds]
+    soups = [_validation(_outcomes(prepared, one)[BESIDE]) for one in suites[CANDIDATES[0]].rounds]
     return {"trials": chosen.trials, "rows": rows, "soup": mean(soups)}
 
 
@@ -110,11 +110,11 @@ def measure(chosen: argparse.Namespace) -> Report:
     )
     planned = sorted((one for suite in suites for one in suite.rounds), key=lambda one: one.trial)
     suite = replace(suites[0], name="emoji-starts", rounds=tuple(planned), about=about)
-    bench = prepare(suite, folder)
-    carry_out(bench, chosen.workers, lambda drivers: None)
+    prepared = prepare(suite, folder)
+    carry_out(prepared, chosen.workers, lambda drivers: None)
     command = " ".join(["python -m benchmarks.emoji_starts", *sys.argv[1:]])
-    summaries = collect(bench)
-    written = write(folder / "report-starts", bench, summaries, cost(bench), command)
+    summaries = collect(prepared)
+    written = write(folder / "report-starts", prepared, summaries, cost(prepared), command)
     said = [one.sentence for summary in summaries for one in summary.differences]
     return {"sentences": said, "files": [str(path) for path in written]}
 
@@ -149,8 +149,8 @@ def _blind(suite: Suite) -> Suite:
     return replace(suite, rounds=tuple(rounds))
 
 
-def _outcomes(bench: Bench, planned: Planned) -> dict[str, Outcome]:
-    registry = open_registry(bench.stage.url)
+def _outcomes(prepared: PreparedSuite, planned: Planned) -> dict[str, Outcome]:
+    registry = open_registry(prepared.site.url)
     record = registry.rounds.round(planned.settings.name)
     return {one.recipe: one for one in RoundDriver.of(record, registry).gather().outcomes}
 

@@ -22,7 +22,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from coordinator.benchmark.pages import write
-from coordinator.benchmark.running import Bench, Cost
+from coordinator.benchmark.running import Cost, PreparedSuite
 from coordinator.benchmark.suite import Planned, Suite
 from coordinator.settings import RoundSettings
 from ratatouille.analysis import drawings, figures
@@ -148,7 +148,7 @@ def main() -> None:
     about = re.sub(r"\s*\n.*", "", (folder / "report.md").read_text(encoding="utf-8").split("\n\n")[1], flags=re.DOTALL)
     settings = RoundSettings(name="r", target="emoji-things", protocol={"name": "emoji", "runs": 6, "steps": 80})
     suite = Suite("emoji", (), (), "efficientnet-lite0", None, 64, (Planned("strict", 0, settings),), about)
-    write(folder, Bench(suite, folder), summaries, Cost.model_validate(document["cost"]), document["command"])
+    write(folder, PreparedSuite(suite, folder), summaries, Cost.model_validate(document["cost"]), document["command"])
     print(found.sentence)
 
 

@@ -27,7 +27,7 @@ from rich.table import Table
 from coordinator.commands.demo import NODES, ROUND, joined, node_file, write_images, write_settings
 from coordinator.commands.follow import follow
 from coordinator.driver import RoundDriver
-from coordinator.rehearsal import Stage, rehearse
+from coordinator.rehearsal import RehearsalSite, rehearse
 from coordinator.requests import request
 from coordinator.settings import RoundSettings, read_round_settings
 from ratatouille.exchange.order import Order
@@ -98,8 +98,8 @@ def _rehearsed(folder: Path, data: dict[str, Path], settings: RoundSettings) -> 
     _copy_foundation(old, new)
     nodes = tuple(read_node_settings(node_file(folder, name, data)) for name in NODES)
     began = time.time()
-    stage = Stage(str(folder / "rehearsal" / "registry"), nodes, folder / "rehearsal")
-    round = rehearse(settings, stage, workers=len(NODES))
+    site = RehearsalSite(str(folder / "rehearsal" / "registry"), nodes, folder / "rehearsal")
+    round = rehearse(settings, site, workers=len(NODES))
     return _timed("rehearsal", new, round, began)
 
 

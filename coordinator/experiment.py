@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from coordinator.driver import RoundDriver
-from coordinator.rehearsal import Stage, lay_out, rehearse_all
+from coordinator.rehearsal import RehearsalSite, lay_out, rehearse_all
 from coordinator.settings import RoundSettings
 from ratatouille.analysis.report import Report, report
 from ratatouille.recipes.round import Round
@@ -50,13 +50,13 @@ class Experiment:
         """
         data = tuple(NodeData(task=task.name, path=images[task.name].resolve(), group=group) for task in tasks)
         nodes = (NodeSettings(name="experiment", data=data),)
-        self.stage = Stage(str(folder.resolve() / "registry"), nodes, folder.resolve() / "work")
-        lay_out(self.stage, tasks, foundation, image_size, architecture)
+        self.site = RehearsalSite(str(folder.resolve() / "registry"), nodes, folder.resolve() / "work")
+        lay_out(self.site, tasks, foundation, image_size, architecture)
 
     @cached_property
     def registry(self) -> Registry:
         """All versions that the rounds made."""
-        return open_registry(self.stage.url)
+        return open_registry(self.site.url)
 
     def run(self, *settings: RoundSettings, workers: int = 1) -> list[Report]:
         """Run rounds to their ends, and read their results in the same order.
@@ -64,7 +64,7 @@ class Experiment:
         Raises:
             Refusal: settings or data that cannot be used, work that cannot be done.
         """
-        return [self.report(round) for round in rehearse_all(settings, self.stage, workers)]
+        return [self.report(round) for round in rehearse_all(settings, self.site, workers)]
 
     def report(self, round: Round) -> Report:
         """The table of a round from what the registry knows now."""

@@ -44,7 +44,7 @@ ALIAS = "foundation"
 
 
 @dataclass(frozen=True)
-class Stage:
+class RehearsalSite:
     """What a worker process needs to open for itself."""
 
     url: str
@@ -53,42 +53,42 @@ class Stage:
 
 
 def lay_out(
-    stage: Stage, tasks: Iterable[Task], foundation: str, image_size: int, architecture: str | None = None
+    site: RehearsalSite, tasks: Iterable[Task], foundation: str, image_size: int, architecture: str | None = None
 ) -> None:
-    """Define tasks and enter the foundation in the stage's own registry, unless an earlier call has done so.
+    """Define tasks and enter the foundation in the site's own registry, unless an earlier call has done so.
 
     Raises:
         Refusal: a foundation that cannot be entered, or tasks that are defined otherwise there.
     """
-    registry = open_registry(stage.url)
+    registry = open_registry(site.url)
     for task in tasks:
         registry.definitions.define_task(task)
-    enter_once(registry, stage.url, stage.folder / "logs" / "foundation.log", foundation, image_size, architecture)
+    enter_once(registry, site.url, site.folder / "logs" / "foundation.log", foundation, image_size, architecture)
     registry.close()
 
 
-def offer_all(registry: Registry, stage: Stage, seconds: float = 30 * 24 * 3600.0) -> None:
+def offer_all(registry: Registry, site: RehearsalSite, seconds: float = 30 * 24 * 3600.0) -> None:
     """Put the rehearsal's own offers into the registry: one for each node.toml, signed by one key."""
-    for settings in stage.nodes:
-        signer = Signer.open(stage.folder / settings.name / "key")
-        holdings = open_holdings(settings, registry.definitions.task, stage.folder / "data")
+    for settings in site.nodes:
+        signer = Signer.open(site.folder / settings.name / "key")
+        holdings = open_holdings(settings, registry.definitions.task, site.folder / "data")
         registry.work.offer(make_offer(signer, settings.name, holdings.values(), "rehearsal", settings.trains, seconds))
 
 
 def rehearse(
     settings: RoundSettings,
-    stage: Stage,
+    site: RehearsalSite,
     workers: int = 1,
     fresh: bool = False,
     on_progress: Callable[[Sequence[RoundDriver]], None] | None = None,
 ) -> Round:
     """Run a round to its end and return it; arguments as `rehearse_all`."""
-    return rehearse_all([settings], stage, workers, fresh, on_progress)[0]
+    return rehearse_all([settings], site, workers, fresh, on_progress)[0]
 
 
 def rehearse_all(
     settings: Sequence[RoundSettings],
-    stage: Stage,
+    site: RehearsalSite,
     workers: int = 1,
     fresh: bool = False,
     on_progress: Callable[[Sequence[RoundDriver]], None] | None = None,
@@ -97,7 +97,7 @@ def rehearse_all(
 
     Args:
         settings: the rounds' settings.
-        stage: registry and data.
+        site: registry and data.
         workers: worker processes; each uses one thread.
         fresh: ask anew what has been answered.
         on_progress: called with the rounds' drivers after every change.
@@ -105,19 +105,19 @@ def rehearse_all(
     Raises:
         Refusal: as `resolve` does, and for work that cannot be done.
     """
-    registry = open_registry(stage.url)
+    registry = open_registry(site.url)
     fleet = registry.info().fleet
     if fleet is not None:
         # Its scheduler would run the same round too, and our offers would bind its rounds to data that no node there
         # holds.
         raise Refusal(f"a coordinator uses this registry (fleet at {fleet}); rehearse in a registry of its own")
-    offer_all(registry, stage)
+    offer_all(registry, site)
     rounds = [request(each, registry, fresh) for each in settings]
     for round in rounds:
         registry.rounds.move_round(round.id, ["requested"], "running")
     averages = ThreadPoolExecutor(1, thread_name_prefix="combining")  # of all rounds, one after the other
     drivers = [RoundDriver.of(registry.rounds.round(round.id), registry, executor=averages) for round in rounds]
-    with averages, process_pool(workers, _open_stage, (stage,)) as pool:
+    with averages, process_pool(workers, _open_site, (site,)) as pool:
         try:
             _until_done(drivers, pool, workers, on_progress)
             endings = [driver.ending(driver.gather()) for driver in drivers]
@@ -135,13 +135,13 @@ def rehearse_all(
     return rounds
 
 
-def seconds_per_step(stage: Stage, order: Order) -> float:
+def seconds_per_step(site: RehearsalSite, order: Order) -> float:
     """How long a step of a training takes here, measured in a worker process; nothing is kept of it.
 
     Raises:
-        Refusal: as the training would, or for data that the stage does not hold.
+        Refusal: as the training would, or for data that the site does not hold.
     """
-    with process_pool(1, _open_stage, (stage,)) as pool:
+    with process_pool(1, _open_site, (site,)) as pool:
         return _result(pool.submit(_pace, order.to_json()))
 
 
@@ -208,24 +208,24 @@ class _NotDone(Refusal):
 class _Worker:
     """What one worker process has open."""
 
-    def __init__(self, stage: Stage) -> None:
-        self.registry = open_registry(stage.url)
-        self.stage = stage
+    def __init__(self, site: RehearsalSite) -> None:
+        self.registry = open_registry(site.url)
+        self.site = site
         self.data = {
             fingerprint: (settings, data)
-            for settings in stage.nodes
+            for settings in site.nodes
             for fingerprint, data in open_holdings(
-                settings, self.registry.definitions.task, stage.folder / "data"
+                settings, self.registry.definitions.task, site.folder / "data"
             ).items()
         }
 
 
-def _open_stage(stage: Stage) -> None:
+def _open_site(site: RehearsalSite) -> None:
     from ratatouille.training import numerics
 
     os.umask(0o077)  # what comes from images is their owner's alone
     numerics.apply()
-    _worker.append(_Worker(stage))
+    _worker.append(_Worker(site))
 
 
 def _work(order_json: bytes) -> tuple[bytes, str]:
@@ -241,14 +241,14 @@ def _work(order_json: bytes) -> tuple[bytes, str]:
         failure = Failure(code="data-not-held")
         return Hint(work_id=order.assignment.digest, outcome="refused", failure=failure).to_json(), reason
     settings, data = held
-    signer = Signer.open(worker.stage.folder / settings.name / "key")
+    signer = Signer.open(worker.site.folder / settings.name / "key")
     words: list[str] = []
     hint: Hint = answer(
         order,
         data,
         worker.registry,
         signer,
-        worker.stage.folder / "work",
+        worker.site.folder / "work",
         explain=lambda error: words.append(str(error)),
         permit=lambda _: Disclosure(smallest=settings.smallest_count),
     )

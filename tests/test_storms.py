@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from coordinator.rehearsal import Stage, offer_all
+from coordinator.rehearsal import RehearsalSite, offer_all
 from ratatouille.exchange.membership import Announcement
 from ratatouille.exchange.signing import Signer
 from ratatouille.processes import free_port, reaper
@@ -50,7 +50,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         wait_until(lambda: bool(registry.info()), 60, "the registry answers")
         ground.enter(registry)
         nodes = tuple(read_node_settings(ground.node_file(name)) for name in NODES)
-        offer_all(registry, Stage("", nodes, folder / "offered"))
+        offer_all(registry, RehearsalSite("", nodes, folder / "offered"))
         coordinator = Signer.open(folder / "coordinator.key")
         (offered,) = (one.holdings[0].fingerprint for one in registry.work.offers() if one.name == "chiara")
         registry.work.announce(coordinator.seal(Announcement(fleet=f"127.0.0.1:{free_port()}")))

@@ -10,25 +10,25 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from coordinator.benchmark.running import Bench, Cost
+from coordinator.benchmark.running import Cost, PreparedSuite
 from ratatouille.analysis.benchmark import DATA_SETS, BenchmarkLine, Summary, named, published
 from ratatouille.analysis.figures import draw_benchmark
 from ratatouille.analysis.intervals import TrialInterval
 from ratatouille.folders import write_whole
 
 
-def write(folder: Path, bench: Bench, summaries: Sequence[Summary], cost: Cost, command: str) -> list[Path]:
+def write(folder: Path, prepared: PreparedSuite, summaries: Sequence[Summary], cost: Cost, command: str) -> list[Path]:
     """Write index.html, report.md, summary.json and figures of each target; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     figures = {summary.target: draw_benchmark(summary, folder, f"figure-{summary.target}") for summary in summaries}
     values: dict[str, Any] = {
-        "name": bench.suite.name,
+        "name": prepared.suite.name,
         "summaries": summaries,
         "cost": cost,
-        "about": bench.suite.about,
+        "about": prepared.suite.about,
         "command": command,
-        "foundation": bench.suite.foundation,
-        "protocol": bench.suite.rounds[0].settings.protocol,
+        "foundation": prepared.suite.foundation,
+        "protocol": prepared.suite.rounds[0].settings.protocol,
         "columns": columns,
         "rows": rows,
         "points": points,

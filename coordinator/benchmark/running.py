@@ -17,7 +17,7 @@ import tomli_w
 from coordinator.benchmark.suite import Planned, Suite
 from coordinator.driver import RoundDriver
 from coordinator.inputs import ancestors, given_starts
-from coordinator.rehearsal import ALIAS, Stage, lay_out, offer_all, rehearse_all, seconds_per_step
+from coordinator.rehearsal import ALIAS, RehearsalSite, lay_out, offer_all, rehearse_all, seconds_per_step
 from coordinator.settings import RoundSettings, banned_domains, resolve
 from ratatouille.analysis.benchmark import BenchmarkRound, Summary, summarise
 from ratatouille.analysis.report import report
@@ -60,19 +60,19 @@ class Cost(Record):
 
 
 @dataclass(frozen=True)
-class Bench:
+class PreparedSuite:
     """A suite in its folder."""
 
     suite: Suite
     folder: Path
 
     @property
-    def stage(self) -> Stage:
+    def site(self) -> RehearsalSite:
         """Registry and data of the worker processes."""
-        return Stage(str(self.folder / "registry"), self.suite.nodes, self.folder / "work")
+        return RehearsalSite(str(self.folder / "registry"), self.suite.nodes, self.folder / "work")
 
 
-def prepare(suite: Suite, folder: Path, source: Registry | None = None) -> Bench:
+def prepare(suite: Suite, folder: Path, source: Registry | None = None) -> PreparedSuite:
     """Define the tasks, enter the foundation and bring the starts, unless an earlier call has done so.
 
     Args:
@@ -84,38 +84,38 @@ def prepare(suite: Suite, folder: Path, source: Registry | None = None) -> Bench
         Refusal: a foundation that cannot be entered, tasks of another definition in this folder, or a version that is
             not fit to be a start.
     """
-    bench = Bench(suite, folder)
-    lay_out(bench.stage, suite.tasks, suite.foundation, suite.image_size, suite.architecture)
+    prepared = PreparedSuite(suite, folder)
+    lay_out(prepared.site, suite.tasks, suite.foundation, suite.image_size, suite.architecture)
     if suite.starts:
         assert source is not None
-        starts = bring_starts(suite.starts, source, suite.rounds[0].settings, bench.stage)
+        starts = bring_starts(suite.starts, source, suite.rounds[0].settings, prepared.site)
         rounds = [replace(one, settings=one.settings.model_copy(update={"starts": starts})) for one in suite.rounds]
-        bench = Bench(replace(suite, rounds=tuple(rounds)), folder)
-    _write_files(bench)
-    return bench
+        prepared = PreparedSuite(replace(suite, rounds=tuple(rounds)), folder)
+    _write_files(prepared)
+    return prepared
 
 
-def _write_files(bench: Bench) -> None:
+def _write_files(prepared: PreparedSuite) -> None:
     """The rounds and nodes as files, for `ratatouille analyse` and for running one of them by hand."""
-    for planned in bench.suite.rounds:
+    for planned in prepared.suite.rounds:
         values = planned.settings.model_dump(mode="json", exclude_none=True)
-        _write(bench.folder / "rounds" / f"{planned.settings.name}.toml", values)
-    for node in bench.suite.nodes:
-        _write(bench.folder / "nodes" / f"{node.name}.toml", node.model_dump(mode="json", exclude_none=True))
+        _write(prepared.folder / "rounds" / f"{planned.settings.name}.toml", values)
+    for node in prepared.suite.nodes:
+        _write(prepared.folder / "nodes" / f"{node.name}.toml", node.model_dump(mode="json", exclude_none=True))
 
 
 def _write(path: Path, values: dict[str, Any]) -> None:
     write_whole(path, [tomli_w.dumps(values).encode()])
 
 
-def cost(bench: Bench) -> Cost:
+def cost(prepared: PreparedSuite) -> Cost:
     """What the benchmark will take, as far as the registry knows now."""
-    registry = open_registry(bench.stage.url)
-    offer_all(registry, bench.stage)
+    registry = open_registry(prepared.site.url)
+    offer_all(registry, prepared.site)
     orders: dict[str, Order] = {}
     facts: dict[str, Result] = {}
     asked = 0
-    for planned in bench.suite.rounds:
+    for planned in prepared.suite.rounds:
         driver = _driver(planned, registry)
         needed = forecast(driver.round, driver.facts)
         orders |= needed.orders
@@ -128,44 +128,46 @@ def cost(bench: Bench) -> Cost:
     steps_done = sum(trainings[work_id].steps for work_id in done)
     seconds = sum(facts[work_id].seconds for work_id in done)
     return Cost(
-        rounds=len(bench.suite.rounds),
+        rounds=len(prepared.suite.rounds),
         trainings=len(trainings),
         known=len(done),
         asked=asked,
         steps=sum(assignment.steps for work_id, assignment in trainings.items() if work_id not in facts),
         seconds=seconds,
-        seconds_per_step=seconds / steps_done if steps_done else _measured(bench, [orders[one] for one in trainings]),
+        seconds_per_step=seconds / steps_done if steps_done else _pace(prepared, [orders[one] for one in trainings]),
     )
 
 
-def _measured(bench: Bench, trainings: Sequence[Order]) -> float | None:
+def _pace(prepared: PreparedSuite, trainings: Sequence[Order]) -> float | None:
     """The pace of the largest of these trainings: those with the most domains take the largest batches."""
     sizes = [len(order.assignment.domains) if isinstance(order.assignment, FineTune) else 0 for order in trainings]
-    return seconds_per_step(bench.stage, trainings[sizes.index(max(sizes))]) if sizes else None
+    return seconds_per_step(prepared.site, trainings[sizes.index(max(sizes))]) if sizes else None
 
 
-def carry_out(bench: Bench, workers: int, on_progress: Callable[[Sequence[RoundDriver]], None]) -> None:
+def carry_out(prepared: PreparedSuite, workers: int, on_progress: Callable[[Sequence[RoundDriver]], None]) -> None:
     """Run every round to its end.
 
     Raises:
         Refusal: as `rehearse_all` does.
     """
-    rehearse_all([planned.settings for planned in bench.suite.rounds], bench.stage, workers, on_progress=on_progress)
+    rehearse_all(
+        [planned.settings for planned in prepared.suite.rounds], prepared.site, workers, on_progress=on_progress
+    )
 
 
-def collect(bench: Bench) -> list[Summary]:
+def collect(prepared: PreparedSuite) -> list[Summary]:
     """The summary of each target, from the rounds that are complete now."""
-    registry = open_registry(bench.stage.url)
-    offer_all(registry, bench.stage)
+    registry = open_registry(prepared.site.url)
+    offer_all(registry, prepared.site)
     cells = []
-    for planned in bench.suite.rounds:
+    for planned in prepared.suite.rounds:
         driver = _driver(planned, registry)
         plan = driver.gather()
         if plan.done:
             table = report(driver.round, plan.outcomes)
             target = planned.settings.target
             cells.append(BenchmarkRound(target=target, setting=planned.setting, trial=planned.trial, report=table))
-    return summarise(bench.suite.name, cells)
+    return summarise(prepared.suite.name, cells)
 
 
 def _driver(planned: Planned, registry: Registry) -> RoundDriver:
@@ -174,26 +176,28 @@ def _driver(planned: Planned, registry: Registry) -> RoundDriver:
     return driver
 
 
-def bring_starts(revisions: Sequence[str], source: Registry, settings: RoundSettings, stage: Stage) -> tuple[str, ...]:
-    """Enter versions of another registry in the stage's own; returns what rounds call them there.
+def bring_starts(
+    revisions: Sequence[str], source: Registry, settings: RoundSettings, site: RehearsalSite
+) -> tuple[str, ...]:
+    """Enter versions of another registry in the site's own; returns what rounds call them there.
 
     Args:
         revisions: as the source knows them.
         source: the registry that has them.
         settings: target and held-out domains, for what a start may have seen.
-        stage: where the foundation and the target's definition are.
+        site: where the foundation and the target's definition are.
 
     Raises:
         Refusal: for a version that is not fit to be a start.
     """
-    here = open_registry(stage.url)
+    here = open_registry(site.url)
     foundation = here.versions.show(ALIAS).entry.version
     target = here.definitions.task(settings.target)
     aliases = []
     for revision in revisions:
         origin = _origin(revision, source, foundation)
         for given in given_starts([revision], source, origin, target, banned_domains(settings)):
-            aliases.append(_enter_start(given, source, here, foundation, Signer.open(stage.folder / "starts" / "key")))
+            aliases.append(_enter_start(given, source, here, foundation, Signer.open(site.folder / "starts" / "key")))
     here.close()
     return tuple(dict.fromkeys(aliases))
 

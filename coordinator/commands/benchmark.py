@@ -99,17 +99,17 @@ def benchmark(
         suite = domainbed_suite(place, data_dir, chosen_targets, foundation, architecture, wishes)
     else:
         raise Refusal(f"there is no benchmark '{what}'; name `emoji`, `domainbed`, or a round.toml of your own")
-    bench = prepare(suite, place, registry_in_force(remote) if suite.starts else None)
-    expected = cost(bench)
+    prepared = prepare(suite, place, registry_in_force(remote) if suite.starts else None)
+    expected = cost(prepared)
     if dry_run:
         print_json(expected) if as_json else print_line(_sentence(expected, workers))
         return
     if not as_json:
         print_line(_sentence(expected, workers))
     with nullcontext() if as_json else counting("questions answered") as show:
-        carry_out(bench, workers, lambda drivers: None if show is None else show(*_answered(drivers)))
-    summaries, took = collect(bench), cost(bench)
-    written = write(place / "report", bench, summaries, took, shlex.join(["ratatouille", *sys.argv[1:]]))
+        carry_out(prepared, workers, lambda drivers: None if show is None else show(*_answered(drivers)))
+    summaries, took = collect(prepared), cost(prepared)
+    written = write(place / "report", prepared, summaries, took, shlex.join(["ratatouille", *sys.argv[1:]]))
     if as_json:
         print_json({"summaries": summaries, "cost": took, "files": [str(path) for path in written]})
         return

@@ -90,16 +90,16 @@ def say_gaps(round: Round, quiet: bool) -> None:
 def _rehearse(
     settings: RoundSettings, address: str, files: Sequence[Path], workers: int, fresh: bool, quiet: bool
 ) -> str:
-    from coordinator.rehearsal import Stage, rehearse
+    from coordinator.rehearsal import RehearsalSite, rehearse
     from ratatouille.home import home
     from ratatouille.tasks.kept import forget_old, make_own
     from ratatouille.tasks.node import read_node_settings
 
     nodes = tuple(read_node_settings(file.resolve()) for file in files)
-    stage = Stage(address, nodes, (home() / "rehearsal").resolve())
+    site = RehearsalSite(address, nodes, (home() / "rehearsal").resolve())
     make_private(home())
-    make_own(stage.folder)
-    forget_old(stage.folder)
+    make_own(site.folder)
+    forget_old(site.folder)
     last: list[str] = []
 
     def show_progress(drivers: Sequence[RoundDriver]) -> None:
@@ -111,7 +111,7 @@ def _rehearse(
             last.append(line)
             console.print(line)
 
-    return rehearse(settings, stage, workers, fresh=fresh, on_progress=show_progress).id
+    return rehearse(settings, site, workers, fresh=fresh, on_progress=show_progress).id
 
 
 def keep(

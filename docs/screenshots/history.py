@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from coordinator.commands.demo import FOUNDATION, NODES, ROUND, TARGET, node_file, write_images
-from coordinator.rehearsal import Stage, lay_out, rehearse
+from coordinator.rehearsal import RehearsalSite, lay_out, rehearse
 from coordinator.settings import RoundSettings
 from ratatouille.exchange.signing import Signer
 from ratatouille.tasks.emoji import emoji_tasks
@@ -30,13 +30,13 @@ def make(folder: Path) -> Path:
     place = folder / "registry"
     data = write_images(folder)
     nodes = tuple(read_node_settings(node_file(folder, name, data)) for name in NODES)
-    stage = Stage(str(place), nodes, folder / "rehearsal")
+    site = RehearsalSite(str(place), nodes, folder / "rehearsal")
     tasks = emoji_tasks()
-    lay_out(stage, [tasks[name] for name in (TARGET, *ROUND["auxiliaries"])], FOUNDATION, PROTOCOL_SIZE)
+    lay_out(site, [tasks[name] for name in (TARGET, *ROUND["auxiliaries"])], FOUNDATION, PROTOCOL_SIZE)
     registry = open_registry(str(place))
     maintainer = Maintainer(registry, Signer.open(folder / "maintainer.key"), "maria")
     for number, name in enumerate(ROUNDS):
-        _round(maintainer, stage, name, first=number == 0)
+        _round(maintainer, site, name, first=number == 0)
     registry.close()
     return place
 
@@ -44,7 +44,7 @@ def make(folder: Path) -> Path:
 PROTOCOL_SIZE = 64
 
 
-def _round(maintainer: Maintainer, stage: Stage, name: str, first: bool) -> None:
+def _round(maintainer: Maintainer, site: RehearsalSite, name: str, first: bool) -> None:
     """One round, and its release."""
     tag = f"{name}-2026"
     if any(one.name == tag for one in maintainer.registry.releases.tags()):
@@ -58,7 +58,7 @@ def _round(maintainer: Maintainer, stage: Stage, name: str, first: bool) -> None
             "protocol": PROTOCOL,
         }
     )
-    round = rehearse(settings, stage, workers=os.cpu_count() or 1)
+    round = rehearse(settings, site, workers=os.cpu_count() or 1)
     final = _made(maintainer.registry, round.id)
     maintainer.release(final, "latest", f"the {name} round's ratatouille")
     maintainer.release(final, "stable", f"the {name} round, checked on the held-out style")

@@ -9,7 +9,7 @@ import pytest
 import tomli_w
 
 from coordinator.driver import RoundDriver
-from coordinator.rehearsal import Stage, rehearse
+from coordinator.rehearsal import RehearsalSite, rehearse
 from coordinator.settings import read_round_settings
 from ratatouille.exchange.assignment import FineTune, KeepBest
 from ratatouille.exchange.order import Order
@@ -38,12 +38,12 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
 
 
 @pytest.fixture(scope="module")
-def stage(ground: Ground) -> Stage:
+def stage(ground: Ground) -> RehearsalSite:
     """A registry for rehearsals, with the data of all nodes."""
     folder = ground.folder / "rehearsal"
     ground.enter(open_registry(folder / "registry"))
     nodes = tuple(read_node_settings(ground.node_file(name)) for name in NODES)
-    return Stage(str(folder / "registry"), nodes, folder)
+    return RehearsalSite(str(folder / "registry"), nodes, folder)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def federation(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Iter
             yield federation
 
 
-def rehearsed(file: Path, stage: Stage) -> Weights:
+def rehearsed(file: Path, stage: RehearsalSite) -> Weights:
     """Digests of a round that was rehearsed in one process."""
     round = rehearse(read_round_settings(file), stage, workers=1)
     registry = open_registry(stage.url)
@@ -86,7 +86,7 @@ def weights_of(registry: Registry, round: Round) -> Weights:
 
 
 def test_a_federated_round_and_its_rehearsal_make_the_same_weights(
-    ground: Ground, stage: Stage, federation: Federation, tmp_path: Path
+    ground: Ground, stage: RehearsalSite, federation: Federation, tmp_path: Path
 ) -> None:
     round = federation.request(ground.round)
     record = federation.finish(round)
@@ -123,7 +123,7 @@ def back(federation: Federation, name: str) -> None:
 
 
 def test_kills_of_node_coordinator_and_registry_lose_nothing_and_change_no_bit(
-    ground: Ground, stage: Stage, federation: Federation
+    ground: Ground, stage: RehearsalSite, federation: Federation
 ) -> None:
     registry = federation.registry
     round = federation.request(file := ground.write_round("long", LONG, recipes=["soup"]))
@@ -172,7 +172,7 @@ def test_a_deadline_ends_a_round_that_an_absent_node_would_hang(ground: Ground, 
 
 
 def test_a_node_whose_images_changed_is_parked_and_its_replica_does_the_work(
-    ground: Ground, stage: Stage, federation: Federation
+    ground: Ground, stage: RehearsalSite, federation: Federation
 ) -> None:
     data = shutil.copytree(ground.folder / "data" / "shapes", ground.folder / "copied")
     table = {"task": "shapes", "path": "copied", "domains": ["day", "night"], "group": "stem"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.driver import RoundDriver
-from coordinator.rehearsal import Stage, rehearse_all
+from coordinator.rehearsal import RehearsalSite, rehearse_all
 from coordinator.settings import read_round_settings
 from ratatouille.analysis.report import report
 from ratatouille.exchange.assignment import FineTune
@@ -30,12 +30,12 @@ class Kitchen:
         self.registry: Registry = open_registry(folder / "registry")
         ground.enter(self.registry)
         nodes = tuple(read_node_settings(ground.node_file(name)) for name in NODES)
-        stage = Stage(str(folder / "registry"), nodes, folder)
+        site = RehearsalSite(str(folder / "registry"), nodes, folder)
         files = [
             ground.write_round("all", STEPS, recipes=list(RECIPES)),
             ground.write_round("pooled", STEPS, recipes=["soup"], pool_trials=2),
         ]
-        rounds = rehearse_all([read_round_settings(file) for file in files], stage, workers=2)
+        rounds = rehearse_all([read_round_settings(file) for file in files], site, workers=2)
         self.round = rounds[0]
         self.plans = [RoundDriver(round, self.registry, 0.0).gather() for round in rounds]
 

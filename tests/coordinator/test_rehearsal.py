@@ -12,7 +12,7 @@ import pytest
 from coordinator import rehearsal
 from coordinator.commands.running import settings_of
 from coordinator.driver import RoundDriver
-from coordinator.rehearsal import Stage, rehearse
+from coordinator.rehearsal import RehearsalSite, rehearse
 from ratatouille.analysis.report import report
 from ratatouille.exchange.order import Hint
 from ratatouille.failure import Failure
@@ -28,7 +28,7 @@ def test_data_that_no_given_node_holds_is_refused_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Another rehearsal's offers may stand in the same registry.
-    worker = rehearsal._Worker(Stage(str(tmp_path / "registry"), (), tmp_path))
+    worker = rehearsal._Worker(RehearsalSite(str(tmp_path / "registry"), (), tmp_path))
     monkeypatch.setattr(rehearsal, "_worker", [worker])
     answered, words = rehearsal._work(probe("elsewhere").to_json())
     hint = Hint.from_json(answered)
@@ -40,12 +40,12 @@ def test_worker_processes_end_with_a_rehearsal_that_is_killed(tmp_path: Path) ->
     script = """
 import sys, time
 from pathlib import Path
-from coordinator.rehearsal import Stage, _open_stage
+from coordinator.rehearsal import RehearsalSite, _open_site
 from ratatouille.processes.ending import process_pool
 
 if __name__ == "__main__":
-    stage = Stage(sys.argv[1], (), Path(sys.argv[1]))
-    with process_pool(1, _open_stage, (stage,)) as pool:
+    site = RehearsalSite(sys.argv[1], (), Path(sys.argv[1]))
+    with process_pool(1, _open_site, (site,)) as pool:
         print(pool.submit(abs, -1).result(), flush=True)
         time.sleep(600)
 """
@@ -78,7 +78,7 @@ def test_a_tiny_domain_of_one_node_does_not_fail_the_round_of_all(tmp_path: Path
     ground.enter(registry)
     file = ground.write_round("tiny", 3, recipes=["vanilla"], slices=[])
     settings = settings_of(file, runs=1, steps=None)
-    round = rehearse(settings, Stage(str(tmp_path / "registry"), tuple(nodes), tmp_path / "work"))
+    round = rehearse(settings, RehearsalSite(str(tmp_path / "registry"), tuple(nodes), tmp_path / "work"))
     assert [share.domains for share in round.training] == [("day",)]
     assert [gap.domain for gap in round.left_out] == ["night"]
     record = registry.rounds.round(round.id)

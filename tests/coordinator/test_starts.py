@@ -14,7 +14,7 @@ from contributor_client.commands.foundation import enter_foundation
 from coordinator import inputs
 from coordinator.driver import RoundDriver
 from coordinator.inputs import ancestors
-from coordinator.rehearsal import Stage, offer_all, rehearse
+from coordinator.rehearsal import RehearsalSite, offer_all, rehearse
 from coordinator.settings import RoundSettings, read_round_settings, resolve
 from ratatouille.analysis.report import report
 from ratatouille.errors import Refusal
@@ -47,21 +47,21 @@ class Kitchen:
         self.maintainer = Maintainer(self.registry, Signer.open(folder / "key"))
         self.maintainer.release(self.pointed, "pointed")
 
-    def stage(self, *nodes: str) -> Stage:
+    def site(self, *nodes: str) -> RehearsalSite:
         """The registry with the data of some nodes."""
         opened = tuple(read_node_settings(self.ground.node_file(node)) for node in nodes)
-        return Stage(str(self.ground.folder / "registry"), opened, self.ground.folder)
+        return RehearsalSite(str(self.ground.folder / "registry"), opened, self.ground.folder)
 
     @contextmanager
     def anna(self) -> Iterator[None]:
         """The node that holds auxiliary data is here for a while."""
-        offer_all(self.registry, self.stage("anna"))
+        offer_all(self.registry, self.site("anna"))
         yield
         self.leave()
 
     def leave(self) -> None:
         """It leaves."""
-        signer = Signer.open(self.stage("anna").folder / "anna" / "key")
+        signer = Signer.open(self.site("anna").folder / "anna" / "key")
         self.registry.work.withdraw_offer(signer.seal(OfferWithdrawal(node=signer.node, issued=time.time())))
 
     def settings(self, name: str, **wishes: Any) -> RoundSettings:
@@ -70,7 +70,7 @@ class Kitchen:
 
     def rehearsed(self, name: str, *nodes: str, **wishes: Any) -> Round:
         """A round, run to its end on the data of these nodes."""
-        return rehearse(self.settings(name, **wishes), self.stage(*nodes))
+        return rehearse(self.settings(name, **wishes), self.site(*nodes))
 
     def resolved(self, **wishes: Any) -> Round:
         """What a round with these wishes is now."""

@@ -129,8 +129,7 @@ def answer(
     Returns:
         `pushed`; `known` when there was an answer already, or another one came first and ours is kept as a duplicate;
         `taken` when another node works on it; `refused` with a code when the work cannot be done here; `failed` when
-        the registry was not reached for `timing.patience`.
-        A lost lease does not stop the work: the first answer wins, later ones are kept as duplicates.
+        the registry was not reached for `timing.patience`. A lost lease does not stop the work.
     """
     work_id = order.assignment.digest
     try:

@@ -23,7 +23,8 @@ ABOUT = {
     "CONTRIBUTE": "For contributors: offer data and a machine, take a version, give back a checkpoint.",
     "MAINTAIN": "For maintainers: run a coordinator, define what is learnt, run rounds, release.",
     "READ": "For everyone: ask for the history.",
-    "RESEARCH": "For researchers: the tables of the method, and a registry on its own.",
+    "RESEARCH": "For researchers: analyses, benchmarks and the tables of the method.",
+    "REGISTRY": "A registry on its own: service, page, settings, copies.",
 }
 
 OPENING = f"""\

@@ -7,6 +7,7 @@ before its default.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,7 @@ DEFAULT_PORT = 9290
 DEFAULT_WEB_PORT = 9280
 LOCAL = f"grpc://127.0.0.1:{DEFAULT_PORT}"
 LONGEST_NAME = 80
+_HOST_AND_PORT = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
 SHORT_KEY = 10
 """Characters of a key that stand for it where people read."""
 
@@ -114,6 +116,8 @@ def remote_in_force(given: str | None) -> InForce:
         name, source = config.default, "config.toml" if config_file().exists() else "built in"
     if "://" in name or "/" in name or name.startswith((".", "~")):
         return InForce(name, source)
+    if _HOST_AND_PORT.fullmatch(name):
+        return InForce(f"grpc://{name}", source)
     address = config.address(name)
     if address is None:
         known = ", ".join(sorted({"local", *config.remotes}))

@@ -7,6 +7,7 @@ is defined (`coordinator.settings`, `contributor_client.settings`, `ratatouille.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,9 +71,14 @@ def mistake(error: ValidationError, record: type[BaseModel]) -> str:
     if problem["type"] != "extra_forbidden":
         return first_problem(error)
     known = _fields(record, problem["loc"][:-1])
-    near = get_close_matches(str(problem["loc"][-1]), known, n=1)
-    advice = f"did you mean '{near[0]}'?" if near else f"the keys are {', '.join(known)}"
-    return f"it has no key '{key}'; {advice}"
+    return f"it has no key '{key}'; {advice(str(problem['loc'][-1]), known, 'keys')}"
+
+
+def advice(word: str, known: Iterable[str], kind: str) -> str:
+    """What to write in place of a word that is not known: the nearest one that is, else all of this kind."""
+    words = list(known)
+    near = get_close_matches(word, words, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"the {kind} are {', '.join(words)}"
 
 
 def _fields(record: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:

@@ -20,7 +20,6 @@ import typer
 from coordinator.commands.follow import follow
 from coordinator.commands.round import result, show_report
 from coordinator.commands.running import keep
-from coordinator.rehearsal import enter_once
 from coordinator.requests import request
 from coordinator.settings import read_round_settings
 from ratatouille.cli.output import console, counting, print_table, short
@@ -72,6 +71,7 @@ def joined(folder: Path, data: Mapping[str, Path]) -> Iterator[Registry]:
     Raises:
         Refusal: when one of the processes does not start.
     """
+    from coordinator.rehearsal import enter_once
     from ratatouille.tasks.emoji import emoji_tasks
 
     tasks = emoji_tasks()

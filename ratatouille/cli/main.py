@@ -8,6 +8,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -72,7 +73,11 @@ class Group(TyperGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of commands and groups below this one, in the order of the table."""
         depth = len(self.prefix)
-        return list(dict.fromkeys(row.path[depth] for row in COMMANDS if row.path[:depth] == self.prefix))
+        return list(
+            dict.fromkeys(
+                row.path[depth] for row in COMMANDS if row.path[:depth] == self.prefix and row.path != self.prefix
+            )
+        )
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command or group with this name."""
@@ -82,6 +87,22 @@ class Group(TyperGroup):
             if row.path == path:
                 return CommandWithMore(row) if below else load(row)
         return group(path) if below else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names.
+
+        Raises:
+            UsageError: for a word that names none, with the nearest commands.
+        """
+        names = self.list_commands(ctx)
+        if not args[0].startswith("-") and args[0] not in names:
+            elsewhere = [" ".join(row.path) for row in COMMANDS if row.path[-1] == args[0]]
+            like = [" ".join((*self.prefix, name)) for name in get_close_matches(args[0], names, 1)]
+            question = "".join(f"; did you mean '{path}'?" for path in (elsewhere or like)[:1])
+            ctx.fail(f"there is no command '{' '.join((*self.prefix, args[0]))}'{question}")
+        return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands below this group, by section."""

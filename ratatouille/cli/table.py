@@ -77,6 +77,8 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("recipes", "ratatouille.cli.tables:recipes", "List the recipes and their three columns.", "recipes"),
         _row("protocols", "ratatouille.cli.tables:protocols", "List the protocols and their values.", "protocols"),
         _row("benchmark", "coordinator.commands.benchmark:benchmark", "Compare recipes over many trials and write one report.", "benchmark emoji --dry-run"),
+    ),
+    "REGISTRY": (
         _row("registry usage", "registry.commands.maintenance:usage", "Show what a registry holds, and how much room it has.", "registry usage"),
         _row("registry gc", "registry.commands.maintenance:gc", "Remove the weights that the retention policy does not keep.", "registry gc"),
         _row("registry serve", "registry.commands.maintenance:serve", "Serve a registry without a coordinator.", "registry serve"),

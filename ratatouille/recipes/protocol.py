@@ -21,7 +21,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Augmentation
 from ratatouille.record import Name, Record
-from ratatouille.settings import mistake
+from ratatouille.settings import advice, mistake
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
@@ -159,7 +159,7 @@ def resolve_protocol(name: str, changes: dict[str, Any]) -> Protocol:
         Refusal: for an unknown row, an unknown value's name, or a value that does not fit.
     """
     if name not in PROTOCOLS:
-        raise Refusal(f"there is no protocol {name!r}; the protocols are {', '.join(PROTOCOLS)}")
+        raise Refusal(f"there is no protocol {name!r}; {advice(name, PROTOCOLS, 'protocols')}")
     values = PROTOCOLS[name].model_dump() | changes
     try:
         return Protocol.model_validate(values)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ratatouille.errors import Refusal
+from ratatouille.settings import advice
 
 
 @dataclass(frozen=True)
@@ -61,5 +62,5 @@ def recipe_named(name: str) -> Recipe:
         Refusal: when there is none, with the names that exist.
     """
     if name not in RECIPES:
-        raise Refusal(f"there is no recipe {name!r}; the recipes are {', '.join(RECIPES)}")
+        raise Refusal(f"there is no recipe {name!r}; {advice(name, RECIPES, 'recipes')}")
     return RECIPES[name]

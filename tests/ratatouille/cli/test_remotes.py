@@ -43,6 +43,13 @@ def test_config_says_where_each_value_comes_from(home: Path, monkeypatch: pytest
     assert call("config", "--json").json["remote in force"] == {"value": URL, "source": "$RATATOUILLE_REMOTE"}
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:9290", "ours.example.org:80", "[::1]:9290"])
+def test_a_host_with_a_port_is_an_address(address: str) -> None:
+    in_force = call("config", "--remote", address, "--json").json["remote in force"]
+    assert in_force == {"value": f"grpc://{address}", "source": "--remote"}
+    call("config", "--remote", "ours").refused("there is no remote 'ours'")
+
+
 def test_a_folder_is_kept_as_an_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     call("remote", "add", "here", "./registry")

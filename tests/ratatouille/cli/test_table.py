@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import subprocess
+import sys
 
 import pytest
 
@@ -54,6 +56,29 @@ def test_an_unknown_command_or_option_is_refused_with_code_2() -> None:
         called = call(*words)
         assert called.code == 2
         assert "Error" in called.err
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["lgo"], "log"),
+        (["relase", "v1"], "release"),
+        (["node", "jion"], "node join"),
+        (["join"], "node join"),
+        (["cordinator", "up"], "coordinator"),
+        (["config", "naem"], "config name"),
+    ],
+)
+def test_a_misspelt_command_is_refused_with_the_one_that_was_meant(words: list[str], meant: str) -> None:
+    called = call(*words)
+    assert called.code == 2
+    assert f"did you mean '{meant}'?" in called.err
+    assert "did you mean" not in call("xyzzy").err
+
+
+def test_the_package_runs_as_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "ratatouille", "--version"], capture_output=True, text=True)
+    assert done.stdout.startswith("ratatouille ")
 
 
 def test_help_imports_nothing_heavy_and_no_room() -> None:

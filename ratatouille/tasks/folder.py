@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from ratatouille.errors import Refusal
-from ratatouille.tasks.sentences import SUFFIXES, leads_outside, no_images
+from ratatouille.tasks.formats import readable, unread
+from ratatouille.tasks.sentences import leads_outside, no_images
 from ratatouille.tasks.source import Row
 
 LAYOUT = "use class/file or domain/class/file"
@@ -42,9 +44,16 @@ def rows_of_folder(folder: Path) -> tuple[list[Row], list[str]]:
                 code="folder-layout",
             )
     rows = [Row("/".join(image), image[-2], image[0] if depth == 3 else None) for image in images]
-    count = sum(others.values())
-    kinds = ", ".join(suffix or "no suffix" for suffix in sorted(others))
-    return rows, [f"ignored {count} files that are no images ({kinds})"] if count else []
+    return rows, list(_notes(others))
+
+
+def _notes(others: Counter[str]) -> Iterator[str]:
+    if cannot := unread(others):
+        yield cannot
+    rest = {suffix: count for suffix, count in others.items() if not unread(Counter({suffix: count}))}
+    if rest:
+        kinds = ", ".join(suffix or "no suffix" for suffix in sorted(rest))
+        yield f"ignored {sum(rest.values())} files that are no images ({kinds})"
 
 
 def _walk(folder: Path) -> tuple[list[tuple[str, ...]], Counter[str]]:
@@ -73,7 +82,7 @@ def _walk(folder: Path) -> tuple[list[tuple[str, ...]], Counter[str]]:
             path = Path(place, name)
             if _hidden(name):
                 continue
-            if path.suffix.lower() not in SUFFIXES:
+            if path.suffix.lower() not in readable():
                 others[path.suffix.lower()] += 1
                 continue
             if path.is_symlink() and not path.resolve().is_relative_to(root):

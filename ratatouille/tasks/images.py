@@ -19,16 +19,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ratatouille.errors import Refusal
 from ratatouille.folders import write_whole
 from ratatouille.record import canonical_json, sha256
+from ratatouille.tasks.formats import pillow_formats, reader_versions
 
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
-READER = f"pillow {PIL.__version__}, reading 1"
+READER = f"{reader_versions()}, reading 1"
 """What pixels depend on besides the bytes; caches are keyed by it."""
 
 Pixels = NDArray[np.uint8]
@@ -109,7 +108,7 @@ def _squashed(image: Image.Image, size: int) -> Pixels:
 
 def _opened(data: bytes, *, shrink: bool) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=pillow_formats())
         pixels, most = image.width * image.height, Image.MAX_IMAGE_PIXELS
         if most is not None and pixels > most:
             raise UnreadableError(f"it has {pixels} pixels, more than the {most} that are safe to unpack")

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from ratatouille.errors import Refusal
-from ratatouille.tasks.sentences import SUFFIXES, leads_outside, listed, refuse_duplicates
+from ratatouille.tasks.formats import readable, unread
+from ratatouille.tasks.sentences import leads_outside, listed, refuse_duplicates
 from ratatouille.tasks.source import Row
 from ratatouille.tasks.task import SPLITS
 
@@ -111,9 +112,14 @@ def _inside(file: str, line: int, where: str, root: Path) -> str:
             code="manifest-line",
             line=line,
         )
-    if name.suffix.lower() not in SUFFIXES:
+    suffix = name.suffix.lower()
+    if suffix not in readable():
+        cannot = unread(Counter([suffix]))
         raise Refusal(
-            f"{where} names '{file}', which is no image; tasks classify images, in files named {', '.join(SUFFIXES)}",
+            f"{where} names '{file}': {cannot}"
+            if cannot
+            else f"{where} names '{file}', which is no image; tasks classify images, in files named "
+            + ", ".join(readable()),
             code="manifest-line",
             line=line,
         )

@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ratatouille.errors import Refusal
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm")
-"""File names that count as images, in lower case."""
+from ratatouille.tasks.formats import readable, unread
 
 
 def several_labels(where: str) -> Refusal:
@@ -43,9 +41,11 @@ def no_images(path: Path, suffixes: Counter[str]) -> Refusal:
             f"'{path}' holds no files; put images in one folder for each class: class/*.png or domain/class/*.png",
             code="folder-empty",
         )
+    if cannot := unread(suffixes):
+        return Refusal(f"'{path}' holds no images that can be used: {cannot}", code="folder-empty")
     found = ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in suffixes.most_common(3))
     return Refusal(
-        f"'{path}' holds no images (found {found}); tasks classify images, in files named {', '.join(SUFFIXES)}",
+        f"'{path}' holds no images (found {found}); tasks classify images, in files named {', '.join(readable())}",
         code="folder-empty",
     )
 

@@ -1,10 +1,14 @@
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ratatouille.errors import Refusal
 from ratatouille.tasks.folder import rows_of_folder
+from ratatouille.tasks.formats import pillow_formats, readable
+from ratatouille.tasks.images import decode
 from ratatouille.tasks.source import Row
 
 Draw = Callable[[Path, int], Path]
@@ -26,10 +30,38 @@ def test_hidden_files_are_ignored_and_other_files_noted(tree: Path, draw: Draw) 
     draw(tree / "photo" / "cat" / "._cat.png", 1)
     draw(tree / "__MACOSX" / "cat" / "a.png", 1)
     (tree / "README.md").write_text("about")
-    (tree / "photo" / "cat" / "a.heic").write_text("?")
+    (tree / "photo" / "cat" / "a.svg").write_text("?")
     rows, notes = rows_of_folder(tree)
     assert len(rows) == 12
-    assert notes == ["ignored 2 files that are no images (.heic, .md)"]
+    assert notes == ["ignored 2 files that are no images (.md, .svg)"]
+
+
+def test_images_whose_reader_is_not_installed_are_counted_and_its_package_is_named(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as where it is not installed
+    readable.cache_clear()
+    phone = tmp_path / "phone" / "cat"
+    phone.mkdir(parents=True)
+    try:
+        for folder in (tree / "photo" / "cat", phone):
+            (folder / "a.heic").write_text("?")
+            (folder / "b.HEIC").write_text("?")
+        _, notes = rows_of_folder(tree)
+        assert notes == ["2 images (.heic) cannot be read here; install pillow-heif"]
+        with pytest.raises(Refusal, match=r"holds no images that can be used: 2 images \(\.heic\) cannot be read here"):
+            rows_of_folder(phone.parent)
+    finally:
+        readable.cache_clear()
+
+
+@pytest.mark.parametrize("suffix", [".avif", ".heic"])
+def test_a_photo_of_a_telephone_is_an_image(tree: Path, suffix: str) -> None:
+    pillow_formats()
+    Image.new("RGB", (40, 30), "red").save(file := tree / "photo" / "cat" / f"a{suffix}")
+    rows, notes = rows_of_folder(tree)
+    assert (len(rows), notes) == (13, [])
+    assert decode(file.read_bytes(), 8)[4, 4].tolist() == pytest.approx([255, 0, 0], abs=6)
 
 
 def test_suffixes_are_read_in_any_case(tree: Path, draw: Draw) -> None:

@@ -1,7 +1,7 @@
 """Combinations that the registry computes while a round goes on: one at a time, in a thread of their own.
 
-An average of large weights takes minutes. A round that waited for it would send no order, notice no cancellation and
-hear no reply meanwhile. Nothing is kept here that the registry does not know: a round that goes on after its process
+An average of large weights takes minutes. A round that waited for it would send no order, read no reply and notice no
+cancellation meanwhile. Nothing is kept here that the registry does not know: a round that goes on after its process
 was killed asks the same questions, and finds them answered or has them computed.
 """
 
@@ -36,7 +36,7 @@ class Combiner:
     def look(self, open: Mapping[str, Combination]) -> dict[str, Result]:
         """Begin what is open and not under way; returns the answers that are new, by work id.
 
-        What is open no more, since a parent was retracted, is not begun, and its answer or error is dropped.
+        One that is open no more, since a parent was retracted, is cancelled, or its answer or error is dropped.
 
         Raises:
             Refusal: as the registry refused one that is open.

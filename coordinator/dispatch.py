@@ -1,7 +1,7 @@
-"""Orders out, replies in: Flower's Grid as one small class that never blocks.
+"""Dispatch: the messages of one Flower run to its nodes and back, over Flower's Grid, without ever blocking.
 
 It asks every new Flower node who it is, carries bytes to nodes and collects what they answer. It keeps no plan: which
-node gets what, and what a reply means, is the business of `rounds`. Send a node its second order while it works on the
+node gets what, and what a reply means, is decided in `rounds`. Send a node its second order while it works on the
 first: a SuperNode that finds a message waiting skips its pause of 3 seconds.
 
 `ReplyPuller` pulls the objects of a reply with limits, so that no node can stop a round by what it sends, or leaves
@@ -32,6 +32,7 @@ POLL_SECONDS = 1.0
 trainings on the same machine could use, and busy nodes have their next order already."""
 
 _QUESTIONS = 3
+"""How often a new node is asked who it is; `Dispatch.nodes` says why."""
 _LOST = (
     ErrorCode.NODE_UNAVAILABLE,
     ErrorCode.MESSAGE_UNAVAILABLE,
@@ -49,7 +50,7 @@ _FIRST_PAUSE = 0.05
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back for a message: the node's bytes, or why there are none. Words of a node are never kept."""
+    """What came back for a message: the node's bytes, or why there are none. A node's own text is never kept."""
 
     node: int
     message: str
@@ -60,7 +61,7 @@ class Reply:
 
 
 class Dispatch:
-    """One run's traffic. Flower's node numbers are valid for this run only; our node keys are for ever."""
+    """The messages of one Flower run. Flower's node numbers are valid for this run only; our node keys are for ever."""
 
     def __init__(self, grid: Grid, seconds_to_live: float = 7 * 24 * 3600.0) -> None:
         self._grid = grid
@@ -79,7 +80,7 @@ class Dispatch:
         online = set(self._grid.get_node_ids())
         for node in sorted(online - self._keys.keys()):
             # Several times, because a SuperNode that finds nothing after its answer pauses for 3 seconds: the later
-            # questions keep it awake while its first order is on the way.
+            # questions keep it from that pause while its first order is on the way.
             for _ in range(_QUESTIONS):
                 self._asked[self._push(node, INTRODUCE, b"")] = node
             self._keys[node] = None  # Only now: a node that could not be asked is new at the next look too.
@@ -105,13 +106,13 @@ class Dispatch:
         for message in self._grid.pull_messages(waiting) if waiting else ():
             answered = message.metadata.reply_to_message_id
             if answered in self._asked:
-                self._learn(self._asked.pop(answered), message)
+                self._note_introduction(self._asked.pop(answered), message)
             elif answered in self._sent:
                 replies.append(_reply(self._sent.pop(answered), answered, message))
         return replies
 
-    def _learn(self, node: int, message: Message) -> None:
-        """Note who a node is. One that cannot say so gets no orders in this run."""
+    def _note_introduction(self, node: int, message: Message) -> None:
+        """Note which key a node has. One whose answer cannot be used gets no orders in this run."""
         if node not in self._keys or self._keys[node]:
             return
         if message.has_error() and _is_lost(message):
@@ -201,15 +202,15 @@ class ReplyPuller:
         finally:
             self._looked = self._clock()
             self._left = max(0.0, self._left - (self._looked - began))
-        _check(object_ids[-1], found)
+        _refuse_broken(object_ids[-1], found)
         return found
 
 
-def _check(message_id: str, found: dict[str, bytes]) -> None:
-    """See that objects make a message.
+def _refuse_broken(message_id: str, found: dict[str, bytes]) -> None:
+    """Put a message together from its objects, to see that it can be done.
 
     Raises:
-        ObjectPullError: when they do not.
+        ObjectPullError: when it cannot.
     """
     try:
         made = inflate_object_from_contents(message_id, dict(found))

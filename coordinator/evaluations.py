@@ -1,8 +1,8 @@
-"""Works off the evaluations that the registry owes, such as of averages that a retraction had made anew.
+"""Evaluations that the registry owes, such as of averages that a retraction had made anew: nodes are sent the orders.
 
-A running round sends them along with its own orders. While no round runs, the scheduler starts a run of this module as
-soon as a node is here that has the data; it ends when no node that is here can do what is left, or a round is asked
-for. What is owed are rows of the registry and answers are pushes to it, so a run may be killed at any moment.
+A running round sends them along with its own orders. While no round runs, the scheduler starts a Flower run of this
+module as soon as a node is here that has the data; it ends when no node that is here can do what is left, or a round is
+asked for. What is owed are rows of the registry and answers are pushes to it, so a run may be killed at any moment.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _SILENCE = 120.0
 
 @dataclass(frozen=True)
 class Owed:
-    """What is owed and can be done here."""
+    """The evaluations that are owed and that a node which is here could do."""
 
     orders: dict[str, Order]
-    """By work id; only those that a node which is here could do."""
+    """Their orders, by work id."""
     barred: frozenset[tuple[str, str]]
     """Nodes (first) that are not asked a question (second)."""
 
     @classmethod
     def now(cls, registry: Registry, barred: Collection[tuple[str, str]] = ()) -> Owed:
-        """Look; nodes that have closed a question are barred from it, as those that the caller names."""
+        """What is owed now. Nodes that have closed a question are barred from it, and those that the caller names."""
         owed = {one.work_id: one.order for one in registry.work.obligations()}
         if not owed:
             return cls({}, frozenset(barred))
@@ -55,7 +55,7 @@ class Owed:
 
 
 def run_evaluations(registry: Registry, lane: Dispatch, seal: Callable[[Order], bytes]) -> None:
-    """Work off what is owed, until no node that is here can do more of it, or a round is asked for."""
+    """Send orders for what is owed, until no node that is here can do more of it, or a round is asked for."""
     run = _Run(registry, lane, seal)
     while True:
         try:

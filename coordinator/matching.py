@@ -97,7 +97,7 @@ def _relief(
     load: Counter[str],
     barred: Collection[tuple[str, str]],
 ) -> list[tuple[str, str]]:
-    """Idle nodes are given what waits behind a busy replica; the lease lets one of the two do it."""
+    """Pairs for idle nodes: orders that wait at a busy replica are sent to an idle one too. The lease goes to one."""
     sent = []
     for offer in here:
         waiting = [
@@ -140,12 +140,12 @@ def can_do(offer: Offer, order: Order) -> bool:
 
 
 def speaks_our_dialect(offer: Offer) -> bool:
-    """Whether a node's answers would be answers to our questions."""
+    """Whether a node has our protocol, method revision and numerics; others would answer other questions."""
     return (offer.protocol, offer.revision, offer.numerics) == (PROTOCOL, METHOD_REVISION, NUMERICS)
 
 
 @dataclass
-class _Place:
+class _ParkedPlace:
     """A node, or one holding of it, that gets no work."""
 
     failure: Failure
@@ -164,7 +164,7 @@ class Failures:
         self.barred: set[tuple[str, str]] = set()
         """Nodes that are not asked a question again."""
         self.last: dict[tuple[str, str], Failure] = {}
-        self._parked: dict[tuple[str, str | None], _Place] = {}
+        self._parked: dict[tuple[str, str | None], _ParkedPlace] = {}
         """By node and fingerprint; None for the whole node."""
         self._pauses: dict[str, tuple[int, float]] = {}
         """How many passing failures in a row a node had, and until when it gets no work because of them."""
@@ -186,7 +186,7 @@ class Failures:
             self.barred.add((node, work_id))
         else:
             place = (node, fingerprint if failure.fault == "data" else None)
-            self._parked[place] = _Place(failure, now + PARKED_SECONDS)
+            self._parked[place] = _ParkedPlace(failure, now + PARKED_SECONDS)
 
     def succeeded(self, node: str) -> None:
         """A node did some work: what kept it from working has passed."""
@@ -213,8 +213,8 @@ class Failures:
     def ready(self, offers: Iterable[Offer]) -> list[Offer]:
         """The offers of the nodes that may be given work now: none that has a pause, and no holding that is parked."""
         now = self._clock()
-        awake = [offer for offer in offers if self._pauses.get(offer.node, (0, 0.0))[1] <= now]
-        return [self._without(offer, offer.parked) for offer in awake]
+        unpaused = [offer for offer in offers if self._pauses.get(offer.node, (0, 0.0))[1] <= now]
+        return [self._without(offer, offer.parked) for offer in unpaused]
 
     def reasons(self, offers: Iterable[Offer], work_id: str, fingerprint: str) -> dict[str, Failure]:
         """Why each node that offers the data of a question does not answer it, by node."""

@@ -1,4 +1,4 @@
-"""Runs one round over Flower: what is open goes out as orders, what comes back is read from the registry.
+"""The loop of one round over Flower: open questions go out as orders, answers are read from the registry.
 
 The loop may be killed at any moment: everything it knows is in the registry, and the next one goes on. Flower's replies
 are hints that a node is free again; an answer counts when the registry has it.
@@ -101,22 +101,22 @@ class RoundRunner:
         self._last_sign: dict[str, float] = {}
         """Node key → when it last held a lease or replied."""
         self._stranded_since: float | None = None
-        self._hopeless_since: float | None = None
+        self._refused_since: float | None = None
         self._known = -1
         """Answers that were known at the last contact with Flower."""
         self._contact = 0.0
         """When Flower is to be asked again, also without news."""
 
     def run(self) -> None:
-        """Go round until the plan is done, the round is cancelled, or it cannot be finished."""
+        """Take turns until the plan is done, the round is cancelled, or it cannot be finished."""
         try:
-            while not self._turned():
+            while not self._turn_or_wait():
                 self._driver.combiner.wait(POLL_SECONDS)
         finally:
             self._driver.combiner.close()
 
-    def _turned(self) -> bool:
-        """One turn, which may find that the registry does not answer; True when the round is over."""
+    def _turn_or_wait(self) -> bool:
+        """One turn, or a pause when the registry does not answer; True when the round is over. A refusal ends it."""
         try:
             return self._turn()
         except Unreachable as error:
@@ -186,17 +186,17 @@ class RoundRunner:
             Refusal: naming the work and the nodes.
         """
         if not refused or not at_rest:
-            self._hopeless_since = None
+            self._refused_since = None
             return
-        self._hopeless_since = self._hopeless_since or time.monotonic()
-        if time.monotonic() - self._hopeless_since < _LAST_GRACE:
+        self._refused_since = self._refused_since or time.monotonic()
+        if time.monotonic() - self._refused_since < _LAST_GRACE:
             return
         orders = [order for work_id, order in plan.orders.items() if work_id in refused]
         if uncounted := [order.assignment.digest for order in orders if self._is_uncounted(order, offers)]:
             _log.warning("%s questions are not counted: the budgets of their data are used up", len(uncounted))
             self._driver.leave_uncounted(uncounted)
             return
-        raise Refusal(self._nobody_left(orders, offers))
+        raise Refusal(self._refused_by_all(orders, offers))
 
     def _is_uncounted(self, order: Order, offers: Sequence[Offer]) -> bool:
         """Whether an order asks for counts only, and every node that holds the data has counted enough."""
@@ -204,8 +204,8 @@ class RoundRunner:
         used_up = all(failure.code == "budget-used-up" for failure in reasons)
         return isinstance(order.assignment, Evaluate | Compare) and bool(reasons) and used_up
 
-    def _nobody_left(self, orders: Sequence[Order], offers: Sequence[Offer]) -> str:
-        """The sentence about work that no node can do, with the reasons of its nodes."""
+    def _refused_by_all(self, orders: Sequence[Order], offers: Sequence[Offer]) -> str:
+        """The sentence about work that every node refused, with each node's reason."""
         sentences: dict[tuple[str, str], str] = {}
         for order in orders:
             found = self._failures.reasons(offers, order.assignment.digest, _fingerprint(order))
@@ -258,20 +258,20 @@ class RoundRunner:
         return Failed.at(node, failure, self._tasks.get(digest))
 
     def _forget_lost(self, leased: Mapping[str, str], nodes: Mapping[str, int]) -> None:
-        """An order that was lost on its way is sent again: asking twice for the same work id costs nothing.
+        """Forget orders that were lost on their way, so that they are sent again: asking twice costs nothing.
 
-        It is lost when its node came back under another Flower id, or is silent for long.
+        An order is lost when its node came back under another Flower id, or has been silent for long.
         """
         now = time.monotonic()
         self._last_sign.update(dict.fromkeys(leased.values(), now))
         for message, sent in list(self._messages.items()):
-            reborn = nodes.get(sent.node, sent.flower) != sent.flower
-            if reborn or now - max(sent.at, self._last_sign.get(sent.node, 0.0)) > _SILENCE:
+            came_back = nodes.get(sent.node, sent.flower) != sent.flower
+            if came_back or now - max(sent.at, self._last_sign.get(sent.node, 0.0)) > _SILENCE:
                 del self._messages[message]
 
 
 def _failure(reply: Reply) -> Failure | None:
-    """Why a node did not do its work, as far as its code tells; None when it did, or another one does."""
+    """Why a node did not do its work, by the code of its reply; None when it did, or another node does."""
     if reply.body is None:
         return reply.failure or UNREADABLE
     try:

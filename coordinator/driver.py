@@ -56,7 +56,7 @@ class RoundDriver:
         self._clock = clock
         self._until = math.inf
         """Answers that came later do not count."""
-        self._foretold = False
+        self._forecast_noted = False
         self.closed: frozenset[tuple[str, str]] = frozenset()
         """Keys of members (first) with the open questions (second) that they have closed for themselves."""
         self.lacking: frozenset[str] = frozenset()
@@ -66,8 +66,8 @@ class RoundDriver:
         """How many retractions there were when the facts were read."""
         self._used: set[str] = set()
         """Versions that the registry knows this round to build on."""
-        self._found: tuple[tuple[int, int, bool, frozenset[str]], RoundPlan] | None = None
-        self._foreseen: tuple[tuple[int, frozenset[str]], Forecast] | None = None
+        self._planned: tuple[tuple[int, int, bool, frozenset[str]], RoundPlan] | None = None
+        self._forecast: tuple[tuple[int, frozenset[str]], Forecast] | None = None
         self.combiner = Combiner(self._combined, executor)
         """Has the registry compute combinations; close it when the round is over, or is left."""
 
@@ -106,8 +106,8 @@ class RoundDriver:
         while True:
             found = self.gather()
             self._refuse_other_revision(found)
-            self._foretell(found)
-            self._say_what_is_used()
+            self._note_forecast(found)
+            self._register_used()
             self._refuse_removed()
             try:
                 made = self.combiner.look(found.combinations)
@@ -131,11 +131,11 @@ class RoundDriver:
             news = self._registry.work.results([work_id for work_id in found.questions if work_id not in self.facts])
             news = {work_id: result for work_id, result in news.items() if result.created <= self._until}
             self.facts.update(news)
-            if not self._look_for_closures(found) and not news:
+            if not self._update_closures(found) and not news:
                 return found
 
-    def _look_for_closures(self, found: RoundPlan) -> bool:
-        """See which open questions members have closed; whether that changes which ones no node may answer.
+    def _update_closures(self, found: RoundPlan) -> bool:
+        """Read which open questions members have closed; True when that changes which ones no node may answer.
 
         Of a running round only nodes that are here and hold the data count; of one that is over, none does.
         """
@@ -156,15 +156,15 @@ class RoundDriver:
         return changed
 
     def _refuse_other_revision(self, found: RoundPlan) -> None:
-        """No node that is here would give the answers that an earlier revision asks for."""
+        """Refuse open work of a round that an earlier revision began: no node of this revision answers it."""
         if found.orders and self.round.revision != METHOD_REVISION:
             raise Refusal(
                 f"this round began under revision {self.round.revision} of the method, and this release has revision "
                 f"{METHOD_REVISION}; `ratatouille round run` with its file begins it anew, and what was made stays"
             )
 
-    def _say_what_is_used(self) -> None:
-        """Answers of earlier rounds, and the starts, are kept by the registry as long as this round is."""
+    def _register_used(self) -> None:
+        """Enter the versions that this round builds on, so that the registry keeps them as long as the round."""
         starts = (self.round.foundation, *(given.start for given in self.round.starts))
         versions = {start.version for start in starts} | {fact.version for fact in self.facts.values() if fact.version}
         if new := versions - self._used:
@@ -172,7 +172,7 @@ class RoundDriver:
             self._used |= new
 
     def _refuse_removed(self) -> None:
-        """Known answers may have no weights any more: better to say so before anything is trained."""
+        """Refuse a round that builds on weights which gc has removed, before anything is trained."""
         if not any(fact.collected for fact in self.facts.values()):
             return
         if gone := removed(self.forecast(), self.facts):
@@ -182,27 +182,30 @@ class RoundDriver:
             )
 
     def _forget_retracted(self) -> bool:
-        """After a retraction all facts are read again: answers that were taken back are open questions now."""
+        """Forget all facts after a retraction, so that they are read again; True when there was a new one.
+
+        Questions whose answers were taken back are open again.
+        """
         retractions = self._registry.info().retractions
         if retractions == self._retractions:
             return False
         self._retractions = retractions
         self.facts.clear()
-        self._found = self._foreseen = None
+        self._planned = self._forecast = None
         return True
 
     def forecast(self) -> Forecast:
-        """What the round needs to its end, as far as the facts so far tell."""
+        """All work of the round to its end, as far as the known facts determine it."""
         state = (len(self.facts), self.lacking)
-        if self._foreseen is None or self._foreseen[0] != state:
-            self._foreseen = (state, forecast(self.round, self.facts, self.lacking))
-        return self._foreseen[1]
+        if self._forecast is None or self._forecast[0] != state:
+            self._forecast = (state, forecast(self.round, self.facts, self.lacking))
+        return self._forecast[1]
 
-    def _foretell(self, found: RoundPlan) -> None:
-        """Note once how much the round will ask, so that those who only see the registry know how far it is."""
-        if self._foretold or not (found.orders or found.combinations):
+    def _note_forecast(self, found: RoundPlan) -> None:
+        """Write once into the registry's log how much the round will ask: the web page shows its progress by that."""
+        if self._forecast_noted or not (found.orders or found.combinations):
             return
-        self._foretold = True
+        self._forecast_noted = True
         needed = self.forecast()
         known, asked = len(needed.known), len(needed.orders) + len(needed.combinations)
         self._registry.rounds.note(
@@ -214,10 +217,10 @@ class RoundDriver:
     def _plan(self) -> RoundPlan:
         """The plan for the facts that are here; walked again only when there are more of them, or the round closes."""
         state = (len(self.facts), len(self.uncounted), self.closing, self.lacking)
-        if self._found is None or self._found[0] != state:
+        if self._planned is None or self._planned[0] != state:
             without = {work_id: Result(work_id=work_id, created=0.0) for work_id in self.uncounted}
-            self._found = (state, plan(self.round, without | self.facts, self.closing, self.lacking))
-        return self._found[1]
+            self._planned = (state, plan(self.round, without | self.facts, self.closing, self.lacking))
+        return self._planned[1]
 
     def leave_uncounted(self, work_ids: Iterable[str]) -> None:
         """Go on without the counts of some evaluations and comparisons; one that comes after all counts."""
@@ -228,7 +231,7 @@ class RoundDriver:
         return found.done or bool(self.uncounted and not found.orders and not found.combinations)
 
     def ending(self, plan: RoundPlan) -> str:
-        """What to say of a round that ends with this plan; nothing when it is whole.
+        """The reason of a round that ends with this plan; empty when it is whole.
 
         Raises:
             Refusal: when no recipe has a final version.
@@ -255,7 +258,7 @@ def enumerated(names: Sequence[str], most: int = MOST_NAMED) -> str:
 
 
 def lacking_sentence(plan: RoundPlan) -> str:
-    """What a round goes without, since members have closed it; nothing where it lacks nothing."""
+    """The clause about answers that members have closed, which a round goes without; empty where it lacks none."""
     if not plan.lacking:
         return ""
     shown = enumerated(list(dict.fromkeys(order.label for order in plan.lacking.values())))

@@ -149,11 +149,11 @@ def given_starts(
     """
     if not revisions:
         return ()
-    gate = _Gate(registry, foundation, ancestors(registry, foundation.id), target, frozenset(banned))
+    check = _StartCheck(registry, foundation, ancestors(registry, foundation.id), target, frozenset(banned))
     found: dict[str, Given] = {}
     for revision in revisions:
         entry = registry.versions.show(revision).entry
-        gate.refuse_unfit(revision, entry)
+        check.refuse_unfit(revision, entry)
         name = revision if _is_called(revision, entry) else f"{entry.task_name or 'version'}-{entry.id[:8]}"
         start = Start(version=entry.id, featurizer=entry.version.featurizer)
         found.setdefault(entry.id, Given(name=name, start=start))
@@ -177,8 +177,8 @@ def _is_called(revision: str, entry: Entry) -> bool:
 
 
 @dataclass(frozen=True)
-class _Gate:
-    """What a round asks of a start."""
+class _StartCheck:
+    """The conditions that a round sets for the versions in `starts`."""
 
     registry: Registry
     foundation: Version
@@ -188,7 +188,7 @@ class _Gate:
     banned: frozenset[str]
 
     def refuse_unfit(self, revision: str, entry: Entry) -> None:
-        """Say why a version is no start, if it is none."""
+        """Refuse a version that cannot be a start, with the reason."""
         version = entry.version
         if entry.state != "admitted":
             raise Refusal(f"start '{revision}' is {entry.state}; leave it out of `starts`")
@@ -204,10 +204,10 @@ class _Gate:
                 "leave it out of `starts`"
             )
         for id_ in sorted(way.keys() - self.origin.keys()):
-            self._refuse_seen(revision, id_)
+            self._refuse_trained_on(revision, id_)
 
-    def _refuse_seen(self, revision: str, id_: str) -> None:
-        """Trainings tell what they saw; weights that came from elsewhere tell nothing."""
+    def _refuse_trained_on(self, revision: str, id_: str) -> None:
+        """Refuse an ancestor that was trained on the target or a banned domain; an import does not say what it saw."""
         receipt = self.registry.versions.show(id_).receipt
         if receipt is None or not isinstance(receipt.assignment, FineTune):
             return

@@ -58,7 +58,7 @@ def round_progress(driver: RoundDriver, registry: Registry) -> RoundProgress:
     names = {offer.node: offer.name for offer in registry.work.offers()}
     leases = [lease for lease in registry.work.leases() if lease.work_id in needed.orders]
     kinds = {work_id: order.assignment.kind for work_id, order in needed.orders.items()}
-    # A lease may also tell how far reading or counting images is; only a training's own steps are added up here.
+    # A lease may also count images that were read or counted; only a training's own steps are added up here.
     under_way = sum(
         lease.done
         for lease in leases
@@ -116,10 +116,10 @@ def waits_for(
     able = {work_id: [offer for offer in offers if can_do(offer, order)] for work_id, order in orders.items()}
     if undoable := [orders[work_id] for work_id, found in able.items() if not found]:
         return f"nobody who is here can do {_named(undoable)}: the nodes that hold that data are away"
-    deaf = {offer.name for found in able.values() for offer in found if not offer.hears_orders}
+    unconnected = {offer.name for found in able.values() for offer in found if not offer.hears_orders}
     if all(not offer.hears_orders for found in able.values() for offer in found):
-        hear = f"{enumerated(sorted(deaf), _MOST_NAMED)} {'hears' if len(deaf) == 1 else 'hear'}"
-        return f"the nodes that could work are not connected: {hear} no orders from {fleet}"
+        nodes = f"{enumerated(sorted(unconnected), _MOST_NAMED)} {'hears' if len(unconnected) == 1 else 'hear'}"
+        return f"the nodes that could work are not connected: {nodes} no orders from {fleet}"
     return "the round is starting: its server process and its nodes find each other"
 
 

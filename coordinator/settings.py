@@ -46,7 +46,7 @@ class RoundSettings(Record):
     """Revisions of auxiliary versions that are there already, beside the tasks that the round trains."""
     recipes: Annotated[tuple[Name, ...], Field(min_length=1)] = FIRST
     foundation: str = "latest"
-    """Revision whose featurizer everybody starts from."""
+    """Revision whose featurizer all runs start from."""
     protocol: dict[str, Any] = Field(default_factory=lambda: {"name": "domainbed"})
     trial: NonNegativeInt = 0
     pool_trials: Annotated[int, Field(ge=1, le=100)] = 1

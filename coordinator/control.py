@@ -65,7 +65,7 @@ class Control:
         return int(response.run_id)
 
     def status(self, run: int) -> RunStatus:
-        """Where a run stands; `unknown` when the SuperLink has never heard of it.
+        """Where a run stands; `unknown` when the SuperLink has no such run.
 
         Raises:
             Unreachable: when no SuperLink answers.

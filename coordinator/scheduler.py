@@ -26,11 +26,11 @@ _LONGEST_PAUSE = 60.0
 _FIRST_PAUSE_OWED, _LONGEST_PAUSE_OWED = 10.0, 600.0
 """Seconds between two runs that work off the same evaluations, on the same nodes."""
 _STEADY = 300.0
-"""Seconds after which a run has lived: what ended it says nothing against starting another."""
+"""Seconds after which a run counts as steady: when it ends, the next one is started without a growing pause."""
 _PENDING_SECONDS = 60.0
 """A run that has no ServerApp after this time gets none any more, and is started again."""
 _ANSWERS = ("version", "evaluation")
-"""Kinds of the events that say that a round knows more."""
+"""Kinds of the events that are answers to questions of a round."""
 
 
 class RoundScheduler:
@@ -47,12 +47,12 @@ class RoundScheduler:
         self._round: str | None = None
         self._run: int | None = None
         self._starts = 0
-        """Starts since the round last knew more, or lived for long."""
+        """Starts since the round's last answer, or since a run of it was steady."""
         self._started = self._not_before = 0.0
         self._last_event = 0
         """Number of the last event of the round that was looked at."""
         self._owed: object = None
-        """What was owed, and who was here, when it was last worked off."""
+        """The evaluations that were owed, and the nodes that were here, at the last run for them."""
         self._owed_starts = 0
 
     def look(self) -> None:
@@ -75,18 +75,18 @@ class RoundScheduler:
         if alive:
             return
         if not wanted:
-            self._work_off()
+            self._start_evaluations()
             return
         following = min(wanted, key=lambda one: (one.id != self._round, one.state == "requested", one.created))
         if following.id != self._round:
             self._round, self._starts, self._not_before, self._last_event = following.id, 0, 0.0, 0
-        if self._starts and self._knows_more(following):
+        if self._starts and self._read_answers(following):
             self._starts = 0
             self._not_before = min(self._not_before, self._started + _pause(0))
         if self._clock() >= self._not_before:
             self._start(following)
 
-    def _work_off(self) -> None:
+    def _start_evaluations(self) -> None:
         """Start a run for the evaluations that are owed, if a node is here for them; again ever more slowly."""
         orders = Owed.now(self._registry).orders
         if not orders:
@@ -118,8 +118,8 @@ class RoundScheduler:
             self._starts = 0
         return True
 
-    def _knows_more(self, round: RoundRecord) -> bool:
-        """Whether answers have come since the last look."""
+    def _read_answers(self, round: RoundRecord) -> bool:
+        """Read the round's events since the last call; True when an answer is among them."""
         found = False
         while events := self._registry.rounds.events(self._last_event, round.id):
             found = found or any(event.kind in _ANSWERS for event in events)
@@ -132,7 +132,7 @@ class RoundScheduler:
             self._registry.rounds.move_round(round.id, ["requested", "running"], "failed", reason)
             return
         if not self._starts:
-            self._knows_more(round)  # what was known before this start is no progress of it
+            self._read_answers(round)  # what was known before this start is no progress of it
         self._started = self._clock()
         try:
             self._run = self._control.submit(round.id, self._address)

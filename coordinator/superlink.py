@@ -2,7 +2,7 @@
 
 The SuperLink listens on loopback only, behind a guard, because Flower's control API lets anyone who reaches it run code
 (`flower_superlink`). The executor starts a ServerApp for each run (`executor`). The database keeps nodes and runs over
-a restart. Talking to the SuperLink is the work of `control`, what a ServerApp does that of `app`.
+a restart. `control` has the calls to the SuperLink, `app` what a ServerApp does.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ class SuperLinkSettings:
 
 
 class SuperLink:
-    """A running SuperLink. When we die, even by kill -9, it and its ServerApps end too."""
+    """A running SuperLink. When this process ends, even by kill -9, the SuperLink and its ServerApps end too."""
 
     def __init__(self, settings: SuperLinkSettings) -> None:
         self.settings = settings
         self.control = Control(settings.address, Secret.open(settings.secret))
-        self._child = Child(_superlink(settings), after_restart=self._clear_after_restart)
+        self._child = Child(_superlink(settings), after_restart=self._stop_old_runs_after_restart)
         self._began = 0.0
-        self._executor = Child(_executor(settings), after_restart=self._clear_after_restart)
+        self._executor = Child(_executor(settings), after_restart=self._stop_old_runs_after_restart)
 
     def start(self) -> SuperLink:
         """Launch and wait; raises what `launch` and `wait_until_ready` do."""
@@ -93,7 +93,7 @@ class SuperLink:
             Unreachable: when the SuperLink does not come up; with the end of its log.
         """
         try:
-            self._clear(self._began, stop)
+            self._stop_old_runs(self._began, stop)
         except Unreachable as error:
             self.stop()
             if stop is not None and stop.is_set():
@@ -103,7 +103,7 @@ class SuperLink:
             ) from error
         return self
 
-    def _clear(self, began: float, stop: threading.Event | None = None) -> None:
+    def _stop_old_runs(self, began: float, stop: threading.Event | None = None) -> None:
         """Wait until the SuperLink answers, and stop the runs from before it began.
 
         They have no ServerApp any more, but Flower would call them running for another minute, and go on handing out
@@ -114,10 +114,10 @@ class SuperLink:
         wait_for_url(url, _READY_SECONDS, alive=lambda: not (self._child.given_up or waited_for.is_set()))
         self.control.stop_unfinished_runs(before=began)
 
-    def _clear_after_restart(self) -> None:
-        """Stop what has no ServerApp any more, whichever of the two processes took it along."""
+    def _stop_old_runs_after_restart(self) -> None:
+        """Stop the runs whose ServerApp ended, since the SuperLink or the executor was started again."""
         try:
-            self._clear(time.time())
+            self._stop_old_runs(time.time())
         except Unreachable as error:
             _log.warning("the SuperLink was started again and does not answer yet: %s", error)
 

@@ -93,7 +93,7 @@ class Supervisor:
             if stop.is_set():
                 return
             registry.work.announce(signer.seal(Announcement(fleet=link.settings.address)))
-            stack.callback(_say_goodbye, registry, signer)
+            stack.callback(_announce_end, registry, signer)
             self.web = registry.info().web
             ready.set()
             scheduler = RoundScheduler(registry, link.control, settings.remote)
@@ -124,11 +124,11 @@ def _await_registry(registry: Registry, service: Child, stop: threading.Event) -
             stop.wait(0.1)
 
 
-def _say_goodbye(registry: Registry, signer: Signer) -> None:
+def _announce_end(registry: Registry, signer: Signer) -> None:
     try:
         registry.work.announce(signer.seal(Announcement(fleet=None)))
     except Unreachable:
-        _log.warning("the registry's service was gone first")
+        _log.warning("the end of this coordinator was not announced: the registry's service had ended before it")
 
 
 def running_pid(folder: Path) -> int | None:

@@ -32,7 +32,7 @@ def work(message: Message, context: Context) -> Message:
     try:
         return Message(pack(relay(socket, unpack(message.content))), reply_to=message)
     except Unreachable as error:
-        # Its workers died over the order, or none is there: the node rests for a while, longer each time.
+        # Workers ended while they did the order, or none runs: the node is parked for a while, longer each time.
         Parking(NodePaths(socket.parent).parked).park(error, "")
         raise
 

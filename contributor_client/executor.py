@@ -1,6 +1,6 @@
-"""Our executor: asks the SuperNode for tasks and answers them, in place of `flower-superexec`.
+"""The executor of a node: takes tasks from the SuperNode and answers them, in place of `flower-superexec`.
 
-This is where a node keeps its owner's promise. A task of any bundle but ours is answered with a refusal; and the
+It keeps foreign code from running on the node. A task of any bundle but ours is answered with a refusal; and the
 ClientApp that runs is always the installed one, so that not even an accepted bundle could bring code. It imports no
 torch and goes on between messages, so an order reaches the worker in milliseconds.
 
@@ -66,7 +66,7 @@ _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 
 @dataclass(frozen=True)
 class TaskInput:
-    """What the SuperNode wants to have done, and the hashes of the bundle that it wants it done with."""
+    """The input of one task: the message, Flower's context, and the hashes of the bundle that the run has."""
 
     message: Message
     context: Context
@@ -120,7 +120,7 @@ class ClaimedTask:
 
     @contextmanager
     def kept(self) -> Iterator[ClaimedTask]:
-        """Tell the SuperNode now and then that the task is alive."""
+        """Send the SuperNode heartbeats for this task until the block ends; then close the connection."""
         self._heartbeat.start()
         try:
             yield self
@@ -150,9 +150,9 @@ def runtime_client(address: str, secret: Secret, authentication: ProtobufClientI
 def execute_forever(address: str, secret_file: Path, accepted: Collection[str]) -> None:
     """Take tasks from the SuperNode at `host:port`, one after the other; outlives restarts of the SuperNode."""
     secret = Secret.open(secret_file)
-    flowers = load_superexec_auth_secret(str(secret_file))
-    assert flowers is not None
-    authentication = SuperExecAuthHttpInterceptor(master_secret=flowers, protected_methods=[_ACQUIRE])
+    flower_secret = load_superexec_auth_secret(str(secret_file))
+    assert flower_secret is not None
+    authentication = SuperExecAuthHttpInterceptor(master_secret=flower_secret, protected_methods=[_ACQUIRE])
     client = runtime_client(address, secret, authentication)
     last = time.monotonic()
     while True:

@@ -1,10 +1,10 @@
 """Flower's SuperNode, guarded and with shorter pauses: `python -m contributor_client.flower_supernode`.
 
-It takes the options of `flower-supernode`. Flower serves its local API to everybody on the machine; here a guard stands
+It takes the options of `flower-supernode`. Flower serves its local API to every local user; here a guard stands
 before it, and only programs that know the secret of `--superexec-auth-secret-file` are answered.
 
-It notes in a file whether the coordinator answers (`work_lane`), and looks for a coordinator that was killed every two
-seconds; Flower would wait for twenty in the end.
+It notes in a file whether the coordinator answers (`work_lane`). A coordinator that does not answer is tried every two
+seconds; Flower's own pauses would grow to twenty.
 
 Flower 1.41 pauses for a fixed 3 s when it finds no message and for 0.5 s between two looks for a reply. A round hands
 its next work to the node that has become free, so nodes would lose those seconds at every stage of a round. There is no
@@ -37,7 +37,9 @@ REPLY_SECONDS = 0.1
 SOON_SECONDS = 0.5
 """Between two looks for a message shortly after the last one; a look costs the SuperLink some 15 ms of a processor."""
 SHORTLY = 6.0
+"""Seconds after the last message in which `SOON_SECONDS` holds."""
 BACK_SECONDS = 30.0
+"""The same, after a coordinator that did not answer is back."""
 LONGEST_RETRY_SECONDS = 2.0
 _FLOWERS_IDLE_SECONDS = 3
 _STEADY_CALLS = ("/v1/fleet/activate-node", "/v1/fleet/pull-messages", "/v1/fleet/send-node-heartbeat")

@@ -85,7 +85,8 @@ class Node:
             registry = open_registry(self._remote)
             stack.callback(registry.close)
             fleet = _fleet(registry, stop)
-            holdings = open_holdings(self.settings, registry.definitions.task, self.paths.data, _unless(stop, progress))
+            reading = _interruptible(stop, progress)
+            holdings = open_holdings(self.settings, registry.definitions.task, self.paths.data, reading)
             if fleet is None:
                 return
             self._forget_others(holdings.values(), say)
@@ -101,7 +102,7 @@ class Node:
             lane.start()  # it takes seconds, as the trial does; no order comes before the node has offered its data
             for sentence in trial.sentences(worker, stop):
                 say(sentence)
-            self._stay(registry, holdings, lane, stop, say)
+            self._renew_until_stopped(registry, holdings, lane, stop, say)
 
     def _forget_others(self, held: Collection[LocalData], say: Callable[[str], None]) -> None:
         """Remove the copies of images that are not offered any more: their owner no longer looks after them."""
@@ -127,7 +128,7 @@ class Node:
         work = work_of(holdings, rounds, foundation, registry.definitions.architecture, self.settings.trains)
         return Trial(device=self.settings.device, work=work)
 
-    def _stay(
+    def _renew_until_stopped(
         self,
         registry: Registry,
         holdings: dict[str, LocalData],
@@ -135,14 +136,15 @@ class Node:
         stop: threading.Event,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """Renew the offer every few seconds until `stop` is set, then withdraw it."""
         reachable, joined = True, False
         known: set[str] = set()
         while not stop.is_set():
             known = self._say_what_is_parked(known, say)
             try:
-                hears = lane.look(registry.info().fleet)
-                registry.work.offer(self._offer(holdings, hears))
-                if hears and not joined:
+                connected = lane.look(registry.info().fleet)
+                registry.work.offer(self._offer(holdings, connected))
+                if connected and not joined:
                     joined = True
                     say(f"node {self.settings.name} ({self.signer.node[:12]}) has joined {self._remote}")
                 if not reachable:
@@ -156,10 +158,10 @@ class Node:
         try:
             registry.work.withdraw_offer(self.signer.seal(OfferWithdrawal(node=self.signer.node, issued=time.time())))
         except Unreachable:
-            _log.warning("left without a goodbye: the registry does not answer; the offer ends by itself")
+            _log.warning("the offer was not withdrawn: the registry does not answer; it ends by itself")
 
     def _say_what_is_parked(self, known: set[str], say: Callable[[str], None]) -> set[str]:
-        """Tell the owner what the node does no work with for now; `known` are the sentences of the last look."""
+        """Print what the node does no work with for now, if it is new; returns the sentences, `known` are the last."""
         places = {place.sentence: place for place in self._parking.active()}
         for sentence in places.keys() - known:
             place = places[sentence]
@@ -170,7 +172,7 @@ class Node:
             say("nothing is parked any more: the node takes work again")
         return set(places)
 
-    def _offer(self, holdings: dict[str, LocalData], hears: bool) -> Sealed:
+    def _offer(self, holdings: dict[str, LocalData], connected: bool) -> Sealed:
         return make_offer(
             self.signer,
             self.settings.name,
@@ -179,7 +181,7 @@ class Node:
             self.settings.trains,
             OFFER_SECONDS,
             parked=self._parking.offered(),
-            hears_orders=hears,
+            hears_orders=connected,
         )
 
     def _worker(self, offered: Iterable[str]) -> Program:
@@ -193,8 +195,8 @@ class _Stopped(Exception):
     """The node is to end while it still reads its images."""
 
 
-def _unless(stop: threading.Event, progress: Progress | None) -> Progress:
-    """What tells of progress, and leaves off once `stop` is set: reading images may take minutes."""
+def _interruptible(stop: threading.Event, progress: Progress | None) -> Progress:
+    """The same callback of progress, which raises `_Stopped` once `stop` is set: reading images may take minutes."""
 
     def check(done: int, total: int) -> None:
         if stop.is_set():

@@ -1,14 +1,14 @@
-"""Checks of an order before any work begins: who gave it, how large it is, whose heads it counts with, and how often.
+"""Checks of an order before any work begins: its signature, round, size and heads, and the node's budget of counts.
 
 The coordinator must have signed an order, and its round runs now in the registry, or the registry owes its answer
 (`accepted_order`). Its work is within the owner's limits (`refuse_beyond`).
 
 A node counts only with heads that nodes trained or probed, and with averages of those (`Origins`): a head that was made
-by hand can be a question about single images. The registry's word on a version is trusted: a node of the federation
+by hand can be a question about single images. What the registry says of a version is trusted: a node of the federation
 cannot slip an imported head into a round; the person who runs the registry could (docs/data.md says what remains).
 
-A count tells a little about single images to the person who chose the network: a network that is right on one image
-only tells whether that image is held. So a node counts a limited number of networks in a week on each holding, for all
+A count reveals a little about single images to the person who chose the network: a network that is right on one image
+only shows whether that image is held. So a node counts a limited number of networks in a week on each holding, for all
 rounds together (`Budget`). Its file names holdings by fingerprint and work by its id; it holds no name and no path.
 """
 
@@ -31,7 +31,7 @@ from ratatouille.tasks.settings import Limits
 from registry.services.registry import Registry
 
 OWED = "evaluations"
-"""What stands in place of a round's id in orders of evaluations that the registry owes."""
+"""The text in place of a round's id in orders of evaluations that the registry owes; the coordinator has the same."""
 GIGABYTE = 10**9
 _REMEMBERED = 10_000
 """Versions whose answer is remembered, so that the registry is asked once about each."""
@@ -63,7 +63,7 @@ def accepted_order(data: bytes, registry: Registry) -> Order:
 
 
 def refuse_beyond(limits: Limits, assignment: NodeAssignment, images: int) -> None:
-    """Let pass what is within all limits; `images` is how many the holding has.
+    """Refuse work that is beyond one of the owner's limits; `images` is how many the holding has.
 
     Raises:
         Refusal: with code `order-too-large`, naming the first limit that is passed and what was asked for.
@@ -112,7 +112,7 @@ class Origins:
         """Version → its head, if a node made it; None for another one."""
 
     def check(self, order: Order) -> None:
-        """See that every head of an order is that of one of its parents, and that a node made it.
+        """Refuse an order with a head that is of none of its parents, or that no node made.
 
         Raises:
             Refusal: for another head.
@@ -128,12 +128,12 @@ class Origins:
 
     def _head(self, version: str) -> str | None:
         if version not in self._made:
-            self._made[version] = self._asked(version)
+            self._made[version] = self._made_by_nodes(version)
             while len(self._made) > _REMEMBERED:
                 self._made.popitem(last=False)
         return self._made[version]
 
-    def _asked(self, version: str) -> str | None:
+    def _made_by_nodes(self, version: str) -> str | None:
         """The head of a version, if nodes made it and, of an average, every head in it; None otherwise."""
         open_versions, seen = [version], set()
         head: str | None = None
@@ -178,9 +178,9 @@ class Budget:
         self._clock = clock
 
     def take(self, assignment: NodeAssignment) -> bool:
-        """Whether this may be counted; if so it is written down, on disk, before this returns.
+        """Spend the budget on this work, on disk; False, and nothing spent, when too little of it is left.
 
-        The same question is written down once, however often it is ordered within a week.
+        The same question is spent on once, however often it is ordered within a week.
         """
         ledger, now, cost = self._read(), self._clock(), networks_of(assignment)
         recent = [one for one in ledger.holdings.get(assignment.fingerprint, ()) if now - one.at < WEEK]
@@ -219,5 +219,5 @@ class Budget:
 
 
 def networks_of(assignment: NodeAssignment) -> int:
-    """How many networks the answer tells about: one for a training, a probe or an evaluation, all of a comparison."""
+    """How many networks the answer counts: one for a training, a probe or an evaluation, all of a comparison."""
     return len(assignment.networks) + assignment.ensemble if isinstance(assignment, Compare) else 1

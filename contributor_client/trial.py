@@ -1,6 +1,7 @@
 """The trial of a node's device by its worker: the node writes the question into its folder, and the worker the answer.
 
-The worker takes the question away before it begins. So one that dies over it, and is started again, does not try again.
+The worker removes the question before it begins. So a worker that ends during the trial, and is started again, does not
+repeat it.
 """
 
 from __future__ import annotations

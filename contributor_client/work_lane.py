@@ -31,7 +31,7 @@ FRESH_SECONDS = 60.0
 """An answer counts for so long: at work there is one about every twenty seconds."""
 _NOTE_SECONDS = 1.0
 PATIENCE_SECONDS = 10.0
-"""A lane that does not answer for so long is called deaf."""
+"""A lane that does not answer for so long is called deaf: orders cannot reach the node."""
 _AGAIN_SECONDS = 60.0
 
 
@@ -55,7 +55,7 @@ class SuperNodeSettings:
 
 
 class SuperNode:
-    """The running pair. When we die, even by kill -9, both end too."""
+    """The running SuperNode and its executor. When this process ends, even by kill -9, both end too."""
 
     def __init__(self, settings: SuperNodeSettings) -> None:
         self.settings = settings
@@ -180,14 +180,14 @@ class WorkLane:
         self._supernode: SuperNode | None = None
         self._file = LaneFile(settings.lane)
         self._deaf_since: float | None = None
-        self._said: float | None = None
-        """When it was last said that the lane is deaf; None when the owner knows of nothing."""
+        self._last_said: float | None = None
+        """When the owner was last informed that the lane does not answer; None when it answers, as far as is known."""
 
     def look(self, fleet: str | None) -> bool:
-        """Whether orders can reach the node now; call it every few seconds.
+        """Whether orders can reach the node now; follows the fleet to a new address. Call it every few seconds.
 
         Args:
-            fleet: where the registry says that the fleet is; None when it does not say.
+            fleet: the SuperLink's address, as the registry has it; None while no coordinator is announced.
         """
         if fleet is not None and fleet != self._settings.superlink:
             self._say(f"the coordinator hands out its orders at {fleet} now, before it was {self._settings.superlink}")
@@ -196,14 +196,14 @@ class WorkLane:
             self.start()
         state, now = self._file.read(), self._clock()
         if state.hears(time.time()):
-            if self._said is not None:
+            if self._last_said is not None:
                 self._say("the work lane answers again: orders reach this node")
-            self._deaf_since = self._said = None
+            self._deaf_since = self._last_said = None
             return True
         self._deaf_since = now if self._deaf_since is None else self._deaf_since
-        due = self._deaf_since + PATIENCE_SECONDS if self._said is None else self._said + _AGAIN_SECONDS
+        due = self._deaf_since + PATIENCE_SECONDS if self._last_said is None else self._last_said + _AGAIN_SECONDS
         if now >= due:
-            self._said = now
+            self._last_said = now
             reason = state.problem or "nothing was heard of it yet"
             self._say(
                 f"the work lane is deaf: orders would come from {self._settings.superlink} (Flower's SuperLink), and "

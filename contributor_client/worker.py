@@ -1,8 +1,8 @@
-"""The long-lived process that owns a node's data and GPU: takes one order at a time, trains, pushes, replies.
+"""The worker: a process that owns a node's data and GPU; it takes one order at a time, trains, pushes and replies.
 
 It is the only process of a node that imports torch, once. It is restarted on any exit and goes on from its checkpoints.
-Flower is not known here: orders come through a socket of the node's folder. What keeps it from working is said here in
-words, in its own log; what it replies is a code and numbers.
+It does not know Flower: orders come through a socket of the node's folder. Why it could not do an order is in its own
+log in words; what it replies is a code and numbers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _END_SECONDS = 4.0
 
 
 class Worker:
-    """What the process has open. Data that cannot be opened keeps no other data from being worked with."""
+    """The open data of the process, and its answers to orders. Data that cannot be opened stops no other work."""
 
     def __init__(self, settings: NodeSettings, paths: NodePaths, registry: Registry, offered: Sequence[str]) -> None:
         """`offered` are the fingerprints that the node offers, one for each table of data, in their order."""
@@ -124,7 +124,7 @@ class Worker:
         return hint
 
     def _permit(self, order: Order, assignment: NodeAssignment) -> Disclosure:
-        """How much of the answer is told.
+        """Spend the budget on this work; returns how much of the answer's counts may leave the node.
 
         Raises:
             Refusal: for a head that no node made, and for counts beyond the budget.

@@ -1,4 +1,4 @@
-"""Maintenance: how much room there is, what may be removed, whether all that is kept is well, and the settings."""
+"""Maintenance: the room that is used and left, garbage collection, audits, and the registry's settings."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _CLOSE = "close"
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a method says about itself."""
+    """The properties of a method, from which its permissions and its gRPC method are made."""
 
     role: Role
     slow: bool

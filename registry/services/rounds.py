@@ -53,7 +53,7 @@ class Rounds(Service):
 
     @method("maintainer")
     def use(self, round: str, versions: Sequence[str]) -> None:
-        """Say that a round builds on versions that were there before; gc leaves them alone as if they were its own."""
+        """Note that a round builds on versions that were there before; gc keeps them as if they were its own."""
         self._writing(event_log.use, round, versions)
 
     @method("reader")

@@ -92,7 +92,7 @@ class Versions(Service):
 
     @method("reader")
     def contributors(self) -> list[Contributor]:
-        """Everybody whose work is here, the most trainings first."""
+        """All contributors, those with the most trainings first."""
         return self._reading(contributors.contributors)
 
     @method("reader", slow=True)

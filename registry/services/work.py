@@ -49,8 +49,8 @@ class Work(Service):
 
     @method("owner")
     def announce(self, sealed: Sealed) -> None:
-        """Say where the fleet can be joined and whose orders count (a sealed `Announcement`; the coordinator does, at
-        start and stop). A service that a coordinator started takes its own coordinator's only.
+        """Set where nodes join the fleet, and the coordinator whose orders count (a sealed `Announcement`, sent when a
+        coordinator starts and ends). A service that a coordinator started takes only that one's.
 
         Raises:
             Refusal: when another coordinator signed it.
@@ -58,15 +58,15 @@ class Work(Service):
         """
         from registry.ledger.signed_changes import check_follows
 
-        said = unseal(sealed, Announcement)
+        announcement = unseal(sealed, Announcement)
         if self._coordinator not in (None, sealed.node):
             raise Refusal(f"this registry is coordinated by {str(self._coordinator)[:12]}…, not by {sealed.node[:12]}…")
         with self._write() as connection:
             if sealed != self._last_announcement:  # the same again: its acknowledgement was lost
-                check_follows("announcement", sealed.node, said.issued, self._announced, time.time())
-            settings.write_setting(connection, "fleet", said.fleet)
+                check_follows("announcement", sealed.node, announcement.issued, self._announced, time.time())
+            settings.write_setting(connection, "fleet", announcement.fleet)
             settings.write_setting(connection, "coordinator", sealed.node)
-        self._last_announcement, self._announced = sealed, said.issued
+        self._last_announcement, self._announced = sealed, announcement.issued
 
     @method("contributor", by_peer=True)
     def offer(self, sealed: Sealed) -> None:
@@ -97,8 +97,8 @@ class Work(Service):
     @method("contributor")
     def release(self, sealed: Sealed) -> None:
         """Give a lease back before it expires (a sealed `LeaseReturn`)."""
-        given = membership.read_sealed(sealed, LeaseReturn)
-        self._writing(membership.return_lease, given)
+        lease_return = membership.read_sealed(sealed, LeaseReturn)
+        self._writing(membership.return_lease, lease_return)
 
     @method("reader")
     def leases(self) -> list[Lease]:
@@ -137,8 +137,8 @@ class Work(Service):
 
     @method("maintainer")
     def owe(self, revision: str, image_size: int, split: Split = "test") -> list[Obligation]:
-        """Ask the nodes that are here, and hold its task, for counts of a version whose head no one imported; returns
-        what is open.
+        """Enter evaluations of a version that are owed, one for each holding of its task that is offered now; a version
+        with an imported head is refused. Returns those that are open.
         """
         with self._write() as connection:
             holdings = [holding for offer in membership.offers(connection) for holding in offer.holdings]

@@ -1,6 +1,6 @@
 """Cancellation: long work checks now and then whether its caller still waits, and stops if not.
 
-It also keeps who the caller is. Both belong to the thread that works for the caller.
+The caller's name (`peer`) is kept here too. Both are set for the thread that works for the caller.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def working_for(waits: Callable[[], bool], peer: str = "") -> Iterator[None]:
 
 
 def peer() -> str:
-    """The caller, as far as the service can tell; empty in process."""
+    """The caller's name, as the service found it; empty in process."""
     return _peer.get()
 
 

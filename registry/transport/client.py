@@ -1,4 +1,4 @@
-"""The registry over gRPC: `registry.services.registry.Registry` for `grpc://host:port`.
+"""The client of a registry over gRPC: `registry.services.registry.Registry` for `grpc://host:port`.
 
 A client has the type of its service, and its methods are made from the service's signatures (`wire`). `fetch` streams
 into a bounded cache and goes on where it stopped; `push` is one conversation whose last reply is the acknowledgement.
@@ -73,8 +73,8 @@ class Connection:
         self.errors = partial(errors, url)
         """Turns statuses back into refusals."""
         # gRPC looks at several variables for what goes without a proxy, and some of them hide others.
-        straight = [("grpc.enable_http_proxy", 0)] if is_loopback(parts.hostname or "") else []
-        self._channel = grpc.insecure_channel(parts.netloc, options=[*CHANNEL_OPTIONS, *straight])
+        no_proxy = [("grpc.enable_http_proxy", 0)] if is_loopback(parts.hostname or "") else []
+        self._channel = grpc.insecure_channel(parts.netloc, options=[*CHANNEL_OPTIONS, *no_proxy])
         self._calls = {
             call.name: self._channel.unary_unary(call.path, CallRequest.SerializeToString, CallReply.FromString)
             for call in CALLS.values()
@@ -142,7 +142,7 @@ class _Weights(_Client):
 
 
 class _Work(_Client):
-    """The one answer of `Work` that may not fit a message."""
+    """The method of `Work` whose answer may not fit one message."""
 
     def results(self, work_ids: Sequence[str]) -> dict[str, Result]:
         """The answers to those that have one; asked for in halves where all together are too large for a message."""
@@ -175,17 +175,17 @@ class _Rounds(_Client):
                 call.cancel()  # type: ignore[no-untyped-call]
 
 
-_OWN: Mapping[type[Service], type[_Client]] = {Weights: _Weights, Work: _Work, Rounds: _Rounds}
+_OVERRIDES: Mapping[type[Service], type[_Client]] = {Weights: _Weights, Work: _Work, Rounds: _Rounds}
 
 
 def _client(service: type[Service]) -> Callable[[Connection, Cache], Service]:
     """The class of clients of a service: of the service's own type, with methods that ask over gRPC."""
-    own = _OWN.get(service, _Client)
-    asking = {name: _asking(method) for name, method in service.methods.items() if name not in vars(own)}
-    return cast(Callable[[Connection, Cache], Service], type(f"Remote{service.__name__}", (own, service), asking))
+    own = _OVERRIDES.get(service, _Client)
+    methods = {name: _method_over_grpc(method) for name, method in service.methods.items() if name not in vars(own)}
+    return cast(Callable[[Connection, Cache], Service], type(f"Remote{service.__name__}", (own, service), methods))
 
 
-def _asking(method: ServiceMethod) -> Callable[..., Any]:
+def _method_over_grpc(method: ServiceMethod) -> Callable[..., Any]:
     if method.declaration.local:
 
         def refuse(self: _Client, *arguments: object, **named: object) -> Any:
@@ -206,7 +206,7 @@ _CLIENTS = {name: _client(service) for name, service in SERVICES.items()}
 
 
 class RemoteRegistry(Registry):
-    """Clients of all services, over one connection."""
+    """A registry elsewhere: clients of all services, over one connection."""
 
     def __init__(self, url: str, cache: Cache) -> None:
         """Prepare the connection; nothing is sent yet.
@@ -238,7 +238,7 @@ class _Upload:
     def __init__(self, begin: PushRequest, progress: Progress | None) -> None:
         self.needed: queue.SimpleQueue[list[tuple[str, int, int, BinaryIO]] | None] = queue.SimpleQueue()
         self.heard: Callable[[], object] = lambda: None
-        """Is called whenever the other side took something."""
+        """Called whenever the registry has taken some bytes, so that the transfer does not count as idle."""
         self._begin = begin
         self._progress = progress
 

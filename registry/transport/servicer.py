@@ -57,7 +57,7 @@ SHARE = 0.75
 PUSHES_OF_A_KEY = 16
 CALL_THREADS = 32
 SPARE_THREADS = 8
-"""For those that are told that there are too many."""
+"""For callers that are refused, since there are too many."""
 RECEIPT_SECONDS = 5.0
 """Time for the receipt with which a push begins."""
 IDLE_SECONDS = 60.0
@@ -99,11 +99,11 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 
     def answer(self, call: Call, request: CallRequest, context: grpc.ServicerContext) -> CallReply:
         """One method that is no stream."""
-        terms = call.method.declaration
-        peer = peer_name(context.peer()) if terms.by_peer else ""
+        declaration = call.method.declaration
+        peer = peer_name(context.peer()) if declaration.by_peer else ""
         with (
             refusals(context, f"call {call.name}"),
-            self._long_calls.slot(peer=peer) if terms.slow else nullcontext(),
+            self._long_calls.slot(peer=peer) if declaration.slow else nullcontext(),
             working_for(context.is_active, peer),
         ):
             _check_protocol(request.protocol)
@@ -167,7 +167,7 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             yield PushReply(result=push.commit().to_json())
 
     def watch(self, request: WatchRequest, context: grpc.ServicerContext) -> Iterator[WatchReply]:
-        """Tell lines of the log as they happen."""
+        """Stream lines of the log as they happen."""
         with refusals(context, "watch"), self._watchers.slot(peer=peer_name(context.peer())):
             _check_protocol(request.protocol)
             after = request.after if request.HasField("after") else None
@@ -184,20 +184,20 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 
     def _unary(self, answer: Callable[[CallRequest, grpc.ServicerContext], CallReply]) -> Handler:
         return grpc.unary_unary_rpc_method_handler(
-            self._apart("Call", answer), CallRequest.FromString, CallReply.SerializeToString
+            self._in_own_threads("Call", answer), CallRequest.FromString, CallReply.SerializeToString
         )
 
     def _make_handlers(self) -> dict[str, Handler]:
         """The handler of each path."""
         streams = {
             "fetch": grpc.unary_stream_rpc_method_handler(
-                self._apart("Fetch", self.fetch), FetchRequest.FromString, write_reply
+                self._in_own_threads("Fetch", self.fetch), FetchRequest.FromString, write_reply
             ),
             "push": grpc.stream_stream_rpc_method_handler(
-                self._apart("Push", self.push), read_request, PushReply.SerializeToString
+                self._in_own_threads("Push", self.push), read_request, PushReply.SerializeToString
             ),
             "watch": grpc.unary_stream_rpc_method_handler(
-                self._apart("Watch", self.watch), WatchRequest.FromString, WatchReply.SerializeToString
+                self._in_own_threads("Watch", self.watch), WatchRequest.FromString, WatchReply.SerializeToString
             ),
         }
         handlers = {
@@ -207,8 +207,8 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         as_before = {"Call": self._unary(self.call)} | {name.capitalize(): one for name, one in streams.items()}
         return handlers | {f"/{SERVICE}/{name}": one for name, one in as_before.items()}
 
-    def _apart(self, kind: str, answer: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[..., Any]:
-        """A method with threads of its own, which gRPC looks for under this name."""
+    def _in_own_threads(self, kind: str, answer: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[..., Any]:
+        """The same function, run by the threads of its kind: gRPC reads them from the attribute that is set here."""
 
         def answering(request: Any, context: grpc.ServicerContext) -> Any:
             return answer(request, context)

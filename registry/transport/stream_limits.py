@@ -1,7 +1,7 @@
 """Limits on streams: how many there are in all, for each peer and for each key, and how long one may be silent or slow.
 
-A peer is the other end of a connection, as far as the system tells; on loopback, the user of the operating system.
-Nothing is allowed because of it. It only keeps one user from taking all places from the others.
+A peer is the other end of a connection; on loopback, the user of the operating system, where the system shows it. It
+permits nothing: it only keeps one user from taking all places from the others.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class StreamLimit:
 
 
 class Unopened:
-    """Streams that have not sent their first message yet; when there are too many, the oldest is ended.
+    """Streams that wait for their first message; when there are too many, the oldest is ended.
 
     An honest client sends its first message at once, so the oldest stream is the least likely to be one.
     """
@@ -125,7 +125,7 @@ class _Watchdog:
 
 
 class Idle(_Watchdog):
-    """Calls `end` once nothing was heard for `seconds`; `heard` says that something was."""
+    """Calls `end` once the other side was silent for `seconds`; call `heard` at each message of it."""
 
     def __init__(self, seconds: float, end: Callable[[], object]) -> None:
         super().__init__(end)
@@ -137,7 +137,7 @@ class Idle(_Watchdog):
         self._last = time.monotonic()
 
     def away(self) -> None:
-        """Wait no more until something is heard again: now it is this side that does something else."""
+        """Stop the clock until the next message: this side is busy, and the other one need not send anything."""
         self._last = None
 
     def _runs_out(self) -> bool:
@@ -215,7 +215,7 @@ def peer_name(peer: str) -> str:
 
 
 def _user(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> int | None:
-    """The user whose socket has this address at its own end; None where the system does not tell."""
+    """The user whose socket has this address at its own end; None where the system does not show it."""
     wanted = f"{_words(address)}:{port:04X}"
     try:
         with TABLES[address.version].open() as table:

@@ -109,17 +109,17 @@ def _html(template: str, **values: object) -> bytes:
 
 def download(registry: Registry) -> Callable[[Request], Response]:
     """The handler of `/versions/REV/PART.safetensors`."""
-    turns = threading.BoundedSemaphore(MOST_AT_ONCE)
+    slots = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def handle(request: Request) -> Response:
-        if not turns.acquire(blocking=False):
+        if not slots.acquire(blocking=False):
             return failure(503, f"{MOST_AT_ONCE} downloads begin just now; try again in a moment")
         try:
             return _file(registry, request.path_params["revision"], request.path_params["part"])
         except RatatouilleError as error:
             return failure(status_of(error), str(error))
         finally:
-            turns.release()
+            slots.release()
 
     return handle
 

@@ -42,7 +42,7 @@ REQUEST_SECONDS = 10.0
 MOST_WAITING = 128
 """Connections that may wait for a request, those that are kept alive too."""
 MOST_AT_ONCE = 64
-"""Requests that are answered at one time; more are told to come back."""
+"""Requests that are answered at one time; others get status 503, and may come again."""
 
 
 class PageGuard:

@@ -1,4 +1,4 @@
-"""The best versions for a task, by what was counted of them."""
+"""The page of the best versions for a task, ranked by what was counted of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class WantedRanking(Record):
     metric: Metric | None
     slice: Slice
     trial: int
-    """Whose split of the images."""
+    """The trial whose split of the images is counted."""
 
 
 class RankedPlace(Record):

@@ -1,4 +1,4 @@
-"""Two versions side by side: what each scores, how far the weights moved, and what differs in how they were made."""
+"""The page of two versions side by side: their scores, how far the weights moved, and what differs in their making."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def page(registry: Registry, query: Query) -> Page:
         evaluations=found.evaluations if found else (),
         weights=weights,
         parts=found.parts if found else (),
-        facts=tuple(_facts(registry, found)) if found else (),
+        facts=tuple(_differing_facts(registry, found)) if found else (),
         names=(
             *registry.releases.aliases(limit=MOST_ALIASES),
             *(tag.name for tag in registry.releases.tags(limit=MOST_TAGS)),
@@ -104,8 +104,8 @@ def farthest(part: PartDifference) -> Sequence[TensorDifference]:
     return sorted(moved, key=lambda one: -(math.inf if one.distance is None else one.distance))[:FARTHEST]
 
 
-def _facts(registry: Registry, found: Difference) -> list[DifferingFact]:
-    left, right = (_said(registry, entry) for entry in (found.first, found.second))
+def _differing_facts(registry: Registry, found: Difference) -> list[DifferingFact]:
+    left, right = (_facts_of(registry, entry) for entry in (found.first, found.second))
     return [
         DifferingFact(name=name, first=left.get(name, "–"), second=right.get(name, "–"))
         for name in dict.fromkeys([*left, *right])
@@ -113,13 +113,13 @@ def _facts(registry: Registry, found: Difference) -> list[DifferingFact]:
     ]
 
 
-def _said(registry: Registry, entry: Entry) -> dict[str, str]:
+def _facts_of(registry: Registry, entry: Entry) -> dict[str, str]:
     one = summary(entry)
-    said = {"made by": one.made, "task": one.task or "–", "contributor": one.by}
-    said["parents"] = ", ".join(parent.version[:10] for parent in one.parents[:6]) or "none"
-    said["architecture"] = registry.definitions.architecture(entry.version.architecture).name
+    facts = {"made by": one.made, "task": one.task or "–", "contributor": one.by}
+    facts["parents"] = ", ".join(parent.version[:10] for parent in one.parents[:6]) or "none"
+    facts["architecture"] = registry.definitions.architecture(entry.version.architecture).name
     sealed = registry.versions.receipt(one.id)
-    return said | ({row[0]: row[1] for row in receipt_facts(Receipt.from_json(sealed.body))} if sealed else {})
+    return facts | ({row[0]: row[1] for row in receipt_facts(Receipt.from_json(sealed.body))} if sealed else {})
 
 
 def _suggestions(registry: Registry) -> list[Suggestion]:

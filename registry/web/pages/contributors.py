@@ -1,4 +1,4 @@
-"""Contributors: who gave what, and whose work the released versions are made of."""
+"""The page of contributors: what each of them gave, and whose work the released versions are made of."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class ContributorsPage(Record):
 
 def page(registry: Registry, query: Query) -> Page:
     """All contributors."""
-    everybody = registry.versions.contributors()
-    pages = max(1, -(-len(everybody) // PAGE))
+    found = registry.versions.contributors()
+    pages = max(1, -(-len(found) // PAGE))
     number = query.number("page", 1, 1, pages)
     view = ContributorsPage(
-        contributors=tuple(everybody[PAGE * (number - 1) : PAGE * number]),
-        in_all=len(everybody),
+        contributors=tuple(found[PAGE * (number - 1) : PAGE * number]),
+        in_all=len(found),
         page=number,
         pages=pages,
         released=tuple(_released(registry)) if number == 1 else (),

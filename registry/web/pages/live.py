@@ -109,8 +109,8 @@ def page(feed: Feed, registry: Registry, query: Query) -> Page:
         software=info.software,
         rounds=tuple(progress(feed, one) for one in alive),
         recent=tuple(progress(feed, one) for one in over),
-        work=tuple(_work(lease, names) for lease in leases[:MOST_LEASES]),
-        nodes=tuple(_here(offer, leases) for offer in offers[:MOST_NODES]),
+        work=tuple(_lease_view(lease, names) for lease in leases[:MOST_LEASES]),
+        nodes=tuple(_node_view(offer, leases) for offer in offers[:MOST_NODES]),
         nodes_in_all=len(offers),
     )
     return Page("live.html.jinja", view)
@@ -129,7 +129,7 @@ def progress(feed: Feed, record: RoundRecord) -> RunningRound:
     )
 
 
-def _work(lease: Lease, names: dict[str, str]) -> LeaseView:
+def _lease_view(lease: Lease, names: dict[str, str]) -> LeaseView:
     return LeaseView(
         work_id=lease.work_id,
         node=lease.node,
@@ -141,7 +141,7 @@ def _work(lease: Lease, names: dict[str, str]) -> LeaseView:
     )
 
 
-def _here(offer: Offer, leases: Sequence[Lease]) -> NodeView:
+def _node_view(offer: Offer, leases: Sequence[Lease]) -> NodeView:
     return NodeView(
         node=offer.node,
         name=offer.name,

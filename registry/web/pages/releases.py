@@ -1,4 +1,4 @@
-"""Releases: where an alias pointed, and how a metric went from one release to the next."""
+"""The page of releases: the versions that an alias pointed at, and a metric from one release to the next."""
 
 from __future__ import annotations
 

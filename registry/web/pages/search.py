@@ -1,4 +1,4 @@
-"""Search: by revision or its beginning, by names of aliases, tags, rounds, tasks and contributors, and by messages."""
+"""The search page: by revision or its beginning, by names of aliases, tags, rounds, tasks and nodes, by messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A version: what it is, how well it does, whose work it is made of, how it was made, and how to get it."""
+"""The page of a version: its record and scores, whose work it is made of, how it was made, and how to get it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEEPEST = 50
 DRAWN_DEPTH = 3
 """Steps back that the graph shows; the tree below it goes on."""
 MOST_CLASSES = 40
-"""A larger confusion matrix is told as its most frequent mistakes."""
+"""A larger confusion matrix is shown as its most frequent mistakes."""
 MOST_MISTAKES = 40
 MOST_CHILDREN = 12
 MOST_OPEN = 50

@@ -63,7 +63,7 @@ def readable(kind: str, records: Iterable[str], read: Callable[[str], T]) -> Ite
     newer software wrote it.
 
     Args:
-        kind: what they are, in the plural, for the log; it is told once a minute.
+        kind: what they are, in the plural, for the log; one line a minute at most.
         records: as they are stored.
         read: makes one of them; it refuses what it cannot read.
     """

@@ -108,7 +108,7 @@ class RegistryServer:
             _log.exception("the folder was not swept; it is tried again in %.0f seconds", SWEEP_SECONDS)
 
     def stop(self, grace: float = DRAIN_SECONDS) -> None:
-        """Take no new calls, tell those who watch that it is over, let others end for `grace` seconds, and close."""
+        """Take no new calls, end the streams of watchers, let other calls end for `grace` seconds, and close."""
         self._health.enter_graceful_shutdown()
         self._registry.watching.close()
         if self._page is not None:
@@ -118,7 +118,7 @@ class RegistryServer:
 
 
 def _check(registry: LocalRegistry) -> None:
-    """A store that was named wrongly ends us at once; one that is away may come back while the history is read."""
+    """Refuse a wrong store. One that does not answer is only logged, since the history can be read meanwhile."""
     try:
         registry.check()
     except Unreachable as error:
@@ -142,7 +142,7 @@ def serve(
         folder: the registry's folder.
         port: where to listen; 0 takes a free one.
         host: a loopback address.
-        ready: is told one line with the address, once calls are answered, and one about the web page.
+        ready: called with one line with the address, once calls are answered, and with one about the web page.
         web: port of the web page, a free one if that is taken; None for no page.
         coordinator: key of the coordinator that starts it; None for a registry without one.
     """
@@ -182,8 +182,8 @@ def main() -> int:
     go_straight_to_loopback()
     log_printably()
     try:
-        said = partial(print, flush=True)
-        serve(arguments.folder, arguments.port, arguments.host, said, arguments.web_port, arguments.coordinator)
+        ready = partial(print, flush=True)
+        serve(arguments.folder, arguments.port, arguments.host, ready, arguments.web_port, arguments.coordinator)
     except RatatouilleError as error:
         print(error, file=sys.stderr)
         return 2

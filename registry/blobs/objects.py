@@ -204,7 +204,7 @@ def _status(text: str) -> int | None:
 
 
 def _reason(text: str) -> str:
-    """What an error of obstore is about, in one word: its text is long, and may tell more than should be told."""
+    """The code or status of an error of obstore; its text is long, and may hold what should not be logged."""
     code = _CODE.search(text)
     if code:
         return code[1]

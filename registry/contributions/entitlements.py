@@ -1,8 +1,8 @@
 """Entitlements of a node: the holdings that it may answer for, how much it may count on them, and its quotas.
 
 The first offer of a fingerprint binds it to the holding's key, which follows from the data: replicas compute the same
-one, and nobody else can. So a node answers only what is asked of data that it has, and its counts are never about more
-images than it published.
+one, and a node without the data cannot. So a node answers only what is asked of data that it has, and its counts are
+never about more images than it published.
 
 Quotas limit contributions in an hour, bytes in a day and transfers at a time. They are checked before a byte of weights
 is accepted, and counted from rows, so that a restart forgets nothing. A push that broke off and goes on is counted
@@ -90,7 +90,7 @@ def enter_holdings(connection: Connection, offer: Offer, owners: Sequence[str], 
 
 
 def end_holdings(connection: Connection, node: str, now: float) -> None:
-    """The node's offer stands no more."""
+    """Note that the node's offer ended, so that it may answer for none of its holdings."""
     connection.execute(_END, {"who": node, "ends": now})
 
 
@@ -206,7 +206,7 @@ def let_in(connection: Connection, receipt: Receipt, size: int, room: int) -> No
 
 
 def end_transfer(connection: Connection, receipt: str) -> None:
-    """A push was admitted, rejected or not needed: it is under way no more."""
+    """Note that a push is over: it was admitted, rejected or not needed."""
     connection.execute(_END_TRANSFER, {"this": receipt})
 
 

@@ -1,7 +1,7 @@
-"""Examination of a receipt before a byte of its weights is taken: a pure reading of receipt and database.
+"""Examination of a receipt before a byte of its weights is taken; it reads receipt and database, and writes nothing.
 
-The result says which files have to come, which tensors each must hold, whose buffers it must keep, and which version
-they will make. That the bytes keep this promise is seen while they arrive (`ratatouille.weights.intake`).
+The result says which files have to come, which tensors each must hold, which featurizer's buffers it must keep, and
+which version they will make. The bytes are checked against it while they arrive (`ratatouille.weights.intake`).
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ class Examined:
 
 
 def examine(connection: Connection, receipt: Receipt, retracted: bool = False) -> Examined:
-    """Compare a receipt with what is known.
+    """Check a receipt against the registry's rows; returns what must come before it is admitted.
 
     Args:
         connection: a transaction.
-        receipt: what a node says.
-        retracted: whether parents may have been taken back since, as happens to what comes from elsewhere.
+        receipt: a node's, with its signature already checked.
+        retracted: whether parents may have been retracted since, as happens to what a bundle brings.
 
     Raises:
         Refusal: naming the first thing that does not fit.

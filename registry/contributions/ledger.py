@@ -112,7 +112,7 @@ def admit(connection: Connection, sealed: Sealed, examined: Examined) -> None:
 
 
 def admit_beside(connection: Connection, sealed: Sealed, examined: Examined) -> None:
-    """Enter the version of a contribution from elsewhere whose question has another answer here: that one stays it."""
+    """Enter a version from another registry whose question is answered here already; that answer stays the answer."""
     receipt, version = examined.receipt, examined.version
     assert version is not None, "without a version nothing would be beside the answer"
     write_contribution(connection, sealed, receipt, "duplicate", "")
@@ -133,7 +133,7 @@ def keep_rejected(connection: Connection, sealed: Sealed, receipt: Receipt, reas
 
 
 def message_of(receipt: Receipt) -> str:
-    """What people read about a contribution."""
+    """The message of a contribution's version: its note, or the source of an import."""
     work = receipt.assignment
     return receipt.note or (work.source if isinstance(work, Import) else "")
 

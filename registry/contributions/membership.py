@@ -1,6 +1,6 @@
 """Offers and leases in the database. Both expire by themselves; times are the registry's.
 
-Both are sealed by the node's key. What was signed before the last word of a node does nothing, so a replayed
+Both are sealed by the node's key. A record that is older than the latest one of its node has no effect, so a replayed
 record takes, holds, frees or ends nothing. A lease names the holding that its question is bound to, and only leases of
 nodes that offer this holding keep each other out.
 """
@@ -133,7 +133,7 @@ def _check_room(connection: Connection, node: str, size: int, now: float) -> Non
 
 
 def withdraw_offer(connection: Connection, withdrawal: OfferWithdrawal) -> None:
-    """The node has left; its name is kept, and what it signed before says nothing any more.
+    """End a node's offer, since the node has left; its name is kept, and its earlier records have no effect any more.
 
     Raises:
         Unreachable: when a later offer is known.
@@ -197,7 +197,7 @@ def take_lease(connection: Connection, lease: Lease) -> Lease | None:
 
 
 def not_offered(node: str, fingerprint: str) -> Unreachable:
-    """What to say to a node that would work on data that it does not offer."""
+    """The error for a node that would work on data that it does not offer."""
     return Unreachable(
         f"node {node[:12]}… does not offer the data of this work (fingerprint {fingerprint[:12]}…), and did not "
         "lately; it may once its offer stands"
@@ -215,7 +215,7 @@ def _check_leases(connection: Connection, node: str, now: float) -> None:
 
 
 def _forget_leases(connection: Connection, node: str, now: float) -> None:
-    """Entitlements end after a long time, and the oldest of a node that has very many."""
+    """Remove entitlements that are very old, and the oldest of a node that has very many."""
     ends = select(LeaseRow.expires).where(LeaseRow.node == node).order_by(LeaseRow.expires.desc())
     oldest = connection.execute(ends.offset(NODE_ENTITLEMENTS).limit(1)).scalar()
     too_old = [LeaseRow.expires < now - FORGET_LEASES_SECONDS]
@@ -237,7 +237,7 @@ def had_lease(connection: Connection, work_id: str, node: str, fingerprint: str)
 
 
 def return_lease(connection: Connection, given: LeaseReturn) -> None:
-    """Give a lease back, because the node says so.
+    """End a lease, because its node gives it back.
 
     Raises:
         Unreachable: when the node has signed a later lease.

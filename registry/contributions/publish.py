@@ -1,8 +1,9 @@
 """Publishing: a signed receipt is checked against the database, and its push is opened.
 
-`Publisher.begin` says what is known already, or opens a `push.Push`: the files that must come and how much of each is
-here. Who carries the bytes, in process or over gRPC, is for `local` and `service`. A receipt that does not fit is kept
-with the reason; one that only comes at the wrong moment (no lease, over a quota) is told so.
+`Publisher.begin` returns the answer that is known already, or opens a `push.Push`: the files that must come and how
+much of each is here. The bytes come in process (`registry.services.weights`) or over gRPC
+(`registry.transport.servicer`). A receipt that does not fit is kept with the reason; one that only comes at the wrong
+moment (no lease, over a quota) is refused and not kept.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Publisher:
         self.blobs = blobs
 
     def begin(self, sealed: Sealed) -> Result | Push:
-        """Look at a receipt: its answer, if it is known, or the conversation that takes its weights.
+        """Examine a receipt; returns the answer, if it is known, or the opened push. One that does not fit is kept as
+        rejected.
 
         Raises:
             Refusal: signature, lease, inputs, shapes, counts: what does not fit.
@@ -88,7 +90,7 @@ class Publisher:
         return push
 
     def _known(self, sealed: Sealed, receipt: Receipt, known: Result) -> Result:
-        """The first answer stands; another one by a node that holds the data is kept as a duplicate.
+        """Keep a receipt as a duplicate, if its node holds the data; returns the first answer, which stands.
 
         Raises:
             Unreachable: when the node does not offer that data, so that its answer is kept nowhere.
@@ -139,7 +141,7 @@ def _examined(connection: Connection, receipt: Receipt) -> Examined | Refusal:
 
 
 def _check_entitled(connection: Connection, receipt: Receipt) -> None:
-    """Only a node that offers the data of a question answers it, and only with a lease on it."""
+    """Refuse a node that does not offer the data of the question, or has no lease on it."""
     refuse_closed(connection, receipt.work_id, receipt.node)
     work, now = receipt.assignment, time.time()
     if isinstance(work, Import):

@@ -1,7 +1,7 @@
 """One contribution on its way in: its files go through the inbox into the store, then all its rows are written at once.
 
-No lock is held while bytes move, and `claims` says why that is safe. What is wrong with a contribution is kept as its
-reason; what is wrong with the moment (no space, a broken line, a store that does not answer) is only said.
+No lock is held while bytes move, and `claims` says why that is safe. A contribution that is wrong is kept as rejected,
+with the reason; after an error that passes (no space, a broken connection, no answer of the store) it may come again.
 """
 
 from __future__ import annotations
@@ -164,12 +164,12 @@ class Push:
 
 
 def gate(blobs: Blobs, one: WantedPart) -> Intake:
-    """What checks the bytes of a part while they come."""
+    """A check of the bytes of one part, for use while they arrive."""
     return Intake(one.tensors, one.digest, _ancestor(blobs, one))
 
 
 def check_present(blobs: Blobs, one: WantedPart) -> None:
-    """Weights that are here already were checked as some part; check that they fit this one too."""
+    """Check that weights which are here already fit this part too; they were checked as another one."""
     with _not_the_contributors_fault():
         path = blobs.local(one.digest)
     present, ancestor = open_part(path, one.tensors), _ancestor(blobs, one)

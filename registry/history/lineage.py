@@ -4,8 +4,8 @@ The database collects the versions of a walk in one query, however deep they are
 here, breadth first, from their own records.
 
 A combined version is Σ cᵢ·θᵢ / Σ cᵢ over its parents, some of which are combined themselves. Multiplied through, it is
-one sum over versions that nobody combined: trainings, probes, imports. Their shares are exact. What those came from is
-lineage, no share.
+one sum over versions that were not combined: trainings, probes, imports. Their shares are exact. The versions that
+those came from are lineage and have no share.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def contributions(connection: Connection, revision: str) -> list[Contribution]:
 
 
 def shares_of(start: str, found: Iterable[Entry]) -> tuple[Mapping[str, Fraction], bool]:
-    """The share of each version that nobody combined, and whether all of them are exact.
+    """The share of each member, a version that was not combined itself, and whether all of them are exact.
 
     Args:
         start: the version that is taken apart.

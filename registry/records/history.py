@@ -69,7 +69,7 @@ class Entry(Record):
     aliases: tuple[str, ...] = ()
     """Aliases that point here, and tags."""
     not_evaluated: bool = False
-    """Whether a retraction moved an alias here, and nobody has counted the version since."""
+    """Whether a retraction moved an alias here, and the version was not counted since."""
 
 
 class Submission(Record):
@@ -245,7 +245,7 @@ class AliasMove(Record):
     undo: bool = False
     """Whether it took an earlier move back."""
     not_evaluated: bool = False
-    """Whether a retraction moved it, to a version that nobody has counted yet."""
+    """Whether a retraction moved it, to a version that was not counted yet."""
     message: str = ""
     author: str = ""
     """How the signer is called."""
@@ -255,7 +255,7 @@ class AliasMove(Record):
 
 
 class Contributor(Record):
-    """Somebody whose signed work was taken, under one key."""
+    """A contributor: a key whose signed work was admitted, with its counts."""
 
     node: Digest
     name: Name | None

@@ -134,7 +134,7 @@ class Finding(Record):
     """One thing that an audit found."""
 
     kind: Literal["wrong", "not checkable", "unreferenced"]
-    """Only what is wrong needs somebody; an unreferenced file costs space and nothing else."""
+    """Only what is wrong has to be acted on; an unreferenced file costs space and nothing else."""
     stage: Stage
     subject: str
     """Id, digest or name of the thing."""

@@ -1,7 +1,7 @@
 """The entries behind the three columns of the recipe table: where runs start, what they keep, how they become one.
 
-A start chooses by the run's number; a combination takes the members in the order of their numbers. Entries know the
-`Steps` of a walk only; the walk knows the entries. All return None while an answer is missing.
+A start chooses by the run's number; a combination takes the members in the order of their numbers. Entries call the
+methods of a walk that `Steps` lists, and the walk calls the entries. All return None while an answer is missing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ratatouille.weights.methods import balanced_counts
 
 
 class Steps(Interface):
-    """A walk, as far as starts and combinations see it."""
+    """The methods of a `walk.Walk` that starts and combinations call; no steps of a training."""
 
     round: Round
 
@@ -53,7 +53,7 @@ class Starts:
 
 
 def _auxiliary_start(walk: Steps, number: int, trial: int) -> Start | None:
-    """Run s starts from initialisation s mod (A+1), 0 being the foundation, and its auxiliary run s mod R."""
+    """Run s begins with start s mod (A+1), of which 0 is the foundation, and with auxiliary run s mod R of its task."""
     pool = walk.round.pool
     index = number % (len(pool) + 1)
     if index == 0:

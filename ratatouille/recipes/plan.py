@@ -32,7 +32,7 @@ def plan(
         facts: answers by work id.
         closing: the deadline has passed: ask for no more trainings, combine the runs that are there if they are at
             least `round.min_runs`.
-        closed: questions that everybody who could answer them has closed: a run that needs one is left out.
+        closed: questions that every node with the data has closed: a run that needs one is left out.
     """
     walk = Walk(round, facts, closing, closed)
     for name in round.recipes:
@@ -45,7 +45,7 @@ def plan(
 
 @dataclass(frozen=True)
 class Imagined:
-    """A made-up answer; its digests are unlike any other's."""
+    """An imagined answer, for a forecast; its digests are those of no real answer."""
 
     work_id: str
 

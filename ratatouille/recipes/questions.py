@@ -40,7 +40,7 @@ class RoundPlan:
     questions: dict[str, Order | Combination] = field(default_factory=dict)
     """Every question that the walk met, answered or open, by work id."""
     lacking: dict[str, Order] = field(default_factory=dict)
-    """Questions without an answer that everybody who could answer them has closed, by work id."""
+    """Questions without an answer that every node with the data has closed, by work id."""
     shared: int = 0
     """How often a recipe met a training that another one had asked for."""
     outcomes: list[Outcome] = field(default_factory=list)

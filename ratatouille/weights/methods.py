@@ -1,4 +1,4 @@
-"""The ways to combine members into one: a row of METHODS has the arithmetic, the rules for it, and what a loss leaves.
+"""Methods of combining versions: a row of METHODS has the arithmetic, its conditions, and what holds without a member.
 
 Arithmetic works element by element on flat float32 arrays, which come in the ascending order of their files' digests.
 Sums are float64 in a fixed order and rounded once, so every machine gives the same bits. Memory: each method takes
@@ -32,6 +32,7 @@ Parameters = Mapping[str, Any]
 NO_PARAMETERS: Parameters = {}
 MEAN = "mean"
 MIX = "it is a mix with chosen coefficients, which means nothing without one of its parts"
+"""Why a mix is not made again without a retracted member."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ class Method:
     check: Callable[[Sequence[Coefficient], Parameters], None]
     """Refuses coefficients and parameters that the method does not take."""
     among: Callable[[Sequence[int], Sequence[Coefficient], Parameters], tuple[Sequence[Coefficient], Parameters]]
-    """Coefficients and parameters for those members (their places) that are left when others were lost."""
+    """Coefficients and parameters for the members that remain when others were retracted: of their places, all
+    coefficients and all parameters.
+    """
 
 
 def method_named(name: str) -> Method:
@@ -141,11 +144,11 @@ def trimmed_mean(arrays: Sequence[Array], coefficients: Sequence[Coefficient], p
         rows, sums = table[:, : len(rounded)], total[: len(rounded)]
         for row, array in zip(rows, arrays, strict=True):
             row[:] = array[start : start + length].view(np.dtype("<i4"))
-            _turn(row)
+            _flip_order(row)
         rows.sort(axis=0)
         kept = rows[cut : len(rows) - cut]
         for place, row in enumerate(kept):
-            _turn(row)
+            _flip_order(row)
             if place:
                 sums += row.view(np.float32)
             else:
@@ -155,8 +158,8 @@ def trimmed_mean(arrays: Sequence[Array], coefficients: Sequence[Coefficient], p
     return result
 
 
-def _turn(bits: Array) -> None:
-    """Turn the bits of floats into integers of the same order, in place; and back, if done again."""
+def _flip_order(bits: Array) -> None:
+    """Flip bits of negative floats, in place, so that integers have the order of the floats; twice changes nothing."""
     bits ^= (bits >> 31) & np.int32(0x7FFFFFFF)
 
 

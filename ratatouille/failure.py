@@ -135,10 +135,10 @@ class Failure(Record):
 
     def sentence(self, label: str | None = None, domain: str | None = None) -> str:
         """The clause for people; `label` and `domain` are the names that the reader's definition of the task has."""
-        told = KINDS[self.code].sentence
+        clause = KINDS[self.code].sentence
         names = {"label": f"class {label}" if label else "", "domain": f"domain {domain}" if domain else ""}
         details = [names.get(name) or _detail(name, count) for name, count in self.counts.items()]
-        return f"{told} ({', '.join(details)})" if details else told
+        return f"{clause} ({', '.join(details)})" if details else clause
 
 
 def _detail(name: str, count: int) -> str:

@@ -2,9 +2,9 @@
 
 An offer is signed by the node's key and replaces its last one. It proves for each holding that the node has the data:
 the holding's own key, which follows from the data (`ratatouille.tasks.holding`), signs it too. A lease says who is at
-work on a question until when, so that no question is worked on twice by accident; it is renewed by the worker and free
-again when it expires. Both, and their ends, are sealed; each says when it was signed, so that an earlier one that
-somebody captured does nothing.
+work on a question until when, so that no question is worked on twice by accident; the worker renews it, and when it
+expires the question is free again. Both, and their ends, are sealed; each says when it was signed, so that a captured
+copy of an earlier one has no effect.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MOST_HOLDINGS = 100
 
 
 class Possession(Record):
-    """This node holds that data: signed by the holding's key."""
+    """The statement that a node holds certain data; signed by the holding's key, it proves that."""
 
     node: Digest
     task: Digest
@@ -63,7 +63,7 @@ class Parked(Record):
 
 
 class Announcement(Record):
-    """The coordinator whose key signs this, and its orders, is up; nodes join its fleet at this address."""
+    """The coordinator's statement that it is up, and where nodes join its fleet; the same key signs its orders."""
 
     fleet: Annotated[str, Field(max_length=300)] | None
     """host:port; None when the coordinator ends."""
@@ -92,7 +92,7 @@ class Offer(Record):
     parked: Annotated[tuple[Parked, ...], Field(max_length=100, exclude_if=lambda parked: not parked)] = ()
     """What it cannot work with now; the registry shows it, and the coordinator sends it no such work."""
     hears_orders: Annotated[bool, Field(exclude_if=lambda hears: hears)] = True
-    """False while the node's work lane does not answer it: it is known here, and no order would reach it."""
+    """False while the node's work lane does not answer: no order would reach the node."""
 
 
 class OfferWithdrawal(Record):
@@ -103,7 +103,7 @@ class OfferWithdrawal(Record):
 
 
 class Lease(Record):
-    """Who works on a question, for how long, and what they last said of their progress."""
+    """The claim of a node to work on a question for some time, with its last progress."""
 
     work_id: Digest
     node: Digest

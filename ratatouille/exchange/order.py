@@ -4,9 +4,9 @@ An order is a few kilobytes: weights are fetched and pushed by digest through th
 harm, because the push was the commit. Orders are signed by the coordinator's key, which the registry announces: a
 program that can send messages to nodes cannot make them work.
 
-Flower gives a node a number of its own at every start and knows nothing of our keys. So the coordinator asks which of
-our nodes it is, and the node answers with an introduction, sealed by its key. It names the Flower node and the run that
-it speaks for, so that an answer copied from another node, or from an earlier run, is refused.
+Flower gives a node a number of its own at every start and does not know our keys. So the coordinator asks which of our
+nodes it is, and the node answers with an introduction, sealed by its key. It names the Flower node and the run that it
+is valid for, so that an answer copied from another node, or from an earlier run, is refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ratatouille.tasks.task import Task
 
 
 class Order(Record):
-    """Do this, for that round; `parents` are the versions that the input digests belong to (featurizer, head)."""
+    """An assignment and the round that it is for; `parents` are the versions of its inputs (featurizer, head)."""
 
     protocol: int = PROTOCOL
     round: Annotated[str, Field(max_length=80)]
@@ -74,8 +74,8 @@ class Hint(Record):
     """What became of an order.
 
     `pushed`: the answer is in the registry. `known`: another answer was there already, or came first. `taken`: another
-    node is at it. `refused`: the node does not do this work. `failed`: something went wrong, and it may be tried again.
-    Of the last two a code and numbers say why; no words of the node are carried.
+    node works on it. `refused`: the node does not do this work. `failed`: an error came, and it may be tried again.
+    The last two have a failure, a code with numbers; no text of the node is carried.
     """
 
     work_id: Digest
@@ -97,7 +97,7 @@ class Failed(Record):
 
     @classmethod
     def at(cls, node: str, failure: Failure, task: Task | None) -> Failed:
-        """What a node said of work on a task, with the names that the numbers stand for."""
+        """A node's failure at work on a task, with the names that its numbers stand for."""
         if task is None:
             return cls(node=node, failure=failure)
         label, domain = failure.counts.get("label"), failure.counts.get("domain")
@@ -117,7 +117,7 @@ class Failed(Record):
 
 
 class Introduction(Record):
-    """I, who sign this, am this Flower node in this run."""
+    """The signer's statement that it is this Flower node in this run."""
 
     flower_node: int
     run: int
@@ -136,13 +136,13 @@ def introduced(data: bytes, flower_node: int, run: int) -> str:
         Refusal: for a wrong signature, an answer for another node or run, or a node that speaks another protocol.
     """
     sealed = Sealed.from_json(data)
-    said = unseal(sealed, Introduction)
-    if (said.flower_node, said.run) != (flower_node, run):
+    introduction = unseal(sealed, Introduction)
+    if (introduction.flower_node, introduction.run) != (flower_node, run):
         raise Refusal(f"node {sealed.node[:12]}… introduced itself with an answer that was meant for another occasion")
-    if said.protocol != PROTOCOL:
+    if introduction.protocol != PROTOCOL:
         raise Refusal(
-            disagreement(said.protocol, f"node {sealed.node[:12]}…", "this coordinator"),
+            disagreement(introduction.protocol, f"node {sealed.node[:12]}…", "this coordinator"),
             code="other-release",
-            number=max(0, said.protocol),
+            number=max(0, introduction.protocol),
         )
     return sealed.node

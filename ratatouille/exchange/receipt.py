@@ -137,7 +137,7 @@ class Receipt(Record):
 
 @dataclass(frozen=True)
 class Disclosure:
-    """How much of an answer's counts is told."""
+    """How much of an answer's counts leaves the node."""
 
     smallest: int = 1
     """Mistakes that fewer images share are one number for each class."""
@@ -153,15 +153,15 @@ def disclosed(receipt: Receipt, disclosure: Disclosure) -> Receipt:
     if not disclosure.counts:
         return receipt.model_copy(update={"evaluations": (), "curve": ()})
 
-    def told(evaluations: tuple[Evaluation, ...]) -> tuple[Evaluation, ...]:
+    def limited(evaluations: tuple[Evaluation, ...]) -> tuple[Evaluation, ...]:
         return tuple(
             one.model_copy(update={"confusion": merged(one.confusion, disclosure.smallest)}) for one in evaluations
         )
 
     compared = receipt.comparison and receipt.comparison.model_copy(
         update={
-            "networks": tuple(told(cells) for cells in receipt.comparison.networks),
-            "ensemble": told(receipt.comparison.ensemble),
+            "networks": tuple(limited(cells) for cells in receipt.comparison.networks),
+            "ensemble": limited(receipt.comparison.ensemble),
         }
     )
-    return receipt.model_copy(update={"evaluations": told(receipt.evaluations), "comparison": compared})
+    return receipt.model_copy(update={"evaluations": limited(receipt.evaluations), "comparison": compared})

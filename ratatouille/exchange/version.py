@@ -1,7 +1,7 @@
 """Versions: immutable entries of the shared model's history, identified by what they are and how they were made.
 
-The id hashes weights, architecture, ordered parents, the rule with its parameters, and the receipt; so nobody can
-change a lineage without changing the id. A *combination* is the question whose answer is a combined version: like an
+The id hashes weights, architecture, ordered parents, the rule with its parameters, and the receipt; so a changed
+lineage has another id. A *combination* is the question whose answer is a combined version: like an
 assignment it has a work id, and only the registry, which has all the bytes, answers it. `Combination.of` leads from the
 version back to the question, for verify, audit, retraction and import alike.
 """
@@ -48,7 +48,7 @@ RuleName = Literal["import", "probe", "fine_tune", "combine"]
 
 
 class Rule(Record):
-    """What made a version; parameters of trainings are in the receipt's assignment."""
+    """The kind of work that made a version; parameters of trainings are in the receipt's assignment."""
 
     name: RuleName
     revision: PositiveInt
@@ -77,7 +77,7 @@ class Version(Record):
 
 
 class Combination(Record):
-    """Please combine these versions by a method: both parts, or the featurizers only."""
+    """A question for the registry: these versions combined by a method, both parts or the featurizers only."""
 
     kind: Literal["combine"] = "combine"
     parents: Annotated[tuple[Parent, ...], Field(min_length=1, max_length=10_000)]
@@ -127,11 +127,11 @@ class Combination(Record):
 
     @property
     def authors(self) -> Sequence[str]:
-        """Who made each parent, where that decides how much it counts; else empty."""
+        """The author of each parent, for the method in which each author counts once; else empty."""
         return cast(list[str], self.parameters["authors"]) if self.method == "balanced_mean" else ()
 
     def check(self) -> None:
-        """See that this release can answer it.
+        """Refuse a combination that this release cannot answer.
 
         Raises:
             Refusal: for a method that is not known, or coefficients or parameters that do not fit it.

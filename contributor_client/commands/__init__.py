@@ -1,1 +1,1 @@
-"""The commands of contributors: `node …` and `foundation`."""
+"""The commands of contributors: `node …`, `foundation`, `pull`, `evaluate` and `best`."""

@@ -1,5 +1,6 @@
-"""The commands of maintainers, and the settings files of everybody.
+"""The commands of maintainers, and `init` and `check` for the settings files of all roles.
 
-`service` is `coordinator …`, `round` is `round …`, `demo` a whole federation; `files` writes task, node and round files
-(`init`) and says what they would do (`check`).
+`service` is `coordinator …`, `round` is `round …` with `running` and `follow`, `analyse`, `benchmark`, `duplicates` and
+`demo` are commands of these names. `files` writes task, node and round files (`init`) and checks them (`check`), with
+`checked` and `checked_node`.
 """

@@ -1,10 +1,10 @@
 """Child processes that a service owns: started, watched, restarted, and ended with it.
 
-`child` supervises one program; `reaper` is the small process between us and it, which ends the whole family when we
-die, even by kill -9; `signals` ends a service in order, and a process whose owner is gone; `pools` ends a pool of
-processes at once; `ports` finds and waits for addresses; `scripts` finds the commands of this installation; `secret`
-and `guard` keep other users out of what children serve, `throttle` keeps them from filling logs; `locks` are files that
-one process holds for itself. Nothing here knows what the programs do.
+`child` supervises one program, and begins the commands of this installation; `reaper` is the small process between the
+service and the program, which ends the program and all processes that it started when the service ends, even by
+kill -9. `ending` ends a service on signals, a process whose owner is gone, and a pool of processes at once. `ports`
+finds addresses and waits for them. `secret` and `guard` keep other users out of what children serve, `throttle` keeps
+them from filling logs. `locks` are files that one process holds for itself. Nothing here knows what the programs do.
 """
 
 from ratatouille.processes.child import Child, Program, environment_with_scripts, module, script, stop_all

@@ -1,4 +1,4 @@
-"""The pre-trained featurizer that everybody starts from: read from a file, from timm, or from a package.
+"""The pre-trained featurizer that all runs start from: read from a file, from timm, or from a package.
 
 Each way gives the architecture, the featurizer's arrays and a sentence about the source, ready to be entered in a
 registry. Files of people are safetensors, never pickles; the package's own pickle is known by its bytes and read with

@@ -1,4 +1,4 @@
-"""The gate for weights from outside: bytes go through it as they arrive, and it refuses at the first bad one.
+"""Intake: checks weights from outside byte by byte as they arrive, and refuses at the first bad one.
 
 It checks, block by block and in constant memory, that a file is the canonical file of the expected tensors (names,
 shapes, order, length), that every float is finite, that buffers equal the ancestor's, and that the SHA-256 is the

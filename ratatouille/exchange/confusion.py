@@ -27,7 +27,7 @@ Count = Annotated[int, Field(ge=0, le=2**40)]
 """A number of images or steps; bounded, so that sums and quotients of foreign counts stay numbers of a usual size."""
 
 Entry = tuple[Count, Count, Annotated[int, Field(ge=1, le=2**40)]]
-"""True class, predicted class (or the number of classes: not told), images."""
+"""True class, predicted class (or the number of classes, for those that were merged), images."""
 
 Dense = tuple[tuple[Count, ...], ...]
 
@@ -106,7 +106,7 @@ def class_count(confusion: Confusion) -> int:
 
 
 def entries(confusion: Confusion) -> Iterator[tuple[int, int, int]]:
-    """True class, predicted class (the number of classes: not told) and images, of each entry that is not zero."""
+    """True class, predicted class (the number of classes, if merged) and images, of each entry that is not zero."""
     if isinstance(confusion, Sparse):
         yield from confusion.entries
         return

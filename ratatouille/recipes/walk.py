@@ -88,12 +88,12 @@ class Walk(Questions):
         work_id, fact = self.fine_tune(work, StartWeights(start, head.head, head.version))
         name = f"run {number + 1}"
         if keeps.mixed_with_start is None:
-            return _marked(self.candidate(work_id, fact, name, trial, share), fact, start, head)
+            return _with_author(self.candidate(work_id, fact, name, trial, share), fact, start, head)
         if fact is None:
             return None
         parents = kept_with(fact, head, keeps.mixed_with_start(self.round.protocol))
         mixed = None if parents is None else self.candidate(*self.combine(parents, recipe.name), name, trial)
-        return _marked(mixed, fact, start, head)
+        return _with_author(mixed, fact, start, head)
 
     def keep(self, name: str) -> Keep:
         """What a node is asked to keep by a row of the second column."""
@@ -214,8 +214,8 @@ class Walk(Questions):
         return tuple(members), wanted, lost
 
 
-def _marked(run: Candidate | None, fact: Fact | None, start: Start, head: Fact) -> Candidate | None:
-    """The run with its author, marked if its weights are those that it started from."""
+def _with_author(run: Candidate | None, fact: Fact | None, start: Start, head: Fact) -> Candidate | None:
+    """The run with its author, and whether its weights are those that it started from."""
     if run is None or fact is None:
         return run
     untrained = (fact.featurizer, fact.head) == (start.featurizer, head.head)

@@ -189,7 +189,7 @@ def open_data(
         task: what to recognise.
         settings: where the data lies and what it is called.
         cache: a folder of the node for hashes and decoded images; it may be deleted at any time.
-        progress: told after each file.
+        progress: called after each file.
         image_cache: whether decoded images are kept in the cache, too.
 
     Raises:

@@ -36,7 +36,7 @@ def inspect(paths: Sequence[Path], cache: Path | None = None, progress: Progress
     Args:
         paths: the files.
         cache: a folder for what is remembered between calls; None remembers nothing.
-        progress: told after each file.
+        progress: called after each file.
 
     Raises:
         Refusal: if a file cannot be opened.

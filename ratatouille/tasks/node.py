@@ -1,7 +1,6 @@
 """Settings of a node, as a contributor writes them in a node.toml, and the data that they open.
 
-A node is who holds data; how it joins a federation is `contributor_client`'s matter, and a rehearsal opens the same
-files without one.
+`contributor_client` has how a node joins a federation; a rehearsal opens the same files without joining one.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class NodeSettings(Record):
     cache_megabytes: Annotated[int, Field(ge=100)] = 20_000
     """How much the node keeps of weights that it fetched."""
     smallest_count: Annotated[int, Field(ge=1, le=10_000)] = 5
-    """Mistakes that fewer images share are told as one number for each class, which says no more about them."""
+    """Mistakes that fewer images share leave the node as one number for each class."""
     networks_per_week: Annotated[int, Field(ge=0)] = 1000
     """How many networks this node counts on each holding in a week; what is asked beyond it is not counted."""
     limits: Limits = Limits()

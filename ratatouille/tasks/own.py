@@ -47,7 +47,7 @@ class OwnFolder:
         Args:
             task: one without `foreign` classes; its name and rule decide the splits, its domains do not matter.
             cache: a folder for hashes and decoded images.
-            progress: told after each file.
+            progress: called after each file.
 
         Raises:
             Refusal: as `open_data` does; for None, fewer than two classes, or a folder that cannot name a class.

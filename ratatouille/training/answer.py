@@ -1,7 +1,7 @@
 """Answer an order: take the lease, fetch the inputs, perform, sign the receipt, push. For workers and rehearsals alike.
 
 The push is the commit; the hint that is returned may be lost without harm. While the work goes on a thread renews the
-lease and says in it how far the work is. What a registry is, this module knows only as far as `Store` says.
+lease and writes into it how far the work is. Of a registry this module needs what `Store` lists, and imports nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LONGEST_PAUSE = 60.0
 
 
 class Answered(Protocol):
-    """What a registry says of a push: which receipt stands as the answer, and whose it is."""
+    """A registry's answer to a push: the receipt that stands as the answer, and its node."""
 
     @property
     def receipt(self) -> str | None:
@@ -239,7 +239,7 @@ def patiently(attempt: Callable[[], T], patience: float) -> T:
 
 
 class LeaseKeeper:
-    """A lease and what it says of our progress."""
+    """The lease on one question, with the progress that each renewal carries."""
 
     def __init__(
         self, store: Store, assignment: NodeAssignment, signer: Signer, needed: tuple[str, ...], timing: Timing
@@ -248,7 +248,7 @@ class LeaseKeeper:
         self._lease = Lease.on(assignment, signer.node, timing.lease, needed)
 
     def say(self, done: int, total: int, doing: str) -> None:
-        """What the next renewal will say."""
+        """Set the progress that the next renewal carries."""
         self._lease = self._lease.model_copy(update={"done": done, "total": total, "doing": doing[:100]})
 
     def renew(self) -> bool:

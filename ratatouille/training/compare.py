@@ -51,7 +51,7 @@ def compare(
         data: the holding that the question is bound to.
         start: files of all parts, by digest.
         transform: from pixels to inputs.
-        report: told after each network.
+        report: called after each network.
 
     Raises:
         Refusal: parts that cannot be mixed, or are not finite.

@@ -2,8 +2,8 @@
 
 The first `warmup` steps train the head only; then a fresh Adam trains everything, BatchNorm's γ and β included, its
 statistics never. Validation without augmentation at step 0, every `evaluate_every` steps and at the last. Batches come
-from `batches`, what is returned is decided by a row of `keeps`, `checkpoint` lets a killed run go on, and `records` is
-what the people of the node can watch.
+from `batches`, and a row of `keeps` decides what is returned. `run_files` has the checkpoint, which lets a killed run
+go on, and the records, which the node's owner can watch.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Progress = Callable[[int, int, float], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run came to; the network holds the kept weights."""
+    """The result of a run, beside the kept weights, which the network holds."""
 
     curve: tuple[CurvePoint, ...]
     kept_step: int
@@ -200,12 +200,12 @@ class FineTuning:
         return warm
 
     def _observe(self) -> None:
-        """Evaluate if this is a step for it, and let the keep see the weights."""
+        """Evaluate if this is a step for it, and pass the weights to the keep."""
         assignment = self.assignment
         if self.step % assignment.evaluate_every and self.step != assignment.steps:
             self.keep.observe(self.step, self.weights, None, None)
             return
-        counted = [each for each in self._judge() if each.evaluation.count]
+        counted = [each for each in self._validate_judged() if each.evaluation.count]
         # a domain whose few groups all fell into training has no score and is left out of the mean
         score = mean_score(each.evaluation.exact(self.data.task.metric) for each in counted)
         assert score is not None  # there are validation images, or the run had not begun
@@ -222,7 +222,7 @@ class FineTuning:
         self.losses = []
         self.keep.observe(self.step, self.weights, score, loss)
 
-    def _judge(self) -> tuple[CellCounts, ...]:
+    def _validate_judged(self) -> tuple[CellCounts, ...]:
         """Validate the weights that the keep judges, which may be others than the live ones."""
         judged = self.keep.judged(self.step, self.weights)
         if judged is self.weights:

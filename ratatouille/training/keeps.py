@@ -1,9 +1,9 @@
 """Rules for what a run keeps: rows of one table, each a state machine that watches the run (docs/method.md §3).
 
 The loop calls `observe` before the first update and after every one, with the live weights. At the steps that are
-evaluated it asks for the weights to `judge` first, and tells their score and loss on the validation split; both are
-None elsewhere. Scores are exact fractions of counts, so that equal ones are equal; losses are means of logarithms and
-floats by nature, and what is chosen by them (`Valley`) hangs on their last bits. A row copies what it wants to keep,
+evaluated it first asks for the weights to evaluate (`judged`), and passes their score and loss on the validation split;
+both are None elsewhere. Scores are exact fractions of counts, so that equal ones are equal. Losses are means of
+logarithms and floats by nature, so a choice by them (`Valley`) depends on their last bits. A row copies what it keeps,
 and its state is saved with the run's checkpoint.
 """
 
@@ -37,7 +37,7 @@ class Keep(Protocol):
         """The weights to evaluate after `step` updates, if this row judges others than the live ones."""
 
     def observe(self, step: int, weights: Weights, score: Fraction | None, loss: float | None) -> None:
-        """See the weights after `step` updates."""
+        """Take in the weights after `step` updates; a row copies what it may return."""
 
     def result(self) -> Kept:
         """What to return, once the last step was observed."""
@@ -192,7 +192,7 @@ class Valley:
         self._ended = 0
         """The last step in the valley."""
         self._over = False
-        self._like: Weights = {}
+        self._last_weights: Weights = {}
 
     def judged(self, step: int, weights: Weights) -> Weights:
         """The live weights: the valley is one of their loss."""
@@ -200,7 +200,7 @@ class Valley:
 
     def observe(self, step: int, weights: Weights, score: Fraction | None, loss: float | None) -> None:
         """Add the step to its segment; at an evaluation, close the segment and move the valley's ends."""
-        self._like = weights
+        self._last_weights = weights
         if step:
             self._segment.add(weights)
         if loss is None or not self._segment.count:
@@ -245,12 +245,12 @@ class Valley:
         """The valley's mean; what is left behind its end is taken in while its loss is low enough."""
         if self._valley is None:
             end, _, segment = self._recent[-1]
-            return Kept(end, segment.mean(self._like))
+            return Kept(end, segment.mean(self._last_weights))
         rest = [] if self._over else [one for one in self._recent[-self._tolerance :] if one[0] > self._ended]
         while rest and min(loss for _, loss, _ in rest) <= self._threshold:
             end, _, segment = rest.pop(0)
             self._add(end, segment)
-        return Kept(self._ended, self._valley.mean(self._like))
+        return Kept(self._ended, self._valley.mean(self._last_weights))
 
     def state(self) -> dict[str, Any]:
         """Segments, valley and threshold so far."""

@@ -1,6 +1,6 @@
 """A version ready to be used: timm's network with its weights, images made as nodes make them, and names of classes.
 
-What `ratatouille.load` returns. Where the weights come from, a registry or a pulled folder, is for others to know.
+`ratatouille.load` returns it. It does not depend on where the weights come from, a registry or a pulled folder.
 """
 
 from __future__ import annotations

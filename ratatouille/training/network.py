@@ -40,7 +40,7 @@ ARGUMENTS = (
     "reg_tokens",
 )
 """What a record may pass to timm: nothing that names a file, an address or pre-trained weights, since a record may come
-from anybody.
+from outside.
 """
 
 

@@ -1,6 +1,6 @@
 """Counting how versions classify images of one's own: with a version's own head, or with one that is probed here.
 
-A featurizer looks at each image once, and its features are kept in a folder; heads are then a product of matrices. A
+A featurizer is run once on each image, and its features are kept in a folder; heads are then a product of matrices. A
 probed head is fitted on the training side of the split and counted on the rest. Nothing is signed, nothing is sent.
 """
 
@@ -89,14 +89,14 @@ def features(
     result = np.empty((total, featurizer.architecture.width), np.float32)
     before = 0
 
-    def told(done: int, _: int) -> None:
+    def report(done: int, _: int) -> None:
         if progress is not None:
             progress(before + done, total)
 
     for domain in own.data.task.domains:
         chosen = own.data.examples(domain)
         if len(chosen):
-            result[chosen] = stored.of_domain(domain, told)
+            result[chosen] = stored.of_domain(domain, report)
             before += len(chosen)
     return result
 

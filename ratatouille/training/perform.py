@@ -102,7 +102,7 @@ def perform(
         data: the holding that it is bound to.
         start: canonical files of all parts that the assignment names, by digest, and their digests already checked.
         workspace: a folder for results, checkpoints and caches.
-        progress: told how far the work is.
+        progress: called with how far the work is.
         device: `auto`, `cpu` or `cuda`.
         checkpoint_seconds: time between two checkpoints of a fine-tuning.
 

@@ -1,8 +1,8 @@
 """Preflight: before a node joins, its device does a little of the work that rounds will ask for, and is timed.
 
 A device that is not there, an image size that the network cannot take, or a memory that is too small is found here, in
-front of the node's owner, and not in the middle of everybody's round. The work itself is done by `timing`,
-in a process of its own, so the caller needs no torch. Images are read; nothing is written and nothing leaves.
+front of the node's owner, and not in the middle of a round. The work itself is done by `timing`, in a process of its
+own, so the caller needs no torch. Images are read; nothing is written and nothing leaves.
 """
 
 from __future__ import annotations

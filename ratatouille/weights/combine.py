@@ -1,8 +1,8 @@
 """Weights combined element by element, over files that are mapped or read once: θ = Σ cᵢ·θᵢ / Σ cᵢ, or another method.
 
 Members are taken in the ascending order of their files' digests, sums are float64 and rounded once (`methods`), so
-neither the order of arrival nor the machine can change a bit, and anybody can recompute it. Memory: a few pieces, for
-any number of files of any size. Buffers (BatchNorm statistics, counters) are copied: all files must agree on them.
+neither the order of arrival nor the machine can change a bit, and every reader can recompute it. Memory: a few pieces,
+for any number of files of any size. Buffers (BatchNorm statistics, counters) are copied: all files must agree on them.
 Uniform coefficients are counts, never 1/3. Source: docs/method.md §3.4, §3.7, §3.8 and §4.1.
 """
 

@@ -60,7 +60,7 @@ def write_emoji(
         styles: the domains; an emoji that one of them lacks is left out of all.
         size: pixels of a side.
         packages: for `noto` and `fluent`, the folders of the unpacked npm packages.
-        progress: told after each emoji.
+        progress: called after each emoji.
 
     Returns:
         The folder.

@@ -1,7 +1,8 @@
 """Declarations of a service's methods: who may call each of them, and how long it may take.
 
 The public methods of a service are its interface. Each carries its declaration, and every table is read from there: the
-gRPC methods and their deadlines, the permissions, and docs/calls.md.
+gRPC methods and their deadlines, and docs/calls.md. Roles are declared and written into that page; nothing checks them
+yet, since the service listens on loopback only (docs/decisions/0012-services.md).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from registry.storage import Storage
 
 Role = Literal["reader", "contributor", "maintainer", "owner"]
-"""Who may call a method; each role may do what the ones before it may."""
+"""Who may call a method, once roles are checked; each role may do what the ones before it may."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -30,7 +31,7 @@ _CLOSE = "close"
 
 @dataclass(frozen=True)
 class Declaration:
-    """The properties of a method, from which its permissions and its gRPC method are made."""
+    """The properties of a method, from which its gRPC method and its entry in docs/calls.md are made."""
 
     role: Role
     slow: bool

@@ -1,4 +1,4 @@
-"""The log: versions that fit a question, latest first, page by page.
+"""The log of versions: those that fit a query, latest first, page by page; events are in `registry.ledger.event_log`.
 
 Each filter has an index that ends with (created, number), so a page costs the same at its end as at its beginning. What
 has several sources (contributors of one name, versions that a round found known) is read as one such page for each

@@ -1,6 +1,6 @@
-"""The watcher of the log: each new line reaches all who watch within a fraction of a second.
+"""The watcher of the event log: each new event reaches all watchers of this process within a fraction of a second.
 
-Every process that has the database open may add lines, so the log is read again and again; one thread does it for all.
+Every process that has the database open may add events, so the log is read again and again; one thread does it for all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.2
 
 
 class EventWatcher:
-    """All who watch the log of one database in this process."""
+    """The watchers of the event log of one database, in this process."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -40,7 +40,7 @@ class EventWatcher:
         kinds: Sequence[str] = (),
         wanted: Callable[[], bool] = lambda: True,
     ) -> Iterator[Event | int]:
-        """New lines as they come, and numbers up to which there is none: at the beginning, and as signs of life.
+        """New events as they come, and numbers up to which there is none: at the beginning, and as signs of life.
 
         Args:
             after: number of the last line that is known; None is the last one that there is.

@@ -1,4 +1,4 @@
-"""The append-only log of what happened, and the rounds that it is about.
+"""The append-only log of events, and the rounds that they are about.
 
 Failures of nodes are shown as sentences that are made from their codes. Version 0.1 stored the words of nodes, with
 paths of their owners' files. Those rows stay as they are, since the log is never rewritten. They are redacted when they

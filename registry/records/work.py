@@ -85,7 +85,7 @@ class RoundRecord(Record):
 
 
 BEAT_SECONDS = 15.0
-"""A caller that watches the log is sent a sign of life after this time without a line."""
+"""A caller that watches the event log is sent a sign of life after this time without an event."""
 
 
 class Event(Record):

@@ -1,4 +1,4 @@
-"""Rounds: their records and states, and the log of what happened."""
+"""Rounds: their records and states, and the event log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ else:
 
 
 class Rounds(Service):
-    """Rounds and the log."""
+    """Rounds and the event log."""
 
     def __init__(self, storage: Storage, watching: EventWatcher) -> None:
         super().__init__(storage)
@@ -48,7 +48,7 @@ class Rounds(Service):
 
     @method("maintainer")
     def note(self, round: str, kind: str, subject: str, text: str) -> None:
-        """Append a line to the log of what happened in a round."""
+        """Append an event of a round to the event log."""
         self._writing(event_log.note, round, kind, subject, text)
 
     @method("maintainer")
@@ -58,12 +58,12 @@ class Rounds(Service):
 
     @method("reader")
     def events(self, after: int = 0, round: str | None = None, limit: int = 1000) -> list[Event]:
-        """Lines of the log with a number greater than `after`, oldest first, as many as fit one message."""
+        """Events with a number greater than `after`, oldest first, as many as fit one message."""
         return self._reading(event_log.events, after, round, limit)
 
     @method("reader", stream=True)
     def watch(self, after: int | None = None, round: str | None = None, kinds: Sequence[str] = ()) -> Iterator[Event]:
-        """Lines of the log as they happen: those with a number greater than `after` (None: from now on), of one round
+        """Events as they happen: those with a number greater than `after` (None: from now on), of one round
         or all, of these kinds or all. It ends when the registry is closed or its service stops; to go on, pass the last
         number. Close the iterator to stop earlier.
         """

@@ -159,7 +159,7 @@ class _Rounds(_Client):
     """The stream of `Rounds`."""
 
     def watch(self, after: int | None = None, round: str | None = None, kinds: Sequence[str] = ()) -> Iterator[Event]:
-        """Lines of the log as they happen."""
+        """Events as they happen."""
         known = None if after is None else min(max(0, after), LARGEST_NUMBER)
         request = WatchRequest(protocol=PROTOCOL, after=known, round=round, kinds=kinds)
         with self._connection.errors("watch"):

@@ -167,7 +167,7 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             yield PushReply(result=push.commit().to_json())
 
     def watch(self, request: WatchRequest, context: grpc.ServicerContext) -> Iterator[WatchReply]:
-        """Stream lines of the log as they happen."""
+        """Stream events as they happen."""
         with refusals(context, "watch"), self._watchers.slot(peer=peer_name(context.peer())):
             _check_protocol(request.protocol)
             after = request.after if request.HasField("after") else None

@@ -44,7 +44,7 @@ def relay(path: Path, order: bytes, patience: float = 120.0, attempts: int = 3) 
         path: the worker's socket.
         order: UTF-8 JSON of the order.
         patience: seconds to wait for a worker that is not there.
-        attempts: how often the order is sent to workers that die over it.
+        attempts: how often the order is sent at most, to a new worker after one that ended over it.
 
     Raises:
         Unreachable: when no worker is there for `patience` seconds, or each of them died.

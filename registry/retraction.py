@@ -3,10 +3,10 @@
 Counts (an evaluation, a comparison) make no version. The scores that they had a part in are made again in the same
 transaction.
 
-For a version the averaging comes first, outside of any transaction, and makes ordinary versions. A process that dies
-there leaves a correct average that nothing uses, and a repeated call finds it. Then one transaction looks again,
-changes every state, moves the aliases and keeps the answer. What was trained from the version stands: nothing can take
-that influence back.
+For a version the averaging comes first, outside of any transaction, and makes ordinary versions. A process that ends
+there leaves a correct average that nothing uses, and a repeated call finds it. Then one transaction reads again what is
+touched, changes every state, moves the aliases and keeps the answer. What was trained from the version stands: nothing
+can take that influence back.
 """
 
 from __future__ import annotations
@@ -106,11 +106,11 @@ def retract(database: Database, blobs: Blobs, sealed: Sealed, change: Retract, d
     """
     for _ in range(ATTEMPTS):
         with database.read() as connection:
-            found = _look(connection, sealed, change)
+            found = _scope(connection, sealed, change)
             if isinstance(found, Retraction):
                 return found
             influenced = come_from(connection, found.version, [average.id for average in found.averages])
-        make = _imagined(found) if dry_run else _combined(database, blobs, found)
+        make = _made_in_dry_run(found) if dry_run else _combined(database, blobs, found)
         touched = make_again(found.averages, (found.version, *found.absent), make)
         draft = Retraction(
             version=found.version,
@@ -127,7 +127,7 @@ def retract(database: Database, blobs: Blobs, sealed: Sealed, change: Retract, d
             with database.read() as connection:
                 return _named(connection, draft)
         with database.write() as connection:
-            now = _look(connection, sealed, change)
+            now = _scope(connection, sealed, change)
             if isinstance(now, Retraction):
                 return now
             if now == found and _stand(connection, touched):
@@ -159,8 +159,8 @@ def standing(sealed: Sealed, contributor: str | None) -> Literal["contributor", 
     return "contributor" if sealed.node == contributor else "maintainer"
 
 
-def _look(connection: Connection, sealed: Sealed, change: Retract) -> Scope | Retraction:
-    """What would be touched now, or what was done when the version was taken back."""
+def _scope(connection: Connection, sealed: Sealed, change: Retract) -> Scope | Retraction:
+    """The part of the history that would be touched now, or the retraction, if the version was taken back before."""
     row = connection.execute(select(VersionRow).where(VersionRow.id == change.version)).first()
     if row is None:
         raise Refusal(f"there is no version {change.version[:12]}…; `ratatouille log` shows those that there are")
@@ -210,8 +210,8 @@ def _combined(database: Database, blobs: Blobs, found: Scope) -> Make:
     return make
 
 
-def _imagined(found: Scope) -> Make:
-    """Nothing is made: an average stands in for what would replace it."""
+def _made_in_dry_run(found: Scope) -> Make:
+    """Make nothing, for a dry run: an average counts as its own replacement."""
 
     def make(combination: Combination, average: StandingAverage) -> str:
         gone = [parent.version[:12] for parent in combination.parents if parent.version in found.collected]
@@ -257,8 +257,8 @@ def _enter(connection: Connection, sealed: Sealed, change: Retract, found: Scope
     record_event(connection, "retraction", found.version, f"{verb} by {who}: {change.message}", found.round)
     rounds = {average.id: average.round for average in found.averages}
     for one in done.averages:
-        fate = f"replaced by {one.replacement[:12]}…" if one.replacement else f"not replaced: {one.reason}"
-        record_event(connection, "retraction", one.version, f"lost {short}…, {fate}", rounds[one.version])
+        outcome = f"replaced by {one.replacement[:12]}…" if one.replacement else f"not replaced: {one.reason}"
+        record_event(connection, "retraction", one.version, f"lost {short}…, {outcome}", rounds[one.version])
     for alias in done.aliases:
         if alias.replacement is not None:
             why = f"{short}… was {verb} by {who}: {change.message}"

@@ -49,12 +49,12 @@ def follow(registry: Registry, round_id: str, quiet: bool = False) -> None:
 
 
 class Silence:
-    """How long no node has worked on a round, and when to say why."""
+    """The time in which no node has worked on a round, and the reason, which is shown now and then."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._since: float | None = None
-        self._said, self._at = "", 0.0
+        self._last_reason, self._at = "", 0.0
 
     def reason(self, driver: RoundDriver, registry: Registry, state: str, at_work: bool) -> str:
         """What the round waits for, after ten seconds; the same sentence again after a minute, else nothing."""
@@ -65,9 +65,9 @@ class Silence:
             return ""
         orders = driver.gather().orders
         found = waits_for(orders, registry.work.offers(), at_work, registry.info().fleet, state)
-        if found == self._said and now - self._at < _AGAIN_SECONDS:
+        if found == self._last_reason and now - self._at < _AGAIN_SECONDS:
             return ""
-        self._said, self._at = found, now
+        self._last_reason, self._at = found, now
         return found
 
 

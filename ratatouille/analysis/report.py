@@ -1,7 +1,7 @@
 """The table of a round: each recipe's final version beside the mean and the best of the runs that it is made of.
 
 Every score comes with the half-width of its 95 % interval over images (Agresti-Coull), and the spread over runs; the
-verdict says who is ahead and whether these images can tell. Nothing is left out because it looks bad.
+verdict says which recipe is ahead and whether that is more than noise. Nothing is left out because it looks bad.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def measured(evaluations: Sequence[Evaluation] | None, metric: str, slice_: str 
 
 
 def verdict(rows: Sequence[ReportRow]) -> str:
-    """One sentence: who is ahead on the held-out domains, and whether it is more than noise."""
+    """One sentence: which recipe is ahead on the held-out domains, and whether that is more than noise."""
     scored = sorted(
         ((row.held_out["all"], row.recipe) for row in rows if "all" in row.held_out), key=lambda pair: -pair[0].share
     )

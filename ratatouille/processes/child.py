@@ -1,8 +1,8 @@
 """One supervised program: started through a reaper, restarted with back-off if wished, ended in good order.
 
 A program that ends at once is restarted after 0.25, 0.5, 1, 2 … 30 seconds; one that had run for a minute starts again
-at 0.25. Any exit counts, also code 0: a Flower node ends itself that way when its server forgot it. What a program
-means, and when it is ready, is its owner's knowledge.
+at 0.25. Any exit counts, also code 0: a Flower node ends itself that way when its server forgot it. What a program does
+and when it is ready is left to its owner.
 
 Programs are this installation's: `script` and `module` begin their commands. Flower finds its own children by name, so
 `environment_with_scripts` puts the folder of our interpreter's scripts first on PATH, also where the virtual
@@ -46,7 +46,7 @@ class Program:
 
 
 class Child:
-    """A running program. Use it as a context manager, or call `stop`; if we die without, the reaper ends it."""
+    """A running program. Use it as a context manager, or call `stop`; if this process is killed, the reaper ends it."""
 
     def __init__(self, program: Program, after_restart: Callable[[], None] = lambda: None) -> None:
         """`after_restart` is called, in a thread of ours, each time the program has been started again."""

@@ -27,7 +27,7 @@ class Steps(Interface):
     round: Round
 
     def start(self, one: Auxiliary | Given, number: int) -> Start | None:
-        """Where target run `number` begins if its turn is a member of the pool."""
+        """The start of target run `number` from this member of the pool."""
 
     def combine(self, parents: Sequence[Parent], purpose: str, **values: Any) -> tuple[str, Fact | None]:
         """The combination of versions, and its work id; `values` are its other fields."""

@@ -69,7 +69,7 @@ class Averages:
 
 @dataclass(frozen=True)
 class End:
-    """What is mixed: weights, the version that they are of, its own counts if it is one of the target, and the version
+    """An end of a line of mixtures: weights, their version, its own counts if it is one of the target, and the version
     of its head where that is another one.
     """
 

@@ -81,7 +81,7 @@ class StartWeights:
 
 @dataclass(frozen=True)
 class Training:
-    """Which run is asked for: everything but the weights that it starts from."""
+    """A run to ask for, without the weights that it starts from."""
 
     task: str
     share: HoldingShare
@@ -97,7 +97,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Comparing:
-    """Which networks are to be compared, and the versions that they are made of."""
+    """Networks to compare, and the versions that they are made of."""
 
     networks: tuple[Mixture, ...]
     versions: tuple[str, ...]

@@ -48,7 +48,7 @@ class Walk(Questions):
     # -- runs
 
     def start(self, one: Auxiliary | Given, number: int) -> Start | None:
-        """Where target run `number` begins if its turn is a member of the pool."""
+        """The start of target run `number` from this member of the pool."""
         return one.start if isinstance(one, Given) else self.auxiliary(one, number)
 
     def auxiliary(self, auxiliary: Auxiliary, number: int) -> Start | None:

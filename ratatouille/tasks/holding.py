@@ -2,8 +2,8 @@
 
 The fingerprint binds work to data. Nodes that hold the same images, labels and splits have the same fingerprint
 (replicas), wherever the files lie; any change to one of them gives another. It is keyed: with a secret that only the
-replicas share, nobody else can test by the fingerprint whether a known set of images is held. What the counts of
-networks tell is another matter (docs/data.md). Reading files is left to inspection.py.
+replicas share, no other reader can test by the fingerprint whether a known set of images is held. docs/data.md says
+what the counts of networks reveal. `inspection` reads the files.
 """
 
 from __future__ import annotations

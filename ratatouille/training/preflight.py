@@ -109,7 +109,7 @@ def work_of(
 
 
 def _round(spec: str) -> Round | None:
-    """None for a round of other software, of which this one knows nothing."""
+    """The round of a stored record; None for one of other software, which this software cannot read."""
     try:
         return Round.from_json(spec)
     except Refusal:

@@ -122,7 +122,7 @@ class Cache:
 
 
 class DigestGate:
-    """Lets through the bytes of one file, and knows at the end whether they were right."""
+    """A check of one file by its digest alone: bytes are hashed as they come and compared at the end."""
 
     def __init__(self, digest: str, sender: str) -> None:
         self.size = 0

@@ -1,7 +1,7 @@
 """The inbox: files that are being received, one per digest in a local folder, locked by the writer.
 
-A gate checks a file while it is written. A transfer that broke off goes on where it stopped. What is complete leaves
-for a store (`registry.blobs.access`), which never shows an incomplete file. `carry` brings a file through all of that.
+A `Gate` checks a file while it is written. A transfer that broke off goes on where it stopped. A complete file is moved
+into a store (`registry.blobs.access`), which never shows an incomplete one. `carry` does all of that for one file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from registry.blobs.store import BLOCK, Block, is_digest, shelf
 
 
 class Gate(Protocol):
-    """What checks a file while it arrives: `ratatouille.weights.intake.Intake`, or one that knows the digest only."""
+    """A check of a file while it arrives: `ratatouille.weights.intake.Intake`, or `DigestGate`, by the digest only."""
 
     size: int
     received: int
@@ -231,14 +231,14 @@ Place = Callable[[IncomingFile], None]
 
 
 def carry(inbox: Inbox, digest: str, gate: Callable[[], Gate], bytes: Bytes, place: Place) -> None:
-    """Bring a file.
+    """Receive a file, check it, and place it; once more from the beginning, if an earlier transfer left wrong bytes.
 
     Args:
         inbox: where it is while it comes.
         digest: its name there.
-        gate: makes what checks the bytes.
-        bytes: where they come from.
-        place: where to.
+        gate: makes the check of the bytes.
+        bytes: gives the bytes from an offset on.
+        place: takes the complete file.
 
     Raises:
         Refusal: as the gate does, for bytes that are not right.

@@ -1,4 +1,4 @@
-"""PostgreSQL: one server, any number of machines. The same promises as SQLite's, by other means.
+"""PostgreSQL: one server, any number of machines. The same guarantees as SQLite's, by other means.
 
 Reads are REPEATABLE READ; a write takes one advisory lock for its transaction, so writers come one after another, and
 what a writer has looked at holds until it commits. `synchronous_commit` is on, whatever the server's default: an

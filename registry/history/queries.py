@@ -1,8 +1,8 @@
 """Everything about one version: its entry, receipt, counts and names, and why it was admitted.
 
 The reasons for admission are what the registry had checked when it wrote the version's row. Nothing is checked again
-here (`verify` does that); these are the promises of `examine`, `ratatouille.weights.intake` and `averages`, said of one
-version. Every answer is bounded.
+here (`verify` does that): the sentences describe what `examine`, `ratatouille.weights.intake` and `averages` check of
+every version. Every answer is bounded.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ _EVALUATIONS = (
 
 
 def _taken_back(connection: Connection, id: str) -> TakenBack | None:
-    """The retraction that a version fell to."""
+    """The retraction that took a version back; None for one that stands."""
     row = connection.execute(_TAKEN_BACK, {"wanted": id}).first()
     if row is None:
         return None

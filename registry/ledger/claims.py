@@ -14,7 +14,7 @@ notice; a push that goes on reserves anew. The claim of a dead process ends when
 the inbox under its name. A process that was only slow may lose a claim that way, and finds out in step 3: the claim
 carries the time when it was made.
 
-`removed` tells which weights `gc` has removed under the retention policy, so that no reader calls them lost.
+`removed` lists the weights that `gc` has removed under the retention policy, so that they are not reported as lost.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from registry.schema import BlobRow, UploadRow
 from registry.settings import read_settings
 
 PROMISE_SECONDS = 300.0
-"""A promise of room is kept for so long after the last byte."""
+"""Reserved space is kept for so long after the last byte."""
 
 _DIGESTS: BindParameter[Any] = bindparam("digests", expanding=True)
 _MINE = UploadRow.claimant == bindparam("who")
@@ -50,7 +50,7 @@ _PROMISED = (
 
 
 class Claims:
-    """What one push or combination relies on."""
+    """The claims of one push or combination."""
 
     def __init__(self, inbox: Inbox, claimant: str) -> None:
         """Claim nothing yet.
@@ -92,7 +92,7 @@ class Claims:
                 raise Unreachable(f"weights {digest[:12]}… were removed while they were needed; push again")
 
     def forgo(self, connection: Connection) -> None:
-        """Promise no room any more, since nothing more comes for now; the claims stay."""
+        """Free the reserved space, since nothing more comes for now; the claims stay."""
         for digests in chunks(sorted(self._stamps)):
             connection.execute(_FORGO, {"digests": digests, "who": self._claimant})
 

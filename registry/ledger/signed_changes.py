@@ -1,8 +1,8 @@
-"""Signed changes: the append-only list of them, their order, and those that are their own state.
+"""Signed changes: the append-only list of them, their order, and the two kinds that are read from this list itself.
 
 A change that comes again (its acknowledgement was lost) changes nothing and is answered as the first time. What a
-change does is written beside it in the same transaction, by `releases` and `registry.retraction`. Two kinds do nothing
-else than stand in the list:
+change does is written beside it in the same transaction, by `releases` and `registry.retraction`. Two kinds have no
+other row:
 
 - A `Close` of a question stands until the same key signs a `Reopen`. That key does not answer the question again, while
   another holder of the same data may.

@@ -69,7 +69,7 @@ def _settle(to: Path, config: StorageConfig) -> None:
 
 
 def _sizes(folder: Path, manifest: Manifest) -> dict[str, int]:
-    """The weights that the rows promise and the backup has."""
+    """The weights that the rows name and the backup has."""
     tables = [table for table in manifest.tables if table.table == BlobRow.__tablename__]
     if len(tables) != 1:
         raise Refusal(f"the backup in '{folder}' has {len(tables)} lists of its weights; use another backup")

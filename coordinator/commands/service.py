@@ -90,10 +90,12 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
         console.print(f"web page: {info.web} (on the machine of the registry)")
     if info.database:
         console.print(f"its history is in {info.database}, its weights: {info.weights}")
-    deaf = [offer.name for offer in nodes if not offer.hears_orders]
-    if deaf:
-        console.print(f"known, but no order would reach them: {', '.join(sorted(deaf))}; their own terminals say why")
-    console.print(f"nodes that are here: {len(nodes) - len(deaf)}; rounds that run or wait: {len(running)}")
+    unconnected = [offer.name for offer in nodes if not offer.hears_orders]
+    if unconnected:
+        console.print(
+            f"known, but no order would reach them: {', '.join(sorted(unconnected))}; their own terminals say why"
+        )
+    console.print(f"nodes that are here: {len(nodes) - len(unconnected)}; rounds that run or wait: {len(running)}")
 
 
 def down(

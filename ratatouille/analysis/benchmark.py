@@ -86,14 +86,14 @@ class PairedDifference(Record):
         """What it says."""
         found = self.difference
         ahead, behind = (self.first, self.second) if found.mean >= 0 else (self.second, self.first)
-        said = f"{ahead} is ahead of {behind} by {100 * abs(found.mean):.1f} points"
+        clause = f"{ahead} is ahead of {behind} by {100 * abs(found.mean):.1f} points"
         if found.low is None or found.high is None:
-            return f"{said} in one trial, which says nothing about others."
+            return f"{clause} in one trial, which says nothing about others."
         bounds = sorted((abs(found.low), abs(found.high))) if found.sure else sorted((found.low, found.high))
         if not found.sure and found.mean < 0:
             bounds = [-found.high, -found.low]
         sure = "more than chance" if found.sure else "not established"
-        return f"{said} (95 % interval {100 * bounds[0]:+.1f} to {100 * bounds[1]:+.1f}, {found.n} trials): {sure}."
+        return f"{clause} (95 % interval {100 * bounds[0]:+.1f} to {100 * bounds[1]:+.1f}, {found.n} trials): {sure}."
 
 
 class Summary(Record):

@@ -36,7 +36,7 @@ class AuditBatch:
 
 
 Rules = Iterable[tuple[str, Callable[[], str]]]
-"""What to look at, and how: the function says what it saw, or raises a Refusal for what is wrong."""
+"""Names of checks and the checks: a function that returns what it found, or raises a Refusal for what is wrong."""
 
 
 def checks(rules: Rules) -> list[Check]:
@@ -82,14 +82,14 @@ def rows_after(
     return connection.execute(query.where(key > start).order_by(key).limit(limit)).all()
 
 
-def expect(said: object, found: object, what: str) -> None:
-    """Two things that must be equal.
+def expect(stated: object, found: object, what: str) -> None:
+    """Refuse a value that is not the one that is stated elsewhere.
 
     Raises:
         Refusal: when they are not.
     """
-    if said != found:
-        raise Refusal(f"{what} is {_short(found)}, not {_short(said)}")
+    if stated != found:
+        raise Refusal(f"{what} is {_short(found)}, not {_short(stated)}")
 
 
 def _check(what: str, look: Callable[[], str]) -> Check:

@@ -67,7 +67,7 @@ assert tuple(STAGES) == get_args(Stage), "a place of an audit names one of these
 
 
 def page(storage: Storage, place: AuditPlace | None, seconds: float = PAGE_SECONDS) -> AuditPage:
-    """Look at the next things.
+    """Check the next things, for about so many seconds; says where the next page begins.
 
     Args:
         storage: the registry.

@@ -1,4 +1,4 @@
-"""Versions: the id is the digest of the record, copies and edges say what it says, and parents came before children.
+"""Checks of versions: the id is the digest of the record, copies and edges agree with it, parents came before children.
 
 `verify` checks one version: by these rules, and its bytes and average by those of `weights`. Averages can be proved,
 trainings cannot: a signed receipt says who claims to have trained, and on what.
@@ -66,8 +66,8 @@ def rules(row: Row[Any], facts: VersionFacts) -> Rules:
     try:
         version = Version.from_json(row.record)
     except Refusal as refusal:
-        said = str(refusal)
-        yield "record", lambda: _fail(said)
+        reason = str(refusal)
+        yield "record", lambda: _fail(reason)
         return
     yield "columns", lambda: _columns(row, version, facts)
     yield "parents", lambda: _parents(row, version, facts)
@@ -118,15 +118,15 @@ def _columns(row: Row[Any], version: Version, facts: VersionFacts) -> str:
 
 
 def _parents(row: Row[Any], version: Version, facts: VersionFacts) -> str:
-    said = [parent.version for parent in version.parents]
-    for parent in said:
+    named = [parent.version for parent in version.parents]
+    for parent in named:
         if parent not in facts.numbers:
             raise Refusal(f"parent {parent[:12]}… is missing")
         if facts.numbers[parent] >= row.number:
             raise Refusal(f"parent {parent[:12]}… came later than its child")
-    if list(facts.edges[row.id]) != said:
+    if list(facts.edges[row.id]) != named:
         raise Refusal("the lineage names other parents than the record")
-    return f"{len(said)} known"
+    return f"{len(named)} known"
 
 
 def _state(row: Row[Any], facts: VersionFacts) -> str:
@@ -182,12 +182,12 @@ def _pairs(connection: Connection, key: Any, value: Any, keys: Sequence[Any]) ->
     return found
 
 
-def _fail(said: str) -> str:
-    raise Refusal(said)
+def _fail(reason: str) -> str:
+    raise Refusal(reason)
 
 
 def verify(storage: Storage, revision: str) -> Verification:
-    """Look at one version; no transaction is open while bytes are read."""
+    """Check one version; no transaction is open while bytes are read."""
     with storage.database.read() as connection:
         id = resolve(connection, revision)
         row = connection.execute(select(VersionRow).where(VersionRow.id == id)).one()

@@ -27,7 +27,7 @@ from registry.schema import AliasRow, ChangeRow, ContributionRow, EvaluationRow,
 from registry.scores import COUNTING
 
 ROUND = "evaluations"
-"""What stands in place of a round's id in orders that belong to no round."""
+"""The text in place of a round's id in orders that belong to no round; coordinator and nodes have the same constant."""
 MOST_OPEN = 1000
 """Obligations that are handed out together."""
 MOST_HEADS = 10_000
@@ -53,9 +53,9 @@ def obligations(connection: Connection, version: str | None = None) -> list[Obli
 
 
 def owe_as_before(connection: Connection, before: str, now: str) -> int:
-    """Owe of a version what was counted of the one whose place it takes, or else of that one's parents.
+    """Enter as owed, of a version, what was counted of the one whose place it takes, or else of that one's parents.
 
-    Returns how many evaluations that are; none for a version that nodes do not count (see `imported_head`).
+    Returns how many evaluations that are; 0 for a version that nodes do not count (see `imported_head`).
     """
     old, new = _version(connection, before), _version(connection, now)
     if new.head is None or imported_head(connection, new) is not None:
@@ -72,7 +72,7 @@ def owe_as_before(connection: Connection, before: str, now: str) -> int:
 def owe(
     connection: Connection, version: str, holdings: Iterable[Holding], image_size: int, split: Split
 ) -> list[Obligation]:
-    """Owe counts of a version on every domain of these holdings; those of its own task.
+    """Enter evaluations of a version as owed, on every domain of these holdings that are of its task.
 
     Raises:
         Refusal: for a version that is not admitted, has no head, or whose head was imported.

@@ -1,7 +1,7 @@
 """Aliases, which maintainers move, and tags, which mean one version for ever.
 
-A move is compare-and-set: it says where its signer saw the alias, and is refused when another move came first. Nothing
-is overwritten, so the moves of an alias are its history, and an undo is one more move.
+A move is compare-and-set: it names the version at which its signer saw the alias, and is refused when another move came
+first. Nothing is overwritten, so the moves of an alias are its history, and an undo is one more move.
 """
 
 from __future__ import annotations

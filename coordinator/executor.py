@@ -1,4 +1,4 @@
-"""Starts the ServerApp of each run, in place of `flower-superexec`: `python -m coordinator.executor`.
+"""The coordinator's executor, in place of `flower-superexec`; it starts ServerApps: `python -m coordinator.executor`.
 
 Flower's own executor knows no secret, and writes each task's token on a command line, where every user of the machine
 can read it. This one signs what it asks, and hands the token over through a pipe. It keeps one ServerApp in reserve,

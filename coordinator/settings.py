@@ -1,4 +1,4 @@
-"""From a round.toml to a round: names become digests, wishes become holdings that nodes offer now.
+"""Settings of a round: a round.toml becomes a round, names become digests, wishes become holdings that are offered now.
 
 `RoundSettings` is the file; `resolve` binds it to the registry's definitions and to the data fingerprints of current
 offers. The result is a value; where it runs is decided later, order by order.

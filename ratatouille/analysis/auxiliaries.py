@@ -1,4 +1,4 @@
-"""Accuracy against the number of starts at a fixed number of runs (docs/method.md §4.4)."""
+"""Auxiliary tasks: accuracy against the number of starts at a fixed number of runs (docs/method.md §4.4)."""
 
 from __future__ import annotations
 

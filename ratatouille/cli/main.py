@@ -1,4 +1,4 @@
-"""Runs one command of the table: groups are made from the table, functions are imported when they are called."""
+"""The entry point: runs one command of the table; groups are made from it, functions are imported when called."""
 
 from __future__ import annotations
 

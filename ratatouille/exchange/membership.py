@@ -80,6 +80,7 @@ class Offer(Record):
     proofs: Annotated[tuple[Sealed, ...], Field(max_length=MOST_HOLDINGS, exclude_if=lambda proofs: not proofs)] = ()
     """A sealed `Possession` for each holding, in the same order."""
     device: Annotated[str, Field(max_length=200)] = "cpu"
+    """One of `DEVICES`, as node.toml says; the name of the processor is in receipts only."""
     trains: bool = True
     """False: the node evaluates on its data and never trains on it."""
     protocol: int = PROTOCOL

@@ -122,6 +122,7 @@ class Receipt(Record):
     """Time spent around it on the node: fetching, loading, encoding; the push itself comes after the signature."""
     software: Annotated[dict[ShortText, ShortText], Field(max_length=100)] = Field(default_factory=dict)
     device: ShortText = "cpu"
+    """The processor that computed, by its own name, such as a GPU's; not the kind that an offer has."""
     note: Annotated[str, Field(max_length=500)] = ""
 
     @property

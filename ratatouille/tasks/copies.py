@@ -1,4 +1,4 @@
-"""The same bytes twice: copies of an image, and copies under different labels.
+"""Copies of images: the same bytes twice in one collection, also under different labels.
 
 Under split rule 2 all copies of an image are one group, so that none of them is on another side of the split, and an
 image that is its own group (`group = "file"`) is named by its bytes: the split depends on no file name. Copies under

@@ -1,4 +1,4 @@
-"""From rows in an owner's words to examples in the task's words.
+"""Examples of a task, made from rows in their owner's words: labels and domains are mapped to those of the task.
 
 folder.py and manifest.py find rows; here their labels and domains are mapped, their groups named, and what cannot be
 used is refused by name. What is left out on purpose is counted in notes. No image is opened: that is inspection.py.

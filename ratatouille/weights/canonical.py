@@ -25,7 +25,7 @@ from ratatouille.errors import Refusal
 from ratatouille.weights.architecture import Tensor
 
 Array = NDArray[Any]
-"""float32 or int64; nothing else is kept."""
+"""float32 or int64; nothing else is kept. (`precision` of a protocol is how trainings compute, not what is kept.)"""
 NUMPY: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 LARGEST_HEADER = 8 * 2**20
 

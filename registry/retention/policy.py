@@ -1,4 +1,4 @@
-"""The retention policy: which versions keep their weights, and what it is decided by.
+"""The retention policy: which versions keep their weights, and the facts that decide it.
 
 `kept` is a pure function over the history's graph. For ever: what was ever released or tagged, imports, and what those
 are made of and were trained from. For a while: the newest rounds and those that run, with what they build on, and what

@@ -2,6 +2,5 @@
 
 `archive` is the file: a plain tar with a manifest. It is read strictly, header by header: anyone may have made it.
 `export` writes one from any registry, out of what `registry.history.portable` finds. `reading` checks what needs no
-registry. `entering` puts a bundle through the gates that a push passes: all of it becomes visible at once, or
-nothing.
+registry. `entering` checks a bundle as the registry checks a push: all of it becomes visible at once, or nothing.
 """

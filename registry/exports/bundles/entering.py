@@ -1,4 +1,4 @@
-"""Putting a bundle into a registry: every receipt, definition and byte goes through the gates that a push passes.
+"""Putting a bundle into a registry: every receipt, definition and byte is checked as in a push.
 
 First all rows are written in a transaction that is undone again, which finds whatever does not fit. Then the weights
 are taken and averages computed again, and only then everything is entered at once. So nothing of a bundle that is
@@ -75,7 +75,7 @@ def _rehearsed(storage: Storage, bundle: BundleFile) -> ImportPlan:
 
 
 def _claim(storage: Storage, claims: Claims, plan: ImportPlan) -> None:
-    """Keep everything that is needed from being collected, and promise room to what must come."""
+    """Claim everything that is needed, so that gc leaves it, and reserve space for what must come."""
     sizes = {one.digest: 0 if one.digest in plan.here else one.size for one in plan.wanted}
     with storage.database.write() as connection:
         claims.take(connection, dict.fromkeys(plan.relied, 0) | sizes)

@@ -1,4 +1,4 @@
-"""From versions to a graph that stays readable: columns by distance, and trainings of a kind as one group that opens.
+"""The graph of versions, kept readable: columns by distance, and trainings of a kind as one group that opens.
 
 A round may have hundreds of trainings. Those of one column, rule and purpose are one group when they are more than a
 few; it opens into a list, and a very large one into dots. Edges between groups are one edge with a count.

@@ -38,7 +38,7 @@ _SCORES = insert(ScoreRow)
 
 
 def count_again(connection: Connection, receipt: str) -> None:
-    """Make the rows anew that the evaluations of a receipt have a part in, also after its retraction."""
+    """Sum up anew the rows that a receipt's evaluations are part of, also after its retraction; no image is counted."""
     group = connection.execute(_GROUP_OF, {"this": receipt}).mappings().first()
     if group is None:
         return

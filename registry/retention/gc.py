@@ -1,4 +1,4 @@
-"""gc: takes the weights that the retention policy does not keep, and files that no version has. Never a row.
+"""gc: removes the weights that the retention policy does not keep, and files that no version has; never a row.
 
 Rows first: one transaction looks at the whole history and marks what goes (`blobs.collected`), so every later reader
 learns that it was removed. Files after, a few in each transaction: what a killed process leaves over is harmless, and
@@ -33,12 +33,12 @@ MOST_NAMED = 10_000
 
 
 def collect(database: Database, blobs: Blobs, dry_run: bool) -> Collected:
-    """Take what the policy does not keep.
+    """Remove the weights that the policy does not keep, and files that no version has.
 
     Args:
         database: the registry's.
         blobs: the registry's.
-        dry_run: say what would go, and take nothing.
+        dry_run: return what would go, and remove nothing.
 
     Raises:
         Unreachable: when the store does not answer; what was marked by then goes the next time.
@@ -54,7 +54,7 @@ def collect(database: Database, blobs: Blobs, dry_run: bool) -> Collected:
 
 
 def _choose(connection: Connection, dry_run: bool) -> tuple[frozenset[str], Collected]:
-    """What goes by the policy, and what that means."""
+    """The weights that go by the policy, and the answer about them."""
     rounds = read_settings(connection).retention_rounds
     if rounds is None:
         return frozenset(), Collected(dry_run=dry_run, keep_rounds=None)
@@ -81,7 +81,7 @@ def _choose(connection: Connection, dry_run: bool) -> tuple[frozenset[str], Coll
 
 
 def _mark(connection: Connection, going: Collection[str], answer: Collected) -> None:
-    """Write down what goes."""
+    """Mark these weights as collected, and enter an event."""
     now = time.time()
     for some in chunks(sorted(going)):
         connection.execute(update(BlobRow).where(BlobRow.digest.in_(some)).values(collected=now))
@@ -130,7 +130,7 @@ def _thrown(connection: Connection, versions: Sequence[str]) -> tuple[Thrown, ..
 
 
 def usage(connection: Connection, blobs: Blobs) -> Usage:
-    """Counted from the rows; nothing is listed but what is on its way in."""
+    """The usage of a registry, counted from the rows; of files only those on their way in are listed."""
     settings = read_settings(connection)
     sums = select(func.count(), func.coalesce(func.sum(BlobRow.size), 0))
     present, size = connection.execute(sums.where(BlobRow.collected.is_(None))).one()

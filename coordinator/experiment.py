@@ -34,7 +34,7 @@ class Experiment:
         group: str = "file",
         architecture: str | None = None,
     ) -> None:
-        """Lay it out, unless an earlier call has done so.
+        """Define the tasks and enter the foundation in the folder, unless an earlier call has done so.
 
         Args:
             folder: where everything is kept.

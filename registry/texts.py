@@ -16,7 +16,7 @@ LARGEST_TASK = 2 * 2**20
 """Characters of a task's definition: 21,841 classes need half of one MiB."""
 LARGEST_ARCHITECTURE = 4 * 2**20
 LONGEST_REASON = 4000
-"""Characters of what is said of a round's state."""
+"""Characters of the reason of a round's state."""
 LONGEST_NOTE = 500
 """Characters of a version's message: it is part of an index, whose entries have a largest size."""
 LONGEST_NAME = 80
@@ -24,7 +24,7 @@ LONGEST_NAME = 80
 
 
 def storable(text: str, what: str = "a text", longest: int | None = None) -> str:
-    """The text itself.
+    """The text itself, if every database keeps it.
 
     Raises:
         Refusal: for a NUL character, half a character (a lone surrogate), or more than `longest` characters.

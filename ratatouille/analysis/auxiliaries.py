@@ -33,7 +33,7 @@ class StartsRow(Record):
 
 
 class Auxiliaries(Record):
-    """What the averages say."""
+    """The result of the study of auxiliary tasks."""
 
     sentence: str
     runs: int

@@ -57,7 +57,7 @@ class ConnectivityLine(Record):
 
 
 class Connectivity(Record):
-    """What the curves say."""
+    """The result of the study of connectivity."""
 
     sentence: str
     lines: tuple[ConnectivityLine, ...]

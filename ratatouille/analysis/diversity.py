@@ -42,7 +42,7 @@ class Mixed(Record):
 
 
 class Diversity(Record):
-    """What the pairs say."""
+    """The result of the study of diversity."""
 
     sentence: str
     runs: tuple[str, ...]

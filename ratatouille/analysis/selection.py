@@ -46,7 +46,7 @@ class Choice(Record):
 
 
 class Selection(Record):
-    """What the scores say."""
+    """The result of the study of selection."""
 
     sentence: str
     networks: tuple[ScoredNetwork, ...]

@@ -50,7 +50,7 @@ class ReaderLeft(Exception):
 
 
 class Terminal(Console):
-    """rich's console, but a reader who leaves is the whole command's matter."""
+    """rich's console, but a pipe whose reader has left ends the whole command."""
 
     def on_broken_pipe(self) -> NoReturn:
         """Let `main` end the command; rich would end it with an error of its own."""

@@ -1,4 +1,4 @@
-"""Every command: where its function is, under which heading help shows it, one line about it, and an example.
+"""The table of commands: the function of each, its heading in the help, one line about it, and an example.
 
 Tests hold that each function exists, that its docstring begins with the summary, and that its help shows the example.
 """

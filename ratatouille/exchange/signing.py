@@ -76,7 +76,7 @@ def unseal(sealed: Sealed, kind: type[R]) -> R:
 
 
 def check_signature(sealed: Sealed, kind: type[Record]) -> None:
-    """See that the node signed these bytes as such a record; what they say is not looked at.
+    """Refuse bytes that the node did not sign as such a record; their content is not checked.
 
     Raises:
         Refusal: when it did not.

@@ -24,7 +24,7 @@ from ratatouille.tasks.images import READER, Progress, UnreadableError, check, c
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What one look at a file tells; `problem` is empty for an image that can be used."""
+    """The result of inspecting one file; `problem` is empty for an image that can be used."""
 
     sha256: str
     problem: str
@@ -153,7 +153,7 @@ def signatures(files: Iterable[str]) -> Seen:
 
 
 def changes(before: Sequence[ImageLine], now: Sequence[ImageLine]) -> Changes:
-    """What became of images, told apart by their bytes."""
+    """The changes of images, which are recognised by their bytes."""
     old, new = _by_bytes(before), _by_bytes(now)
     return Changes(
         added=sum(max(0, len(lines) - len(old.get(one, ()))) for one, lines in new.items()),

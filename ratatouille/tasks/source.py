@@ -183,7 +183,7 @@ def _group(file: str, rule: str) -> str:
 
 
 def refuse_torn_groups(examples: Sequence[Example]) -> None:
-    """See that no group has two stated splits.
+    """Refuse a group with two stated splits.
 
     Raises:
         Refusal: naming the group.

@@ -1,9 +1,9 @@
-"""Signed records, receipts and changes: each is the one that was signed, and what was made of it is what it says.
+"""Checks of signed records, receipts and changes: each is the one that was signed, and the rows made of it agree.
 
 Of receipts that includes the confusion matrices in `evaluations`, and the version that an admitted one made. Of changes
 it is who moved an alias, set a tag or took a version back, and whether that stands. An alias's moves are a chain: each
 says where the alias pointed before. Version 0.1 did not sign. Once a registry has signed moves, an unsigned one was
-written by somebody else.
+not written by the registry.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _rules(row: Row[Any], counted: Sequence[Counts], made: Sequence[str]) -> Rul
     yield "receipt", lambda: f"signed by {receipt_of(row.sealed, row.receipt)[0].node[:12]}…"
     try:
         receipt = receipt_of(row.sealed, row.receipt)[1]
-    except Refusal:  # it was said above
+    except Refusal:  # the check above reports it
         return
     yield "columns", lambda: _columns(row, receipt)
     yield "evaluations", lambda: _evaluations(row, receipt, counted, made)
@@ -81,7 +81,7 @@ def _rules(row: Row[Any], counted: Sequence[Counts], made: Sequence[str]) -> Rul
 def _columns(row: Row[Any], receipt: Receipt) -> str:
     if row.state not in CONTRIBUTION_STATES:
         raise Refusal(f"{row.state!r} is no state of a contribution")
-    said = {
+    stated = {
         "work_id": receipt.work_id,
         "kind": receipt.assignment.kind,
         "node": receipt.node,
@@ -91,8 +91,8 @@ def _columns(row: Row[Any], receipt: Receipt) -> str:
         "overhead": receipt.overhead,
     }
     if row.state == "admitted":
-        said["task"] = receipt.assignment.task
-    for name, value in said.items():
+        stated["task"] = receipt.assignment.task
+    for name, value in stated.items():
         expect(value, getattr(row, name), name)
     return "as the receipt says"
 
@@ -101,12 +101,12 @@ def _evaluations(row: Row[Any], receipt: Receipt, counted: Sequence[Counts], mad
     if row.state not in ("admitted", "retracted") and not made:
         expect(0, len(counted), "the number of confusion matrices that count for the history")
         return "none count"
-    said = list(_said(receipt))
-    expect(len(said), len(counted), "the number of confusion matrices")
-    for one, other in zip(sorted(said, key=repr), sorted(counted, key=repr), strict=True):
+    stated = list(_counts_of(receipt))
+    expect(len(stated), len(counted), "the number of confusion matrices")
+    for one, other in zip(sorted(stated, key=repr), sorted(counted, key=repr), strict=True):
         if one != other:
             raise Refusal(f"a confusion matrix on {other[-4]}/{other[-3]}/{other[-2]} is not what the receipt counts")
-    return f"{len(said)} as the receipt says"
+    return f"{len(stated)} as the receipt says"
 
 
 def _version(row: Row[Any], receipt: Receipt, made: Sequence[str]) -> str:
@@ -118,7 +118,7 @@ def _version(row: Row[Any], receipt: Receipt, made: Sequence[str]) -> str:
     return f"{len(made)} made"
 
 
-def _said(receipt: Receipt) -> Iterator[Counts]:
+def _counts_of(receipt: Receipt) -> Iterator[Counts]:
     work = receipt.assignment
     if isinstance(work, Import | Compare):
         return
@@ -193,28 +193,28 @@ def _unseal(row: Row[Any]) -> tuple[Sealed, Change]:
 
 
 def _effect(connection: Connection, row: Row[Any]) -> str:
-    """What the change did is there, and says the same."""
+    """Check that the rows which a change made are there and agree with it."""
     try:
         change = _unseal(row)[1]
-    except Refusal:  # it was said above
+    except Refusal:  # the check above reports it
         return "unknown"
     if isinstance(change, Move):
         moves = connection.execute(select(AliasRow).where(AliasRow.change == row.number)).all()
-        said = (change.name, change.version, change.before, change.undo, change.message)
-        _only([(one.name, one.version, one.before, one.undo, one.message) for one in moves], said, "move of the alias")
+        move = (change.name, change.version, change.before, change.undo, change.message)
+        _only([(one.name, one.version, one.before, one.undo, one.message) for one in moves], move, "move of the alias")
     elif isinstance(change, Tag):
         tags = connection.execute(select(TagRow).where(TagRow.change == row.number)).all()
         _only([(one.name, one.version) for one in tags], (change.name, change.version), "tag")
     elif isinstance(change, Retract):
         if connection.execute(select(VersionRow.id).where(VersionRow.id == change.version)).first() is None:
             raise Refusal("the version that it takes back is missing")
-        _stays_away(connection, change.version)
+        _stays_retracted(connection, change.version)
     elif isinstance(change, RetractCounts | Restore):
         _of_receipt(connection, row, change)
     return "it stands"
 
 
-def _stays_away(connection: Connection, version: str) -> None:
+def _stays_retracted(connection: Connection, version: str) -> None:
     """A version that was taken back stays so until a signed change lets its receipt return."""
     query = select(VersionRow.receipt, VersionRow.state).where(VersionRow.id == version)
     row = connection.execute(query).one()
@@ -233,10 +233,10 @@ def _of_receipt(connection: Connection, row: Row[Any], change: RetractCounts | R
         raise Refusal(f"the counts that it takes back are {state}")
 
 
-def _only(done: list[tuple[Any, ...]], said: tuple[Any, ...], what: str) -> None:
+def _only(done: list[tuple[Any, ...]], stated: tuple[Any, ...], what: str) -> None:
     if not done:
         raise Refusal(f"the {what} that it signs is missing")
-    if done != [said]:
+    if done != [stated]:
         raise Refusal(f"the {what} is not what was signed")
 
 

@@ -66,7 +66,7 @@ class Objects:
         """Length of the object."""
         key = shelf(digest)
         try:
-            with self._asking():
+            with self._own_errors():
                 return obstore.head(self._store, key)["size"]
         except FileNotFoundError:
             return None
@@ -106,20 +106,20 @@ class Objects:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def path(self, digest: str) -> None:
-        """There is none."""
+        """None: an object has no path."""
 
     def remove(self, digest: str) -> None:
         """Remove the object."""
         key = shelf(digest)
         try:
-            with self._asking():
+            with self._own_errors():
                 obstore.delete(self._store, key)
         except FileNotFoundError:
             pass
 
     def stored(self) -> Iterator[Stored]:
         """All objects with a digest for a name."""
-        with self._asking():
+        with self._own_errors():
             for page in obstore.list(self._store):
                 for found in page:
                     digest = found["path"].rpartition("/")[2]
@@ -147,7 +147,7 @@ class Objects:
         """Upload; returns False for "create" when there is an object already."""
         key, size = shelf(digest), source.stat().st_size
         try:
-            with self._asking():
+            with self._own_errors():
                 obstore.put(
                     self._store,
                     key,
@@ -170,8 +170,8 @@ class Objects:
         return block
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
-        """Turn what goes wrong between us and the store into what it means: it is no fault of the caller."""
+    def _own_errors(self) -> Iterator[None]:
+        """Turn errors of obstore into those of the registry, since the caller is not at fault."""
         try:
             yield
         except AlreadyExistsError:

@@ -107,8 +107,8 @@ def push(
             "notes": notes,
         }
         if not as_json:
-            said = [(_LABELS.get(name, name), _said(value)) for name, value in facts.items() if name != "notes"]
-            output.print_table(("", ""), said)
+            rows = [(_LABELS.get(name, name), _shown(value)) for name, value in facts.items() if name != "notes"]
+            output.print_table(("", ""), rows)
             for note in notes:
                 output.print_line(f"note: {note}", "yellow")
         if dry_run:
@@ -127,5 +127,5 @@ def push(
     output.print_line(f"version {output.short(result.version)} " + ("is entered" if new else "was entered before"))
 
 
-def _said(value: object) -> str:
+def _shown(value: object) -> str:
     return "yes" if value is True else "no" if value is False else "–" if value is None else str(value)

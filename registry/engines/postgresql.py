@@ -125,7 +125,7 @@ class PostgresqlEngine:
                 direct.close()
 
     def check_new(self) -> None:
-        """A database in another encoding has no place for some characters."""
+        """Refuse a database in another encoding, which lacks some characters."""
         with self.reading() as connection:
             encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
         if encoding != "UTF8":

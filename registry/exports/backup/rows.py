@@ -43,7 +43,7 @@ def remove_others(folder: Path, tables: tuple[TableFile, ...]) -> None:
 
 
 def check_files(folder: Path, tables: tuple[TableFile, ...]) -> None:
-    """See that all files are what the manifest says.
+    """Refuse a backup whose files are not what its manifest says.
 
     Raises:
         Refusal: naming the first that is not.

@@ -129,7 +129,7 @@ def _claim(storage: Storage, claims: Claims, sizes: Mapping[str, int]) -> bool:
 
 
 def _renewing(storage: Storage, claims: Claims, sizes: Mapping[str, int], progress: Progress | None) -> Progress:
-    """Say how far it is, and now and then that the claims still hold."""
+    """The callback of progress, which renews the claims now and then."""
     renewed = time.monotonic()
 
     def renew(done: int, total: int) -> None:

@@ -26,8 +26,8 @@ from registry.services.weights import Progress
 from registry.storage import Storage
 
 
-class _Undone(Exception):
-    """Ends the transaction that was only a rehearsal."""
+class _DryRunOver(Exception):
+    """Undoes the transaction of a dry run."""
 
 
 def enter(storage: Storage, path: Path, unproved: bool = False, progress: Progress | None = None) -> ImportPlan:
@@ -44,7 +44,7 @@ def enter(storage: Storage, path: Path, unproved: bool = False, progress: Progre
         Unreachable: when there is no room, or the store does not answer; the same may be run again.
     """
     with open_bundle(path) as bundle, _named(path):
-        plan = _rehearsed(storage, bundle)
+        plan = _dry_run(storage, bundle)
         if plan.unproved and not unproved:
             raise Refusal(f"{plan.unproved[0]}; --unproved takes it nevertheless")
         with claiming(storage, bundle.manifest.digest) as claims:
@@ -61,15 +61,15 @@ def enter(storage: Storage, path: Path, unproved: bool = False, progress: Progre
         return done
 
 
-def _rehearsed(storage: Storage, bundle: BundleFile) -> ImportPlan:
+def _dry_run(storage: Storage, bundle: BundleFile) -> ImportPlan:
     plan: ImportPlan | None = None
     try:
         with storage.database.write() as connection:
             here = set(live(connection, list(bundle.weights)))
             plan = enter_rows(connection, bundle)
             plan.here |= here
-            raise _Undone
-    except _Undone:
+            raise _DryRunOver
+    except _DryRunOver:
         assert plan is not None
         return plan
 

@@ -104,7 +104,7 @@ def demands(assignment: NodeAssignment, images: int) -> Iterator[tuple[str, int]
 
 
 class Origins:
-    """Which heads were made by nodes, as far as a registry knows."""
+    """The origins of heads: which were made by nodes, as far as a registry knows."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -163,7 +163,7 @@ class Spent(Record):
 
 
 class Ledger(Record):
-    """What was counted in the last week, by holding."""
+    """The ledger of the budget: what was counted in the last week, by holding."""
 
     holdings: dict[Digest, tuple[Spent, ...]] = Field(default_factory=dict)
 

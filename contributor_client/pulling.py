@@ -39,7 +39,7 @@ NEEDED = ("torch", "timm", "PIL")
 
 
 class Written(Record):
-    """What a pull did."""
+    """The result of a pull."""
 
     folder: str
     version: Digest

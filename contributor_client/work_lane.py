@@ -37,7 +37,7 @@ _AGAIN_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class SuperNodeSettings:
-    """Where a node keeps its state, and how it reaches the coordinator."""
+    """Settings of a SuperNode: where it keeps its state, and how it reaches the coordinator."""
 
     folder: Path
     superlink: str
@@ -112,7 +112,7 @@ def _secret(settings: SuperNodeSettings) -> Path:
 
 @dataclass(frozen=True)
 class LaneState:
-    """What was noted last."""
+    """The state of a work lane, as it was noted last."""
 
     answered: float = 0.0
     """When the coordinator last answered, in seconds since 1970; 0 for never."""

@@ -50,7 +50,7 @@ _FIRST_PAUSE = 0.05
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back for a message: the node's bytes, or why there are none. A node's own text is never kept."""
+    """A reply to a message: the node's bytes, or why there are none. A node's own text is never kept."""
 
     node: int
     message: str

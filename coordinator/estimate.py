@@ -42,7 +42,7 @@ class EstimateRow(Record):
 
 
 class Estimate(Record):
-    """What a round will cost."""
+    """The estimate of a round's cost."""
 
     rows: tuple[EstimateRow, ...]
     shared: int

@@ -28,7 +28,7 @@ class Working(Record):
 
 
 class RoundProgress(Record):
-    """How far a round is; the totals include work that is not open yet."""
+    """The progress of a round; the totals include work that is not open yet."""
 
     trainings: int
     trainings_done: int

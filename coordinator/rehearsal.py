@@ -45,7 +45,7 @@ ALIAS = "foundation"
 
 @dataclass(frozen=True)
 class RehearsalSite:
-    """What a worker process needs to open for itself."""
+    """The site of a rehearsal: the registry and data that each worker process opens."""
 
     url: str
     nodes: tuple[NodeSettings, ...]
@@ -206,7 +206,7 @@ class _NotDone(Refusal):
 
 
 class _Worker:
-    """What one worker process has open."""
+    """The open registry and data of one worker process."""
 
     def __init__(self, site: RehearsalSite) -> None:
         self.registry = open_registry(site.url)

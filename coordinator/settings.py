@@ -30,7 +30,7 @@ from registry.services.registry import Registry
 
 
 class RoundSettings(Record):
-    """What a maintainer writes in a round.toml."""
+    """The settings of a round, as a maintainer writes them in a round.toml."""
 
     name: Name
     target: Name

@@ -34,7 +34,7 @@ _READY_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class SuperLinkSettings:
-    """Where a SuperLink keeps its state and where it listens."""
+    """Settings of a SuperLink: its folder, its port, and the bundles that it accepts."""
 
     folder: Path
     port: int

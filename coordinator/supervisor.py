@@ -33,7 +33,7 @@ _READY_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class SupervisorSettings:
-    """Where a coordinator keeps its state and listens."""
+    """Settings of a coordinator: its folder and its ports."""
 
     folder: Path
     port: int

@@ -114,7 +114,7 @@ Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
 
 
 class Failure(Record):
-    """What may be known elsewhere of a failure: a code of `KINDS`, and numbers."""
+    """A failure, as it may be known elsewhere: a code of `KINDS`, and numbers."""
 
     code: Annotated[str, Field(max_length=40)]
     counts: Annotated[dict[Parameter, Count], Field(max_length=8, exclude_if=lambda counts: not counts)] = Field(

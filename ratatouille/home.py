@@ -29,7 +29,7 @@ SHORT_KEY = 10
 
 
 class Config(Record):
-    """What config.toml says."""
+    """The contents of config.toml."""
 
     name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)] | None = None
     """How a person is called in the history; without one it is the short form of their key."""

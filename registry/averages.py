@@ -44,7 +44,7 @@ Share = tuple[str, int | float]
 
 @dataclass(frozen=True)
 class CombineInputs:
-    """What a combination is made from."""
+    """The inputs of a combination."""
 
     architecture: Architecture
     classes: int

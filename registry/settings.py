@@ -22,7 +22,7 @@ Size = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Settings(Record):
-    """What can be set."""
+    """The settings of a registry."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 

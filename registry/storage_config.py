@@ -22,7 +22,7 @@ DATABASE = "registry.db"
 
 
 class StorageConfig(Record):
-    """What registry.toml says; what it leaves out is in the folder."""
+    """The contents of registry.toml; what it leaves out is in the folder."""
 
     database: str | None = None
     """`postgresql://user@host:port/name`; None is `registry.db` in the folder."""

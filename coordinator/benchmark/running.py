@@ -38,7 +38,7 @@ from registry.services.registry import Registry
 
 
 class Cost(Record):
-    """What a benchmark takes."""
+    """The cost of a benchmark."""
 
     rounds: int
     trainings: int

@@ -46,7 +46,7 @@ class RoundList(Printed):
 
 
 class RoundStatus(Printed):
-    """Where a round stands."""
+    """The state of a round."""
 
     round: RoundRecord
     standing: RoundProgress

@@ -18,7 +18,7 @@ from ratatouille.record import Record
 
 
 class OwnScore(Record):
-    """How one version does on the images of a domain, or on all of them together (`domain` is None)."""
+    """The score of one version on the images of a domain, or on all of them together (`domain` is None)."""
 
     domain: str | None
     images: int
@@ -32,7 +32,7 @@ class OwnScore(Record):
 
 
 class OwnDifference(Record):
-    """How far one version is ahead of another on the same images, with its 95 % interval; shares of 1."""
+    """The lead of one version over another on the same images, with its 95 % interval; shares of 1."""
 
     value: float
     low: float

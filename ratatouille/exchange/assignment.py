@@ -31,7 +31,7 @@ class Augmentation(Record):
 
 
 class _Assignment(Record):
-    """What all kinds share."""
+    """The fields that all kinds of assignments share."""
 
     format: Literal[1] = 1
     architecture: Digest

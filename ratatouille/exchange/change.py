@@ -19,7 +19,7 @@ LONGEST_MESSAGE = 2000
 
 
 class _Change(Record):
-    """What all kinds share."""
+    """The fields that all kinds of changes share."""
 
     author: ShortText = ""
     """How the signer is called; the key is who it is."""

@@ -53,7 +53,7 @@ def activity(text: str) -> str:
 
 
 class Parked(Record):
-    """What a node does no work with for a while, and why: one holding, or all of it."""
+    """One holding of a node, or the whole node, that does no work for a while, with the reason."""
 
     failure: Failure
     fingerprint: Digest | None = None
@@ -72,7 +72,7 @@ class Announcement(Record):
 
 
 class Offer(Record):
-    """What a node has and can do."""
+    """An offer: what a node has and can do."""
 
     node: Digest
     name: Name

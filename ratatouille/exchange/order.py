@@ -71,7 +71,7 @@ def unseal_order(data: bytes, key: str) -> Order:
 
 
 class Hint(Record):
-    """What became of an order.
+    """A hint: what became of an order.
 
     `pushed`: the answer is in the registry. `known`: another answer was there already, or came first. `taken`: another
     node works on it. `refused`: the node does not do this work. `failed`: an error came, and it may be tried again.
@@ -86,7 +86,7 @@ class Hint(Record):
 
 
 class Failed(Record):
-    """What the registry's log keeps of a failure: which node could not do what, with names of the task's definition."""
+    """A failure in the event log: which node could not do what, with names of the task's definition."""
 
     node: Digest
     failure: Failure

@@ -23,7 +23,7 @@ ShortText = Annotated[str, Field(max_length=200)]
 
 
 class Evaluation(Record):
-    """How the images of a cell were classified; what the forms of a matrix mean is said in `confusion`."""
+    """An evaluation: how the images of a cell were classified; `confusion` explains the forms of a matrix."""
 
     cell: Cell
     confusion: Confusion
@@ -80,7 +80,7 @@ class Pair(Record):
 
 
 class Comparison(Record):
-    """What a `Compare` counted: the cells in the order of the question, for each network and for their ensemble."""
+    """The counts of a `Compare`: the cells in the order of the question, for each network and for their ensemble."""
 
     networks: tuple[tuple[Evaluation, ...], ...]
     ensemble: tuple[Evaluation, ...] = ()
@@ -138,7 +138,7 @@ class Receipt(Record):
 
 @dataclass(frozen=True)
 class Disclosure:
-    """How much of an answer's counts leaves the node."""
+    """The part of an answer's counts that leaves the node."""
 
     smallest: int = 1
     """Mistakes that fewer images share are one number for each class."""

@@ -32,7 +32,7 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE, _STEADY = 0.25, 30.0, 60.0
 
 @dataclass(frozen=True)
 class Program:
-    """What to run: a name for people, the command, where its output goes, and what to do when it ends."""
+    """A program to run: a name for people, the command, where its output goes, and what to do when it ends."""
 
     name: str
     command: tuple[str, ...]

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Rules:
-    """What a guard lets through."""
+    """The rules of a guard: what it lets through."""
 
     port: int
     """The port that the Host header must name."""

@@ -31,7 +31,7 @@ class Fact(Interface):
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a recipe made or compares, and the counts known of it: a version of the target task, or an ensemble."""
+    """A candidate: a version of the target task or an ensemble, made or compared by a recipe, with its counts."""
 
     version: str | None
     featurizer: str | None
@@ -52,7 +52,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a recipe stands: its final version once there is one, and the runs behind it."""
+    """The outcome of a recipe: its final version once there is one, and the runs behind it."""
 
     recipe: str
     final: Candidate | None

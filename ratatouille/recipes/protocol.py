@@ -27,7 +27,7 @@ Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
 class AuxiliaryValues(Record):
-    """What the runs of one auxiliary task take instead of the protocol's own; unset: the protocol's own."""
+    """Values that the runs of one auxiliary task take instead of the protocol's own; unset: the protocol's own."""
 
     steps: PositiveInt | None = None
     evaluate_every: PositiveInt | None = None
@@ -168,7 +168,7 @@ def resolve_protocol(name: str, changes: dict[str, Any]) -> Protocol:
 
 
 class Hyperparameters(Record):
-    """What differs between the runs of a sweep."""
+    """The values that differ between the runs of a sweep."""
 
     learning_rate: float
     weight_decay: float

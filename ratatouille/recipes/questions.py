@@ -32,7 +32,7 @@ from ratatouille.recipes.round import HoldingShare, Round, Start
 
 @dataclass
 class RoundPlan:
-    """What a walk found: work for nodes, work for the registry, and where each recipe stands."""
+    """The plan of a round, as a walk found it: work for nodes, work for the registry, and where each recipe stands."""
 
     orders: dict[str, Order] = field(default_factory=dict)
     """Open work by work id, the most urgent first once the walk is over."""

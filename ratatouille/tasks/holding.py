@@ -31,7 +31,7 @@ of the split.
 
 
 class ImageLine(NamedTuple):
-    """What the fingerprint knows of one example; `split` is empty unless the manifest states it."""
+    """One example, as the fingerprint has it; `split` is empty unless the manifest states it."""
 
     domain: str
     label: str

@@ -28,7 +28,7 @@ class NodeData(DataSettings):
 
 
 class NodeSettings(Record):
-    """What a contributor writes in a node.toml."""
+    """The settings of a node, as a contributor writes them in a node.toml."""
 
     name: Name
     remote: str | None = None

@@ -46,7 +46,7 @@ class Answered(Protocol):
 
 
 class DefinitionStore(Protocol):
-    """Where a registry's definitions are found."""
+    """The definitions of a registry, as far as an answer needs them."""
 
     def architecture(self, digest: str) -> Architecture:
         """The architecture with this digest."""
@@ -56,7 +56,7 @@ class DefinitionStore(Protocol):
 
 
 class WeightStore(Protocol):
-    """How weights come and go."""
+    """The weights of a registry, as far as an answer needs them."""
 
     def fetch(self, digest: str) -> Path:
         """A local file with these weights."""
@@ -66,7 +66,7 @@ class WeightStore(Protocol):
 
 
 class WorkStore(Protocol):
-    """Who works on what, and what was answered."""
+    """Leases and answers of a registry, as far as an answer needs them."""
 
     def results(self, work_ids: Sequence[str]) -> Mapping[str, object]:
         """Those of these questions that have an answer."""
@@ -82,7 +82,7 @@ class WorkStore(Protocol):
 
 
 class Store(Protocol):
-    """What is needed of a registry (`registry.open` gives it). It must bear calls from two threads."""
+    """The part of a registry that an answer needs (`registry.open` gives it). It must bear calls from two threads."""
 
     @property
     def definitions(self) -> DefinitionStore:
@@ -99,7 +99,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class Timing:
-    """How long leases stand, how often they are renewed, and how long an absent registry is waited for, in seconds."""
+    """Seconds that leases stand, between their renewals, of waiting for an absent registry, and between checkpoints."""
 
     lease: float = 20.0
     renew: float = 2.0

@@ -31,7 +31,7 @@ class Kept:
 
 
 class Keep(Protocol):
-    """What every row does."""
+    """The methods of every row."""
 
     def judged(self, step: int, weights: Weights) -> Weights:
         """The weights to evaluate after `step` updates, if this row judges others than the live ones."""

@@ -46,7 +46,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class WorkOutcome:
-    """What came of an assignment: digests of the weights it stands for (None for an evaluation), and its counts.
+    """The outcome of an assignment: digests of the weights it stands for (None for an evaluation), and its counts.
 
     `files` has what was newly made. A probe's featurizer is the one it was given, so only its head is among them.
     """
@@ -67,7 +67,7 @@ class WorkOutcome:
 
 @dataclass(frozen=True)
 class WorkContext:
-    """What the kinds of work have in common once everything is loaded."""
+    """The context of one piece of work, once everything is loaded."""
 
     architecture: Architecture
     data: LocalData

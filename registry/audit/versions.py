@@ -33,7 +33,7 @@ from registry.storage import Storage
 
 @dataclass(frozen=True)
 class VersionFacts:
-    """What other tables say of some versions."""
+    """Facts about some versions, from other tables."""
 
     contributions: Mapping[str, Row[Any]]
     edges: Mapping[str, Sequence[str]]

@@ -34,7 +34,7 @@ class Stored:
 
 
 class BlobStore(Protocol):
-    """Where complete weights lie. Each method may be called from several threads, and several processes share a store.
+    """A store of complete weights. Each method may be called from several threads, and several processes share a store.
 
     Methods raise `Unreachable` when the store does not answer, and Refusal for a name that is no digest.
     """

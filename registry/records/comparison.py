@@ -47,7 +47,7 @@ class Ranking(Record):
 
 
 class TensorDifference(Record):
-    """How far one tensor moved from the first version to the second."""
+    """The distance that one tensor moved from the first version to the second."""
 
     name: str
     elements: int
@@ -61,7 +61,7 @@ class TensorDifference(Record):
 
 
 class PartDifference(Record):
-    """How far one part moved, all its floating-point tensors together, and each of them."""
+    """The distance that one part moved, all its floating-point tensors together, and each of them."""
 
     part: Part
     same: bool = False

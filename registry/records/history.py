@@ -27,7 +27,7 @@ class StoredEvaluation(Record):
 
 
 class LogQuery(Record):
-    """Which versions a log lists: those that fit everything that is given."""
+    """A query of the log of versions: it lists those that fit everything that is given."""
 
     task: Annotated[str, Field(max_length=80)] | None = None
     """Name or digest."""
@@ -122,7 +122,7 @@ class TagRecord(Record):
 
 
 class TakenBack(Record):
-    """Why a version is retracted: who took it back, or one that it was made of, when and why."""
+    """The retraction of a version: who took it back, or one that it was made of, when and why."""
 
     version: Digest
     """What was taken back: the version itself, or a member of it."""
@@ -217,7 +217,7 @@ class Verification(Record):
 
 
 class Portable(Record):
-    """What leaves a registry with one version; the receipts that it names are fetched apart."""
+    """The records that leave a registry with one version; the receipts that it names are fetched apart."""
 
     version: Version
     message: Annotated[str, Field(max_length=4000)] = ""

@@ -20,7 +20,7 @@ class Naming(Record):
 
 
 class Usage(Record):
-    """What a registry holds, and how much room it has."""
+    """The usage of a registry: what it holds, and how much room it has."""
 
     versions: int
     blobs: int
@@ -57,7 +57,7 @@ class Thrown(Record):
 
 
 class Collected(Record):
-    """What gc takes, or would take, and what cannot be done any more after that."""
+    """The result of gc: what it removes, or would remove, and what cannot be done any more after that."""
 
     dry_run: bool
     keep_rounds: int | None
@@ -146,7 +146,7 @@ class Finding(Record):
 
 
 class AuditPlace(Record):
-    """Where an audit goes on: in a stage, after the thing with this key."""
+    """The place where an audit goes on: in a stage, after the thing with this key."""
 
     stage: Stage
     after: Annotated[str, StringConstraints(pattern=r"^[ -~]*$", max_length=200)] = ""

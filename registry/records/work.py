@@ -21,7 +21,7 @@ ALIVE: tuple[RoundState, ...] = ("requested", "running", "cancelling")
 
 
 class Info(Record):
-    """Who answers: protocol and software, where its fleet can be reached, what it keeps its state in."""
+    """Facts about a registry: protocol and software, where its fleet can be reached, what it keeps its state in."""
 
     protocol: int = PROTOCOL
     software: str

@@ -41,7 +41,7 @@ class PolicyVersion:
 
 @dataclass(frozen=True)
 class PolicyInput:
-    """What the policy looks at."""
+    """The facts that the policy reads."""
 
     versions: Mapping[str, PolicyVersion]
     released: Collection[str] = frozenset()

@@ -32,10 +32,12 @@ from registry.services.registry import Registry
 
 _log = logging.getLogger(__name__)
 OFFER_SECONDS = 20.0
+"""How long an offer stands after its last renewal."""
 _RENEW_SECONDS = 5.0
 _FIRST_SECONDS = 0.5
 """Between two looks while the node waits for a first sign on its work lane."""
 _PATIENCE = 30.0
+"""How long a joining node waits for a coordinator that is just starting."""
 _MOST_ROUNDS = 50
 """Rounds that are looked through for what they ask."""
 

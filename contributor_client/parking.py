@@ -22,7 +22,7 @@ from ratatouille.exchange.membership import Parked
 from ratatouille.failure import Failure, failure_of
 
 PARKED_SECONDS = 600.0
-"""How long the node, or a holding, stays parked that its owner has to mend."""
+"""How long the node, or a holding, stays parked after a failure that its owner has to mend."""
 _FIRST_PAUSE = 30.0
 """How long it stays parked after a failure that may pass; twice as long each time after, up to `PARKED_SECONDS`."""
 _NODE = "node"

@@ -30,9 +30,11 @@ LANE = "RATATOUILLE_LANE"
 FRESH_SECONDS = 60.0
 """An answer counts for so long: at work there is one about every twenty seconds."""
 _NOTE_SECONDS = 1.0
+"""Time between two notes of an answer."""
 PATIENCE_SECONDS = 10.0
 """A lane that does not answer for so long is called deaf: orders cannot reach the node."""
 _AGAIN_SECONDS = 60.0
+"""Time until the owner is informed of the same trouble again."""
 
 
 @dataclass(frozen=True)

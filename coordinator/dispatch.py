@@ -44,7 +44,7 @@ NO_REPLY = "it is no reply of a node of ours"
 _MOST_OBJECTS = 20
 """A reply of ours has three."""
 _ALLOWANCE, _REFILL = 2.0, 0.2
-"""Seconds that replies may be waited for at once, and in each second that passes."""
+"""Seconds that may be spent at once on waiting for replies, and those that each passing second adds again."""
 _FIRST_PAUSE = 0.05
 
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 HEAD = "0003"
 """The revision of the migrations that this code was written for; a test compares."""
+_MARK = "contributions"
+"""A table that every revision has; other programs may have revisions of the same name."""
 
 
 class Database:
@@ -60,7 +62,7 @@ class Database:
         self.name = self._engine.name
         """The database without its password, for messages."""
         try:
-            if not (self._engine.looks_before_locking and self._revision() == HEAD):
+            if not (self._engine.looks_before_locking and self._revision() == HEAD and _MARK in self._tables()):
                 with self._engine.migrating() as engine:
                     self._migrate(engine)
                 if self._revision() != HEAD:
@@ -119,11 +121,9 @@ class Database:
             raise Unreachable(f"all connections to {self.name} are in use; try again") from error
 
     def _migrate(self, engine: Engine) -> None:
-        found = self._revision()
-        if found == HEAD:
+        found, tables = self._revision(), self._tables()
+        if found == HEAD and _MARK in tables:
             return
-        with self._engine.reading() as connection:
-            tables = set(inspect(connection).get_table_names())
         if found is None and tables:
             some = ", ".join(sorted(tables)[:3])
             raise Refusal(f"{self.name} holds tables of something else ({some} …); name a database that is empty")
@@ -133,7 +133,7 @@ class Database:
             return
         from registry.migrations import REVISIONS, BrokenReference, upgrade  # Alembic is slow to import
 
-        if "contributions" not in tables:
+        if _MARK not in tables:  # others use Alembic too, with the same numbers
             raise Refusal(f"{self.name} is another program's database; name one that is empty")
         if found not in REVISIONS:
             raise Refusal(f"{self.name} was migrated by newer software (revision {found}); upgrade yours: {UPGRADE}")
@@ -141,6 +141,10 @@ class Database:
             upgrade(engine)
         except BrokenReference as error:
             raise Refusal(f"{self.name} was not brought up to date: {error}; restore a backup of it") from error
+
+    def _tables(self) -> set[str]:
+        with self._engine.reading() as connection:
+            return set(inspect(connection).get_table_names())
 
     def _revision(self) -> str | None:
         with self._engine.reading() as connection:

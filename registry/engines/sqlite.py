@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,20 @@ class SqliteEngine:
 
     @contextmanager
     def migrating(self) -> Iterator[Engine]:
-        """A lock on a file beside the database."""
-        with locked(self._path.with_suffix(".lock"), wait=True):
+        """A lock on a file beside the database.
+
+        Raises:
+            Misconfigured: when there can be no such file.
+        """
+        path = self._path.with_suffix(".lock")
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(path, wait=True))
+            except OSError as error:
+                raise Misconfigured(
+                    f"{path} cannot be used as the lock of {self.name}: {error.strerror}; remove it, or name another "
+                    "folder"
+                ) from error
             yield self.engine
 
     def check_new(self) -> None:

@@ -41,6 +41,12 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         Database(tmp_path / "registry.db")
 
 
+def test_a_lock_that_is_no_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "registry.lock").mkdir()
+    with pytest.raises(Misconfigured, match=r"registry\.lock cannot be used as the lock of .*: Is a directory"):
+        Database(tmp_path / "registry.db")
+
+
 def test_writes_are_durable_and_foreign_keys_hold(tmp_path: Path) -> None:
     database = Database(tmp_path / "registry.db")
     with database.read() as connection:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -125,16 +126,23 @@ class DigestGate:
     """A check of one file by its digest alone: bytes are hashed as they come and compared at the end."""
 
     def __init__(self, digest: str, sender: str) -> None:
-        self.size = 0
+        self.size = sys.maxsize
+        """How many bytes there are; the largest number until the sender has said it."""
         self.received = 0
         self._digest = digest
         self._sender = sender
         self._sha = hashlib.sha256()
 
     def update(self, block: Block) -> None:
-        """Hash the next bytes."""
+        """Hash the next bytes.
+
+        Raises:
+            Refusal: for more bytes than there are: a sender without end would fill the disk.
+        """
         self._sha.update(block)
         self.received += len(block)
+        if self.received > self.size:
+            raise Refusal(f"more than the {self.size} bytes of weights {self._digest[:12]}… came from {self._sender}")
 
     def finish(self) -> None:
         """Compare length and digest."""

@@ -81,6 +81,8 @@ def read_manifest(folder: Path) -> Manifest | None:
         return Manifest.from_json(path.read_bytes())
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise Refusal(f"'{path}' cannot be read: {error.strerror}") from error
     except Refusal as refusal:
         raise Refusal(f"'{path}' is no manifest of a backup that this software reads: {refusal}") from refusal
 

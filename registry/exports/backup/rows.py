@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, MetaData, Select, Table, func, insert, select, text
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from ratatouille.errors import Refusal
 from ratatouille.record import canonical_json
@@ -73,7 +74,14 @@ def read_tables(connection: Connection, folder: Path, tables: tuple[TableFile, .
     for table in known.sorted_tables:
         if table.name in files:
             for rows in chunks(_rows(folder / files[table.name].path, set(table.columns.keys())), AT_ONCE):
-                connection.execute(insert(table), rows)
+                try:
+                    connection.execute(insert(table), rows)
+                except DBAPIError:
+                    raise  # it is said for the database, which may also be away
+                except StatementError as error:
+                    raise Refusal(
+                        f"the backup has a row of {table.name} that no database takes: {error.orig}"
+                    ) from error
             _count_on(connection, table)
 
 

@@ -64,6 +64,14 @@ def test_a_cached_file_that_changed_on_disk_is_not_used(tmp_path: Path) -> None:
         assert not path.exists()
 
 
+def test_a_digest_gate_refuses_a_sender_without_end() -> None:
+    gate = DigestGate(DIGEST, "the registry")
+    gate.size = len(DATA)
+    gate.update(DATA)
+    with pytest.raises(Refusal, match=f"more than the {len(DATA)} bytes .* came from the registry"):
+        gate.update(b"x")
+
+
 def test_a_digest_gate_refuses_other_bytes() -> None:
     gate = DigestGate(DIGEST, "the registry")
     gate.size = len(DATA)

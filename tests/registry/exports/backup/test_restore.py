@@ -46,6 +46,11 @@ def weights(backup: Path) -> Path:
     return min(path for path in (backup / BLOBS).rglob("*") if path.is_file())
 
 
+def in_place_of(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "no manifest": (lambda backup: (backup / MANIFEST).unlink(), "there is no backup in"),
     "a manifest that is none": (lambda backup: changed(backup, tables="all"), "is no manifest of a backup"),
@@ -54,6 +59,7 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "a table's damage": (lambda backup: damage(table(backup, "versions")), "versions.* is damaged"),
     "a table's loss": (lambda backup: table(backup, "versions").unlink(), "versions.* is missing"),
     "weights' damage": (lambda backup: damage(weights(backup)), "are missing or damaged in the backup"),
+    "a folder for a manifest": (lambda backup: in_place_of(backup / MANIFEST), "cannot be read: Is a directory"),
     "weights' loss": (lambda backup: weights(backup).unlink(), "are missing or damaged in the backup"),
 }
 
@@ -116,6 +122,7 @@ def rewritten(backup: Path, name: str, change: Callable[[dict[str, object]], obj
         ("blobs", lambda row: row | {"digest": None}, "line 1 of .*blobs.* names no weights"),
         ("blobs", lambda row: row | {"size": "much"}, "line 1 of .*blobs.* names no weights"),
         ("blobs", lambda row: [1], "line 1 of .*blobs.* names no weights"),
+        ("versions", lambda row: row | {"created": "x"}, "(could not convert|invalid input syntax)"),
         ("parents", lambda row: row | {"parent": "0" * 64}, "does not take the backup"),
         ("versions", lambda row: row | {"number": 1}, "does not take the backup"),
     ],

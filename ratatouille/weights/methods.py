@@ -30,6 +30,8 @@ Coefficient = int | float
 Parameters = Mapping[str, Any]
 """The values of a method, as JSON has them."""
 NO_PARAMETERS: Parameters = {}
+LONGEST_AUTHOR = 80
+"""Characters of an author: a key, or the version of who is not known."""
 MEAN = "mean"
 MIX = "it is a mix with chosen coefficients, which means nothing without one of its parts"
 """Why a mix is not made again without a retracted member."""
@@ -167,7 +169,7 @@ def _check_trimmed(coefficients: Sequence[Coefficient], parameters: Parameters) 
     _refuse_other_parameters("trimmed_mean", parameters, ("share",))
     share = parameters["share"]
     if not isinstance(share, float) or not 0 <= share <= 0.5:
-        raise Refusal(f"a trimmed mean cuts off a share from 0.0 to 0.5 at each end, not {share!r}")
+        raise Refusal(f"a trimmed mean cuts off a share from 0.0 to 0.5 at each end, not {repr(share)[:40]}")
     if any(coefficient != 1 or isinstance(coefficient, float) for coefficient in coefficients):
         raise Refusal("a trimmed mean counts every parent once; give no other coefficients")
     cut_of(len(coefficients), share)
@@ -196,10 +198,14 @@ def balanced_counts(authors: Sequence[str]) -> list[int]:
 def _check_balanced(coefficients: Sequence[Coefficient], parameters: Parameters) -> None:
     _refuse_other_parameters("balanced_mean", parameters, ("authors",))
     authors = parameters["authors"]
-    if not isinstance(authors, list) or not all(isinstance(author, str) for author in authors):
-        raise Refusal("a balanced mean needs the list of its parents' authors")
+    if not isinstance(authors, list) or not all(map(_is_author, authors)):
+        raise Refusal(f"a balanced mean needs the list of its parents' authors, each of 1 to {LONGEST_AUTHOR} letters")
     if list(coefficients) != balanced_counts(authors) or any(isinstance(one, float) for one in coefficients):
         raise Refusal("the coefficients are not those with which each author counts once")
+
+
+def _is_author(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_AUTHOR and value.isascii() and value.isprintable()
 
 
 def _rebalanced(

@@ -30,6 +30,9 @@ SHALLOW = 4
 takes each version once: with steps counted it would take a version again for each distance that it is at.
 """
 
+LARGEST_ANSWER = 32 * 2**20
+"""Characters of a walk's rows, about: one version with very many parents may be in very many rows."""
+
 Way = tuple[str, str, int | float]
 """From a version to the next one of the walk, with the coefficient between them."""
 
@@ -41,19 +44,25 @@ def lineage(connection: Connection, revision: str, depth: int, descendants: bool
     found = {entry.id: entry for entry in read(connection, query, {"start": start, "depth": depth})}
     ways = _ways(found.values(), descendants)
     rows = [LineageRow(entry=found[start], depth=0, through=None, coefficient=None)]
-    level, far, seen = [start], 0, {start}
+    level, far, seen, room = [start], 0, {start}, LARGEST_ANSWER
     while level and far < depth:
         far += 1
         following: dict[str, None] = {}
         for here in level:
             for _, there, coefficient in ways[here]:
-                if len(rows) >= MOST_ENTRIES:
+                room -= _characters(found[there])
+                if len(rows) >= MOST_ENTRIES or room < 0:
                     return rows
                 rows.append(LineageRow(entry=found[there], depth=far, through=here, coefficient=coefficient))
                 following[there] = None
         level = [id for id in following if id not in seen]
         seen.update(level)
     return rows
+
+
+def _characters(entry: Entry) -> int:
+    """How long an entry is in an answer, about; a parent may have an author beside it."""
+    return 1000 + len(entry.version.parents) * (200 if entry.version.rule.parameters else 120)
 
 
 def reached(shallow: bool = False, descendants: bool = False) -> Select[Any]:

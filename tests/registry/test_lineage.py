@@ -13,6 +13,10 @@ def mean(world: World, *members: Result) -> Result:
     return world.registry.work.combine(Combination(parents=parents))
 
 
+def repeated(version: str, times: int) -> Combination:
+    return Combination(parents=(Parent(version=version),) * times)
+
+
 def edges(rows: list[LineageRow]) -> list[tuple[int, str | None, str, int | float | None]]:
     return [(row.depth, row.through, row.entry.id, row.coefficient) for row in rows]
 
@@ -30,6 +34,15 @@ def test_descendants_are_walked_breadth_first_with_the_coefficients_that_lead_to
     ]
     assert len(world.registry.versions.lineage(str(start.version), 1, descendants=True)) == 3
     assert len(world.registry.versions.lineage(str(both.version), descendants=True)) == 1
+
+
+def test_a_long_version_in_very_many_rows_is_no_answer_without_end(world: World) -> None:
+    tuned = world.tuned(world.probed(), 1)
+    long = Parent(version=str(world.registry.work.combine(repeated(str(tuned.version), 5000)).version))
+    longer = world.registry.work.combine(repeated(long.version, 200))
+    rows = world.registry.versions.lineage(str(longer.version), depth=1)
+    assert 2 <= len(rows) < 100
+    assert {row.entry.id for row in rows} == {longer.version, long.version}
 
 
 def test_a_version_that_is_near_and_far_is_as_near_as_it_can_be_and_walked_from_once(world: World) -> None:

@@ -190,6 +190,9 @@ def test_counts_that_no_record_holds_are_refused() -> None:
         ([1.0, 1.0], ["a", "b"], "each author counts once"),
         ([1, 1], "ab", "the list of its parents' authors"),
         ([1, 1], ["a", 2], "the list of its parents' authors"),
+        ([1, 1], ["a", "b" * 81], "the list of its parents' authors"),
+        ([1, 1], ["a", ""], "the list of its parents' authors"),
+        ([1, 1], ["a", "b\0"], "the list of its parents' authors"),
     ],
 )
 def test_a_balanced_mean_with_other_counts_is_refused(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, and_, exists, insert, or_, select
 
 from ratatouille.errors import Refusal
@@ -19,6 +20,7 @@ from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
+from ratatouille.record import first_problem
 from ratatouille.tasks.holding import Holding
 from registry.ledger.event_log import record_event
 from registry.lists import chunks
@@ -75,7 +77,8 @@ def owe(
     """Enter evaluations of a version as owed, on every domain of these holdings that are of its task.
 
     Raises:
-        Refusal: for a version that is not admitted, has no head, or whose head was imported.
+        Refusal: for a version that is not admitted, has no head, or whose head was imported, and for images of a size
+            that no node takes.
     """
     about = _version(connection, version)
     state = connection.execute(select(VersionRow.state).where(VersionRow.id == version)).scalar_one()
@@ -89,21 +92,28 @@ def owe(
             "about single images, so nodes do not count with it; `ratatouille evaluate --data` counts on images of "
             "your own"
         )
-    questions = (
-        Evaluate(
+    try:
+        questions = list(_questions(about, about.head, holdings, image_size, split))
+    except ValidationError as error:
+        raise Refusal(f"nodes cannot be asked to count like this: {first_problem(error)}") from error
+    _owe(connection, about, questions)
+    return obligations(connection, version)
+
+
+def _questions(
+    about: Version, head: str, holdings: Iterable[Holding], image_size: int, split: Split
+) -> Iterator[Evaluate]:
+    """One question for each holding of the version's task; somebody else may offer the same data for another task."""
+    for holding in {one.fingerprint: one for one in holdings if one.task == about.task and one.domains}.values():
+        yield Evaluate(
             architecture=about.architecture,
             featurizer=about.featurizer,
-            head=about.head,
+            head=head,
             task=holding.task,
             fingerprint=holding.fingerprint,
             image_size=image_size,
             cells=tuple(Cell(domain=domain, split=split) for domain in holding.domains),
         )
-        for holding in {one.fingerprint: one for one in holdings}.values()
-        if holding.task == about.task and holding.domains
-    )
-    _owe(connection, about, questions)
-    return obligations(connection, version)
 
 
 def imported_head(connection: Connection, version: Version) -> str | None:

@@ -4,7 +4,9 @@ import pytest
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Evaluate, Import
+from ratatouille.exchange.membership import Stock, make_offer
 from ratatouille.exchange.receipt import Receipt
+from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
 from registry.records import Result
 from tests.registry.world import NETWORK, PETS, STOCK, World, featurizer, head
@@ -90,6 +92,25 @@ def test_anybody_may_ask_nodes_for_counts_of_a_version_whose_head_they_made(worl
     assert isinstance(owed.order.assignment, Evaluate)
     assert {cell.split for cell in owed.order.assignment.cells} == {"test"}
     assert {cell.domain for cell in owed.order.assignment.cells} == set(STOCK.holding.domains)
+
+
+def test_who_offers_the_same_data_for_another_task_keeps_nobody_from_being_asked(world: World) -> None:
+    other = PETS.model_copy(update={"name": "other", "classes": ("left", "right")})
+    world.registry.definitions.define_task(other)
+    tuned = world.tuned(world.probed(), 1)
+    world.offer()
+    stranger = Signer.open(world.folder / "stranger.key")
+    held = Stock(STOCK.holding.model_copy(update={"task": other.digest, "task_name": "other"}), STOCK.seed)
+    world.registry.work.offer(make_offer(stranger, "zzz", [held], seconds=600.0))
+    assert len(world.registry.work.owe(str(tuned.version), 8)) == 1
+
+
+@pytest.mark.parametrize("size", [-1, 0, 2**40])
+def test_nodes_are_not_asked_for_images_of_a_size_that_none_has(world: World, size: int) -> None:
+    tuned = world.tuned(world.probed(), 1)
+    world.offer()
+    with pytest.raises(Refusal, match="cannot be asked to count like this: image_size"):
+        world.registry.work.owe(str(tuned.version), size)
 
 
 def test_nodes_are_not_asked_to_count_with_an_imported_head_nor_an_average_of_one(world: World) -> None:

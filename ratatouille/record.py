@@ -85,5 +85,5 @@ class Record(BaseModel):
 def first_problem(error: ValidationError) -> str:
     """The first problem of a validation error as one clause: where, and what is wrong."""
     problem = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in problem["loc"]) or "the value"
+    where = ".".join(str(part)[:80] for part in problem["loc"]) or "the value"
     return f"{where}: {problem['msg'][0].lower()}{problem['msg'][1:]}"

@@ -36,7 +36,10 @@ def ancestry(connection: Connection, revisions: Sequence[str], depth: int) -> li
     Raises:
         Refusal: for an unknown revision, or too many ancestors.
     """
-    level = {resolve(connection, revision) for revision in revisions}
+    asked = set(revisions)
+    if len(asked) > MOST_VERSIONS:
+        raise Refusal(f"{len(asked)} versions are asked for at once; {MOST_VERSIONS} are the most")
+    level = {resolve(connection, revision) for revision in sorted(asked)}
     numbers: dict[str, int] = {}
     while level:
         numbers |= _numbers(connection, level)

@@ -20,6 +20,7 @@ from registry.ledger.definitions import task
 from registry.records import DomainScore, Entry, Metric, Ranked, Ranking
 from registry.schema import ScoreRow, VersionRow
 from registry.scores import MEAN
+from registry.texts import LONGEST_NAME
 
 MOST_RANKED = 1000
 MOST_SETS = 5
@@ -69,6 +70,8 @@ def best(
         Refusal: when nothing was counted so, or several sets of domains could be meant.
     """
     of = task(connection, about)
+    if domain is not None and not 0 < len(domain) <= LONGEST_NAME:
+        raise Refusal(f"{domain[:80]!r} is no name of a domain; those of task {of.name} are {', '.join(of.domains)}")
     metric = metric or of.metric
     asked: Asked = {"of": of.digest, "trial": trial, "slice": slice, "place": MEAN if domain is None else domain}
     found = _split(connection, asked, split)

@@ -104,8 +104,10 @@ def round_by(connection: Connection, id_or_name: str) -> RoundRecord:
     exact = select(RoundRow).where(or_(RoundRow.id == id_or_name, RoundRow.name == id_or_name))
     first = exact.order_by((RoundRow.id == id_or_name).desc(), RoundRow.number.desc()).limit(1)
     prefix = select(RoundRow).where(RoundRow.id.startswith(id_or_name, autoescape=True)).limit(2)
-    rows = connection.execute(first).mappings().all() or connection.execute(prefix).mappings().all()
-    if not id_or_name or not rows:
+    possible = 0 < len(id_or_name) <= LONGEST_NAME  # a very long pattern is an error of SQLite
+    queries = (first, prefix) if possible else ()
+    rows = next((found for one in queries if (found := connection.execute(one).mappings().all())), ())
+    if not rows:
         raise Refusal(f"there is no round {id_or_name[:80]!r}; `ratatouille round list` shows them")
     if len(rows) > 1:
         raise Refusal(f"several rounds begin with {id_or_name[:80]!r}; type more of the id")
@@ -120,7 +122,7 @@ def rounds(connection: Connection, states: Sequence[RoundState], before: str | N
     """
     query = select(RoundRow).order_by(RoundRow.number.desc()).limit(clipped(limit))
     if states:
-        query = query.where(RoundRow.state.in_(states))
+        query = query.where(RoundRow.state.in_(set(states)))
     if before is not None:
         number = connection.execute(select(RoundRow.number).where(RoundRow.id == before)).scalar()
         if number is None:

@@ -64,7 +64,7 @@ class Weights(Service):
             raise missing(digest)
         if size != promised:
             raise damaged(digest, f"are {size} instead of {promised}")
-        return size, blobs.stream(digest, offset)
+        return size, blobs.stream(digest, min(offset, size))
 
     def _known(self, digest: str) -> int:
         """The length of weights that belong to a version and are here."""

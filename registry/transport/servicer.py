@@ -42,7 +42,7 @@ from registry.records import Event, Result
 from registry.services.local import LocalRegistry
 from registry.services.registry import SERVICES, Registry
 from registry.transport.messages import Piece, ahead, read_request, write_reply
-from registry.transport.statuses import Misused, UnknownMethod, refusals
+from registry.transport.statuses import Misused, TooLarge, UnknownMethod, refusals
 from registry.transport.stream_limits import Idle, Pace, StreamLimit, Unopened, peer_name
 from registry.transport.wire import CALLS, MESSAGE_BYTES, PACKAGE, SERVICE, SOFTWARE, Call
 
@@ -107,6 +107,11 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             working_for(context.is_active, peer),
         ):
             _check_protocol(request.protocol)
+            if len(request.json) > call.largest:
+                raise TooLarge(
+                    f"the arguments of {call.name} have {len(request.json)} bytes, and {call.largest} are the most; "
+                    "ask for less at once"
+                )
             try:
                 arguments = call.decode(request.json)
             except Refusal as refusal:

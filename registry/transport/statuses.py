@@ -16,7 +16,11 @@ from registry.cancellation import Cancelled
 from registry.transport.wire import OURS
 
 LONGEST_SENTENCE = 1500
-"""Characters of a refusal; gRPC limits the size of a status."""
+"""Characters of a refusal."""
+LARGEST_STATUS = 6000
+"""Bytes of a refusal as gRPC sends it: three for each byte of a letter that is not ASCII. Of a status with more than
+8 KiB a client drops the sentence, and who said it.
+"""
 
 _log = logging.getLogger("registry")
 _THROTTLE = Throttle()
@@ -30,9 +34,14 @@ class Misused(Refusal):
     """Arguments that a method does not take."""
 
 
+class TooLarge(Refusal):
+    """A question or an answer that does not fit one message."""
+
+
 _CODES = {
     UnknownMethod: grpc.StatusCode.UNIMPLEMENTED,
     Misused: grpc.StatusCode.INVALID_ARGUMENT,
+    TooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Unreachable: grpc.StatusCode.UNAVAILABLE,
     Misconfigured: grpc.StatusCode.ABORTED,
 }
@@ -55,11 +64,17 @@ def refusals(context: grpc.ServicerContext, what: str) -> Iterator[None]:
             _log.exception("%s failed%s", what, f" (and {left_out} times before)" if left_out else "")
         code, sentence = grpc.StatusCode.INTERNAL, f"the registry failed at this {what}; its log says why"
     context.set_trailing_metadata((OURS,))
-    context.abort(code, sentence[:LONGEST_SENTENCE])
+    context.abort(code, fitted(sentence))
 
 
-class TooLarge(Refusal):
-    """An answer that does not fit one message."""
+def fitted(sentence: str) -> str:
+    """As much of a sentence as fits a status."""
+    room = LARGEST_STATUS
+    for place, letter in enumerate(sentence[:LONGEST_SENTENCE]):
+        room -= 1 if " " <= letter <= "~" and letter != "%" else 3 * len(letter.encode(errors="replace"))
+        if room < 0:
+            return sentence[:place]
+    return sentence[:LONGEST_SENTENCE]
 
 
 @contextmanager
@@ -76,6 +91,8 @@ def _meaning(error: grpc.Call, url: str, what: str) -> RatatouilleError:
     if OURS in tuple(error.trailing_metadata() or ()):
         if code == grpc.StatusCode.ABORTED:
             return Misconfigured(sentence)
+        if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return TooLarge(sentence)
         again = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)
         return Unreachable(sentence) if again else Refusal(sentence)
     match code:

@@ -60,6 +60,11 @@ CHANNEL_OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 
+LARGEST_ARGUMENTS = 16 * 2**20
+"""Bytes of the arguments of a call: the longest text that is taken fits. As objects they need many times as many."""
+LARGEST_SLOW_ARGUMENTS = 4 * 2**20
+"""The same for slow methods; a combination of ten thousand parents fits, and its values may be of any form."""
+
 DEADLINE_SECONDS = 60.0
 SLOW_DEADLINE_SECONDS = 4 * 3600.0
 """How long a client waits for an answer."""
@@ -92,6 +97,11 @@ class Call:
     def deadline(self) -> float:
         """Seconds that a client waits."""
         return SLOW_DEADLINE_SECONDS if self.method.declaration.slow else DEADLINE_SECONDS
+
+    @property
+    def largest(self) -> int:
+        """Bytes that its arguments may have."""
+        return LARGEST_SLOW_ARGUMENTS if self.method.declaration.slow else LARGEST_ARGUMENTS
 
     def encode(self, *arguments: object, **named: object) -> bytes:
         """The arguments of a call as JSON.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +36,7 @@ def foundation(
     from registry.maintainer import Maintainer
     from registry.opening import open_registry
 
+    import_module("ratatouille.training.foundation")  # a package that is missing is named before a key is made
     public_name(None, who)  # a name that cannot be used is said before anything is entered
     registry = open_registry(remote_in_force(remote).value)
     signer = Signer.open(home() / "key")

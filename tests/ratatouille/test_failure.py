@@ -100,7 +100,7 @@ def test_every_code_that_is_raised_is_in_the_list_with_what_it_counts() -> None:
 
 def test_every_refusal_of_data_reading_has_a_code_of_its_own() -> None:
     """What is raised while a node reads its data says more than `refused`."""
-    names = ("data", "folder", "images", "inspection", "manifest", "pixels", "sentences", "source", "stored")
+    names = ("data", "folder", "formats", "images", "inspection", "manifest", "sentences", "source")
     plain = [
         f"{name}.py:{call.lineno}"
         for name in names

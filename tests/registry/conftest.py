@@ -5,7 +5,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -65,12 +67,22 @@ def make_service(tmp_path: Path) -> Iterator[Start]:
         process.end(signal.SIGKILL)
 
 
+@contextmanager
+def _running() -> Iterator[PostgresqlServer]:
+    """A server in a folder of its own: pytest closes its folders to other users when it starts once more, and as root
+    the server is another user, which then can neither write a checkpoint nor start again.
+    """
+    with tempfile.TemporaryDirectory(prefix="postgresql-") as folder:
+        server = PostgresqlServer(Path(folder))
+        yield server
+        server.stop()
+
+
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
+def postgresql() -> Iterator[PostgresqlServer]:
     """A real server, started when a test first wants it."""
-    server = PostgresqlServer(tmp_path_factory.mktemp("postgresql"))
-    yield server
-    server.stop()
+    with _running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -85,11 +97,10 @@ def pgbouncers(postgresql: PostgresqlServer) -> Iterator[dict[Mode, PgBouncer]]:
 
 
 @pytest.fixture
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
+def own_server() -> Iterator[PostgresqlServer]:
     """A server that a test may stop."""
-    server = PostgresqlServer(tmp_path_factory.mktemp("own"))
-    yield server
-    server.stop()
+    with _running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,8 @@ def read_storage_config(folder: Path) -> StorageConfig:
         Refusal: for a file that says something else.
     """
     path = folder / FILE
-    return read_settings(path, StorageConfig, "registry") if path.exists() else StorageConfig()
+    there = path.exists() or path.is_symlink()  # a link to nowhere is no reason to make another database
+    return read_settings(path, StorageConfig, "registry") if there else StorageConfig()
 
 
 def is_registry(folder: Path) -> bool:

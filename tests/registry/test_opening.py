@@ -39,6 +39,14 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         open_registry(tmp_path / "file")
 
 
+@pytest.mark.parametrize("target", ["gone/registry.toml", "registry.toml"])
+def test_settings_that_are_a_link_to_nowhere_make_no_other_database(tmp_path: Path, target: str) -> None:
+    (tmp_path / "registry.toml").symlink_to(target)
+    with pytest.raises(Refusal, match=r"registry file .*registry\.toml"):
+        open_registry(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["registry.toml"]
+
+
 def test_a_remote_registry_loads_no_database(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from registry.opening import open_registry;"

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import write_whole
 from ratatouille.processes import Child
 from ratatouille.training.preflight import LONGEST_SECONDS, Trial, answer_of, ended, sentences_of, too_slow
 
@@ -33,7 +34,7 @@ class DeviceTrial:
         self._trial = trial
         self._answer = _answer_file(folder)
         self._answer.unlink(missing_ok=True)
-        _question_file(folder).write_bytes(trial.to_json())
+        write_whole(_question_file(folder), [trial.to_json()])
 
     def sentences(self, worker: Child, stop: threading.Event, seconds: float = LONGEST_SECONDS) -> list[str]:
         """Wait for the answer of a worker that was started: a sentence about each kind of work; none after `stop`.
@@ -57,18 +58,21 @@ class DeviceTrial:
 
 
 def try_device(folder: Path) -> None:
-    """In the worker: do the trial that the node has asked for, if it has; needs torch."""
+    """In the worker: do the trial that the node has asked for, if it has; needs torch.
+
+    Raises:
+        Refusal: for a question that cannot be read; it is taken away like every other.
+    """
     question = _question_file(folder)
     try:
-        trial = Trial.from_json(question.read_bytes())
+        asked = question.read_bytes()
     except FileNotFoundError:
         return
     question.unlink()
+    trial = Trial.from_json(asked)
     from ratatouille.training.timing import attempt
 
-    unfinished = folder / "tried.new"
-    unfinished.write_text(json.dumps(attempt(trial)), encoding="utf-8")
-    unfinished.replace(_answer_file(folder))
+    write_whole(_answer_file(folder), [json.dumps(attempt(trial)).encode()])
 
 
 def _question_file(folder: Path) -> Path:

@@ -24,6 +24,29 @@ def test_what_the_worker_found_is_said_once(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("question", [b"", b"{", b"[" * 100_000, b"\xff", b'{"device":1,"work":[]}'])
+def test_a_question_that_cannot_be_read_is_refused_once(question: bytes, tmp_path: Path) -> None:
+    (tmp_path / "trial.json").write_bytes(question)
+    with pytest.raises(Refusal, match="this trial cannot be read"):
+        try_device(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    try_device(tmp_path)
+
+
+def test_links_in_the_places_of_question_and_answer_are_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("kept")
+    folder = tmp_path / "node"
+    folder.mkdir()
+    for name in ("trial.json", "tried.json", "tried.new"):
+        (folder / name).symlink_to(tmp_path / "precious")
+    trial = DeviceTrial(folder, Trial(device="cpu", work=()))
+    (folder / "tried.json").symlink_to(tmp_path / "precious")
+    try_device(folder)
+    (sentence,) = trial.sentences(worker(tmp_path, ""), threading.Event())
+    assert sentence.startswith("device cpu")
+    assert (tmp_path / "precious").read_text() == "kept"
+
+
 def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
     trial = DeviceTrial(tmp_path, Trial(device="abacus", work=()))
     try_device(tmp_path)
@@ -33,9 +56,8 @@ def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_a_worker_that_dies_over_the_trial_ends_it_and_is_not_asked_again(tmp_path: Path) -> None:
     trial = DeviceTrial(tmp_path, Trial(device="cpu", work=()))
-    program = (
-        f"import pathlib; pathlib.Path({str(tmp_path / 'trial.json')!r}).unlink(); print('killed'); raise SystemExit(9)"
-    )
+    question = str(tmp_path / "trial.json")
+    program = f"import pathlib; pathlib.Path({question!r}).unlink(True); print('killed'); raise SystemExit(9)"
     with worker(tmp_path, program) as child, pytest.raises(Refusal, match=r"tried device cpu ended.*killed") as caught:
         trial.sentences(child, threading.Event())
     assert caught.value.code == "device-failed"

@@ -82,8 +82,13 @@ class Record(BaseModel):
             raise Refusal(f"this {cls.__name__.lower()} cannot be read: {first_problem(error)}") from error
 
 
+LONGEST_PROBLEM = 300
+"""Characters of what is wrong with a value."""
+
+
 def first_problem(error: ValidationError) -> str:
     """The first problem of a validation error as one clause: where, and what is wrong."""
     problem = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(str(part)[:80] for part in problem["loc"]) or "the value"
-    return f"{where}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    message = problem["msg"][:LONGEST_PROBLEM]  # some repeat what was given
+    return f"{where}: {message[0].lower()}{message[1:]}"

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.dialect import PROTOCOL
+from ratatouille.exchange.receipt import Receipt
 from registry.proto.registry_pb2 import CallReply, CallRequest, FetchReply, FetchRequest
 from registry.records import RoundRecord
 from registry.server import RegistryServer
@@ -66,6 +67,12 @@ def test_a_sentence_of_any_letters_fits_a_status(letter: str) -> None:
     assert fitted(f"no {letter}") == f"no {letter}"
     room = sum(1 if " " <= one <= "~" and one != "%" else 3 * len(one.encode(errors="replace")) for one in letter)
     assert room * len(fitted(letter * 5000)) <= LARGEST_STATUS
+
+
+def test_a_refusal_of_a_record_repeats_the_beginning_of_a_value_only() -> None:
+    with pytest.raises(Refusal, match="this receipt cannot be read: assignment: input tag 'xxx") as caught:
+        Receipt.from_json(to_json({"assignment": {"kind": "x" * 3000}, "node": "0" * 64}))
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize(("name", "largest"), [("log", LARGEST_ARGUMENTS), ("combine", LARGEST_SLOW_ARGUMENTS)])

@@ -47,7 +47,7 @@ def relay(path: Path, order: bytes, patience: float = 120.0, attempts: int = 3) 
         attempts: how often the order is sent at most, to a new worker after one that ended over it.
 
     Raises:
-        Unreachable: when no worker is there for `patience` seconds, or each of them died.
+        Unreachable: when no worker is there for `patience` seconds, or each of them ended over the order.
         WorkerError: when the worker answered with an error.
     """
     for _ in range(attempts):

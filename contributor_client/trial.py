@@ -40,7 +40,7 @@ class DeviceTrial:
         """Wait for the answer of a worker that was started: a sentence about each kind of work; none after `stop`.
 
         Raises:
-            Refusal: when the device cannot do the work, the worker died over it, or it took too long.
+            Refusal: when the device cannot do the work, the worker ended over it, or it took too long.
         """
         device, until = self._trial.device, time.monotonic() + seconds
         while not self._answer.exists():

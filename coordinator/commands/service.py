@@ -59,7 +59,7 @@ def up(
 
 
 def join_command(port: int, remote: str) -> str:
-    """What a contributor types; the address is left out where it is the usual one, which everybody has."""
+    """The command that a contributor types; the default address is left out of it."""
     address = "" if port == DEFAULT_PORT else f"--remote {remote} "
     return f"ratatouille node join {address}node.toml"
 

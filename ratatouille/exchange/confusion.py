@@ -3,7 +3,7 @@
 The *dense* form is a square of counts [classes, classes], rows are the true classes. The *sparse* form lists the
 entries that are not zero; tasks of more than `SPARSE_ABOVE` classes use it, since a square of 21,841 classes has 477
 million entries. A node may keep small entries to itself (`merged`): a matrix then has one column more, at the place
-`classes`, which counts the images of a row that were taken for some other class and no more is told about them.
+`classes`, which counts the images of a row that were taken for some other class, without saying which.
 
 Everything that reads a matrix goes through the functions here, so that no reader depends on the form.
 """

@@ -231,7 +231,7 @@ def _run(
             except subprocess.TimeoutExpired:
                 pass
             except BaseException:
-                process.kill()  # Ctrl-C here: the trial does not hear of it, and may take minutes and gigabytes
+                process.kill()  # Ctrl-C here does not reach the trial, which may take minutes and gigabytes
                 raise
             if stop() or time.monotonic() > until:
                 process.kill()

@@ -70,7 +70,7 @@ def refuse_another_function(said: Configuration, architecture: Architecture, siz
 def refuse_other_foundation(said: Configuration, architecture: Architecture) -> None:
     """Refuse a foundation whose configuration describes another network than the one that it is entered as.
 
-    How its images were cut and how large they were may differ: it was pre-trained elsewhere, and everybody starts anew.
+    How its images were cut and how large they were may differ: it was pre-trained elsewhere, and runs train it anew.
     """
     refuse_another_network(said, architecture)
     if said.images is not None:

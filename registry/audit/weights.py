@@ -72,7 +72,7 @@ def _unreferenced(subject: str, detail: str) -> Finding:
 
 
 def bytes_of_row(storage: Storage, row: Row[Any] | None, digest: str) -> str:
-    """Read and hash the blob that a row promises.
+    """Read and hash the blob that a row names.
 
     Raises:
         Refusal: when it is missing, has another length, or holds other bytes.

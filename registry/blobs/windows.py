@@ -43,7 +43,7 @@ class Windowed:
         """The next bytes.
 
         Raises:
-            Lost: at the latest with the last ones, if these are not the bytes that the digest promises.
+            Lost: at the latest with the last ones, if these bytes do not hash to the digest.
         """
         taken = np.empty(length, np.uint8)
         done = 0
@@ -62,7 +62,7 @@ class Windowed:
         """Read to the end.
 
         Raises:
-            Lost: if these are not the bytes that the digest promises.
+            Lost: if these bytes do not hash to the digest.
         """
         self._next.result()
         while self._read < self.size:

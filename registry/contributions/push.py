@@ -70,7 +70,7 @@ class Push:
         for digest, receiving in self.receiving.items():
             check = partial(gate, self._blobs, self.wanted[digest])
             if receiving.resume(check) < self.wanted[digest].size and self._held(digest):
-                # a process stored it and died before it wrote the row: it goes through the gate again
+                # a process stored it and ended before it wrote the row: it is checked again
                 with closing(self._blobs.stream(digest, receiving.received)) as blocks:
                     receiving.take_over(check, blocks)
 

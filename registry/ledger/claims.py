@@ -127,7 +127,7 @@ def unowned(connection: Connection, inbox: Inbox, digests: Collection[str]) -> s
 
 
 def forget_dead(connection: Connection, inbox: Inbox) -> None:
-    """End the claims of processes that died long ago."""
+    """End the claims of processes that ended long ago."""
     before = time.time() - read_settings(connection).stale_seconds
     for digest in connection.execute(select(UploadRow.digest).where(UploadRow.changed < before)).scalars().all():
         if not inbox.partial(digest).exists():

@@ -2,7 +2,7 @@
 
 `registry.open(url)` gives it for a folder and for a gRPC address. Methods raise `Refusal` with one clear sentence for
 what a caller did wrong, and `Unreachable` when the registry does not answer. Every write is idempotent: a caller that
-did not hear the acknowledgement calls again. Every answer is bounded: long lists come in pages (`registry.lists.every`
+got no acknowledgement calls again. Every answer is bounded: long lists come in pages (`registry.lists.every`
 reads them all).
 """
 

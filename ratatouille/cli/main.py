@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import functools
 import importlib
 import logging
 import sys
@@ -21,8 +20,9 @@ from typer.core import TyperGroup
 
 from ratatouille import __version__
 from ratatouille.cli import streams
+from ratatouille.cli.extras import missing, naming_what_is_missing
 from ratatouille.cli.table import COMMANDS, SECTIONS, Command
-from ratatouille.errors import RatatouilleError, Refusal
+from ratatouille.errors import RatatouilleError
 from ratatouille.proxies import go_straight_to_loopback
 
 
@@ -32,12 +32,12 @@ def load(command: Command) -> click.Command:
     try:
         function = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
-        raise _missing(error, command) from error
+        raise missing(error, command) from error
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(name=command.path[-1], epilog=f"Example: {command.example}")(function)
     loaded = typer.main.get_command(app)
     if loaded.callback is not None:
-        loaded.callback = _naming_what_is_missing(loaded.callback, command)
+        loaded.callback = naming_what_is_missing(loaded.callback, command)
     for flags, level, help_ in (
         (["-q", "--quiet"], logging.ERROR, "Say errors only."),
         (["-v", "--verbose"], logging.DEBUG, "Say more."),
@@ -51,17 +51,6 @@ def load(command: Command) -> click.Command:
 # typer would print its help through rich, which wraps lines to the terminal and escapes brackets.
 typer.core.HAS_RICH = False
 
-_EXTRAS = {
-    "sqlalchemy": "coordinator",
-    "alembic": "coordinator",
-    "PIL": "node",
-    "scipy": "node",
-    "torch": "node",
-    "torchvision": "node",
-    "timm": "node",
-}
-_FLOWER = {"coordinator": "coordinator", "contributor_client": "node"}
-"""Both apps need Flower: which extra brings it depends on whose command it is."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -267,36 +256,6 @@ def _set_level(level: int) -> Any:
             logging.getLogger().setLevel(level)
 
     return callback
-
-
-def _naming_what_is_missing(callback: Callable[..., Any], command: Command) -> Callable[..., Any]:
-    """A command imports what it needs when it runs, and only then a missing package shows."""
-
-    @functools.wraps(callback)
-    def called(*arguments: Any, **named: Any) -> Any:
-        try:
-            return callback(*arguments, **named)
-        except ModuleNotFoundError as error:
-            raise _missing(error, command) from error
-        except BrokenPipeError as error:
-            raise streams.ReaderLeft from error
-
-    return called
-
-
-def _missing(error: ModuleNotFoundError, command: Command) -> Refusal:
-    package = (error.name or "").partition(".")[0]
-    extra = _EXTRAS.get(package, "demo")
-    if package == "flwr":
-        extra = _FLOWER.get(command.where.partition(".")[0], "coordinator")
-    if command.path == ("demo",):
-        extra = "demo"
-    if package in ("ratatouille", "coordinator", "contributor_client", "registry"):
-        raise error
-    return Refusal(
-        f"`ratatouille {' '.join(command.path)}` needs {package}, which is not installed; "
-        f"pip install 'model-ratatouille[{extra}]'"
-    )
 
 
 if __name__ == "__main__":

@@ -50,6 +50,8 @@ LARGEST_MESSAGE = 64 * 2**20
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", LARGEST_MESSAGE),
     ("grpc.max_send_message_length", LARGEST_MESSAGE),
+    # gRPC would unpack a compressed message whole before it looks how long it is; as it came, none can be read
+    ("grpc.per_message_decompression", 0),
     # the default frames of 16 KiB cost a fifth of the speed
     ("grpc.http2.max_frame_size", 2**18),
     # a peer that vanished without a word is noticed within forty seconds

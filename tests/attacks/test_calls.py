@@ -83,6 +83,18 @@ def test_arguments_that_would_fill_the_memory_are_not_read(channel: grpc.Channel
     assert OURS in tuple(error.trailing_metadata())
 
 
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_a_message_that_would_be_longer_unpacked_is_not_unpacked(
+    channel: grpc.Channel, compression: grpc.Compression
+) -> None:
+    for path in (CALLS["info"].path, "/grpc.health.v1.Health/Check"):
+        call = channel.unary_unary(path, CallRequest.SerializeToString, lambda answer: answer)
+        asked = CallRequest(protocol=PROTOCOL, json=b"{}" + b" " * 2**20)
+        with pytest.raises(grpc.RpcError) as caught:
+            call(asked, timeout=30, compression=compression)
+        assert caught.value.code() != grpc.StatusCode.DEADLINE_EXCEEDED
+
+
 def test_a_client_asks_for_less_at_once_where_a_question_is_too_long(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,6 +123,8 @@ STATED: dict[str, tuple[str, ...]] = {
         f"limited to {OPEN.open_bytes // 2**20} MiB and {OPEN.body_seconds:.0f} seconds, {OPEN.bodies} at one moment",
     ),
     "docs/service.md": (
+        f"call have {wire.LARGEST_ARGUMENTS // 2**20} MiB at most, those of slow methods "
+        f"{wire.LARGEST_SLOW_ARGUMENTS // 2**20}.",
         f"| {wire.DEADLINE_SECONDS:.0f} seconds; {wire.SLOW_DEADLINE_SECONDS / HOUR:.0f} hours for averages",
         f"`Weights/Fetch` | {SILENCE} without a byte | {PACE}",
         f"`Weights/Push` | {SILENCE} without a byte or an answer | {RECEIPT} for the receipt; then {PACE}",

@@ -34,7 +34,7 @@ class DeviceTrial:
         self._trial = trial
         self._answer = _answer_file(folder)
         self._answer.unlink(missing_ok=True)
-        write_whole(_question_file(folder), [trial.to_json()])
+        write_whole(_question_file(folder), [trial.to_json()], private=True)  # it has paths of images
 
     def sentences(self, worker: Child, stop: threading.Event, seconds: float = LONGEST_SECONDS) -> list[str]:
         """Wait for the answer of a worker that was started: a sentence about each kind of work; none after `stop`.
@@ -72,7 +72,7 @@ def try_device(folder: Path) -> None:
     trial = Trial.from_json(asked)
     from ratatouille.training.timing import attempt
 
-    write_whole(_answer_file(folder), [json.dumps(attempt(trial)).encode()])
+    write_whole(_answer_file(folder), [json.dumps(attempt(trial)).encode()], private=True)
 
 
 def _question_file(folder: Path) -> Path:

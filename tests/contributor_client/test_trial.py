@@ -1,5 +1,6 @@
 """The worker tries the device once, before the node offers its data, and the node hears what came of it."""
 
+import stat
 import sys
 import threading
 from pathlib import Path
@@ -45,6 +46,13 @@ def test_links_in_the_places_of_question_and_answer_are_replaced_and_not_followe
     (sentence,) = trial.sentences(worker(tmp_path, ""), threading.Event())
     assert sentence.startswith("device cpu")
     assert (tmp_path / "precious").read_text() == "kept"
+
+
+def test_question_and_answer_are_for_their_owner_alone(tmp_path: Path) -> None:
+    DeviceTrial(tmp_path, Trial(device="cpu", work=()))
+    assert stat.S_IMODE((tmp_path / "trial.json").stat().st_mode) == 0o600
+    try_device(tmp_path)
+    assert stat.S_IMODE((tmp_path / "tried.json").stat().st_mode) == 0o600
 
 
 def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:

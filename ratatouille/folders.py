@@ -123,7 +123,7 @@ def write_whole(path: Path, chunks: Iterable[bytes], private: bool = False) -> N
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise Refusal(
             f"'{path}' cannot be written: {error.strerror}; free some space or name another folder",
@@ -155,7 +155,7 @@ def write_folder(folder: Path, files: Mapping[str, Iterable[bytes]]) -> None:
             beside.replace(folder)  # which may be there and empty
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-        sync_folder(folder.parent)
+        sync(folder.parent)
     except OSError as error:
         raise Refusal(
             f"'{folder}' cannot be written: {error.strerror}; free some space or name another folder",
@@ -181,9 +181,9 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

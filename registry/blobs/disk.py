@@ -31,15 +31,6 @@ def read_blocks(path: Path, offset: int) -> Generator[Block, None, None]:
             yield block
 
 
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def write_all(descriptor: int, block: bytes | memoryview) -> None:
     """Write all bytes.
 

@@ -14,7 +14,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from ratatouille.errors import Refusal
-from registry.blobs.disk import full, hash_file, read_blocks, sync
+from ratatouille.folders import sync
+from registry.blobs.disk import full, hash_file, read_blocks
 from registry.blobs.store import Block, Stored, is_digest, missing, shelf
 
 STALE_SECONDS = 24 * 3600.0

@@ -17,7 +17,7 @@ import PIL
 from PIL import Image
 
 from ratatouille.errors import Refusal
-from ratatouille.folders import sync_folder, write_whole
+from ratatouille.folders import sync, write_whole
 from ratatouille.record import canonical_json, sha256
 from ratatouille.tasks.emoji.catalogue import CLASSES, PYPI_STYLES, SOURCES, package_folder, package_version
 from ratatouille.tasks.emoji.drawing import drawers, framed
@@ -145,5 +145,5 @@ def _swap(temporary: Path, folder: Path) -> None:
     if folder.exists():
         folder.rename(old)
     temporary.rename(folder)
-    sync_folder(folder.parent)
+    sync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)

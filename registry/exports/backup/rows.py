@@ -12,8 +12,8 @@ from sqlalchemy import Connection, MetaData, Select, Table, func, insert, select
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from ratatouille.errors import Refusal
+from ratatouille.folders import sync
 from ratatouille.record import canonical_json
-from registry.blobs.disk import sync
 from registry.exports.backup.folder import TABLES, TableFile
 from registry.exports.content import write_lines
 from registry.lists import chunks

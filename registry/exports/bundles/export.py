@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ratatouille.errors import Refusal
-from ratatouille.folders import sync_folder
+from ratatouille.folders import sync
 from ratatouille.record import Record
 from ratatouille.weights.architecture import Part
 from ratatouille.weights.canonical import size
@@ -70,7 +70,7 @@ def export(
         )
         _write(registry, manifest, folder, gathered, progress)
         (folder / "bundle").rename(file)
-    sync_folder(file.parent)
+    sync(file.parent)
     return manifest
 
 

@@ -1,4 +1,3 @@
-import time
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,7 @@ from ratatouille.tasks.data import open_data
 from ratatouille.tasks.synthetic import CLASSES, STYLES, draw_shape, synthetic_tasks, write_synthetic
 
 
-def test_all_synthetic_tasks_are_written_and_opened_in_a_second(tmp_path: Path) -> None:
-    begin = time.process_time()
+def test_all_synthetic_tasks_are_written_and_opened(tmp_path: Path) -> None:
     for name, task in synthetic_tasks().items():
         folder = write_synthetic(name, tmp_path / name)
         data = open_data(task, DataSettings(path=folder, group="stem"))
@@ -19,7 +17,6 @@ def test_all_synthetic_tasks_are_written_and_opened_in_a_second(tmp_path: Path) 
         for domain in STYLES:
             for split in ("train", "validation"):
                 assert all(data.holding.counts[domain][split]), f"{name}, {domain} and {split} lack a class"
-    assert time.process_time() - begin < 3
 
 
 def test_no_shape_is_in_two_tasks() -> None:

@@ -19,6 +19,7 @@ from ratatouille.training.network import describe
 from ratatouille.training.preflight import DeviceWork, Trial, sentences_of, try_out, work_of
 from ratatouille.training.timing import attempt
 from ratatouille.weights.architecture import Architecture
+from tests.events import events
 from tests.ratatouille.recipes.simulation import a_round
 
 ROOT = Path(__file__).parents[3]
@@ -81,9 +82,9 @@ def test_what_cannot_work_is_refused_in_one_sentence(data: LocalData, device: st
 
 
 def test_without_a_released_version_only_the_device_is_tried() -> None:
-    began = time.monotonic()
-    assert try_out("cpu", ()) == ["device cpu works; there is no released version yet to try with"]
-    assert time.monotonic() - began < 1, "no process is needed to know that there is a processor"
+    with events("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn") as processes:
+        assert try_out("cpu", ()) == ["device cpu works; there is no released version yet to try with"]
+    assert not processes, "no process is needed to know that there is a processor"
     (sentence,) = tried("auto", ())
     assert sentence.startswith("device c")
     with pytest.raises(Refusal, match="there is no device 'abacus'"):
@@ -145,9 +146,7 @@ def test_a_trial_that_takes_too_long_or_is_not_wanted_any_more_is_broken_off(
 ) -> None:
     with pytest.raises(Refusal, match=r"did not do a step of the work within 0 s"):
         try_out("cpu", works(data, network), seconds=0.0)
-    began = time.monotonic()
     assert try_out("cpu", works(data, network), stop=lambda: True) == []
-    assert time.monotonic() - began < 5
 
 
 def test_asking_imports_no_torch() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -73,14 +72,15 @@ def test_a_release_over_grpc_moves_the_alias(folder: Path, service: str) -> None
     registry.close()
 
 
-def test_reading_from_a_service_takes_less_than_a_second_and_imports_nothing_heavy(service: str) -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    loaded = loaded_by(["log", "--remote", service])
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert not loaded & HEAVY
-    # Time on the processor, half a second where this was written: the wall clock says how busy the machine is.
-    assert (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime) < 1.0
-    others = (["show", "latest"], ["lineage", "latest"], ["verify", "latest"], ["release", "latest"], ["task", "list"])
+def test_reading_from_a_service_imports_nothing_heavy(service: str) -> None:
+    others = (
+        ["log"],
+        ["show", "latest"],
+        ["lineage", "latest"],
+        ["verify", "latest"],
+        ["release", "latest"],
+        ["task", "list"],
+    )
     assert not loaded_by(*([*words, "--remote", service] for words in others)) & HEAVY
 
 

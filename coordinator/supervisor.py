@@ -14,12 +14,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import tomli_w
+
 from coordinator.environment import key_file
 from coordinator.scheduler import RoundScheduler
 from coordinator.superlink import SuperLink, SuperLinkSettings
 from ratatouille.errors import RatatouilleError, Refusal, Unreachable
 from ratatouille.exchange.membership import Announcement
 from ratatouille.exchange.signing import Signer
+from ratatouille.folders import write_whole
+from ratatouille.home import Ports, ports_file
 from ratatouille.processes import Child, Program, environment_with_scripts, module, refuse_taken_port
 from ratatouille.processes.locks import is_locked, only_one
 from ratatouille.processes.ports import LOOPBACK
@@ -36,15 +40,14 @@ class SupervisorSettings:
     """Settings of a coordinator: its folder and its ports."""
 
     folder: Path
-    port: int
-    superlink_port: int
+    ports: Ports
     web_port: int | None = None
     """Port of the web page, a free one if it is taken; None for no page."""
 
     @property
     def remote(self) -> str:
         """The address of the registry's service."""
-        return f"grpc://{LOOPBACK}:{self.port}"
+        return f"grpc://{LOOPBACK}:{self.ports.registry}"
 
     @property
     def key(self) -> Path:
@@ -78,12 +81,13 @@ class Supervisor:
             lock = stack.enter_context(only_one(settings.folder / "lock", taken))
             os.truncate(lock, 0)
             os.write(lock, str(os.getpid()).encode())
-            refuse_taken_port(settings.port, "the registry", "--port")
-            refuse_taken_port(settings.superlink_port, "the SuperLink", "--superlink-port")
+            refuse_taken_port(settings.ports.registry, "the registry", "--port")
+            refuse_taken_port(settings.ports.superlink, "the SuperLink", "--superlink-port")
+            write_whole(ports_file(settings.folder), [tomli_w.dumps(settings.ports.model_dump()).encode()])
             signer = Signer.open(settings.key)
             # Both start at once: each imports for seconds, and a coordinator that comes back is waited for.
             service = stack.enter_context(Child(_service(settings, signer.node)))
-            link = SuperLink(SuperLinkSettings(settings.folder, settings.superlink_port))
+            link = SuperLink(SuperLinkSettings(settings.folder, settings.ports.superlink))
             stack.callback(link.stop)
             link.launch()
             registry = open_registry(settings.remote)
@@ -106,7 +110,7 @@ class Supervisor:
 
 def _service(settings: SupervisorSettings, key: str) -> Program:
     command = [*module("registry.server"), "--folder", str(settings.registry_folder), "--coordinator", key]
-    command += ["--port", str(settings.port)]
+    command += ["--port", str(settings.ports.registry)]
     command += [] if settings.web_port is None else ["--web-port", str(settings.web_port)]
     log = settings.folder / "logs" / "registry.log"
     return Program("registry", tuple(command), log, environment_with_scripts(), restart=True)

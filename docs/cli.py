@@ -36,8 +36,8 @@ Generated from `ratatouille/cli/table.py` and each command's own help by `python
 - Most commands that show something take `--json` and then print one JSON document, also for a refusal;
   [outputs](outputs/README.md) has a schema for each.
 - Which registry a command talks to: `--remote`, else `$RATATOUILLE_REMOTE`, else the default of `config.toml` in
-  `$RATATOUILLE_HOME` (`~/.ratatouille`), else `grpc://127.0.0.1:{DEFAULT_PORT}`. `ratatouille config` says which, and
-  why.
+  `$RATATOUILLE_HOME` (`~/.ratatouille`), else the coordinator of this home, on the port that it was last started with
+  (at first {DEFAULT_PORT}). `ratatouille config` says which, and why.
 - A **revision** (`REV`) is an id, a unique beginning of one ({SHORTEST_PREFIX} characters or more), an alias such as
   `latest`, where an alias pointed at the end of a day, a week or a moment (`stable@{{2026-03-01}}`,
   `stable@{{2026-W09}}`), or one of these followed by `~N`: N steps to the first parent.

@@ -1,7 +1,7 @@
 """The home folder: a person's settings, named remotes, and what is in force.
 
 $RATATOUILLE_HOME (default ~/.ratatouille) has `config.toml` with named remotes; $RATATOUILLE_REMOTE and `--remote` go
-before its default.
+before its default. The remote `local` is the coordinator of this home, on the ports that it was started with.
 """
 
 from __future__ import annotations
@@ -21,11 +21,17 @@ from ratatouille.settings import read_settings
 
 DEFAULT_PORT = 9290
 DEFAULT_WEB_PORT = 9280
-LOCAL = f"grpc://127.0.0.1:{DEFAULT_PORT}"
 LONGEST_NAME = 80
 _HOST_AND_PORT = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
 SHORT_KEY = 10
 """Characters of a key that stand for it where people read."""
+
+
+class Ports(Record):
+    """The contents of ports.toml: where the coordinator of a folder listens."""
+
+    registry: Annotated[int, Field(ge=1, le=65535)] = DEFAULT_PORT
+    superlink: Annotated[int, Field(ge=1, le=65535)] = DEFAULT_PORT + 1
 
 
 class Config(Record):
@@ -38,7 +44,7 @@ class Config(Record):
 
     def address(self, name: str) -> str | None:
         """The address of a named remote; `local` is the coordinator of this machine unless it is redefined."""
-        return self.remotes.get(name) or (LOCAL if name == "local" else None)
+        return self.remotes.get(name) or (local_address() if name == "local" else None)
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,27 @@ def home() -> Path:
 def config_file() -> Path:
     """The file with the named remotes."""
     return home() / "config.toml"
+
+
+def coordinator_folder() -> Path:
+    """Where the coordinator of this home keeps its state, unless it is given another folder."""
+    return home() / "coordinator"
+
+
+def ports_file(folder: Path) -> Path:
+    """The file with the ports of the coordinator of a folder."""
+    return folder / "ports.toml"
+
+
+def read_ports(folder: Path) -> Ports:
+    """The ports that the coordinator of a folder was last started with; the usual ones where there is no file."""
+    path = ports_file(folder)
+    return read_settings(path, Ports, "ports") if path.exists() else Ports()
+
+
+def local_address() -> str:
+    """The address of the coordinator of this home."""
+    return f"grpc://127.0.0.1:{read_ports(coordinator_folder()).registry}"
 
 
 def read_config() -> Config:
@@ -124,4 +151,6 @@ def remote_in_force(given: str | None) -> InForce:
         raise Refusal(
             f"there is no remote '{name}'; the remotes are {known}, and `ratatouille remote add {name} URL` adds one"
         )
-    return InForce(address, f"{source}, remote '{name}'")
+    remembered = name not in config.remotes and ports_file(coordinator_folder()).exists()
+    where = f", {ports_file(coordinator_folder())}" if remembered else ""
+    return InForce(address, f"{source}, remote '{name}'{where}")

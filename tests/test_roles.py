@@ -86,7 +86,7 @@ class Coordinator:
         command = _command(light, "coordinator", "up", "--port", port, "--superlink-port", free_port())
         command += ["--web-port", "0"]
         self.log = folder / "coordinator.log"
-        environment = {**os.environ, "RATATOUILLE_HOME": str(self.home), "RATATOUILLE_REMOTE": self.address}
+        environment = {**os.environ, "RATATOUILLE_HOME": str(self.home)}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
 
@@ -123,6 +123,14 @@ def test_a_coordinator_defines_tasks_and_answers_without_torch(coordinator: Coor
     assert coordinator.call("node", "status", "--json").json == {"nodes": []}
     status: dict[str, Any] = coordinator.call("coordinator", "status", "--json").json
     assert (status["remote"], status["nodes"], status["rounds"]) == (coordinator.address, 0, [])
+
+
+def test_commands_in_the_home_of_a_coordinator_ask_where_it_listens(coordinator: Coordinator) -> None:
+    command = _command(coordinator.light, "coordinator", "status", "--json")
+    assert _run(command, coordinator.home).json["remote"] == coordinator.address
+    said = coordinator.log.read_text()
+    assert f"`ratatouille node join --remote {coordinator.address} node.toml`" in said
+    assert "other commands" not in said  # they need no address
 
 
 def test_a_coordinator_without_torch_shows_the_web_page(coordinator: Coordinator) -> None:

@@ -187,8 +187,8 @@ def demo(
         _show_history(registry, id_)
         console.print(
             f"\nfigure and table: {folder / 'result'}   took {time.monotonic() - began:.0f} s\n"
-            f"look around: ratatouille coordinator up --folder {folder / 'coordinator'}, then "
-            "`ratatouille log`, `show`, `lineage`, `verify`",
+            f"look around: `ratatouille log --remote {folder / 'coordinator' / 'registry'}`, and `show`, `lineage`, "
+            "`verify` with the same --remote",
             soft_wrap=True,
         )
 

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +14,9 @@ import typer
 
 from ratatouille.cli.output import AsJson, Home, NoWeb, Remote, WebPort, console, print_json, say_what_happens
 from ratatouille.errors import Refusal
-from ratatouille.home import DEFAULT_PORT, DEFAULT_WEB_PORT, home, remote_in_force
+from ratatouille.home import DEFAULT_PORT, DEFAULT_WEB_PORT, Ports, coordinator_folder, read_ports, remote_in_force
 from ratatouille.processes import stop_on_signals
+from ratatouille.processes.ports import LOOPBACK
 from registry.records import ALIVE
 from registry.web import MISSING
 
@@ -24,23 +26,38 @@ _END_SECONDS = 25.0
 
 def up(
     folder: Home = None,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the registry's service.")] = DEFAULT_PORT,
-    superlink_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Flower's SuperLink.")] = (
-        DEFAULT_PORT + 1
-    ),
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help=f"Port of the registry's service (default: that of last time, or {DEFAULT_PORT}).",
+        ),
+    ] = None,
+    superlink_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help=f"Port of Flower's SuperLink (default: that of last time, or {DEFAULT_PORT + 1}).",
+        ),
+    ] = None,
     web_port: WebPort = DEFAULT_WEB_PORT,
     no_web: NoWeb = False,
 ) -> None:
     """Start registry and coordinator on this machine.
 
     It runs until Ctrl-C or `ratatouille coordinator down`. Started again with the same folder, it goes on where it was:
-    rounds that were running continue.
+    rounds that were running continue. Its folder keeps the ports, and commands of this home ask there.
     """
     stop = stop_on_signals(_END_SECONDS)
     from coordinator.supervisor import Supervisor, SupervisorSettings
 
     say_what_happens()
-    settings = SupervisorSettings(_folder(folder), port, superlink_port, None if no_web else web_port)
+    place = _folder(folder)
+    last = read_ports(place)
+    ports = Ports(registry=port or last.registry, superlink=superlink_port or last.superlink)
+    settings = SupervisorSettings(place, ports, None if no_web else web_port)
     supervisor = Supervisor(settings)
     ready = threading.Event()
 
@@ -49,7 +66,8 @@ def up(
             console.print(
                 f"the coordinator is up: registry {settings.remote}, state in {settings.folder}\n"
                 f"{_page(supervisor.web, settings.web_port)}\n"
-                f"(loopback only, without encryption) contributors: `{join_command(port, settings.remote)}`",
+                f"(loopback only, without encryption) contributors: `{join_command(settings.remote)}`"
+                f"{_for_readers(settings.remote)}",
                 soft_wrap=True,
             )
 
@@ -58,10 +76,18 @@ def up(
     console.print("the coordinator has stopped")
 
 
-def join_command(port: int, remote: str) -> str:
-    """The command that a contributor types; the default address is left out of it."""
-    address = "" if port == DEFAULT_PORT else f"--remote {remote} "
+def join_command(remote: str) -> str:
+    """The command that a contributor types, in a home of their own; the usual address is left out of it."""
+    address = "" if remote == f"grpc://{LOOPBACK}:{DEFAULT_PORT}" else f"--remote {remote} "
     return f"ratatouille node join {address}node.toml"
+
+
+def _for_readers(remote: str) -> str:
+    """What other commands of this home need to say, where they would ask another registry."""
+    with suppress(Refusal):  # $RATATOUILLE_REMOTE names no remote
+        if remote_in_force(None).value == remote:
+            return ""
+    return f"; other commands: `--remote {remote}`"
 
 
 def _page(address: str | None, wanted: int | None) -> str:
@@ -119,4 +145,4 @@ def down(
 
 
 def _folder(folder: Path | None) -> Path:
-    return (folder or home() / "coordinator").resolve()
+    return (folder or coordinator_folder()).resolve()

@@ -15,11 +15,11 @@ from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
 from ratatouille.folders import expanded, write_whole
 from ratatouille.home import (
-    LOCAL,
     Config,
     InForce,
     config_file,
     home,
+    local_address,
     public_name,
     read_config,
     remote_in_force,
@@ -53,7 +53,7 @@ def add(
 def list_(as_json: AsJson = False) -> None:
     """List the named registries."""
     config = read_config()
-    remotes = {"local": LOCAL} | config.remotes
+    remotes = {"local": local_address()} | config.remotes
     if as_json:
         output.print_json({"default": config.default, "remotes": remotes})
         return
@@ -152,7 +152,7 @@ def usable_address(url: str) -> str:
     except ValueError:
         fits = False
     if not fits or parts.username is not None:
-        raise Refusal(f"'{url}' is no address of a registry; use grpc://host:port, such as {LOCAL}, or a folder")
+        raise Refusal(f"'{url}' is no address of a registry; use grpc://host:port, or a folder")
     return url.rstrip("/")
 
 

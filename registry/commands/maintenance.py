@@ -12,7 +12,7 @@ import typer
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Home, NoWeb, Remote, WebPort
 from ratatouille.errors import Refusal
-from ratatouille.home import DEFAULT_PORT, DEFAULT_WEB_PORT, home
+from ratatouille.home import DEFAULT_PORT, DEFAULT_WEB_PORT, coordinator_folder, read_ports
 from ratatouille.processes import refuse_taken_port, stop_on_signals
 from registry.commands.opened import opened
 from registry.records import Collected, Usage
@@ -25,7 +25,14 @@ MOST_SHOWN = 20
 
 def serve(
     folder: Home = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = DEFAULT_PORT,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help=f"Port to listen on; 0 takes a free one (default: the coordinator's, at first {DEFAULT_PORT}).",
+        ),
+    ] = None,
     web_port: WebPort = DEFAULT_WEB_PORT,
     no_web: NoWeb = False,
 ) -> None:
@@ -37,11 +44,11 @@ def serve(
     from registry.server import serve as serve_folder
 
     output.say_what_happens()
+    port = read_ports(coordinator_folder()).registry if port is None else port
     if port:
         refuse_taken_port(port, "the registry", "--port")  # before the folder becomes a registry
-    serve_folder(
-        folder or home() / "coordinator" / "registry", port, ready=output.print_line, web=None if no_web else web_port
-    )
+    place = folder or coordinator_folder() / "registry"
+    serve_folder(place, port, ready=output.print_line, web=None if no_web else web_port)
 
 
 def web(remote: Remote = None, web_port: WebPort = DEFAULT_WEB_PORT) -> None:
@@ -80,7 +87,7 @@ def settings(
 
     if (name is None and default) or (name is not None and (value is None) != default):
         raise Refusal("to change a setting, give its name and either its new value or --default")
-    place = folder or home() / "coordinator" / "registry"
+    place = folder or coordinator_folder() / "registry"
     if not is_registry(place):
         raise Refusal(f"there is no registry in '{place}'; name its folder with --folder")
     with closing(LocalRegistry(Path(place))) as registry:

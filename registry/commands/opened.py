@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from ratatouille.errors import Refusal
 from ratatouille.folders import expanded
-from ratatouille.home import home, remote_in_force
+from ratatouille.home import coordinator_folder, remote_in_force
 from registry.opening import open_registry
 from registry.services.registry import Registry
 from registry.storage_config import is_registry
@@ -46,7 +46,7 @@ def own_folder(remote: str | None, command: str) -> Path:
         Refusal: for a service, or a folder without a registry.
     """
     address = remote_in_force(remote).value
-    folder, usual = folder_of(address), home() / "coordinator" / "registry"
+    folder, usual = folder_of(address), coordinator_folder() / "registry"
     if folder is None:
         example = f", such as --remote {usual}" if is_registry(usual) else ""
         raise Refusal(

@@ -8,6 +8,7 @@ import pytest
 
 from ratatouille.cli.remotes import usable_address
 from ratatouille.exchange.signing import Signer
+from ratatouille.home import ports_file
 from tests.ratatouille.cli.call import call
 
 URL = "grpc://example.org:9290"
@@ -41,6 +42,21 @@ def test_config_says_where_each_value_comes_from(home: Path, monkeypatch: pytest
     assert built_in["remote in force"]["source"] == "built in, remote 'local'"
     monkeypatch.setenv("RATATOUILLE_REMOTE", URL)
     assert call("config", "--json").json["remote in force"] == {"value": URL, "source": "$RATATOUILLE_REMOTE"}
+
+
+def test_the_local_remote_is_where_the_coordinator_of_this_home_listens(home: Path) -> None:
+    ports = ports_file(home / "coordinator")
+    ports.parent.mkdir(parents=True)
+    ports.write_text("registry = 9400\nsuperlink = 9401\n")
+    assert call("config", "--json").json["remote in force"] == {
+        "value": "grpc://127.0.0.1:9400",
+        "source": f"built in, remote 'local', {ports}",
+    }
+    assert call("remote", "list", "--json").json["remotes"] == {"local": "grpc://127.0.0.1:9400"}
+    ports.write_text("registry = 94000\n")
+    call("log").refused(f"the ports file '{ports}' cannot be used", "registry")
+    call("remote", "add", "local", URL)
+    assert call("config", "--json").json["remote in force"]["value"] == URL
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9290", "ours.example.org:80", "[::1]:9290"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ratatouille.home import LOCAL
+from ratatouille.home import local_address
 from registry.exports.backup.folder import BLOBS
 from registry.services.local import LocalRegistry
 from tests.ratatouille.cli.call import call
@@ -67,11 +67,12 @@ def test_backups_are_checked_and_thinned_out_when_asked(history: dict[str, str],
 def test_a_service_is_not_asked_for_what_only_its_machine_can_do(
     history: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ("works in a registry's own folder", f"{LOCAL} is a service", "--remote FOLDER")
+    local = local_address()
+    words = ("works in a registry's own folder", f"{local} is a service", "--remote FOLDER")
     call("registry", "backup", tmp_path / "backup", "--remote", "local").refused(
         "`ratatouille registry backup`", *words
     )
-    call("registry", "import", tmp_path / "x.tar", "--remote", LOCAL).refused("`ratatouille registry import`", *words)
+    call("registry", "import", tmp_path / "x.tar", "--remote", local).refused("`ratatouille registry import`", *words)
     assert not (tmp_path / "backup").exists()
     own = tmp_path / "home" / "coordinator" / "registry"
     LocalRegistry(own).close()

@@ -255,7 +255,7 @@ def _not_a_number(scene: Scene) -> Path:
 
 
 def _of_nothing(command: str, _: Scene) -> Words:
-    return [command, "winter"]
+    return [command, "winter", *(["--as", "stable"] if command == "release" else [])]
 
 
 def _foundation(file: Path, *flags: object) -> Words:
@@ -616,7 +616,7 @@ def _everything_that_asks(scene: Scene) -> dict[str, Words]:
         "node join": scene.join(scene.data),
         "foundation": _foundation(scene.place.ground.foundation),
         "task add": ["task", "add", scene.file("task.toml", task)],
-        "release": ["release", "latest"],
+        "release": ["release", "latest", "--as", "stable"],
         "show": ["show", "latest"],
         "pull": ["pull", "latest", scene.folder / "pulled"],
         "push": ["push", scene.weights(), "--from", "latest"],

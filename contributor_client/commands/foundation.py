@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ratatouille.cli.output import AsJson, PublicName, Remote, console, print_json, short
+from ratatouille.cli.output import AsJson, PublicName, Remote, print_json, print_line, short
 from ratatouille.home import home, public_name, remote_in_force
 
 if TYPE_CHECKING:
@@ -22,17 +22,21 @@ def foundation(
     source: Annotated[str, typer.Argument(help="efficientnet-lite0, timm:NAME (pre-trained), or FILE.safetensors.")],
     architecture: Annotated[str | None, typer.Option(help="timm name of the network that a FILE belongs to.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Pixels that the network sees (default: its own).")] = None,
-    alias: Annotated[str, typer.Option("--as", help="Alias to point at it.")] = "latest",
+    alias: Annotated[
+        str | None, typer.Option("--as", help="Alias to point at it, such as latest; without it none moves.")
+    ] = None,
     who: PublicName = None,
     remote: Remote = None,
     as_json: AsJson = False,
 ) -> None:
     """Enter the weights that everybody starts from.
 
-    Entering the same weights again changes nothing but the alias. Of a FILE the history keeps its name and its SHA-256,
+    With --as latest, rounds start from there unless their file names another `foundation`. Entering the same weights
+    again changes nothing but the alias. Of a FILE the history keeps its name and its SHA-256,
     never the folder that it lies in.
     """
     from ratatouille.exchange.signing import Signer
+    from registry.commands.release import say_move
     from registry.maintainer import Maintainer
     from registry.opening import open_registry
 
@@ -43,13 +47,19 @@ def foundation(
     with tempfile.TemporaryDirectory() as folder:
         result = enter_foundation(registry, signer, Path(folder), source, architecture, image_size)
     assert result.version is not None
-    Maintainer(registry, signer, public_name(signer.node, who).value).release(
-        result.version, alias, f"foundation {_without_folder(source)}"
-    )
+    before, move = None, None
+    if alias is not None:
+        before = next((one.version for one in registry.releases.alias_history(alias, limit=1)), None)
+        maintainer = Maintainer(registry, signer, public_name(signer.node, who).value)
+        move = maintainer.release(result.version, alias, f"foundation {_without_folder(source)}")
     if as_json:
         print_json(result)
+        return
+    print_line(f"{source} is version {short(result.version)}")
+    if move is not None:
+        say_move(move, before)
     else:
-        console.print(f"{source} is version {short(result.version)}, and '{alias}' points at it")
+        print_line(f"rounds start from it after `ratatouille release {short(result.version)} --as latest`")
 
 
 def _without_folder(source: str) -> str:

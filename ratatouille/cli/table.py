@@ -48,7 +48,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("coordinator up", "coordinator.commands.service:up", "Start registry and coordinator on this machine.", "coordinator up"),
         _row("coordinator status", "coordinator.commands.service:status", "Say whether a coordinator is up, and where.", "coordinator status"),
         _row("coordinator down", "coordinator.commands.service:down", "Stop the coordinator of this machine.", "coordinator down"),
-        _row("foundation", "contributor_client.commands.foundation:foundation", "Enter the weights that everybody starts from.", "foundation efficientnet-lite0"),
+        _row("foundation", "contributor_client.commands.foundation:foundation", "Enter the weights that everybody starts from.", "foundation efficientnet-lite0 --as latest"),
         _row("task add", "registry.commands.enter:task_add", "Define a task from a task.toml, once for all.", "task add task.toml"),
         _row("task list", "registry.commands.enter:task_list", "List the tasks that are defined.", "task list"),
         _row("duplicates", "coordinator.commands.duplicates:duplicates", "Count images of a target that other tasks nearly repeat.", "duplicates node.toml hashes.json"),

@@ -27,7 +27,9 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 def release(
     revision: Annotated[str | None, typer.Argument(help="The version to release.", metavar="[REV]")] = None,
-    name: Annotated[str, typer.Option("--as", help="The alias to move.", metavar="NAME")] = "latest",
+    name: Annotated[
+        str | None, typer.Option("--as", help="The alias to move, such as stable or latest.", metavar="NAME")
+    ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Take the alias's last move back.")] = False,
     history: Annotated[bool, typer.Option("--history", help="Show who moved the alias, when and why.")] = False,
     message: Why = "",
@@ -37,10 +39,13 @@ def release(
 ) -> None:
     """Point an alias at a version; rounds start from there.
 
-    A release is refused when somebody else moved the alias meanwhile. Every move is signed and kept.
+    Only the alias that --as names moves. Rounds whose file names no `foundation` start from `latest`. A release is
+    refused when somebody else moved the alias meanwhile. Every move is signed and kept.
     """
     if (revision is not None) + undo + history != 1:
         raise Refusal("say what to do: a version to release, or --undo, or --history")
+    if name is None:
+        raise Refusal("say which alias with --as: stable, or latest, from which rounds start unless they say otherwise")
     with opened(remote) as registry:
         if history:
             moves = list(every(lambda last: registry.releases.alias_history(name, last.number if last else None)))
@@ -54,10 +59,19 @@ def release(
         move = maintainer.undo(name, message) if revision is None else maintainer.release(revision, name, message)
     if as_json:
         output.print_json({"alias": name, "before": before, "version": move.version})
-    elif before == move.version:
-        output.print_line(f"{name} points at {output.short(move.version)} already")
     else:
-        output.print_line(f"{name}: {_version(before)} → {_version(move.version)}, signed as {move.author}")
+        say_move(move, before)
+
+
+def say_move(move: AliasMove, before: str | None) -> None:
+    """Where an alias pointed before a command and where it points now, and the command that takes the move back."""
+    if before == move.version:
+        output.print_line(f"{move.name} points at {output.short(move.version)} already")
+        return
+    output.print_line(f"{move.name}: {_version(before)} → {_version(move.version)}, signed as {move.author}")
+    if before is not None:
+        back = output.short(before) if move.undo else "--undo"
+        output.print_line(f"`ratatouille release {back} --as {move.name}` takes it back")
 
 
 def tag(
@@ -231,7 +245,8 @@ def _naming(kind: str, one: Naming, stays: bool, dry_run: bool) -> str:
     if kind == "tag":
         return f"tag {one.name} means {here} for ever, and stays"
     if stays:
-        return f"alias {one.name} still points at {here}: release another version there, or `release --undo` it"
+        undo = f"`release --undo --as {one.name}`"
+        return f"alias {one.name} still points at {here}: release another version there, or {undo}"
     there = "its replacement" if one.replacement is None else output.short(one.replacement)
     return f"alias {one.name} {'would move' if dry_run else 'moved'} from {here} to {there}"
 

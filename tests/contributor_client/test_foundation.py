@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
@@ -15,6 +16,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.training.foundation import untrained
 from registry.opening import open_registry
 from registry.records import Result
+from tests.ratatouille.cli.call import call
 
 RIGHT = {
     "mean": [0.5] * 3,
@@ -53,3 +55,24 @@ def test_a_foundation_may_have_been_trained_on_images_of_another_size_and_crop(t
 def test_a_foundation_of_another_function_is_refused(tmp_path: Path, config: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Refusal, match=sentence):
         enter(tmp_path, config)
+
+
+def test_a_foundation_moves_only_the_alias_that_is_named_and_says_the_way_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path / "home"))
+    words = ["--architecture", "test_resnet", "--remote", tmp_path / "registry"]
+    for number in (1, 2):
+        save_file(
+            {name: np.asarray(tensor + number) for name, tensor in untrained("test_resnet").featurizer.items()},
+            tmp_path / f"{number}.safetensors",
+        )
+    said = call("foundation", tmp_path / "1.safetensors", *words).out
+    assert "rounds start from it after `ratatouille release" in said
+    registry = open_registry(tmp_path / "registry")
+    assert registry.releases.aliases() == {}
+    assert "latest: nothing →" in call("foundation", tmp_path / "1.safetensors", *words, "--as", "latest").out
+    moved = call("foundation", tmp_path / "2.safetensors", *words, "--as", "latest").out
+    assert moved.endswith("`ratatouille release --undo --as latest` takes it back\n")
+    assert registry.releases.aliases().keys() == {"latest"}
+    registry.close()

@@ -43,17 +43,28 @@ def test_the_first_task_makes_the_folder_a_registry(tmp_path: Path) -> None:
 
 def test_release_moves_an_alias_and_says_from_where_to_where(world: World) -> None:
     first, second = str(world.foundation(0).version), str(world.foundation(1).version)
-    assert call("release", first[:8]).out.startswith(f"latest: nothing → {first[:10]}, signed as ")
-    assert call("release", second, "-m", "better").out.startswith(f"latest: {first[:10]} → {second[:10]}, signed as ")
-    assert call("release", second).out == f"latest points at {second[:10]} already\n"
+    assert call("release", first[:8], "--as", "latest").out.startswith(f"latest: nothing → {first[:10]}, signed as ")
+    done = call("release", second, "--as", "latest", "-m", "better").out
+    assert done.startswith(f"latest: {first[:10]} → {second[:10]}, signed as ")
+    assert done.endswith("\n`ratatouille release --undo --as latest` takes it back\n")
+    assert call("release", second, "--as", "latest").out == f"latest points at {second[:10]} already\n"
     moved = call("release", "latest", "--as", "stable", "--json").json
     assert moved == {"alias": "stable", "before": None, "version": second}
     assert world.registry.releases.aliases() == {"latest": second, "stable": second}
     assert world.registry.rounds.events()[-2].text.endswith("better")
+    undone = call("release", "--undo", "--as", "latest").out
+    assert undone.endswith(f"\n`ratatouille release {second[:10]} --as latest` takes it back\n")
+
+
+def test_no_alias_moves_that_was_not_named(world: World) -> None:
+    id = str(world.foundation().version)
+    for words in ([id], ["--undo"], ["--history"]):
+        call("release", *words).refused("say which alias with --as")
+    assert world.registry.releases.aliases() == {}
 
 
 def test_a_release_of_nothing_or_under_no_name_is_refused(world: World) -> None:
-    call("release", "nothing").refused("nothing")
+    call("release", "nothing", "--as", "stable").refused("nothing")
     world.foundation()
     id = call("log", "--json").json["versions"][0]["id"]
     call("release", id, "--as", "a b").refused("a b")

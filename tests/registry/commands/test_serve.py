@@ -78,7 +78,7 @@ def test_reading_from_a_service_imports_nothing_heavy(service: str) -> None:
         ["show", "latest"],
         ["lineage", "latest"],
         ["verify", "latest"],
-        ["release", "latest"],
+        ["release", "latest", "--as", "stable"],
         ["task", "list"],
     )
     assert not loaded_by(*([*words, "--remote", service] for words in others)) & HEAVY

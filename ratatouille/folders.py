@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.platforms import POSIX
 
 
 def expanded(path: str | Path) -> Path:
@@ -134,7 +135,8 @@ def write_whole(path: Path, chunks: Iterable[bytes], private: bool = False) -> N
 def _private(path: str, flags: int) -> int:
     """Open a file that is its owner's alone from its first byte on."""
     descriptor = os.open(path, flags, 0o600)
-    os.fchmod(descriptor, 0o600)
+    if POSIX:
+        os.fchmod(descriptor, 0o600)
     return descriptor
 
 
@@ -152,6 +154,8 @@ def write_folder(folder: Path, files: Mapping[str, Iterable[bytes]]) -> None:
         try:
             for name, chunks in files.items():
                 write_whole(beside / name, chunks)
+            if not POSIX and folder.is_dir():
+                folder.rmdir()
             beside.replace(folder)  # which may be there and empty
         finally:
             shutil.rmtree(beside, ignore_errors=True)
@@ -172,6 +176,8 @@ def _remove_left_behind(folder: Path) -> None:
 
 
 def _is_alive(process: int) -> bool:
+    if not POSIX:  # there os.kill ends it
+        return True
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
@@ -182,7 +188,9 @@ def _is_alive(process: int) -> bool:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Wait until a file, or the names in a folder, are on the disk; Windows opens neither for that."""
+    if not POSIX:
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

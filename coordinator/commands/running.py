@@ -18,6 +18,7 @@ from ratatouille.cli.output import console, print_line
 from ratatouille.errors import Refusal
 from ratatouille.folders import make_private, write_whole
 from ratatouille.home import remote_in_force
+from ratatouille.platforms import refuse_without_posix
 from ratatouille.recipes.round import Round
 from ratatouille.record import first_problem
 from registry.records import RoundRecord
@@ -96,6 +97,7 @@ def _rehearse(
     from ratatouille.tasks.node import read_node_settings
 
     nodes = tuple(read_node_settings(file.resolve()) for file in files)
+    refuse_without_posix("a rehearsal")
     site = RehearsalSite(address, nodes, (home() / "rehearsal").resolve())
     make_private(home())
     make_own(site.folder)

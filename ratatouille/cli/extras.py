@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from ratatouille import platforms
 from ratatouille.cli import streams
 from ratatouille.cli.table import Command
 from ratatouille.errors import Refusal
@@ -41,6 +42,8 @@ def naming_what_is_missing(callback: Callable[..., Any], command: Command) -> Ca
 def missing(error: ModuleNotFoundError, command: Command) -> Refusal:
     """The sentence about a package that is not installed; raises the error of a module of our own."""
     package = (error.name or "").partition(".")[0]
+    if package in platforms.MODULES:
+        return platforms.needs_posix(f"`ratatouille {' '.join(command.path)}`")
     extra = _EXTRAS.get(package, "demo")
     if package == "flwr":
         extra = _FLOWER.get(command.where.partition(".")[0], "coordinator")

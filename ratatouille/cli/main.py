@@ -23,12 +23,19 @@ from ratatouille.cli import streams
 from ratatouille.cli.extras import missing, naming_what_is_missing
 from ratatouille.cli.table import COMMANDS, SECTIONS, Command
 from ratatouille.errors import RatatouilleError
+from ratatouille.platforms import refuse_without_posix
 from ratatouille.proxies import go_straight_to_loopback
 
 
 def load(command: Command) -> click.Command:
-    """The command with its function imported, and the options that all commands share."""
+    """The command with its function imported, and the options that all commands share.
+
+    Raises:
+        Refusal: where it needs a package that is not installed, or a platform that this is not.
+    """
     module, _, name = command.where.partition(":")
+    if command.posix:
+        refuse_without_posix(f"`ratatouille {' '.join(command.path)}`")
     try:
         function = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:

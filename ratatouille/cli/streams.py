@@ -86,6 +86,8 @@ def abandon() -> None:
 
 def reader_left() -> bool:
     """Whether the pipe that we write to has no reader any more; other pipes and connections may break too."""
+    if not hasattr(select, "poll"):  # Windows: then it is what broke
+        return True
     poll = select.poll()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

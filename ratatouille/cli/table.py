@@ -16,17 +16,19 @@ class Command:
     where: str
     summary: str
     example: str
+    posix: bool = False
+    """Whether it needs Linux or macOS."""
 
 
-def _row(path: str, where: str, summary: str, example: str) -> Command:
-    return Command(tuple(path.split()), where, summary, f"ratatouille {example}")
+def _row(path: str, where: str, summary: str, example: str, posix: bool = False) -> Command:
+    return Command(tuple(path.split()), where, summary, f"ratatouille {example}", posix)
 
 
 # One command is one line.
 # fmt: off
 SECTIONS: dict[str, tuple[Command, ...]] = {
     "START": (
-        _row("demo", "coordinator.commands.demo:demo", "Run a whole federation on this machine and show what it finds.", "demo"),
+        _row("demo", "coordinator.commands.demo:demo", "Run a whole federation on this machine and show what it finds.", "demo", posix=True),
         _row("init", "coordinator.commands.files:init", "Write a commented task, node or round file.", "init node"),
         _row("check", "coordinator.commands.files:check", "Say what a task, node or round file would do.", "check node.toml"),
         _row("dataset", "ratatouille.cli.datasets:dataset", "Write task and node files for a data set of the paper.", "dataset pacs --data-dir data"),
@@ -37,17 +39,17 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("config name", "ratatouille.cli.remotes:name", "Say or change the name that the history shows for you.", "config name anna"),
     ),
     "CONTRIBUTE": (
-        _row("node join", "contributor_client.commands.node:join", "Offer data and work to a federation until stopped.", "node join node.toml"),
+        _row("node join", "contributor_client.commands.node:join", "Offer data and work to a federation until stopped.", "node join node.toml", posix=True),
         _row("node status", "contributor_client.commands.node:status", "List the nodes that are here and what they do.", "node status"),
-        _row("node forget", "contributor_client.commands.node:forget", "Remove what this machine keeps of your images: decoded copies, features, hashes, checkpoints.", "node forget node.toml"),
+        _row("node forget", "contributor_client.commands.node:forget", "Remove what this machine keeps of your images: decoded copies, features, hashes, checkpoints.", "node forget node.toml", posix=True),
         _row("pull", "contributor_client.commands.pull:pull", "Write a version to a folder that timm and Hugging Face load.", "pull stable leaves"),
         _row("push", "registry.commands.enter:push", "Enter a checkpoint that was trained elsewhere.", "push leaves --task leaves --from stable"),
         _row("withdraw", "registry.commands.withdraw:withdraw", "Take back what a node of this machine contributed.", "withdraw 3f2a -m 'wrong labels'"),
     ),
     "MAINTAIN": (
-        _row("coordinator up", "coordinator.commands.service:up", "Start registry and coordinator on this machine.", "coordinator up"),
+        _row("coordinator up", "coordinator.commands.service:up", "Start registry and coordinator on this machine.", "coordinator up", posix=True),
         _row("coordinator status", "coordinator.commands.service:status", "Say whether a coordinator is up, and where.", "coordinator status"),
-        _row("coordinator down", "coordinator.commands.service:down", "Stop the coordinator of this machine.", "coordinator down"),
+        _row("coordinator down", "coordinator.commands.service:down", "Stop the coordinator of this machine.", "coordinator down", posix=True),
         _row("foundation", "contributor_client.commands.foundation:foundation", "Enter the weights that everybody starts from.", "foundation efficientnet-lite0 --as latest"),
         _row("task add", "registry.commands.enter:task_add", "Define a task from a task.toml, once for all.", "task add task.toml"),
         _row("task list", "registry.commands.enter:task_list", "List the tasks that are defined.", "task list"),
@@ -76,13 +78,13 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("analyse", "coordinator.commands.analyse:analyse", "Answer a question about a round's runs, with a figure and a table.", "analyse connectivity round.toml"),
         _row("recipes", "ratatouille.cli.tables:recipes", "List the recipes and their three columns.", "recipes"),
         _row("protocols", "ratatouille.cli.tables:protocols", "List the protocols and their values.", "protocols"),
-        _row("benchmark", "coordinator.commands.benchmark:benchmark", "Compare recipes over many trials and write one report.", "benchmark emoji --dry-run"),
+        _row("benchmark", "coordinator.commands.benchmark:benchmark", "Compare recipes over many trials and write one report.", "benchmark emoji --dry-run", posix=True),
     ),
     "REGISTRY": (
         _row("registry usage", "registry.commands.maintenance:usage", "Show what a registry holds, and how much room it has.", "registry usage"),
         _row("registry gc", "registry.commands.maintenance:gc", "Remove the weights that the retention policy does not keep.", "registry gc"),
-        _row("registry serve", "registry.commands.maintenance:serve", "Serve a registry without a coordinator.", "registry serve"),
-        _row("registry web", "registry.commands.maintenance:web", "Show a registry's history as a web page.", "registry web --remote ours"),
+        _row("registry serve", "registry.commands.maintenance:serve", "Serve a registry without a coordinator.", "registry serve", posix=True),
+        _row("registry web", "registry.commands.maintenance:web", "Show a registry's history as a web page.", "registry web --remote ours", posix=True),
         _row("registry settings", "registry.commands.maintenance:settings", "Show what a registry allows, or change it; a running service follows at once.", "registry settings node_transfers 4"),
         _row("registry backup", "registry.commands.exports:backup", "Copy history and weights to a folder, while the registry is in use.", "registry backup backups/ours"),
         _row("registry restore", "registry.commands.exports:restore", "Make a registry from a backup, with any database and any store.", "registry restore backups/ours --to registry"),

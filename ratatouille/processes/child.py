@@ -23,10 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ratatouille.errors import Refusal
-from ratatouille.processes import reaper
 from ratatouille.proxies import without_loopback
 
 _log = logging.getLogger(__name__)
+_REAPER = Path(__file__).with_name("reaper.py")
 _SHORTEST_PAUSE, _LONGEST_PAUSE, _STEADY = 0.25, 30.0, 60.0
 
 
@@ -113,7 +113,7 @@ class Child:
         """Start one process, unless `stop` was called in the meantime."""
         program = self.program
         # -I and -S: the reaper needs the standard library only, and no installed package may change what it does.
-        command = [sys.executable, "-I", "-S", reaper.__file__, str(os.getpid()), str(program.grace)]
+        command = [sys.executable, "-I", "-S", str(_REAPER), str(os.getpid()), str(program.grace)]
         command += [str(program.log), str(program.log_bytes), *program.command]
         with self._changed:
             if self._stopping.is_set():

@@ -24,8 +24,8 @@ from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""What asks a service to end: `kill`, Ctrl-C, and a terminal that was closed."""
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
+"""What asks a service to end: `kill`, Ctrl-C, and a terminal that was closed; Windows has no SIGHUP."""
 _NUMBERS = frozenset(int(number) for number in ENDING)
 _LOOK_SECONDS = 0.5
 

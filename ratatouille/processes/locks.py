@@ -2,11 +2,13 @@
 
 `worker_slot` limits how many processes work at once. Nodes that share one machine's processors train a few at a time:
 more trainings at once than processors make all of them slower, since their caches compete.
+
+Windows has no such locks. Only readers run there, and they go without: two commands that fetch the same weights at once
+may spoil each other's transfer, which the digest shows.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -14,6 +16,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.platforms import POSIX
+
+if POSIX:
+    import fcntl
 
 _SLOT_PAUSE = 0.1
 
@@ -27,7 +33,9 @@ def lock(path: Path, wait: bool = False, mode: int = 0o600) -> int:
     Raises:
         BlockingIOError: when another one holds the lock; with `wait` it is waited for.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+    if not POSIX:
+        return descriptor
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BaseException:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ratatouille.errors import Refusal
 from ratatouille.folders import make_private
+from ratatouille.platforms import POSIX
 from registry.blobs.disk import HashedFiles
 from registry.blobs.inbox import Inbox, IncomingFile
 from registry.blobs.store import Block, shelf
@@ -91,8 +92,11 @@ class Cache:
         """Make a complete file usable, and make room for it; one that was not used yet may leave at once."""
         path = self._folder / shelf(digest)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not POSIX:
+            receiving.close()  # Windows moves no open file, and removes no read-only one
         receiving.path.rename(path)
-        path.chmod(0o400)
+        if POSIX:
+            path.chmod(0o400)
         if not used:
             os.utime(path, ns=(time.time_ns() - int(RECENT_SECONDS * 10**9), path.stat().st_mtime_ns))
         self._hashed.trust(path, digest)

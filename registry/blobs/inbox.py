@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from ratatouille.errors import RatatouilleError, Refusal, Unavailable, Unreachable
+from ratatouille.platforms import POSIX
 from ratatouille.processes.locks import lock
 from registry.blobs.disk import full, write_all
 from registry.blobs.store import BLOCK, Block, is_digest, shelf
@@ -130,6 +131,8 @@ class IncomingFile:
 
     def discard(self) -> None:
         """Remove the file."""
+        if not POSIX:
+            self.close()  # Windows removes no open file
         self.path.unlink(missing_ok=True)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.platforms import refuse_without_posix
 from registry import settings
 from registry.blobs.access import Blobs
 from registry.contributions.publish import Publisher
@@ -40,9 +41,10 @@ class LocalRegistry(Registry):
             coordinator: key of the only coordinator that may announce itself; None: any may.
 
         Raises:
-            Refusal: when the folder, the database or the store for weights cannot be used.
+            Refusal: when the folder, the database or the store for weights cannot be used, or on Windows.
             Unreachable: when the database's server does not answer.
         """
+        refuse_without_posix("a registry in a folder")
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             config = read_storage_config(folder)

@@ -1,0 +1,33 @@
+"""Platforms: nodes, coordinators and registries in folders need POSIX; reading a registry at an address does not.
+
+Linux and macOS are POSIX. Windows lacks `fork`, locks of whole files and sockets in folders, so there they run under
+WSL 2. What readers import keeps to what Windows has.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ratatouille.errors import Refusal
+
+POSIX = hasattr(os, "fork")
+MODULES = frozenset({"fcntl", "grp", "pty", "pwd", "resource", "termios", "tty"})
+"""Modules of Python that Windows lacks."""
+
+
+def needs_posix(what: str) -> Refusal:
+    """The sentence about something that does not run here."""
+    return Refusal(
+        f"{what} needs Linux or macOS; on Windows, nodes and coordinators run under WSL 2 (`wsl --install`), and "
+        "`ratatouille log`, `show`, `pull` and `verify` read a registry at an address (--remote HOST:PORT)"
+    )
+
+
+def refuse_without_posix(what: str) -> None:
+    """Do nothing on Linux and macOS.
+
+    Raises:
+        Refusal: elsewhere.
+    """
+    if not POSIX:
+        raise needs_posix(what)

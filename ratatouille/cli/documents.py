@@ -94,6 +94,7 @@ DOCUMENTS: dict[str, Document] = {
     "node forget": Document(f"{_NODE}:Forgotten"),
     "pull": Document("contributor_client.pulling:Written"),
     "push": Document(f"{_REGISTRY}:Pushed"),
+    "me": Document("registry.records:Member"),
     "withdraw": Document(f"{_REGISTRY}:Withdraw"),
     "coordinator status": Document(f"{_COORDINATOR}:CoordinatorStatus"),
     "foundation": Document("registry.records:Result"),

@@ -44,6 +44,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("node forget", "contributor_client.commands.node:forget", "Remove what this machine keeps of your images: decoded copies, features, hashes, checkpoints.", "node forget node.toml", posix=True),
         _row("pull", "contributor_client.commands.pull:pull", "Write a version to a folder that timm and Hugging Face load.", "pull stable leaves"),
         _row("push", "registry.commands.enter:push", "Enter a checkpoint that was trained elsewhere.", "push leaves --task leaves --from stable"),
+        _row("me", "registry.commands.me:me", "Show what your nodes did, what is released of it, what was not taken and why, and what they offer.", "me"),
         _row("withdraw", "registry.commands.withdraw:withdraw", "Take back what a node of this machine contributed.", "withdraw 3f2a -m 'wrong labels'"),
     ),
     "MAINTAIN": (

@@ -17,6 +17,7 @@ from registry.commands.opened import opened
 from registry.commands.release import DryRun, Why, plain_retraction, show_retraction
 from registry.lists import every
 from registry.maintainer import Maintainer, contributor_of
+from registry.presentation.member import WORK
 from registry.records import Retraction, Submission
 from registry.services.registry import Registry
 
@@ -54,7 +55,7 @@ def withdraw(
     if (contribution is not None) + everything + (task is not None) > 1:
         raise Refusal("say one of these: a contribution, --all, or --task NAME")
     public_name(None, who)  # a name that cannot be used is said first
-    signers = _signers(folder)
+    signers = own_signers(folder)
     with opened(remote) as registry:
         makers = {node: Maintainer(registry, one, public_name(node, who).value) for node, one in signers.items()}
         given = list(every(lambda last: registry.work.submissions(list(signers), last.receipt if last else None)))
@@ -75,7 +76,7 @@ def withdraw(
     _say(done, offered, contribution is not None, dry_run, as_json)
 
 
-def _signers(folder: Path | None) -> dict[str, Signer]:
+def own_signers(folder: Path | None) -> dict[str, Signer]:
     """The keys of this machine by their public halves."""
     patterns = ("nodes/*/key", "key", "rehearsal/*/key") if folder is None else ("key",)
     keys = [path for pattern in patterns for path in sorted((folder or home()).glob(pattern))]
@@ -234,5 +235,4 @@ def _list(given: Sequence[Submission], as_json: bool) -> None:
 
 
 def _what(one: Submission) -> str:
-    kinds = {"evaluate": "evaluation", "compare": "comparison", "fine_tune": "training"}
-    return kinds.get(one.kind, one.kind) + (f" for {one.task_name}" if one.task_name else "")
+    return WORK[one.kind] + (f" for {one.task_name}" if one.task_name else "")

@@ -15,7 +15,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from registry.ledger.signed_changes import closures
 from registry.lists import clipped
-from registry.records import Contributor, Submission
+from registry.records import Contributor, State, Submission
 from registry.schema import ContributionRow, OfferRow, TaskRow, VersionRow
 
 MOST_CONTRIBUTORS = 10_000
@@ -60,7 +60,19 @@ def contributors(connection: Connection) -> list[Contributor]:
 MOST_KEYS = 1000
 
 
-def submissions(connection: Connection, nodes: Sequence[str], before: str | None, limit: int) -> list[Submission]:
+def refuse_many(nodes: Sequence[str]) -> None:
+    """Refuse more keys than one query takes.
+
+    Raises:
+        Refusal: for more.
+    """
+    if len(nodes) > MOST_KEYS:
+        raise Refusal(f"{len(nodes)} keys are asked for at once; {MOST_KEYS} are the most")
+
+
+def submissions(
+    connection: Connection, nodes: Sequence[str], before: str | None, limit: int, states: Sequence[State] = ()
+) -> list[Submission]:
     """What these keys gave, latest first.
 
     Args:
@@ -68,13 +80,13 @@ def submissions(connection: Connection, nodes: Sequence[str], before: str | None
         nodes: public keys.
         before: the receipt that the page before ended with.
         limit: at most so many.
+        states: only those that became one of these; empty for all.
 
     Raises:
         Refusal: for too many keys, or a receipt that is not known.
     """
-    if len(nodes) > MOST_KEYS:
-        raise Refusal(f"{len(nodes)} keys are asked for at once; {MOST_KEYS} are the most")
-    copied = ("receipt", "work_id", "kind", "state", "node", "task", "created", "sealed")
+    refuse_many(nodes)
+    copied = ("receipt", "work_id", "kind", "state", "reason", "node", "task", "created", "sealed")
     columns = [getattr(ContributionRow, name) for name in copied]
     query = (
         select(*columns, VersionRow.id.label("version"))
@@ -83,6 +95,8 @@ def submissions(connection: Connection, nodes: Sequence[str], before: str | None
         .order_by(ContributionRow.created.desc(), ContributionRow.receipt.desc())
         .limit(clipped(limit))
     )
+    if states:
+        query = query.where(ContributionRow.state.in_(states))
     if before is not None:
         created = connection.execute(select(ContributionRow.created).where(ContributionRow.receipt == before)).scalar()
         if created is None:

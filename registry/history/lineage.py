@@ -144,22 +144,35 @@ def contributions(connection: Connection, revision: str) -> list[Contribution]:
     Raises:
         Refusal: when they are too many.
     """
-    start = resolve(connection, revision)
-    found = {entry.id: entry for entry in read(connection, _PARTS, {"start": start})}
-    if len(found) > MOST_VERSIONS:
-        raise Refusal(f"version {start[:12]}… is made of more than {MOST_VERSIONS} versions")
-    shares, exact = shares_of(start, found.values())
+    found, shares, exact = parts(connection, resolve(connection, revision))
     untrained = _untrained(connection, [found[id] for id in shares if found[id].version.rule.name == "fine_tune"])
     made = [
         Contribution(
             entry=found[id],
             share=float(share),
-            exact=str(share) if exact and share.denominator <= READABLE else None,
+            exact=readable_fraction(share) if exact else None,
             untrained=id in untrained,
         )
         for id, share in shares.items()
     ]
     return sorted(made, key=lambda one: (-one.share, one.entry.number))
+
+
+def parts(connection: Connection, id: str) -> tuple[Mapping[str, Entry], Mapping[str, Fraction], bool]:
+    """The versions that this one is combined from, itself among them, and as `shares_of` their shares.
+
+    Raises:
+        Refusal: when they are too many.
+    """
+    found = {entry.id: entry for entry in read(connection, _PARTS, {"start": id})}
+    if len(found) > MOST_VERSIONS:
+        raise Refusal(f"version {id[:12]}… is made of more than {MOST_VERSIONS} versions")
+    return found, *shares_of(id, found.values())
+
+
+def readable_fraction(share: Fraction) -> str | None:
+    """A share such as `1/6`; None for one with too many digits to be read."""
+    return str(share) if share.denominator <= READABLE else None
 
 
 def shares_of(start: str, found: Iterable[Entry]) -> tuple[Mapping[str, Fraction], bool]:

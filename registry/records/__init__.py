@@ -39,6 +39,11 @@ from registry.records.maintenance import Stage as Stage
 from registry.records.maintenance import Thrown as Thrown
 from registry.records.maintenance import Touched as Touched
 from registry.records.maintenance import Usage as Usage
+from registry.records.member import Done as Done
+from registry.records.member import Member as Member
+from registry.records.member import MemberKey as MemberKey
+from registry.records.member import OfferedData as OfferedData
+from registry.records.member import ReleasedShare as ReleasedShare
 from registry.records.work import ALIVE as ALIVE
 from registry.records.work import BEAT_SECONDS as BEAT_SECONDS
 from registry.records.work import OVER as OVER

@@ -86,6 +86,8 @@ class Submission(Record):
     """What it made; None for counts."""
     closed: bool = False
     """Whether its signer has closed the question that it answers."""
+    reason: Annotated[str, Field(exclude_if=lambda reason: not reason)] = ""
+    """Why it was refused or taken back."""
     created: float
 
 

@@ -13,14 +13,14 @@ from ratatouille.exchange.membership import Announcement, Lease, LeaseReturn, Of
 from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination
 from registry.lists import MOST_ROWS
-from registry.records import Obligation, Result, Submission
+from registry.records import Member, Obligation, Result, Submission
 from registry.services.method import ImportedOnUse, Service, method
 from registry.texts import LONGEST_NAME, LONGEST_NOTE, storable
 
 if TYPE_CHECKING:
     from registry import averages, settings
     from registry.contributions import membership
-    from registry.history import contributors
+    from registry.history import contributors, member
     from registry.ledger import answers, obligations, revisions, signed_changes
     from registry.storage import Storage
 else:
@@ -28,6 +28,7 @@ else:
     settings = ImportedOnUse("registry.settings")
     membership = ImportedOnUse("registry.contributions.membership")
     contributors = ImportedOnUse("registry.history.contributors")
+    member = ImportedOnUse("registry.history.member")
     answers = ImportedOnUse("registry.ledger.answers")
     obligations = ImportedOnUse("registry.ledger.obligations")
     revisions = ImportedOnUse("registry.ledger.revisions")
@@ -149,6 +150,11 @@ class Work(Service):
     def obligations(self) -> list[Obligation]:
         """Evaluations that are owed of versions and have no answer, the oldest first; a thousand at most."""
         return self._reading(obligations.obligations)
+
+    @method("reader")
+    def member(self, nodes: Sequence[str]) -> Member:
+        """What these keys gave: counts, shares in the releases, the latest of what was not taken, what is offered."""
+        return self._reading(member.member, nodes)
 
     @method("reader")
     def submissions(self, nodes: Sequence[str], before: str | None = None, limit: int = MOST_ROWS) -> list[Submission]:

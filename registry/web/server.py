@@ -18,7 +18,7 @@ from ratatouille.errors import Refusal
 from registry.services.registry import Registry
 from registry.web.answering import Make, download, endpoint, failure, wants_json
 from registry.web.guard import PageGuard, RequestLimit, limited_connections
-from registry.web.pages import best, comparison, contributors, history, live, releases, search, version
+from registry.web.pages import best, comparison, contributors, history, live, member, releases, search, version
 from registry.web.pages.live import Feed
 from registry.web.templating import STATIC, static
 
@@ -99,6 +99,7 @@ def application(registry: Registry) -> Starlette:
         "/compare": comparison.page,
         "/live": partial(live.page, feed),
         "/contributors": contributors.page,
+        "/contributors/{key}": member.page,
         "/search": search.page,
     }
     routes = [Route(path, endpoint(registry, make), methods=["GET"]) for path, make in pages.items()]

@@ -31,6 +31,10 @@ CURVE = tuple(
     for step in range(0, 11, 5)
 )
 
+SEED = "1" * 64
+KEY = Signer.of_seed(bytes.fromhex(SEED)).node
+"""The key of the node `anna`, who made all but what is hostile."""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -52,6 +56,7 @@ class Scene:
 def make_scene(folder: Path) -> Scene:
     """Enter everything."""
     (folder / "files").mkdir()
+    (folder / "node.key").write_text(SEED)
     world = World(open_registry(folder / "registry"), folder / "files", Signer.open(folder / "node.key"))
     world.define()
     world.registry.definitions.define_task(WEIRD)

@@ -10,7 +10,7 @@ import pytest
 
 from registry.web.guard import HEADERS
 from tests.registry.web.conftest import TestClient
-from tests.registry.web.scene import Scene
+from tests.registry.web.scene import KEY, Scene
 
 PAGES = (
     "/",
@@ -27,6 +27,7 @@ PAGES = (
     "/best?task=weird&metric=balanced_accuracy",
     "/live",
     "/contributors",
+    f"/contributors/{KEY}",
     "/search",
     "/search?q=anna",
 )

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from registry.web.server import WebServer
 from tests.registry.web.conftest import Tab
-from tests.registry.web.scene import Scene, make_scene
+from tests.registry.web.scene import KEY, Scene, make_scene
 
 PAGES = (
     "/",
@@ -28,6 +28,7 @@ PAGES = (
     "/best?task=weird&metric=balanced_accuracy",
     "/live",
     "/contributors",
+    f"/contributors/{KEY}",
     "/search?q=anna",
 )
 LOOKING = (Path(__file__).parent / "looking.js").read_text(encoding="utf-8")

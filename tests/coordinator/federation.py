@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -55,23 +55,28 @@ class Ground:
             "held_out": ["sketch"],
             "recipes": ["linear_probe", "vanilla", "greedy_soup", "ensemble", "fusing", "ratatouille"],
             "slices": ["seen", "new"],
-            "protocol": {
-                "name": "emoji",
-                "image_size": SIZE,
-                "runs": 3,
-                "steps": steps,
-                "warmup": 3,
-                "batch": 4,
-                "evaluate_every": 10,
-                "average_from": 5,
-                "auxiliary_steps": steps,
-                "learning_rate": 1e-3,
-                "learning_rates": [1e-3, 3e-3],
-            },
+            "protocol": self.protocol(steps),
         } | more
         path = self.folder / f"{name}.toml"
         path.write_text(tomli_w.dumps(values))
         return path
+
+    @staticmethod
+    def protocol(steps: int) -> dict[str, Any]:
+        """A round's protocol, where none is given."""
+        return {
+            "name": "emoji",
+            "image_size": SIZE,
+            "runs": 3,
+            "steps": steps,
+            "warmup": 3,
+            "batch": 4,
+            "evaluate_every": 10,
+            "average_from": 5,
+            "auxiliary_steps": steps,
+            "learning_rate": 1e-3,
+            "learning_rates": [1e-3, 3e-3],
+        }
 
     def node_file(self, name: str) -> Path:
         """A node's settings file."""
@@ -105,9 +110,11 @@ class Ground:
 class Federation:
     """A coordinator and nodes, each a process that can be killed; use it as a context manager."""
 
-    def __init__(self, ground: Ground, home: Path) -> None:
+    def __init__(self, ground: Ground, home: Path, nodes: Collection[str] = tuple(NODES)) -> None:
+        """`nodes` are those that join at the start; each costs a process with torch and three others."""
         self.ground = ground
         self.home = home
+        self.nodes = nodes
         self.port, self.superlink_port = free_port(), free_port()
         self.address = f"grpc://127.0.0.1:{self.port}"
         self.registry: Registry = open_registry(self.address, cache=home / "cache")
@@ -116,9 +123,9 @@ class Federation:
     def __enter__(self) -> "Federation":
         self.start_coordinator()
         self.ground.enter(self.registry)
-        for name in NODES:
+        for name in self.nodes:
             self.start_node(name)
-        wait_until(lambda: len(self.registry.work.offers()) == len(NODES), 240, "all nodes have joined")
+        wait_until(lambda: len(self.registry.work.offers()) == len(self.nodes), 240, "all nodes have joined")
         return self
 
     def __exit__(
@@ -166,7 +173,8 @@ class Federation:
     def finish(self, round: Round, seconds: float = 240) -> RoundRecord:
         """Wait until a round is over."""
         over = ("done", "failed", "cancelled")
-        wait_until(lambda: self.registry.rounds.round(round.id).state in over, seconds, f"round {round.name} is over")
+        what = f"round {round.name} is over"
+        wait_until(lambda: self.registry.rounds.round(round.id).state in over, seconds, what, pause=0.5)
         return self.registry.rounds.round(round.id)
 
     def _fleet_is_up(self) -> bool:
@@ -181,8 +189,11 @@ class Federation:
             self.processes[name] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
 
-def wait_until(true: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for something that will be true; services that are just starting may be unreachable."""
+def wait_until(true: Callable[[], bool], seconds: float, what: str, pause: float = 0.1) -> None:
+    """Wait for something that will be true; services that are just starting may be unreachable.
+
+    `pause` seconds lie between two looks: a look at a service costs a processor some milliseconds.
+    """
     from ratatouille.errors import Unreachable
 
     deadline = time.monotonic() + seconds
@@ -194,7 +205,7 @@ def wait_until(true: Callable[[], bool], seconds: float, what: str) -> None:
             pass
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds:.0f} s in vain until {what}")
-        time.sleep(0.1)
+        time.sleep(pause)
 
 
 def _random_weights(path: Path) -> None:

@@ -2,25 +2,29 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 import tomli_w
 
+from coordinator.commands.running import settings_of
 from coordinator.driver import RoundDriver
-from coordinator.rehearsal import RehearsalSite, rehearse
+from coordinator.rehearsal import RehearsalSite, rehearse, rehearse_all
 from coordinator.settings import read_round_settings
 from ratatouille.exchange.assignment import FineTune, KeepBest
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.signing import Signer
 from ratatouille.recipes.round import Round
+from ratatouille.recipes.studies import study_named
 from ratatouille.tasks.node import read_node_settings
 from registry.maintainer import Maintainer
 from registry.opening import open_registry
 from registry.records import LogQuery
 from registry.services.registry import Registry
 from tests.coordinator.federation import NODES, Federation, Ground, wait_until
+from tests.ratatouille.cli.call import call
 from tests.registry.conftest import own_server as own_server
 from tests.registry.postgresql_server import PostgresqlServer
 
@@ -28,13 +32,18 @@ PROXY_VARIABLES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
 DEAD = "http://127.0.0.1:9"
 """A proxy that does not answer."""
 Weights = dict[str, tuple[str | None, str | None]]
-STEPS, LONG = 40, 450
+STEPS, LONG = 20, 500
 """Steps of a run, and of one that is long enough to kill its process in the middle."""
+STUDY, STUDY_RUNS = "connectivity", 2
 
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
-    return Ground(tmp_path_factory.mktemp("ground"), STEPS)
+    ground = Ground(tmp_path_factory.mktemp("ground"), STEPS)
+    seldom = {"evaluate_every": LONG // 6, "runs": 2}
+    ground.write_round("long", LONG, recipes=["soup"], protocol=ground.protocol(LONG) | seldom)
+    ground.write_round("replica", STEPS // 2, recipes=["soup"])
+    return ground
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +52,18 @@ def stage(ground: Ground) -> RehearsalSite:
     folder = ground.folder / "rehearsal"
     ground.enter(open_registry(folder / "registry"))
     nodes = tuple(read_node_settings(ground.node_file(name)) for name in NODES)
-    return RehearsalSite(str(folder / "registry"), nodes, folder)
+    return RehearsalSite(str(folder / "registry"), nodes, folder / "home" / "rehearsal")
+
+
+@pytest.fixture(scope="module")
+def rehearsed(ground: Ground, stage: RehearsalSite) -> dict[str, Weights]:
+    """By a round's name: its digests when it is rehearsed. One process rehearses all rounds."""
+    settings = [read_round_settings(ground.folder / f"{name}.toml") for name in ("round", "long", "replica")]
+    settings.append(settings_of(ground.round, STUDY_RUNS, None, recipes=study_named(STUDY).recipes, analyses=(STUDY,)))
+    rounds = rehearse_all(settings, stage)
+    registry = open_registry(stage.url)
+    assert {registry.rounds.round(round.id).state for round in rounds} == {"done"}
+    return {round.name: weights_of(registry, round) for round in rounds[:3]}
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +77,6 @@ def federation(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Iter
             patch.setenv(variable, "intranet.example")
         with Federation(ground, tmp_path_factory.mktemp("federation")) as federation:
             yield federation
-
-
-def rehearsed(file: Path, stage: RehearsalSite) -> Weights:
-    """Digests of a round that was rehearsed in one process."""
-    round = rehearse(read_round_settings(file), stage, workers=1)
-    registry = open_registry(stage.url)
-    assert registry.rounds.round(round.id).state == "done"
-    return weights_of(registry, round)
 
 
 def weights_of(registry: Registry, round: Round) -> Weights:
@@ -83,117 +95,6 @@ def weights_of(registry: Registry, round: Round) -> Weights:
     finals = {one.recipe: (one.final.featurizer, one.final.head) for one in plan.outcomes if one.final is not None}
     assert finals.keys() == set(round.recipes)
     return {**facts, **finals}
-
-
-def test_a_federated_round_and_its_rehearsal_make_the_same_weights(
-    ground: Ground, stage: RehearsalSite, federation: Federation, tmp_path: Path
-) -> None:
-    round = federation.request(ground.round)
-    record = federation.finish(round)
-    assert record.state == "done", record.reason
-    assert weights_of(federation.registry, round) == rehearsed(ground.round, stage)
-    versions = [entry.id for entry in federation.registry.versions.log(limit=1000)]
-    # Everybody can recompute the averages and check every signature.
-    for version in versions:
-        assert federation.registry.versions.verify(version).ok
-    # Asked again, nothing is done again.
-    again = federation.request(ground.round)
-    assert again.id == round.id
-    assert federation.registry.rounds.round(round.id).state == "done"
-    assert [entry.id for entry in federation.registry.versions.log(limit=1000)] == versions
-    # A round that starts from what an auxiliary run of the first one made needs nobody who holds that data.
-    federation.kill("anna")
-    wait_until(lambda: len(federation.registry.work.offers()) == len(NODES) - 1, 60, "anna's offer has ended")
-    for registry in (federation.registry, open_registry(stage.url)):
-        trained = registry.versions.log(LogQuery(kind="fine_tune", task="shapes-round"))[0].id
-        Maintainer(registry, Signer.open(tmp_path / "key")).release(trained, "grown")
-    file = ground.write_round("later", STEPS, recipes=["ratatouille"], starts=["grown"], auxiliaries=[])
-    later = federation.request(file)
-    record = federation.finish(later)
-    assert record.state == "done", record.reason
-    assert [one.name for one in later.pool] == ["grown"]
-    assert weights_of(federation.registry, later) == rehearsed(file, stage)
-    back(federation, "anna")
-
-
-def back(federation: Federation, name: str) -> None:
-    """Start a node again that a test killed, and wait for it."""
-    federation.start_node(name)
-    wait_until(lambda: name in {offer.name for offer in federation.registry.work.offers()}, 120, f"{name} is back")
-
-
-def test_kills_of_node_coordinator_and_registry_lose_nothing_and_change_no_bit(
-    ground: Ground, stage: RehearsalSite, federation: Federation
-) -> None:
-    registry = federation.registry
-    round = federation.request(file := ground.write_round("long", LONG, recipes=["soup"]))
-
-    # A node in the middle of an assignment.
-    wait_until(lambda: at_work(registry, "chiara", LONG // 4), 120, "chiara is in the middle of a run")
-    federation.kill("chiara")
-    done = max(lease.done for lease in registry.work.leases())
-    federation.start_node("chiara")
-
-    # The coordinator, with the registry's service and the SuperLink, while nodes are at work.
-    wait_until(lambda: at_work(registry, "chiara", done + 10), 120, "chiara is at work again")
-    answered = {entry.work_id: entry.id for entry in registry.versions.log(limit=1000)}
-    federation.kill("coordinator")
-    federation.start_coordinator()
-
-    record = federation.finish(round)
-    assert record.state == "done", record.reason
-    assert weights_of(registry, round) == rehearsed(file, stage)
-    # What had been acknowledged is what the history has, and nobody worked on anything twice.
-    history = {entry.work_id: entry.id for entry in registry.versions.log(limit=1000)}
-    assert answered.items() <= history.items()
-    assert [event for event in registry.rounds.events(limit=10_000) if event.kind in ("duplicate", "rejected")] == []
-    for version in history.values():
-        assert registry.versions.verify(version).ok
-
-
-def at_work(registry: Registry, name: str, least: int) -> bool:
-    """Whether a node has done at least so many steps of a training."""
-    keys = {offer.node for offer in registry.work.offers() if offer.name == name}
-    return any(lease.node in keys and lease.total == LONG and lease.done >= least for lease in registry.work.leases())
-
-
-def test_a_deadline_ends_a_round_that_an_absent_node_would_hang(ground: Ground, federation: Federation) -> None:
-    file = ground.write_round("short", 8, deadline_minutes=0.75, min_runs=1, recipes=["soup", "ratatouille"])
-    round = federation.request(file)
-    # The auxiliary tasks are gone: of ratatouille's three runs, the one that starts from the foundation remains.
-    federation.kill("anna")
-    record = federation.finish(round)
-    assert record.state == "done", record.reason
-    found = {outcome.recipe: outcome for outcome in RoundDriver(round, federation.registry, 0.0).gather().outcomes}
-    assert len(found["soup"].members) == 3
-    assert found["soup"].final is not None
-    assert record.reason == "" or "ratatouille" in record.reason
-    back(federation, "anna")
-
-
-def test_a_node_whose_images_changed_is_parked_and_its_replica_does_the_work(
-    ground: Ground, stage: RehearsalSite, federation: Federation
-) -> None:
-    data = shutil.copytree(ground.folder / "data" / "shapes", ground.folder / "copied")
-    table = {"task": "shapes", "path": "copied", "domains": ["day", "night"], "group": "stem"}
-    ground.node_file("dora").write_text(tomli_w.dumps({"name": "dora", "device": "cpu", "data": [table]}))
-    back(federation, "dora")
-    next((data / "day").rglob("*.png")).unlink()
-    file = ground.write_round("replica", STEPS // 2, recipes=["soup"])
-    record = federation.finish(round := federation.request(file))
-    assert record.state == "done", record.reason
-    assert weights_of(federation.registry, round) == rehearsed(file, stage)
-    (dora,) = (offer for offer in federation.registry.work.offers() if offer.name == "dora")
-    assert [one.failure.code for one in dora.parked] == ["data-changed"]
-    assert {entry.node for entry in federation.registry.versions.log(limit=1000)}.isdisjoint({dora.node})
-    assert "parked: " in (federation.home / "dora.log").read_text()
-    federation.kill("dora")
-
-
-def test_all_of_this_happens_on_loopback_though_every_variable_names_a_dead_proxy(federation: Federation) -> None:
-    for process in federation.processes.values():
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-        assert all(member.environ()[variable] == DEAD for member in family for variable in PROXY_VARIABLES)
 
 
 def test_the_work_id_names_the_question() -> None:
@@ -233,11 +134,11 @@ def test_the_work_id_names_the_question() -> None:
 def test_a_round_on_postgresql_outlives_a_restart_of_its_database(
     ground: Ground, tmp_path: Path, own_server: PostgresqlServer
 ) -> None:
-    file = ground.write_round("server", 8, recipes=["soup"])
+    file = ground.write_round("server", 8, recipes=["soup"], evaluate_held_out=False)
     folder = tmp_path / "coordinator" / "registry"
     folder.mkdir(parents=True)
     (folder / "registry.toml").write_text(f'database = "{own_server.new()}"')
-    with Federation(ground, tmp_path) as federation:
+    with Federation(ground, tmp_path, ["chiara"]) as federation:
         assert federation.registry.info().database.startswith("PostgreSQL")
         assert not (folder / "registry.db").exists()
         round = federation.request(file)
@@ -248,3 +149,140 @@ def test_a_round_on_postgresql_outlives_a_restart_of_its_database(
         assert record.state == "done", record.reason
         for entry in federation.registry.versions.log(limit=1000):
             assert federation.registry.versions.verify(entry.id).ok
+
+
+def test_a_federated_round_and_its_rehearsal_make_the_same_weights(
+    ground: Ground, federation: Federation, request: pytest.FixtureRequest
+) -> None:
+    round = federation.request(ground.round)
+    rehearsed = request.getfixturevalue("rehearsed")  # while the nodes are at work
+    record = federation.finish(round)
+    assert record.state == "done", record.reason
+    assert weights_of(federation.registry, round) == rehearsed["round"]
+    versions = [entry.id for entry in federation.registry.versions.log(limit=1000)]
+    # Everybody can recompute the averages and check every signature.
+    for version in versions:
+        assert federation.registry.versions.verify(version).ok
+    # Asked again, nothing is done again.
+    again = federation.request(ground.round)
+    assert again.id == round.id
+    assert federation.registry.rounds.round(round.id).state == "done"
+    assert [entry.id for entry in federation.registry.versions.log(limit=1000)] == versions
+
+
+def test_an_analysis_in_a_federation_counts_what_its_rehearsal_counts(
+    ground: Ground,
+    stage: RehearsalSite,
+    federation: Federation,
+    rehearsed: dict[str, Weights],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RATATOUILLE_HOME", str(stage.folder.parent))
+    monkeypatch.chdir(tmp_path)
+    nodes = [word for name in NODES for word in ("--rehearse", ground.node_file(name))]
+    words = ("analyse", STUDY, ground.round, "--runs", STUDY_RUNS, "--json")
+    alone = call(*words, "--remote", stage.url, *nodes).json
+    together = call(*words, "--remote", federation.address).json
+    assert together["result"] == alone["result"]
+    assert together["sentence"] == alone["sentence"]
+
+
+def test_kills_of_node_coordinator_and_registry_lose_nothing_and_change_no_bit(
+    ground: Ground, federation: Federation, rehearsed: dict[str, Weights]
+) -> None:
+    registry = federation.registry
+    round = federation.request(ground.folder / "long.toml")
+
+    # A node in the middle of an assignment.
+    wait_until(lambda: at_work(registry, "chiara", LONG // 6), 120, "chiara is in the middle of a run")
+    federation.kill("chiara")
+    done = max(lease.done for lease in registry.work.leases())
+    federation.start_node("chiara")
+
+    # The coordinator, with the registry's service and the SuperLink, while nodes are at work.
+    wait_until(lambda: at_work(registry, "chiara", done + 10), 120, "chiara is at work again")
+    answered = {entry.work_id: entry.id for entry in registry.versions.log(limit=1000)}
+    federation.kill("coordinator")
+    federation.start_coordinator()
+
+    record = federation.finish(round)
+    assert record.state == "done", record.reason
+    assert weights_of(registry, round) == rehearsed["long"]
+    # What had been acknowledged is what the history has, and nobody worked on anything twice.
+    history = {entry.work_id: entry.id for entry in registry.versions.log(limit=1000)}
+    assert answered.items() <= history.items()
+    assert [event for event in registry.rounds.events(limit=10_000) if event.kind in ("duplicate", "rejected")] == []
+    for version in history.values():
+        assert registry.versions.verify(version).ok
+
+
+def at_work(registry: Registry, name: str, least: int) -> bool:
+    """Whether a node has done at least so many steps of a training."""
+    keys = {offer.node for offer in registry.work.offers() if offer.name == name}
+    return any(lease.node in keys and lease.total == LONG and lease.done >= least for lease in registry.work.leases())
+
+
+def test_a_node_whose_images_changed_is_parked_and_its_replica_does_the_work(
+    ground: Ground, federation: Federation, rehearsed: dict[str, Weights]
+) -> None:
+    data = shutil.copytree(ground.folder / "data" / "shapes", ground.folder / "copied")
+    table = {"task": "shapes", "path": "copied", "domains": ["day", "night"], "group": "stem"}
+    ground.node_file("dora").write_text(tomli_w.dumps({"name": "dora", "device": "cpu", "data": [table]}))
+    federation.start_node("dora")
+    names = federation.registry.work.offers
+    wait_until(lambda: "dora" in {offer.name for offer in names()}, 120, "dora is there")
+    next((data / "day").rglob("*.png")).unlink()
+    record = federation.finish(round := federation.request(ground.folder / "replica.toml"))
+    assert record.state == "done", record.reason
+    assert weights_of(federation.registry, round) == rehearsed["replica"]
+    (dora,) = (offer for offer in federation.registry.work.offers() if offer.name == "dora")
+    assert [one.failure.code for one in dora.parked] == ["data-changed"]
+    assert {entry.node for entry in federation.registry.versions.log(limit=1000)}.isdisjoint({dora.node})
+    assert "parked: " in (federation.home / "dora.log").read_text()
+    federation.kill("dora")
+
+
+def test_all_of_this_happens_on_loopback_though_every_variable_names_a_dead_proxy(federation: Federation) -> None:
+    for process in federation.processes.values():
+        seen = 0
+        for member in (psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):  # one of a round that is over may just have ended
+                environment = member.environ()
+                assert all(environment[variable] == DEAD for variable in PROXY_VARIABLES)
+                seen += 1
+        assert seen > 3
+
+
+def test_a_deadline_ends_a_round_that_an_absent_node_would_hang(ground: Ground, federation: Federation) -> None:
+    """The node that holds auxiliary data goes, and stays away for the test after this one too."""
+    changed = {"auxiliary_steps": LONG}  # soup's runs are the first round's, and ratatouille's are new
+    protocol = ground.protocol(STEPS) | changed
+    recipes = ["soup", "ratatouille"]
+    file = ground.write_round("short", STEPS, deadline_minutes=0.25, min_runs=1, recipes=recipes, protocol=protocol)
+    round = federation.request(file)
+    federation.kill("anna")
+    record = federation.finish(round)
+    assert record.state == "done", record.reason
+    # Of ratatouille's three runs, the one that starts from the foundation remains.
+    found = {outcome.recipe: outcome for outcome in RoundDriver(round, federation.registry, 0.0).gather().outcomes}
+    assert len(found["soup"].members) == 3
+    assert found["soup"].final is not None
+    assert "ratatouille" in record.reason
+
+
+def test_a_round_that_starts_from_an_auxiliary_version_needs_nobody_who_holds_that_data(
+    ground: Ground, stage: RehearsalSite, federation: Federation, rehearsed: dict[str, Weights], tmp_path: Path
+) -> None:
+    offers = federation.registry.work.offers
+    wait_until(lambda: "anna" not in {offer.name for offer in offers()}, 60, "anna's offer has ended")
+    for registry in (federation.registry, open_registry(stage.url)):
+        trained = registry.versions.log(LogQuery(kind="fine_tune", task="shapes-round"))[0].id
+        Maintainer(registry, Signer.open(tmp_path / "key")).release(trained, "grown")
+    file = ground.write_round("later", STEPS, recipes=["ratatouille"], starts=["grown"], auxiliaries=[])
+    later = federation.request(file)
+    alone = rehearse(read_round_settings(file), stage)
+    record = federation.finish(later)
+    assert record.state == "done", record.reason
+    assert [one.name for one in later.pool] == ["grown"]
+    assert weights_of(federation.registry, later) == weights_of(open_registry(stage.url), alone)

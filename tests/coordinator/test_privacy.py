@@ -9,9 +9,6 @@ import re
 import shutil
 import socket
 import sqlite3
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -23,11 +20,12 @@ import tomli_w
 from PIL import Image
 
 from ratatouille.exchange.order import Failed
-from ratatouille.tasks.synthetic import write_synthetic
+from ratatouille.tasks.synthetic import CLASSES, draw_shape
 from registry.records import RoundRecord
 from registry.schema import metadata
 from registry.web.server import application
 from tests.coordinator.federation import SIZE, Federation, Ground, wait_until
+from tests.ratatouille.cli.call import call
 from tests.registry.web.conftest import TestClient
 
 PERSON, PLACE, LOGIN = "smith", "clinic-of-st-swithin", "dr-who-logs-in"
@@ -129,16 +127,24 @@ def _tear(rows: list[list[str]]) -> None:
     rows[1][3:], rows[2][3:] = ["train", PERSON], ["test", PERSON]
 
 
-def _table(folder: Path, case: str, number: int) -> dict[str, Any]:
+def _drawn() -> dict[Path, Image.Image]:
+    """The images of a case by their path in its folder, without the pixel that tells the cases apart."""
+    return {
+        Path(style, shape, f"{PERSON}-{shape}-{number:03d}.png"): draw_shape(shape, style, number, SIZE)
+        for style in ("day", "night")
+        for shape in CLASSES["shapes"]
+        for number in range(6)
+    }
+
+
+def _table(folder: Path, case: str, number: int, drawn: dict[Path, Image.Image]) -> dict[str, Any]:
     """Make the data of a case and return its table of node.toml; every case has pixels of its own."""
     place = folder / case
-    write_synthetic("shapes", place, each=6, size=SIZE, styles=("day", "night"))
-    for path in place.rglob("*.png"):
-        with Image.open(path) as image:
-            own = image.convert("RGB")
+    for path, image in drawn.items():
+        own = image.copy()
         own.putpixel((1, 1), (number, number, 7))
-        path.unlink()
-        own.save(path.with_name(f"{PERSON}-{path.name}"))
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        own.save(place / path)
     table: dict[str, Any] = {"task": "shapes", "path": str(place), "domains": ["day", "night"]}
     if case == "group":
         table["group"] = f"({PERSON}-[a-z]+-[0-9]+)"
@@ -165,7 +171,8 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Federati
         patch.setenv("LOGNAME", LOGIN)
         patch.setenv("USER", LOGIN)
         cases = {**AT_START, **AT_WORK}
-        tables = [_table(folder / f"data-of-{PERSON}", case, number) for number, case in enumerate(cases)]
+        drawn = _drawn()
+        tables = [_table(folder / f"data-of-{PERSON}", case, number, drawn) for number, case in enumerate(cases)]
         ground = Ground(tmp_path_factory.mktemp("ground"), steps=8)
         ground.node_file("quinn").write_text(tomli_w.dumps({"name": "quinn", "device": "cpu", "data": tables}))
         federation = Federation(ground, home)
@@ -185,7 +192,8 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Federati
         file = ground.write_round("broken", 8, recipes=["linear_probe"], evaluate_held_out=False)
         round = federation.request(file)
         record = federation.finish(round, 400)
-        time.sleep(6)  # the node says what is parked at its next offer
+        # The node says what is parked at its next offer.
+        wait_until(lambda: len(federation.registry.work.offers()[0].parked) == len(cases), 60, "all is parked")
         yield federation, record
 
 
@@ -208,9 +216,12 @@ def _found(data: bytes, numbers: bool = False) -> list[str]:
 
 
 def _said(*words: str, federation: Federation) -> bytes:
-    command = [sys.executable, "-P", "-m", "ratatouille.cli.main", *words, "--remote", federation.address]
-    environment = {**os.environ, "RATATOUILLE_HOME": str(federation.home / "reader"), "COLUMNS": "4000"}
-    return subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RATATOUILLE_HOME", str(federation.home / "reader"))
+        patch.setenv("COLUMNS", "4000")
+        called = call(*words, "--remote", federation.address)
+    assert called.code == 0, called.err
+    return called.out.encode()
 
 
 def test_every_refusal_of_data_reading_arrives_as_its_code(refused: tuple[Federation, RoundRecord]) -> None:

@@ -1,4 +1,4 @@
-"""A running federation to attack: a coordinator with a web page, nodes, and a round at work."""
+"""A running federation to attack: a coordinator with a web page, a node, and a round at work."""
 
 import warnings
 from collections.abc import Iterator
@@ -26,10 +26,10 @@ STEPS = 100_000  # the most that a node takes
 
 
 class Shown(Federation):
-    """A federation with a web page."""
+    """A federation of one node, with a web page."""
 
     def __init__(self, ground: Ground, home: Path) -> None:
-        super().__init__(ground, home)
+        super().__init__(ground, home, ["chiara"])
         self.web_port = free_port()
 
     def page(self) -> list[str]:
@@ -85,7 +85,8 @@ def attacked(folder: Path) -> Iterator[Aim]:
         patch.setenv("TRACE_OF_HOSTILE_CODE", str(folder / "trace"))
         with Shown(ground, folder) as federation:
             assert isinstance(federation, Shown)
-            round = federation.request(ground.write_round("attacked", STEPS, recipes=["soup"]))
+            file = ground.write_round("attacked", STEPS, recipes=["soup"], evaluate_held_out=False)
+            round = federation.request(file)
             wait_until(lambda: bool(federation.registry.work.leases()), 120, "a node is at work")
             secret = Secret.open(federation.home / "coordinator" / "flower" / "control.secret")
             control = Control(f"127.0.0.1:{federation.superlink_port}", secret)

@@ -12,6 +12,8 @@ from ratatouille.errors import Refusal
 from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
 from registry.records import LogQuery
 from tests.coordinator.federation import SIZE, Ground
+from tests.ratatouille.cli.call import call
+from tests.ratatouille.cli.call import home as home
 
 TASK = synthetic_tasks()["shapes"]
 
@@ -31,6 +33,9 @@ def settings(*recipes: str) -> RoundSettings:
 def test_rounds_share_their_runs_and_a_second_call_does_nothing_new(tmp_path: Path) -> None:
     ground = Ground(tmp_path / "ground")
     images = {"shapes": ground.folder / "data" / "shapes"}
+    # The foundation is entered in this process; an experiment that enters it itself starts another one.
+    into = ["--image-size", SIZE, "--as", "foundation", "--remote", tmp_path / "registry"]
+    assert call("foundation", ground.foundation, "--architecture", "test_resnet", *into).code == 0
 
     def laid_out() -> Experiment:
         return Experiment(tmp_path, [TASK], images, str(ground.foundation), SIZE, "stem", "test_resnet")

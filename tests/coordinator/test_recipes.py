@@ -35,7 +35,7 @@ class Kitchen:
             ground.write_round("all", STEPS, recipes=list(RECIPES)),
             ground.write_round("pooled", STEPS, recipes=["soup"], pool_trials=2),
         ]
-        rounds = rehearse_all([read_round_settings(file) for file in files], site, workers=2)
+        rounds = rehearse_all([read_round_settings(file) for file in files], site)
         self.round = rounds[0]
         self.plans = [RoundDriver(round, self.registry, 0.0).gather() for round in rounds]
 

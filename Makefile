@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 LIGHT := $(VENV)-light
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where it is set, each of the hundreds of processes that tests start would compile our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint format bench protos docs install clean
 

@@ -1,8 +1,12 @@
-"""For all tests: what signals mean, and which files begin first."""
+"""For all tests: what signals mean, which files begin first, and what SQLAlchemy compiles once."""
 
 import signal
 
 import pytest
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.util import LRUCache
 
 LONGEST = (
     "tests/coordinator/test_federation.py",
@@ -31,6 +35,7 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    share_statements()
 
 
 @pytest.hookimpl(trylast=True)
@@ -38,3 +43,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files begin first, so that at the end no worker waits for another one's long file."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.location[0], len(places)))
+
+
+def share_statements() -> None:
+    """A statement that was compiled for one database serves all databases of the kind. SQLAlchemy compiles anew for
+    each engine, which a process of the product makes once, and the tests a thousand times.
+    """
+    statements: LRUCache[object, object] = LRUCache(2000)
+
+    def server(dialect: object) -> tuple[object, ...]:
+        """What a compiled statement depends on."""
+        return type(dialect), getattr(dialect, "server_version_info", None)
+
+    for kind in (SQLiteDialect_pysqlite, PGDialect_psycopg):
+        setattr(kind, "__eq__", lambda one, other: server(one) == server(other))  # noqa: B010
+        setattr(kind, "__hash__", lambda one: hash(server(one)))  # noqa: B010
+
+    @event.listens_for(Engine, "engine_connect")
+    def _share(connection: Connection) -> None:
+        connection.execution_options(compiled_cache=statements)

@@ -44,6 +44,7 @@ from tests.ratatouille.cli.call import home as home
 from tests.registry.conftest import Process
 from tests.registry.conftest import beginning as beginning
 from tests.registry.conftest import postgresql as postgresql
+from tests.registry.conftest import running_postgresql as running_postgresql
 from tests.registry.conftest import s3 as s3
 from tests.registry.conftest import world as world
 from tests.registry.world import NETWORK, World, featurizer

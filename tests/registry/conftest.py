@@ -67,30 +67,44 @@ def make_service(tmp_path: Path) -> Iterator[Start]:
         process.end(signal.SIGKILL)
 
 
+MEMORY = Path("/dev/shm")
+SERVER_BYTES = 2 << 30
+"""What a server may need: its tables, its log of changes, and the databases of the largest test."""
+
+
 @contextmanager
 def _running() -> Iterator[PostgresqlServer]:
     """A server in a folder of its own: pytest closes its folders to other users when it starts once more, and as root
-    the server is another user, which then can neither write a checkpoint nor start again.
+    the server is another user, which then can neither write a checkpoint nor start again. In memory where there is
+    room, since a database is 300 files.
     """
-    with tempfile.TemporaryDirectory(prefix="postgresql-") as folder:
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > SERVER_BYTES
+    with tempfile.TemporaryDirectory(prefix="postgresql-", dir=MEMORY if roomy else None) as folder:
         server = PostgresqlServer(Path(folder))
         yield server
         server.stop()
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgresqlServer]:
+def running_postgresql() -> Iterator[PostgresqlServer]:
     """A real server, started when a test first wants it."""
     with _running() as server:
         yield server
 
 
+@pytest.fixture
+def postgresql(running_postgresql: PostgresqlServer) -> Iterator[PostgresqlServer]:
+    """The server; the databases that a test makes go with the test."""
+    yield running_postgresql
+    running_postgresql.drop()
+
+
 @pytest.fixture(scope="session")
-def pgbouncers(postgresql: PostgresqlServer) -> Iterator[dict[Mode, PgBouncer]]:
+def pgbouncers(running_postgresql: PostgresqlServer) -> Iterator[dict[Mode, PgBouncer]]:
     """A real PgBouncer before the server, in session and in transaction mode."""
     find_pgbouncer()
     modes: tuple[Mode, ...] = ("session", "transaction")
-    found = {mode: PgBouncer(postgresql, mode) for mode in modes}
+    found = {mode: PgBouncer(running_postgresql, mode) for mode in modes}
     yield found
     for one in found.values():
         one.stop()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 import warnings
 from pathlib import Path
 
 import psutil
-from sqlalchemy import URL, create_engine, make_url, select, text
+import psycopg
+from sqlalchemy import URL, make_url, select, text
 
 from registry.database import Database
 from registry.schema import metadata
@@ -27,14 +27,22 @@ class PostgresqlServer:
         self.run("ALTER SYSTEM SET fsync = off")  # no test pulls the plug
         self.run("SELECT pg_reload_conf()")
         self._names = (f"test{number}" for number in itertools.count())
+        self._made: list[str] = []
         self._templates: dict[Path, str] = {}
 
     def new(self, template: str = "template0", name: str = "", options: str = "") -> str:
         """A database; returns its URL."""
         name = name or next(self._names)
         quoted = '"' + name.replace('"', '""') + '"'
-        self.run(f"CREATE DATABASE {quoted} TEMPLATE {template} {options}")
+        self.run(f"CREATE DATABASE {quoted} TEMPLATE {template} STRATEGY file_copy {options}")
+        self._made.append(quoted)
         return self.url(name)
+
+    def drop(self) -> None:
+        """Remove the databases that were made since the last call: each is 300 files."""
+        for quoted in self._made:
+            self.run(f"DROP DATABASE {quoted} WITH (FORCE)")
+        self._made.clear()
 
     def url(self, database: str, user: str = "postgres") -> str:
         """The address of a database on this server."""
@@ -43,11 +51,8 @@ class PostgresqlServer:
 
     def run(self, statement: str, database: str = "postgres") -> None:
         """Run a statement as the server's owner."""
-        url = make_url(self.url(database)).set(drivername="postgresql+psycopg")
-        engine = create_engine(url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.exec_driver_sql(statement.replace("%", "%%"))
-        engine.dispose()
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            connection.execute(statement)
 
     def cut(self, database: str) -> None:
         """End all connections to a database, as a broken line would."""
@@ -87,10 +92,10 @@ class PostgresqlServer:
             old.close()
             new.close()
             self._templates[folder] = str(make_url(url).database)
+            self._made.pop()
         return self.new(self._templates[folder])
 
     def stop(self) -> None:
         """End the server; nobody needs its last checkpoint."""
-        if (pid := self._server.get_pid()) is not None:
-            os.kill(pid, signal.SIGQUIT)
+        self.pause()
         self._server.cleanup()

@@ -107,6 +107,7 @@ DOCUMENTS: dict[str, Document] = {
     "round status": Document(f"{_COORDINATOR}:RoundStatus"),
     "round logs": Document("registry.records:Event", lines=True),
     "round report": Document("ratatouille.analysis.report:Report"),
+    "round export": Document("coordinator.mlflow_runs:ExportedRound"),
     "release": Document(f"{_REGISTRY}:Released"),
     "tag": Document(f"{_REGISTRY}:Tagged"),
     "retract": Document(f"{_REGISTRY}:Retract"),

@@ -15,6 +15,7 @@ _EXTRAS = {
     "sqlalchemy": "coordinator",
     "alembic": "coordinator",
     "PIL": "node",
+    "mlflow": "mlflow",
     "scipy": "node",
     "torch": "node",
     "torchvision": "node",

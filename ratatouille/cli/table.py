@@ -62,6 +62,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("round logs", "coordinator.commands.round:logs", "Show what happened in a round.", "round logs emoji --follow"),
         _row("round cancel", "coordinator.commands.round:cancel", "End a round; what it has is kept.", "round cancel emoji"),
         _row("round report", "coordinator.commands.round:report_", "Show the result of a round as a table.", "round report emoji"),
+        _row("round export", "coordinator.commands.round_export:export", "Write a round as MLflow runs: settings, metrics by step, table and figure.", "round export emoji --mlflow mlruns"),
         _row("release", "registry.commands.release:release", "Point an alias at a version; rounds start from there.", "release 3f2a --as stable"),
         _row("tag", "registry.commands.release:tag", "Give a version a name for ever, or list the names.", "tag 3f2a spring-2026"),
         _row("retract", "registry.commands.release:retract", "Take a version back, and make its averages again without it.", "retract 3f2a -m 'wrong labels' --dry-run"),

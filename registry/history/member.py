@@ -1,4 +1,4 @@
-"""What a member's keys gave: counts, shares in the releases, what was not taken and why, and what is offered now.
+"""The part of a member: counts, shares in the releases, what was not taken and why, what their keys offer now.
 
 Every answer is bounded: one row for each kind, task and state, and the latest of what was not taken. Shares are exact,
 as `lineage.parts` gives them.

@@ -69,6 +69,8 @@ def test_the_page_s_snippets_run_from_the_first_to_the_last(
     for block in sorted(OURS, key=lambda block: block.line):
         if block.language == "sh":
             for line in block.text.splitlines():
+                if not line.startswith("ratatouille "):  # the Hub's own command
+                    continue
                 called = call(*shlex.split(line, comments=True)[1:])
                 assert called.code == 0, (block.where, line, called.err)
                 said.append(called.out)

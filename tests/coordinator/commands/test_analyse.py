@@ -86,6 +86,47 @@ def test_people_see_a_table_the_sentence_and_where_the_files_are(rehearsed: Any,
     assert json.loads((tmp_path / "kept" / "analysis.json").read_text())["sentence"] in called.out
 
 
+def test_a_round_is_written_as_mlflow_runs_once(
+    rehearsed: Any, ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rehearsed("selection")
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
+    words = ("round", "export", "round", "--mlflow", tmp_path / "runs", "--remote", ground.folder / "registry")
+    done = call(*words, "--json").json
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=str(tmp_path / "runs"))
+    (experiment,) = [one for one in client.search_experiments() if one.name == done["experiment"]]
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == done["written"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    parent = client.get_run(done["run"])
+    assert parent.data.params["protocol.steps"] == "8"
+    assert {run.data.tags.get("mlflow.parentRunId") for run in runs} == {None, done["run"]}
+    files = {one.path for one in client.list_artifacts(done["run"])}
+    assert files == {"figure.png", "report.json", "round.json", "table.json"}
+    table = json.loads(Path(client.download_artifacts(done["run"], "table.json", str(tmp_path))).read_text())
+    recipes = [run for run in runs if run.data.tags.get("ratatouille.kind") == "recipe"]
+    assert {row[table["columns"].index("recipe")] for row in table["data"]} == {run.info.run_name for run in recipes}
+    assert all(0 <= run.data.metrics["held_out/all"] <= 1 for run in recipes)
+    (one, *_) = [run for run in runs if run.data.tags.get("ratatouille.kind") == "training"]
+    assert [point.step for point in client.get_metric_history(one.info.run_id, "validation_loss")][-1] == 8
+    assert float(one.data.params["learning_rate"]) > 0
+    client.set_terminated(one.info.run_id, "RUNNING")  # as an export that broke off leaves it
+    again = call(*words, "--json").json
+    assert (again["run"], again["written"], again["known"]) == (done["run"], 1, done["written"] - 1)
+
+
+def test_a_round_is_not_exported_where_mlflow_knows_no_such_address(
+    rehearsed: Any, ground: Ground, tmp_path: Path
+) -> None:
+    rehearsed("selection")
+    words = ("round", "export", "round", "--remote", ground.folder / "registry")
+    refused = call(*words, "--mlflow", "carrier-pigeon://ann:secret@loft")
+    refused.refused("MLflow at carrier-pigeon://loft does not take the round")
+    assert "secret" not in refused.err
+
+
 def test_an_unknown_analysis_is_refused_before_anything_is_asked(rehearsed: Any) -> None:
     rehearsed("taste").refused("there is no analysis 'taste'", "connectivity, diversity, auxiliaries, selection")
 

@@ -37,9 +37,8 @@ from ratatouille.exchange.assignment import Augmentation, Cell
 from ratatouille.recipes.protocol import DOMAINBED
 from ratatouille.training import numerics, probe
 from ratatouille.training.augment import Transform
-from ratatouille.training.batches import Sampler, stream
+from ratatouille.training.batches import Sampler, stream, training_examples
 from ratatouille.training.evaluate import Count
-from ratatouille.training.fine_tune import training_examples
 from ratatouille.training.network import Network, build
 from ratatouille.weights.canonical import Array
 

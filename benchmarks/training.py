@@ -43,8 +43,8 @@ from benchmarks.output import REFUSED, told
 from ratatouille.exchange.assignment import Augmentation, Keep, KeepBest, KeepMean, KeepValley
 from ratatouille.training import numerics
 from ratatouille.training.augment import Transform
-from ratatouille.training.batches import Sampler, stream
-from ratatouille.training.fine_tune import FineTuning, training_examples
+from ratatouille.training.batches import Sampler, stream, training_examples
+from ratatouille.training.fine_tune import FineTuning
 from ratatouille.training.network import build
 from ratatouille.training.run_files import Records
 

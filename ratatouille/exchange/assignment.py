@@ -201,6 +201,18 @@ def heads_of(assignment: Import | Probe | FineTune | Evaluate | Compare) -> set[
             return set()
 
 
+def inputs_of(assignment: NodeAssignment) -> tuple[str, ...]:
+    """Digests of the weights that the work starts from, each once."""
+    match assignment:
+        case Probe():  # there is no head yet
+            return (assignment.featurizer,)
+        case Compare():
+            parts = (one for mixture in assignment.networks for one in (*mixture.featurizer, *mixture.head))
+            return tuple(dict.fromkeys(one.part for one in parts))
+        case _:
+            return (assignment.featurizer, assignment.head)
+
+
 _ADAPTER: TypeAdapter[Import | Probe | FineTune | Evaluate | Compare] = TypeAdapter(Assignment)
 
 

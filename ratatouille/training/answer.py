@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 from ratatouille.errors import RatatouilleError, Refusal, Unreachable
-from ratatouille.exchange.assignment import Compare, Import, NodeAssignment, Probe
+from ratatouille.exchange.assignment import Import, NodeAssignment, inputs_of
 from ratatouille.exchange.change import has_closed
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.membership import Lease, LeaseReturn
@@ -26,6 +26,7 @@ from ratatouille.failure import failure_of
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.task import Task
 from ratatouille.training.perform import Progress, WorkOutcome, clean, perform, refuse_other_dialect
+from ratatouille.training.run_files import Saver
 from ratatouille.weights.architecture import Architecture
 
 T = TypeVar("T")
@@ -119,12 +120,13 @@ def answer(
     explain: Callable[[RatatouilleError], None] | None = None,
     permit: Callable[[NodeAssignment], Disclosure] = lambda _: EVERYTHING,
     on_message: Callable[[str], None] = lambda _: None,
+    saver: Saver | None = None,
 ) -> Hint:
     """Answer an order with this node's data.
 
     `explain` gets the reason why the work was not done, in words that may name files and so stay on this machine.
     `permit` is called once the work is ours: it says how much of the counts is sent, or refuses. `on_message` gets a
-    sentence that says whose answer stands, when another one came first.
+    sentence that says whose answer stands, when another one came first. `saver` saves a training when it is told to.
 
     Returns:
         `pushed`; `known` when there was an answer already, or another one came first and ours is kept as a duplicate;
@@ -133,7 +135,7 @@ def answer(
     """
     work_id = order.assignment.digest
     try:
-        return _answer(order, data, store, signer, workspace, progress, device, timing, permit, on_message)
+        return _answer(order, data, store, signer, workspace, progress, device, timing, permit, on_message, saver)
     except RatatouilleError as error:
         if isinstance(error, Refusal):
             clean(workspace, work_id)
@@ -156,6 +158,7 @@ def _answer(
     timing: Timing,
     permit: Callable[[NodeAssignment], Disclosure],
     on_message: Callable[[str], None],
+    saver: Saver | None,
 ) -> Hint:
     began = time.monotonic()
     assignment, work_id = order.assignment, order.assignment.digest
@@ -176,7 +179,7 @@ def _answer(
             "this node has closed the question, as its answer was withdrawn; `ratatouille withdraw --reopen` opens it",
             code="question-closed",
         )
-    lease_keeper = LeaseKeeper(store, assignment, signer, inputs(assignment), timing)
+    lease_keeper = LeaseKeeper(store, assignment, signer, inputs_of(assignment), timing)
     if not patiently(lease_keeper.renew, timing.patience):
         known = patiently(lambda: store.work.results([work_id]), timing.patience)
         return Hint(work_id=work_id, outcome="known" if known else "taken")
@@ -194,9 +197,11 @@ def _answer(
         task = patiently(lambda: store.definitions.task(assignment.task), timing.patience)
         start = {
             digest: patiently(lambda digest=digest: store.weights.fetch(digest), timing.patience)  # type: ignore[misc]
-            for digest in inputs(assignment)
+            for digest in inputs_of(assignment)
         }
-        outcome = perform(assignment, task, architecture, data, start, workspace, report, device, timing.checkpoint)
+        outcome = perform(
+            assignment, task, architecture, data, start, workspace, report, device, timing.checkpoint, saver
+        )
         whole = _receipt(order, outcome, signer.node, time.monotonic() - began - outcome.seconds)
         receipt = disclosed(whole, disclosure)
         sealed = signer.seal(receipt)
@@ -207,18 +212,6 @@ def _answer(
         on_message(f"the answer of node {str(answered.node)[:12]}… came first and stands; ours is kept as a duplicate")
         return Hint(work_id=work_id, outcome="known")
     return Hint(work_id=work_id, outcome="pushed")
-
-
-def inputs(assignment: NodeAssignment) -> tuple[str, ...]:
-    """Digests of the weights that the work starts from, each once."""
-    match assignment:
-        case Probe():  # there is no head yet
-            return (assignment.featurizer,)
-        case Compare():
-            parts = (one for mixture in assignment.networks for one in (*mixture.featurizer, *mixture.head))
-            return tuple(dict.fromkeys(one.part for one in parts))
-        case _:
-            return (assignment.featurizer, assignment.head)
 
 
 def patiently(attempt: Callable[[], T], patience: float) -> T:

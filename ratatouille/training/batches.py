@@ -14,14 +14,17 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Augmentation
 from ratatouille.record import canonical_json, sha256
+from ratatouille.tasks.data import LocalData
 from ratatouille.training.augment import Transform
 
 
@@ -129,3 +132,48 @@ class Batches:
         if self._stream is not None:
             self._stream.synchronize()
         return Batch(images, labels, self._drawn())
+
+
+def random_state(batches: Batches, device: torch.device) -> dict[str, Any]:
+    """The state of all random numbers that a training draws: those of its batches, and dropout's."""
+    return {
+        **batches.state(),
+        "dropout": torch.get_rng_state(),
+        "dropout_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
+
+
+def restore_random_state(state: dict[str, Any], batches: Batches, device: torch.device) -> None:
+    """Take over a saved state, before the first batch is taken."""
+    batches.restore(state)
+    torch.set_rng_state(state["dropout"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state["dropout_cuda"], device)
+
+
+def training_examples(data: LocalData, domains: tuple[str, ...], trial: int) -> list[NDArray[np.int64]]:
+    """The training split of each domain.
+
+    Raises:
+        Refusal: for a domain without training images.
+    """
+    training = [data.examples(domain, "train", trial) for domain in domains]
+    for domain, chosen in zip(domains, training, strict=True):
+        if not len(chosen):
+            raise Refusal(
+                f"there is no training image of domain '{domain}' of task '{data.task.name}' here",
+                code="data-too-small",
+                domain=data.task.domains.index(domain),
+            )
+    return training
+
+
+def class_weights(data: LocalData, training: NDArray[np.int64]) -> Tensor | None:
+    """Float32 [classes] for a task with balanced class weights: N / (K · n) for a class with n of N images, K classes
+    present; None for other tasks.
+    """
+    if data.task.class_weights != "balanced":
+        return None
+    counts = np.bincount(data.labels[training], minlength=len(data.task.classes))
+    weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    return torch.from_numpy(weights.astype(np.float32))

@@ -6,8 +6,10 @@ by `tasks.data`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from torch.nn import functional
 from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.confusion import Confusion, confusion_of
 from ratatouille.exchange.receipt import Evaluation
+from ratatouille.exchange.statistics import mean_score
 from ratatouille.tasks.data import LocalData
 from ratatouille.training.augment import Transform
 
@@ -130,3 +133,15 @@ class Count:
             loss = float(losses[at].mean()) if len(at) else float("nan")
             results.append(CellCounts(Evaluation(cell=cell, confusion=confusion), loss))
         return tuple(results)
+
+
+def judge(counted: Iterable[CellCounts], metric: str) -> tuple[Fraction, float]:
+    """The score of cells, which is the mean over their domains, and their mean cross-entropy over all images.
+
+    A domain whose few groups all fell into training has no score and is left out of the mean.
+    """
+    cells = [each for each in counted if each.evaluation.count]
+    score = mean_score(each.evaluation.exact(metric) for each in cells)
+    assert score is not None  # there are images
+    loss = math.fsum(each.loss * each.evaluation.count for each in cells)
+    return score, loss / sum(each.evaluation.count for each in cells)

@@ -4,33 +4,46 @@ The first `warmup` steps train the head only; then a fresh Adam trains everythin
 statistics never. Validation without augmentation at step 0, every `evaluate_every` steps and at the last. Batches come
 from `batches`, and a row of `keeps` decides what is returned. `run_files` has the checkpoint, which lets a killed run
 go on, and the records, which the node's owner can watch.
+
+Another thread may save the run at any moment (`Saver`), as it was after its last step: a lock is held while weights
+change, and the random state is noted when a step is done. So nobody waits for a step or a validation.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Cell, FineTune
 from ratatouille.exchange.receipt import CurvePoint, Evaluation
-from ratatouille.exchange.statistics import mean_score
 from ratatouille.tasks.data import LocalData
 from ratatouille.training import keeps, numerics
 from ratatouille.training.augment import Transform
-from ratatouille.training.batches import Batch, Batches, Sampler, stream, stream_seed
-from ratatouille.training.evaluate import CellCounts, Count, forward
+from ratatouille.training.batches import (
+    Batch,
+    Batches,
+    Sampler,
+    class_weights,
+    random_state,
+    restore_random_state,
+    stream,
+    stream_seed,
+    training_examples,
+)
+from ratatouille.training.evaluate import CellCounts, Count, forward, judge
 from ratatouille.training.network import Network
-from ratatouille.training.run_files import CheckpointFile, Records
+from ratatouille.training.run_files import CheckpointFile, Records, Saver
 
 Progress = Callable[[int, int, float], None]
 """Called with steps done, steps in all and the last training loss."""
@@ -87,14 +100,20 @@ class FineTuning:
         self.losses: list[float] = []
         self.began = time.monotonic()
         self.optimiser = self._optimiser()
+        self._changing = threading.Lock()
+        """Held while weights, optimiser, keep or curve change."""
+        self._random: dict[str, Any] | None = None  # after the last step; None before the first, and within one
+        self._concluded = True  # whether the last step was evaluated, if it should be, and given to the keep
+        self._live: dict[str, Tensor] | None = None  # the trained weights, while the network holds others to be judged
 
     def run(
         self,
         checkpoint: CheckpointFile | None = None,
         progress: Progress | None = None,
         records: Records | None = None,
+        saver: Saver | None = None,
     ) -> Trained:
-        """Train to the last step, from the checkpoint if there is one.
+        """Train to the last step, from the checkpoint if there is one; `saver` can save it meanwhile.
 
         Raises:
             Refusal: when the loss stops being a number, or a buffer of the network moves.
@@ -102,8 +121,9 @@ class FineTuning:
         cuda = [self.device] if self.device.type == "cuda" else []
         buffers = {name: self.weights[name].clone() for name, _ in self.network.named_buffers() if name in self.weights}
         records = records or Records(None, self.assignment)
+        saving = (saver or Saver()).saving(lambda: self._save(checkpoint, records))
         # dropout draws from torch's global generator
-        with records, self.batches, torch.random.fork_rng(devices=cuda):
+        with records, self.batches, torch.random.fork_rng(devices=cuda), saving:
             torch.manual_seed(stream_seed("dropout", self.assignment.seed))
             self._begin(checkpoint.load() if checkpoint else None, records)
             while self.step < self.assignment.steps:
@@ -111,9 +131,9 @@ class FineTuning:
                 if progress is not None:
                     progress(self.step, self.assignment.steps, loss)
                 if checkpoint is not None and checkpoint.due and self.step < self.assignment.steps:
-                    records.sync()
-                    checkpoint.save(self._state())
-        kept = self.keep.result()
+                    self._save(checkpoint, records)
+        with self._changing:
+            kept = self.keep.result()
         self.network.load_state_dict(dict(kept.weights))
         for name, before in buffers.items():
             if not torch.equal(before, self.weights[name]):
@@ -121,15 +141,25 @@ class FineTuning:
         evaluations = tuple(counted.evaluation for counted in self._validate())
         return Trained(tuple(self.curve), kept.step, evaluations, self.images, self._seconds)
 
+    def _save(self, checkpoint: CheckpointFile | None, records: Records) -> int | None:
+        """Save the run after its last step, in any thread; returns the step, None when there is nothing to save."""
+        with self._changing:
+            if checkpoint is None or self._random is None:
+                return None
+            records.sync()
+            checkpoint.save(self._state())
+            return self.step
+
     def _begin(self, state: dict[str, Any] | None, records: Records) -> None:
         """Step 0, or the saved state."""
         if state is None:
             records.begin(None, self._seconds)
-            self._observe()
-            self._record(records)
+            self._conclude(records)
         else:
             self._restore(state)
             records.begin(self.step, self._seconds)
+            if not self._concluded:
+                self._conclude(records, self.losses[-1])
         self.network.train()
 
     def _step(self, records: Records) -> float:
@@ -138,19 +168,26 @@ class FineTuning:
         batch = self.batches.take(last=self.step + 1 == self.assignment.steps)
         loss = self._update(batch)
         seconds = time.monotonic() - began
-        self._observe()
-        self._record(records, loss, len(batch.labels) / seconds)
+        self._conclude(records, loss, len(batch.labels) / seconds)
         return loss
 
-    def _record(self, records: Records, loss: float | None = None, images_per_second: float | None = None) -> None:
-        """A line about the step that was just done, with its evaluation if there was one."""
+    def _conclude(self, records: Records, loss: float | None = None, images_per_second: float | None = None) -> None:
+        """Evaluate if this is a step for it, pass the weights to the keep, and write a line about the step."""
         values = {"loss": loss, "images_per_second": images_per_second}
         values["learning_rate"] = self.assignment.learning_rate if self.step else None
-        point = self.curve[-1]
-        if point.step == self.step:
-            values |= {"validation_loss": point.validation_loss, "score": point.score}
-        records.write(self.step, self._seconds, values)
-        if point.step == self.step:
+        judgement = self._judgement()
+        with self._changing:
+            if judgement is None:
+                self.keep.observe(self.step, self.weights, None, None)
+            else:
+                score, point = judgement
+                self.curve.append(point)
+                self.losses = []
+                self.keep.observe(self.step, self.weights, score, point.validation_loss)
+                values |= {"validation_loss": point.validation_loss, "score": point.score}
+            records.write(self.step, self._seconds, values)
+            self._concluded = True
+        if judgement is not None:
             records.sync()
 
     @property
@@ -171,23 +208,21 @@ class FineTuning:
 
     def _update(self, batch: Batch) -> float:
         """One step of the optimiser; returns the batch's loss."""
-        if self.step == self.assignment.warmup > 0:
-            self.optimiser = self._optimiser()
+        optimiser = self._optimiser() if self.step == self.assignment.warmup > 0 else self.optimiser
         with numerics.passes(self.assignment.numerics, self.device):
             logits = self._logits(batch.images)
         loss = functional.cross_entropy(logits.float(), batch.labels, weight=self.class_weights)
-        self.optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
-        value = loss.item()  # the one place where a step waits for the device
-        if not math.isfinite(value):
-            raise Refusal(
-                f"the training diverged: its loss is {value} after {self.step} steps; "
-                f"lower the learning rate ({self.assignment.learning_rate:g})",
-                code="training-diverged",
-            )
-        self.step += 1
-        self.losses.append(value)
+        with self._changing:
+            self._random = None
+            self.optimiser = optimiser
+            optimiser.step()
+            value = loss.item()  # the one place where a step waits for the device
+            self._refuse_divergence("loss", value)
+            self.step += 1
+            self.losses.append(value)
+            self._random, self._concluded = random_state(self.batches, self.device), False
         return value
 
     def _logits(self, images: Tensor) -> Tensor:
@@ -199,38 +234,35 @@ class FineTuning:
         warm: Tensor = self.network.head(self.network.dropout(features))
         return warm
 
-    def _observe(self) -> None:
-        """Evaluate if this is a step for it, and pass the weights to the keep."""
-        assignment = self.assignment
-        if self.step % assignment.evaluate_every and self.step != assignment.steps:
-            self.keep.observe(self.step, self.weights, None, None)
-            return
-        counted = [each for each in self._validate_judged() if each.evaluation.count]
-        # a domain whose few groups all fell into training has no score and is left out of the mean
-        score = mean_score(each.evaluation.exact(self.data.task.metric) for each in counted)
-        assert score is not None  # there are validation images, or the run had not begun
-        images = sum(each.evaluation.count for each in counted)
-        loss = math.fsum(each.loss * each.evaluation.count for each in counted) / images
-        if not math.isfinite(loss):
+    def _judgement(self) -> tuple[Fraction, CurvePoint] | None:
+        """The score of this step and its point of the curve; None for a step without evaluation."""
+        if self.step % self.assignment.evaluate_every and self.step != self.assignment.steps:
+            return None
+        score, loss = judge(self._validate_judged(), self.data.task.metric)
+        self._refuse_divergence("validation loss", loss)
+        mean = math.fsum(self.losses) / len(self.losses) if self.losses else None
+        return score, CurvePoint(step=self.step, loss=mean, validation_loss=loss, score=float(score))
+
+    def _refuse_divergence(self, name: str, value: float) -> None:
+        if not math.isfinite(value):
             raise Refusal(
-                f"the training diverged: its validation loss is {loss} after {self.step} steps; "
-                f"lower the learning rate ({assignment.learning_rate:g})",
+                f"the training diverged: its {name} is {value} after {self.step} steps; "
+                f"lower the learning rate ({self.assignment.learning_rate:g})",
                 code="training-diverged",
             )
-        mean = math.fsum(self.losses) / len(self.losses) if self.losses else None
-        self.curve.append(CurvePoint(step=self.step, loss=mean, validation_loss=loss, score=float(score)))
-        self.losses = []
-        self.keep.observe(self.step, self.weights, score, loss)
 
     def _validate_judged(self) -> tuple[CellCounts, ...]:
         """Validate the weights that the keep judges, which may be others than the live ones."""
-        judged = self.keep.judged(self.step, self.weights)
-        if judged is self.weights:
-            return self._validate()
-        live = {name: tensor.clone() for name, tensor in self.weights.items()}
-        self.network.load_state_dict(dict(judged))
+        with self._changing:
+            judged = self.keep.judged(self.step, self.weights)
+            if judged is not self.weights:
+                self._live = {name: tensor.clone() for name, tensor in self.weights.items()}
+                self.network.load_state_dict(dict(judged))
         counted = self._validate()
-        self.network.load_state_dict(live)
+        with self._changing:
+            if self._live is not None:
+                self.network.load_state_dict(self._live)
+                self._live = None
         return counted
 
     def _validate(self) -> tuple[CellCounts, ...]:
@@ -242,11 +274,10 @@ class FineTuning:
     def _state(self) -> dict[str, Any]:
         return {
             "step": self.step,
-            "weights": dict(self.weights),
+            "concluded": self._concluded,
+            "weights": dict(self._live or self.weights),
             "optimiser": self.optimiser.state_dict(),
-            **self.batches.state(),
-            "dropout": torch.get_rng_state(),
-            "dropout_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            **(self._random or {}),
             "keep": self.keep.state(),
             "curve": [point.model_dump() for point in self.curve],
             "losses": self.losses,
@@ -260,39 +291,9 @@ class FineTuning:
         self.optimiser = self._optimiser()
         self.step = state["step"]
         self.optimiser.load_state_dict(state["optimiser"])
-        self.batches.restore(state)
-        torch.set_rng_state(state["dropout"])
-        if self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["dropout_cuda"], self.device)
-        self.keep.restore(state["keep"])
+        restore_random_state(state, self.batches, self.device)
+        self.keep.restore(state["keep"], self.weights)
+        self._random, self._concluded = random_state(self.batches, self.device), state["concluded"]
         self.curve = [CurvePoint(**point) for point in state["curve"]]
         self.losses = state["losses"]
         self.began -= state["seconds"]
-
-
-def training_examples(data: LocalData, domains: tuple[str, ...], trial: int) -> list[NDArray[np.int64]]:
-    """The training split of each domain.
-
-    Raises:
-        Refusal: for a domain without training images.
-    """
-    training = [data.examples(domain, "train", trial) for domain in domains]
-    for domain, chosen in zip(domains, training, strict=True):
-        if not len(chosen):
-            raise Refusal(
-                f"there is no training image of domain '{domain}' of task '{data.task.name}' here",
-                code="data-too-small",
-                domain=data.task.domains.index(domain),
-            )
-    return training
-
-
-def class_weights(data: LocalData, training: NDArray[np.int64]) -> Tensor | None:
-    """Float32 [classes] for a task with balanced class weights: N / (K · n) for a class with n of N images, K classes
-    present; None for other tasks.
-    """
-    if data.task.class_weights != "balanced":
-        return None
-    counts = np.bincount(data.labels[training], minlength=len(data.task.classes))
-    weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
-    return torch.from_numpy(weights.astype(np.float32))

@@ -45,8 +45,8 @@ class Keep(Protocol):
     def state(self) -> dict[str, Any]:
         """Plain values and tensors from which `restore` goes on."""
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over a saved state."""
+    def restore(self, state: dict[str, Any], weights: Weights) -> None:
+        """Take over a saved state; the live weights are those of its step."""
 
 
 class Best:
@@ -75,7 +75,7 @@ class Best:
         kept = self.result()
         return {"score": str(self._score), "step": kept.step, "weights": dict(kept.weights)}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any], weights: Weights) -> None:
         """Take over a saved state."""
         self._score, self._kept = Fraction(state["score"]), Kept(state["step"], state["weights"])
 
@@ -100,11 +100,12 @@ class Last:
         return self._kept
 
     def state(self) -> dict[str, Any]:
-        """Nothing: a checkpoint holds the weights of its step anyway."""
-        return {}
+        """The step: a checkpoint holds its weights anyway."""
+        return {"step": self.result().step}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Nothing to take over."""
+    def restore(self, state: dict[str, Any], weights: Weights) -> None:
+        """Take over a saved state."""
+        self._kept = Kept(state["step"], weights)
 
 
 class _Sum:
@@ -141,6 +142,8 @@ class Mean:
     def __init__(self, start: int) -> None:
         self._start = start
         self._sum = _Sum()
+        self._taken = -1
+        """The last step that is in the sum: a step that was judged may be saved, and judged again."""
         self._best = Best()
 
     def judged(self, step: int, weights: Weights) -> Weights:
@@ -156,8 +159,9 @@ class Mean:
             self._best.observe(step, self._sum.mean(weights) if self._sum.count else weights, score, loss)
 
     def _take(self, step: int, weights: Weights) -> None:
-        if step >= self._start:
+        if step >= self._start and step != self._taken:
             self._sum.add(weights)
+            self._taken = step
 
     def result(self) -> Kept:
         """The best mean."""
@@ -165,12 +169,13 @@ class Mean:
 
     def state(self) -> dict[str, Any]:
         """Sum, count and the best mean so far."""
-        return {"count": self._sum.count, "total": self._sum.total, "best": self._best.state()}
+        return {"count": self._sum.count, "total": self._sum.total, "taken": self._taken, "best": self._best.state()}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any], weights: Weights) -> None:
         """Take over a saved state."""
         self._sum.count, self._sum.total = state["count"], dict(state["total"])
-        self._best.restore(state["best"])
+        self._taken = state["taken"]
+        self._best.restore(state["best"], weights)
 
 
 class Valley:
@@ -261,7 +266,7 @@ class Valley:
             "valley": (self._threshold, self._began, self._ended, self._over),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any], weights: Weights) -> None:
         """Take over a saved state."""
         sums = []
         for count, total in state["sums"]:
@@ -272,6 +277,7 @@ class Valley:
         self._recent = [(end, loss, one) for (end, loss), one in zip(ends, rest, strict=False)]
         self._valley = rest[len(ends)] if len(rest) > len(ends) else None
         self._threshold, self._began, self._ended, self._over = state["valley"]
+        self._last_weights = weights
 
 
 def keep(asked: KeepBest | KeepLast | KeepMean | KeepValley) -> Keep:

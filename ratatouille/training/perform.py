@@ -32,11 +32,12 @@ from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.task import Task
 from ratatouille.training import numerics, probe
 from ratatouille.training.augment import Transform
+from ratatouille.training.batches import class_weights, training_examples
 from ratatouille.training.compare import compare
 from ratatouille.training.evaluate import Count, forward
-from ratatouille.training.fine_tune import FineTuning, class_weights, training_examples
+from ratatouille.training.fine_tune import FineTuning
 from ratatouille.training.network import Network, build, refuse_not_finite, save_part
-from ratatouille.training.run_files import CheckpointFile, Records
+from ratatouille.training.run_files import CheckpointFile, Records, Saver
 from ratatouille.weights.architecture import Architecture, Part
 from ratatouille.weights.canonical import open_part
 
@@ -92,6 +93,7 @@ def perform(
     progress: Progress | None = None,
     device: str = "auto",
     checkpoint_seconds: float = 30.0,
+    saver: Saver | None = None,
 ) -> WorkOutcome:
     """Probe, fine-tune, evaluate or compare.
 
@@ -105,6 +107,7 @@ def perform(
         progress: called with how far the work is.
         device: `auto`, `cpu` or `cuda`.
         checkpoint_seconds: time between two checkpoints of a fine-tuning.
+        saver: saves a fine-tuning while it is at work, when another thread says so.
 
     Raises:
         Refusal: what does not fit together here, weights that cannot be used, a training that diverges.
@@ -129,7 +132,7 @@ def perform(
     began = time.monotonic()
     match assignment:
         case FineTune():
-            outcome = _fine_tune(assignment, context)
+            outcome = _fine_tune(assignment, context, saver)
         case Probe():
             outcome = _probe(assignment, context)
         case Evaluate():
@@ -194,7 +197,7 @@ def _network(
     return network
 
 
-def _fine_tune(assignment: FineTune, context: WorkContext) -> WorkOutcome:
+def _fine_tune(assignment: FineTune, context: WorkContext, saver: Saver | None) -> WorkOutcome:
     run = FineTuning(assignment, context.network, context.data, context.transform)
     trained = run.run(
         context.checkpoint,
@@ -202,6 +205,7 @@ def _fine_tune(assignment: FineTune, context: WorkContext) -> WorkOutcome:
             step, steps, f"{'warm-up' if step <= assignment.warmup else 'training'}, loss {loss:.3f}"
         ),
         Records(context.runs, assignment),
+        saver,
     )
     featurizer, featurizer_path = save_part(context.network.dump("featurizer"), context.results)
     head, head_path = save_part(context.network.dump("head"), context.results)

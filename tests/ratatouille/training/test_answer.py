@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ratatouille.errors import RatatouilleError, Refusal, Unreachable
-from ratatouille.exchange.assignment import Cell, Import, NodeAssignment
+from ratatouille.exchange.assignment import Cell, Import, NodeAssignment, inputs_of
 from ratatouille.exchange.change import Close
 from ratatouille.exchange.membership import Lease, LeaseReturn, activity
 from ratatouille.exchange.order import Order
@@ -22,7 +22,7 @@ from ratatouille.record import sha256
 from ratatouille.tasks.data import open_data
 from ratatouille.tasks.kept import kept_in
 from ratatouille.tasks.task import Task
-from ratatouille.training.answer import Timing, answer, inputs, patiently
+from ratatouille.training.answer import Timing, answer, patiently
 from ratatouille.weights.architecture import Architecture
 from tests.ratatouille.training.setup import TrainingSetup
 
@@ -159,7 +159,7 @@ def test_the_lease_is_renewed_with_the_progress_and_its_inputs(
     assert all(lease.total == 24 and lease.node == signer.node for lease in training)
     assert [lease.done for lease in training] == sorted(lease.done for lease in training)
     assert {lease.seconds for lease in shelf.seen} == {QUICK.lease}
-    assert {lease.inputs for lease in shelf.seen} == {inputs(assignment)}
+    assert {lease.inputs for lease in shelf.seen} == {inputs_of(assignment)}
 
 
 @pytest.mark.parametrize("kind", ["probe", "evaluate"])

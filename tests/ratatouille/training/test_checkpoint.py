@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from ratatouille.exchange.assignment import Keep, KeepBest, KeepLast, KeepMean, KeepValley
-from ratatouille.training.run_files import CheckpointFile
+from ratatouille.training.run_files import CheckpointFile, Saver
 from tests.ratatouille.training.setup import TrainingSetup
 
 
@@ -47,6 +48,37 @@ def test_a_run_that_stops_anywhere_goes_on_to_the_same_bits(
     assert resumed.curve == undisturbed.curve
     assert resumed.kept_step == undisturbed.kept_step
     assert resumed.evaluations == undisturbed.evaluations
+
+
+@pytest.mark.parametrize("keep", KEEPS, ids=lambda keep: keep.kind)
+def test_a_run_that_is_saved_within_a_step_or_a_validation_loses_no_step_and_no_bit(
+    setup: TrainingSetup, tmp_path: Path, keep: Keep
+) -> None:
+    assignment = setup.fine_tune(steps=9, warmup=3, evaluate_every=3, keep=keep)
+    saver, saved = Saver(), {}
+    steps: list[int] = []
+    checkpoint = tmp_path / "work" / "checkpoints" / f"{assignment.digest}.checkpoint"
+
+    def save(*_: object) -> None:
+        step = saver.save()
+        if step is not None:
+            saved[len(saved)] = (step, checkpoint.read_bytes())
+
+    hook = torch.nn.modules.module.register_module_forward_hook(
+        lambda module, *_: save() if isinstance(module, torch.nn.Linear) else None
+    )
+    with hook:
+        undisturbed = setup.perform(assignment, tmp_path / "work", checkpoint_seconds=600.0, saver=saver)
+    assert {step for step, _ in saved.values()} == set(range(1, 10))  # the last one is validated twice
+    assert saver.save() is None
+    for step, state in list(saved.values())[1::3]:
+        checkpoint.write_bytes(state)
+        steps.clear()
+        resumed = setup.perform(assignment, tmp_path / "work", progress=lambda done, *_: steps.append(done))
+        assert steps == list(range(step + 1, 10))
+        assert (resumed.featurizer, resumed.head) == (undisturbed.featurizer, undisturbed.head)
+        assert resumed.curve == undisturbed.curve
+        assert resumed.evaluations == undisturbed.evaluations
 
 
 def test_a_process_that_is_killed_is_resumed_by_another_to_the_same_bits(setup: TrainingSetup, tmp_path: Path) -> None:
@@ -91,8 +123,6 @@ def test_a_checkpoint_of_other_software_or_another_question_is_ignored(tmp_path:
 
 
 def test_a_checkpoint_with_a_pickled_object_is_never_loaded(tmp_path: Path) -> None:
-    import torch
-
     file = CheckpointFile(tmp_path, "0" * 64, {})
     torch.save({"stamp": Path("an object")}, file.path)
     assert file.load() is None

@@ -14,7 +14,8 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import KeepBest
 from ratatouille.training import foundation
 from ratatouille.training.augment import Transform
-from ratatouille.training.fine_tune import FineTuning, class_weights
+from ratatouille.training.batches import class_weights
+from ratatouille.training.fine_tune import FineTuning
 from ratatouille.training.network import Network, build
 from ratatouille.weights.canonical import open_part
 from tests.ratatouille.training.setup import TrainingSetup

@@ -90,7 +90,7 @@ def test_a_keep_that_is_saved_and_restored_ends_as_one_that_was_not(row: Keep) -
         whole.judged(step, {"weight": weight})
         whole.observe(step, {"weight": weight}, Fraction(score), 1 - score)
         if step == 3:
-            second.restore(first.state())
+            second.restore(first.state(), {"weight": weight})
         half = first if step < 3 else second
         half.judged(step, {"weight": weight})
         half.observe(step, {"weight": weight}, Fraction(score), 1 - score)

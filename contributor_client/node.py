@@ -1,28 +1,33 @@
 """A node: opens its data, offers it, and keeps its three processes alive (SuperNode, executor, worker).
 
 This process imports no torch and does no work of its own but renewing the offer. It goes on through any outage of
-coordinator or registry, since a contributor should have to start it once.
+coordinator or registry, since a contributor should have to start it once. While its owner has paused it, and outside of
+its hours, it rests: its processes end, what they trained is saved, and nothing is offered.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, suppress
+from datetime import datetime
 from pathlib import Path
 
+from contributor_client.activity import Activity, ActivityFile
+from contributor_client.control import Control, NodeState, State
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
+from contributor_client.presence import Presence
+from contributor_client.shift import END_SECONDS, Shift
 from contributor_client.trial import DeviceTrial
 from contributor_client.work_lane import SuperNodeSettings, WorkLane
-from ratatouille.errors import Refusal, Unreachable
-from ratatouille.exchange.membership import OfferWithdrawal, make_offer
-from ratatouille.exchange.signing import Sealed, Signer
-from ratatouille.processes import Child, Program, environment_with_scripts, module
+from ratatouille.errors import Refusal
+from ratatouille.exchange.signing import Signer
+from ratatouille.processes import Program, environment_with_scripts, module
 from ratatouille.processes.locks import only_one
 from ratatouille.tasks.data import LocalData
+from ratatouille.tasks.hours import hours_of
 from ratatouille.tasks.images import Progress
 from ratatouille.tasks.kept import forget_others, make_own
 from ratatouille.tasks.node import NodeSettings, open_holdings
@@ -30,12 +35,8 @@ from ratatouille.training.preflight import Trial, work_of
 from registry.opening import open_registry
 from registry.services.registry import Registry
 
-_log = logging.getLogger(__name__)
-OFFER_SECONDS = 20.0
-"""How long an offer stands after its last renewal."""
-_RENEW_SECONDS = 5.0
-_FIRST_SECONDS = 0.5
-"""Between two looks while the node waits for a first sign on its work lane."""
+_LOOK_SECONDS = 0.5
+"""Between two looks at what the owner wants and what the worker does."""
 _PATIENCE = 30.0
 """How long a joining node waits for a coordinator that is just starting."""
 _MOST_ROUNDS = 50
@@ -50,6 +51,8 @@ class Node:
         self.settings = settings
         self.paths = NodePaths(folder)
         self._parking = Parking(self.paths.parked)
+        self._control = Control(folder)
+        self._activity = ActivityFile(self.paths.activity)
         self._file = file
         self._remote = remote
         self.signer = Signer.open(self.paths.key)
@@ -71,8 +74,15 @@ class Node:
         stop: threading.Event,
         say: Callable[[str], None] = lambda _: None,
         progress: Progress | None = None,
+        show: Callable[[State, Activity], None] = lambda *_: None,
     ) -> None:
-        """Join the federation and stay until `stop` is set.
+        """Join the federation and stay until `stop` is set, or the owner wants the node to leave.
+
+        Args:
+            stop: set when the node is to end.
+            say: called with each sentence for the owner.
+            progress: called while images are read.
+            show: called about twice a second with what the node does.
 
         Raises:
             Refusal: when the node cannot join as it is configured, or runs already.
@@ -84,6 +94,8 @@ class Node:
             # Two nodes with one identity would answer each other's orders.
             taken = f"node '{name}' runs already from {folder}; a second node needs its own `folder`"
             stack.enter_context(only_one(folder / "lock", taken))
+            self._control.clear()
+            self._note("starting", "")
             registry = open_registry(self._remote)
             stack.callback(registry.close)
             fleet = _fleet(registry, stop)
@@ -96,15 +108,63 @@ class Node:
                 for note in data.notes:
                     say(f"note: {note}")
             self._parking.clear()
+            self._activity.forget()
+            presence = Presence(self.settings, self.signer, registry, holdings.values(), self._parking, say)
+            presence.warn_of_namesakes()
             trial = DeviceTrial(self.paths.folder, self._trial(registry, holdings.values()))
-            settings = SuperNodeSettings(self.paths.folder, fleet, self.paths.key, self.paths.socket)
-            worker, lane = Child(self._worker(holdings)), WorkLane(settings, say)
-            stack.callback(lane.stop)
-            stack.enter_context(worker)
-            lane.start()  # it takes seconds, as the trial does; no order comes before the node has offered its data
-            for sentence in trial.sentences(worker, stop):
+            lane = WorkLane(SuperNodeSettings(self.paths.folder, fleet, self.paths.key, self.paths.socket), say)
+            self._stay(Shift(self._worker(holdings), lane, trial, self._activity), presence, stop, say, show)
+
+    def _stay(
+        self,
+        shift: Shift,
+        presence: Presence,
+        stop: threading.Event,
+        say: Callable[[str], None],
+        show: Callable[[State, Activity], None],
+    ) -> None:
+        """Work, or rest while the owner wants it, until `stop` is set or the node is to leave."""
+        try:
+            state: State = "starting"
+            while not stop.is_set() and self._control.wanted() != "leave":
+                before, state = state, self._wanted_state()
+                if state != before and state == "working":
+                    shift.begin(stop, say)
+                    self._note(state, "the node takes work")
+                elif state != before:
+                    sentence = shift.end("the node" if state == "outside hours" else "`ratatouille node resume`")
+                    presence.withdraw()
+                    self._note(state, sentence)
+                    say(f"{self._why(state)}{sentence and f'; {sentence}'}")
+                activity = self._activity.read()
+                if state == "working":
+                    presence.renew(shift.lane, activity.rounds, self._remote)
+                show(state, activity)
+                stop.wait(_LOOK_SECONDS)
+        finally:
+            sentence = shift.end(f"`ratatouille node join {self._file}`")
+            self._note("leaving", sentence)
+            if sentence:
                 say(sentence)
-            self._renew_until_stopped(registry, holdings, lane, stop, say)
+            presence.withdraw()
+
+    def _wanted_state(self) -> State:
+        """What the node should do now: as its owner said, within its hours."""
+        if self._control.wanted() == "pause":
+            return "paused"
+        hours = hours_of(self.settings.hours)
+        return "working" if hours is None or hours.include(datetime.now()) else "outside hours"
+
+    def _why(self, state: State) -> str:
+        """A sentence on why the node rests, and until when."""
+        if state == "paused":
+            return f"paused: no work until `ratatouille node resume {self.settings.name}`"
+        hours = hours_of(self.settings.hours)
+        until = f" until {hours.next(datetime.now()):%H:%M}" if hours else ""
+        return f"outside of this node's hours ({', '.join(self.settings.hours)}): no work{until}"
+
+    def _note(self, state: State, sentence: str) -> None:
+        self._control.note(NodeState(name=self.settings.name, state=state, sentence=sentence, node=self.signer.node))
 
     def _forget_others(self, held: Collection[LocalData], say: Callable[[str], None]) -> None:
         """Remove the copies of images that are not offered any more: their owner no longer looks after them."""
@@ -130,67 +190,12 @@ class Node:
         work = work_of(holdings, rounds, foundation, registry.definitions.architecture, self.settings.trains)
         return Trial(device=self.settings.device, work=work)
 
-    def _renew_until_stopped(
-        self,
-        registry: Registry,
-        holdings: dict[str, LocalData],
-        lane: WorkLane,
-        stop: threading.Event,
-        say: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        """Renew the offer every few seconds until `stop` is set, then withdraw it."""
-        reachable, joined = True, False
-        known: set[str] = set()
-        while not stop.is_set():
-            known = self._say_what_is_parked(known, say)
-            try:
-                connected = lane.look(registry.info().fleet)
-                registry.work.offer(self._offer(holdings, connected))
-                if connected and not joined:
-                    joined = True
-                    say(f"node {self.settings.name} ({self.signer.node[:12]}) has joined {self._remote}")
-                if not reachable:
-                    _log.info("the registry at %s answers again", self._remote)
-                reachable = True
-            except Unreachable as error:
-                if reachable:
-                    _log.warning("%s; the node goes on and tries again", error)
-                reachable = False
-            stop.wait(_RENEW_SECONDS if joined else _FIRST_SECONDS)
-        try:
-            registry.work.withdraw_offer(self.signer.seal(OfferWithdrawal(node=self.signer.node, issued=time.time())))
-        except Unreachable:
-            _log.warning("the offer was not withdrawn: the registry does not answer; it ends by itself")
-
-    def _say_what_is_parked(self, known: set[str], say: Callable[[str], None]) -> set[str]:
-        """Print what the node does no work with for now, if it is new; returns the sentences, `known` are the last."""
-        places = {place.sentence: place for place in self._parking.active()}
-        for sentence in places.keys() - known:
-            place = places[sentence]
-            what = "its data of one task" if place.fingerprint else "this node"
-            until = time.strftime("%H:%M", time.localtime(place.until))
-            say(f"parked: {sentence}; no work with {what} until {until}, or until the node is started again")
-        if known and not places:
-            say("nothing is parked any more: the node takes work again")
-        return set(places)
-
-    def _offer(self, holdings: dict[str, LocalData], connected: bool) -> Sealed:
-        return make_offer(
-            self.signer,
-            self.settings.name,
-            holdings.values(),
-            self.settings.device,
-            self.settings.trains,
-            OFFER_SECONDS,
-            parked=self._parking.offered(),
-            hears_orders=connected,
-        )
-
     def _worker(self, offered: Iterable[str]) -> Program:
         command = [*module("contributor_client.worker"), "--settings", str(self._file)]
         command += ["--folder", str(self.paths.folder), "--remote", self._remote, "--offered", *offered]
         environment = environment_with_scripts(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-        return Program("worker", tuple(command), self.paths.logs / "worker.log", environment, restart=True)
+        log = self.paths.logs / "worker.log"
+        return Program("worker", tuple(command), log, environment, restart=True, grace=END_SECONDS)
 
 
 class _Stopped(Exception):

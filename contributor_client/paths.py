@@ -46,6 +46,11 @@ class NodePaths:
         return self.folder / "worker.socket"
 
     @property
+    def activity(self) -> Path:
+        """What the worker does now."""
+        return self.folder / "activity.json"
+
+    @property
     def parked(self) -> Path:
         """What the node does no work with for a while, and why."""
         return self.folder / "parked"

@@ -225,6 +225,11 @@ class WorkLane:
         if self._supernode is not None:
             self._supernode.stop()
 
+    @property
+    def children(self) -> list[Child]:
+        """The running processes."""
+        return [] if self._supernode is None else self._supernode.children
+
     def __enter__(self) -> WorkLane:
         self.start()
         return self

@@ -1,18 +1,23 @@
 """The worker: a process that owns a node's data and GPU; it takes one order at a time, trains, pushes and replies.
 
 It is the only process of a node that imports torch, once. It is restarted on any exit and goes on from its checkpoints.
-It does not know Flower: orders come through a socket of the node's folder. Why it could not do an order is in its own
-log in words; what it replies is a code and numbers.
+A signal ends it at once: a training is saved as it was after its last step, even in the middle of the next one. It does
+not know Flower: orders come through a socket of the node's folder. Why it could not do an order is in its own log in
+words; what it replies is a code and numbers.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from contributor_client.activity import ActivityFile
 from contributor_client.order_checks import Budget, Origins, accepted_order, refuse_beyond
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
@@ -32,15 +37,27 @@ from ratatouille.tasks.node import NodeData, NodeSettings, open_holdings, read_n
 from registry.opening import open_registry
 from registry.services.registry import Registry
 
+if TYPE_CHECKING:
+    from ratatouille.training.run_files import Saver
+
 _log = logging.getLogger(__name__)
-_END_SECONDS = 4.0
-"""Work that takes longer is cut off: it goes on from its checkpoint at the next start."""
+END_SECONDS = 60.0
+"""How long the checkpoint of a large network may take."""
+_FINISH_SECONDS = 1.0
+"""Work without a checkpoint that ends within this time is done; other work begins anew at the next start."""
 
 
 class Worker:
     """The open data of the process, and its answers to orders. Data that cannot be opened stops no other work."""
 
-    def __init__(self, settings: NodeSettings, paths: NodePaths, registry: Registry, offered: Sequence[str]) -> None:
+    def __init__(
+        self,
+        settings: NodeSettings,
+        paths: NodePaths,
+        registry: Registry,
+        offered: Sequence[str],
+        saver: Saver | None = None,
+    ) -> None:
         """`offered` are the fingerprints that the node offers, one for each table of data, in their order."""
         self._settings = settings
         self._paths = paths
@@ -49,6 +66,8 @@ class Worker:
         self._parking = Parking(paths.parked)
         self._budget = Budget(paths.budget, settings.networks_per_week)
         self._origins = Origins(registry)
+        self._saver = saver
+        self.activity = ActivityFile(paths.activity, lambda: registry.traffic)
         self._holdings: dict[str, LocalData] = {}
         self._closed: dict[str, Refusal] = {}
         """By fingerprint: why data that is offered was not opened."""
@@ -82,6 +101,7 @@ class Worker:
         order = accepted_order(body, self._registry)
         _log.info("order: %s", order.label)
         hint = self._work(order)
+        self.activity.end(hint.outcome in ("pushed", "known"))
         _log.info("%s: %s%s", order.label, hint.outcome, f", {hint.failure.code}" if hint.failure else "")
         return hint.to_json()
 
@@ -96,6 +116,7 @@ class Worker:
             return self._refuse(order, error)
         except Exception as error:
             _log.exception("%s was not done", order.label)
+            self.activity.trouble(f"{order.label}: {type(error).__name__}: {error}")
             self._parking.park(error, fingerprint)
             return Hint(work_id=work_id, outcome="failed", failure=failure_of(error))
 
@@ -107,6 +128,7 @@ class Worker:
         def explain(error: RatatouilleError) -> None:
             self._refuse(order, error)
 
+        self.activity.begin(data.task.name, order.label, order.round)
         with worker_slot(settings.turns, settings.at_once):
             hint: Hint = answer(
                 order,
@@ -114,10 +136,12 @@ class Worker:
                 self._registry,
                 self._signer,
                 self._paths.work,
+                self.activity.progress,
                 device=settings.device,
                 explain=explain,
                 permit=lambda assignment: self._permit(order, assignment),
                 on_message=_log.info,
+                saver=self._saver,
             )
         if hint.outcome == "pushed":
             self._parking.free(fingerprint)
@@ -163,6 +187,7 @@ class Worker:
 
     def _refuse(self, order: Order, error: RatatouilleError) -> Hint:
         _log.warning("%s is refused: %s", order.label, error)
+        self.activity.trouble(f"{order.label}: {error}")
         assignment = order.assignment
         fingerprint = assignment.fingerprint if isinstance(assignment, NodeAssignment) else ""
         self._parking.park(error, fingerprint)
@@ -178,13 +203,41 @@ def work_forever(
         Refusal: when registry or key cannot be opened.
     """
     from ratatouille.training import numerics
+    from ratatouille.training.run_files import Saver
 
     numerics.apply()
     try_device(paths.folder)
     registry = open_registry(remote, cache=paths.weights, cache_bytes=settings.cache_megabytes * 2**20)
-    worker = Worker(settings, paths, registry, offered)
+    saver = Saver()
+    worker = Worker(settings, paths, registry, offered, saver)
+    threading.Thread(target=_end, args=(worker.activity, saver, stop), name="end", daemon=True).start()
     _log.info("worker ready")
     serve(paths.socket, worker.handle, stop)
+    _exit(worker.activity)
+
+
+def _end(activity: ActivityFile, saver: Saver, stop: threading.Event) -> None:
+    """Note the activity until `stop` is set; then save the training at work and end the process, whatever it does."""
+    activity.write_until(stop)
+    try:
+        step = saver.save()
+    except Exception as error:
+        _log.exception("the training was not saved")
+        activity.trouble(f"the training was not saved: {error}")
+        step = None
+    if step is None:
+        time.sleep(_FINISH_SECONDS)  # an idle worker ends by itself meanwhile
+    else:
+        activity.save(step)
+        _log.info("saved after step %s", step)
+    _exit(activity)
+
+
+def _exit(activity: ActivityFile) -> None:
+    """End this process now: there is nothing else to put in order, and unloading torch takes seconds."""
+    activity.write()
+    logging.shutdown()
+    os._exit(0)
 
 
 def main() -> None:
@@ -195,7 +248,7 @@ def main() -> None:
     parser.add_argument("--remote", required=True)
     parser.add_argument("--offered", required=True, nargs="+", help="fingerprints, one for each table of data")
     arguments = parser.parse_args()
-    stop = stop_on_signals(_END_SECONDS)
+    stop = stop_on_signals(END_SECONDS)
     log_printably("%(asctime)s %(message)s")
     try:
         settings = read_node_settings(arguments.settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contributor_client import own_data
+from contributor_client.control import NodeState
 from contributor_client.own_data import Scored
 from ratatouille.cli.documents import Printed, extended
 from ratatouille.exchange.membership import Lease, Offer
@@ -20,9 +21,10 @@ class NodeHere(Printed):
 
 
 class Nodes(Printed):
-    """The nodes that are here, by name."""
+    """The nodes that are here, by name, and those of this machine that rest."""
 
     nodes: tuple[NodeHere, ...]
+    resting: tuple[NodeState, ...] = ()
 
 
 class Removed(Printed):

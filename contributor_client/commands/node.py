@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,10 +31,13 @@ from ratatouille.home import home, remote_in_force
 from ratatouille.processes import stop_on_signals
 
 if TYPE_CHECKING:
+    from contributor_client.activity import Activity
+    from contributor_client.control import State
     from ratatouille.tasks.kept import Kept
 
 
-_END_SECONDS = 20.0
+_END_SECONDS = 90.0
+"""A large checkpoint takes its time; a second Ctrl-C ends at once."""
 Files = Annotated[
     list[Path] | None,
     typer.Argument(help="Only of these nodes (default: all in the home folder).", metavar="[NODE.TOML...]"),
@@ -46,9 +51,11 @@ def join(
 ) -> None:
     """Offer data and work to a federation until stopped.
 
-    The first join makes the node's key, its identity. Ctrl-C leaves; work in progress is kept and goes on next time.
+    The first join makes the node's key, its identity. Ctrl-C leaves: a training is saved at the step where it is, and
+    goes on next time; a second Ctrl-C leaves at once. On a terminal one line shows what the node does, with -v more.
     """
-    stop = stop_on_signals(_END_SECONDS)
+    stop = stop_on_signals(_END_SECONDS, second_ends=True)
+    from contributor_client.commands.live import showing
     from contributor_client.node import Node
     from ratatouille.tasks.node import read_node_settings
     from registry.commands.opened import registry_in_force
@@ -61,23 +68,36 @@ def join(
     # The umask reaches the node's child processes too: what they write is its owner's alone, as what we write is.
     os.umask(0o077)
     make_private(home())
+    if not (place / "key").exists():
+        print_line(f"'{place}' has no key yet: this node becomes a new member, and keeps its key there")
     node = Node(settings, file.resolve(), place.resolve(), address)
-    with counting("reading images") as progress:
-        node.run(stop, print_line, progress)
+    level = logging.getLogger().level
+    with ExitStack() as reading, showing(level <= logging.DEBUG, level >= logging.ERROR) as show:
+        progress = reading.enter_context(counting("reading images"))
+
+        def show_after_reading(state: State, activity: Activity) -> None:
+            reading.close()  # a terminal shows one thing that changes at a time
+            show(state, activity)
+
+        node.run(stop, print_line, progress, show_after_reading)
     console.print(f"node {settings.name} has left")
 
 
 def status(remote: Remote = None, as_json: AsJson = False) -> None:
     """List the nodes that are here and what they do."""
+    from contributor_client.control import RESTING, running_nodes
     from registry.commands.opened import registry_in_force
 
     registry = registry_in_force(remote)
-    offers = sorted(registry.work.offers(), key=lambda offer: offer.name)
+    offers = sorted(registry.work.offers(), key=lambda offer: (offer.name, offer.node))
+    states = [state for one in running_nodes(home()) if (state := one.state()) is not None]
+    resting = [one for one in states if one.state in RESTING]
     at_work = {lease.node: lease for lease in registry.work.leases()}
     if as_json:
-        print_json({"nodes": [{"offer": offer, "lease": at_work.get(offer.node)} for offer in offers]})
+        nodes = [{"offer": offer, "lease": at_work.get(offer.node)} for offer in offers]
+        print_json({"nodes": nodes, "resting": resting})
         return
-    if not offers:
+    if not offers and not resting:
         console.print("no node is here; `ratatouille node join node.toml` adds one")
         return
     rows = []
@@ -91,6 +111,7 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
             doing = "parked: " + "; ".join(dict.fromkeys(one.failure.sentence() for one in offer.parked))
         seen = f"{max(0.0, time.time() - offer.issued):.0f} s ago"
         rows.append([offer.name, short(offer.node), "trains" if offer.trains else "evaluates", data, doing, seen])
+    rows += [[one.name, short(one.node), "", "", f"{one.state} on this machine", ""] for one in resting]
     print_table(["node", "key", "role", "data (images)", "now", "seen"], rows)
 
 

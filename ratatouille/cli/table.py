@@ -41,6 +41,9 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     "CONTRIBUTE": (
         _row("node join", "contributor_client.commands.node:join", "Offer data and work to a federation until stopped.", "node join node.toml", posix=True),
         _row("node status", "contributor_client.commands.node:status", "List the nodes that are here and what they do.", "node status"),
+        _row("node pause", "contributor_client.commands.control:pause", "Pause a running node of this machine until it is resumed.", "node pause", posix=True),
+        _row("node resume", "contributor_client.commands.control:resume", "Let a paused node work again, from where it was saved.", "node resume", posix=True),
+        _row("node leave", "contributor_client.commands.control:leave", "End a running node of this machine, as Ctrl-C in its terminal does.", "node leave my-node", posix=True),
         _row("node forget", "contributor_client.commands.node:forget", "Remove what this machine keeps of your images: decoded copies, features, hashes, checkpoints.", "node forget node.toml", posix=True),
         _row("pull", "contributor_client.commands.pull:pull", "Write a version to a folder that timm and Hugging Face load.", "pull stable leaves"),
         _row("push", "registry.commands.enter:push", "Enter a checkpoint that was trained elsewhere.", "push leaves --task leaves --from stable"),

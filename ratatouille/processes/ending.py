@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import select
 import signal
 import sys
 import threading
@@ -28,9 +29,11 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP")
 """What asks a service to end: `kill`, Ctrl-C, and a terminal that was closed; Windows has no SIGHUP."""
 _NUMBERS = frozenset(int(number) for number in ENDING)
 _LOOK_SECONDS = 0.5
+_SECOND_SECONDS = 0.5
+"""Signals that come closer together are one: a terminal may send several."""
 
 
-def stop_on_signals(seconds: float) -> threading.Event:
+def stop_on_signals(seconds: float, second_ends: bool = False) -> threading.Event:
     """An event that SIGTERM, SIGINT and SIGHUP set, however many come and in any order.
 
     Call it once, in the main thread, before the service starts anything. SIGHUP stays ignored where it was ignored
@@ -39,6 +42,8 @@ def stop_on_signals(seconds: float) -> threading.Event:
     Args:
         seconds: how long the service may take to end after the first signal. Then the process ends with code 1, and
             its reapers end its children.
+        second_ends: a second Ctrl-C, half a second after the first signal or later, ends the process at once; its
+            reapers ask its children to end.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -47,7 +52,7 @@ def stop_on_signals(seconds: float) -> threading.Event:
             signal.signal(number, _nothing)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     stop = threading.Event()
-    threading.Thread(target=_listen, args=(reading, stop, seconds), name="signals", daemon=True).start()
+    threading.Thread(target=_listen, args=(reading, stop, seconds, second_ends), name="signals", daemon=True).start()
     return stop
 
 
@@ -76,11 +81,16 @@ def _nothing(*_: object) -> None:
     """A handler must exist, so that the interpreter writes into the pipe and the default action does not happen."""
 
 
-def _listen(reading: int, stop: threading.Event, seconds: float) -> None:
+def _listen(reading: int, stop: threading.Event, seconds: float, second_ends: bool) -> None:
     while not _NUMBERS.intersection(os.read(reading, 4096)):
         pass  # another signal with a handler
     stop.set()
-    time.sleep(seconds)
+    first = time.monotonic()
+    while (left := first + seconds - time.monotonic()) > 0:
+        if select.select([reading], [], [], left)[0]:
+            again = signal.SIGINT in os.read(reading, 4096)
+            if second_ends and again and time.monotonic() - first > _SECOND_SECONDS:
+                os._exit(128 + signal.SIGINT)
     sentence = f"process {os.getpid()} did not end within {seconds:.0f} seconds; it is ended by force\n"
     os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, sentence.encode())
     os._exit(1)

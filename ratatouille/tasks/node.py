@@ -16,6 +16,7 @@ from ratatouille.folders import expanded
 from ratatouille.record import Name, Record
 from ratatouille.settings import parse_settings, read_toml
 from ratatouille.tasks.data import LocalData, open_data
+from ratatouille.tasks.hours import HourTexts
 from ratatouille.tasks.images import Progress
 from ratatouille.tasks.settings import DataSettings, Limits
 from ratatouille.tasks.task import Task
@@ -38,6 +39,8 @@ class NodeSettings(Record):
     trains: bool = True
     """False: this node evaluates on its data and never trains on it."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda)$")] = "auto"
+    hours: HourTexts = ()
+    """When it works, as "22:00-07:00" or several of them, by the clock of this machine; at any time when empty."""
     turns: Path | None = None
     """A folder that several nodes on one machine share: `at_once` of them train at a time."""
     at_once: Annotated[int, Field(ge=1)] = 2

@@ -34,6 +34,11 @@ class Registry(Service, ABC):
     releases: Releases
     maintenance: Maintenance
 
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """Bytes of weights that this process has sent to it and received from it; none where no wire is between."""
+        return (0, 0)
+
     @method("reader")
     @abstractmethod
     def info(self) -> Info:

@@ -86,6 +86,8 @@ class Connection:
             CALLS["watch"].path, WatchRequest.SerializeToString, WatchReply.FromString
         )
 
+        self.sent = self.received = 0  # bytes of weights, by all streams
+
     def close(self) -> None:
         """Close the connection."""
         self._channel.close()
@@ -116,7 +118,7 @@ class _Weights(_Client):
         """Commit a signed receipt with the files of the weights it made."""
         begin = PushRequest(begin=Begin(protocol=PROTOCOL, sealed=sealed.to_json()))
         with ExitStack() as stack:
-            upload = _Upload(begin, progress)
+            upload = _Upload(self._connection, begin, progress)
             stack.callback(upload.needed.put, None)  # lets the sending thread end, whatever happens
             stack.enter_context(self._connection.errors("push"))
             call = self._connection.push(iter(upload))
@@ -136,9 +138,16 @@ class _Weights(_Client):
             try:
                 with Idle(IDLE_SECONDS, call.cancel) as idle, ahead(cast(Replies, call)) as replies:
                     first = next(replies, None)
-                    yield first.size if isinstance(first, FetchReply) else 0, _data(replies, idle)
+                    yield first.size if isinstance(first, FetchReply) else 0, self._data(replies, idle)
             finally:
                 call.cancel()  # type: ignore[no-untyped-call]
+
+    def _data(self, replies: Replies, idle: Idle) -> Iterator[Block]:
+        for reply in replies:
+            idle.heard()
+            block = reply.data if isinstance(reply, FetchReply) else reply
+            self._connection.received += len(block)
+            yield block
 
 
 class _Work(_Client):
@@ -222,6 +231,11 @@ class RemoteRegistry(Registry):
         """Facts about the registry."""
         return cast(Info, self._connection.ask(CALLS["info"]))
 
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """Bytes of weights that were sent and received over this connection."""
+        return self._connection.sent, self._connection.received
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
@@ -235,10 +249,11 @@ def open_remote(url: str, cache: Path, cache_bytes: int) -> Registry:
 class _Upload:
     """The sending side of a push: an iterator that gRPC reads in a thread of its own."""
 
-    def __init__(self, begin: PushRequest, progress: Progress | None) -> None:
+    def __init__(self, connection: Connection, begin: PushRequest, progress: Progress | None) -> None:
         self.needed: queue.SimpleQueue[list[tuple[str, int, int, BinaryIO]] | None] = queue.SimpleQueue()
         self.heard: Callable[[], object] = lambda: None
         """Called whenever the registry has taken some bytes, so that the transfer does not count as idle."""
+        self._connection = connection
         self._begin = begin
         self._progress = progress
 
@@ -253,14 +268,9 @@ class _Upload:
                 self.heard()
                 offset += len(block)
                 done += len(block)
+                self._connection.sent += len(block)
                 if self._progress is not None:
                     self._progress(done, total)
-
-
-def _data(replies: Replies, idle: Idle) -> Iterator[Block]:
-    for reply in replies:
-        idle.heard()
-        yield reply.data if isinstance(reply, FetchReply) else reply
 
 
 def _open_all(needed: Needed, files: Mapping[str, Path], stack: ExitStack) -> list[tuple[str, int, int, BinaryIO]]:

@@ -1,6 +1,8 @@
 """One round over a real federation, undisturbed and disturbed, against the same round rehearsed without Flower."""
 
+import re
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -206,8 +208,27 @@ def test_kills_of_node_coordinator_and_registry_lose_nothing_and_change_no_bit(
     federation.kill("coordinator")
     federation.start_coordinator()
 
+    # A node that its owner pauses, resumes and interrupts in the middle of a run.
+    wait_until(lambda: at_work(registry, "chiara", done + 20), 120, "chiara is at work again")
+    folder = str(federation.home / "nodes" / "chiara")
+    paused = call("node", "pause", "--folder", folder)
+    assert re.match(rf"node chiara .*: paused; saved at step [0-9]+ of {LONG} \(", paused.out), paused
+    assert "chiara" not in {offer.name for offer in registry.work.offers()}
+    assert psutil.Process(federation.processes["chiara"].pid).children(recursive=True) == []
+    assert call("node", "resume", "--folder", folder).code == 0
+    wait_until(lambda: at_work(registry, "chiara", done + 30), 120, "chiara is at work again")
+    federation.processes["chiara"].send_signal(signal.SIGINT)
+    assert federation.processes.pop("chiara").wait(60) == 0
+    said = (federation.home / "chiara.log").read_text()
+    again = f"`ratatouille node join {ground.node_file('chiara')}` goes on there\nnode chiara has left\n"
+    assert re.search(rf"saved at step [0-9]+ of {LONG} \(.*\); {re.escape(again)}", said), said
+    federation.start_node("chiara")
+
     record = federation.finish(round)
     assert record.state == "done", record.reason
+    log = federation.home / "chiara.log"
+    wait_until(lambda: f"round {round.name} is done: " in log.read_text(), 60, "chiara hears how the round ended")
+    assert "of this node's 2 trainings are in " in log.read_text()
     assert weights_of(registry, round) == rehearsed["long"]
     # What had been acknowledged is what the history has, and nobody worked on anything twice.
     history = {entry.work_id: entry.id for entry in registry.versions.log(limit=1000)}

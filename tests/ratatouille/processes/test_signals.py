@@ -14,15 +14,15 @@ from ratatouille.processes.ending import ENDING
 SERVICE = textwrap.dedent("""
     import sys, threading, time
     from ratatouille.processes import stop_on_signals
-    stop = stop_on_signals({seconds})
+    stop = stop_on_signals({seconds}, {second})
     print("ready", flush=True)
     {work}
     print("ended in order", flush=True)
 """)
 
 
-def service(work: str, seconds: float = 20.0) -> subprocess.Popen[str]:
-    program = SERVICE.format(seconds=seconds, work=work)
+def service(work: str, seconds: float = 20.0, second: str = "") -> subprocess.Popen[str]:
+    program = SERVICE.format(seconds=seconds, work=work, second=second)
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -72,7 +72,7 @@ def test_a_signal_is_heard_while_the_main_thread_is_busy_in_a_library() -> None:
 
 
 def test_what_nohup_protects_goes_on_when_its_terminal_closes(tmp_path: Path) -> None:
-    program = SERVICE.format(seconds=20, work="stop.wait()")
+    program = SERVICE.format(seconds=20, work="stop.wait()", second="")
     with (tmp_path / "said").open("w") as out:
         process = subprocess.Popen(["nohup", sys.executable, "-c", program], stdout=out, stderr=out)
         while "ready" not in (tmp_path / "said").read_text():
@@ -82,3 +82,17 @@ def test_what_nohup_protects_goes_on_when_its_terminal_closes(tmp_path: Path) ->
         assert process.poll() is None
         process.terminate()
         assert process.wait(30) == 0
+
+
+def test_a_second_ctrl_c_ends_at_once_where_that_was_wanted() -> None:
+    process = service("stop.wait(); print('saving', flush=True); time.sleep(600)", second="second_ends=True")
+    assert process.stdout is not None
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)  # a terminal may send several: these two are one
+    assert process.stdout.readline() == "saving\n"
+    time.sleep(1)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT

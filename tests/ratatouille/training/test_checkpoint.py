@@ -55,7 +55,8 @@ def test_a_run_that_is_saved_within_a_step_or_a_validation_loses_no_step_and_no_
     setup: TrainingSetup, tmp_path: Path, keep: Keep
 ) -> None:
     assignment = setup.fine_tune(steps=9, warmup=3, evaluate_every=3, keep=keep)
-    saver, saved = Saver(), {}
+    saver = Saver()
+    saved: dict[int, tuple[int, bytes]] = {}
     steps: list[int] = []
     checkpoint = tmp_path / "work" / "checkpoints" / f"{assignment.digest}.checkpoint"
 

@@ -1,0 +1,142 @@
+"""The activity of a node: what its worker does now, and what it has done since the node was started.
+
+The worker notes it in a small file; the process that a person started reads the file, shows it, and sends nothing of it
+anywhere. The file is its owner's alone, since the last problem may name files.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+_WRITE_SECONDS = 0.5
+"""Between two writes while the work goes on."""
+_LEAST_SECONDS = 2.0
+"""A pace is measured over so many seconds at least."""
+_LONGEST_PROBLEM = 2000
+_MOST_ROUNDS = 20
+
+
+class Activity(BaseModel):
+    """What a worker does, and has done."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task: str = ""
+    """Name of the task at work; empty while the worker waits for an order."""
+    label: str = ""
+    """What the work is for: "soup run 3 of 5"."""
+    doing: str = ""
+    done: int = 0
+    total: int = 0
+    """Steps done and steps in all; 0 of 0 where work has no steps."""
+    since: float = 0.0
+    since_done: int = 0
+    """When the first step of what it does now was seen, in seconds since 1970, and which step that was."""
+    runs: int = 0
+    """Orders that were answered."""
+    sent: int = 0
+    received: int = 0
+    """Bytes of weights."""
+    rounds: tuple[str, ...] = ()
+    """Ids of the rounds that it worked for, the latest last."""
+    problem: str = ""
+    """Why the last order that was not done was not done."""
+    saved: int | None = None
+    """The step after which the training was saved, when the worker was ended within one."""
+
+    @property
+    def phase(self) -> str:
+        """What it does, without numbers."""
+        return self.doing.partition(",")[0]
+
+    def seconds_left(self, now: float) -> float | None:
+        """How long what it does now will take still, at the pace so far; None while that is not known."""
+        steps, seconds = self.done - self.since_done, now - self.since
+        if steps < 1 or seconds < _LEAST_SECONDS or not self.total:
+            return None
+        return seconds / steps * max(0, self.total - self.done)
+
+
+class ActivityFile:
+    """Writes and reads the activity; one that is killed leaves the last one whole."""
+
+    def __init__(
+        self,
+        path: Path,
+        traffic: Callable[[], tuple[int, int]] = lambda: (0, 0),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`traffic` says how many bytes this process has sent and received."""
+        self._path, self._traffic, self._clock = path, traffic, clock
+        self._changing = threading.Lock()
+        self._written = self.read()
+        self._last = self._written.model_copy(update={"task": "", "label": "", **_NOTHING})
+        self._earlier = (self._last.sent, self._last.received)
+        """What earlier processes of the node have sent and received."""
+
+    def begin(self, task: str, label: str, round: str) -> None:
+        """An order is at work."""
+        rounds = (*(one for one in self._last.rounds if one != round), round)[-_MOST_ROUNDS:]
+        self._note(task=task, label=label, rounds=rounds, saved=None, **_NOTHING)
+
+    def progress(self, done: int, total: int, doing: str) -> None:
+        """How far the order is."""
+        if doing.partition(",")[0] == self._last.phase and done >= self._last.done:
+            self._note(done=done, total=total, doing=doing)
+        else:
+            self._note(done=done, total=total, doing=doing, since=self._clock(), since_done=done)
+
+    def end(self, answered: bool) -> None:
+        """The order is over."""
+        self._note(task="", label="", runs=self._last.runs + answered, **_NOTHING)
+
+    def trouble(self, problem: str) -> None:
+        """An order was not done."""
+        self._note(problem=problem[:_LONGEST_PROBLEM])
+
+    def save(self, step: int) -> None:
+        """The training was saved after a step, and the process ends."""
+        self._note(saved=step, done=step)
+
+    def write(self) -> None:
+        """Write what is new; on a full disk the node goes on without."""
+        sent, received = self._traffic()
+        self._note(sent=self._earlier[0] + sent, received=self._earlier[1] + received)
+        with self._changing, suppress(OSError):
+            if self._last == self._written:
+                return
+            temporary = self._path.with_suffix(f".{os.getpid()}")
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(self._last.model_dump_json())
+            temporary.replace(self._path)
+            self._written = self._last
+
+    def write_until(self, stop: threading.Event) -> None:
+        """Write what is new every half second."""
+        while not stop.wait(_WRITE_SECONDS):
+            self.write()
+
+    def read(self) -> Activity:
+        """The activity as it was written last; an empty one where there is none."""
+        try:
+            return Activity.model_validate_json(self._path.read_bytes())
+        except (OSError, ValidationError):
+            return Activity()
+
+    def forget(self) -> None:
+        """Begin anew, as when the node is started."""
+        self._path.unlink(missing_ok=True)
+
+    def _note(self, **values: object) -> None:
+        with self._changing:
+            self._last = self._last.model_copy(update=values)
+
+
+_NOTHING = {"doing": "", "done": 0, "total": 0, "since": 0.0, "since_done": 0}

@@ -1,0 +1,93 @@
+"""`ratatouille node pause`, `resume` and `leave`: what the owner of a running node wants of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ratatouille.cli.output import Home, print_line, short
+from ratatouille.errors import Refusal
+from ratatouille.home import home
+
+if TYPE_CHECKING:
+    from contributor_client.control import Control, NodeState
+
+Which = Annotated[
+    str | None,
+    typer.Argument(
+        help="The node's name or its node.toml (default: the one that runs from the home folder).",
+        metavar="[NAME|NODE.TOML]",
+    ),
+]
+
+
+def pause(node: Which = None, folder: Home = None) -> None:
+    """Pause a running node of this machine until it is resumed.
+
+    A training is saved at the step where it is. The node's other processes end, so memory and GPU are free, and its
+    offer is withdrawn: rounds go on without it.
+    """
+    control = _running(node, folder)
+    control.ask("pause")
+    _say(control, "paused", control.wait_for("paused"))
+
+
+def resume(node: Which = None, folder: Home = None) -> None:
+    """Let a paused node work again, from where it was saved.
+
+    Outside of the `hours` in its file it begins when they do.
+    """
+    control = _running(node, folder)
+    control.ask("work")
+    sentence = control.wait_for("working", "outside hours")
+    found = control.state()
+    outside = found is not None and found.state == "outside hours"
+    _say(control, "resumed", "it works when its hours begin" if outside else sentence)
+
+
+def leave(node: Which = None, folder: Home = None) -> None:
+    """End a running node of this machine, as Ctrl-C in its terminal does."""
+    control = _running(node, folder)
+    before = control.state()
+    control.ask("leave")
+    _say(control, "has left", control.wait_for(), before)
+
+
+def _say(control: Control, what: str, sentence: str, before: NodeState | None = None) -> None:
+    state = before or control.state()
+    name = f"node {state.name} (key {short(state.node)})" if state is not None else f"the node of '{control.folder}'"
+    print_line(f"{name}: {what}{sentence and f'; {sentence}'}")
+
+
+def _running(node: str | None, folder: Path | None) -> Control:
+    """The running node that is meant.
+
+    Raises:
+        Refusal: when it does not run, or it is not clear which one is meant.
+    """
+    from contributor_client.control import Control, running_nodes
+
+    if folder is None and node is None:
+        found = running_nodes(home())
+        if not found:
+            raise Refusal(f"no node runs from '{home()}'; `ratatouille node join node.toml` starts one")
+        if len(found) > 1:
+            names = ", ".join(one.folder.name for one in found)
+            raise Refusal(f"several nodes run here ({names}); say which one")
+        return found[0]
+    control = Control(folder or _folder_of(str(node)))
+    if not control.running:
+        raise Refusal(f"no node runs from '{control.folder}'; `ratatouille node join node.toml` starts one")
+    return control
+
+
+def _folder_of(node: str) -> Path:
+    """The folder of a node by its name or its file."""
+    from ratatouille.tasks.node import read_node_settings
+
+    if not node.endswith(".toml"):
+        return home() / "nodes" / Path(node).name
+    settings = read_node_settings(Path(node))
+    return settings.folder or home() / "nodes" / settings.name

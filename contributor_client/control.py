@@ -1,0 +1,106 @@
+"""Control of a running node by its owner: what is wanted of it, and its state, as two small files of its folder.
+
+`node pause`, `resume` and `leave` write the wish; the node reads it twice a second, obeys, and notes its state with a
+sentence, for which the command waits. There is no port: who may write into the folder may control the node, and that is
+its owner.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ValidationError
+
+from ratatouille.errors import Refusal
+from ratatouille.folders import write_whole
+from ratatouille.processes.locks import is_locked
+
+Wish = Literal["work", "pause", "leave"]
+State = Literal["starting", "working", "paused", "outside hours", "leaving"]
+RESTING: tuple[State, ...] = ("paused", "outside hours")
+_PATIENCE = 90.0
+"""How long a command waits for the node: a large checkpoint takes its time."""
+_LOOK_SECONDS = 0.1
+
+
+class NodeState(BaseModel):
+    """The state of a node, and what it says about it."""
+
+    name: str
+    state: State
+    sentence: str = ""
+    """What it did last, in words: "the training was saved after step 41 of 300"."""
+    node: str = ""
+    """Its public key."""
+
+
+class Control:
+    """The wish and the state of the node of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._wish, self._state = folder / "wish", folder / "state.json"
+
+    @property
+    def running(self) -> bool:
+        """Whether a node runs from this folder."""
+        return is_locked(self.folder / "lock")
+
+    def ask(self, wish: Wish) -> None:
+        """Say what is wanted."""
+        write_whole(self._wish, [wish.encode()], private=True)
+
+    def wanted(self) -> Wish:
+        """What is wanted; work, while nobody has said anything."""
+        try:
+            said = self._wish.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            return "work"
+        return "pause" if said == "pause" else "leave" if said == "leave" else "work"
+
+    def note(self, state: NodeState) -> None:
+        """Note the state."""
+        write_whole(self._state, [state.model_dump_json().encode()], private=True)
+
+    def state(self) -> NodeState | None:
+        """The state of a node that runs; None when none does, or it has not said anything yet."""
+        return self._noted() if self.running else None
+
+    def clear(self) -> None:
+        """Begin anew, as when the node is started."""
+        self._wish.unlink(missing_ok=True)
+        self._state.unlink(missing_ok=True)
+
+    def wait_for(self, *states: State, seconds: float = _PATIENCE) -> str:
+        """Wait until the node is in one of these states, or has left; returns its sentence.
+
+        Raises:
+            Refusal: when it does not come to that in time.
+        """
+        until = time.monotonic() + seconds
+        while self.running:
+            found = self._noted()
+            if found is not None and found.state in states:
+                return found.sentence
+            if time.monotonic() > until:
+                raise Refusal(
+                    f"the node of '{self.folder}' did not follow within {seconds:.0f} seconds; its logs are in "
+                    f"'{self.folder / 'logs'}'"
+                )
+            time.sleep(_LOOK_SECONDS)
+        found = self._noted()
+        return found.sentence if found is not None and found.state == "leaving" else ""
+
+    def _noted(self) -> NodeState | None:
+        try:
+            return NodeState.model_validate_json(self._state.read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+
+def running_nodes(home: Path) -> list[Control]:
+    """The nodes that run from a home folder, by the names of their folders."""
+    found = [Control(lock.parent) for lock in sorted(home.glob("nodes/*/lock"))]
+    return [one for one in found if one.running]

@@ -1,0 +1,115 @@
+"""The presence of a node in the registry: its offer, renewed every few seconds, and withdrawn when it rests or leaves.
+
+What changes meanwhile is said to the node's owner: whether the registry answers, what is parked, how a round ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection
+
+from contributor_client.outcomes import Outcomes
+from contributor_client.parking import Parking
+from contributor_client.work_lane import WorkLane
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.membership import OfferWithdrawal, make_offer
+from ratatouille.exchange.signing import Signer
+from ratatouille.home import SHORT_KEY
+from ratatouille.tasks.data import LocalData
+from ratatouille.tasks.node import NodeSettings
+from registry.services.registry import Registry
+
+_log = logging.getLogger(__name__)
+OFFER_SECONDS = 20.0
+"""How long an offer stands after its last renewal."""
+RENEW_SECONDS = 5.0
+_FIRST_SECONDS = 0.5
+"""Between two looks while the node waits for a first sign on its work lane."""
+
+
+class Presence:
+    """The offer of one node, and what its owner hears of the registry."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        signer: Signer,
+        registry: Registry,
+        holdings: Collection[LocalData],
+        parking: Parking,
+        say: Callable[[str], None],
+    ) -> None:
+        self._settings, self._signer, self._registry = settings, signer, registry
+        self._holdings, self._parking, self._say = holdings, parking, say
+        self._outcomes = Outcomes(registry, signer.node)
+        self._reachable, self._joined = True, False
+        self._parked: set[str] = set()
+        self._next = 0.0
+
+    def warn_of_namesakes(self) -> None:
+        """Say it when another node here has the same name."""
+        name, node = self._settings.name, self._signer.node
+        others = [
+            offer.node[:10] for offer in self._registry.work.offers() if offer.name == name and offer.node != node
+        ]
+        if others:
+            self._say(
+                f"warning: another node is called {name} too (key {', '.join(others)}); this one has the key "
+                f"{node[:SHORT_KEY]}. Everybody sees both with their keys; another `name` in the node's file is clearer"
+            )
+
+    def renew(self, lane: WorkLane, rounds: Collection[str], address: str) -> None:
+        """Renew the offer if it is time; `rounds` are those that the node worked for."""
+        if time.monotonic() < self._next:
+            return
+        self._say_what_is_parked()
+        try:
+            connected = lane.look(self._registry.info().fleet)
+            offer = make_offer(
+                self._signer,
+                self._settings.name,
+                self._holdings,
+                self._settings.device,
+                self._settings.trains,
+                OFFER_SECONDS,
+                parked=self._parking.offered(),
+                hears_orders=connected,
+            )
+            self._registry.work.offer(offer)
+            if connected and not self._joined:
+                self._joined = True
+                self._say(f"node {self._settings.name} ({self._signer.node[:12]}) has joined {address}")
+            if not self._reachable:
+                _log.info("the registry at %s answers again", address)
+            self._reachable = True
+            for sentence in self._outcomes.of_ended(rounds):
+                self._say(sentence)
+        except Unreachable as error:
+            if self._reachable:
+                _log.warning("%s; the node goes on and tries again", error)
+            self._reachable = False
+        self._next = time.monotonic() + (RENEW_SECONDS if self._joined else _FIRST_SECONDS)
+
+    def withdraw(self) -> None:
+        """The node takes no work for now: its offer stands no more."""
+        self._joined, self._next = False, 0.0
+        withdrawal = OfferWithdrawal(node=self._signer.node, issued=time.time())
+        try:
+            self._registry.work.withdraw_offer(self._signer.seal(withdrawal))
+        except Unreachable:
+            _log.warning("the offer was not withdrawn: the registry does not answer; it ends by itself")
+        except Refusal as error:
+            _log.warning("the offer was not withdrawn: %s", error)
+
+    def _say_what_is_parked(self) -> None:
+        """Say what the node does no work with for now, if it is new."""
+        places = {place.sentence: place for place in self._parking.active()}
+        for sentence in places.keys() - self._parked:
+            place = places[sentence]
+            what = "its data of one task" if place.fingerprint else "this node"
+            until = time.strftime("%H:%M", time.localtime(place.until))
+            self._say(f"parked: {sentence}; no work with {what} until {until}, or until the node is started again")
+        if self._parked and not places:
+            self._say("nothing is parked any more: the node takes work again")
+        self._parked = set(places)

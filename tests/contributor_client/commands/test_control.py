@@ -1,0 +1,74 @@
+"""`node pause`, `resume` and `leave`: they reach the node that is meant, and say what it did."""
+
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from contributor_client.control import Control, NodeState, State
+from ratatouille.processes.locks import only_one
+from tests.ratatouille.cli.call import call
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path))
+    return tmp_path
+
+
+@contextmanager
+def node(home: Path, name: str) -> Iterator[Control]:
+    """A node that obeys as `Node` does; it has no work."""
+    control, over = Control(home / "nodes" / name), threading.Event()
+    control.folder.mkdir(parents=True)
+
+    def obey() -> None:
+        state: State = "starting"
+        with only_one(control.folder / "lock", "it runs already"):
+            control.clear()
+            begun.set()
+            while not over.wait(0.02) and control.wanted() != "leave":
+                state = "paused" if control.wanted() == "pause" else "working"
+                said = "saved at step 7 of 300" if state == "paused" else ""
+                control.note(NodeState(name=name, state=state, sentence=said, node=name[0] * 64))
+            control.note(NodeState(name=name, state="leaving", sentence="saved at step 9 of 300", node=name[0] * 64))
+
+    begun = threading.Event()
+    thread = threading.Thread(target=obey)
+    thread.start()
+    assert begun.wait(60)
+    try:
+        yield control
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_node_is_paused_resumed_and_ended_by_its_owner_without_a_port(home: Path) -> None:
+    with node(home, "anna") as anna:
+        paused = call("node", "pause")
+        assert paused.out == "node anna (key aaaaaaaaaa): paused; saved at step 7 of 300\n"
+        assert stat.S_IMODE((anna.folder / "wish").stat().st_mode) == 0o600
+        assert stat.S_IMODE((anna.folder / "state.json").stat().st_mode) == 0o600
+        assert call("node", "resume", "anna").out == "node anna (key aaaaaaaaaa): resumed\n"
+        assert call("node", "leave", "anna").out == "node anna (key aaaaaaaaaa): has left; saved at step 9 of 300\n"
+        assert not anna.running
+
+
+def test_of_several_nodes_one_must_be_named(home: Path) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(node(home, "anna"))
+        stack.enter_context(node(home, "chiara"))
+        refused = call("node", "pause")
+        assert (refused.code, refused.err) == (2, "error: several nodes run here (anna, chiara); say which one\n")
+        assert call("node", "pause", "chiara").code == 0
+
+
+@pytest.mark.parametrize("words", [(), ("anna",), ("--folder", "elsewhere")])
+def test_where_no_node_runs_a_sentence_says_so(home: Path, words: tuple[str, ...]) -> None:
+    refused = call("node", "pause", *words)
+    assert refused.code == 2
+    assert refused.err.startswith("error: no node runs from '")

@@ -1,0 +1,76 @@
+"""The activity of a node: noted by its worker, read by the process that shows it."""
+
+import json
+import stat
+from pathlib import Path
+
+from contributor_client.activity import Activity, ActivityFile
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_what_is_noted_is_read_by_another_process_and_by_nobody_else(tmp_path: Path) -> None:
+    writer = ActivityFile(tmp_path / "activity.json", lambda: (3, 5))
+    writer.begin("leaves", "soup run 1 of 3", "a-round")
+    writer.progress(12, 300, "training, loss 0.500")
+    writer.trouble("'/home/anna/images' cannot be read")
+    writer.write()
+    found = ActivityFile(tmp_path / "activity.json").read()
+    assert (found.task, found.label, found.phase, found.done, found.total) == (
+        "leaves",
+        "soup run 1 of 3",
+        "training",
+        12,
+        300,
+    )
+    assert (found.sent, found.received, found.rounds) == (3, 5, ("a-round",))
+    assert stat.S_IMODE((tmp_path / "activity.json").stat().st_mode) == 0o600
+
+
+def test_the_time_left_is_measured_on_the_work_that_goes_on_and_else_not_said(tmp_path: Path) -> None:
+    clock = Clock()
+    writer = ActivityFile(tmp_path / "activity.json", clock=clock)
+    writer.begin("leaves", "", "a-round")
+
+    def left() -> float | None:
+        writer.write()
+        return writer.read().seconds_left(clock.now)
+
+    writer.progress(1, 100, "warm-up, loss 1.000")
+    assert left() is None
+    clock.now += 10
+    writer.progress(11, 100, "warm-up, loss 0.900")
+    assert left() == 89
+    writer.progress(12, 100, "training, loss 0.900")  # the pace of another kind of step says nothing
+    assert left() is None
+    clock.now += 40
+    writer.progress(22, 100, "training, loss 0.800")
+    assert left() == 4 * 78
+    writer.progress(0, 0, "pushing")
+    clock.now += 40
+    assert left() is None
+
+
+def test_a_worker_that_is_started_again_goes_on_counting_and_is_idle(tmp_path: Path) -> None:
+    first = ActivityFile(tmp_path / "activity.json", lambda: (100, 10))
+    first.begin("leaves", "soup run 1 of 3", "a-round")
+    first.end(answered=True)
+    first.begin("leaves", "soup run 2 of 3", "a-round")
+    first.progress(7, 300, "training, loss 0.500")
+    first.write()
+    second = ActivityFile(tmp_path / "activity.json", lambda: (1, 1))
+    second.write()
+    found = second.read()
+    assert (found.runs, found.sent, found.received, found.task, found.rounds) == (1, 101, 11, "", ("a-round",))
+
+
+def test_a_file_that_cannot_be_read_is_an_idle_worker(tmp_path: Path) -> None:
+    file = ActivityFile(tmp_path / "activity.json")
+    assert file.read() == Activity()
+    (tmp_path / "activity.json").write_text(json.dumps({"done": "many"}))
+    assert file.read() == Activity()

@@ -1,0 +1,91 @@
+"""A worker that is interrupted in the middle of a training: no step is lost, and the end has the same bits."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import tomli_w
+
+from contributor_client.activity import Activity, ActivityFile
+from contributor_client.paths import NodePaths
+from contributor_client.relay import relay
+from ratatouille.exchange.membership import Announcement, make_offer
+from ratatouille.exchange.order import Hint, Order, seal_order
+from ratatouille.exchange.signing import Signer
+from registry.opening import open_registry
+from registry.records import RoundRecord
+from registry.server import RegistryServer
+from tests.contributor_client.pantry import Pantry
+
+STEPS = 60
+
+
+def test_an_interrupted_training_goes_on_after_its_last_step_to_the_same_bits(pantry: Pantry, tmp_path: Path) -> None:
+    setup, paths = pantry.setup, NodePaths(tmp_path / "node")
+    coordinator, signer = Signer.open(tmp_path / "coordinator"), Signer.open(paths.key)
+    shutil.copytree(pantry.registry.folder, tmp_path / "registry")
+    service = RegistryServer(tmp_path / "registry", coordinator=coordinator.node)
+    service.start()
+    registry = open_registry(service.address)
+    registry.work.announce(coordinator.seal(Announcement(fleet="127.0.0.1:9")))
+    registry.work.offer(make_offer(signer, "anna", [setup.data], seconds=3600.0))
+    registry.rounds.request_round(
+        RoundRecord(id="a-round", name="spring", spec="{}", state="requested", created=1.0, changed=1.0)
+    )
+    assert registry.rounds.move_round("a-round", ["requested"], "running")
+    assignment = setup.fine_tune(steps=STEPS, seed=9)
+    order = Order(
+        round="a-round", assignment=assignment, parents=(registry.versions.resolve("probed"),), label="soup run 1 of 3"
+    )
+    table = {"task": setup.task.name, "path": str(pantry.images), "group": "stem"}
+    settings = tmp_path / "node.toml"
+    settings.write_text(tomli_w.dumps({"name": "anna", "device": "cpu", "data": [table]}))
+    replies: list[bytes] = []
+    asking = threading.Thread(
+        target=lambda: replies.append(relay(paths.socket, seal_order(coordinator, order))), daemon=True
+    )
+    command = [sys.executable, "-P", "-m", "contributor_client.worker", "--settings", str(settings)]
+    command += ["--folder", str(paths.folder), "--remote", service.address]
+    command += ["--offered", setup.data.holding.fingerprint]
+    activity = ActivityFile(paths.activity)
+    try:
+        with subprocess.Popen(command) as first:
+            asking.start()
+            seen(activity, first, least=5)
+            first.send_signal(signal.SIGINT)
+        assert first.returncode == 0
+        left = activity.read()
+        assert left.saved is not None
+        assert 5 <= left.saved < STEPS
+        assert (left.task, left.label, left.done, left.total) == ("shapes", "soup run 1 of 3", left.saved, STEPS)
+        assert registry.work.results([assignment.digest]) == {}
+        activity.forget()
+        with subprocess.Popen(command) as second:
+            assert seen(activity, second, least=1).since_done == left.saved + 1
+            asking.join(120)
+            second.send_signal(signal.SIGTERM)
+        undisturbed = setup.perform(assignment, tmp_path / "undisturbed")
+        (version,) = (one.version for one in registry.work.results([assignment.digest]).values())
+        made = registry.versions.show(str(version)).entry.version
+        assert (made.featurizer, made.head) == (undisturbed.featurizer, undisturbed.head)
+        assert [Hint.from_json(reply).outcome for reply in replies] == ["pushed"]
+        done = activity.read()
+        assert (done.task, done.runs, done.problem) == ("", 1, "")
+        assert done.sent > 0
+    finally:
+        registry.close()
+        service.stop(grace=0)
+
+
+def seen(activity: ActivityFile, worker: subprocess.Popen[bytes], least: int) -> Activity:
+    """Wait until a worker has done so many steps."""
+    until = time.monotonic() + 120
+    while (found := activity.read()).done < least or found.phase not in ("warm-up", "training"):
+        assert worker.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return found

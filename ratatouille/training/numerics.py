@@ -19,6 +19,7 @@ import torch
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.dialect import BFLOAT16
+from ratatouille.training.eager import leave_out_compiler
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 """Read by libraries when they load: processes that are started later inherit it."""
@@ -31,6 +32,7 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 def apply() -> None:
     """Put the profile into effect for this process; calling it again changes nothing."""
     os.environ.update(ENVIRONMENT)
+    leave_out_compiler()
     _keep_memory()
     if torch.get_num_threads() != 1:
         torch.set_num_threads(1)
@@ -42,7 +44,7 @@ def apply() -> None:
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # `use_deterministic_algorithms` imports the compiler
     # every kernel that we use writes its whole output; filling memory beforehand only costs time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 

@@ -1,8 +1,9 @@
 """The executor of a node: takes tasks from the SuperNode and answers them, in place of `flower-superexec`.
 
 It keeps foreign code from running on the node. A task of any bundle but ours is answered with a refusal; and the
-ClientApp that runs is always the installed one, so that not even an accepted bundle could bring code. It imports no
-torch and goes on between messages, so an order reaches the worker in milliseconds.
+ClientApp that runs is always the installed one, so that not even an accepted bundle could bring code. It is a thread of
+the SuperNode's process (`flower_supernode`), imports no torch and goes on between messages, so an order reaches the
+worker in milliseconds.
 
 A `ClaimedTask` has the parts of Flower's `run_clientapp` that a node needs, without installing the bundle, loading code
 from it, or ending the process. They are Flower's internal client of the runtime API, hence the exact pin of flwr.
@@ -10,13 +11,11 @@ from it, or ending the process. They are Flower's internal client of the runtime
 
 from __future__ import annotations
 
-import argparse
-import logging
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from logging import ERROR, INFO, WARNING
+from logging import ERROR, WARNING
 from pathlib import Path
 
 import httpx
@@ -51,10 +50,8 @@ from flwr.supernode.runtime.run_clientapp import push_message, push_task_output
 
 from contributor_client.app import app
 from contributor_client.relay import WorkerError
-from ratatouille.exchange.bundle import ForeignBundle, SigningInterceptor, bundle_hash, refuse_foreign_bundle
+from ratatouille.exchange.bundle import ForeignBundle, SigningInterceptor, refuse_foreign_bundle
 from ratatouille.failure import Failure, failure_of
-from ratatouille.printable import PrintableFilter
-from ratatouille.processes.ending import end_at_once_on_signals
 from ratatouille.processes.secret import Secret
 from ratatouille.record import sha256
 
@@ -148,7 +145,7 @@ def runtime_client(address: str, secret: Secret, authentication: ProtobufClientI
 
 
 def execute_forever(address: str, secret_file: Path, accepted: Collection[str]) -> None:
-    """Take tasks from the SuperNode at `host:port`, one after the other; outlives restarts of the SuperNode."""
+    """Take tasks from the SuperNode at `host:port`, one after the other, from when it answers there."""
     secret = Secret.open(secret_file)
     flower_secret = load_superexec_auth_secret(str(secret_file))
     assert flower_secret is not None
@@ -163,7 +160,7 @@ def execute_forever(address: str, secret_file: Path, accepted: Collection[str]) 
                 last = time.monotonic()
                 continue
         except httpx.TransportError:
-            pass  # The SuperNode is starting or restarting.
+            pass  # The SuperNode is starting.
         time.sleep(_POLL_SECONDS if time.monotonic() - last < _IDLE_AFTER else _IDLE_POLL_SECONDS)
 
 
@@ -191,21 +188,3 @@ def execute(task: ClaimedTask, accepted: Collection[str]) -> None:
         # The SuperNode has forgotten this task: it was restarted, or gave it up. What the worker did is not lost,
         # because its push to the registry was the commit.
         log(ERROR, "The SuperNode did not take the answer: %s", error)
-
-
-def main() -> None:
-    """`python -m contributor_client.executor`, as `supernode` starts it."""
-    parser = argparse.ArgumentParser(description="Executor of a contributor's node.")
-    parser.add_argument("--runtime", required=True, help="host:port of the SuperNode's runtime API")
-    parser.add_argument("--secret", required=True, type=Path, help="file with the secret that the SuperNode knows")
-    parser.add_argument("--accept", action="append", help="hash of an accepted bundle; ours, unless given")
-    arguments = parser.parse_args()
-    end_at_once_on_signals()  # it keeps nothing: work is the worker's, and an order that got no reply comes again
-    logging.getLogger("flwr").addFilter(PrintableFilter())
-    accepted = arguments.accept or [bundle_hash()]
-    log(INFO, "Executor ready; accepts bundle %s", ", ".join(accepted))
-    execute_forever(arguments.runtime, arguments.secret, accepted)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""A node: opens its data, offers it, and keeps its three processes alive (SuperNode, executor, worker).
+"""A node: opens its data, offers it, and keeps its two processes alive (SuperNode, worker).
 
 This process imports no torch and does no work of its own but renewing the offer. It goes on through any outage of
 coordinator or registry, since a contributor should have to start it once. While its owner has paused it, and outside of

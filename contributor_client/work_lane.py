@@ -1,9 +1,9 @@
-"""A node's work lane: the processes that take orders from the coordinator, and whether orders can reach them.
+"""A node's work lane: the process that takes orders from the coordinator, and whether orders can reach them.
 
-The SuperNode talks to the coordinator and keeps one message. It runs nothing itself (`--isolation process`) and hands
-tasks only to a process that knows the secret in the node's folder, our executor. Both are restarted on any exit: a
-SuperNode ends with code 0 when the coordinator forgot it, and with 1 when its key is still taken by a predecessor that
-was killed. The worker is a third process, which `node` starts.
+The SuperNode talks to the coordinator and keeps one message. Flower runs nothing itself (`--isolation process`) and
+hands tasks only to who knows the secret in the node's folder: our executor, a thread of the same process. It is
+restarted on any exit: a SuperNode ends with code 0 when the coordinator forgot it, and with 1 when its key is still
+taken by a predecessor that was killed. The worker is a second process, which `node` starts.
 
 The SuperNode asks the coordinator for messages every few seconds and sends a sign of life every twenty; its client
 notes each answer and each failure in a small file. The node reads the file to say whether orders can reach it.
@@ -21,7 +21,7 @@ from pathlib import Path
 import tomli_w
 
 from contributor_client.app import NODE_KEY, WORKER_SOCKET
-from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module, stop_all
+from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module
 from ratatouille.processes.ports import LOOPBACK
 from ratatouille.processes.secret import Secret
 
@@ -57,52 +57,38 @@ class SuperNodeSettings:
 
 
 class SuperNode:
-    """The running SuperNode and its executor. When this process ends, even by kill -9, both end too."""
+    """The running SuperNode with its executor. When this process ends, even by kill -9, it ends too."""
 
     def __init__(self, settings: SuperNodeSettings) -> None:
         self.settings = settings
         # A fixed port would allow one node a machine. Should another program take it before the SuperNode does, the
         # node has to be started again.
-        address = f"{LOOPBACK}:{free_port()}"
-        self.children = [Child(_supernode(settings, address)), Child(_executor(settings, address))]
+        self.child = Child(_supernode(settings, free_port()))
 
     def start(self) -> SuperNode:
-        """Start both and return at once; the SuperNode goes on trying until the coordinator answers."""
-        for child in self.children:
-            child.start()
+        """Start it and return at once; the SuperNode goes on trying until the coordinator answers."""
+        self.child.start()
         return self
 
     def stop(self) -> None:
-        """End both; the SuperNode signs off at the coordinator."""
-        stop_all(self.children)
+        """End it; it signs off at the coordinator."""
+        self.child.stop()
 
 
-def _supernode(settings: SuperNodeSettings, address: str) -> Program:
+def _supernode(settings: SuperNodeSettings, port: int) -> Program:
     home = settings.folder / "flower"
     home.mkdir(parents=True, exist_ok=True)
     configuration = home / "node.toml"
     values = {NODE_KEY: str(settings.node_key.resolve()), WORKER_SOCKET: str(settings.worker_socket.absolute())}
     configuration.write_text(tomli_w.dumps(values), encoding="utf-8")
     command = [*module("contributor_client.flower_supernode"), "--superlink", settings.superlink]
-    command += ["--host", LOOPBACK, "--port", address.rpartition(":")[2], "--node-config", str(configuration)]
+    command += ["--host", LOOPBACK, "--port", str(port), "--node-config", str(configuration)]
     command += ["--isolation", "process", "--superexec-auth-secret-file", str(_secret(settings))]
-    command += ["--insecure"]
+    command += ["--insecure", *(word for one in settings.accepted_bundles for word in ("--accept", one))]
     log = settings.folder / "logs" / "supernode.log"
-    environment = _environment(home) | {LANE: str(settings.lane)}
+    flower = {"FLWR_HOME": str(home), "FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
+    environment = environment_with_scripts(**flower) | {LANE: str(settings.lane)}
     return Program("supernode", tuple(command), log, environment, restart=True)
-
-
-def _executor(settings: SuperNodeSettings, address: str) -> Program:
-    command = [*module("contributor_client.executor"), "--runtime", address]
-    command += ["--secret", str(_secret(settings))]
-    for one in settings.accepted_bundles:
-        command += ["--accept", one]
-    log = settings.folder / "logs" / "executor.log"
-    return Program("executor", tuple(command), log, _environment(settings.folder / "flower"), restart=True)
-
-
-def _environment(home: Path) -> dict[str, str]:
-    return environment_with_scripts(FLWR_HOME=str(home), FLWR_TELEMETRY_ENABLED="0", FLWR_DISABLE_UPDATE_CHECK="1")
 
 
 def _secret(settings: SuperNodeSettings) -> Path:

@@ -1,18 +1,21 @@
 """The coordinator's executor, in place of `flower-superexec`; it starts ServerApps: `python -m coordinator.executor`.
 
 Flower's own executor knows no secret, and writes each task's token on a command line, where every user of the machine
-can read it. This one signs what it asks, and hands the token over through a pipe. It keeps one ServerApp in reserve,
-which has imported everything: after a crash, on a busy machine, imports were half of the time until a round went on.
+can read it. This one signs what it asks. It imports what a ServerApp needs once, and forks each of them: imports were
+half of the time until a round went on after a crash. It has no threads, which a fork would lose.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
+import multiprocessing
 import os
-import subprocess
 import time
+from collections.abc import Collection
 from logging import INFO, WARNING
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import httpx
@@ -22,39 +25,31 @@ from flwr.supercore.constant import TaskType
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
 
-from ratatouille.exchange.bundle import SigningInterceptor
+from coordinator.serverapp import prepare, serve_run
+from ratatouille.exchange.bundle import SigningInterceptor, bundle_hash
 from ratatouille.printable import PrintableFilter
-from ratatouille.processes import module
 from ratatouille.processes.ending import end_at_once_on_signals
 from ratatouille.processes.secret import Secret
 
 _POLL_SECONDS = 0.2
 """How often it asks for a submitted run: a fifth of a second costs 1 % of a core."""
-_RESERVE_SECONDS = 60.0
-"""A ServerApp that has just begun has the processors for itself so long, then the next reserve is started."""
 
 
 class Executor:
     """Takes tasks of one SuperLink; each ServerApp is a child of this process."""
 
-    def __init__(self, address: str, secret: Path, accepted: list[str]) -> None:
+    def __init__(self, address: str, secret: Secret, accepted: Collection[str]) -> None:
+        """`accepted` are the hashes of the bundles that may run."""
         version = RuntimeVersionHttpInterceptor(component_name="SuperExec")
-        signing = SigningInterceptor(Secret.open(secret))
-        self._client = RuntimeHttpClient.from_server_address(address, True, None, [version, signing])
-        self._command = [*module("coordinator.serverapp"), "--runtime", address, "--secret", str(secret)]
-        self._command += ["--parent", str(os.getpid())]
-        self._command += [word for one in accepted for word in ("--accept", one)]
-        self._running: list[subprocess.Popen[bytes]] = []
-        self._reserve: subprocess.Popen[bytes] | None = None
-        self._reserve_from = 0.0
+        self._client = RuntimeHttpClient.from_server_address(address, True, None, [version, SigningInterceptor(secret)])
+        self._address = address
+        self._running: list[ForkProcess] = []
+        prepare(secret, accepted)
+        importlib.import_module("coordinator.rounds")  # what the bundle's ServerApp imports when it begins
 
     def look(self) -> None:
         """Take a task, if there is one, and start its ServerApp."""
-        self._running = [process for process in self._running if process.poll() is None]
-        if self._reserve is not None and self._reserve.poll() is not None:
-            self._reserve, self._reserve_from = None, time.monotonic() + _RESERVE_SECONDS
-        if self._reserve is None and time.monotonic() >= self._reserve_from:
-            self._reserve = self._launch()
+        self._running = [process for process in self._running if process.is_alive()]
         try:
             acquired = self._client.AcquireTask(AcquireTaskRequest(supported_task_types=[TaskType.SERVER_APP]))
         except httpx.ConnectError:
@@ -66,19 +61,11 @@ class Executor:
                 self._start(acquired.token)
 
     def _start(self, token: str) -> None:
-        process = self._reserve or self._launch()
-        self._reserve, self._reserve_from = None, time.monotonic() + _RESERVE_SECONDS
-        assert process.stdin is not None
-        try:
-            process.stdin.write(token.encode() + b"\n")
-            process.stdin.close()
-        except OSError as error:
-            log(WARNING, "A ServerApp ended at once: %s", error)
+        process = multiprocessing.get_context("fork").Process(
+            target=serve_run, args=(self._address, token, os.getpid()), name="serverapp"
+        )
+        process.start()
         self._running.append(process)
-
-    def _launch(self) -> subprocess.Popen[bytes]:
-        """A ServerApp that imports what it needs, then waits for a token."""
-        return subprocess.Popen(self._command, stdin=subprocess.PIPE)  # noqa: S603
 
     def _end_all(self) -> None:
         for process in self._running:
@@ -90,11 +77,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Executor of a coordinator.")
     parser.add_argument("--runtime", required=True, help="host:port of the SuperLink")
     parser.add_argument("--secret", required=True, type=Path, help="file with the secret that the SuperLink knows")
-    parser.add_argument("--accept", action="append", default=[], help="hash of an accepted bundle; ours, unless given")
+    parser.add_argument("--accept", action="append", help="hash of an accepted bundle; ours, unless given")
     arguments = parser.parse_args()
     end_at_once_on_signals()  # its reaper ends the ServerApps
     logging.getLogger("flwr").addFilter(PrintableFilter())
-    executor = Executor(arguments.runtime, arguments.secret, arguments.accept)
+    executor = Executor(arguments.runtime, Secret.open(arguments.secret), arguments.accept or [bundle_hash()])
     log(INFO, "Executor ready")
     while True:
         executor.look()

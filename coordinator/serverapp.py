@@ -1,26 +1,24 @@
 """The process of one run, in place of `flwr-serverapp`: it runs the installed ServerApp, and only for our own bundle.
 
 Flower would unpack any bundle that a run has, and run what it names. Here a bundle is compared with the accepted
-hashes before anything of it is unpacked. The task's token comes through standard input, so that no other user of the
-machine sees it; requests are signed with the secret, without which no token is of use.
+hashes before anything of it is unpacked. The process is a fork of the executor, so it has imported everything, and no
+other user of the machine sees the task's token; requests are signed with the secret, without which no token is of use.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib
-import sys
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from queue import Queue
 from typing import Any
 
 from flwr.supercore.logger import mirror_output_to_queue, restore_output
 from flwr.supercore.protobuf.client import ProtobufClientInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
+from flwr.superlink.runtime import run_serverapp
 
 from coordinator.dispatch import ReplyPuller
-from ratatouille.exchange.bundle import SigningInterceptor, bundle_hash, refuse_foreign_bundle
+from ratatouille.exchange.bundle import SigningInterceptor, refuse_foreign_bundle
 from ratatouille.processes.secret import Secret
 from ratatouille.record import sha256
 
@@ -44,33 +42,22 @@ def prepare(secret: Secret, accepted: Collection[str]) -> None:
     vars(runner)["install_from_fab"] = install_ours
 
 
-def main() -> None:
-    """The process's entry, as `executor` starts it."""
-    parser = argparse.ArgumentParser(description="ServerApp of a coordinator; the task's token is read from stdin.")
-    parser.add_argument("--runtime", required=True)
-    parser.add_argument("--secret", required=True, type=Path)
-    parser.add_argument("--parent", required=True, type=int)
-    parser.add_argument("--accept", action="append", help="hash of an accepted bundle; ours, unless given")
-    arguments = parser.parse_args()
-    prepare(Secret.open(arguments.secret), arguments.accept or [bundle_hash()])
-    from flwr.superlink.runtime import run_serverapp
+def serve_run(address: str, token: str, parent: int) -> None:
+    """Run the ServerApp of one task of the SuperLink at `host:port`; `prepare` was called in this process or before.
 
-    importlib.import_module("coordinator.rounds")  # before there is a task, so that a round need not wait for it
-    token = sys.stdin.readline().strip()
-    if not token:
-        return  # the executor has ended
+    Args:
+        address: the SuperLink's.
+        token: what the SuperLink gave with the task.
+        parent: the process whose end is the end of this one.
+    """
     lines: Queue[str | None] = Queue()
     mirror_output_to_queue(lines)
     run_serverapp(
-        runtime_api_address=arguments.runtime,
+        runtime_api_address=address,
         log_queue=lines,
         token=token,
         insecure=True,
-        parent_pid=arguments.parent,
+        parent_pid=parent,
         runtime_dependency_install=False,
     )
     restore_output()
-
-
-if __name__ == "__main__":
-    main()

@@ -96,9 +96,6 @@ SERVICES = {
         "worker ready",
         4,
     ),
-    "the executor": Service(
-        "-m contributor_client.executor --runtime 127.0.0.1:{port} --secret {folder}/new.secret", "Executor ready", 1
-    ),
     "the reaper": Service(
         f"-I -S {reaper.__file__} {os.getpid()} 1 {{folder}}/log 100000 "
         f"{sys.executable} -c print('at\\x20work',flush=True);import\\x20time;time.sleep(600)",

@@ -68,11 +68,12 @@ class Aim:
 
     def node_port(self) -> int:
         """The port of a SuperNode's local API."""
-        (command,) = [p.cmdline() for p in self.family() if _runs(p, "contributor_client.executor")][:1]
-        return int(command[command.index("--runtime") + 1].rpartition(":")[2])
+        (command,) = [p.cmdline() for p in self.family() if runs(p, "contributor_client.flower_supernode")][:1]
+        return int(command[command.index("--port") + 1])
 
 
-def _runs(process: psutil.Process, module: str) -> bool:
+def runs(process: psutil.Process, module: str) -> bool:
+    """Whether it runs a module, and is not the reaper of a process that does."""
     line = process.cmdline()
     return module in line and not any("reaper.py" in word for word in line)
 

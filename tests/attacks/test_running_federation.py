@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.federation import Aim, attacked
+from tests.attacks.federation import Aim, attacked, runs
 from tests.coordinator.test_work_lane import PROBE
 
 ROOT = Path(__file__).parents[2]
@@ -95,13 +95,14 @@ def test_secrets_keys_and_environments_cannot_be_read(seen: dict[str, Any]) -> N
 
 def test_no_command_line_holds_a_token_or_a_secret(aim: Aim) -> None:
     lines = [word for process in aim.family() for word in process.cmdline()]
-    assert any("coordinator.serverapp" in word for word in lines)
     assert "--token" not in lines
     secret = (aim.coordinator / "flower" / "control.secret").read_text()
     assert not any(secret in word for word in lines)
-    for line in (process.cmdline() for process in aim.family() if "coordinator.serverapp" in process.cmdline()):
-        rest = line[line.index("coordinator.serverapp") + 1 :]
-        assert [word for word in rest if word.startswith("--")] == ["--runtime", "--secret", "--parent"]
+    commands = [process.cmdline() for process in aim.family() if runs(process, "coordinator.executor")]
+    assert len(commands) > 1, "the executor, and the ServerApp of the round, which is a fork of it"
+    for line in commands:
+        rest = line[line.index("coordinator.executor") + 1 :]
+        assert [word for word in rest if word.startswith("--")] == ["--runtime", "--secret"]
 
 
 def test_the_folders_of_secrets_are_their_owners_only(aim: Aim) -> None:

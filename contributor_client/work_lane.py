@@ -214,7 +214,7 @@ class WorkLane:
     @property
     def children(self) -> list[Child]:
         """The running processes."""
-        return [] if self._supernode is None else self._supernode.children
+        return [] if self._supernode is None else [self._supernode.child]
 
     def __enter__(self) -> WorkLane:
         self.start()

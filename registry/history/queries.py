@@ -7,7 +7,7 @@ every version. Every answer is bounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Select, bindparam, func, select
@@ -24,6 +24,7 @@ from registry.ledger.definitions import architecture, task
 from registry.ledger.obligations import moved_uncounted
 from registry.ledger.releases import names, tags_of
 from registry.ledger.revisions import resolve
+from registry.lists import chunks
 from registry.records import Check, Details, Entry, StoredEvaluation, TakenBack
 from registry.schema import ChangeRow, ContributionRow, EvaluationRow, OfferRow, ParentRow, TaskRow, VersionRow
 from registry.scores import COUNTING
@@ -157,15 +158,29 @@ def read(connection: Connection, query: EntryQuery, values: Mapping[str, Any] | 
     columns, rows = tuple(found.keys()), found.all()
     named = names(connection, [row.id for row in rows])
     waiting = moved_uncounted(connection, named.keys() & {row.id for row in rows})
+    shared = _shared_names(connection, {row.contributor for row in rows if row.contributor})
     for row in rows:
         entry = dict(zip(columns, row, strict=True))
         entry["version"] = Version.from_json(entry.pop("record"))
         entry["aliases"] = tuple(named.get(row.id, ()))
         entry["not_evaluated"] = row.id in waiting
+        entry["name_shared"] = row.contributor in shared
         yield Entry.model_validate(entry)
 
 
+def _shared_names(connection: Connection, asked: Set[str]) -> set[str]:
+    """Those of these names that several nodes have."""
+    found = (connection.execute(_SHARED, {"names": chunk}) for chunk in chunks(sorted(asked)))
+    return {row.name for rows in found for row in rows}
+
+
 _WANTED: BindParameter[Any] = bindparam("wanted")
+_SHARED = (
+    select(OfferRow.name)
+    .where(OfferRow.name.in_(bindparam("names", expanding=True)))
+    .group_by(OfferRow.name)
+    .having(func.count() > 1)
+)
 _ENTRY = entries().where(VersionRow.id == _WANTED)
 _SEALED = select(ContributionRow.sealed).where(ContributionRow.receipt == _WANTED)
 _CHILDREN = (

@@ -28,7 +28,9 @@ def made_by(entry: Entry) -> str:
 
 
 def contributor(entry: Entry) -> str:
-    """The contributor of a version: the name of the node, or its key where it has no name."""
+    """The contributor of a version: the name of the node, with its key where others have that name too."""
+    if entry.contributor and entry.name_shared:
+        return f"{entry.contributor} ({short(entry.node)})"
     return entry.contributor or (short(entry.node) if entry.node else "–")
 
 

@@ -65,6 +65,8 @@ class Entry(Record):
     task_name: Name | None
     contributor: str | None
     """Name that the node gave itself in its last offer."""
+    name_shared: Annotated[bool, Field(exclude_if=lambda shared: not shared)] = False
+    """Whether another key has that name too, so that the name alone does not say who it is."""
     node: Digest | None
     aliases: tuple[str, ...] = ()
     """Aliases that point here, and tags."""

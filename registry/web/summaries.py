@@ -48,6 +48,8 @@ class VersionSummary(Record):
     task: str | None
     contributor: str | None
     """What the node calls itself; None for what the registry made."""
+    name_shared: bool = False
+    """Whether another key has that name too."""
     node: str | None
     round: str | None
     created: float
@@ -69,7 +71,9 @@ class VersionSummary(Record):
 
     @property
     def by(self) -> str:
-        """Its maker."""
+        """Its maker: a name, with the key where others have that name too."""
+        if self.contributor and self.node and self.name_shared:
+            return f"{self.contributor} ({self.node[:10]})"
         return self.contributor or (self.node[:10] if self.node else "registry")
 
 
@@ -84,6 +88,7 @@ def summary(entry: Entry) -> VersionSummary:
         state=entry.state,
         task=entry.task_name,
         contributor=entry.contributor,
+        name_shared=entry.name_shared,
         node=entry.node,
         round=entry.round,
         created=entry.created,

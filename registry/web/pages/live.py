@@ -101,7 +101,8 @@ def page(feed: Feed, registry: Registry, query: Query) -> Page:
     """The state of things now."""
     info = registry.info()
     offers, leases = registry.work.offers(), registry.work.leases()
-    names = {offer.node: offer.name for offer in offers}
+    called = Counter(offer.name for offer in offers)
+    names = {one.node: one.name if called[one.name] == 1 else f"{one.name} ({one.node[:10]})" for one in offers}
     alive = registry.rounds.rounds(ALIVE, limit=MOST_ROUNDS)
     over = sorted(registry.rounds.rounds(sorted(OVER), limit=RECENT), key=lambda one: -one.changed)
     view = LivePage(

@@ -170,7 +170,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, beginning: Path) -> It
 
 
 def make_world(request: pytest.FixtureRequest, tmp_path: Path, beginning: Path) -> Iterator[World]:
-    """The world that the parameter names."""
+    """The world that the parameter names, with the node's key and the registry of a folder like `beginning`."""
     shutil.copytree(beginning, tmp_path, dirs_exist_ok=True)
     folder = tmp_path / "registry"
     if "postgresql" in request.param:

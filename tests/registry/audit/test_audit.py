@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,11 +22,11 @@ from registry.records import AuditPlace, Finding, Result
 from registry.services.local import LocalRegistry
 from registry.storage import Storage
 from tests.registry.behind import change, direct, replace, store_of
+from tests.registry.conftest import WORLDS, make_world
 from tests.registry.world import World
 
 
-@pytest.fixture
-def made(world: World) -> dict[str, Result]:
+def make(world: World) -> dict[str, Result]:
     """A history with one of everything."""
     start = world.probed()
     first, second = world.tuned(start, 2), world.tuned(start, 3)
@@ -39,6 +39,37 @@ def made(world: World) -> dict[str, Result]:
     return {"start": start, "first": first, "second": second, "average": average}
 
 
+Made = tuple[Path, dict[str, Result]]
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory, beginning: Path) -> Made:
+    """The history in a folder, which the tests copy to every kind of registry: they change rows and files in it."""
+    folder = tmp_path_factory.mktemp("made")
+    shutil.copytree(beginning, folder, dirs_exist_ok=True)
+    world = World(LocalRegistry(folder / "registry"), folder / "files", Signer.open(folder / "node.key"))
+    made = make(world)
+    world.registry.close()
+    return folder, made
+
+
+@pytest.fixture
+def made(made_once: Made) -> dict[str, Result]:
+    return made_once[1]
+
+
+@pytest.fixture(params=WORLDS)
+def world(request: pytest.FixtureRequest, tmp_path: Path, made_once: Made) -> Iterator[World]:
+    """Every kind of registry, with the history."""
+    yield from make_world(request, tmp_path, made_once[0])
+
+
+@pytest.fixture(params=WORLDS)
+def empty_world(request: pytest.FixtureRequest, tmp_path: Path, beginning: Path) -> Iterator[World]:
+    """Every kind of registry, without the history."""
+    yield from make_world(request, tmp_path, beginning)
+
+
 def bytes_of(world: World, digest: str | None) -> bytes:
     return b"".join(bytes(block) for block in store_of(world).stream(str(digest)))
 
@@ -47,7 +78,9 @@ def wrong(world: World) -> list[Finding]:
     return audit(world.registry).of("wrong")
 
 
-def test_nothing_is_wrong_with_what_the_registry_wrote(world: World, made: dict[str, Result]) -> None:
+def test_nothing_is_wrong_with_what_the_registry_wrote(empty_world: World) -> None:
+    world = empty_world
+    make(world)
     seen: list[tuple[str, int, int]] = []
     whole = audit(world.registry, lambda *step: seen.append(step))
     assert whole.findings == []
@@ -209,14 +242,14 @@ TAMPERING = {
 
 
 @pytest.mark.parametrize("what", TAMPERING)
-def test_rows_that_were_changed_are_found(world: World, made: dict[str, Result], what: str) -> None:
+def test_rows_that_were_changed_are_found(world: World, what: str) -> None:
     statement, stage, sentence = TAMPERING[what]
     change(world, statement)
     found = [one for one in wrong(world) if one.stage == stage]
     assert any(sentence in f"{one.subject}: {one.detail}" for one in found), found
 
 
-def test_references_that_lead_nowhere_are_found(world: World, made: dict[str, Result]) -> None:
+def test_references_that_lead_nowhere_are_found(world: World) -> None:
     local = direct(world)
     with local.publisher.database.read() as connection:
         raw = connection.connection.dbapi_connection
@@ -298,7 +331,7 @@ def sealed_as_it_is(signer: Signer, body: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("after", ["", "~", "-1", "9" * 200, "' OR 1=1"])
-def test_any_place_is_a_place(world: World, made: dict[str, Result], after: str) -> None:
+def test_any_place_is_a_place(world: World, after: str) -> None:
     for stage in STAGES:
         assert world.registry.maintenance.audit(AuditPlace(stage=stage, after=after)).findings == ()
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,8 +36,9 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Rule, Version
 from ratatouille.processes import free_port
 from ratatouille.tasks.node import open_holdings, read_node_settings
-from ratatouille.tasks.synthetic import write_synthetic
+from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
 from registry.records import RoundRecord
+from registry.server import RegistryServer
 from registry.services.local import LocalRegistry
 from tests.coordinator.federation import NODES, Ground
 from tests.ratatouille.cli.call import Called, call
@@ -548,18 +550,37 @@ def test_bad_input_ends_in_one_sentence_and_writes_nothing(name: str, scene: Sce
 # -- what goes on
 
 
-def test_corrupt_images_that_are_skipped_are_listed(scene: Scene) -> None:
+@pytest.fixture
+def without_weights(tmp_path: Path) -> Iterator[RegistryServer]:
+    """A registry with the tasks alone, and its service: there is nothing that a node could try its device with."""
+    with closing(LocalRegistry(tmp_path / "without_weights")) as registry:
+        for task in synthetic_tasks().values():
+            registry.definitions.define_task(task)
+        registry.work.announce(COORDINATOR.seal(Announcement(fleet=f"127.0.0.1:{free_port()}")))
+    server = RegistryServer(tmp_path / "without_weights")
+    server.start()
+    yield server
+    server.stop(grace=5)
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["folder", "service"])
+def test_corrupt_images_that_are_skipped_are_listed(
+    place: Place, tmp_path: Path, without_weights: RegistryServer, served: bool
+) -> None:
+    scene = Scene(place, "", tmp_path)
     file = scene.node_file(scene.damaged(), corrupt="skip")
-    checked = call("check", file)
+    checked = call("check", file, "--remote", without_weights.address if served else tmp_path / "without_weights")
     assert checked.code == 0
     (note,) = [line for line in checked.out.splitlines() if line.startswith("note: ") and "skipped" in line]
     assert "skipped 1 images that cannot be read" in note
     assert str(scene.folder / "data" / "day" / "disc" / "broken.png") in note
 
 
-def test_a_node_starts_without_the_images_that_it_skips_and_lists_them(place: Place, tmp_path: Path) -> None:
-    scene = Scene(place, place.address, tmp_path)
-    words = [*scene.join(scene.damaged(), corrupt="skip"), "--remote", place.address]
+def test_a_node_starts_without_the_images_that_it_skips_and_lists_them(
+    place: Place, tmp_path: Path, without_weights: RegistryServer
+) -> None:
+    scene = Scene(place, "", tmp_path)
+    words = [*scene.join(scene.damaged(), corrupt="skip"), "--remote", without_weights.address]
     command = [sys.executable, "-P", "-m", "ratatouille.cli.main", *map(str, words)]
     environment = {**os.environ, "RATATOUILLE_HOME": str(tmp_path / "home"), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as node:

@@ -22,9 +22,11 @@ from coordinator.commands.round import result, show_report
 from coordinator.commands.running import keep
 from coordinator.requests import request
 from coordinator.settings import read_round_settings
+from coordinator.supervisor import running_pid
 from ratatouille.cli.output import console, counting, print_table, short
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module, stop_all
+from ratatouille.processes.locks import only_one
 from registry.opening import open_registry
 from registry.records import LogQuery
 from registry.services.registry import Registry
@@ -86,6 +88,25 @@ def joined(folder: Path, data: Mapping[str, Path]) -> Iterator[Registry]:
         enter_once(registry, address, folder / "logs" / "foundation.log", FOUNDATION, image_size=64)
         _await_nodes(registry)
         yield registry
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a demo's folder.
+
+    Raises:
+        Refusal: when another demo, or a coordinator, uses it.
+    """
+    coordinator = folder / "coordinator"
+    folder.mkdir(parents=True, exist_ok=True)
+    running = f"a demo runs already in {folder}; end it with Ctrl-C in its terminal, or choose another --folder"
+    with only_one(folder / "lock", running):
+        if running_pid(coordinator) is not None:
+            raise Refusal(
+                f"a coordinator runs already from {coordinator}; `ratatouille coordinator down --folder {coordinator}` "
+                "stops it"
+            )
+        yield
 
 
 @contextmanager
@@ -170,8 +191,7 @@ def demo(
     """
     folder = folder.resolve()
     began = time.monotonic()
-    data = write_images(folder)
-    with joined(folder, data) as registry:
+    with alone(folder), joined(folder, data := write_images(folder)) as registry:
         console.print(f"{len(NODES)} nodes have joined after {time.monotonic() - began:.0f} s: {', '.join(NODES)}")
         if page := registry.info().web:
             console.print(f"watch it: {page}live")

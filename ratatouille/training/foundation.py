@@ -8,14 +8,21 @@ registry. Files of people are safetensors, never pickles; the package's own pick
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import timm
 import torch
+from huggingface_hub import constants as hub
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
@@ -97,17 +104,57 @@ def from_timm(name: str, input_size: int | None = None) -> Foundation:
         raise Refusal(
             f"timm has no pre-trained weights of {name}; `timm.list_pretrained()` lists the networks that have"
         )
+    address = _download_of(name)
+    there = answers(address)
     try:
         arguments: dict[str, Any] = dict(architecture.arguments)
-        network = timm.create_model(name, pretrained=True, num_classes=0, **arguments)
+        with nullcontext() if there else _without_network():
+            network = timm.create_model(name, pretrained=True, num_classes=0, **arguments)
     except Exception as error:  # whatever the hub's client raises without a network
+        why = type(error).__name__ if there else f"{urlsplit(address).hostname} does not answer"
         raise Refusal(
-            f"timm could not download {name} ({type(error).__name__}); check the network, or give the weights as a "
-            "safetensors file"
+            f"timm could not download {name} ({why}); check the network, or give the weights as a safetensors file"
         ) from error
     featurizer = {key: tensor.numpy() for key, tensor in network.state_dict().items()}
     source = f"timm {timm.__version__}, pre-trained {name}"
     return _checked(architecture, featurizer, source)
+
+
+def _download_of(name: str) -> str:
+    """The server that timm downloads these weights from."""
+    configuration = timm.get_pretrained_cfg(name)
+    return hub.ENDPOINT if configuration is None or configuration.hf_hub_id else str(configuration.url)
+
+
+def answers(address: str, seconds: float = 3.0) -> bool:
+    """Whether a web server can be reached, in a few seconds: the hub's client tries for more than a minute."""
+    found: list[bool] = []
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=seconds).close()  # noqa: S310
+        except urllib.error.URLError as error:  # a status or a certificate is an answer too
+            found.append(isinstance(error, urllib.error.HTTPError) or isinstance(error.reason, ssl.SSLError))
+        except OSError:
+            found.append(False)
+        else:
+            found.append(True)
+
+    # In a thread, since looking a name up has no time limit of its own.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(seconds)
+    return found == [True]
+
+
+@contextmanager
+def _without_network() -> Iterator[None]:
+    """Let the hub's client use what was downloaded earlier, and try nothing else."""
+    before, hub.HF_HUB_OFFLINE = hub.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        hub.HF_HUB_OFFLINE = before
 
 
 def efficientnet_lite0(input_size: int | None = None) -> Foundation:

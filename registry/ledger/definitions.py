@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from difflib import get_close_matches
 
 from sqlalchemy import Connection, String, bindparam, insert, or_, select
 
@@ -10,7 +11,7 @@ from ratatouille.errors import Refusal
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
 from ratatouille.weights.canonical import LARGEST_HEADER, header
-from registry.lists import clipped, fitting, readable
+from registry.lists import MOST_ROWS, clipped, fitting, readable
 from registry.schema import ArchitectureRow, TaskRow
 from registry.texts import LARGEST_ARCHITECTURE, LARGEST_TASK, storable
 
@@ -89,11 +90,14 @@ def task(connection: Connection, name_or_digest: str) -> Task:
     """A task by name or digest.
 
     Raises:
-        Refusal: when there is none.
+        Refusal: when there is none, with the nearest name.
     """
     record = connection.execute(_TASK, {"wanted": name_or_digest}).scalar()
     if record is None:
-        raise Refusal(f"task {name_or_digest[:80]} is not known here; `ratatouille task list` shows those that are")
+        known = connection.execute(select(TaskRow.name).order_by(TaskRow.name).limit(MOST_ROWS)).scalars().all()
+        near = get_close_matches(name_or_digest[:80], known, 1)
+        advice = f"did you mean '{near[0]}'?" if near else "`ratatouille task list` shows those that are"
+        raise Refusal(f"task {name_or_digest[:80]} is not known here; {advice}")
     return Task.from_json(record)
 
 

@@ -56,6 +56,13 @@ def test_definitions_are_found_by_digest_and_tasks_by_name_too(world: World) -> 
     assert world.registry.definitions.tasks() == [PETS]
 
 
+def test_a_task_that_is_not_known_is_answered_with_the_nearest_name(world: World) -> None:
+    with pytest.raises(Refusal, match=r"task petz is not known here; did you mean 'pets'\?"):
+        world.registry.definitions.task("petz")
+    with pytest.raises(Refusal, match="`ratatouille task list` shows those that are"):
+        world.registry.definitions.task("leaves")
+
+
 def test_defining_again_changes_nothing_and_defining_otherwise_is_refused(world: World) -> None:
     assert world.registry.definitions.define_task(PETS) == PETS.digest
     assert world.registry.definitions.define_architecture(NETWORK) == NETWORK.digest

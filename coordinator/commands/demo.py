@@ -22,7 +22,6 @@ from coordinator.commands.round import result, show_report
 from coordinator.commands.running import keep
 from coordinator.requests import request
 from coordinator.settings import read_round_settings
-from coordinator.supervisor import running_pid
 from ratatouille.cli.output import console, counting, print_table, short
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module, stop_all
@@ -97,6 +96,8 @@ def alone(folder: Path) -> Iterator[None]:
     Raises:
         Refusal: when another demo, or a coordinator, uses it.
     """
+    from coordinator.supervisor import running_pid
+
     coordinator = folder / "coordinator"
     folder.mkdir(parents=True, exist_ok=True)
     running = f"a demo runs already in {folder}; end it with Ctrl-C in its terminal, or choose another --folder"

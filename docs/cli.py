@@ -33,6 +33,8 @@ OPENING = f"""\
 Generated from `ratatouille/cli/table.py` and each command's own help by `python -m docs.cli`.
 
 - Every command takes `--help`, `-q` (errors only) and `-v` (more). `ratatouille --version` says the version.
+- `ratatouille --install-completion` makes the Tab key complete commands and options in your shell (bash, zsh, fish,
+  PowerShell); `--show-completion` prints the lines instead.
 - Most commands that show something take `--json` and then print one JSON document, also for a refusal;
   [outputs](outputs/README.md) has a schema for each.
 - Which registry a command talks to: `--remote`, else `$RATATOUILLE_REMOTE`, else the default of `config.toml` in

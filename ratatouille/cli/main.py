@@ -13,6 +13,7 @@ from typing import Any
 import click
 import typer
 import typer.core
+from click.shell_completion import CompletionItem
 from click.utils import PacifyFlushWrapper
 from rich.console import Console
 from rich.table import Table
@@ -100,6 +101,18 @@ class Group(TyperGroup):
             ctx.fail(f"there is no command '{' '.join((*self.prefix, args[0]))}'{question}")
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Words that may stand here, from the table: a shell asks at each Tab, so no command is imported."""
+        about = {row.path: row.summary for row in COMMANDS}
+        return [
+            *(
+                CompletionItem(name, help=about.get((*self.prefix, name)))
+                for name in self.list_commands(ctx)
+                if name.startswith(incomplete)
+            ),
+            *click.Command.shell_complete(self, ctx, incomplete),
+        ]
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands below this group, by section."""
         console = streams.Terminal(highlight=False)
@@ -167,6 +180,7 @@ def group(prefix: tuple[str, ...] = ()) -> Group:
         made.params.append(
             click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version)
         )
+        made.params += typer.main.get_install_completion_arguments()
     return made
 
 

@@ -1,5 +1,6 @@
-"""For all tests: what signals mean, which files begin first, and what SQLAlchemy compiles once."""
+"""For all tests: what signals mean, how many processes run them, which begin first, what SQLAlchemy compiles once."""
 
+import os
 import signal
 
 import pytest
@@ -36,6 +37,12 @@ def pytest_configure() -> None:
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     share_statements()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: tests of federations wait for other processes for an eighth of their time."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,4 +1,7 @@
-"""`ratatouille analyse`, rehearsed on the tiny synthetic tasks from training to figure."""
+"""`ratatouille analyse`, rehearsed on the tiny synthetic tasks from training to figure.
+
+A federation answers it in `test_federation`, which has one.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from coordinator.commands.running import settings_of
+from coordinator.rehearsal import RehearsalSite, rehearse_all
 from ratatouille.recipes.studies import STUDIES
+from ratatouille.tasks.node import read_node_settings
 from registry.opening import open_registry
-from tests.coordinator.federation import NODES, Federation, Ground
+from tests.coordinator.federation import NODES, Ground
 from tests.ratatouille.cli.call import Called, call
 
 FILES = {"figure.png", "figure.svg", "table.csv", "analysis.json"}
@@ -19,8 +25,15 @@ FILES = {"figure.png", "figure.svg", "table.csv", "analysis.json"}
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    """One process answers what all studies but the first ask; the command itself rehearses the first."""
     ground = Ground(tmp_path_factory.mktemp("ground"), steps=8)
     ground.enter(open_registry(ground.folder / "registry"))
+    nodes = tuple(read_node_settings(ground.node_file(name)) for name in NODES)
+    site = RehearsalSite(str(ground.folder / "registry"), nodes, ground.folder / "home" / "rehearsal")
+    kinds = list(STUDIES)[1:]
+    rehearse_all(
+        [settings_of(ground.round, None, None, recipes=STUDIES[kind].recipes, analyses=(kind,)) for kind in kinds], site
+    )
     return ground
 
 
@@ -129,14 +142,3 @@ def test_a_round_is_not_exported_where_mlflow_knows_no_such_address(
 
 def test_an_unknown_analysis_is_refused_before_anything_is_asked(rehearsed: Any) -> None:
     rehearsed("taste").refused("there is no analysis 'taste'", "connectivity, diversity, auxiliaries, selection")
-
-
-def test_a_federation_counts_what_a_rehearsal_counts(
-    rehearsed: Any, ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    alone = rehearsed("connectivity", "--json").json
-    with Federation(ground, tmp_path / "federation") as federation:
-        monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path / "home"))
-        together = call("analyse", "connectivity", ground.round, "--remote", federation.address, "--json").json
-    assert together["result"] == alone["result"]
-    assert together["sentence"] == alone["sentence"]

@@ -1,6 +1,5 @@
 """The work lane with everything real: a SuperLink, two nodes with our executor, workers as processes of their own."""
 
-import itertools
 import json
 import os
 import signal
@@ -111,7 +110,7 @@ def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
 
 
 def test_orders_go_round_to_a_node_known_by_its_key_whatever_happens_to_one_of_them(lane: Lane) -> None:
-    orders: list[dict[str, Any]] = [{"number": number, "seconds": 1.0} for number in range(6)]
+    orders: list[dict[str, Any]] = [{"number": number, "seconds": 0.3} for number in range(6)]
     orders[3]["fail"] = True
     orders[4]["die once"] = str(lane.folder / "died")
     seen = lane.results("orders", lane.submit("orders", *orders))
@@ -122,10 +121,6 @@ def test_orders_go_round_to_a_node_known_by_its_key_whatever_happens_to_one_of_t
     # Order 4 killed its worker; the next worker got it again, and the round noticed nothing.
     workers = [reply["worker"] for reply in replies]
     assert workers[0] == workers[1] == workers[2] != workers[3] == workers[4]
-    # Without an order in the queue a pause would be 3 seconds and more; on a quiet machine it is 0.7. The best counts,
-    # because the machine may be busy.
-    pauses = [later["began"] - earlier["ended"] for earlier, later in itertools.pairwise(replies[:3])]
-    assert min(pauses) < 3.0, pauses
 
 
 def test_a_foreign_bundle_is_refused_with_the_reason_and_nobody_runs_its_client_code(lane: Lane) -> None:
@@ -188,7 +183,7 @@ def test_after_a_killed_superlink_the_old_run_is_over_and_a_new_one_finds_the_no
 
 
 def test_after_a_killed_executor_its_run_is_over_at_once_and_the_next_executor_starts_new_ones(lane: Lane) -> None:
-    interrupted = lane.submit("orphaned", {"seconds": 60.0})
+    interrupted = lane.submit("orphaned", {"seconds": 10.0})
     assert until(lambda: lane.control.status(interrupted) == "running")
     executors = [line for line in commands_with(str(lane.folder)) if "-m coordinator.executor" in line]
     ids = {int(line.split()[0]) for line in executors if "reaper.py" not in line}

@@ -13,12 +13,14 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ratatouille.processes import free_port
+from registry.opening import open_registry
 from tests.coordinator.federation import wait_until
 from tests.ratatouille.cli.call import Called, call
 from tests.ratatouille.cli.call import home as home
@@ -97,8 +99,8 @@ class Coordinator:
     def is_up(self) -> bool:
         """Whether nodes could join."""
         assert self.process.poll() is None, self.log.read_text()
-        called = self.call("coordinator", "status", "--json")
-        return called.code == 0 and called.json["info"]["fleet"] is not None
+        with closing(open_registry(self.address, cache=self.home / "cache")) as registry:
+            return registry.info().fleet is not None
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,7 @@ def coordinator(light: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     finally:
         if coordinator.process.poll() is None:
             coordinator.process.send_signal(signal.SIGTERM)
-            coordinator.process.wait(30)
+            coordinator.process.wait(60)
 
 
 def test_a_coordinator_defines_tasks_and_answers_without_torch(coordinator: Coordinator, tmp_path: Path) -> None:
@@ -136,7 +138,7 @@ def test_commands_in_the_home_of_a_coordinator_ask_where_it_listens(coordinator:
 def test_a_coordinator_without_torch_shows_the_web_page(coordinator: Coordinator) -> None:
     address: str = coordinator.call("coordinator", "status", "--json").json["info"]["web"]
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"{address}live", timeout=20) as answer:
+    with opener.open(f"{address}live", timeout=60) as answer:
         assert b"No node is here." in answer.read()
     assert f"web page: {address}" in coordinator.log.read_text()
 
@@ -170,7 +172,7 @@ def test_the_demo_names_its_extra(light: str, home: Path) -> None:
 def test_a_coordinator_without_torch_is_stopped_by_its_command(coordinator: Coordinator) -> None:
     called = _run(_command(coordinator.light, "coordinator", "down"), coordinator.home)
     assert (called.code, called.err) == (0, "")
-    assert coordinator.process.wait(30) == 0
+    assert coordinator.process.wait(60) == 0
     coordinator.call("coordinator", "status").refused("no registry answers")
 
 

@@ -17,6 +17,7 @@ from ratatouille.cli.output import (
     AsJson,
     Home,
     Remote,
+    TableLayout,
     console,
     counting,
     print_json,
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 _END_SECONDS = 90.0
 """A large checkpoint takes its time; a second Ctrl-C ends at once."""
+NODES = TableLayout(
+    ("node", "key", "role", "data (images)", "now", "seen"), drop=("seen", "role"), prose=("data (images)", "now")
+)
 Files = Annotated[
     list[Path] | None,
     typer.Argument(help="Only of these nodes (default: all in the home folder).", metavar="[NODE.TOML...]"),
@@ -112,7 +116,7 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
         seen = f"{max(0.0, time.time() - offer.issued):.0f} s ago"
         rows.append([offer.name, short(offer.node), "trains" if offer.trains else "evaluates", data, doing, seen])
     rows += [[one.name, short(one.node), "", "", f"{one.state} on this machine", ""] for one in resting]
-    print_table(["node", "key", "role", "data (images)", "now", "seen"], rows)
+    print_table(NODES, rows)
 
 
 def forget(
@@ -131,7 +135,7 @@ def forget(
         if not found:
             print_line("nothing is kept of any image")
             return
-        print_table(("what", "where", "files", "MB"), rows)
+        print_table(TableLayout(("what", "where", "files", "MB"), drop=("files",)), rows)
     if found and not yes:
         if as_json or not sys.stdin.isatty():
             raise Refusal("this removes files for good; say --yes, or leave it out at a terminal to be asked")

@@ -15,7 +15,18 @@ import click
 import typer
 from click.core import ParameterSource
 
-from ratatouille.cli.output import AsJson, Remote, counting, percent, plain, print_json, print_line, print_table, short
+from ratatouille.cli.output import (
+    AsJson,
+    Remote,
+    TableLayout,
+    counting,
+    percent,
+    plain,
+    print_json,
+    print_line,
+    print_table,
+    short,
+)
 from ratatouille.errors import Refusal
 from ratatouille.exchange import assignment
 from ratatouille.folders import make_private
@@ -59,6 +70,8 @@ L2 = Annotated[float, typer.Option(min=1e-9, help="How strongly a probed head is
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
 
 COLUMNS = ("version", "made by", "task", "head", "domain", "accuracy", "±", "balanced", "±", "images")
+DROPPED = ("images", "balanced", "±", "task", "made by", "head")
+"""Columns that a narrow terminal goes without, in this order."""
 OWN = {"last", "map_", "head", "group", "corrupt", "image_size", "l2", "device"}
 """Options that are about one's own images."""
 KNOWN = {"domain", "slice", "trial", "limit"}
@@ -127,7 +140,7 @@ def evaluate(
     if as_json:
         print_json({"versions": scored, "notes": list(scoring.notes)})
         return
-    print_table(COLUMNS, [row for one in scored for row in _rows(one)])
+    print_table(TableLayout(COLUMNS, DROPPED), [row for one in scored for row in _rows(one)])
     _say(_heads(scored), scoring.notes)
 
 
@@ -137,7 +150,7 @@ def _show_ranked(ranked: OwnRanking, notes: Iterable[str], as_json: bool) -> Non
         return
     behind = ["", *(f"{percent(one.value)} [{percent(one.low)}, {percent(one.high)}]" for one in ranked.behind)]
     rows = [(*_rows(one)[0], gap) for one, gap in zip(ranked.versions, behind, strict=True)]
-    print_table((*COLUMNS, "behind the best [95 %]"), rows)
+    print_table(TableLayout((*COLUMNS, "behind the best [95 %]"), DROPPED), rows)
     print_line(ranked.sentence)
     _say(_heads(ranked.versions), notes)
 

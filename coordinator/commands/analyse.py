@@ -7,6 +7,7 @@ from these counts.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from coordinator.commands.running import Fresh, Rehearse, RoundFile, Runs, Steps
 from coordinator.driver import RoundDriver
 from ratatouille.analysis.catalogue import ANALYSES, Analysis
 from ratatouille.analysis.table import Table
-from ratatouille.cli.output import AsJson, Remote, plain, print_json, print_line, print_table
+from ratatouille.cli.output import AsJson, Remote, TableLayout, plain, print_json, print_line, print_table
 from ratatouille.errors import Refusal
 from ratatouille.folders import write_whole
 from ratatouille.recipes.questions import RoundPlan
@@ -63,9 +64,22 @@ def analyse(
     if as_json:
         print_json(document | {"folder": str(folder)})
         return
-    print_table(table.header(), table.shown(), f"{record.name}: {study.summary}")
+    print_table(layout(table.header()), table.shown(), f"{record.name}: {study.summary}")
     print_line(str(document["sentence"]))
     print_line(f"figure.png, figure.svg, table.csv and analysis.json are in {folder}")
+
+
+DROPPED = (
+    *("at λ", "draws", "images", "ratio error", "1 − CKA", "q-diversity, validation", "accuracy, validation", "spread"),
+    *("±", "mean run", "number", "networks", "validation", "first end", "last end", "from", "to", "images of"),
+    *("gain of averaging", "best held out", "middle", "ends", "of", "chosen or named"),
+)
+"""Columns of all analyses that a narrow terminal goes without, in this order."""
+
+
+def layout(columns: Sequence[str]) -> TableLayout:
+    """The layout of an analysis's table."""
+    return TableLayout(tuple(columns), drop=tuple(name for name in DROPPED if name in columns))
 
 
 def answer(kind: str, round: Round, plan: RoundPlan, record: RoundRecord) -> tuple[dict[str, Any], Table, Any]:

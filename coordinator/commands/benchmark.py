@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ratatouille.cli.output import AsJson, Remote, counting, print_json, print_line, print_table
+from ratatouille.cli.output import AsJson, Remote, TableLayout, counting, print_json, print_line, print_table
 from ratatouille.errors import Refusal
 from ratatouille.recipes.recipe import recipe_named
 from registry.commands.opened import registry_in_force
@@ -117,11 +117,17 @@ def benchmark(
 
     for summary in summaries:
         title = f"{summary.name}, {summary.target}: {summary.metric} in %, {summary.trials} trials"
-        print_table(columns(summary), rows(summary), title)
+        print_table(layout(columns(summary)), rows(summary), title)
         for one in summary.differences:
             if one.first.startswith("ratatouille"):
                 print_line(one.sentence)
     print_line(f"report: {place / 'report' / 'index.html'}")
+
+
+def layout(columns: Sequence[str]) -> TableLayout:
+    """The layout of a benchmark's table, which has columns for the slices that were counted."""
+    known = ("runs", "mean run", "seen", "new", "validation", "published")
+    return TableLayout(tuple(columns), drop=tuple(name for name in known if name in columns))
 
 
 def _value(written: str) -> tuple[str, Any]:

@@ -18,6 +18,10 @@ from ratatouille.tasks.task import Task, load_task
 from registry.commands.enter import all_tasks
 from registry.commands.opened import opened
 
+WORK = output.TableLayout(
+    ("work", "runs", "known", "steps to do", "where"), drop=("known", "steps to do"), prose=("work", "where")
+)
+
 
 class CheckedTask(Record):
     """A task as a file defines it, and what the registry has under its name."""
@@ -47,7 +51,7 @@ class CheckedTask(Record):
             ("id", self.id),
             ("registry", sentences[self.registry]),
         ]
-        output.print_table(("", ""), rows)
+        output.print_table(output.PAIRS, rows)
 
 
 def checked_task(file: Path, remote: str | None) -> CheckedTask:
@@ -104,9 +108,9 @@ class CheckedRound(Record):
             ("work", f"{self.questions} questions, {self.known} known, {self.questions - self.known} open"),
             ("averages", f"{self.combinations} versions are combined"),
         ]
-        output.print_table(("", ""), rows)
+        output.print_table(output.PAIRS, rows)
         work = [(row.what, str(row.all), str(row.known), str(row.steps), row.where) for row in self.estimate.rows]
-        output.print_table(("work", "runs", "known", "steps to do", "where"), work, title="Work for nodes")
+        output.print_table(WORK, work, title="Work for nodes")
         output.print_line(self.estimate.sentence)
         for warning in self.estimate.warnings:
             output.print_line(f"warning: {warning}", "yellow")

@@ -26,6 +26,9 @@ from ratatouille.tasks.task import SPLITS, Task, load_task
 from ratatouille.training.preflight import DeviceWork, try_out, work_of
 from registry.commands.opened import opened
 
+LEAVING = output.TableLayout(
+    ("value", "what it says", "here, such as"), prose=("value", "what it says", "here, such as")
+)
 _WIDTH = 60
 """Characters of an example that people see; `--json` has all of it."""
 _MOST_ROUNDS = 50
@@ -66,12 +69,12 @@ class CheckedNode(Record):
         for one in self.data:
             images, domains = one.holding.total(), ", ".join(one.holding.domains)
             title = f"task {one.task} (defined in the {one.task_from}): {images} images of {domains}"
-            output.print_table(("domain", "class", *SPLITS), _rows(one), title)
+            output.print_table(output.TableLayout(("domain", "class", *SPLITS)), _rows(one), title)
             output.print_line(f"fingerprint {one.holding.fingerprint}")
             for note in one.notes:
                 output.print_line(f"note: {note}", "yellow")
         rows = [(f"{one.record} {one.field}".strip(), one.means, _short(one.example)) for one in self.leaves]
-        output.print_table(("value", "what it says", "here, such as"), rows, "What leaves this machine")
+        output.print_table(LEAVING, rows, "What leaves this machine")
         output.print_line(NEVER)
 
 

@@ -22,7 +22,7 @@ from coordinator.commands.round import result, show_report
 from coordinator.commands.running import keep
 from coordinator.requests import request
 from coordinator.settings import read_round_settings
-from ratatouille.cli.output import console, counting, print_table, short
+from ratatouille.cli.output import TableLayout, console, counting, print_table, short
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module, stop_all
 from ratatouille.processes.locks import only_one
@@ -225,7 +225,8 @@ def _show_history(registry: Registry, round_id: str) -> None:
         kind = entry.version.rule.purpose or entry.version.rule.name
         parents = " ".join(short(parent.version)[:7] for parent in entry.version.parents[:6])
         rows.append([short(entry.id), kind, entry.task_name or "", entry.contributor or "registry", parents])
-    print_table(["version", "made by", "task", "contributor", "parents"], rows, "the latest versions")
+    layout = TableLayout(("version", "made by", "task", "contributor", "parents"), drop=("parents", "contributor"))
+    print_table(layout, rows, "the latest versions")
 
 
 def _examples(data: dict[str, Path]) -> dict[str, list[Any]]:

@@ -15,7 +15,9 @@ from ratatouille.cli.output import AsJson, Remote, counting
 if TYPE_CHECKING:
     from ratatouille.tasks.duplicates import Hashed, Overlap
 
-COLUMNS = ("target", "domain", "images repeated", "by task", "images repeating")
+COLUMNS = output.TableLayout(
+    ("target", "domain", "images repeated", "by task", "images repeating"), drop=("target", "images repeating")
+)
 
 
 def duplicates(

@@ -27,6 +27,7 @@ from ratatouille.cli.output import (
     AsJson,
     AsJsonLines,
     Remote,
+    TableLayout,
     console,
     percent,
     print_json,
@@ -49,6 +50,12 @@ PoolTrials = Annotated[
     int | None, typer.Option(min=1, help="Average the runs of so many trials together (†), where a recipe averages.")
 ]
 Deadline = Annotated[float | None, typer.Option(help="Minutes after which it stops waiting for runs.")]
+PLANNED = TableLayout(
+    ("work", "runs", "known", "open", "steps to do", "where"), drop=("known", "runs"), prose=("work", "where")
+)
+ROUNDS = TableLayout(
+    ("round", "id", "state", "requested (UTC)", "reason"), drop=("requested (UTC)", "id"), prose=("reason",)
+)
 MinRuns = Annotated[int | None, typer.Option(min=1, help="Runs that are enough at the deadline (default: all).")]
 
 
@@ -78,7 +85,7 @@ def plan_(
         f"round {round.name} ({round.id}) on {round.target}, held out: {', '.join(round.held_out) or 'nothing'}{starts}"
     )
     print_table(
-        ["work", "runs", "known", "open", "steps to do", "where"],
+        PLANNED,
         [
             [row.what, str(row.all), str(row.known), str(row.all - row.known), str(row.steps), row.where]
             for row in forecasted.rows
@@ -144,7 +151,7 @@ def list_(
         print_json({"rounds": rounds, "next": following})
         return
     rows = [[one.name, one.id, one.state, when(one.created), one.reason] for one in rounds]
-    print_table(["round", "id", "state", "requested (UTC)", ""], rows)
+    print_table(ROUNDS, rows)
     if following is not None:
         print_line(f"(there may be more: --before {following} goes on)", "dim")
 
@@ -219,7 +226,10 @@ def report_(
 def show_report(found: Report) -> None:
     """The table for people."""
     slices = [name for name in ("seen", "new") if any(name in row.held_out for row in found.rows)]
-    columns = ["recipe", "runs", "validation", "held out", *slices, "mean run", "best run", "version", "weights"]
+    layout = TableLayout(
+        ("recipe", "runs", "validation", "held out", *slices, "mean run", "best run", "version", "weights"),
+        drop=("weights", "mean run", "best run", *reversed(slices), "runs", "validation"),
+    )
     rows = []
     for row in found.rows:
         final = [_score(row.held_out.get(name)) for name in ("all", *slices)]
@@ -239,7 +249,7 @@ def show_report(found: Report) -> None:
             ]
         )
     print_table(
-        columns, rows, f"{found.name}: {found.target}, {found.metric} in %, held out: {', '.join(found.held_out)}"
+        layout, rows, f"{found.name}: {found.target}, {found.metric} in %, held out: {', '.join(found.held_out)}"
     )
     print_line(
         "± beside a score: half of its 95 % interval over images; beside the mean run: standard deviation over runs."

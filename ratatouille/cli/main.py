@@ -53,6 +53,8 @@ def load(command: Command) -> click.Command:
         loaded.params.append(
             click.Option(flags, is_flag=True, expose_value=False, callback=_set_level(level), help=help_)
         )
+    help_ = "Show all columns of tables, however narrow the terminal is."
+    loaded.params.append(click.Option(["--wide"], is_flag=True, expose_value=False, callback=_set_wide, help=help_))
     return loaded
 
 
@@ -277,6 +279,12 @@ def _set_level(level: int) -> Any:
             logging.getLogger().setLevel(level)
 
     return callback
+
+
+def _set_wide(_: click.Context, __: click.Parameter, value: bool) -> None:
+    from ratatouille.cli.output import console
+
+    console.wide = value
 
 
 if __name__ == "__main__":

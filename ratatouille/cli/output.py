@@ -27,9 +27,10 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Column, Table
 from rich.text import Text
 
+from ratatouille.cli.layout import PAIRS as PAIRS
+from ratatouille.cli.layout import TableLayout as TableLayout
 from ratatouille.cli.streams import Terminal, takes_all_signs
 from ratatouille.printable import printable as printable
 from ratatouille.printable import printable_json
@@ -54,6 +55,8 @@ NoWeb = Annotated[bool, typer.Option("--no-web", help="Show no web page.")]
 
 
 console = Terminal(highlight=False)
+_FULL_WIDTH = 10_000
+"""Columns of what is no terminal."""
 
 
 def say_what_happens() -> None:
@@ -90,27 +93,23 @@ def print_text(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
-    """A table that keeps its full width when the output is not a terminal; without names it has no header line."""
-    if title is not None:  # a line of its own: as rich's title it would be wrapped to the width of the table
+Cell = str | Text
+
+
+def print_table(layout: TableLayout, rows: Iterable[Sequence[Cell]], title: str | None = None) -> None:
+    """A table at the terminal's width; at full width with --wide, and where the output is not a terminal."""
+    if title is not None:
         console.print()
         print_line(title, "bold")
-    display(table_of(columns, rows))
-
-
-def table_of(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """In a narrow terminal words go on in the next line, and none is cut: people copy ids, dates and names."""
-    wide = (Column(name, overflow="fold") for name in columns)
-    table = Table(*wide, show_header=any(columns), header_style="bold", box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*map(safe, row))
-    return table
+    cells = [[cell if isinstance(cell, Text) else safe(cell) for cell in row] for row in rows]
+    for line in layout.lines(cells, console.width if console.is_terminal and not console.wide else None):
+        console.print(line, soft_wrap=True)
 
 
 def display(renderable: RenderableType) -> None:
     """Print anything; what is not a terminal gets the full width."""
     if not console.is_terminal:
-        console.width = 200
+        console.width = _FULL_WIDTH
     console.print(renderable)
 
 

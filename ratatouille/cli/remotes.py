@@ -58,7 +58,7 @@ def list_(as_json: AsJson = False) -> None:
         output.print_json({"default": config.default, "remotes": remotes})
         return
     rows = [("*" if name == config.default else "", name, address) for name, address in sorted(remotes.items())]
-    output.print_table(("", "remote", "address"), rows)
+    output.print_table(output.TableLayout(("", "remote", "address")), rows)
 
 
 def remove(name: RemoteName) -> None:
@@ -80,7 +80,8 @@ def config(remote: Remote = None, as_json: AsJson = False) -> None:
     if as_json:
         output.print_json({name: {"value": one.value, "source": one.source} for name, one in rows.items()})
     else:
-        output.print_table(("setting", "value", "from"), [(name, one.value, one.source) for name, one in rows.items()])
+        layout = output.TableLayout(("setting", "value", "from"), prose=("from",))
+        output.print_table(layout, [(name, one.value, one.source) for name, one in rows.items()])
 
 
 def name(

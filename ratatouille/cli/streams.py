@@ -52,6 +52,9 @@ class ReaderLeft(Exception):
 class Terminal(Console):
     """rich's console, but a pipe whose reader has left ends the whole command."""
 
+    wide = False
+    """Whether tables keep all columns, however narrow the terminal is (--wide)."""
+
     def on_broken_pipe(self) -> NoReturn:
         """Let `main` end the command; rich would end it with an error of its own."""
         raise BrokenPipeError

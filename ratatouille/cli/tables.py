@@ -19,7 +19,8 @@ def recipes(as_json: AsJson = False) -> None:
     if as_json:
         output.print_json([dict(zip(RECIPE_COLUMNS, row, strict=True)) for row in rows])
     else:
-        output.print_table(RECIPE_COLUMNS, [[cell or "–" for cell in row] for row in rows])
+        layout = output.TableLayout(RECIPE_COLUMNS, drop=("keeps",), prose=("summary",))
+        output.print_table(layout, [[cell or "–" for cell in row] for row in rows])
 
 
 def protocols(as_json: AsJson = False) -> None:
@@ -27,7 +28,8 @@ def protocols(as_json: AsJson = False) -> None:
     if as_json:
         output.print_json(list(PROTOCOLS.values()))
     else:
-        output.print_table(("value", *PROTOCOLS), _values(list(PROTOCOLS.values())))
+        layout = output.TableLayout(("value", *PROTOCOLS), prose=tuple(PROTOCOLS))
+        output.print_table(layout, _values(list(PROTOCOLS.values())))
 
 
 def _values(shown: list[Protocol]) -> list[list[str]]:

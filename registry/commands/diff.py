@@ -14,6 +14,15 @@ from registry.commands.opened import opened
 from registry.presentation.history import relation_sentence
 from registry.records import CellDifference, Gap, Metric, PartDifference, TensorDifference
 
+SENTENCE = output.TableLayout(("sentence",), prose=("sentence",), header=False)
+EVALUATIONS = output.TableLayout(
+    ("task", "domain", "split", "slice", "first", "second", "difference", "[95 %]", "images", "how"),
+    drop=("how", "images", "task", "slice", "first", "second"),
+)
+TENSORS = output.TableLayout(
+    ("tensor", "distance", "largest change", "% changed", "elements", ""),
+    drop=("elements", "% changed", "largest change"),
+)
 TOP = 10
 """Tensors that are shown of each part."""
 
@@ -42,24 +51,22 @@ def diff(
     for part in found.parts:
         _show_part(part, every)
     if found.evaluations:
-        columns = ("task", "domain", "split", "slice", "first", "second", "difference", "[95 %]", "images", "")
         title = f"Evaluations ({metric.replace('_', ' ')} in percent)"
-        output.print_table(columns, [_cell(row, metric) for row in found.evaluations], title=title)
+        output.print_table(EVALUATIONS, [_cell(row, metric) for row in found.evaluations], title=title)
 
 
 def _show_part(part: PartDifference, every: bool) -> None:
     name = part.part.capitalize()
     if part.reason:
-        output.print_table(("",), [(part.reason,)], title=name)
+        output.print_table(SENTENCE, [(part.reason,)], title=name)
     elif part.same:
-        output.print_table(("",), [(f"the same file, {part.elements} elements",)], title=name)
+        output.print_table(SENTENCE, [(f"the same file, {part.elements} elements",)], title=name)
     else:
         tensors = sorted(part.tensors, key=lambda one: -_rank(one))
         shown = tensors if every else tensors[:TOP]
-        columns = ("tensor", "distance", "largest change", "% changed", "elements", "")
         whole = ("all", *_numbers(part), "")
         rows = [whole, *((one.name, *_numbers(one), "buffer" if one.buffer else "") for one in shown)]
-        output.print_table(columns, rows, title=name)
+        output.print_table(TENSORS, rows, title=name)
         if len(shown) < len(tensors):
             output.print_line(f"({len(tensors) - len(shown)} more, which moved less: --all)", "dim")
 

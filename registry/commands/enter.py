@@ -18,6 +18,11 @@ from registry.commands.opened import opened
 from registry.lists import every
 from registry.services.registry import Registry
 
+TASKS = output.TableLayout(
+    ("name", "kind", "classes", "domains", "metric", "id", "description"),
+    drop=("id", "metric", "classes", "kind"),
+    prose=("domains", "description"),
+)
 _LABELS = {"start": "from"}
 """Words for people in place of a key of the document."""
 
@@ -46,8 +51,7 @@ def task_list(remote: Remote = None, as_json: AsJson = False) -> None:
     if as_json:
         output.print_json({"tasks": [{**output.plain(task), "digest": task.digest} for task in tasks]})
     elif tasks:
-        columns = ("name", "kind", "classes", "domains", "metric", "id", "description")
-        output.print_table(columns, map(_row, tasks))
+        output.print_table(TASKS, map(_row, tasks))
     else:
         output.print_line("no task is defined; `ratatouille task add task.toml` defines one")
 
@@ -108,7 +112,7 @@ def push(
         }
         if not as_json:
             rows = [(_LABELS.get(name, name), _shown(value)) for name, value in facts.items() if name != "notes"]
-            output.print_table(("", ""), rows)
+            output.print_table(output.PAIRS, rows)
             for note in notes:
                 output.print_line(f"note: {note}", "yellow")
         if dry_run:

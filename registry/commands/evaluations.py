@@ -39,8 +39,11 @@ def rank(
         return
     domains = found.domains if domain is None and 1 < len(found.domains) <= MOST_DOMAINS else ()
     columns = ("", "version", "made by", "contributor", "when (UTC)", found.metric.replace("_", " "), "±")
-    rows = [_row(place, one, domains) for place, one in enumerate(found.versions, 1)]
-    output.print_table((*columns, *domains, "images", "aliases"), rows)
+    layout = output.TableLayout(
+        (*columns, *domains, "images", "aliases"),
+        drop=("when (UTC)", "images", "contributor", *reversed(domains), "made by", "aliases"),
+    )
+    output.print_table(layout, [_row(place, one, domains) for place, one in enumerate(found.versions, 1)])
     output.print_line(ranking_sentence(found))
 
 

@@ -20,6 +20,11 @@ from registry.presentation.history import contributor, made_by
 from registry.presentation.lineage import lines, share_in, total_share
 from registry.records import Contribution, Entry, LineageRow
 
+CONTRIBUTIONS = output.TableLayout(
+    ("share", "%", "id", "made by", "task", "contributor"), drop=("task", "made by", "%", "contributor")
+)
+CONTRIBUTORS = output.TableLayout(("contributor", "share", "%", "versions"), drop=("versions", "%"))
+
 
 def lineage(
     revision: Revision,
@@ -63,7 +68,6 @@ def _show_contributions(found: Sequence[Contribution], as_json: bool) -> None:
         by = [{"contributor": name, "share": float(share), "versions": count} for name, share, count in totals]
         output.print_json({"contributions": output.plain(found), "contributors": by})
         return
-    columns = ("share", "%", "id", "made by", "task", "contributor")
     rows = [
         (
             one.exact or "–",
@@ -75,9 +79,9 @@ def _show_contributions(found: Sequence[Contribution], as_json: bool) -> None:
         )
         for one in found
     ]
-    output.print_table(columns, rows)
+    output.print_table(CONTRIBUTIONS, rows)
     lines = [(name, _said(share), output.percent(float(share)), str(count)) for name, share, count in totals]
-    output.print_table(("contributor", "share", "%", "versions"), lines, title="By contributor")
+    output.print_table(CONTRIBUTORS, lines, title="By contributor")
 
 
 def _said(share: Fraction | float) -> str:

@@ -82,7 +82,7 @@ def log(
             words = "" if row.group is None else _words(row.group, names)
             output.print_line(f"{row.rails}  {words}".rstrip())
     else:
-        output.print_table(history.LOG_COLUMNS, history.log_rows(entries, names))
+        output.print_table(history.LOG, history.log_rows(entries, names))
     if len(entries) == limit:
         output.print_line(f"(there may be more: --before {entries[-1].number} goes on)", "dim")
 
@@ -162,17 +162,17 @@ def show(
             return
         architecture = registry.definitions.architecture(details.entry.version.architecture)
         parents = history.parent_rows(registry.versions.lineage(details.entry.id, depth=1))
-    output.print_table(("", ""), history.facts(details, architecture))
+    output.print_table(output.PAIRS, history.facts(details, architecture))
     if parents:
-        output.print_table(("", "id", "made by", "task", "contributor"), parents, title="Parents")
+        output.print_table(history.PARENTS, parents, title="Parents")
     if details.receipt is not None:
-        output.print_table(("", ""), history.receipt_facts(details.receipt), title="Receipt")
+        output.print_table(output.PAIRS, history.receipt_facts(details.receipt), title="Receipt")
         if curve := history.curve_rows(details.receipt):
-            output.print_table(("", "", ""), curve, title="Curve")
+            output.print_table(history.CURVE, curve, title="Curve")
     checks = [(check.what, check.detail) for check in details.admission]
-    output.print_table(("", ""), checks, title="Checked at admission")
+    output.print_table(output.PAIRS, checks, title="Checked at admission")
     if scores:
-        output.print_table(history.SCORE_COLUMNS, history.score_rows(scores), title="Evaluations (in percent)")
+        output.print_table(history.SCORES, history.score_rows(scores), title="Evaluations (in percent)")
     for line in recall or ():
         output.print_table(*history.recall_table(line), title=history.recall_title(line))
 

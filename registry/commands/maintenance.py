@@ -19,6 +19,12 @@ from registry.records import Collected, Usage
 from registry.storage_config import is_registry
 
 _WEB_END_SECONDS = 10.0
+SETTINGS = output.TableLayout(
+    ("setting", "value", "default", "meaning"), drop=("default",), prose=("default", "meaning")
+)
+COLLECTED = output.TableLayout(
+    ("version", "when (UTC)", "made by", "task", "round"), drop=("task", "when (UTC)", "round")
+)
 MOST_SHOWN = 20
 """Versions that are named one by one; `--json` has more."""
 
@@ -104,7 +110,7 @@ def settings(
         for key, field in Settings.model_fields.items()
         if key not in ANNOUNCED and name in (None, key)
     ]
-    output.print_table(("setting", "value", "default", ""), rows)
+    output.print_table(SETTINGS, rows)
 
 
 def _number(text: str) -> int | float:
@@ -124,7 +130,7 @@ def usage(remote: Remote = None, as_json: AsJson = False) -> None:
     if as_json:
         output.print_json({**output.plain(found), "room": found.room})
         return
-    output.print_table(("", ""), _usage_rows(found))
+    output.print_table(output.PAIRS, _usage_rows(found))
 
 
 def gc(
@@ -171,7 +177,7 @@ def _show_collected(done: Collected) -> None:
             (output.short(one.id), output.when(one.created), one.rule, one.task_name or "–", one.round or "–")
             for one in done.versions[:MOST_SHOWN]
         ]
-        output.print_table(("version", "when (UTC)", "made by", "task", "round"), rows)
+        output.print_table(COLLECTED, rows)
         if done.versions_in_all > len(rows):
             output.print_line(f"… and {done.versions_in_all - len(rows)} more (--json)")
     verb = "would go" if done.dry_run else "went"

@@ -15,6 +15,16 @@ from registry.presentation.history import duration
 from registry.presentation.member import WORK, done_lines, names_of, why_not
 from registry.records import Member
 
+NODES = output.TableLayout(("node", "key", "state"), prose=("state",))
+DONE = output.TableLayout(
+    ("work", "task", "taken", "not taken", "took", "last (UTC)"), drop=("last (UTC)", "took", "not taken")
+)
+SHARES = output.TableLayout(("alias", "version", "share", "%", "of yours"), drop=("of yours", "%"))
+REFUSED = output.TableLayout(
+    ("when (UTC)", "work", "task", "receipt", "why"), drop=("when (UTC)", "receipt", "task"), prose=("why",)
+)
+OFFERED = output.TableLayout(("node", "task", "domains", "images", "note"), drop=("note",), prose=("domains",))
+
 
 def me(
     folder: Annotated[
@@ -42,7 +52,7 @@ def me(
 def _show(found: Member) -> None:
     names = names_of(found)
     rows = [(names[one.node], output.short(one.node), "here" if one.here else "not here") for one in found.keys]
-    output.print_table(("node", "key", ""), rows)
+    output.print_table(NODES, rows)
     if not found.done:
         output.print_line("these keys gave nothing to this registry yet")
     else:
@@ -57,13 +67,13 @@ def _show(found: Member) -> None:
             )
             for one in done_lines(found.done)
         ]
-        output.print_table(("work", "task", "taken", "not taken", "took", "last (UTC)"), lines, "Done")
+        output.print_table(DONE, lines, "Done")
     if found.released:
         shares = [
             (one.alias, output.short(one.version), one.exact or "–", output.percent(one.share), str(one.versions))
             for one in found.released
         ]
-        output.print_table(("alias", "version", "share", "%", "of yours"), shares, "In releases")
+        output.print_table(SHARES, shares, "In releases")
     elif found.done:
         output.print_line("no release is made of this work yet")
     if found.more_aliases:
@@ -73,7 +83,7 @@ def _show(found: Member) -> None:
             (output.when(one.created), WORK[one.kind], one.task_name or "–", output.short(one.receipt), why_not(one))
             for one in found.not_taken
         ]
-        output.print_table(("when (UTC)", "work", "task", "receipt", "why"), refused, "Not taken, the latest first")
+        output.print_table(REFUSED, refused, "Not taken, the latest first")
     if found.offered:
         offered = [
             (
@@ -85,6 +95,6 @@ def _show(found: Member) -> None:
             )
             for one in found.offered
         ]
-        output.print_table(("node", "task", "domains", "images", ""), offered, "Offered now")
+        output.print_table(OFFERED, offered, "Offered now")
     else:
         output.print_line("nothing is offered now; `ratatouille node join node.toml` offers data")

@@ -20,6 +20,16 @@ from registry.services.registry import Registry
 
 Why = Annotated[str, typer.Option("--message", "-m", help="Why; it is kept in the history.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
+TAGS = output.TableLayout(("tag", "version", "when (UTC)", "by", "why"), drop=("when (UTC)", "by"), prose=("why",))
+MOVES = output.TableLayout(
+    ("when (UTC)", "from", "to", "how", "by", "why"), drop=("how", "by", "when (UTC)"), prose=("how", "why")
+)
+AVERAGES = output.TableLayout(("average", "parents left", "replaced by", "why not"), prose=("why not",))
+RETRACTIONS = output.TableLayout(
+    ("when (UTC)", "version", "by", "averages", "influenced", "why"),
+    drop=("influenced", "averages", "when (UTC)", "by"),
+    prose=("why",),
+)
 MOST_SHOWN = 20
 """Versions that are named one by one; `--json` has more."""
 _DIGEST = re.compile("[0-9a-f]{64}")
@@ -99,7 +109,7 @@ def tag(
         output.print_line(f"{tags[0].name} means {output.short(tags[0].version)} for ever, signed as {tags[0].author}")
     elif tags:
         rows = [(one.name, output.short(one.version), output.when(one.at), one.author, one.message) for one in tags]
-        output.print_table(("tag", "version", "when (UTC)", "by", "why"), rows)
+        output.print_table(TAGS, rows)
     else:
         output.print_line("no version is tagged; `ratatouille tag REV NAME` names one for ever")
 
@@ -131,7 +141,7 @@ def _show_moves(moves: Sequence[AliasMove], name: str) -> None:
         )
         for move in moves
     ]
-    output.print_table(("when (UTC)", "from", "to", "", "by", "why"), rows)
+    output.print_table(MOVES, rows)
 
 
 def _version(id: str | None) -> str:
@@ -222,7 +232,7 @@ def show_retraction(done: Retraction, as_json: bool) -> None:
             (output.short(one.version), str(one.parents), _fate(one.replacement, asked and not one.reason), one.reason)
             for one in done.averages
         ]
-        output.print_table(("average", "parents left", "replaced by", "why not"), rows, title="Averages it was in")
+        output.print_table(AVERAGES, rows, title="Averages it was in")
     for name, namings in (("alias", done.aliases), ("tag", done.tags)):
         for one in namings:
             output.print_line(_naming(name, one, one in done.left_behind, done.number is None))
@@ -266,6 +276,6 @@ def _show_retractions(retractions: list[Retraction], as_json: bool) -> None:
             )
             for one in retractions
         ]
-        output.print_table(("when (UTC)", "version", "by", "averages", "influenced", "why"), rows)
+        output.print_table(RETRACTIONS, rows)
     else:
         output.print_line("nothing was ever taken back; `ratatouille retract REV -m why` does it")

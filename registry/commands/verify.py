@@ -18,6 +18,8 @@ from registry.commands.opened import folder_named, opened
 from registry.records import Finding, Stage, Verdict, Verification, worst
 from registry.services.registry import Registry
 
+FINDINGS = output.TableLayout(("where", "what", "detail", "versions"), prose=("detail", "versions"))
+CHECKS = output.TableLayout(("version", "check", "verdict", "detail"), prose=("detail",))
 MOST_NAMED = 5
 """Affected versions that a line names."""
 
@@ -96,7 +98,7 @@ def say_audit(whole: Audit) -> None:
         if found := whole.of(kind):
             title = f"{kind[0].upper()}{kind[1:]}" + (" (harmless)" if kind == "unreferenced" else "")
             rows = [(one.stage, output.short(one.subject), one.detail, _versions(one)) for one in found]
-            output.print_table(("where", "what", "", "versions"), rows, title=title)
+            output.print_table(FINDINGS, rows, title=title)
     looked = ", ".join(f"{count} {stage}" for stage, count in whole.looked.items())
     output.print_line(f"looked at {looked}; {whole.bytes / 1e6:.1f} MB of weights")
     wrong = len(whole.of("wrong"))
@@ -162,7 +164,7 @@ def _single(revisions: Sequence[str], remote: str | None, as_json: bool) -> Verd
             for one in verifications
             for check in one.checks
         ]
-        output.print_table(("version", "check", "", "detail"), rows)
+        output.print_table(CHECKS, rows)
     return worst(one.verdict for one in verifications)
 
 

@@ -21,6 +21,9 @@ from registry.presentation.member import WORK
 from registry.records import Retraction, Submission
 from registry.services.registry import Registry
 
+GIVEN = output.TableLayout(
+    ("when (UTC)", "kind", "task", "version", "receipt", "state"), drop=("when (UTC)", "task", "version")
+)
 SHORTEST = 4
 """Characters of the beginning of an id."""
 TAKEN = ("admitted", "duplicate", "retracted")
@@ -231,7 +234,7 @@ def _list(given: Sequence[Submission], as_json: bool) -> None:
         )
         for one in given
     ]
-    output.print_table(("when (UTC)", "kind", "task", "version", "receipt", "state"), rows)
+    output.print_table(GIVEN, rows)
 
 
 def _what(one: Submission) -> str:

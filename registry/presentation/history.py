@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ratatouille.cli import output
-from ratatouille.cli.output import percent, short, when
+from ratatouille.cli.output import TableLayout, percent, short, when
 from ratatouille.exchange.assignment import FineTune, Import, Keep, Probe
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.version import Rule
@@ -16,8 +16,19 @@ from registry.records import Details, Difference, Entry, LineageRow, Ranking, Ta
 
 Row = tuple[str, ...]
 
-LOG_COLUMNS = ("id", "when (UTC)", "made by", "task", "contributor", "round", "aliases")
-SCORE_COLUMNS = ("task", "domain", "split", "slice", "accuracy", "±", "balanced", "images", "holdings")
+CURVE_WIDTH = 24
+"""Signs of a curve in the terminal."""
+
+LOG = TableLayout(
+    ("id", "when (UTC)", "made by", "task", "contributor", "round", "aliases"),
+    drop=("contributor", "when (UTC)", "task", "round"),
+)
+PARENTS = TableLayout(("count", "id", "made by", "task", "contributor"), drop=("contributor", "task"))
+CURVE = TableLayout(("what", "curve", "values"), prose=("values",), header=False)
+SCORES = TableLayout(
+    ("task", "domain", "split", "slice", "accuracy", "±", "balanced", "images", "holdings"),
+    drop=("holdings", "balanced", "task", "images", "slice", "±"),
+)
 
 
 def made_by(entry: Entry) -> str:
@@ -39,7 +50,7 @@ def log_rows(entries: Iterable[Entry], rounds: Mapping[str, str]) -> list[Row]:
     return [
         (
             short(entry.id),
-            when(entry.created),
+            when(entry.created)[:-3],
             made_by(entry),
             entry.task_name or "–",
             contributor(entry),
@@ -144,10 +155,10 @@ def curve_rows(receipt: Receipt) -> list[Row]:
     return [
         (
             "validation score",
-            sparkline(scores),
+            sparkline(scores, CURVE_WIDTH),
             f"{percent(scores[0])} → {percent(scores[-1])} %, best {percent(max(scores))} %",
         ),
-        ("validation loss", sparkline(losses), f"{losses[0]:.3f} → {losses[-1]:.3f}"),
+        ("validation loss", sparkline(losses, CURVE_WIDTH), f"{losses[0]:.3f} → {losses[-1]:.3f}"),
     ]
 
 
@@ -169,8 +180,8 @@ def score_rows(lines: Iterable[ScoreLine]) -> list[Row]:
     ]
 
 
-def recall_table(lines: ClassLines) -> tuple[Row, list[Row]]:
-    """Columns and rows of the table of classes: recall in percent and number of images on each domain."""
+def recall_table(lines: ClassLines) -> tuple[TableLayout, list[Row]]:
+    """Layout and rows of the table of classes: recall in percent and number of images on each domain."""
     domains = list(lines.classes[0].recall)
     columns = ("class", *(word for domain in domains for word in (domain, "±", "images")))
     rows = [
@@ -184,7 +195,7 @@ def recall_table(lines: ClassLines) -> tuple[Row, list[Row]]:
         )
         for line in lines.classes
     ]
-    return columns, rows
+    return TableLayout(columns, drop=("images", "±")), rows
 
 
 def recall_title(lines: ClassLines) -> str:

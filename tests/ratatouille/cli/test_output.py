@@ -5,16 +5,17 @@ import subprocess
 import sys
 from contextlib import redirect_stdout
 
-from rich.console import Console
+import pytest
 
 from ratatouille.cli import output
+from ratatouille.cli.streams import Terminal
 from tests.ratatouille.cli.call import call
 
 
 def _printed(*cells: str, title: str | None = None) -> str:
     out = io.StringIO()
     with redirect_stdout(out):
-        output.print_table(("", ""), [cells], title)
+        output.print_table(output.PAIRS, [cells], title)
     return out.getvalue()
 
 
@@ -41,13 +42,17 @@ def test_a_table_without_column_names_has_no_header_line() -> None:
     assert _printed("a", "b").count("\n") == 1
 
 
-def test_a_narrow_terminal_cuts_nothing_from_a_table() -> None:
-    columns = ("id", "when (UTC)", "made by", "task", "contributor", "round", "aliases")
-    row = ("a6c89ebd08", "2026-11-28 14:40:54", "fine_tune", "leaves", "anna", "leaves-1", "stable")
-    out = io.StringIO()
-    Console(file=out, width=40).print(output.table_of(columns, [row]))
-    assert "…" not in out.getvalue()
-    assert sorted("".join(out.getvalue().split())) == sorted("".join((*columns, *row)).replace(" ", ""))
+def test_a_pipe_gets_every_column_and_a_terminal_with_wide_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = output.TableLayout(("first", "second"), drop=("second",))
+    row = ("a" * 40, "b" * 40)
+    for terminal, wide, whole in ((False, False, True), (True, False, False), (True, True, True)):
+        out = io.StringIO()
+        console = Terminal(file=out, force_terminal=terminal, width=60)
+        console.wide = wide
+        monkeypatch.setattr(output, "console", console)
+        output.print_table(layout, [row])
+        assert (row[1] in out.getvalue()) is whole
+        assert ("left out: second; --wide shows all" in out.getvalue()) is not whole
 
 
 def test_a_title_is_one_line_however_narrow_its_table() -> None:

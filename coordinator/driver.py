@@ -230,6 +230,14 @@ class RoundDriver:
         """Whether nothing is left to do: the plan is done, or all that it lacks are counts that are not to be had."""
         return found.done or bool(self.uncounted and not found.orders and not found.combinations)
 
+    def conclude(self, plan: RoundPlan) -> str:
+        """Name in the registry the version in which each recipe ended; returns what `ending` does, or raises it."""
+        reason = self.ending(plan)
+        for outcome in plan.outcomes:
+            if outcome.final is not None and outcome.final.version is not None:
+                self._registry.rounds.name_result(self.round.id, outcome.recipe, outcome.final.version)
+        return reason
+
     def ending(self, plan: RoundPlan) -> str:
         """The reason of a round that ends with this plan; empty when it is whole.
 

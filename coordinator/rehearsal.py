@@ -120,7 +120,7 @@ def rehearse_all(
     with averages, process_pool(workers, _open_site, (site,)) as pool:
         try:
             _until_done(drivers, pool, workers, on_progress)
-            endings = [driver.ending(driver.gather()) for driver in drivers]
+            endings = [driver.conclude(driver.gather()) for driver in drivers]
         except RatatouilleError as error:
             # The sentence may name files, and is for this terminal only; a registry may be read by others.
             reason = f"{error.failure.sentence()} [{error.failure.code}]" if isinstance(error, _NotDone) else str(error)

@@ -225,7 +225,7 @@ class RoundRunner:
         return self._end(plan)
 
     def _end(self, plan: RoundPlan) -> bool:
-        self._registry.rounds.move_round(self.round.id, ["running"], "done", self._driver.ending(plan))
+        self._registry.rounds.move_round(self.round.id, ["running"], "done", self._driver.conclude(plan))
         return True
 
     def _receive(self) -> None:

@@ -17,6 +17,7 @@ from registry.commands.log import Revision
 from registry.commands.opened import opened
 from registry.presentation import history
 from registry.presentation.history import contributor, made_by
+from registry.presentation.kinds import recipe_text
 from registry.presentation.lineage import lines, share_in, total_share
 from registry.records import Contribution, Entry, LineageRow
 
@@ -124,9 +125,10 @@ def dot_of(rows: Sequence[LineageRow], descendants: bool = False) -> str:
 
 def label(entry: Entry, share: str = "") -> Text:
     """One version in one line."""
-    words = [made_by(entry), entry.task_name or "", f"by {contributor(entry)}" if entry.node else ""]
+    words = [recipe_text(entry.recipes), entry.task_name or "", f"by {contributor(entry)}" if entry.node else ""]
     text = safe(f"{share} " if share else "", "cyan").append_text(safe(short(entry.id), "bold"))
-    text.append_text(safe("  " + "  ".join(word for word in words if word)))
+    text.append("  ").append_text(safe(made_by(entry), history.kind_style(entry)))
+    text.append_text(safe("".join(f"  {word}" for word in words if word)))
     return text.append_text(safe("  " + " ".join(entry.aliases), "green")) if entry.aliases else text
 
 

@@ -8,16 +8,18 @@ from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
+from rich.text import Text
 
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
 from ratatouille.home import home
 from ratatouille.record import first_problem
-from registry.commands.graph import GraphGroup, draw, grouped
+from registry.commands.graph import GraphGroup, GraphRow, draw, grouped
 from registry.commands.opened import opened
 from registry.moments import moment
 from registry.presentation import history
+from registry.presentation.kinds import recipe_text, score_text
 from registry.presentation.scores import class_lines, score_lines
 from registry.records import Details, Entry, LogQuery
 from registry.services.registry import Registry
@@ -52,8 +54,9 @@ def log(
 ) -> None:
     """List versions, the latest first.
 
-    All filters that are given must fit. With --graph, runs of one purpose are one line, and lines lead down to what a
-    version was made from (○: to versions that are not listed).
+    All filters that are given must fit. A recipe stands at the version in which a round's report says that it ended.
+    A score is of held-out images, or of validation images (val), which chose among steps. With --graph, runs of one
+    purpose are one line, and lines lead down to what a version was made from (○: to versions that are not listed).
     """
     if kind is not None and kind not in RULES:
         raise Refusal(f"no version is made by '{kind}'; --kind takes {', '.join(RULES)}")
@@ -79,8 +82,7 @@ def log(
         output.print_line("no version fits; `ratatouille log` without options lists all")
     elif graph:
         for row in draw(grouped(entries)):
-            words = "" if row.group is None else _words(row.group, names)
-            output.print_line(f"{row.rails}  {words}".rstrip())
+            output.console.print(_graph_line(row, names), soft_wrap=True)
     else:
         output.print_table(history.LOG, history.log_rows(entries, names))
     if len(entries) == limit:
@@ -113,21 +115,35 @@ def _names(registry: Registry, entries: Sequence[Entry]) -> dict[str, str]:
     return {one.id: one.name for one in registry.rounds.rounds()} if any(entry.round for entry in entries) else {}
 
 
-def _words(group: GraphGroup, rounds: Mapping[str, str]) -> str:
-    """The words beside one line of the graph."""
+def _graph_line(row: GraphRow, rounds: Mapping[str, str]) -> Text:
+    """One line of the graph; sign and words have the colour of the version's kind."""
+    line = output.safe(row.rails)
+    if row.group is not None:
+        style = history.kind_style(row.group.entries[0])
+        line.highlight_words(["●", "○"], style)
+        before, made, after = _words(row.group, rounds)
+        line.append_text(output.safe(f"  {before}  "))
+        line.append_text(output.safe(made, style)).append_text(output.safe(after))
+    line.rstrip()
+    return line
+
+
+def _words(group: GraphGroup, rounds: Mapping[str, str]) -> tuple[str, str, str]:
+    """The words beside one line of the graph: which, how made, and everything else."""
     first = group.entries[0]
     several = len(group.entries) > 1
     who = list(dict.fromkeys(history.contributor(entry) for entry in group.entries if entry.node))
     by = f"by {', '.join(who[:3])}{f' and {len(who) - 3} more' if len(who) > 3 else ''}" if who else ""
     words = [
-        f"{len(group.entries)} ×" if several else output.short(first.id),
-        history.made_by(first),
+        "" if several else recipe_text(first.recipes),
         first.task_name or "",
         by,
         f"round {rounds.get(first.round, first.round)}" if first.round else "",
         f"({', '.join(first.aliases)})" if first.aliases else "",
+        "" if several or first.score is None else f"{score_text(first.score)} %",
     ]
-    return "  ".join(word for word in words if word)
+    which = f"{len(group.entries)} ×" if several else output.short(first.id)
+    return which, history.made_by(first), "".join(f"  {word}" for word in words if word)
 
 
 def my_nodes() -> tuple[str, ...]:

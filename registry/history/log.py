@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Select, TextClause, select, te
 from ratatouille.errors import Refusal
 from registry.history.queries import MOST_ENTRIES, entries, read
 from registry.ledger.definitions import task
-from registry.ledger.event_log import round_by
+from registry.ledger.event_log import RESULT, round_by
 from registry.ledger.releases import HEXADECIMAL
 from registry.records import Entry, LogQuery
 from registry.schema import EventRow, OfferRow, VersionRow
@@ -124,7 +124,7 @@ def _of_round(connection: Connection, query: LogQuery) -> list[tuple[Condition, 
     if query.round is None:
         return [()]
     id = _round(connection, query.round)
-    named = select(EventRow.subject).where(EventRow.round == id, EventRow.kind == "version")
+    named = select(EventRow.subject).where(EventRow.round == id, EventRow.kind.in_(("version", RESULT)))
     return [(VersionRow.round == id,), (VersionRow.id.in_(named),)]
 
 

@@ -18,6 +18,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
 from ratatouille.weights.architecture import Architecture
+from registry.history.results import FEW, MOST, known_of
 from registry.ledger.answers import parse_evaluation
 from registry.ledger.claims import removed
 from registry.ledger.definitions import architecture, task
@@ -122,7 +123,7 @@ def receipt(connection: Connection, revision: str) -> Sealed | None:
 
 def entry_of(connection: Connection, id: str) -> Entry:
     """The version with this full id, which there is."""
-    return next(read(connection, _ENTRY, {"wanted": id}))
+    return next(read(connection, _ENTRY, {"wanted": id}, MOST))
 
 
 def sealed_receipt(connection: Connection, receipt: str | None) -> Sealed | None:
@@ -152,16 +153,27 @@ def entries() -> EntryQuery:
     )
 
 
-def read(connection: Connection, query: EntryQuery, values: Mapping[str, Any] | None = None) -> Iterator[Entry]:
-    """The entries that a query made of `entries` finds, with these values of its parameters."""
+def read(
+    connection: Connection, query: EntryQuery, values: Mapping[str, Any] | None = None, most: int = FEW
+) -> Iterator[Entry]:
+    """The entries that a query made of `entries` finds.
+
+    Args:
+        query: which, and in which order.
+        values: those of its parameters.
+        most: recipes that an entry names.
+    """
     found = connection.execute(query, values)
     columns, rows = tuple(found.keys()), found.all()
     named = names(connection, [row.id for row in rows])
     waiting = moved_uncounted(connection, named.keys() & {row.id for row in rows})
     shared = _shared_names(connection, {row.contributor for row in rows if row.contributor})
+    versions = {row.id: Version.from_json(row.record) for row in rows}
+    known = known_of(connection, versions, most)
     for row in rows:
-        entry = dict(zip(columns, row, strict=True))
-        entry["version"] = Version.from_json(entry.pop("record"))
+        entry = dict(zip(columns, row, strict=True)) | known[row.id]
+        del entry["record"]
+        entry["version"] = versions[row.id]
         entry["aliases"] = tuple(named.get(row.id, ()))
         entry["not_evaluated"] = row.id in waiting
         entry["name_shared"] = row.contributor in shared

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Integer, Row, Select, and_, bindparam, exists
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Slice, Split
 from registry.history.queries import entries, read
+from registry.history.results import SPLITS
 from registry.ledger.definitions import task
 from registry.records import DomainScore, Entry, Metric, Ranked, Ranking
 from registry.schema import ScoreRow, VersionRow
@@ -25,8 +26,6 @@ from registry.texts import LONGEST_NAME
 MOST_RANKED = 1000
 MOST_SETS = 5
 """Sets of domains that a refusal names."""
-SPLITS: tuple[Split, ...] = ("test", "all", "validation", "train")
-"""The order in which they are looked for, where none is named."""
 
 Asked = dict[str, Any]
 """Values of the parameters below: `of` which task, `trial`, `slice`, `place` (a domain or the mean) and so on."""

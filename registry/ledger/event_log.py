@@ -27,6 +27,9 @@ MOST_EVENTS = 10_000
 USED = "used"
 """Kind of the event that names a version of another round, or of none, on which a round builds."""
 
+RESULT = "recipe"
+"""Kind of the event that names the version in which a recipe of a round ended; its text is the recipe."""
+
 
 _NEW_EVENT = insert(EventRow)
 
@@ -65,6 +68,21 @@ def use(connection: Connection, round: str, versions: Sequence[str]) -> None:
             raise Refusal(f"there is no version {version[:12]}… that round {round[:80]} could build on")
         if row.round != round and connection.execute(select(EventRow.number).where(*named).limit(1)).first() is None:
             record_event(connection, USED, version, "was there before, and the round builds on it", round)
+
+
+def name_result(connection: Connection, round: str, recipe: str, version: str) -> None:
+    """Name the version in which a recipe of a round ended, once.
+
+    Raises:
+        Refusal: for a version that is not here, or a name that could be none.
+    """
+    storable(round, "a round's id", LONGEST_NAME)
+    storable(recipe, "a recipe's name", LONGEST_NAME)
+    if connection.execute(select(VersionRow.number).where(VersionRow.id == version)).first() is None:
+        raise Refusal(f"there is no version {version[:12]}… in which recipe {recipe} of round {round} could have ended")
+    named = (EventRow.subject == version, EventRow.round == round, EventRow.kind == RESULT, EventRow.text == recipe)
+    if connection.execute(select(EventRow.number).where(*named).limit(1)).first() is None:
+        record_event(connection, RESULT, version, recipe, round)
 
 
 def events(connection: Connection, after: int, round: str | None, limit: int, kinds: Sequence[str] = ()) -> list[Event]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ratatouille.cli import output
-from ratatouille.cli.output import TableLayout, percent, short, when
+from ratatouille.cli.output import Cell, TableLayout, percent, short, when
 from ratatouille.exchange.assignment import FineTune, Import, Keep, Probe
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.version import Rule
 from ratatouille.weights.architecture import Architecture
 from ratatouille.weights.methods import MEAN
+from registry.presentation.kinds import STYLES, colour_of, recipe_text, score_sentence, score_text
 from registry.presentation.scores import ClassLines, ScoreLine, sparkline
 from registry.records import Details, Difference, Entry, LineageRow, Ranking, TagRecord
 
@@ -20,8 +21,8 @@ CURVE_WIDTH = 24
 """Signs of a curve in the terminal."""
 
 LOG = TableLayout(
-    ("id", "when (UTC)", "made by", "task", "contributor", "round", "aliases"),
-    drop=("contributor", "when (UTC)", "task", "round"),
+    ("id", "when (UTC)", "made by", "recipe", "score (%)", "task", "contributor", "round", "aliases"),
+    drop=("contributor", "when (UTC)", "task", "round", "score (%)", "made by"),
 )
 PARENTS = TableLayout(("count", "id", "made by", "task", "contributor"), drop=("contributor", "task"))
 CURVE = TableLayout(("what", "curve", "values"), prose=("values",), header=False)
@@ -45,13 +46,20 @@ def contributor(entry: Entry) -> str:
     return entry.contributor or (short(entry.node) if entry.node else "–")
 
 
-def log_rows(entries: Iterable[Entry], rounds: Mapping[str, str]) -> list[Row]:
+def kind_style(entry: Entry) -> str:
+    """The terminal's colour for the kind of a version."""
+    return STYLES.get(colour_of(entry.version.rule.name, entry.task_kind), "")
+
+
+def log_rows(entries: Iterable[Entry], rounds: Mapping[str, str]) -> list[tuple[Cell, ...]]:
     """A row for each entry; `rounds` gives the names of rounds by id."""
     return [
         (
             short(entry.id),
             when(entry.created)[:-3],
-            made_by(entry),
+            output.safe(made_by(entry), kind_style(entry)),
+            recipe_text(entry.recipes) or "–",
+            score_text(entry.score) or "–",
             entry.task_name or "–",
             contributor(entry),
             rounds.get(entry.round, entry.round) if entry.round else "–",
@@ -85,6 +93,8 @@ def facts(details: Details, architecture: Architecture) -> list[Row]:
         ("tags", "; ".join(map(_tag, details.tags))),
         ("state", _state(details)),
         ("made by", f"{made_by(entry)}, revision {version.rule.revision}"),
+        ("recipe", _recipes(entry)),
+        ("score", "" if entry.score is None else score_sentence(entry.score)),
         ("method", _method(version.rule)),
         ("contributor", signed),
         ("when (UTC)", when(entry.created)),
@@ -211,6 +221,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _recipes(entry: Entry) -> str:
+    """Every recipe that ended in a version, and in which round."""
+    return ", ".join(f"{one.recipe} of round {one.round_name or one.round}" for one in entry.recipes)
 
 
 def _tag(tag: TagRecord) -> str:

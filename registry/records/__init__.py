@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from registry.records.checks import Check as Check
+from registry.records.checks import Verdict as Verdict
+from registry.records.checks import Verification as Verification
+from registry.records.checks import worst as worst
 from registry.records.comparison import CellDifference as CellDifference
 from registry.records.comparison import Difference as Difference
 from registry.records.comparison import DomainScore as DomainScore
@@ -14,21 +18,19 @@ from registry.records.comparison import Relation as Relation
 from registry.records.comparison import TensorDifference as TensorDifference
 from registry.records.history import EVERY_VERSION as EVERY_VERSION
 from registry.records.history import AliasMove as AliasMove
-from registry.records.history import Check as Check
 from registry.records.history import Contribution as Contribution
 from registry.records.history import Contributor as Contributor
 from registry.records.history import Details as Details
 from registry.records.history import Entry as Entry
+from registry.records.history import EntryScore as EntryScore
 from registry.records.history import LineageRow as LineageRow
 from registry.records.history import LogQuery as LogQuery
 from registry.records.history import Portable as Portable
+from registry.records.history import RecipeResult as RecipeResult
 from registry.records.history import StoredEvaluation as StoredEvaluation
 from registry.records.history import Submission as Submission
 from registry.records.history import TagRecord as TagRecord
 from registry.records.history import TakenBack as TakenBack
-from registry.records.history import Verdict as Verdict
-from registry.records.history import Verification as Verification
-from registry.records.history import worst as worst
 from registry.records.maintenance import AuditPage as AuditPage
 from registry.records.maintenance import AuditPlace as AuditPlace
 from registry.records.maintenance import Collected as Collected

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, model_serializer, model_validator
+from pydantic import Field, NonNegativeFloat
 
+from ratatouille.exchange.assignment import Split
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import RuleName, Version
 from ratatouille.record import Digest, Name, Record
+from registry.records.checks import Check
 from registry.records.work import State
 
 
@@ -50,6 +51,30 @@ class LogQuery(Record):
 EVERY_VERSION = LogQuery()
 
 
+class RecipeResult(Record):
+    """A recipe of a round that ended in a version, as the round's report says."""
+
+    recipe: str
+    round: str
+    """The round's id."""
+    round_name: str | None = None
+    """None where this registry has no row of the round."""
+
+
+class EntryScore(Record):
+    """The score of a version on its own task: the mean over the domains that were counted, all images of a split."""
+
+    metric: Name
+    """That of the task."""
+    value: float
+    margin: float
+    """Half-width of its 95 % interval over images."""
+    split: Split
+    """The first of test, all, validation and train that was counted; `all` is of domains that were held out."""
+    domains: int
+    images: int
+
+
 class Entry(Record):
     """A version with what the registry knows about it."""
 
@@ -72,6 +97,12 @@ class Entry(Record):
     """Aliases that point here, and tags."""
     not_evaluated: bool = False
     """Whether a retraction moved an alias here, and the version was not counted since."""
+    task_kind: Annotated[Literal["target", "auxiliary"] | None, Field(exclude_if=lambda kind: kind is None)] = None
+    recipes: Annotated[tuple[RecipeResult, ...], Field(exclude_if=lambda found: not found)] = ()
+    """Recipes of rounds that ended here, the first ones first: a few in lists, in `show` all. A version that no report
+    names has none.
+    """
+    score: Annotated[EntryScore | None, Field(exclude_if=lambda score: score is None)] = None
 
 
 class Submission(Record):
@@ -139,54 +170,6 @@ class TakenBack(Record):
     """The average that was made again from the members that remain."""
 
 
-Verdict = Literal["ok", "not checkable", "wrong"]
-"""What came of a check. It is `not checkable` where `gc` has collected weights that it needs, or the record is by
-software of another release.
-"""
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict of several checks together; `ok` only if each of them is."""
-    return max(verdicts, key=get_args(Verdict).index, default="ok")
-
-
-class WrittenCheck(Record):
-    """A check as it is stored, sent and printed since release 0.1: two values say the verdict."""
-
-    what: str
-    ok: bool
-    """False for what is wrong, and only for that."""
-    detail: str = ""
-    checkable: bool = True
-    """False for what is not checkable."""
-
-
-class Check(Record):
-    """One thing that was looked at, at admission or by `verify`; its JSON is that of `WrittenCheck`."""
-
-    what: str
-    verdict: Verdict
-    detail: str = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read(cls, value: Any) -> Any:
-        if not isinstance(value, dict) or "verdict" in value:
-            return value
-        written = WrittenCheck.model_validate(value)
-        verdict = "wrong" if not written.ok else "ok" if written.checkable else "not checkable"
-        return {"what": written.what, "verdict": verdict, "detail": written.detail}
-
-    @model_serializer
-    def _written(self) -> WrittenCheck:
-        return WrittenCheck(
-            what=self.what,
-            ok=self.verdict != "wrong",
-            detail=self.detail,
-            checkable=self.verdict != "not checkable",
-        )
-
-
 class Details(Record):
     """Everything about one version."""
 
@@ -201,23 +184,6 @@ class Details(Record):
     taken_back: TakenBack | None = None
     collected: float | None = None
     """When gc removed its weights, or some of them."""
-
-
-class Verification(Record):
-    """Checks of one version: its blobs' bytes, its id, its receipt's signature, and its recomputed average."""
-
-    id: Digest
-    checks: tuple[Check, ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst of its checks' verdicts."""
-        return worst(check.verdict for check in self.checks)
-
-    @property
-    def ok(self) -> bool:
-        """Whether everything could be checked, and nothing is wrong."""
-        return self.verdict == "ok"
 
 
 class Portable(Record):

@@ -56,6 +56,11 @@ class Rounds(Service):
         """Note that a round builds on versions that were there before; gc keeps them as if they were its own."""
         self._writing(event_log.use, round, versions)
 
+    @method("maintainer")
+    def name_result(self, round: str, recipe: str, version: str) -> None:
+        """Note that a recipe of a round ended in a version; lists of versions show it. Noting it again does nothing."""
+        self._writing(event_log.name_result, round, recipe, version)
+
     @method("reader")
     def events(self, after: int = 0, round: str | None = None, limit: int = 1000) -> list[Event]:
         """Events with a number greater than `after`, oldest first, as many as fit one message."""

@@ -13,18 +13,10 @@ from typing import Any
 
 from ratatouille.exchange.version import Parent
 from ratatouille.record import Digest, Record
+from registry.presentation.kinds import KINDS, colour_of, recipe_text, score_text
 from registry.presentation.lineage import lines, total_share
-from registry.records import AliasMove, Contribution, Entry, LineageRow, RoundRecord
+from registry.records import AliasMove, Contribution, Entry, EntryScore, LineageRow, RecipeResult, RoundRecord
 from registry.services.registry import Registry
-
-KINDS = {
-    "import": "import",
-    "probe": "head",
-    "fine_tune": "training",
-    "combine": "average",
-}
-"""The product of a rule, in the words of the page."""
-
 
 MOST_IN_ROUND = 600
 """Versions of one round that are drawn; the round's own page lists all."""
@@ -58,6 +50,10 @@ class VersionSummary(Record):
     """Aliases that point here, and tags."""
     not_evaluated: bool = False
     """Whether a retraction moved an alias here, and the version was not counted since."""
+    task_kind: str | None = None
+    recipes: tuple[RecipeResult, ...] = ()
+    """Recipes of rounds that ended here."""
+    score: EntryScore | None = None
     parents: tuple[Parent, ...]
 
     @property
@@ -68,6 +64,21 @@ class VersionSummary(Record):
         count = len(self.parents)
         purpose = f" ({self.purpose.replace('_', ' ')})" if self.purpose else ""
         return f"average of {count}{purpose}"
+
+    @property
+    def colour(self) -> str:
+        """The name of its colour; shapes go by its rule."""
+        return colour_of(self.rule, self.task_kind)
+
+    @property
+    def recipe(self) -> str:
+        """The recipe that ended here, in words; empty where no report names it."""
+        return recipe_text(self.recipes)
+
+    @property
+    def scored(self) -> str:
+        """Its score in words; empty where it was not counted."""
+        return score_text(self.score)
 
     @property
     def by(self) -> str:
@@ -95,6 +106,9 @@ def summary(entry: Entry) -> VersionSummary:
         message=entry.message,
         names=entry.aliases,
         not_evaluated=entry.not_evaluated,
+        task_kind=entry.task_kind,
+        recipes=entry.recipes,
+        score=entry.score,
         parents=version.parents,
     )
 
@@ -125,11 +139,6 @@ def sources(registry: Registry, versions: Sequence[VersionSummary]) -> list[Vers
 def alone(registry: Registry, revision: str) -> Iterable[VersionSummary]:
     """One version, without its evaluations."""
     return [summary(row.entry) for row in registry.versions.lineage(revision, depth=0)[:1]]
-
-
-def targets_of(registry: Registry) -> frozenset[str]:
-    """Names of the tasks that rounds are about; trainings on others are auxiliary."""
-    return frozenset(task.name for task in registry.definitions.tasks() if task.kind == "target")
 
 
 def recent_moves(registry: Registry, each: int = MOST_MOVES) -> list[AliasMove]:

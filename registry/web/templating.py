@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from ratatouille.cli.output import percent, printable, when
 from registry.presentation.history import duration
+from registry.presentation.kinds import score_sentence
 
 SHORT = 10
 STATIC = {"style.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -107,6 +108,7 @@ def environment() -> Environment:
         "percent": percent,
         "duration": duration,
         "fitted": fitted,
+        "score_sentence": score_sentence,
         "version_path": version_path,
         "round_path": round_path,
     }

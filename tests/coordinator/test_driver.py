@@ -34,12 +34,16 @@ class Memory:
         self.foretold: list[tuple[str, str]] = []
         self._retractions = 0
         self.used: set[str] = set()
+        self.named: list[tuple[str, str, str]] = []
         self.closed: dict[str, Sealed] = {}
         self.here: list[Offer] = []
         self.owed: list[Obligation] = []
 
     def use(self, round: str, versions: Sequence[str]) -> None:
         self.used |= set(versions)
+
+    def name_result(self, round: str, recipe: str, version: str) -> None:
+        self.named.append((round, recipe, version))
 
     def note(self, round: str, kind: str, subject: str, text: str) -> None:
         self.foretold.append((kind, subject))
@@ -161,6 +165,17 @@ def test_a_round_that_ends_at_its_deadline_says_what_it_lacks() -> None:
     memory, round = Memory(), soup(min_runs=3)
     end, _ = closed(memory, round, runs=3)
     assert conduct(round, memory, "running", 1000.0, 2000.0).ending(end) == "ended at its deadline: soup 3 of 5 runs"
+
+
+def test_a_round_names_the_version_of_each_recipe_when_it_ends_and_not_before() -> None:
+    memory, round = Memory(), soup(min_runs=3)
+    end, _ = closed(memory, round, runs=3)
+    driver = conduct(round, memory, "running", 1000.0, 2000.0)
+    assert memory.named == []
+    driver.conclude(end)
+    final = end.outcomes[0].final
+    assert final is not None
+    assert memory.named == [(round.id, "soup", final.version)]
 
 
 def test_a_round_with_too_few_runs_at_its_deadline_fails() -> None:

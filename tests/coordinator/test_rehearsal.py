@@ -18,6 +18,7 @@ from ratatouille.exchange.order import Hint
 from ratatouille.failure import Failure
 from ratatouille.tasks.node import NodeData, NodeSettings
 from registry.opening import open_registry
+from registry.records import LogQuery
 from tests.coordinator.federation import Ground
 from tests.coordinator.test_matching import probe
 
@@ -85,6 +86,10 @@ def test_a_tiny_domain_of_one_node_does_not_fail_the_round_of_all(tmp_path: Path
     assert record.state == "done", record.reason
     plan = RoundDriver.of(record, registry).gather()
     assert plan.done
+    named = {entry.id: entry.recipes for entry in registry.versions.log(LogQuery(round=round.id)) if entry.recipes}
+    assert plan.outcomes[0].final is not None
+    assert named.keys() == {plan.outcomes[0].final.version}
+    assert [(one.recipe, one.round_name) for one in named.popitem()[1]] == [("vanilla", "tiny")]
     (gap,) = report(round, plan.outcomes).gaps
     assert "domain night of task shapes in the holding" in gap
     assert gap in [event.text for event in registry.rounds.events(0, round.id)]

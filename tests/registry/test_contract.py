@@ -696,6 +696,40 @@ def test_aliases_move_and_remember(world: World) -> None:
             world.maintainer.release("stable", wrong)
 
 
+def test_the_recipes_of_rounds_stand_at_the_versions_that_they_ended_in_and_at_no_other(world: World) -> None:
+    start = world.probed()
+    tuned = [world.tuned(start, seed) for seed in (2, 3)]
+    mean = str(world.registry.work.combine(of(*tuned), "spring").version)
+    assert world.registry.versions.show(mean).entry.recipes == ()
+    rounds = world.registry.rounds
+    rounds.request_round(RoundRecord(id="77aa", name="summer", spec="{}", state="done", created=1.0, changed=1.0))
+    ends = [("77aa", "soup"), *(("spring", f"recipe{number}") for number in range(4))]
+    for round, recipe in (*ends, *ends):
+        rounds.name_result(round, recipe, mean)
+    shown = world.registry.versions.show(mean).entry.recipes
+    assert [(one.round, one.recipe) for one in shown] == ends
+    assert [one.round_name for one in shown] == ["summer", None, None, None, None]
+    listed = {entry.id: entry.recipes for entry in world.registry.versions.log()}
+    assert listed.pop(mean) == shown[:3]
+    assert set(listed.values()) == {()}
+    assert [entry.id for entry in world.registry.versions.log(LogQuery(round="77aa"))] == [mean]
+    with pytest.raises(Refusal, match="no version"):
+        rounds.name_result("77aa", "soup", "0" * 64)
+
+
+def test_a_version_is_listed_with_the_score_of_its_own_task(world: World) -> None:
+    start = world.probed()
+    tuned = world.tuned(start, 2)
+    mean = world.registry.work.combine(of(tuned, world.tuned(start, 3)))
+    assert world.registry.versions.show(str(mean.version)).entry.score is None
+    world.work(world.evaluation(mean), {})
+    entry = next(one for one in world.registry.versions.log() if one.id == mean.version)
+    best = world.registry.versions.best("pets", split="test").versions[0]
+    assert entry.score is not None
+    assert (entry.score.value, entry.score.margin, entry.score.split) == (best.value, best.margin, "test")
+    assert entry.task_kind == "target"
+
+
 def test_lineage_walks_to_the_foundation(world: World) -> None:
     start = world.probed()
     one, two = world.tuned(start, 2), world.tuned(start, 3)

@@ -10,8 +10,9 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from registry.presentation.kinds import KINDS
 from registry.presentation.lineage import share_of
-from registry.web.summaries import KINDS, VersionSummary
+from registry.web.summaries import VersionSummary
 
 FEW = 6
 """So many versions of a kind are shown one by one."""
@@ -30,8 +31,6 @@ class GraphNode:
     """`single`, `closed` (a group), `lines` or `dots` (an open group)."""
     outside: bool = False
     """Whether it was made elsewhere: in another round, or in none."""
-    target: bool = False
-    """Whether it is a training on a target task."""
 
     @property
     def first(self) -> VersionSummary:
@@ -46,7 +45,7 @@ class GraphNode:
     @property
     def colour(self) -> str:
         """As the rule, but trainings on targets and on auxiliary tasks differ."""
-        return "target" if self.target else self.kind
+        return self.first.colour
 
     @property
     def title(self) -> str:
@@ -58,9 +57,10 @@ class GraphNode:
 
     @property
     def about(self) -> str:
-        """Its difference from others: the tasks of a group, the purpose of an average, the maker of a version."""
+        """Its difference from others: the tasks of a group, the recipe or purpose of an average, the maker."""
         if self.form == "single":
-            return (self.first.purpose or "").replace("_", " ") or self.first.by
+            purpose = (self.first.purpose or "").replace("_", " ")
+            return self.first.recipe or purpose or self.first.by
         tasks = list(dict.fromkeys(member.task for member in self.members if member.task))
         return f"{len(tasks)} tasks" if len(tasks) > 1 else "".join(tasks)
 
@@ -102,7 +102,6 @@ class Graph:
 def gathered(
     versions: Sequence[VersionSummary],
     outside: Sequence[VersionSummary] = (),
-    targets: Collection[str] = (),
     opened: Collection[str] = (),
     few: int = FEW,
     listed: int = LISTED,
@@ -112,7 +111,6 @@ def gathered(
     Args:
         versions: what the graph is about.
         outside: versions from elsewhere that they were made from.
-        targets: tasks whose trainings are groups of their own, apart from those of auxiliary tasks.
         opened: keys of groups that are open.
         few: so many of a kind are shown one by one.
         listed: so many members of an open group are lines.
@@ -122,19 +120,19 @@ def gathered(
     columns = _columns(everything)
     groups: dict[tuple[int, str, str, bool, bool], list[VersionSummary]] = defaultdict(list)
     for one in sorted(everything.values(), key=lambda one: (one.created, one.id)):
-        target = one.rule == "fine_tune" and one.task in targets
+        target = one.colour == "target"
         groups[columns[one.id], one.rule, one.purpose or "", one.id in elsewhere, target].append(one)
     nodes: list[GraphNode] = []
     anchors: dict[str, str] = {}
     for (column, rule, purpose, foreign, target), members in groups.items():
         if len(members) <= few:
-            nodes += [GraphNode(one.id, column, (one,), "single", foreign, target) for one in members]
+            nodes += [GraphNode(one.id, column, (one,), "single", foreign) for one in members]
             anchors |= {one.id: one.id for one in members}
             continue
         words = (str(column), rule, purpose, "outside" if foreign else "", "target" if target else "")
         key = ".".join(word for word in words if word)
         form = "closed" if key not in opened else "lines" if len(members) <= listed else "dots"
-        nodes.append(GraphNode(key, column, tuple(members), form, foreign, target))
+        nodes.append(GraphNode(key, column, tuple(members), form, foreign))
         anchors |= {one.id: one.id if form == "lines" else key for one in members}
     return Graph(tuple(nodes), tuple(_edges(everything, anchors)))
 

@@ -218,9 +218,8 @@ def _downwards(source: Box, leaving: Spot | None, target: Box, arriving: Spot | 
 def both_ways(
     versions: Sequence[VersionSummary],
     outside: Sequence[VersionSummary],
-    targets: Collection[str],
     opened: Collection[str],
 ) -> tuple[Drawing, Drawing]:
     """The wide and the narrow picture; arguments as `gathered`."""
-    narrow = gathered(versions, outside, targets, opened, few=FEW_NARROW, listed=0)
-    return across(gathered(versions, outside, targets, opened)), down(narrow)
+    narrow = gathered(versions, outside, opened, few=FEW_NARROW, listed=0)
+    return across(gathered(versions, outside, opened)), down(narrow)

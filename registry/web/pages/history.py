@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from ratatouille.record import Digest, Record
 from registry.presentation.scores import scored_cells
@@ -21,7 +21,6 @@ from registry.web.summaries import (
     round_facts,
     sources,
     summary,
-    targets_of,
 )
 
 PAGE = 4
@@ -77,8 +76,7 @@ def page(registry: Registry, query: Query) -> Page:
         outside=tuple([summary(entry) for entry in newest if entry.round is None][:SHOWN_OUTSIDE]),
         aliases=registry.releases.aliases(limit=MOST_ALIASES),
     )
-    targets = targets_of(registry)
-    drawings = {one.id: drawn(one, targets, opened) for one in rounds}
+    drawings = {one.id: drawn(one, opened) for one in rounds}
     return Page("history.html.jinja", shown, {"drawings": drawings, "opened": opened, "asked_before": before})
 
 
@@ -97,10 +95,10 @@ def view(registry: Registry, record: RoundRecord, moves: list[AliasMove]) -> Rou
     )
 
 
-def drawn(round: RoundView, targets: Collection[str], opened: tuple[str, ...]) -> tuple[Drawing, Drawing]:
+def drawn(round: RoundView, opened: tuple[str, ...]) -> tuple[Drawing, Drawing]:
     """The round's graph for wide and for narrow screens; groups are opened by `round:group`."""
     keys = {key.partition(":")[2] for key in opened if key.startswith(f"{round.id}:")}
-    return both_ways(round.versions, round.sources, targets, keys)
+    return both_ways(round.versions, round.sources, keys)
 
 
 class DomainAccuracy(Record):
@@ -111,7 +109,7 @@ class DomainAccuracy(Record):
 
 
 class AverageScores(Record):
-    """Scores of an average of the round, by domain and split."""
+    """Scores of a version of the round, by domain and split."""
 
     version: VersionSummary
     scores: dict[str, DomainAccuracy]
@@ -131,7 +129,7 @@ class RoundPage(Record):
     """Number that continues the list, as `before`."""
     lines: tuple[Event, ...]
     results: tuple[AverageScores, ...]
-    """The latest averages of the round that were counted."""
+    """The versions that its recipes ended in, or else its latest averages, that were counted."""
     counted: tuple[str, ...]
     """Domains and splits of the results, those of held-out images first."""
 
@@ -149,7 +147,7 @@ def round_page(feed: Feed, registry: Registry, query: Query) -> Page:
     before = query.number("before", 0, 0, 10**9 - 1) or None
     entries = registry.versions.log(LogQuery(round=record.id), before, LISTED + 1)
     log = feed.read(record.id)
-    results = _results(registry, [one for one in whole.versions if one.rule == "combine"])
+    results = _results(registry, _ends(whole))
     shown = RoundPage(
         round=whole,
         progress=progress(feed, record),
@@ -161,14 +159,20 @@ def round_page(feed: Feed, registry: Registry, query: Query) -> Page:
         results=tuple(results),
         counted=tuple(dict.fromkeys(name for result in results for name in result.scores)),
     )
-    drawings = drawn(whole, targets_of(registry), opened)
+    drawings = drawn(whole, opened)
     return Page("round.html.jinja", shown, {"drawings": drawings, "opened": opened, "continued": before is not None})
 
 
-def _results(registry: Registry, averages: Sequence[VersionSummary]) -> list[AverageScores]:
-    """Averages with counts on all images of a domain, the latest first."""
+def _ends(round: RoundView) -> list[VersionSummary]:
+    """The versions that the round's recipes ended in; its averages where it names none."""
+    named = [one for one in round.versions if any(result.round == round.id for result in one.recipes)]
+    return named or [one for one in round.versions if one.rule == "combine"]
+
+
+def _results(registry: Registry, ends: Sequence[VersionSummary]) -> list[AverageScores]:
+    """Those with counts on all images of a domain, the latest first."""
     found = []
-    for version in averages[:MOST_RESULTS]:
+    for version in ends[:MOST_RESULTS]:
         scores = {
             f"{cell.domain} {cell.split}": DomainAccuracy(value=cell.accuracy, margin=cell.margin)
             for cell in scored_cells(registry.versions.show(version.id).evaluations)

@@ -13,7 +13,7 @@ from registry.services.registry import Registry
 from registry.web.drawing.layers import both_ways
 from registry.web.drawing.plot import curves
 from registry.web.page import Page, Query, named_in_address
-from registry.web.summaries import VersionShares, VersionSummary, shares, summary, targets_of, tree
+from registry.web.summaries import VersionShares, VersionSummary, shares, summary, tree
 
 DEPTH = 8
 DEEPEST = 50
@@ -95,7 +95,7 @@ def page(registry: Registry, query: Query) -> Page:
         "chosen": chosen,
         "heat": heat,
         "matrix_shown": chosen is not None and len(classes) <= MOST_CLASSES,
-        "drawings": both_ways(tuple(near.values()), (), targets_of(registry), opened),
+        "drawings": both_ways(tuple(near.values()), (), opened),
         "opened": opened,
         "tree": branches,
         "left_out": left_out,
@@ -116,7 +116,7 @@ def _view(
 ) -> VersionView:
     entry = details.entry
     architecture = registry.definitions.architecture(entry.version.architecture)
-    versions = {row.entry.id: summary(row.entry) for row in rows}
+    versions = {row.entry.id: summary(row.entry) for row in rows} | {entry.id: summary(entry)}
     children = [row for id in details.children[:MOST_CHILDREN] for row in registry.versions.lineage(id, depth=0)]
     return VersionView(
         version=versions[entry.id],

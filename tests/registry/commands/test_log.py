@@ -23,8 +23,21 @@ def test_log_lists_versions_latest_first_with_who_made_them_and_what_they_are_ca
         history[name][:10] for name in ("average", "second", "first", "probe", "foundation")
     ]
     average, foundation = lines[1].split(), lines[-1].split()
-    assert average[3:] == ["combine", "uniform", "pets", "–", "spring", "latest"]
-    assert foundation[3:] == ["import", "–", foundation[5], "–", "foundation"]
+    assert average[3:] == ["combine", "uniform", "–", "87.5", "±", "24.6", "pets", "–", "spring", "latest"]
+    assert foundation[3:] == ["import", "–", "–", "–", foundation[-3], "–", "foundation"]
+
+
+def test_log_and_show_name_the_recipes_that_a_round_ended_with(history: dict[str, str], world: World) -> None:
+    for recipe in ("ratatouille", "soup"):
+        world.registry.rounds.name_result("4f2a", recipe, history["average"])
+    assert "  ratatouille +1  " in call("log").out.splitlines()[1]
+    assert "  ratatouille +1  " in call("log", "--graph").out.splitlines()[0]
+    shown = call("show", "latest").out
+    assert "ratatouille of round spring, soup of round spring" in shown
+    assert "87.5 ± 24.6 % accuracy: 8 images of the split test, one domain" in shown
+    entry = call("log", "--json").json["versions"][0]
+    assert [one["recipe"] for one in entry["recipes"]] == ["ratatouille", "soup"]
+    assert "recipes" not in call("log", "--json").json["versions"][1]
 
 
 def test_log_chooses_by_kind_task_and_round_and_stops_at_its_limit(history: dict[str, str]) -> None:
@@ -85,7 +98,7 @@ def test_the_graph_draws_rounds_and_releases(history: dict[str, str], world: Wor
     maintainer.tag(history["average"], "v1")
     lines = call("log", "--graph").out.splitlines()
     assert lines == [
-        f"●  {history['average'][:10]}  combine uniform  pets  round spring  (latest, v1)",
+        f"●  {history['average'][:10]}  combine uniform  pets  round spring  (latest, v1)  87.5 ± 24.6 %",
         "●  2 ×  fine_tune  pets  by zoo",
         f"●  {history['probe'][:10]}  probe  pets  by zoo",
         f"●  {history['foundation'][:10]}  import  by zoo  (foundation)",

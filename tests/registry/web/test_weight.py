@@ -32,8 +32,7 @@ def test_a_history_of_rounds_with_hundreds_of_versions_weighs_less_than_150_kilo
     view = HistoryPage(rounds=rounds, continued=False, earlier=rounds[-1].id, outside=(), aliases={})
     opened = (f"{rounds[0].id}:2.fine_tune.target",)
     drawings = {
-        one.id: both_ways(one.versions, (), {"pets"}, {"2.fine_tune.target"} if one is rounds[0] else ())
-        for one in rounds
+        one.id: both_ways(one.versions, (), {"2.fine_tune.target"} if one is rounds[0] else ()) for one in rounds
     }
     values = {"view": view, "drawings": drawings, "opened": opened, "asked_before": None}
     page = environment().get_template("history.html.jinja").render(values)

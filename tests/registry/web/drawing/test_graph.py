@@ -27,6 +27,7 @@ def version(
         "parts": "both",
         "state": "admitted",
         "task": task,
+        "task_kind": "target" if task == "pets" else "auxiliary",
         "contributor": "anna",
         "node": None,
         "round": "r1",
@@ -74,7 +75,7 @@ def test_every_version_has_one_place_and_no_box_covers_another(
 ) -> None:
     keys = {node.key for node in gathered(versions, few=few).nodes}
     for opened in (set(), keys):
-        graph = gathered(versions, targets={"pets"}, opened=opened, few=few, listed=4)
+        graph = gathered(versions, opened=opened, few=few, listed=4)
         members = [member.id for node in graph.nodes for member in node.members]
         assert sorted(members) == sorted(one.id for one in versions)
         drawing: Drawing = across(graph) if wide else down(graph)
@@ -145,7 +146,7 @@ def test_trainings_on_targets_and_on_auxiliary_tasks_are_groups_of_their_own() -
     runs = [
         version(f"{task}{number}", parents=("base",), task=task) for task in ("pets", "cars") for number in range(9)
     ]
-    graph = gathered([version("base", "import"), *runs], targets={"pets"})
+    graph = gathered([version("base", "import"), *runs])
     groups = {node.about: (node.title, node.colour) for node in graph.nodes if node.form == "closed"}
     assert groups == {"pets": ("9 trainings", "target"), "cars": ("9 trainings", "fine_tune")}
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from registry.presentation.kinds import STYLES
 from registry.web.page import Query
 from registry.web.pages import version
 from registry.web.pages.version import VersionView
 from registry.web.server import application
+from registry.web.templating import static
 from tests.registry.web.conftest import TestClient
 from tests.registry.web.scene import HOSTILE, Scene, make_scene
 
@@ -32,6 +34,27 @@ def test_members_have_the_shares_of_the_registry(scene: Scene, reader: TestClien
     assert {one.version.id for one in members} == set(scene.runs)
     assert {(one.exact, one.share) for one in members} == {("1/9", 1 / 9)}
     assert ">1/9</span>" in reader.get("/versions/stable").text
+
+
+def test_a_version_says_which_recipe_of_which_round_ended_in_it_and_its_score(scene: Scene, reader: TestClient) -> None:
+    text = reader.get(f"/versions/{scene.first}").text
+    assert '<strong><bdi>ratatouille</bdi></strong> of round <a href="/rounds/4f2a"><bdi>spring</bdi></a>' in text
+    assert "87.5 ± 24.6 % accuracy: 8 images of the split test, one domain" in text
+    found = reader.get("/rounds/4f2a").text
+    assert "<bdi>ratatouille</bdi>" in found[found.index('id="results"') :]
+    assert "ratatouille</text>" in found[: found.index('id="results"')]
+
+
+def test_a_kind_has_one_colour_in_lists_legend_and_graph(scene: Scene, reader: TestClient) -> None:
+    """The scene's trainings are for a target: no list may show them as trainings on an auxiliary task."""
+    style = static("style.css").decode()
+    for name in STYLES:
+        assert f".k-{name} {{ color: var(--{name}); }}" in style
+        assert f".node.k-{name} rect {{ fill: var(--tint-{name}); }}" in style
+    for path in ("/rounds/77aa", "/versions/stable", f"/versions/{scene.runs[0]}"):
+        text = reader.get(path).text
+        assert "k-target" in text
+        assert "k-fine_tune" not in text.replace("#k-fine_tune", "").replace('id="k-fine_tune"', "")
 
 
 def test_tags_say_who_gave_them(scene: Scene, reader: TestClient) -> None:

@@ -22,6 +22,10 @@ from registry.database import Database
 from registry.services.local import LocalRegistry
 
 PARTS = ("questions", "publications", "transfers")
+PUBLISHERS = 4
+"""Processes that publish at once."""
+TURNS = 3
+"""Transfers whose median counts, at most; each has processes of its own."""
 SLOWER_SYNC = 0.005
 """Seconds that a sync takes longer in the second run of publications: a disk without a battery takes a few."""
 PEER_VERSIONS = 800
@@ -41,13 +45,14 @@ def run(parts: Sequence[str], versions: int, repeats: int, each: int, numbers: i
             report["peer"] = _peer(folder, repeats)
         if "publications" in parts:
             homes = {"SQLite": lambda folder: None, "PostgreSQL": _on(url)}
-            report["publications"] = [
-                {"database": kind, **publishing.compared(home, 4, each, added)}
-                for kind, home in homes.items()
-                for added in (0.0, SLOWER_SYNC)
-            ]
+            with publishing.publishers(PUBLISHERS) as publishers:
+                report["publications"] = [
+                    {"database": kind, **publishing.compared(publishers, home, each, added)}
+                    for kind, home in homes.items()
+                    for added in (0.0, SLOWER_SYNC)
+                ]
     if "transfers" in parts:
-        report["transfers"] = transfers.compared(numbers, 3)
+        report["transfers"] = transfers.compared(numbers, min(TURNS, repeats))
     rows = [row for each_kind in report.get("questions", {}).values() for row in each_kind]
     rows += [*report.get("publications", []), *([report["transfers"]] if "transfers" in report else [])]
     return {**report, "limits_met": all(row["met"] for row in rows)}
@@ -139,7 +144,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="some parts only")
     parser.add_argument("--versions", type=int, default=100_000)
-    parser.add_argument("--repeats", type=int, default=20, help="how often each question is asked")
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=20,
+        help="of each question, and of transfers (at most 3)",
+    )
     parser.add_argument("--each", type=int, default=100, help="publications of each process")
     parser.add_argument("--numbers", type=int, default=VIT_B16, help="numbers of the large model")
     options = parser.parse_args(arguments)

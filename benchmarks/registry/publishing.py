@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -40,13 +41,29 @@ SHARE = 0.5
 """Of the bare rate: the limit."""
 
 
-def compared(places: Callable[[Path], None], processes: int, each: int, added: float = 0.0) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Publishers:
+    """Processes that publish at once; starting them takes longer than what they are timed with."""
+
+    pool: ProcessPoolExecutor
+    count: int
+
+
+@contextmanager
+def publishers(count: int) -> Iterator[Publishers]:
+    """So many processes, for any number of runs; a run has one task for each of them."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, context, _meet, (context.Barrier(count),)) as pool:
+        yield Publishers(pool, count)
+
+
+def compared(publishers: Publishers, places: Callable[[Path], None], each: int, added: float = 0.0) -> dict[str, Any]:
     """Both rates.
 
     Args:
+        publishers: the processes that publish at once.
         places: prepares the folder of a new registry (its registry.toml, if it has one).
-        processes: how many publish at once.
-        each: publications of each.
+        each: publications of each process.
         added: seconds that each sync takes longer, on both sides.
     """
     seeds = int(1e6 * added) * 10**9  # a server may have the weights of the run before
@@ -58,10 +75,10 @@ def compared(places: Callable[[Path], None], processes: int, each: int, added: f
         registry.definitions.define_architecture(architecture(NUMBERS))
         counts = _counted(registry, folder, seeds)
         registry.close()
-        ours = _rate(_publish, folder, processes, each, added, seeds)
-        bare = _rate(_bare, folder, processes, each, added, counts["syncs"], counts["transactions"])
+        ours = _rate(_publish, publishers, folder, each, added, seeds)
+        bare = _rate(_bare, publishers, folder, each, added, counts["syncs"], counts["transactions"])
     return {
-        "processes": processes,
+        "processes": publishers.count,
         "sync_milliseconds_added": round(1000 * added, 1),
         **counts,
         "published_per_second": round(ours, 1),
@@ -119,14 +136,13 @@ def _syncing(registry: LocalRegistry, synced: Callable[[], None], committing: Ca
 
 
 def _rate(
-    work: Callable[..., tuple[float, float]], folder: Path, processes: int, each: int, added: float, *more: int
+    work: Callable[..., tuple[float, float]], publishers: Publishers, folder: Path, each: int, added: float, *more: int
 ) -> float:
     """Publications a second of all processes, which begin together, until the last one ends."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _meet, (context.Barrier(processes),)) as pool:
-        running = [pool.submit(work, folder, number, each, added, *more) for number in range(processes)]
-        times = [one.result() for one in running]
-    return processes * each / (max(ended for _, ended in times) - min(begun for begun, _ in times))
+    numbers = range(publishers.count)
+    running = [publishers.pool.submit(work, folder, number, each, added, *more) for number in numbers]
+    times = [one.result() for one in running]
+    return publishers.count * each / (max(ended for _, ended in times) - min(begun for begun, _ in times))
 
 
 def _meet(barrier: Barrier) -> None:

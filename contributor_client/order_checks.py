@@ -27,6 +27,7 @@ from ratatouille.exchange.assignment import Compare, Evaluate, FineTune, NodeAss
 from ratatouille.exchange.order import ForeignOrder, Order, UnknownRound, unseal_order
 from ratatouille.folders import write_whole
 from ratatouille.record import Digest, Record
+from ratatouille.tasks.node import NodeSettings
 from ratatouille.tasks.settings import Limits
 from registry.services.registry import Registry
 
@@ -78,6 +79,24 @@ def refuse_beyond(limits: Limits, assignment: NodeAssignment, images: int) -> No
                 limit=allowed,
                 number=min(asked, 2**53 - 1),
             )
+
+
+def refuse_beyond_disk(settings: NodeSettings, assignment: NodeAssignment, images: int) -> None:
+    """Refuse work whose decoded images alone are more than the node may keep.
+
+    Raises:
+        Refusal: with code `order-too-large`, naming both numbers.
+    """
+    needed = images * assignment.image_size**2 * 3
+    if settings.max_disk is not None and settings.image_cache and needed > settings.images_bytes:
+        raise Refusal(
+            f"{images} images at {assignment.image_size} pixels take {needed / GIGABYTE:.1f} GB, and this node may "
+            f"keep {settings.images_bytes / GIGABYTE:.1f} GB of them (half of `max_disk` in its node.toml); raise it, "
+            "or set `image_cache = false`",
+            code="order-too-large",
+            limit=settings.images_bytes,
+            number=needed,
+        )
 
 
 def demands(assignment: NodeAssignment, images: int) -> Iterator[tuple[str, int]]:

@@ -70,7 +70,7 @@ class Presence:
                 self._signer,
                 self._settings.name,
                 self._holdings,
-                self._settings.device,
+                self._settings.device.partition(":")[0],
                 self._settings.trains,
                 OFFER_SECONDS,
                 parked=self._parking.offered(),

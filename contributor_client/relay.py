@@ -69,16 +69,23 @@ def relay(path: Path, order: bytes, patience: float = 120.0, attempts: int = 3) 
 
 
 def serve(
-    path: Path, handle: Callable[[bytes], bytes], stop: threading.Event | None = None, pause: float = 0.5
+    path: Path,
+    handle: Callable[[bytes], bytes],
+    stop: threading.Event | None = None,
+    pause: float = 0.5,
+    enough: Callable[[float], bool] = lambda _: False,
 ) -> None:
     """Answer orders, one at a time, until `stop` is set; of what `handle` raises the sender sees the code.
+
+    It ends too when `enough`, which is asked with the seconds since the last order, says so.
 
     Raises:
         Refusal: when another worker serves this socket.
     """
     with _listen(path) as listener:
         listener.settimeout(pause)
-        while stop is None or not stop.is_set():
+        last = time.monotonic()
+        while (stop is None or not stop.is_set()) and not enough(time.monotonic() - last):
             try:
                 wire, _ = listener.accept()
             except TimeoutError:
@@ -86,6 +93,7 @@ def serve(
             with wire:
                 wire.settimeout(None)
                 _answer(wire, handle)
+            last = time.monotonic()
 
 
 def _answer(wire: socket.socket, handle: Callable[[bytes], bytes]) -> None:

@@ -1,24 +1,25 @@
 """The worker: a process that owns a node's data and GPU; it takes one order at a time, trains, pushes and replies.
 
-It is the only process of a node that imports torch, once. It is restarted on any exit and goes on from its checkpoints.
-A signal ends it at once: a training is saved as it was after its last step, even in the middle of the next one. It does
-not know Flower: orders come through a socket of the node's folder. Why it could not do an order is in its own log in
-words; what it replies is a code and numbers.
+It is the only process of a node that imports torch, at its first work. It is restarted on any exit and goes on from its
+checkpoints. A signal ends it at once: a training is saved as it was after its last step, even in the middle of the next
+one. It does not know Flower: orders come through a socket of the node's folder. Why it could not do an order is in its
+own log in words; what it replies is a code and numbers.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import math
 import os
+import sys
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from contributor_client.activity import ActivityFile
-from contributor_client.order_checks import Budget, Origins, accepted_order, refuse_beyond
+from contributor_client.order_checks import Budget, Origins, accepted_order, refuse_beyond, refuse_beyond_disk
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
 from contributor_client.relay import serve
@@ -33,16 +34,17 @@ from ratatouille.printable import log_printably
 from ratatouille.processes import stop_on_signals
 from ratatouille.processes.locks import worker_slot
 from ratatouille.tasks.data import LocalData
+from ratatouille.tasks.kept import forget_old
 from ratatouille.tasks.node import NodeData, NodeSettings, open_holdings, read_node_settings
+from ratatouille.training.saver import Saver
 from registry.opening import open_registry
 from registry.services.registry import Registry
-
-if TYPE_CHECKING:
-    from ratatouille.training.run_files import Saver
 
 _log = logging.getLogger(__name__)
 END_SECONDS = 60.0
 """How long the checkpoint of a large network may take."""
+IDLE_SECONDS = 600.0
+"""A worker that waits for so long gives its memory back: it ends, and is started again without torch."""
 _FINISH_SECONDS = 1.0
 """Work without a checkpoint that ends within this time is done; other work begins anew at the next start."""
 
@@ -101,6 +103,8 @@ class Worker:
         order = accepted_order(body, self._registry)
         _log.info("order: %s", order.label)
         hint = self._work(order)
+        if self._settings.max_disk is not None:
+            forget_old(self._paths.folder, most_bytes=self._settings.images_bytes, seconds=math.inf)
         self.activity.end(hint.outcome in ("pushed", "known"))
         _log.info("%s: %s%s", order.label, hint.outcome, f", {hint.failure.code}" if hint.failure else "")
         return hint.to_json()
@@ -129,7 +133,7 @@ class Worker:
             self._refuse(order, error)
 
         self.activity.begin(data.task.name, order.label, order.round)
-        with worker_slot(settings.turns, settings.at_once):
+        with worker_slot(settings.turns, min(settings.at_once, settings.cpus or settings.at_once)):
             hint: Hint = answer(
                 order,
                 data,
@@ -183,6 +187,7 @@ class Worker:
         data = self._holdings[assignment.fingerprint]
         held = sum(sum(row) for splits in data.holding.counts.values() for row in splits.values())
         refuse_beyond(self._settings.limits, assignment, held)
+        refuse_beyond_disk(self._settings, assignment, held)
         return data
 
     def _refuse(self, order: Order, error: RatatouilleError) -> Hint:
@@ -202,18 +207,22 @@ def work_forever(
     Raises:
         Refusal: when registry or key cannot be opened.
     """
-    from ratatouille.training import numerics
-    from ratatouille.training.run_files import Saver
-
-    numerics.apply()
     try_device(paths.folder)
-    registry = open_registry(remote, cache=paths.weights, cache_bytes=settings.cache_megabytes * 2**20)
+    registry = open_registry(remote, cache=paths.weights, cache_bytes=settings.weights_bytes)
     saver = Saver()
     worker = Worker(settings, paths, registry, offered, saver)
     threading.Thread(target=_end, args=(worker.activity, saver, stop), name="end", daemon=True).start()
     _log.info("worker ready")
-    serve(paths.socket, worker.handle, stop)
+    serve(paths.socket, worker.handle, stop, enough=lambda idle: idle > IDLE_SECONDS and "torch" in sys.modules)
     _exit(worker.activity)
+
+
+def _confine(cpus: int | None) -> None:
+    """Use so many processors at most, where the system can see to it; a training has its one thread in any case."""
+    if cpus is not None and sys.platform == "linux":
+        allowed = sorted(os.sched_getaffinity(0))
+        first = os.getpid() % len(allowed)  # another node's worker is better off elsewhere
+        os.sched_setaffinity(0, {allowed[(first + number) % len(allowed)] for number in range(cpus)})
 
 
 def _end(activity: ActivityFile, saver: Saver, stop: threading.Event) -> None:
@@ -254,6 +263,8 @@ def main() -> None:
         settings = read_node_settings(arguments.settings)
         if len(settings.data) != len(arguments.offered):
             raise Refusal(f"'{arguments.settings}' changed since the node was started; start it again")
+        os.nice(settings.nice)
+        _confine(settings.cpus)
         work_forever(settings, NodePaths(arguments.folder), arguments.remote, arguments.offered, stop)
     except RatatouilleError as error:
         raise SystemExit(str(error)) from error

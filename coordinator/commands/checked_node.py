@@ -89,7 +89,7 @@ def checked_node(file: Path, remote: str | None, task_files: Sequence[Path], qui
     opened_data = opened_holdings(settings, find, quiet)
     return CheckedNode(
         name=settings.name,
-        device=settings.device,
+        device=settings.device.partition(":")[0],
         trains=settings.trains,
         data=tuple(_checked(data, find.origin[data.task.name], settings) for data in opened_data.values()),
         leaves=_leaves(settings, tuple(data.holding for data in opened_data.values()), _folder(settings) / "key"),

@@ -38,7 +38,7 @@ class Possession(Record):
     fingerprint: Digest
 
 
-DEVICES = ("auto", "cpu", "cuda", "rehearsal")
+DEVICES = ("auto", "cpu", "cuda", "mps", "rehearsal")
 """What an offer may say of its device."""
 
 _ACTIVITIES = re.compile(

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from ratatouille.errors import Refusal
 from ratatouille.folders import expanded
@@ -18,8 +20,29 @@ from ratatouille.settings import parse_settings, read_toml
 from ratatouille.tasks.data import LocalData, open_data
 from ratatouille.tasks.hours import HourTexts
 from ratatouille.tasks.images import Progress
+from ratatouille.tasks.kept import MOST_BYTES
 from ratatouille.tasks.settings import DataSettings, Limits
 from ratatouille.tasks.task import Task
+
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
+
+
+def _one_device(value: object) -> object:
+    """A device as it is written.
+
+    Raises:
+        PydanticCustomError: for what is none, and for several.
+    """
+    several = isinstance(value, list | tuple) or (isinstance(value, str) and "," in value)
+    if several:
+        raise PydanticCustomError(
+            "device", "a node works on one device; let one node for each, with a name of its own, run on this machine"
+        )
+    if not isinstance(value, str) or not _DEVICE.fullmatch(value):
+        raise PydanticCustomError(
+            "device", "there is no device {value}; write auto, cpu, mps, cuda or cuda:1", {"value": repr(value)[:40]}
+        )
+    return value
 
 
 class NodeData(DataSettings):
@@ -38,13 +61,19 @@ class NodeSettings(Record):
     """Where the node keeps its key, caches and checkpoints."""
     trains: bool = True
     """False: this node evaluates on its data and never trains on it."""
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda)$")] = "auto"
+    device: Annotated[str, BeforeValidator(_one_device)] = "auto"
     hours: HourTexts = ()
     """When it works, as "22:00-07:00" or several of them, by the clock of this machine; at any time when empty."""
     turns: Path | None = None
     """A folder that several nodes on one machine share: `at_once` of them train at a time."""
     at_once: Annotated[int, Field(ge=1)] = 2
     """How many nodes that share `turns` train at a time; not more than the machine has processors."""
+    cpus: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """How many processors the worker uses at most, its loader of images included."""
+    nice: Annotated[int, Field(ge=0, le=19)] = 0
+    """How much the worker gives way to other programs."""
+    max_disk: Annotated[float, Field(ge=0.1)] | None = None
+    """How many gigabytes the node keeps of images, features and fetched weights together."""
     image_cache: bool = True
     """False: no copy of an image is kept in any form; images are decoded anew for each piece of work."""
     cache_megabytes: Annotated[int, Field(ge=100)] = 20_000
@@ -56,6 +85,17 @@ class NodeSettings(Record):
     limits: Limits = Limits()
     """The most that one order may ask for."""
     data: Annotated[tuple[NodeData, ...], Field(min_length=1)]
+
+    @property
+    def images_bytes(self) -> int:
+        """What may be kept of images and features; half of `max_disk`."""
+        return MOST_BYTES if self.max_disk is None else int(self.max_disk * 10**9 / 2)
+
+    @property
+    def weights_bytes(self) -> int:
+        """What may be kept of fetched weights: `cache_megabytes`, and not more than half of `max_disk`."""
+        kept = self.cache_megabytes * 2**20
+        return kept if self.max_disk is None else min(kept, self.images_bytes)
 
 
 def read_node_settings(path: Path) -> NodeSettings:

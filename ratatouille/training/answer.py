@@ -26,7 +26,7 @@ from ratatouille.failure import failure_of
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.task import Task
 from ratatouille.training.perform import Progress, WorkOutcome, clean, perform, refuse_other_dialect
-from ratatouille.training.run_files import Saver
+from ratatouille.training.saver import Saver
 from ratatouille.weights.architecture import Architecture
 
 T = TypeVar("T")

@@ -140,6 +140,7 @@ def random_state(batches: Batches, device: torch.device) -> dict[str, Any]:
         **batches.state(),
         "dropout": torch.get_rng_state(),
         "dropout_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        "dropout_mps": torch.mps.get_rng_state() if device.type == "mps" else None,
     }
 
 
@@ -149,6 +150,8 @@ def restore_random_state(state: dict[str, Any], batches: Batches, device: torch.
     torch.set_rng_state(state["dropout"])
     if device.type == "cuda":
         torch.cuda.set_rng_state(state["dropout_cuda"], device)
+    if device.type == "mps":
+        torch.mps.set_rng_state(state["dropout_mps"])
 
 
 def training_examples(data: LocalData, domains: tuple[str, ...], trial: int) -> list[NDArray[np.int64]]:

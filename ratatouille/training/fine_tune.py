@@ -43,7 +43,8 @@ from ratatouille.training.batches import (
 )
 from ratatouille.training.evaluate import CellCounts, Count, forward, judge
 from ratatouille.training.network import Network
-from ratatouille.training.run_files import CheckpointFile, Records, Saver
+from ratatouille.training.run_files import CheckpointFile, Records
+from ratatouille.training.saver import Saver
 
 Progress = Callable[[int, int, float], None]
 """Called with steps done, steps in all and the last training loss."""

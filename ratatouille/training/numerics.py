@@ -70,19 +70,30 @@ def passes(profile: str, on: torch.device) -> AbstractContextManager[Any]:
 
 
 def device(wanted: str = "auto") -> torch.device:
-    """The device to compute on: `auto` takes a GPU if there is one, `cpu` and `cuda` insist.
+    """The device to compute on: `auto` takes a CUDA GPU if there is one; `cpu`, `cuda`, `cuda:1` and `mps` insist.
 
     Raises:
-        Refusal: for `cuda` without a usable GPU, and for other names.
+        Refusal: for a device that is not here, with those that are.
     """
-    if wanted not in ("auto", "cpu", "cuda"):
-        raise Refusal(f"there is no device {wanted!r}; use auto, cpu or cuda")
-    if wanted == "cuda" and not torch.cuda.is_available():
+    kind, _, number = wanted.partition(":")
+    if kind not in ("auto", "cpu", "cuda", "mps") or (number and not (kind == "cuda" and number.isdecimal())):
+        raise Refusal(f"there is no device {wanted!r}; use auto, cpu, cuda, cuda:1 or mps")
+    here = devices()
+    if wanted == "auto":
+        return torch.device("cuda" if "cuda:0" in here else "cpu")
+    if wanted not in here and not (wanted == "cuda" and "cuda:0" in here):
         raise Refusal(
-            "torch finds no CUDA device here; use device auto or cpu, or install torch for your GPU",
+            f"torch finds no device {wanted} here, only {', '.join(here)}; use one of them or auto, or install torch "
+            "for your GPU",
             code="device-missing",
         )
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    return torch.device(wanted)
+
+
+def devices() -> list[str]:
+    """The devices that torch finds on this machine."""
+    cuda = [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    return ["cpu", *cuda, *(["mps"] if torch.backends.mps.is_available() else [])]
 
 
 def _word(text: str) -> str:
@@ -97,4 +108,6 @@ def describe(on: torch.device) -> tuple[dict[str, str], str]:
     if on.type == "cuda":
         software["cuda"] = _word(str(torch.version.cuda))
         return software, _word(torch.cuda.get_device_name(on))
+    if on.type == "mps":
+        return software, f"mps ({platform.machine()})"
     return software, f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"

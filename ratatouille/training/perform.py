@@ -37,7 +37,8 @@ from ratatouille.training.compare import compare
 from ratatouille.training.evaluate import Count, forward
 from ratatouille.training.fine_tune import FineTuning
 from ratatouille.training.network import Network, build, refuse_not_finite, save_part
-from ratatouille.training.run_files import CheckpointFile, Records, Saver
+from ratatouille.training.run_files import CheckpointFile, Records
+from ratatouille.training.saver import Saver
 from ratatouille.weights.architecture import Architecture, Part
 from ratatouille.weights.canonical import open_part
 

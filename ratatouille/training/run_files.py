@@ -19,8 +19,8 @@ import os
 import pickle
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -76,34 +76,6 @@ class CheckpointFile:
     def remove(self) -> None:
         """The answer is safe elsewhere."""
         self.path.unlink(missing_ok=True)
-
-
-class Saver:
-    """Saves the run that is at work, in a thread that must not wait for a step: for a process that is to end."""
-
-    def __init__(self) -> None:
-        self._save: Callable[[], int | None] = _nothing
-
-    @contextmanager
-    def saving(self, save: Callable[[], int | None]) -> Iterator[None]:
-        """While the block runs, `save` saves."""
-        self._save = save
-        try:
-            yield
-        finally:
-            self._save = _nothing
-
-    def save(self) -> int | None:
-        """Save the run after its last step, and return that; None while no run is at work, or before its first step.
-
-        Raises:
-            Refusal: as `CheckpointFile.save`.
-        """
-        return self._save()
-
-
-def _nothing() -> None:
-    """No run is at work."""
 
 
 RUNS = 100

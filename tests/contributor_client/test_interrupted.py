@@ -1,4 +1,7 @@
-"""A worker that is interrupted in the middle of a training: no step is lost, and the end has the same bits."""
+"""A worker that is interrupted in the middle of a training: no step is lost, and the end has the same bits.
+
+The worker that goes on ends by itself when it has waited enough, and not before it has worked.
+"""
 
 import shutil
 import signal
@@ -22,6 +25,7 @@ from registry.server import RegistryServer
 from tests.contributor_client.pantry import Pantry
 
 STEPS = 60
+IDLE_SECONDS = 1.0
 
 
 def test_an_interrupted_training_goes_on_after_its_last_step_to_the_same_bits(pantry: Pantry, tmp_path: Path) -> None:
@@ -64,10 +68,11 @@ def test_an_interrupted_training_goes_on_after_its_last_step_to_the_same_bits(pa
         assert (left.task, left.label, left.done, left.total) == ("shapes", "soup run 1 of 3", left.saved, STEPS)
         assert registry.work.results([assignment.digest]) == {}
         activity.forget()
-        with subprocess.Popen(command) as second:
+        impatient = f"from contributor_client import worker; worker.IDLE_SECONDS = {IDLE_SECONDS}; worker.main()"
+        with subprocess.Popen([sys.executable, "-P", "-c", impatient, *command[4:]]) as second:
             assert seen(activity, second, least=1).since_done == left.saved + 1
             asking.join(120)
-            second.send_signal(signal.SIGTERM)
+            assert second.wait(60) == 0  # it has worked and waited enough: its memory is free again
         undisturbed = setup.perform(assignment, tmp_path / "undisturbed")
         (version,) = (one.version for one in registry.work.results([assignment.digest]).values())
         made = registry.versions.show(str(version)).entry.version

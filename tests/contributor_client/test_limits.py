@@ -1,11 +1,14 @@
 """Order bombs: what an order may ask for is limited by the node's owner, before any work begins."""
 
+from pathlib import Path
+
 import pytest
 
-from contributor_client.order_checks import demands, refuse_beyond
+from contributor_client.order_checks import demands, refuse_beyond, refuse_beyond_disk
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Cell, Compare, Evaluate, FineTune, KeepBest, Mixture, Probe, Weighted
 from ratatouille.failure import failure_of
+from ratatouille.tasks.node import NodeData, NodeSettings
 from ratatouille.tasks.settings import Limits
 
 DIGEST = "1" * 64
@@ -82,3 +85,16 @@ def test_decoded_images_are_counted_before_they_are_written() -> None:
 def test_every_limit_is_asked_about_by_some_work() -> None:
     asked = {name for work in (PROBE, FINE_TUNE, EVALUATE, COMPARE) for name, _ in demands(work, 1)}
     assert asked == set(Limits.model_fields)
+
+
+def test_images_that_alone_are_more_than_the_disk_allows_are_refused_and_others_are_not() -> None:
+    data = (NodeData(task="leaves", path=Path("images")),)
+    settings = NodeSettings(name="anna", data=data, max_disk=1.0)
+    refuse_beyond_disk(settings, PROBE, 3000)
+    with pytest.raises(
+        Refusal, match=r"4000 images at 224 pixels take 0\.6 GB, and this node may keep 0\.5 GB"
+    ) as caught:
+        refuse_beyond_disk(settings, PROBE, 4000)
+    assert failure_of(caught.value).code == "order-too-large"
+    for free in ({"max_disk": None}, {"image_cache": False}):
+        refuse_beyond_disk(settings.model_copy(update=free), PROBE, 4000)

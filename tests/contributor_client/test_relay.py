@@ -143,3 +143,15 @@ def test_a_folder_deeper_than_the_kernel_allows_works(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 60) / ("e" * 60) / "socket"
     with serving(deep, lambda order: order):
         assert relay(deep, b"deep") == b"deep"
+
+
+def test_a_worker_that_has_waited_enough_ends(tmp_path: Path) -> None:
+    asked: list[float] = []
+
+    def enough(seconds: float) -> bool:
+        asked.append(seconds)
+        return len(asked) == 3
+
+    serve(tmp_path / "socket", lambda order: order, pause=0.01, enough=enough)
+    assert asked == sorted(asked)
+    assert len(asked) == 3

@@ -117,6 +117,7 @@ STATED: dict[str, tuple[str, ...]] = {
         f"within the last {every(Settings().stale_seconds)} and",
         f"More than {archive.MOST_VERSIONS:,} versions move",
     ),
+    "docs/node.md": (f"has waited for {word(int(worker.IDLE_SECONDS // 60))} minutes ends",),
     "docs/own-data.md": (f"not used for {kept.LONGEST_SECONDS / DAY:.0f} days",),
     "docs/reading-history.md": (SHORTEST,),
     "docs/security.md": (

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from ratatouille.exchange.assignment import Keep, KeepBest, KeepLast, KeepMean, KeepValley
-from ratatouille.training.run_files import CheckpointFile, Saver
+from ratatouille.training.run_files import CheckpointFile
+from ratatouille.training.saver import Saver
 from tests.ratatouille.training.setup import TrainingSetup
 
 

@@ -67,7 +67,8 @@ def test_a_question_longer_than_a_pipe_holds_is_asked_whole(data: LocalData, net
 
 
 @pytest.mark.parametrize(
-    ("device", "size", "match"), [("cuda", 32, "CUDA"), ("cpu", 1, "test_vit cannot work on 1 × 1")]
+    ("device", "size", "match"),
+    [("cuda", 32, "no device cuda here, only cpu"), ("cpu", 1, "test_vit cannot work on 1 × 1")],
 )
 def test_what_cannot_work_is_refused_in_one_sentence(data: LocalData, device: str, size: int, match: str) -> None:
     import torch

@@ -1,8 +1,9 @@
 """The estimate of a round before it runs: work by kind, known answers, nodes that can do it, time and bytes.
 
-Times come from receipts of earlier work that the registry has for the same kind of question; where there are none, the
-estimate says so. Sizes follow from the architecture and the tasks' classes, to the byte. A combination may turn out to
-be a part that is there already, so the sum is the most that can come.
+Times come from receipts of the very nodes that are here and could do the work, for networks and images of this size.
+Where there are none, no time is said: another device's steps say nothing about this one's. Sizes follow from the
+architecture and the tasks' classes, to the byte. A combination may turn out to be a part that is there already, so the
+sum is the most that can come.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from functools import cache
 from statistics import median
 
 from coordinator.matching import can_do
+from ratatouille.cli.output import about
 from ratatouille.exchange.assignment import FineTune, Probe
+from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.order import Order
 from ratatouille.recipes.plan import Forecast, Imagined
 from ratatouille.recipes.round import Round
@@ -21,6 +24,7 @@ from ratatouille.weights.canonical import size
 from registry.records import LogQuery, Result
 from registry.services.registry import Registry
 
+_MOST_NODES = 100
 _LATEST = 10
 """Earlier runs that tell how long a step takes."""
 
@@ -59,7 +63,7 @@ class Estimate(Record):
     gaps: tuple[str, ...] = ()
     """What the data lacks: domains of holdings that are too small to be trained on, classes without training images."""
     seconds: float | None
-    """Training time of one node doing everything; None when no earlier run says how long a step takes."""
+    """Training time of one node doing everything; None where no node that is here has trained such images before."""
 
     @property
     def warnings(self) -> list[str]:
@@ -87,9 +91,9 @@ class Estimate(Record):
         """One line."""
         if self.open_steps == 0:
             return "everything that has to be trained is known already"
-        took = "no earlier run says how long a step takes"
+        took = "how long that takes shows when these nodes have trained"
         if self.seconds is not None:
-            took = f"about {self.seconds / 60:.0f} minutes of training, divided by the nodes that share it"
+            took = f"{about(self.seconds)} of training, divided by the nodes that share it"
         return (
             f"{self.open_steps} steps to train, {self.shared} runs shared between recipes, at most "
             f"{self.bytes_stored / 2**20:.0f} MiB of new weights; {took}"
@@ -115,7 +119,7 @@ def estimate(round: Round, needed: Forecast, facts: Mapping[str, Result], regist
             )
         )
     open_steps = sum(row.steps for row in rows)
-    pace = _seconds_per_step(needed, facts, registry)
+    pace = _seconds_per_step(needed, offers, registry)
     return Estimate(
         rows=tuple(rows),
         shared=needed.shared,
@@ -141,24 +145,29 @@ def _steps(orders: Sequence[Order]) -> int:
     return sum(order.assignment.steps for order in orders if isinstance(order.assignment, FineTune))
 
 
-def _seconds_per_step(needed: Forecast, facts: Mapping[str, Result], registry: Registry) -> float | None:
-    """The median pace of this round's runs, or of the latest runs of any round."""
+def _seconds_per_step(needed: Forecast, offers: Sequence[Offer], registry: Registry) -> float | None:
+    """The median pace of the latest runs like the open ones, by nodes that are here and can do those."""
+    trainings = [order for order in needed.open() if isinstance(order.assignment, FineTune)]
+    able = tuple(offer.node for offer in offers if any(can_do(offer, order) for order in trainings))
+    if not able:
+        return None
+    alike = {_likeness(order.assignment) for order in trainings if isinstance(order.assignment, FineTune)}
+    latest = registry.versions.log(LogQuery(kind="fine_tune", nodes=able[:_MOST_NODES]), limit=_LATEST)
+    receipts = [registry.versions.show(entry.id).receipt for entry in latest]
     paces = [
-        facts[work_id].seconds / order.assignment.steps
-        for work_id, order in needed.orders.items()
-        if isinstance(order.assignment, FineTune) and work_id in facts
+        receipt.seconds / receipt.assignment.steps
+        for receipt in receipts
+        if receipt is not None
+        and isinstance(receipt.assignment, FineTune)
+        and _likeness(receipt.assignment) in alike
+        and receipt.assignment.steps
     ]
-    if not paces:
-        receipts = [
-            registry.versions.show(entry.id).receipt
-            for entry in registry.versions.log(LogQuery(kind="fine_tune"), limit=_LATEST)
-        ]
-        paces = [
-            receipt.seconds / receipt.assignment.steps
-            for receipt in receipts
-            if receipt is not None and isinstance(receipt.assignment, FineTune)
-        ]
     return median(paces) if paces else None
+
+
+def _likeness(work: FineTune) -> tuple[str, int, int]:
+    """Runs that are alike in this take about as long for a step."""
+    return work.architecture, work.image_size, work.batch * len(work.domains)
 
 
 def new_bytes(needed: Forecast, facts: Mapping[str, Result], registry: Registry) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ratatouille.cli.output import AsJson, Remote, TableLayout, counting, print_json, print_line, print_table
+from ratatouille.cli.output import AsJson, Remote, TableLayout, about, counting, print_json, print_line, print_table
 from ratatouille.errors import Refusal
 from ratatouille.recipes.recipe import recipe_named
 from registry.commands.opened import registry_in_force
@@ -147,7 +147,7 @@ def _value(written: str) -> tuple[str, Any]:
 
 def _sentence(cost: Cost, workers: int) -> str:
     hours = cost.hours(workers)
-    took = "nothing to train" if hours is None else f"about {hours:.1f} hours"
+    took = "nothing to train" if hours is None else about(3600 * hours)
     return (
         f"{cost.rounds} rounds, {cost.trainings} distinct trainings ({cost.asked} without sharing), {cost.known} of "
         f"them done; {cost.steps} steps to train with {workers} workers: {took}"

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from coordinator.driver import RoundDriver
+from coordinator.pace import Pace
 from coordinator.progress import PATIENCE_SECONDS, RoundProgress, round_progress, waits_for
-from ratatouille.cli.output import console, print_line, safe
+from ratatouille.cli.output import about, console, print_line, safe
 from ratatouille.errors import Unreachable
 from registry.lists import every
 from registry.records import OVER, Event
@@ -99,23 +100,33 @@ def events_until_over(registry: Registry, round_id: str) -> Iterator[Event]:
             time.sleep(_LOOK_SECONDS)
 
 
+def time_left(pace: Pace, now: RoundProgress) -> str:
+    """`, about 4 min left`; empty before the pace is measured, and when no step is left."""
+    seconds = pace.seconds_left(now.steps - now.steps_done) if now.steps_done < now.steps else None
+    return "" if seconds is None else f", {about(seconds)} left"
+
+
 class _Bars:
     """One bar for all steps, and one for each node at work."""
 
     def __init__(self) -> None:
         self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+            *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}")),
+            console=console,
         )
-        self._steps = self._progress.add_task("all training steps", total=None)
-        self._runs = self._progress.add_task("runs", total=None)
+        self._pace = Pace()
+        self._steps = self._progress.add_task("all training steps", total=None, left="")
+        self._runs = self._progress.add_task("runs", total=None, left="")
         self._nodes: dict[str, TaskID] = {}
 
     def show(self, state: str, now: RoundProgress) -> None:
-        self._progress.update(self._steps, completed=now.steps_done, total=now.steps)
+        self._pace.see(now.steps_done)
+        left = time_left(self._pace, now).removeprefix(", ")
+        self._progress.update(self._steps, completed=now.steps_done, total=now.steps, left=left)
         self._progress.update(self._runs, completed=now.trainings_done, total=now.trainings)
         for worker in now.workers:
             if worker.node not in self._nodes:
-                self._nodes[worker.node] = self._progress.add_task("")
+                self._nodes[worker.node] = self._progress.add_task("", left="")
             text = escape(f"  {worker.node}: {worker.doing}")
             self._progress.update(
                 self._nodes[worker.node], description=text, completed=worker.done, total=worker.total or None
@@ -142,23 +153,16 @@ class _Lines:
         self._quiet = quiet
         self._last = ""
         self._at = 0.0
-        self._began: tuple[float, int] | None = None
+        self._pace = Pace()
 
     def show(self, state: str, now: RoundProgress) -> None:
-        self._began = self._began or (time.monotonic(), now.steps_done)
+        self._pace.see(now.steps_done)
         line = now.sentence
         if line == self._last or (time.monotonic() - self._at < _LINE_SECONDS and state not in OVER):
             return
         self._last, self._at = line, time.monotonic()
         nodes = "; ".join(f"{worker.node}: {worker.doing}" for worker in now.workers)
-        self.say(f"{line}{self._left(now)}{' | ' + nodes if nodes else ''}")
-
-    def _left(self, now: RoundProgress) -> str:
-        assert self._began is not None
-        seconds, steps = time.monotonic() - self._began[0], now.steps_done - self._began[1]
-        if steps <= 0 or now.steps_done >= now.steps:
-            return ""
-        return f", about {(now.steps - now.steps_done) * seconds / steps:.0f} s left"
+        self.say(f"{line}{time_left(self._pace, now)}{' | ' + nodes if nodes else ''}")
 
     def say(self, sentence: str) -> None:
         if not self._quiet:

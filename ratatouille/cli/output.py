@@ -133,6 +133,16 @@ def when(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def about(seconds: float) -> str:
+    """A time that is estimated, as people say it: `about 40 s`, `about 4 min`, `about 3 h`."""
+    if seconds < 55:
+        return f"about {max(10, 10 * round(seconds / 10))} s"
+    if seconds < 90 * 60:
+        return f"about {max(1, round(seconds / 60))} min"
+    hours = round(seconds / 3600)
+    return f"about {hours} h" if hours < 72 else f"about {round(hours / 24)} days"
+
+
 def percent(share: float | None) -> str:
     """A share of 1 in percent with one decimal."""
     return "–" if share is None else f"{100 * share:.1f}"

@@ -24,6 +24,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.processes import free_port
 from ratatouille.recipes.protocol import EMOJI
 from ratatouille.record import Record
+from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
 from ratatouille.tasks.synthetic import STYLES, synthetic_tasks, write_synthetic
 from ratatouille.tasks.task import Task
@@ -223,6 +224,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.held: list[LocalData] = []
         self.remote = ("--remote", folder / "registry")
         self.registry = open_registry(folder / "registry")
         for task in synthetic_tasks().values():
@@ -244,6 +246,7 @@ class Stage:
         signer = Signer.open(self.folder / f"{name}.key")
         held = open_holdings(settings, self.registry.definitions.task, self.folder / "cache").values()
         self.registry.work.offer(make_offer(signer, name, held, trains=trains))
+        self.held += held
         self.world.offer(*held)  # who answers for all of them held the same data once
         self.world.leave()
 
@@ -302,17 +305,20 @@ def test_a_round_says_what_it_would_run_where_and_on_whose_data(crowd: Stage) ->
     shown = call("check", file, *crowd.remote).out
     for words in ("day, night of ann", "sketch of eve", "auxiliary shapes-round", "15 questions, 0 known, 15 open"):
         assert words in shown
-    assert "no earlier run says how long a step takes" in shown
+    assert "how long that takes shows when these nodes have trained" in shown
 
 
-def test_what_is_known_is_not_counted_as_open_and_tells_the_time(crowd: Stage) -> None:
+def test_what_is_known_is_not_counted_as_open_and_tells_the_time_of_nodes_that_are_here(crowd: Stage) -> None:
     file = crowd.round()
     assert crowd.answer(file, "probe", seconds=1.0) == 2
     assert call("check", file, "--json", *crowd.remote).json["known"] == 2
     answered = crowd.answer(file, "fine_tune", seconds=EMOJI.steps / 10)
     found = call("check", file, "--json", *crowd.remote).json
     assert found["known"] == 2 + answered
-    assert found["estimate"]["seconds"] > 0
+    assert found["estimate"]["seconds"] is None, "the node that trained has left"
+    crowd.world.offer(*crowd.held)
+    estimate = call("check", file, "--json", *crowd.remote).json["estimate"]
+    assert estimate["seconds"] == pytest.approx(estimate["open_steps"] / 10)
 
 
 def test_a_domain_that_is_too_small_and_a_class_without_images_are_said_before_any_work(stage: Stage) -> None:

@@ -44,7 +44,7 @@ class Process:
     def end(self, number: int = signal.SIGTERM) -> int:
         if self._process.poll() is None:
             self._process.send_signal(number)
-        code = self._process.wait(timeout=40)
+        code = self._process.wait(timeout=60)
         assert self._process.stdout is not None
         self._process.stdout.close()
         return code

@@ -83,7 +83,7 @@ class PgBouncer:
         """End it at once."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=60)
 
     def _wait(self) -> None:
         until = time.monotonic() + 20

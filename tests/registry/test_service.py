@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -350,10 +349,8 @@ def test_nobody_there_is_said_at_once(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     registry = open_registry(f"grpc://127.0.0.1:{port}", cache=tmp_path)
-    begun = time.monotonic()
     with pytest.raises(Unreachable, match=f"no registry answers at grpc://127.0.0.1:{port}"):
-        registry.versions.log()
-    assert time.monotonic() - begun < 5
+        registry.versions.log()  # after the call's deadline it would be another sentence
     registry.close()
 
 

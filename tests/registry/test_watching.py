@@ -31,7 +31,7 @@ def ask(registry: Registry, name: str) -> None:
     registry.rounds.request_round(RoundRecord(id=name, name=name, spec="{}", state="requested", created=1, changed=1))
 
 
-def once_reachable(do: Callable[[], object], seconds: float = 20) -> None:
+def once_reachable(do: Callable[[], object], seconds: float = 60) -> None:
     """Do it as soon as the other side lets us."""
     deadline = time.monotonic() + seconds
     while True:
@@ -120,7 +120,7 @@ def test_a_watcher_in_process_ends_when_the_registry_is_closed(tmp_path: Path) -
         while registry.watching._looking is False:
             time.sleep(0.01)
         registry.watching.close()
-        assert [event.text for event in watcher.result(timeout=20)] == ["text"]
+        assert [event.text for event in watcher.result(timeout=60)] == ["text"]
     registry.close()
 
 

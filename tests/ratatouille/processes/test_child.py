@@ -33,7 +33,7 @@ FAMILY = textwrap.dedent("""
 """)
 
 
-def until(condition: Callable[[], bool], seconds: float = 8) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

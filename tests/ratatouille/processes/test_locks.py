@@ -43,7 +43,7 @@ def test_who_waits_gets_the_lock_when_the_holder_gives_it_back(tmp_path: Path) -
     assert thread.is_alive()
     order.append("first")
     os.close(first)
-    thread.join(10)
+    thread.join(60)
     assert order == ["first", "second"]
 
 

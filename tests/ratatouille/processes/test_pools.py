@@ -56,7 +56,7 @@ def test_workers_end_with_their_owner(number: int, tmp_path: Path) -> None:
     assert owner.stdout is not None
     worker = psutil.Process(int(owner.stdout.readline()))
     owner.send_signal(number)
-    owner.wait(30)
+    owner.wait(60)
     owner.stdout.close()
     _, alive = psutil.wait_procs([worker], 30)
     assert not alive

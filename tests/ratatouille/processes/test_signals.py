@@ -81,7 +81,7 @@ def test_what_nohup_protects_goes_on_when_its_terminal_closes(tmp_path: Path) ->
         time.sleep(0.3)
         assert process.poll() is None
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_second_ctrl_c_ends_at_once_where_that_was_wanted() -> None:

@@ -111,7 +111,7 @@ def test_what_is_read_after_waiting_for_the_lock_is_what_the_last_writer_left(da
             found = pool.submit(second)
             waits.wait()
             put(connection, "first")
-        assert found.result(timeout=30) == "first"
+        assert found.result(timeout=60) == "first"
 
 
 def test_a_lock_that_is_not_given_is_said_and_may_be_tried_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

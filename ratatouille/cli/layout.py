@@ -103,7 +103,7 @@ class TableLayout:
                 else:
                     indent = names
                 for place, part in enumerate(parts):
-                    yield (label if not place else Text(" " * indent)) + part
+                    yield Text().append_text(Text(" " * indent) if place else label).append_text(part)
 
 
 PAIRS = TableLayout(("name", "value"), prose=("value",), header=False)

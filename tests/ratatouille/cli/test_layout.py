@@ -95,4 +95,6 @@ def test_what_fits_no_terminal_stands_alone_and_does_not_widen_its_table() -> No
     lines = lines_of(PAIRS, [["id", "a" * 64], ["message", "some words about it that go on and on"]], 40)
     assert lines == [f"id       {'a' * 64}", "message  some words about it that go on", "         and on"]
     wide = TableLayout(("name", "text"))
+    below = next(wide.lines([[Text("n" * 30), Text("t" * 30)]], 40))
+    assert [(span.start, span.end, span.style) for span in below.spans] == [(0, 6, "bold")], "only the label is bold"
     assert lines_of(wide, [["n" * 30, "t" * 30]], 40) == [f"name  {'n' * 30}", f"text  {'t' * 30}"]

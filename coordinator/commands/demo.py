@@ -190,6 +190,8 @@ def demo(
     It needs no network and no GPU: weights and images come from installed packages. Ctrl-C stops it; the next call goes
     on where it was.
     """
+    import ratatouille.tasks.emoji  # noqa: F401  (its absence must show before a folder is made)
+
     folder = folder.resolve()
     began = time.monotonic()
     with alone(folder), joined(folder, data := write_images(folder)) as registry:

@@ -122,7 +122,7 @@ def test_a_coordinator_defines_tasks_and_answers_without_torch(coordinator: Coor
     assert [task["name"] for task in coordinator.call("task", "list", "--json").json["tasks"]] == ["pets"]
     assert coordinator.call("log", "--json").json == {"versions": [], "next": None}
     assert coordinator.call("round", "list", "--json").json == {"rounds": [], "next": None}
-    assert coordinator.call("node", "status", "--json").json == {"nodes": []}
+    assert coordinator.call("node", "status", "--json").json == {"nodes": [], "resting": []}
     status: dict[str, Any] = coordinator.call("coordinator", "status", "--json").json
     assert (status["remote"], status["nodes"], status["rounds"]) == (coordinator.address, 0, [])
 

@@ -72,8 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class Federation:
     """A coordinator and two nodes on loopback, as the processes that people start; a context manager."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more_nodes: int = 0) -> None:
+        """`more_nodes` hold the same data as the one that trains."""
         self.folder = folder
+        self.holders = {"trainer": ["day", "night"], "counter": ["sketch"]}
+        self.holders |= {f"trainer{number}": ["day", "night"] for number in range(more_nodes)}
         self.port, self.superlink_port = free_port(), free_port()
         self.registry = open_registry(f"grpc://127.0.0.1:{self.port}", cache=folder / "cache")
         self.output = folder / "output.log"
@@ -83,29 +86,45 @@ class Federation:
         """Where the node that trains writes what orders it has."""
 
     def __enter__(self) -> Federation:
-        write_synthetic(TASK, self.folder / "data", size=SIZE)
-        self.start_coordinator()
-        self._enter_foundation()
-        for name, domains in (("trainer", ["day", "night"]), ("counter", ["sketch"])):
-            data = {"task": TASK, "path": str(self.folder / "data"), "domains": domains, "group": "stem"}
-            file = self._write(name, {"name": name, "device": "cpu", "trains": name == "trainer", "data": [data]})
-            remote = ["--remote", f"grpc://127.0.0.1:{self.port}", "--folder", str(self.folder / name)]
-            self._nodes.append(self._start("node", "join", str(file), *remote))
-        wait_until(lambda: len(self.registry.work.offers()) == 2, "both nodes have joined")
+        self.prepare()
+        self.start_nodes()
+        wait_until(lambda: len(self.registry.work.offers()) == len(self.holders), "all nodes have joined")
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.registry.close()
+
+    def prepare(self) -> None:
+        """Draw the images, start the coordinator, and enter the task and the foundation."""
+        write_synthetic(TASK, self.folder / "data", size=SIZE)
+        self.start_coordinator()
+        self._enter_foundation()
+
+    def node_file(self, name: str) -> Path:
+        """The node.toml of a holder, written anew."""
+        data = {"task": TASK, "path": str(self.folder / "data"), "domains": self.holders[name], "group": "stem"}
+        return self._write(name, {"name": name, "device": "cpu", "trains": name != "counter", "data": [data]})
+
+    def start_nodes(self) -> None:
+        """Start all nodes and return at once."""
+        for name in self.holders:
+            remote = ["--remote", f"grpc://127.0.0.1:{self.port}", "--folder", str(self.folder / name)]
+            self._nodes.append(self.start("node", "join", str(self.node_file(name)), *remote))
+
+    def stop(self) -> None:
+        """End everything that runs."""
         started = [*self._nodes, *([self.coordinator] if self.coordinator else [])]
         for process in started:
             process.terminate()
         for process in started:
             process.wait(60)
-        self.registry.close()
+        self._nodes, self.coordinator = [], None
 
     def start_coordinator(self) -> None:
         """Start it and wait until it has announced the fleet."""
         words = ["--folder", str(self.folder / "coordinator"), "--port", str(self.port), "--no-web"]
-        self.coordinator = self._start("coordinator", "up", *words, "--superlink-port", str(self.superlink_port))
+        self.coordinator = self.start("coordinator", "up", *words, "--superlink-port", str(self.superlink_port))
         wait_until(lambda: self.registry.info().fleet is not None, "the coordinator is up")
 
     def kill_coordinator(self) -> None:
@@ -118,12 +137,14 @@ class Federation:
         self.coordinator.wait()
         psutil.wait_procs(family, 30)
 
-    def ask_for_round(self) -> None:
-        """Enter a round that outlasts all kills."""
+    def ask_for_round(self) -> Path:
+        """Enter a round that outlasts all kills; returns its file."""
         protocol: dict[str, Any] = {"name": "emoji", "image_size": SIZE, "runs": 200, "steps": 20, "warmup": 3}
         protocol |= {"batch": 4, "evaluate_every": 10, "average_from": 5, "auxiliary_steps": 20}
         values = {"name": "long", "target": TASK, "held_out": ["sketch"], "recipes": ["vanilla"], "protocol": protocol}
-        request(read_round_settings(self._write("long", values)), self.registry)
+        file = self._write("long", values)
+        request(read_round_settings(file), self.registry)
+        return file
 
     def _enter_foundation(self) -> None:
         import timm
@@ -147,7 +168,8 @@ class Federation:
         path.write_text(tomli_w.dumps(values), encoding="utf-8")
         return path
 
-    def _start(self, *words: str) -> subprocess.Popen[bytes]:
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start `ratatouille` with these words."""
         environment = environment_with_scripts(RATATOUILLE_HOME=str(self.folder / "home"), OMP_NUM_THREADS="1")
         with self.output.open("ab") as output:
             return subprocess.Popen(

@@ -12,15 +12,12 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from contributor_client.parking import Parking
-from contributor_client.paths import NodePaths
+from contributor_client.paths import NODE_KEY, WORKER_SOCKET, NodePaths
 from contributor_client.relay import relay
 from ratatouille.errors import Unreachable
 from ratatouille.exchange.bundle import pack, unpack
 from ratatouille.exchange.order import introduce
 from ratatouille.exchange.signing import Signer
-
-WORKER_SOCKET, NODE_KEY = "worker-socket", "node-key"
-"""Entries of the node's configuration: paths of the worker's socket and of the file with the private key."""
 
 app = ClientApp()
 

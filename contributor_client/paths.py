@@ -8,6 +8,9 @@ from pathlib import Path
 from ratatouille.errors import Refusal
 from ratatouille.processes.locks import is_locked
 
+WORKER_SOCKET, NODE_KEY = "worker-socket", "node-key"
+"""Entries of Flower's configuration of the node: paths of the worker's socket and of the file with the private key."""
+
 
 @dataclass(frozen=True)
 class NodePaths:

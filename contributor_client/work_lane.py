@@ -20,7 +20,7 @@ from pathlib import Path
 
 import tomli_w
 
-from contributor_client.app import NODE_KEY, WORKER_SOCKET
+from contributor_client.paths import NODE_KEY, WORKER_SOCKET
 from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module
 from ratatouille.processes.ports import LOOPBACK
 from ratatouille.processes.secret import Secret

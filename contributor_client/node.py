@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, suppress
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from contributor_client.activity import Activity, ActivityFile
@@ -55,7 +56,11 @@ class Node:
         self._activity = ActivityFile(self.paths.activity)
         self._file = file
         self._remote = remote
-        self.signer = Signer.open(self.paths.key)
+
+    @cached_property
+    def signer(self) -> Signer:
+        """The node's key; the first use makes it."""
+        return Signer.open(self.paths.key)
 
     def open(self, progress: Progress | None = None) -> dict[str, LocalData]:
         """Open the data, as the worker will.
@@ -103,6 +108,8 @@ class Node:
             holdings = open_holdings(self.settings, registry.definitions.task, self.paths.data, reading)
             if fleet is None:
                 return
+            if not self.paths.key.exists():
+                say(f"'{folder}' has no key yet: this node becomes a new member, and keeps its key there")
             self._forget_others(holdings.values(), say)
             for data in holdings.values():
                 for note in data.notes:

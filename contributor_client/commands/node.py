@@ -72,8 +72,6 @@ def join(
     # The umask reaches the node's child processes too: what they write is its owner's alone, as what we write is.
     os.umask(0o077)
     make_private(home())
-    if not (place / "key").exists():
-        print_line(f"'{place}' has no key yet: this node becomes a new member, and keeps its key there")
     node = Node(settings, file.resolve(), place.resolve(), address)
     level = logging.getLogger().level
     with ExitStack() as reading, showing(level <= logging.DEBUG, level >= logging.ERROR) as show:

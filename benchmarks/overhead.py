@@ -4,7 +4,9 @@
 
 Start-up (services, nodes, Flower's run until the first order begins) is told apart. Then both are timed from the start
 of the first assignment to the last answer, and the median pause is told: how long it takes from the moment when a node
-could begin an assignment to the beginning of the work itself. Limits: 15 % over the rehearsal, 2 s for the pause.
+could begin an assignment to the beginning of the work itself. Its two parts are the node's own time around the work
+(fetching, loading) and the rest, in which Flower and the round carry the order. What takes processors from the training
+meanwhile is told by kind of process. Limits: 15 % over the rehearsal, 2 s for the pause.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -24,6 +26,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.processors import ProcessorTime
 from coordinator.commands.demo import NODES, ROUND, joined, node_file, write_images, write_settings
 from coordinator.commands.follow import follow
 from coordinator.driver import RoundDriver
@@ -52,6 +55,10 @@ class Timed:
     """Sum of the assignments' own time."""
     pause: float | None
     """Median over assignments of the time that is not work (federated only)."""
+    own: float | None
+    """Median of the pause's part in which the node fetches and loads (federated only)."""
+    processor: Mapping[str, float]
+    """Kind of process → seconds of a processor in the span."""
     digests: frozenset[tuple[str | None, str | None]]
 
 
@@ -84,10 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _federated(folder: Path, data: dict[str, Path], settings: RoundSettings, quiet: bool) -> Timed:
     began = time.time()
-    with joined(folder, data) as registry:
+    with ProcessorTime() as processor, joined(folder, data) as registry:
         round = request(settings, registry)
         follow(registry, round.id, quiet)
-        return _timed("federated", registry, round, began)
+        return _timed("federated", registry, round, began, processor)
 
 
 def _rehearsed(folder: Path, data: dict[str, Path], settings: RoundSettings) -> Timed:
@@ -99,8 +106,9 @@ def _rehearsed(folder: Path, data: dict[str, Path], settings: RoundSettings) -> 
     nodes = tuple(read_node_settings(node_file(folder, name, data)) for name in NODES)
     began = time.time()
     site = RehearsalSite(str(folder / "rehearsal" / "registry"), nodes, folder / "rehearsal")
-    round = rehearse(settings, site, workers=len(NODES))
-    return _timed("rehearsal", new, round, began)
+    with ProcessorTime() as processor:
+        round = rehearse(settings, site, workers=len(NODES))
+    return _timed("rehearsal", new, round, began, processor)
 
 
 def _copy_foundation(old: Registry, new: Registry) -> None:
@@ -118,23 +126,28 @@ def _copy_foundation(old: Registry, new: Registry) -> None:
         Maintainer(new, signer).release(entered.version, "foundation")
 
 
-def _timed(way: str, registry: Registry, round: Round, began: float) -> Timed:
+def _timed(way: str, registry: Registry, round: Round, began: float, processor: ProcessorTime) -> Timed:
     driver = RoundDriver(round, registry, registry.rounds.round(round.id).created)
     assert driver.gather().done
     answers = sorted((fact for fact in driver.facts.values() if fact.node), key=lambda fact: fact.created)
-    first = min(map(_began, answers))
+    first, last = min(map(_began, answers)), max(fact.created for fact in answers)
+    pauses = _pauses(driver, os.cpu_count() or 1) if way == "federated" else []
     return Timed(
         way=way,
         startup=first - began,
-        span=max(fact.created for fact in answers) - first,
+        span=last - first,
         work=sum(fact.seconds for fact in answers),
-        pause=median(_pauses(driver, os.cpu_count() or 1)) if way == "federated" else None,
+        pause=median(pause for pause, _ in pauses) if pauses else None,
+        own=median(own for _, own in pauses) if pauses else None,
+        processor=processor.by_part(first, last),
         digests=frozenset((fact.featurizer, fact.head) for fact in driver.facts.values()),
     )
 
 
-def _pauses(driver: RoundDriver, at_once: int) -> list[float]:
+def _pauses(driver: RoundDriver, at_once: int) -> list[tuple[float, float]]:
     """For each assignment: from the moment when its node could have begun to the beginning of the work itself.
+
+    With each the part of it that the node itself needs.
 
     A node could have begun when it had answered its former assignment, the versions that this one starts from were
     there, and, for those that share the machine, one of the `at_once` turns was free. So what a node spends on orders,
@@ -156,7 +169,8 @@ def _pauses(driver: RoundDriver, at_once: int) -> list[float]:
             turns.remove(min(turns))
             turns.append(fact.created)
         if possible:  # the first ones wait for the start of the round
-            pauses.append(max(0.0, fact.created - fact.seconds - possible))
+            pause = max(0.0, fact.created - fact.seconds - possible)
+            pauses.append((pause, min(pause, fact.overhead)))
         former[fact.node] = fact.created
     return pauses
 
@@ -166,12 +180,16 @@ def _began(fact: Result) -> float:
 
 
 def _show(rows: Sequence[Timed], share: float, same: bool) -> None:
-    table = Table("", "start-up", "round", "work in it", "median pause", title="seconds", box=None)
+    table = Table("", "start-up", "round", "work in it", "median pause", "the node's part", title="seconds", box=None)
     for row in rows:
-        pause = "" if row.pause is None else f"{row.pause:.2f}"
-        table.add_row(row.way, f"{row.startup:.1f}", f"{row.span:.1f}", f"{row.work:.1f}", pause)
+        pause, own = ("" if value is None else f"{value:.2f}" for value in (row.pause, row.own))
+        table.add_row(row.way, f"{row.startup:.1f}", f"{row.span:.1f}", f"{row.work:.1f}", pause, own)
     console = Console()
     console.print(table)
+    shares = Table("", *(row.way for row in rows), title="processors in the round, seconds", box=None)
+    for part in dict.fromkeys(part for row in rows for part in row.processor):
+        shares.add_row(part, *(f"{row.processor[part]:.1f}" if part in row.processor else "" for row in rows))
+    console.print(shares)
     console.print(f"federated over rehearsed: {100 * share:+.1f} % (limit {100 * LARGEST_SHARE:.0f} %)")
     console.print(f"limit of the median pause: {LONGEST_PAUSE:.0f} s")
     console.print("the weights are the same, bit for bit" if same else "the weights differ")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections.abc import Mapping
 from types import TracebackType
 
@@ -33,13 +35,12 @@ class ProcessorTime:
 
     def __init__(self) -> None:
         self._seen: dict[tuple[int, float], tuple[str, float]] = {}
-        self._before: dict[tuple[int, float], float] = {}
+        self._history: list[tuple[float, dict[str, float]]] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
     def __enter__(self) -> ProcessorTime:
         self._look()
-        self._before = {key: seconds for key, (_, seconds) in self._seen.items()}
         self._thread.start()
         return self
 
@@ -49,11 +50,12 @@ class ProcessorTime:
         self._ended.set()
         self._thread.join()
 
-    def by_part(self) -> Mapping[str, float]:
-        """Part → seconds so far, the largest first."""
-        found: dict[str, float] = {}
-        for key, (part, seconds) in self._seen.copy().items():
-            found[part] = found.get(part, 0.0) + seconds - self._before.get(key, 0.0)
+    def by_part(self, begin: float = 0.0, end: float = math.inf) -> Mapping[str, float]:
+        """Part → seconds of a processor between two moments, in seconds since 1970; the largest first."""
+        history = self._history.copy()
+        before = next((parts for moment, parts in reversed(history) if moment <= begin), history[0][1])
+        after = next((parts for moment, parts in history if moment >= end), history[-1][1])
+        found = {part: seconds - before.get(part, 0.0) for part, seconds in after.items()}
         return dict(sorted(found.items(), key=lambda one: -one[1]))
 
     def _sample(self) -> None:
@@ -70,3 +72,7 @@ class ProcessorTime:
                 continue
             part = next((part for word, part in PARTS.items() if word in words), "others")
             self._seen[key] = ("reapers" if "reaper.py" in words else part, times.user + times.system)
+        parts: dict[str, float] = {}
+        for part, seconds in self._seen.values():
+            parts[part] = parts.get(part, 0.0) + seconds
+        self._history.append((time.time(), parts))

@@ -40,7 +40,9 @@ def foundation(
     from registry.maintainer import Maintainer
     from registry.opening import open_registry
 
-    import_module("ratatouille.training.foundation")  # a package that is missing is named before a key is made
+    # Imported first, so that a package that is missing is named before a key is made.
+    import_module("ratatouille.training.eager").leave_out_compiler()
+    import_module("ratatouille.training.foundation")
     public_name(None, who)  # a name that cannot be used is said before anything is entered
     registry = open_registry(remote_in_force(remote).value)
     signer = Signer.open(home() / "key")

@@ -70,6 +70,9 @@ def try_device(folder: Path) -> None:
         return
     question.unlink()
     trial = Trial.from_json(asked)
+    from ratatouille.training import numerics
+
+    numerics.apply()  # before timm is imported, which is then without torch's compiler
     from ratatouille.training.timing import attempt
 
     write_whole(_answer_file(folder), [json.dumps(attempt(trial)).encode()], private=True)

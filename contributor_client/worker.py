@@ -125,6 +125,9 @@ class Worker:
             return Hint(work_id=work_id, outcome="failed", failure=failure_of(error))
 
     def _answer(self, order: Order, data: LocalData) -> Hint:
+        from ratatouille.training import numerics
+
+        numerics.apply()  # before timm is imported, which is then without torch's compiler
         from ratatouille.training.answer import answer
 
         fingerprint, settings = data.holding.fingerprint, self._settings

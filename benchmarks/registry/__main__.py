@@ -29,7 +29,7 @@ TURNS = 3
 SLOWER_SYNC = 0.005
 """Seconds that a sync takes longer in the second run of publications: a disk without a battery takes a few."""
 PEER_VERSIONS = 800
-"""Versions of a page that another registry is asked for too."""
+"""Versions of a page that another registry is asked for too; fewer of a short history."""
 VIT_B16 = 86_500_000
 """Numbers of a large model: 346 MB."""
 
@@ -42,7 +42,7 @@ def run(parts: Sequence[str], versions: int, repeats: int, each: int, numbers: i
         if "questions" in parts:
             report["versions"] = versions
             report["questions"] = _questions(folder, url, versions, repeats)
-            report["peer"] = _peer(folder, repeats)
+            report["peer"] = _peer(folder, min(PEER_VERSIONS, versions // 10), repeats)
         if "publications" in parts:
             homes = {"SQLite": lambda folder: None, "PostgreSQL": _on(url)}
             with publishing.publishers(PUBLISHERS) as publishers:
@@ -78,13 +78,13 @@ def _questions(folder: Path, url: str, versions: int, repeats: int) -> dict[str,
     return found
 
 
-def _peer(folder: Path, repeats: int) -> dict[str, Any]:
-    """The same page from another registry, on the history that the questions were asked to."""
+def _peer(folder: Path, versions: int, repeats: int) -> dict[str, Any]:
+    """A page of so many versions from another registry, on the history that the questions were asked to."""
     theirs = folder / "peer"
     theirs.mkdir()
     registry = LocalRegistry(folder / "sqlite")
     try:
-        return peer.compared(theirs, registry, PEER_VERSIONS, repeats)
+        return peer.compared(theirs, registry, versions, repeats)
     finally:
         registry.close()
 

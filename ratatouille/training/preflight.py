@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from ratatouille.errors import Refusal
-from ratatouille.processes import environment_with_scripts, module
+from ratatouille.processes import end_with_owner, environment_with_scripts, module
 from ratatouille.recipes.protocol import PROTOCOLS, Protocol
 from ratatouille.recipes.round import Round
 from ratatouille.record import Name, Record
@@ -160,7 +161,7 @@ def try_out(
         return [_NOTHING_TO_TRY.format("cpu")]
     trial = Trial(device=device, work=tuple(work))
     environment = environment_with_scripts(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    command = [*module("ratatouille.training.timing"), str(os.getpid())]
+    command = [*module("ratatouille.training.preflight"), str(os.getpid())]
     output, words, code = _run(command, trial.to_json(), environment, device, seconds, stop)
     if stop():
         return []
@@ -269,3 +270,18 @@ def _time(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 3600:.1f} hours"
+
+
+def main() -> None:
+    """Read a trial, write what came of it; end when the process whose id is the argument is gone."""
+    end_with_owner(int(sys.argv[1]))
+    from ratatouille.training import numerics
+
+    numerics.apply()  # before timm is imported, which is then without torch's compiler
+    from ratatouille.training.timing import attempt
+
+    print(json.dumps(attempt(Trial.from_json(sys.stdin.buffer.read()))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

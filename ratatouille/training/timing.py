@@ -1,15 +1,12 @@
-"""The time that work takes on this machine: a device tried by a process of its own, and the steps of a short training.
+"""The time that work takes on this machine: a device that is tried, and the steps of a short training.
 
-`python -m ratatouille.training.timing OWNER` reads a `Trial` and writes JSON. For each kind of work: the network is
-built, images are decoded, one forward pass is done, and, where the node trains, a few steps of an optimiser on random
-weights. What is measured is what a training does, but for augmentation. A rehearsal, which has an assignment, measures
-the steps of a real training.
+For each kind of work of a `Trial`: the network is built, images are decoded, one forward pass is done, and, where the
+node trains, a few steps of an optimiser on random weights. What is measured is what a training does, but for
+augmentation. A rehearsal, which has an assignment, measures the steps of a real training.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -24,7 +21,6 @@ from torch.nn import functional
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import FineTune
 from ratatouille.failure import failure_of
-from ratatouille.processes import end_with_owner
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.images import decoded
 from ratatouille.training import numerics
@@ -113,13 +109,3 @@ def seconds_per_step(assignment: FineTune, architecture: Architecture, data: Loc
     run.run(progress=lambda step, steps, loss: ends.append(time.monotonic()))
     # The last step is followed by an evaluation.
     return median(after - before for before, after in pairwise(ends[_NOT_COUNTED:-1]))
-
-
-def main() -> None:
-    """Read a trial, write what came of it; end when the process whose id is the argument is gone."""
-    end_with_owner(int(sys.argv[1]))
-    print(json.dumps(attempt(Trial.from_json(sys.stdin.buffer.read()))), flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -53,9 +53,7 @@ def _base(connection: Connection, base: str, moment: str | None) -> str:
     if target is not None:
         return target
     if not HEXADECIMAL.fullmatch(base):
-        raise Refusal(
-            f"there is no alias or tag {base[:80]!r}; `ratatouille log` shows them, and `ratatouille release` makes one"
-        )
+        raise Refusal(f"there is no alias or tag {base[:80]!r}; `ratatouille log` shows them")
     found = connection.execute(_IN_RANGE, {"low": base, "high": base + "f" * (64 - len(base))}).scalars().all()
     if not found:
         raise Refusal(f"no version's id begins with {base}; `ratatouille log` shows versions and aliases")

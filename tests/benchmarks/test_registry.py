@@ -11,6 +11,7 @@ from benchmarks.registry.__main__ import main
 SMALL = ["--versions", "3000", "--repeats", "1", "--each", "2", "--numbers", "100000"]
 
 
+@pytest.mark.filterwarnings("ignore:.*noload:sqlalchemy.exc.SADeprecationWarning")  # MLflow's use of SQLAlchemy
 def test_the_benchmark_runs_from_end_to_end(capsys: pytest.CaptureFixture[str]) -> None:
     code = main([*SMALL, "--json"])
     report = json.loads(capsys.readouterr().out)

@@ -46,9 +46,9 @@ def site(scene: Scene) -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The Chromium of this machine."""
+    """The Chromium of this machine. While it is there, Playwright's event loop runs in this thread."""
     with ExitStack() as stack:
         try:
             browser = stack.enter_context(a_chromium())

@@ -49,7 +49,7 @@ class Activity(BaseModel):
     problem: str = ""
     """Why the last order that was not done was not done."""
     saved: int | None = None
-    """The step after which the training was saved, when the worker was ended within one."""
+    """The step after which the training was saved, if the worker ended within one and was not started again since."""
 
     @property
     def phase(self) -> str:
@@ -77,7 +77,7 @@ class ActivityFile:
         self._path, self._traffic, self._clock = path, traffic, clock
         self._changing = threading.Lock()
         self._written = self.read()
-        self._last = self._written.model_copy(update={"task": "", "label": "", **_NOTHING})
+        self._last = self._written.model_copy(update={"task": "", "label": "", "saved": None, **_NOTHING})
         self._earlier = (self._last.sent, self._last.received)
         """What earlier processes of the node have sent and received."""
 

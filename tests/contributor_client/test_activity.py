@@ -69,6 +69,18 @@ def test_a_worker_that_is_started_again_goes_on_counting_and_is_idle(tmp_path: P
     assert (found.runs, found.sent, found.received, found.task, found.rounds) == (1, 101, 11, "", ("a-round",))
 
 
+def test_a_training_that_was_saved_is_said_until_the_worker_is_started_again(tmp_path: Path) -> None:
+    first = ActivityFile(tmp_path / "activity.json")
+    first.begin("leaves", "soup run 1 of 3", "a-round")
+    first.progress(41, 300, "training, loss 0.500")
+    first.save(41)
+    first.write()
+    assert first.read().saved == 41
+    second = ActivityFile(tmp_path / "activity.json")
+    second.write()
+    assert second.read().saved is None
+
+
 def test_a_file_that_cannot_be_read_is_an_idle_worker(tmp_path: Path) -> None:
     file = ActivityFile(tmp_path / "activity.json")
     assert file.read() == Activity()

@@ -33,7 +33,7 @@ class NodeState(BaseModel):
     sentence: str = ""
     """What it did last, in words: "the training was saved after step 41 of 300"."""
     node: str = ""
-    """Its public key."""
+    """Its public key; empty before its first join has made one."""
 
 
 class Control:

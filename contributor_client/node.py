@@ -171,7 +171,8 @@ class Node:
         return f"outside of this node's hours ({', '.join(self.settings.hours)}): no work{until}"
 
     def _note(self, state: State, sentence: str) -> None:
-        self._control.note(NodeState(name=self.settings.name, state=state, sentence=sentence, node=self.signer.node))
+        key = self.signer.node if self.paths.key.exists() else ""  # who cannot join yet gets no key
+        self._control.note(NodeState(name=self.settings.name, state=state, sentence=sentence, node=key))
 
     def _forget_others(self, held: Collection[LocalData], say: Callable[[str], None]) -> None:
         """Remove the copies of images that are not offered any more: their owner no longer looks after them."""

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from contributor_client.activity import Activity, ActivityFile
 from contributor_client.control import Control, NodeState, State
+from contributor_client.node_processes import END_SECONDS, NodeProcesses
+from contributor_client.offer_renewal import OfferRenewal
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
-from contributor_client.presence import Presence
-from contributor_client.shift import END_SECONDS, Shift
 from contributor_client.trial import DeviceTrial
 from contributor_client.work_lane import SuperNodeSettings, WorkLane
 from ratatouille.errors import Refusal
@@ -116,16 +116,17 @@ class Node:
                     say(f"note: {note}")
             self._parking.clear()
             self._activity.forget()
-            presence = Presence(self.settings, self.signer, registry, holdings.values(), self._parking, say)
-            presence.warn_of_namesakes()
+            renewal = OfferRenewal(self.settings, self.signer, registry, holdings.values(), self._parking, say)
+            renewal.warn_of_namesakes()
             trial = DeviceTrial(self.paths.folder, self._trial(registry, holdings.values()))
             lane = WorkLane(SuperNodeSettings(self.paths.folder, fleet, self.paths.key, self.paths.socket), say)
-            self._stay(Shift(self._worker(holdings), lane, trial, self._activity), presence, stop, say, show)
+            processes = NodeProcesses(self._worker(holdings), lane, trial, self._activity)
+            self._stay(processes, renewal, stop, say, show)
 
     def _stay(
         self,
-        shift: Shift,
-        presence: Presence,
+        processes: NodeProcesses,
+        renewal: OfferRenewal,
         stop: threading.Event,
         say: Callable[[str], None],
         show: Callable[[State, Activity], None],
@@ -136,24 +137,24 @@ class Node:
             while not stop.is_set() and self._control.wanted() != "leave":
                 before, state = state, self._wanted_state()
                 if state != before and state == "working":
-                    shift.begin(stop, say)
+                    processes.start(stop, say)
                     self._note(state, "the node takes work")
                 elif state != before:
-                    sentence = shift.end("the node" if state == "outside hours" else "`ratatouille node resume`")
-                    presence.withdraw()
+                    sentence = processes.stop("the node" if state == "outside hours" else "`ratatouille node resume`")
+                    renewal.withdraw()
                     self._note(state, sentence)
                     say(f"{self._why(state)}{sentence and f'; {sentence}'}")
                 activity = self._activity.read()
                 if state == "working":
-                    presence.renew(shift.lane, activity.rounds, self._remote)
+                    renewal.renew(processes.lane, activity.rounds, self._remote)
                 show(state, activity)
                 stop.wait(_LOOK_SECONDS)
         finally:
-            sentence = shift.end(f"`ratatouille node join {self._file}`")
+            sentence = processes.stop(f"`ratatouille node join {self._file}`")
             self._note("leaving", sentence)
             if sentence:
                 say(sentence)
-            presence.withdraw()
+            renewal.withdraw()
 
     def _wanted_state(self) -> State:
         """What the node should do now: as its owner said, within its hours."""

@@ -11,7 +11,7 @@ from inspect import signature
 
 import pytest
 
-from contributor_client import parking, presence, relay, worker
+from contributor_client import offer_renewal, parking, relay, worker
 from contributor_client.commands import node as node_commands
 from coordinator import matching, scheduler, supervisor
 from coordinator.commands import service as coordinator_commands
@@ -84,7 +84,7 @@ STATED: dict[str, tuple[str, ...]] = {
         f"to {word(RELAYED)} workers at most",
         f"up to {TIMING.checkpoint:.0f} seconds of training |",
         f"up to {TIMING.checkpoint:.0f} seconds of training, if",
-        f"its lease ends after {TIMING.lease:.0f} seconds, its offer after {presence.OFFER_SECONDS:.0f} seconds;",
+        f"its lease ends after {TIMING.lease:.0f} seconds, its offer after {offer_renewal.OFFER_SECONDS:.0f} seconds;",
         f"again after {PARKED}, or when",
         f"the newest {run_files.RUNS} trainings",
         f"127.0.0.1:{home.DEFAULT_PORT}; the [web page](web.md) on 127.0.0.1:{home.DEFAULT_WEB_PORT}",

@@ -1,7 +1,6 @@
-"""Outcomes of rounds for one node: which of its trainings went into which average, and what became of the others.
+"""Rounds that ended, for one node: which of its trainings went into which average, and what became of the others.
 
-All of it is asked of the registry, which answers the same to every reader; this node's key is the only thing that is
-looked for.
+The registry gives the same answers to every reader; only the key that is looked for is the node's own.
 """
 
 from __future__ import annotations
@@ -9,15 +8,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from ratatouille.analysis.table import counted
 from ratatouille.errors import Refusal
 from registry.lists import MOST_ROWS, every
-from registry.records import Entry, LogQuery, RoundRecord
+from registry.records import OVER, Entry, LogQuery, RoundRecord
 from registry.services.registry import Registry
 
-_OVER = ("done", "failed", "cancelled")
 _MOST_AVERAGES = 3
 """Averages that a sentence names."""
-_LEFT_OUT = {
+_NOT_USED = {
     "duplicate": "came second, so another answer stands",
     "rejected": "rejected",
     "retracted": "taken back",
@@ -25,14 +24,14 @@ _LEFT_OUT = {
 }
 
 
-class Outcomes:
-    """What became of one node's work, round by round; each round is looked at until it is over, and said once."""
+class EndedRounds:
+    """What became of one node's work in each round; a round is looked at until it is over, and said once."""
 
     def __init__(self, registry: Registry, node: str) -> None:
         self._registry, self._node = registry, node
         self._said: set[str] = set()
 
-    def of_ended(self, rounds: Iterable[str]) -> list[str]:
+    def sentences(self, rounds: Iterable[str]) -> list[str]:
         """A sentence about each of these rounds (by id) that is over and was not said yet.
 
         Raises:
@@ -43,7 +42,7 @@ class Outcomes:
             if id not in self._said:
                 try:
                     round = self._registry.rounds.round(id)
-                    if round.state in _OVER:
+                    if round.state in OVER:
                         found.append(sentence(self._registry, self._node, round))
                         self._said.add(id)
                 except Refusal:  # an evaluation that is owed belongs to no round
@@ -62,19 +61,19 @@ def sentence(registry: Registry, node: str, round: RoundRecord) -> str:
     trained = {one.id for one in entries if one.node == node and one.version.rule.name == "fine_tune"}
     taken, averages = _taken(registry, trained, [one for one in entries if one.version.rule.name == "combine"])
     others = Counter(
-        _LEFT_OUT.get(one.state, one.state) if one.state != "admitted" else one.kind
+        _NOT_USED.get(one.state, one.state) if one.state != "admitted" else one.kind
         for one in registry.work.submissions([node], None, MOST_ROWS)
         if one.created >= round.created
     )
     clauses = []
     if trained:
         where = f" in {', '.join(averages)}" if averages else " in an average"
-        clauses.append(f"{len(taken)} of this node's {_counted(len(trained), 'training')} {_are(taken)}{where}")
+        clauses.append(f"{len(taken)} of this node's {counted(len(trained), 'training')} {_are(taken)}{where}")
         if rest := len(trained) - len(taken):
             clauses.append(f"{rest} not chosen, as validation said")
-    if counted := others["evaluate"] + others["compare"] + others["probe"]:
-        clauses.append(f"{_counted(counted, 'answer')} with counts or heads used")
-    clauses += [f"{others[why]} {why}" for why in _LEFT_OUT.values() if others[why]]
+    if answers := others["evaluate"] + others["compare"] + others["probe"]:
+        clauses.append(f"{counted(answers, 'answer')} with counts or heads used")
+    clauses += [f"{others[why]} {why}" for why in _NOT_USED.values() if others[why]]
     because = f" ({round.reason})" if round.reason and round.state != "done" else ""
     return f"round {round.name} is {round.state}{because}: {'; '.join(clauses) or 'nothing of this node was needed'}"
 
@@ -90,10 +89,6 @@ def _taken(registry: Registry, trained: set[str], combined: list[Entry]) -> tupl
             averages.append(f"{entry.id[:10]} ({entry.version.rule.purpose or 'average'})")
     more = len(averages) - _MOST_AVERAGES
     return taken, [*averages[:_MOST_AVERAGES], *([f"{more} more"] if more > 0 else [])]
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _are(some: set[str]) -> str:

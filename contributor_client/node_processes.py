@@ -1,7 +1,7 @@
-"""A shift: the processes of a node while it works. They are started together, and end together when it rests or leaves.
+"""The processes of a node while it works, worker and SuperNode: started together, and ended when it rests or leaves.
 
-While the node rests none of them runs, so memory and GPU are free for its owner. A training that is at work when the
-shift ends is saved by its worker; the next shift goes on from there.
+While the node rests none of them runs, so memory and GPU are free for its owner. A worker that is ended within a
+training saves it; the next worker goes on from there.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ END_SECONDS = 70.0
 """How long a worker may take to save a training; more than it takes itself before it gives up."""
 
 
-class Shift:
-    """Worker and work lane of a node, over and over again."""
+class NodeProcesses:
+    """Worker and work lane of a node; they can be started and stopped any number of times."""
 
     def __init__(self, worker: Program, lane: WorkLane, trial: DeviceTrial, activity: ActivityFile) -> None:
         """`trial` is what the device is to do before the first work."""
@@ -28,8 +28,8 @@ class Shift:
         self._trial: DeviceTrial | None = trial
         self._worker: Child | None = None
 
-    def begin(self, stop: threading.Event, say: Callable[[str], None]) -> None:
-        """Start the processes, and wait for the trial of the device if there was none yet.
+    def start(self, stop: threading.Event, say: Callable[[str], None]) -> None:
+        """Start the processes; the first time wait for the trial of the device.
 
         Raises:
             Refusal: when the device cannot do the work.
@@ -41,10 +41,10 @@ class Shift:
                 say(sentence)
             self._trial = None
 
-    def end(self, goes_on: str) -> str:
+    def stop(self, goes_on: str) -> str:
         """End the processes; returns what became of the work, in words, empty when none was under way.
 
-        `goes_on` says how a training that is saved goes on.
+        `goes_on` is who or what goes on with a training that was saved.
         """
         if self._worker is None:
             return ""

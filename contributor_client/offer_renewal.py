@@ -1,6 +1,6 @@
-"""The presence of a node in the registry: its offer, renewed every few seconds, and withdrawn when it rests or leaves.
+"""The renewal of a node's offer: every few seconds while it works; the offer is withdrawn when it rests or leaves.
 
-What changes meanwhile is said to the node's owner: whether the registry answers, what is parked, how a round ended.
+The owner hears what changes meanwhile: whether the registry answers, what is parked, how a round ended.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Collection
 
-from contributor_client.outcomes import Outcomes
+from contributor_client.ended_rounds import EndedRounds
 from contributor_client.parking import Parking
 from contributor_client.work_lane import WorkLane
 from ratatouille.errors import Refusal, Unreachable
@@ -28,8 +28,8 @@ _FIRST_SECONDS = 0.5
 """Between two looks while the node waits for a first sign on its work lane."""
 
 
-class Presence:
-    """The offer of one node, and what its owner hears of the registry."""
+class OfferRenewal:
+    """Renews and withdraws the offer of one node, and tells its owner what it sees in the registry."""
 
     def __init__(
         self,
@@ -42,20 +42,19 @@ class Presence:
     ) -> None:
         self._settings, self._signer, self._registry = settings, signer, registry
         self._holdings, self._parking, self._say = holdings, parking, say
-        self._outcomes = Outcomes(registry, signer.node)
+        self._ended_rounds = EndedRounds(registry, signer.node)
         self._reachable, self._joined = True, False
         self._parked: set[str] = set()
         self._next = 0.0
 
     def warn_of_namesakes(self) -> None:
-        """Say it when another node here has the same name."""
+        """Warn the owner when another node here has the same name."""
         name, node = self._settings.name, self._signer.node
-        others = [
-            offer.node[:10] for offer in self._registry.work.offers() if offer.name == name and offer.node != node
-        ]
-        if others:
+        namesakes = [one.node for one in self._registry.work.offers() if one.name == name and one.node != node]
+        if namesakes:
+            keys = ", ".join(key[:SHORT_KEY] for key in namesakes)
             self._say(
-                f"warning: another node is called {name} too (key {', '.join(others)}); this one has the key "
+                f"warning: another node is called {name} too (key {keys}); this one has the key "
                 f"{node[:SHORT_KEY]}. Everybody sees both with their keys; another `name` in the node's file is clearer"
             )
 
@@ -79,11 +78,11 @@ class Presence:
             self._registry.work.offer(offer)
             if connected and not self._joined:
                 self._joined = True
-                self._say(f"node {self._settings.name} ({self._signer.node[:12]}) has joined {address}")
+                self._say(f"node {self._settings.name} ({self._signer.node[:SHORT_KEY]}) has joined {address}")
             if not self._reachable:
                 _log.info("the registry at %s answers again", address)
             self._reachable = True
-            for sentence in self._outcomes.of_ended(rounds):
+            for sentence in self._ended_rounds.sentences(rounds):
                 self._say(sentence)
         except Unreachable as error:
             if self._reachable:
@@ -92,7 +91,7 @@ class Presence:
         self._next = time.monotonic() + (RENEW_SECONDS if self._joined else _FIRST_SECONDS)
 
     def withdraw(self) -> None:
-        """The node takes no work for now: its offer stands no more."""
+        """Withdraw the offer, so that the node gets no work for now."""
         self._joined, self._next = False, 0.0
         withdrawal = OfferWithdrawal(node=self._signer.node, issued=time.time())
         try:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from contributor_client.outcomes import Outcomes
+from contributor_client.ended_rounds import EndedRounds
+from contributor_client.offer_renewal import OfferRenewal
 from contributor_client.parking import Parking
-from contributor_client.presence import Presence
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.tasks.node import NodeData, NodeSettings
@@ -31,16 +31,16 @@ def test_a_round_that_ended_is_said_once_with_what_was_taken_and_what_was_not(tm
         others = other.work(*other.fine_tune(start, 3, round="spring-1"))
         taken = Combination(parents=tuple(Parent(version=str(one.version)) for one in (own[0], others)))
         average = registry.work.combine(taken, "spring-1")
-        outcomes, idle = Outcomes(registry, world.signer.node), Outcomes(registry, "f" * 64)
-        assert outcomes.of_ended(["spring-1", "evaluations"]) == []
+        ended, idle = EndedRounds(registry, world.signer.node), EndedRounds(registry, "f" * 64)
+        assert ended.sentences(["spring-1", "evaluations"]) == []
         assert registry.rounds.move_round("spring-1", ["requested"], "done")
-        (said,) = outcomes.of_ended(["spring-1", "evaluations"])
+        (said,) = ended.sentences(["spring-1", "evaluations"])
         assert said == (
             f"round spring is done: 1 of this node's 2 trainings is in {str(average.version)[:10]} (uniform); "
             "1 not chosen, as validation said"
         )
-        assert outcomes.of_ended(["spring-1"]) == []
-        assert idle.of_ended(["spring-1"]) == ["round spring is done: nothing of this node was needed"]
+        assert ended.sentences(["spring-1"]) == []
+        assert idle.sentences(["spring-1"]) == ["round spring is done: nothing of this node was needed"]
 
 
 @pytest.mark.parametrize("name", ["zoo", "aquarium"])
@@ -52,7 +52,8 @@ def test_a_namesake_is_warned_of_and_told_apart_by_its_key(tmp_path: Path, name:
         second = World(registry, tmp_path, Signer.open(tmp_path / "second"))
         said: list[str] = []
         settings = NodeSettings(name=name, data=(NodeData(task="pets", path=tmp_path),))
-        Presence(settings, second.signer, registry, (), Parking(tmp_path / "parked"), said.append).warn_of_namesakes()
+        parking = Parking(tmp_path / "parked")
+        OfferRenewal(settings, second.signer, registry, (), parking, said.append).warn_of_namesakes()
         second.offer(name=name)
         entry = registry.versions.show(str(made.version)).entry
         keys = [one.signer.node[:10] for one in (first, second)]

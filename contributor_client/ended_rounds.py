@@ -70,7 +70,7 @@ def sentence(registry: Registry, node: str, round: RoundRecord) -> str:
         where = f" in {', '.join(averages)}" if averages else " in an average"
         clauses.append(f"{len(taken)} of this node's {counted(len(trained), 'training')} {_are(taken)}{where}")
         if rest := len(trained) - len(taken):
-            clauses.append(f"{rest} not chosen, as validation said")
+            clauses.append(f"{rest} in none")
     if answers := others["evaluate"] + others["compare"] + others["probe"]:
         clauses.append(f"{counted(answers, 'answer')} with counts or heads used")
     clauses += [f"{others[why]} {why}" for why in _NOT_USED.values() if others[why]]

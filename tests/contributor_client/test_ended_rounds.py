@@ -36,8 +36,7 @@ def test_a_round_that_ended_is_said_once_with_what_was_taken_and_what_was_not(tm
         assert registry.rounds.move_round("spring-1", ["requested"], "done")
         (said,) = ended.sentences(["spring-1", "evaluations"])
         assert said == (
-            f"round spring is done: 1 of this node's 2 trainings is in {str(average.version)[:10]} (uniform); "
-            "1 not chosen, as validation said"
+            f"round spring is done: 1 of this node's 2 trainings is in {str(average.version)[:10]} (uniform); 1 in none"
         )
         assert ended.sentences(["spring-1"]) == []
         assert idle.sentences(["spring-1"]) == ["round spring is done: nothing of this node was needed"]

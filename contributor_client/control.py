@@ -1,8 +1,7 @@
-"""Control of a running node by its owner: what is wanted of it, and its state, as two small files of its folder.
+"""Control of a running node by its owner: an instruction, and the node's state, as two small files of its folder.
 
-`node pause`, `resume` and `leave` write the wish; the node reads it twice a second, obeys, and notes its state with a
-sentence, for which the command waits. There is no port: who may write into the folder may control the node, and that is
-its owner.
+`node pause`, `resume` and `leave` write the instruction. The node reads it twice a second, obeys, and notes its state
+with a sentence, for which the command waits. There is no port: only the owner may write into the folder.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from ratatouille.errors import Refusal
 from ratatouille.folders import write_whole
 from ratatouille.processes.locks import is_locked
 
-Wish = Literal["work", "pause", "leave"]
+Instruction = Literal["work", "pause", "leave"]
 State = Literal["starting", "working", "paused", "outside hours", "leaving"]
 RESTING: tuple[State, ...] = ("paused", "outside hours")
-_PATIENCE = 90.0
+_WAIT_SECONDS = 90.0
 """How long a command waits for the node: a large checkpoint takes its time."""
 _LOOK_SECONDS = 0.1
 
@@ -37,31 +36,31 @@ class NodeState(BaseModel):
 
 
 class Control:
-    """The wish and the state of the node of one folder."""
+    """The instruction to the node of one folder, and its state."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._wish, self._state = folder / "wish", folder / "state.json"
+        self._instruction, self._state = folder / "instruction", folder / "state.json"
 
     @property
     def running(self) -> bool:
         """Whether a node runs from this folder."""
         return is_locked(self.folder / "lock")
 
-    def ask(self, wish: Wish) -> None:
-        """Say what is wanted."""
-        write_whole(self._wish, [wish.encode()], private=True)
+    def instruct(self, instruction: Instruction) -> None:
+        """Write what the node is to do."""
+        write_whole(self._instruction, [instruction.encode()], private=True)
 
-    def wanted(self) -> Wish:
-        """What is wanted; work, while nobody has said anything."""
+    def instruction(self) -> Instruction:
+        """What the node is to do; `work` while its owner has said nothing."""
         try:
-            said = self._wish.read_text(encoding="utf-8")
+            said = self._instruction.read_text(encoding="utf-8")
         except (OSError, ValueError):
             return "work"
         return "pause" if said == "pause" else "leave" if said == "leave" else "work"
 
     def note(self, state: NodeState) -> None:
-        """Note the state."""
+        """Write the state."""
         write_whole(self._state, [state.model_dump_json().encode()], private=True)
 
     def state(self) -> NodeState | None:
@@ -69,15 +68,15 @@ class Control:
         return self._noted() if self.running else None
 
     def clear(self) -> None:
-        """Begin anew, as when the node is started."""
-        self._wish.unlink(missing_ok=True)
+        """Remove both files, as when the node is started."""
+        self._instruction.unlink(missing_ok=True)
         self._state.unlink(missing_ok=True)
 
-    def wait_for(self, *states: State, seconds: float = _PATIENCE) -> str:
+    def wait_for(self, *states: State, seconds: float = _WAIT_SECONDS) -> str:
         """Wait until the node is in one of these states, or has left; returns its sentence.
 
         Raises:
-            Refusal: when it does not come to that in time.
+            Refusal: when that takes too long.
         """
         until = time.monotonic() + seconds
         while self.running:

@@ -37,7 +37,7 @@ from registry.opening import open_registry
 from registry.services.registry import Registry
 
 _LOOK_SECONDS = 0.5
-"""Between two looks at what the owner wants and what the worker does."""
+"""Between two looks at the owner's instruction and at what the worker does."""
 _PATIENCE = 30.0
 """How long a joining node waits for a coordinator that is just starting."""
 _MOST_ROUNDS = 50
@@ -81,7 +81,7 @@ class Node:
         progress: Progress | None = None,
         show: Callable[[State, Activity], None] = lambda *_: None,
     ) -> None:
-        """Join the federation and stay until `stop` is set, or the owner wants the node to leave.
+        """Join the federation and stay until `stop` is set, or its owner instructs it to leave.
 
         Args:
             stop: set when the node is to end.
@@ -134,8 +134,8 @@ class Node:
         """Work, or rest while the owner wants it, until `stop` is set or the node is to leave."""
         try:
             state: State = "starting"
-            while not stop.is_set() and self._control.wanted() != "leave":
-                before, state = state, self._wanted_state()
+            while not stop.is_set() and self._control.instruction() != "leave":
+                before, state = state, self._state_to_be()
                 if state != before and state == "working":
                     processes.start(stop, say)
                     self._note(state, "the node takes work")
@@ -156,9 +156,9 @@ class Node:
                 say(sentence)
             renewal.withdraw()
 
-    def _wanted_state(self) -> State:
-        """What the node should do now: as its owner said, within its hours."""
-        if self._control.wanted() == "pause":
+    def _state_to_be(self) -> State:
+        """The state that the node should be in now, by its owner's instruction and its hours."""
+        if self._control.instruction() == "pause":
             return "paused"
         hours = hours_of(self.settings.hours)
         return "working" if hours is None or hours.include(datetime.now()) else "outside hours"

@@ -1,4 +1,4 @@
-"""`ratatouille node pause`, `resume` and `leave`: what the owner of a running node wants of it."""
+"""`ratatouille node pause`, `resume` and `leave`: instructions of the owner to a running node."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ratatouille.home import home
 if TYPE_CHECKING:
     from contributor_client.control import Control, NodeState
 
-Which = Annotated[
+NodeArgument = Annotated[
     str | None,
     typer.Argument(
         help="The node's name or its node.toml (default: the one that runs from the home folder).",
@@ -23,41 +23,43 @@ Which = Annotated[
 ]
 
 
-def pause(node: Which = None, folder: Home = None) -> None:
+def pause(node: NodeArgument = None, folder: Home = None) -> None:
     """Pause a running node of this machine until it is resumed.
 
     A training is saved at the step where it is. The node's other processes end, so memory and GPU are free, and its
     offer is withdrawn: rounds go on without it.
     """
     control = _running(node, folder)
-    control.ask("pause")
+    control.instruct("pause")
     _say(control, "paused", control.wait_for("paused"))
 
 
-def resume(node: Which = None, folder: Home = None) -> None:
+def resume(node: NodeArgument = None, folder: Home = None) -> None:
     """Let a paused node work again, from where it was saved.
 
     Outside of the `hours` in its file it begins when they do.
     """
     control = _running(node, folder)
-    control.ask("work")
+    control.instruct("work")
     sentence = control.wait_for("working", "outside hours")
     found = control.state()
     outside = found is not None and found.state == "outside hours"
     _say(control, "resumed", "it works when its hours begin" if outside else sentence)
 
 
-def leave(node: Which = None, folder: Home = None) -> None:
+def leave(node: NodeArgument = None, folder: Home = None) -> None:
     """End a running node of this machine, as Ctrl-C in its terminal does."""
     control = _running(node, folder)
     before = control.state()
-    control.ask("leave")
+    control.instruct("leave")
     _say(control, "has left", control.wait_for(), before)
 
 
 def _say(control: Control, what: str, sentence: str, before: NodeState | None = None) -> None:
     state = before or control.state()
-    name = f"node {state.name} (key {short(state.node)})" if state is not None else f"the node of '{control.folder}'"
+    name = f"the node of '{control.folder}'"
+    if state is not None:
+        name = f"node {state.name}" + (f" (key {short(state.node)})" if state.node else "")
     print_line(f"{name}: {what}{sentence and f'; {sentence}'}")
 
 

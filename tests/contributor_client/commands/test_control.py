@@ -30,8 +30,8 @@ def node(home: Path, name: str) -> Iterator[Control]:
         with only_one(control.folder / "lock", "it runs already"):
             control.clear()
             begun.set()
-            while not over.wait(0.02) and control.wanted() != "leave":
-                state = "paused" if control.wanted() == "pause" else "working"
+            while not over.wait(0.02) and control.instruction() != "leave":
+                state = "paused" if control.instruction() == "pause" else "working"
                 said = "saved at step 7 of 300" if state == "paused" else ""
                 control.note(NodeState(name=name, state=state, sentence=said, node=name[0] * 64))
             control.note(NodeState(name=name, state="leaving", sentence="saved at step 9 of 300", node=name[0] * 64))
@@ -51,7 +51,7 @@ def test_a_node_is_paused_resumed_and_ended_by_its_owner_without_a_port(home: Pa
     with node(home, "anna") as anna:
         paused = call("node", "pause")
         assert paused.out == "node anna (key aaaaaaaaaa): paused; saved at step 7 of 300\n"
-        assert stat.S_IMODE((anna.folder / "wish").stat().st_mode) == 0o600
+        assert stat.S_IMODE((anna.folder / "instruction").stat().st_mode) == 0o600
         assert stat.S_IMODE((anna.folder / "state.json").stat().st_mode) == 0o600
         assert call("node", "resume", "anna").out == "node anna (key aaaaaaaaaa): resumed\n"
         assert call("node", "leave", "anna").out == "node anna (key aaaaaaaaaa): has left; saved at step 9 of 300\n"

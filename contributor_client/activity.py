@@ -1,7 +1,7 @@
 """The activity of a node: what its worker does now, and what it has done since the node was started.
 
-The worker notes it in a small file; the process that a person started reads the file, shows it, and sends nothing of it
-anywhere. The file is its owner's alone, since the last problem may name files.
+The worker writes it to a small file. The process that a person started reads the file and shows it; nothing of it
+leaves the machine. Only the owner can read the file, since the last problem may name files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 _WRITE_SECONDS = 0.5
 """Between two writes while the work goes on."""
 _LEAST_SECONDS = 2.0
-"""A pace is measured over so many seconds at least."""
+"""Time over which steps are counted before the time left is said."""
 _LONGEST_PROBLEM = 2000
 _MOST_ROUNDS = 20
 
@@ -39,15 +39,15 @@ class Activity(BaseModel):
     since: float = 0.0
     since_done: int = 0
     """When the first step of what it does now was seen, in seconds since 1970, and which step that was."""
-    runs: int = 0
-    """Orders that were answered."""
+    answered: int = 0
+    """How many orders were answered."""
     sent: int = 0
     received: int = 0
     """Bytes of weights."""
     rounds: tuple[str, ...] = ()
     """Ids of the rounds that it worked for, the latest last."""
     problem: str = ""
-    """Why the last order that was not done was not done."""
+    """Why the last order that failed was not done."""
     saved: int | None = None
     """The step after which the training was saved, if the worker ended within one and was not started again since."""
 
@@ -57,7 +57,7 @@ class Activity(BaseModel):
         return self.doing.partition(",")[0]
 
     def seconds_left(self, now: float) -> float | None:
-        """How long what it does now will take still, at the pace so far; None while that is not known."""
+        """How much longer the present phase takes at its speed so far; None while that is not known."""
         steps, seconds = self.done - self.since_done, now - self.since
         if steps < 1 or seconds < _LEAST_SECONDS or not self.total:
             return None
@@ -65,7 +65,7 @@ class Activity(BaseModel):
 
 
 class ActivityFile:
-    """Writes and reads the activity; one that is killed leaves the last one whole."""
+    """Writes and reads the activity; a worker that is killed leaves a whole file."""
 
     def __init__(
         self,
@@ -82,31 +82,31 @@ class ActivityFile:
         """What earlier processes of the node have sent and received."""
 
     def begin(self, task: str, label: str, round: str) -> None:
-        """An order is at work."""
+        """Note that work on an order begins."""
         rounds = (*(one for one in self._last.rounds if one != round), round)[-_MOST_ROUNDS:]
         self._note(task=task, label=label, rounds=rounds, saved=None, **_NOTHING)
 
     def progress(self, done: int, total: int, doing: str) -> None:
-        """How far the order is."""
+        """Note how far the order is."""
         if doing.partition(",")[0] == self._last.phase and done >= self._last.done:
             self._note(done=done, total=total, doing=doing)
         else:
             self._note(done=done, total=total, doing=doing, since=self._clock(), since_done=done)
 
     def end(self, answered: bool) -> None:
-        """The order is over."""
-        self._note(task="", label="", runs=self._last.runs + answered, **_NOTHING)
+        """Note that the work on an order is over."""
+        self._note(task="", label="", answered=self._last.answered + answered, **_NOTHING)
 
-    def trouble(self, problem: str) -> None:
-        """An order was not done."""
+    def note_problem(self, problem: str) -> None:
+        """Note why an order was not done."""
         self._note(problem=problem[:_LONGEST_PROBLEM])
 
-    def save(self, step: int) -> None:
-        """The training was saved after a step, and the process ends."""
+    def note_saved(self, step: int) -> None:
+        """Note that the training was saved after this step, since the process ends."""
         self._note(saved=step, done=step)
 
     def write(self) -> None:
-        """Write what is new; on a full disk the node goes on without."""
+        """Write what is new; on a full disk the file stays as it is."""
         sent, received = self._traffic()
         self._note(sent=self._earlier[0] + sent, received=self._earlier[1] + received)
         with self._changing, suppress(OSError):
@@ -131,7 +131,7 @@ class ActivityFile:
             return Activity()
 
     def forget(self) -> None:
-        """Begin anew, as when the node is started."""
+        """Remove the file, as when the node is started."""
         self._path.unlink(missing_ok=True)
 
     def _note(self, **values: object) -> None:

@@ -44,9 +44,9 @@ _log = logging.getLogger(__name__)
 END_SECONDS = 60.0
 """How long the checkpoint of a large network may take."""
 IDLE_SECONDS = 600.0
-"""A worker that waits for so long gives its memory back: it ends, and is started again without torch."""
+"""A worker that has waited for so long ends and is started again without torch, so that its memory is free."""
 _FINISH_SECONDS = 1.0
-"""Work without a checkpoint that ends within this time is done; other work begins anew at the next start."""
+"""How long work that has no checkpoint may go on to its end; else it begins again at the next start."""
 
 
 class Worker:
@@ -120,7 +120,7 @@ class Worker:
             return self._refuse(order, error)
         except Exception as error:
             _log.exception("%s was not done", order.label)
-            self.activity.trouble(f"{order.label}: {type(error).__name__}: {error}")
+            self.activity.note_problem(f"{order.label}: {type(error).__name__}: {error}")
             self._parking.park(error, fingerprint)
             return Hint(work_id=work_id, outcome="failed", failure=failure_of(error))
 
@@ -195,7 +195,7 @@ class Worker:
 
     def _refuse(self, order: Order, error: RatatouilleError) -> Hint:
         _log.warning("%s is refused: %s", order.label, error)
-        self.activity.trouble(f"{order.label}: {error}")
+        self.activity.note_problem(f"{order.label}: {error}")
         assignment = order.assignment
         fingerprint = assignment.fingerprint if isinstance(assignment, NodeAssignment) else ""
         self._parking.park(error, fingerprint)
@@ -220,33 +220,33 @@ def work_forever(
     _exit(worker.activity)
 
 
-def _confine(cpus: int | None) -> None:
-    """Use so many processors at most, where the system can see to it; a training has its one thread in any case."""
+def _limit_processors(cpus: int | None) -> None:
+    """Use so many processors at most, on Linux; a training has one thread in any case."""
     if cpus is not None and sys.platform == "linux":
         allowed = sorted(os.sched_getaffinity(0))
-        first = os.getpid() % len(allowed)  # another node's worker is better off elsewhere
+        first = os.getpid() % len(allowed)  # so that the workers of several nodes do not share the same ones
         os.sched_setaffinity(0, {allowed[(first + number) % len(allowed)] for number in range(cpus)})
 
 
 def _end(activity: ActivityFile, saver: Saver, stop: threading.Event) -> None:
-    """Note the activity until `stop` is set; then save the training at work and end the process, whatever it does."""
+    """Write the activity until `stop` is set; then save the training and end the process, whatever it does."""
     activity.write_until(stop)
     try:
         step = saver.save()
     except Exception as error:
         _log.exception("the training was not saved")
-        activity.trouble(f"the training was not saved: {error}")
+        activity.note_problem(f"the training was not saved: {error}")
         step = None
     if step is None:
         time.sleep(_FINISH_SECONDS)  # an idle worker ends by itself meanwhile
     else:
-        activity.save(step)
+        activity.note_saved(step)
         _log.info("saved after step %s", step)
     _exit(activity)
 
 
 def _exit(activity: ActivityFile) -> None:
-    """End this process now: there is nothing else to put in order, and unloading torch takes seconds."""
+    """End this process at once: nothing is left to do, and unloading torch takes seconds."""
     activity.write()
     logging.shutdown()
     os._exit(0)
@@ -267,7 +267,7 @@ def main() -> None:
         if len(settings.data) != len(arguments.offered):
             raise Refusal(f"'{arguments.settings}' changed since the node was started; start it again")
         os.nice(settings.nice)
-        _confine(settings.cpus)
+        _limit_processors(settings.cpus)
         work_forever(settings, NodePaths(arguments.folder), arguments.remote, arguments.offered, stop)
     except RatatouilleError as error:
         raise SystemExit(str(error)) from error

@@ -1,7 +1,7 @@
-"""The live line of `node join`: what the node does now, on a terminal one line that changes; else lines now and then.
+"""The live line of `node join`: what the node does now. On a terminal it is one line that changes.
 
-Elsewhere than on a terminal a line comes when the work changes, and one a minute while it goes on; with -v every ten
-seconds. The words are the owner's alone: nothing of them leaves the machine.
+Elsewhere a line comes when the work changes, and one a minute while it goes on; with -v every ten seconds. Nothing of
+it leaves the machine.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from rich.text import Text
 
 from contributor_client.activity import Activity
 from contributor_client.control import State
-from ratatouille.cli.output import console, print_line, safe
-from registry.presentation.history import duration
+from ratatouille.cli.output import about, console, print_line, safe
 
-_MINUTE, _OFTEN = 60.0, 10.0
+_LINE_SECONDS, _VERBOSE_LINE_SECONDS = 60.0, 10.0
 _BETWEEN = " · "
 _SPINNER = 2
 """Cells that the sign before the line takes."""
@@ -32,22 +31,22 @@ _SHORTEST_PROBLEM = 10
 
 def clauses(state: State, activity: Activity, now: float, verbose: bool = False) -> list[str]:
     """What the node does, in clauses: the first says the most, the last ones are the first to be left out."""
-    said: list[str] = [state if state != "working" else "waiting for work"]
+    words: list[str] = [state if state != "working" else "waiting for work"]
     if state == "working" and activity.task:
-        said = _at_work(activity, now, verbose)
-    if activity.runs:
-        said.append(f"{activity.runs} done")
+        words = _at_work(activity, now, verbose)
+    if activity.answered:
+        words.append(f"{activity.answered} done")
     if activity.sent or activity.received:
-        said.append(f"sent {decimal(activity.sent)}, received {decimal(activity.received)}")
+        words.append(f"sent {decimal(activity.sent)}, received {decimal(activity.received)}")
     if activity.problem:
-        said.append(f"last problem: {activity.problem}")
-    return said
+        words.append(f"last problem: {activity.problem}")
+    return words
 
 
-def fitted(said: list[str], width: int) -> str:
-    """As many clauses as fit, whole but for the last problem."""
-    line = said[0]
-    for clause in said[1:]:
+def fitted(words: list[str], width: int) -> str:
+    """As many words as fit, whole but for the last problem."""
+    line = words[0]
+    for clause in words[1:]:
         room = width - cell_len(line) - len(_BETWEEN)
         if cell_len(clause) <= room:
             line += _BETWEEN + clause
@@ -77,11 +76,11 @@ def showing(verbose: bool, quiet: bool) -> Iterator[Callable[[State, Activity], 
 
 
 class _Lines:
-    """Plain lines: when the work changes, and now and then."""
+    """Plain lines: one when the work changes, and one at intervals."""
 
     def __init__(self, verbose: bool) -> None:
         self._verbose = verbose
-        self._every = _OFTEN if verbose else _MINUTE
+        self._every = _VERBOSE_LINE_SECONDS if verbose else _LINE_SECONDS
         self._last: tuple[object, ...] = ("starting", "", "", "")
         self._said = time.monotonic()
 
@@ -103,11 +102,11 @@ def _line(state: State, activity: Activity, verbose: bool) -> Spinner | Text:
 def _at_work(activity: Activity, now: float, verbose: bool) -> list[str]:
     steps = f" {activity.done} of {activity.total}" if activity.total else ""
     doing = activity.doing if verbose else activity.phase
-    said = [f"{activity.task}: {doing or 'starting'}{steps}"]
+    words = [f"{activity.task}: {doing or 'starting'}{steps}"]
     left = activity.seconds_left(now)
     if left is not None:
-        said.append(f"about {duration(max(1.0, round(left))).replace('.0 s', ' s')} left")
-    return [*said, *([activity.label] if activity.label else [])]
+        words.append(f"{about(left)} left")
+    return [*words, *([activity.label] if activity.label else [])]
 
 
 @contextmanager

@@ -18,7 +18,7 @@ def test_what_is_noted_is_read_by_another_process_and_by_nobody_else(tmp_path: P
     writer = ActivityFile(tmp_path / "activity.json", lambda: (3, 5))
     writer.begin("leaves", "soup run 1 of 3", "a-round")
     writer.progress(12, 300, "training, loss 0.500")
-    writer.trouble("'/home/anna/images' cannot be read")
+    writer.note_problem("'/home/anna/images' cannot be read")
     writer.write()
     found = ActivityFile(tmp_path / "activity.json").read()
     assert (found.task, found.label, found.phase, found.done, found.total) == (
@@ -66,14 +66,14 @@ def test_a_worker_that_is_started_again_goes_on_counting_and_is_idle(tmp_path: P
     second = ActivityFile(tmp_path / "activity.json", lambda: (1, 1))
     second.write()
     found = second.read()
-    assert (found.runs, found.sent, found.received, found.task, found.rounds) == (1, 101, 11, "", ("a-round",))
+    assert (found.answered, found.sent, found.received, found.task, found.rounds) == (1, 101, 11, "", ("a-round",))
 
 
 def test_a_training_that_was_saved_is_said_until_the_worker_is_started_again(tmp_path: Path) -> None:
     first = ActivityFile(tmp_path / "activity.json")
     first.begin("leaves", "soup run 1 of 3", "a-round")
     first.progress(41, 300, "training, loss 0.500")
-    first.save(41)
+    first.note_saved(41)
     first.write()
     assert first.read().saved == 41
     second = ActivityFile(tmp_path / "activity.json")

@@ -79,7 +79,7 @@ def test_an_interrupted_training_goes_on_after_its_last_step_to_the_same_bits(pa
         assert (made.featurizer, made.head) == (undisturbed.featurizer, undisturbed.head)
         assert [Hint.from_json(reply).outcome for reply in replies] == ["pushed"]
         done = activity.read()
-        assert (done.task, done.runs, done.problem) == ("", 1, "")
+        assert (done.task, done.answered, done.problem) == ("", 1, "")
         assert done.sent > 0
     finally:
         registry.close()

@@ -1,4 +1,4 @@
-"""The live line of `node join`: one line of a narrow terminal, and lines now and then elsewhere."""
+"""The live line of `node join`: it fits a narrow terminal, and elsewhere lines come when the work changes."""
 
 import pytest
 from rich.cells import cell_len
@@ -14,7 +14,7 @@ AT_WORK = Activity(
     total=300,
     since=1000.0,
     since_done=20,
-    runs=7,
+    answered=7,
     sent=14_000_000,
     received=350_000_000,
     problem="soup run 2 of 5: the image '/home/anna/images/tomato rust/0001.png' changed since the data was opened",

@@ -77,7 +77,7 @@ def serve(
 ) -> None:
     """Answer orders, one at a time, until `stop` is set; of what `handle` raises the sender sees the code.
 
-    It ends too when `enough`, which is asked with the seconds since the last order, says so.
+    It also ends when `enough` returns True; that is called with the seconds since the last order.
 
     Raises:
         Refusal: when another worker serves this socket.

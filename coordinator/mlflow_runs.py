@@ -32,7 +32,7 @@ LONGEST_VALUE = 6000
 """Characters of a parameter that MLflow keeps."""
 BATCH = 100
 """Parameters of one call; MLflow takes no more."""
-_ENDS = {"done": "FINISHED", "failed": "FAILED", "cancelled": "KILLED"}
+_STATUSES = {"done": "FINISHED", "failed": "FAILED", "cancelled": "KILLED"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class RunContent:
     """One run as it is written."""
 
     id: str
-    """What it is found again by."""
+    """By this a later export finds it again."""
     name: str
     began: float
     ended: float
@@ -87,7 +87,7 @@ def round_run(record: RoundRecord, round: Round, report: Report) -> RunContent:
         parameters=_flat(round.model_dump(mode="json")),
         metrics=[(f"runs/{row.recipe}", float(row.runs), 0) for row in report.rows],
         tags={"mlflow.note.content": report.verdict},
-        status=_ENDS[record.state],
+        status=_STATUSES[record.state],
     )
 
 
@@ -162,22 +162,22 @@ def export(
     with _refusals(uri):
         known = client.get_experiment_by_name(experiment)
         place = known.experiment_id if known is not None else client.create_experiment(experiment)
-        finished = {run.id: _finished(client, place, run) for run in runs}
-        parent = finished[runs[0].id] or _started(client, place, runs[0], None)
+        finished = {run.id: _finished_run(client, place, run) for run in runs}
+        parent = finished[runs[0].id] or _start(client, place, runs[0], None)
         for run in runs[1:]:
             if finished[run.id] is None:
-                _ended(client, run, _started(client, place, run, parent))
+                _end(client, run, _start(client, place, run, parent))
         if finished[runs[0].id] is None:
             client.log_artifacts(parent, str(files))
             client.log_text(parent, json.dumps(_table(report)), TABLE)
             client.set_tag(parent, "mlflow.loggedArtifacts", json.dumps([{"path": TABLE, "type": "table"}]))
-            _ended(client, runs[0], parent)  # last: until then the export is unfinished
+            _end(client, runs[0], parent)  # last: until then the export is unfinished
     written = sum(one is None for one in finished.values())
     return ExportedRound(round=record.id, experiment=experiment, run=parent, written=written, known=len(runs) - written)
 
 
 def client_of(uri: str) -> Any:
-    """MLflow's client, which sends nothing to anyone but this address, and soon says that nobody answers there.
+    """MLflow's client. It sends nothing anywhere else, and gives up after one retry where nobody answers.
 
     Raises:
         Refusal: when it is no address that MLflow knows.
@@ -185,15 +185,15 @@ def client_of(uri: str) -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     if urlsplit(uri).scheme in ("", "file"):
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow wants to be told since 3.13
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # since 3.13 MLflow refuses folders without it
     from mlflow import MlflowClient
 
     with _refusals(uri):
         return MlflowClient(tracking_uri=uri)
 
 
-def _finished(client: Any, experiment: str, run: RunContent) -> str | None:
-    """MLflow's id of this run, if it is there whole; what was left unfinished is deleted."""
+def _finished_run(client: Any, experiment: str, run: RunContent) -> str | None:
+    """MLflow's id of this run, if a whole one is there; an unfinished one is deleted."""
     for found in client.search_runs([experiment], f"tags.`{TAG}` = '{run.id}'"):
         if found.info.status == run.status:
             return str(found.info.run_id)
@@ -201,13 +201,13 @@ def _finished(client: Any, experiment: str, run: RunContent) -> str | None:
     return None
 
 
-def _started(client: Any, experiment: str, run: RunContent, parent: str | None) -> str:
+def _start(client: Any, experiment: str, run: RunContent, parent: str | None) -> str:
     tags = {TAG: run.id, **run.tags} | ({} if parent is None else {"mlflow.parentRunId": parent})
     made = client.create_run(experiment, start_time=round(1000 * run.began), tags=tags, run_name=run.name)
     return str(made.info.run_id)
 
 
-def _ended(client: Any, run: RunContent, id: str) -> None:
+def _end(client: Any, run: RunContent, id: str) -> None:
     from mlflow.entities import Metric, Param
 
     at = round(1000 * run.ended)
@@ -229,7 +229,7 @@ def _table(report: Report) -> dict[str, object]:
 
 @contextmanager
 def _refusals(uri: str) -> Iterator[None]:
-    """MLflow's errors in a sentence; an address may hold a password, which is not repeated."""
+    """Turn MLflow's errors into refusals. An address may hold a password, so that is left out."""
     parts = urlsplit(uri)
     shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     try:

@@ -1,7 +1,7 @@
-"""The time that a round still takes, by the steps that were seen while it was watched.
+"""The pace of a round: steps by the time at which they were seen, from which the time left is estimated.
 
-Nothing is said before it was measured. The first steps that show do not count: what went before them (processes that
-start, probes, images that are read for the first time) is no pace, and made minutes into hours.
+There is no estimate before the pace is measured, and the measurement begins when steps are first seen to be done. What
+comes before (starting processes, probes, reading images for the first time) would turn minutes into hours.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable
 
 LEAST_SECONDS = 20.0
-"""Time between two sights of a round below which they say no pace."""
+"""Time that a measurement takes at least."""
 WINDOW_SECONDS = 120.0
-"""Sights that are older say little about what comes."""
+"""Older steps say little about those that come."""
 
 
 class Pace:
@@ -35,7 +35,7 @@ class Pace:
             self._moves.popleft()
 
     def seconds_left(self, steps: int) -> float | None:
-        """The time for so many steps more; None before the pace is measured."""
+        """How long so many more steps take; None before the pace is measured."""
         if len(self._moves) < 2:
             return None
         (began, first), (_, last) = self._moves[0], self._moves[-1]

@@ -43,10 +43,10 @@ def clauses(state: State, activity: Activity, now: float, verbose: bool = False)
     return words
 
 
-def fitted(words: list[str], width: int) -> str:
-    """As many words as fit, whole but for the last problem."""
-    line = words[0]
-    for clause in words[1:]:
+def fitted(all_clauses: list[str], width: int) -> str:
+    """As many clauses as fit; only the last problem may be cut."""
+    line = all_clauses[0]
+    for clause in all_clauses[1:]:
         room = width - cell_len(line) - len(_BETWEEN)
         if cell_len(clause) <= room:
             line += _BETWEEN + clause

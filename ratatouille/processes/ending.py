@@ -29,8 +29,8 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP")
 """What asks a service to end: `kill`, Ctrl-C, and a terminal that was closed; Windows has no SIGHUP."""
 _NUMBERS = frozenset(int(number) for number in ENDING)
 _LOOK_SECONDS = 0.5
-_SECOND_SECONDS = 0.5
-"""Signals that come closer together are one: a terminal may send several."""
+_APART_SECONDS = 0.5
+"""Signals that come closer together count as one: a terminal may send several."""
 
 
 def stop_on_signals(seconds: float, second_ends: bool = False) -> threading.Event:
@@ -89,7 +89,7 @@ def _listen(reading: int, stop: threading.Event, seconds: float, second_ends: bo
     while (left := first + seconds - time.monotonic()) > 0:
         if select.select([reading], [], [], left)[0]:
             again = signal.SIGINT in os.read(reading, 4096)
-            if second_ends and again and time.monotonic() - first > _SECOND_SECONDS:
+            if second_ends and again and time.monotonic() - first > _APART_SECONDS:
                 os._exit(128 + signal.SIGINT)
     sentence = f"process {os.getpid()} did not end within {seconds:.0f} seconds; it is ended by force\n"
     os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, sentence.encode())

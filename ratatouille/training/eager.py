@@ -1,8 +1,8 @@
 """Torch without its compiler, `torch._dynamo`: it takes as long to import as torch itself, and nothing here compiles.
 
-torchvision and timm import it for a question and a decorator, torch's optimisers tell it at every step where they
-begin and end. For code that is not compiled, the answers are known. So a stand-in gives them, and takes the compiler's
-place until somebody asks it for anything else.
+torchvision and timm import it for one question and one decorator, and torch's optimisers call it at every step. The
+answers for code that is not compiled are known. So a stand-in gives them. As soon as anything else is asked of it, the
+real compiler is imported and takes its place.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 
 _COMPILER, _UTILITIES = "torch._dynamo", "torch._dynamo.utils"
 _NOT_THE_COMPILER = ("__file__", "__spec__", "__wrapped__", "__warningregistry__")
-"""What importing and looking through all modules ask of any module."""
+"""Attributes that Python asks of any module, when it imports one or looks through all."""
 
 
 class _StandIn(ModuleType):
@@ -33,7 +33,7 @@ class _StandIn(ModuleType):
 
 
 def leave_out_compiler() -> None:
-    """Take the compiler's place, for processes of ours; does nothing where it is imported already."""
+    """Put the stand-in in the compiler's place; does nothing where the compiler is imported already."""
     if _COMPILER in sys.modules:
         return
     compiler, utilities = _StandIn(_COMPILER), _StandIn(_UTILITIES)
@@ -44,5 +44,5 @@ def leave_out_compiler() -> None:
 
 
 def _same(fn: Callable[..., Any], recursive: bool = True, **_: object) -> Callable[..., Any]:
-    """A function that the compiler is to leave alone, which it does."""
+    """The decorator `disable`: nothing is compiled, so the function stays as it is."""
     return fn

@@ -1,4 +1,4 @@
-"""The way to save a training from another thread. It imports no torch, so that a worker without work needs none."""
+"""Saver of a training, for another thread. It imports no torch, so that a worker without work needs none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class Saver:
-    """Saves the run that is at work, in a thread that must not wait for a step: for a process that is to end."""
+    """Saves the run that is at work without waiting for its step; a process that must end uses it."""
 
     def __init__(self) -> None:
         self._save: Callable[[], int | None] = _nothing

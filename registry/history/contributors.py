@@ -60,7 +60,7 @@ def contributors(connection: Connection) -> list[Contributor]:
 MOST_KEYS = 1000
 
 
-def refuse_many(nodes: Sequence[str]) -> None:
+def refuse_many_keys(nodes: Sequence[str]) -> None:
     """Refuse more keys than one query takes.
 
     Raises:
@@ -85,7 +85,7 @@ def submissions(
     Raises:
         Refusal: for too many keys, or a receipt that is not known.
     """
-    refuse_many(nodes)
+    refuse_many_keys(nodes)
     copied = ("receipt", "work_id", "kind", "state", "reason", "node", "task", "created", "sealed")
     columns = [getattr(ContributionRow, name) for name in copied]
     query = (

@@ -144,7 +144,7 @@ def contributions(connection: Connection, revision: str) -> list[Contribution]:
     Raises:
         Refusal: when they are too many.
     """
-    found, shares, exact = parts(connection, resolve(connection, revision))
+    found, shares, exact = composition(connection, resolve(connection, revision))
     untrained = _untrained(connection, [found[id] for id in shares if found[id].version.rule.name == "fine_tune"])
     made = [
         Contribution(
@@ -158,13 +158,13 @@ def contributions(connection: Connection, revision: str) -> list[Contribution]:
     return sorted(made, key=lambda one: (-one.share, one.entry.number))
 
 
-def parts(connection: Connection, id: str) -> tuple[Mapping[str, Entry], Mapping[str, Fraction], bool]:
+def composition(connection: Connection, id: str) -> tuple[Mapping[str, Entry], Mapping[str, Fraction], bool]:
     """The versions that this one is combined from, itself among them, and as `shares_of` their shares.
 
     Raises:
         Refusal: when they are too many.
     """
-    found = {entry.id: entry for entry in read(connection, _PARTS, {"start": id})}
+    found = {entry.id: entry for entry in read(connection, _COMPOSITION, {"start": id})}
     if len(found) > MOST_VERSIONS:
         raise Refusal(f"version {id[:12]}… is made of more than {MOST_VERSIONS} versions")
     return found, *shares_of(id, found.values())
@@ -230,4 +230,4 @@ _STARTS = (
     .join(VersionRow, VersionRow.id == ParentRow.parent)
     .where(ParentRow.child.in_(_CHILDREN))
 )
-_PARTS = entries().where(VersionRow.id.in_(_combined_from()))
+_COMPOSITION = entries().where(VersionRow.id.in_(_combined_from()))

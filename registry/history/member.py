@@ -1,7 +1,7 @@
 """The part of a member: counts, shares in the releases, what was not taken and why, what their keys offer now.
 
 Every answer is bounded: one row for each kind, task and state, and the latest of what was not taken. Shares are exact,
-as `lineage.parts` gives them.
+as `lineage.composition` gives them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from sqlalchemy import Connection, func, select
 
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.signing import Sealed
-from registry.history.contributors import refuse_many, submissions
-from registry.history.lineage import parts, readable_fraction
+from registry.history.contributors import refuse_many_keys, submissions
+from registry.history.lineage import composition, readable_fraction
 from registry.ledger.releases import aliases
 from registry.lists import readable
 from registry.records import Done, Member, MemberKey, OfferedData, ReleasedShare, State
@@ -32,7 +32,7 @@ def member(connection: Connection, nodes: Sequence[str]) -> Member:
     Raises:
         Refusal: for too many keys.
     """
-    refuse_many(nodes)
+    refuse_many_keys(nodes)
     now = time.time()
     columns = (OfferRow.node, OfferRow.name, OfferRow.sealed, OfferRow.expires)
     rows = connection.execute(select(*columns).where(OfferRow.node.in_(nodes))).all()
@@ -96,7 +96,7 @@ def _released(
     found: dict[str, tuple[Fraction, bool, int]] = {}
     for alias, version in names:
         if version not in found:
-            entries, shares, exact = parts(connection, version)
+            entries, shares, exact = composition(connection, version)
             own = [share for id, share in shares.items() if entries[id].node in theirs]
             found[version] = sum(own, Fraction()), exact, len(own)
         share, exact, count = found[version]

@@ -20,7 +20,6 @@ _NOT_USED = {
     "duplicate": "came second, so another answer stands",
     "rejected": "rejected",
     "retracted": "taken back",
-    "quarantined": "waiting for a maintainer",
 }
 
 

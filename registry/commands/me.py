@@ -12,7 +12,7 @@ from ratatouille.cli.output import AsJson, Remote
 from registry.commands.opened import opened
 from registry.commands.withdraw import own_signers
 from registry.presentation.history import duration
-from registry.presentation.member import WORK, done_lines, names_of, why_not
+from registry.presentation.member import WORK, names_of, why_not, work_lines
 from registry.records import Member
 
 NODES = output.TableLayout(("node", "key", "state"), prose=("state",))
@@ -65,7 +65,7 @@ def _show(found: Member) -> None:
                 duration(one.seconds),
                 output.when(one.last),
             )
-            for one in done_lines(found.done)
+            for one in work_lines(found.done)
         ]
         output.print_table(DONE, lines, "Done")
     if found.released:

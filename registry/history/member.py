@@ -18,7 +18,7 @@ from registry.history.contributors import refuse_many_keys, submissions
 from registry.history.lineage import composition, readable_fraction
 from registry.ledger.releases import aliases
 from registry.lists import readable
-from registry.records import Done, Member, MemberKey, OfferedData, ReleasedShare, State
+from registry.records import ContributionTotal, Member, MemberKey, OfferedData, ReleasedShare, State
 from registry.schema import ContributionRow, OfferRow, TaskRow
 
 NOT_TAKEN: tuple[State, ...] = ("rejected", "duplicate", "retracted")
@@ -68,7 +68,7 @@ def member(connection: Connection, nodes: Sequence[str]) -> Member:
     )
 
 
-def _done(connection: Connection, nodes: Sequence[str]) -> Iterator[Done]:
+def _done(connection: Connection, nodes: Sequence[str]) -> Iterator[ContributionTotal]:
     row = ContributionRow
     query = (
         select(
@@ -84,7 +84,7 @@ def _done(connection: Connection, nodes: Sequence[str]) -> Iterator[Done]:
         .where(row.node.in_(nodes))
         .group_by(row.kind, TaskRow.name, row.state)
     )
-    found = [Done.model_validate(dict(one)) for one in connection.execute(query).mappings()]
+    found = [ContributionTotal.model_validate(dict(one)) for one in connection.execute(query).mappings()]
     return iter(sorted(found, key=lambda one: (one.kind, one.task_name or "", one.state)))
 
 

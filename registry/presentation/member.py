@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from ratatouille.record import Name, Record
-from registry.records import Done, Member, Submission
+from registry.records import ContributionTotal, Member, Submission
 
 WORK = {
     "import": "import",
@@ -18,7 +18,7 @@ WORK = {
 """What a contribution of each kind gives."""
 
 
-class DoneLine(Record):
+class WorkLine(Record):
     """All contributions of one kind for one task."""
 
     what: str
@@ -30,13 +30,13 @@ class DoneLine(Record):
     last: float
 
 
-def done_lines(done: Iterable[Done]) -> list[DoneLine]:
+def work_lines(done: Iterable[ContributionTotal]) -> list[WorkLine]:
     """A line for each kind and task, the latest first."""
-    groups: dict[tuple[str, str | None], list[Done]] = defaultdict(list)
+    groups: dict[tuple[str, str | None], list[ContributionTotal]] = defaultdict(list)
     for one in done:
         groups[one.kind, one.task_name].append(one)
     lines = [
-        DoneLine(
+        WorkLine(
             what=WORK.get(kind, kind),
             task=task,
             taken=sum(one.count for one in ones if one.state == "admitted"),

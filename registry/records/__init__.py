@@ -41,7 +41,7 @@ from registry.records.maintenance import Stage as Stage
 from registry.records.maintenance import Thrown as Thrown
 from registry.records.maintenance import Touched as Touched
 from registry.records.maintenance import Usage as Usage
-from registry.records.member import Done as Done
+from registry.records.member import ContributionTotal as ContributionTotal
 from registry.records.member import Member as Member
 from registry.records.member import MemberKey as MemberKey
 from registry.records.member import OfferedData as OfferedData

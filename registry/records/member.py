@@ -17,8 +17,8 @@ class MemberKey(Record):
     """Whether that offer stands."""
 
 
-class Done(Record):
-    """Contributions of one kind for one task that became the same."""
+class ContributionTotal(Record):
+    """How many contributions of one kind for one task are in one state, and how long they took."""
 
     kind: str
     task_name: Name | None
@@ -60,7 +60,7 @@ class Member(Record):
     """What the keys of a member gave to a registry, and what became of it."""
 
     keys: tuple[MemberKey, ...]
-    done: tuple[Done, ...] = ()
+    done: tuple[ContributionTotal, ...] = ()
     released: tuple[ReleasedShare, ...] = ()
     """Aliases whose version is made of their work, by name."""
     more_aliases: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from registry.presentation.member import WORK, done_lines, names_of, why_not
+from registry.presentation.member import WORK, names_of, why_not, work_lines
 from registry.services.registry import Registry
 from registry.web.page import NotThere, Page, Query
 
@@ -19,5 +19,5 @@ def page(registry: Registry, query: Query) -> Page:
     found = registry.work.member([key])
     if not found.done and not found.keys[0].here:
         raise NotThere(f"the key {key[:12]}… gave nothing to this registry")
-    drawn = {"lines": done_lines(found.done), "words": WORK, "why_not": why_not, "name": names_of(found)[key]}
+    drawn = {"lines": work_lines(found.done), "words": WORK, "why_not": why_not, "name": names_of(found)[key]}
     return Page("member.html.jinja", found, drawn)

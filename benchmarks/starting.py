@@ -2,10 +2,10 @@
 
 `python -m benchmarks.starting [--json] [--nodes N] [--folder DIR]`
 
-A round has been asked for. Then a coordinator is started, and its nodes as soon as it is up; afterwards a rehearsal
-with as many worker processes. Each line tells how many seconds later the first
-training was in the registry, how many seconds of a processor all processes took until then, and which of them took how
-much. The trainings are of 20 steps on tiny images, which take less than a second.
+A round is requested beforehand. Then a coordinator is started, and its nodes as soon as it is up; afterwards a
+rehearsal with as many worker processes. The table has the seconds until the first training was in the registry, and the
+seconds of a processor that all processes together, and each kind of them, took until then. A training has 20 steps on
+tiny images, which take less than a second.
 """
 
 from __future__ import annotations

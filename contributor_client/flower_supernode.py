@@ -132,13 +132,13 @@ def start_executor(port: int, secret_file: Path, accepted: Sequence[str]) -> Non
 
 def main() -> None:
     """Run `flower-supernode` with our guard, our pauses and our executor."""
-    ours = argparse.ArgumentParser(add_help=False)
-    ours.add_argument("--accept", action="append", help="hash of an accepted bundle; ours, unless given")
-    accepted, sys.argv[1:] = ours.parse_known_args()
-    flowers = argparse.ArgumentParser(add_help=False)
-    flowers.add_argument("--port", type=int, required=True)
-    flowers.add_argument("--superexec-auth-secret-file", type=Path, required=True)
-    known, _ = flowers.parse_known_args()
+    own_options = argparse.ArgumentParser(add_help=False)
+    own_options.add_argument("--accept", action="append", help="hash of an accepted bundle; ours, unless given")
+    own, sys.argv[1:] = own_options.parse_known_args()
+    flower_options = argparse.ArgumentParser(add_help=False)
+    flower_options.add_argument("--port", type=int, required=True)
+    flower_options.add_argument("--superexec-auth-secret-file", type=Path, required=True)
+    known, _ = flower_options.parse_known_args()
     logging.getLogger("flwr").addFilter(PrintableFilter())
     put_guard_before_api(known.port, Secret.open(known.superexec_auth_secret_file))
     pauses = Pauses()
@@ -147,7 +147,7 @@ def main() -> None:
     if LANE in os.environ:
         client = noting_client(LaneFile(Path(os.environ[LANE])), pauses.expect_message)
         vars(fleet_http_connection)["FleetHttpClient"] = client
-    start_executor(known.port, known.superexec_auth_secret_file, accepted.accept or [bundle_hash()])
+    start_executor(known.port, known.superexec_auth_secret_file, own.accept or [bundle_hash()])
     flower_supernode()
 
 

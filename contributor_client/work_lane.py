@@ -1,8 +1,8 @@
 """A node's work lane: the process that takes orders from the coordinator, and whether orders can reach them.
 
 The SuperNode talks to the coordinator and keeps one message. Flower runs nothing itself (`--isolation process`) and
-hands tasks only to who knows the secret in the node's folder: our executor, a thread of the same process. It is
-restarted on any exit: a SuperNode ends with code 0 when the coordinator forgot it, and with 1 when its key is still
+hands tasks only to programs that know the secret in the node's folder: our executor, a thread of the same process. It
+is restarted on any exit: a SuperNode ends with code 0 when the coordinator forgot it, and with 1 when its key is still
 taken by a predecessor that was killed. The worker is a second process, which `node` starts.
 
 The SuperNode asks the coordinator for messages every few seconds and sends a sign of life every twenty; its client

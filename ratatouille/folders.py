@@ -154,7 +154,7 @@ def write_folder(folder: Path, files: Mapping[str, Iterable[bytes]]) -> None:
         try:
             for name, chunks in files.items():
                 write_whole(beside / name, chunks)
-            if not POSIX and folder.is_dir():
+            if not POSIX and folder.is_dir():  # Windows replaces no folder, not even an empty one
                 folder.rmdir()
             beside.replace(folder)  # which may be there and empty
         finally:
@@ -176,7 +176,7 @@ def _remove_left_behind(folder: Path) -> None:
 
 
 def _is_alive(process: int) -> bool:
-    if not POSIX:  # there os.kill ends it
+    if not POSIX:  # on Windows os.kill would end it
         return True
     try:
         os.kill(process, 0)
@@ -188,7 +188,7 @@ def _is_alive(process: int) -> bool:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk; Windows opens neither for that."""
+    """Wait until a file, or the names in a folder, are on the disk; does nothing on Windows, which opens no folder."""
     if not POSIX:
         return
     descriptor = os.open(path, os.O_RDONLY)

@@ -37,7 +37,7 @@ def pause(node: NodeArgument = None, folder: Home = None) -> None:
 def resume(node: NodeArgument = None, folder: Home = None) -> None:
     """Let a paused node work again, from where it was saved.
 
-    Outside of the `hours` in its file it begins when they do.
+    Outside of the `hours` in its file it waits until they begin.
     """
     control = _running(node, folder)
     control.instruct("work")

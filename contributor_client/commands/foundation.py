@@ -23,7 +23,7 @@ def foundation(
     architecture: Annotated[str | None, typer.Option(help="timm name of the network that a FILE belongs to.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Pixels that the network sees (default: its own).")] = None,
     alias: Annotated[
-        str | None, typer.Option("--as", help="Alias to point at it, such as latest; without it none moves.")
+        str | None, typer.Option("--as", help="The alias to move there, such as latest (default: none).")
     ] = None,
     who: PublicName = None,
     remote: Remote = None,

@@ -48,7 +48,7 @@ def up(
     """Start registry and coordinator on this machine.
 
     It runs until Ctrl-C or `ratatouille coordinator down`. Started again with the same folder, it goes on where it was:
-    rounds that were running continue. Its folder keeps the ports, and commands of this home ask there.
+    rounds that were running continue. Its folder keeps the ports, so that the commands of this home find it.
     """
     stop = stop_on_signals(_END_SECONDS)
     from coordinator.supervisor import Supervisor, SupervisorSettings
@@ -83,7 +83,7 @@ def join_command(remote: str) -> str:
 
 
 def _for_readers(remote: str) -> str:
-    """What other commands of this home need to say, where they would ask another registry."""
+    """The option that other commands of this home need, where they would ask another registry."""
     with suppress(Refusal):  # $RATATOUILLE_REMOTE names no remote
         if remote_in_force(None).value == remote:
             return ""

@@ -15,7 +15,7 @@ from rich.text import Text
 GAP = 2
 """Spaces between two columns."""
 LEAST_PROSE = 12
-"""Width below which no column of sentences goes, unless they are shorter."""
+"""The least width of a column of sentences, unless all of them are shorter."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _side(widths: Mapping[int, int]) -> int:
 
 
 def _shared(narrow: Mapping[int, int], wanted: Mapping[int, int], width: int) -> dict[int, int]:
-    """The width of each column: what the others leave, those that want more share."""
+    """The width of each column; those that want more share what is left."""
     widths, spare = dict(narrow), width - _side(narrow)
     places = sorted(wanted, key=lambda place: wanted[place] - narrow[place])
     for left, place in zip(range(len(places), 0, -1), places, strict=True):

@@ -56,7 +56,7 @@ NoWeb = Annotated[bool, typer.Option("--no-web", help="Show no web page.")]
 
 console = Terminal(highlight=False)
 _FULL_WIDTH = 10_000
-"""Columns of what is no terminal."""
+"""The width of what is no terminal."""
 
 
 def say_what_happens() -> None:

@@ -89,7 +89,7 @@ def abandon() -> None:
 
 def reader_left() -> bool:
     """Whether the pipe that we write to has no reader any more; other pipes and connections may break too."""
-    if not hasattr(select, "poll"):  # Windows: then it is what broke
+    if not hasattr(select, "poll"):  # Windows cannot say which pipe broke: it is most likely this one
         return True
     poll = select.poll()
     for stream in (sys.stdout, sys.stderr):

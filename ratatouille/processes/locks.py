@@ -3,8 +3,8 @@
 `worker_slot` limits how many processes work at once. Nodes that share one machine's processors train a few at a time:
 more trainings at once than processors make all of them slower, since their caches compete.
 
-Windows has no such locks. Only readers run there, and they go without: two commands that fetch the same weights at once
-may spoil each other's transfer, which the digest shows.
+Windows has no such locks. Only readers run there, and they take none. So two commands that fetch the same weights at
+once may spoil each other's transfer, which the digest shows.
 """
 
 from __future__ import annotations

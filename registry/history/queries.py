@@ -18,7 +18,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
 from ratatouille.weights.architecture import Architecture
-from registry.history.results import FEW, MOST, known_of
+from registry.history.results import FEW_RECIPES, MOST_RECIPES, known_of
 from registry.ledger.answers import parse_evaluation
 from registry.ledger.claims import removed
 from registry.ledger.definitions import architecture, task
@@ -123,7 +123,7 @@ def receipt(connection: Connection, revision: str) -> Sealed | None:
 
 def entry_of(connection: Connection, id: str) -> Entry:
     """The version with this full id, which there is."""
-    return next(read(connection, _ENTRY, {"wanted": id}, MOST))
+    return next(read(connection, _ENTRY, {"wanted": id}, MOST_RECIPES))
 
 
 def sealed_receipt(connection: Connection, receipt: str | None) -> Sealed | None:
@@ -154,7 +154,7 @@ def entries() -> EntryQuery:
 
 
 def read(
-    connection: Connection, query: EntryQuery, values: Mapping[str, Any] | None = None, most: int = FEW
+    connection: Connection, query: EntryQuery, values: Mapping[str, Any] | None = None, most: int = FEW_RECIPES
 ) -> Iterator[Entry]:
     """The entries that a query made of `entries` finds.
 

@@ -23,9 +23,9 @@ from registry.scores import MEAN
 
 SPLITS: tuple[Split, ...] = ("test", "all", "validation", "train")
 """The order in which they are looked for, where none is named: what was held out says more than what was chosen on."""
-FEW = 3
+FEW_RECIPES = 3
 """Recipes that a version of a list names."""
-MOST = 1000
+MOST_RECIPES = 1000
 
 _NAMED = (
     select(
@@ -53,7 +53,9 @@ _SCORES = select(ScoreRow).where(
 _TASKS = select(TaskRow.record).where(TaskRow.digest.in_(bindparam("digests", expanding=True)))
 
 
-def known_of(connection: Connection, versions: Mapping[str, Version], most: int = FEW) -> dict[str, dict[str, Any]]:
+def known_of(
+    connection: Connection, versions: Mapping[str, Version], most: int = FEW_RECIPES
+) -> dict[str, dict[str, Any]]:
     """The values of the fields of an `Entry` that are known of each version, by id.
 
     Args:

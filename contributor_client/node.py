@@ -84,7 +84,7 @@ class Node:
         """Join the federation and stay until `stop` is set, or its owner instructs it to leave.
 
         Args:
-            stop: set when the node is to end.
+            stop: set when the node is to end; `node leave` sets it too.
             say: called with each sentence for the owner.
             progress: called while images are read.
             show: called about twice a second with what the node does.
@@ -101,6 +101,9 @@ class Node:
             stack.enter_context(only_one(folder / "lock", taken))
             self._control.clear()
             self._note("starting", "")
+            over = threading.Event()
+            stack.callback(over.set)
+            threading.Thread(target=self._stop_on_leave, args=(stop, over), name="leave", daemon=True).start()
             registry = open_registry(self._remote)
             stack.callback(registry.close)
             fleet = _fleet(registry, stop)
@@ -131,10 +134,10 @@ class Node:
         say: Callable[[str], None],
         show: Callable[[State, Activity], None],
     ) -> None:
-        """Work, or rest while the owner wants it, until `stop` is set or the node is to leave."""
+        """Work, or rest while the owner wants it, until `stop` is set."""
         try:
             state: State = "starting"
-            while not stop.is_set() and self._control.instruction() != "leave":
+            while not stop.is_set():
                 before, state = state, self._state_to_be()
                 if state != before and state == "working":
                     processes.start(stop, say)
@@ -155,6 +158,13 @@ class Node:
             if sentence:
                 say(sentence)
             renewal.withdraw()
+
+    def _stop_on_leave(self, stop: threading.Event, over: threading.Event) -> None:
+        """Set `stop` when the owner wants the node to leave, also while it reads its images or tries its device."""
+        while not over.wait(_LOOK_SECONDS):
+            if self._control.instruction() == "leave":
+                stop.set()
+                return
 
     def _state_to_be(self) -> State:
         """The state that the node should be in now, by its owner's instruction and its hours."""

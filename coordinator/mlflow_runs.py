@@ -184,6 +184,7 @@ def client_of(uri: str) -> Any:
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # it prints the address, which may hold a password
     if urlsplit(uri).scheme in ("", "file"):
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # since 3.13 MLflow refuses folders without it
     from mlflow import MlflowClient
@@ -229,9 +230,9 @@ def _table(report: Report) -> dict[str, object]:
 
 @contextmanager
 def _refusals(uri: str) -> Iterator[None]:
-    """Turn MLflow's errors into refusals. An address may hold a password, so that is left out."""
+    """Turn MLflow's errors into refusals. An address may hold a password in any of its parts: its kind is shown."""
     parts = urlsplit(uri)
-    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    shown = uri if parts.scheme in ("", "file") else f"{parts.scheme}://…"
     try:
         yield
     except (Refusal, ModuleNotFoundError):

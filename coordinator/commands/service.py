@@ -12,7 +12,17 @@ from typing import Annotated
 
 import typer
 
-from ratatouille.cli.output import AsJson, Home, NoWeb, Remote, WebPort, console, print_json, say_what_happens
+from ratatouille.cli.output import (
+    AsJson,
+    Home,
+    NoWeb,
+    Remote,
+    WebPort,
+    console,
+    print_json,
+    print_line,
+    say_what_happens,
+)
 from ratatouille.errors import Refusal
 from ratatouille.home import DEFAULT_PORT, DEFAULT_WEB_PORT, Ports, coordinator_folder, read_ports, remote_in_force
 from ratatouille.processes import stop_on_signals
@@ -111,14 +121,14 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
         print_json({"remote": force.value, "info": info, "nodes": len(nodes), "rounds": running})
         return
     fleet = f"up, fleet at {info.fleet}" if info.fleet else "not up"
-    console.print(f"registry {force.value} answers ({info.software}); coordinator: {fleet}")
+    print_line(f"registry {force.value} answers ({info.software}); coordinator: {fleet}")
     if info.web:
-        console.print(f"web page: {info.web} (on the machine of the registry)")
+        print_line(f"web page: {info.web} (on the machine of the registry)")
     if info.database:
-        console.print(f"its history is in {info.database}, its weights: {info.weights}")
+        print_line(f"its history is in {info.database}, its weights: {info.weights}")
     unconnected = [offer.name for offer in nodes if not offer.hears_orders]
     if unconnected:
-        console.print(
+        print_line(
             f"known, but no order would reach them: {', '.join(sorted(unconnected))}; their own terminals say why"
         )
     console.print(f"nodes that are here: {len(nodes) - len(unconnected)}; rounds that run or wait: {len(running)}")

@@ -76,7 +76,7 @@ class Control:
         """Wait until the node is in one of these states, or has left; returns its sentence.
 
         Raises:
-            Refusal: when that takes too long.
+            Refusal: when that takes too long, or the node has ended before it was in one of the states.
         """
         until = time.monotonic() + seconds
         while self.running:
@@ -89,6 +89,8 @@ class Control:
                     f"'{self.folder / 'logs'}'"
                 )
             time.sleep(_LOOK_SECONDS)
+        if states:
+            raise Refusal(f"the node of '{self.folder}' has ended meanwhile; its logs are in '{self.folder / 'logs'}'")
         found = self._noted()
         return found.sentence if found is not None and found.state == "leaving" else ""
 

@@ -154,10 +154,10 @@ class Node:
                 stop.wait(_LOOK_SECONDS)
         finally:
             sentence = processes.stop(f"`ratatouille node join {self._file}`")
-            self._note("leaving", sentence)
             if sentence:
                 say(sentence)
             renewal.withdraw()
+            self._note("leaving", sentence)
 
     def _stop_on_leave(self, stop: threading.Event, over: threading.Event) -> None:
         """Set `stop` when the owner wants the node to leave, also while it reads its images or tries its device."""

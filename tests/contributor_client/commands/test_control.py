@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contributor_client.control import Control, NodeState, State
+from ratatouille.errors import Refusal
 from ratatouille.processes.locks import only_one
 from tests.ratatouille.cli.call import call
 
@@ -72,3 +73,9 @@ def test_where_no_node_runs_a_sentence_says_so(home: Path, words: tuple[str, ...
     refused = call("node", "pause", *words)
     assert refused.code == 2
     assert refused.err.startswith("error: no node runs from '")
+
+
+def test_a_node_that_ended_is_neither_paused_nor_resumed(home: Path) -> None:
+    with pytest.raises(Refusal, match="has ended meanwhile"):
+        Control(home / "nodes" / "gone").wait_for("paused")
+    assert Control(home / "nodes" / "gone").wait_for() == "", "who leaves has ended"

@@ -40,6 +40,9 @@ def member(connection: Connection, nodes: Sequence[str]) -> Member:
     standing = [row.sealed for row in rows if row.expires > now]
     offers = list(readable("offers", standing, lambda one: Offer.from_json(Sealed.from_json(one).body)))
     names = aliases(connection, limit=MOST_ALIASES + 1)
+    done = tuple(_done(connection, nodes))
+    # Taking versions apart costs the most: who has no training or import here is in none of them.
+    looked_at = list(names.items())[:MOST_ALIASES] if done else []
     return Member(
         keys=tuple(
             MemberKey(
@@ -49,8 +52,8 @@ def member(connection: Connection, nodes: Sequence[str]) -> Member:
             )
             for node in dict.fromkeys(nodes)
         ),
-        done=tuple(_done(connection, nodes)),
-        released=tuple(_released(connection, nodes, list(names.items())[:MOST_ALIASES])),
+        done=done,
+        released=tuple(_released(connection, nodes, looked_at)),
         more_aliases=len(names) > MOST_ALIASES,
         not_taken=tuple(submissions(connection, nodes, None, MOST_NOT_TAKEN, NOT_TAKEN)),
         offered=tuple(

@@ -151,7 +151,7 @@ class Work(Service):
         """Evaluations that are owed of versions and have no answer, the oldest first; a thousand at most."""
         return self._reading(obligations.obligations)
 
-    @method("reader")
+    @method("reader", slow=True)
     def member(self, nodes: Sequence[str]) -> Member:
         """What these keys gave: counts, shares in the releases, the latest of what was not taken, what is offered."""
         return self._reading(member.member, nodes)

@@ -122,9 +122,10 @@ def start_executor(port: int, secret_file: Path, accepted: Sequence[str]) -> Non
     def execute() -> None:
         try:
             execute_forever(f"{LOOPBACK}:{port}", secret_file, accepted)
-        except Exception:
+        except BaseException:
             _log.exception("the executor failed")
-        os._exit(1)
+        finally:
+            os._exit(1)
 
     _log.info("executor ready; accepts bundle %s", ", ".join(accepted))
     threading.Thread(target=execute, name="executor", daemon=True).start()

@@ -72,7 +72,7 @@ class NodeSettings(Record):
     """How many processors the worker uses at most, its loader of images included."""
     nice: Annotated[int, Field(ge=0, le=19)] = 0
     """How much the worker gives way to other programs."""
-    max_disk: Annotated[float, Field(ge=0.1)] | None = None
+    max_disk: Annotated[float, Field(ge=0.1, le=1_000_000)] | None = None
     """How many gigabytes the node keeps of images, features and fetched weights together."""
     image_cache: bool = True
     """False: no copy of an image is kept in any form; images are decoded anew for each piece of work."""

@@ -43,6 +43,6 @@ def leave_out_compiler() -> None:
     vars(torch)["_dynamo"] = compiler
 
 
-def _same(fn: Callable[..., Any], recursive: bool = True, **_: object) -> Callable[..., Any]:
+def _same(fn: Callable[..., Any] | None = None, recursive: bool = True, **_: object) -> Callable[..., Any]:
     """The decorator `disable`: nothing is compiled, so the function stays as it is."""
-    return fn
+    return _same if fn is None else fn

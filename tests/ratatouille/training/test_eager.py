@@ -12,6 +12,7 @@ numerics.apply()
 import ratatouille.training.answer  # with it timm and torchvision
 import timm, torch
 assert torch.are_deterministic_algorithms_enabled()
+assert torch.compiler.disable(recursive=False)(len) is len
 network = timm.create_model("test_resnet", num_classes=4)
 optimiser = torch.optim.Adam(network.parameters(), fused=True)
 optimiser.zero_grad(set_to_none=True)

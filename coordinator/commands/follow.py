@@ -21,6 +21,8 @@ from registry.services.registry import Registry
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
 _LINE_SECONDS = 10.0
+_IDLE_SECONDS = 5.0
+"""The bar of a node that is not at work any more stays so long; its next work often begins before."""
 _AGAIN_SECONDS = 60.0
 
 
@@ -118,6 +120,8 @@ class _Bars:
         self._steps = self._progress.add_task("all training steps", total=None, left="")
         self._runs = self._progress.add_task("runs", total=None, left="")
         self._nodes: dict[str, TaskID] = {}
+        self._last: dict[str, float] = {}
+        """When a node was last at work."""
 
     def show(self, state: str, now: RoundProgress) -> None:
         self._pace.see(now.steps_done)
@@ -131,10 +135,12 @@ class _Bars:
             self._progress.update(
                 self._nodes[worker.node], description=text, completed=worker.done, total=worker.total or None
             )
-        at_work = {worker.node for worker in now.workers}
-        for node, task in self._nodes.items():
-            if node not in at_work:
-                self._progress.update(task, description=escape(f"  {node}: waits"), completed=0, total=None)
+        moment = time.monotonic()
+        self._last |= {worker.node: moment for worker in now.workers}
+        for node, last in list(self._last.items()):
+            if last < moment - _IDLE_SECONDS:
+                self._progress.remove_task(self._nodes.pop(node))
+                del self._last[node]
 
     def say(self, sentence: str) -> None:
         self._progress.console.print(safe(sentence))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.commands.follow import events_until_over, follow
+from coordinator.commands.follow import _Bars, events_until_over, follow
+from coordinator.progress import RoundProgress, Working
 from registry.opening import open_registry
 from registry.records import Info, RoundRecord
 from registry.services.local import LocalRegistry
@@ -66,3 +67,19 @@ def test_the_log_of_a_round_is_told_to_its_end_through_a_restart_of_the_service(
         texts = [event.text for event in rest.result(timeout=60)]
         assert texts == ["while it was down", "after", "one done: as planned"]
         assert [event.text for event in events_until_over(watched, "one")] == ["one requested", "before", *texts]
+
+
+def test_a_node_that_is_not_at_work_any_more_has_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coordinator.commands.follow._IDLE_SECONDS", 0.0)
+    bars = _Bars()
+
+    def shown(*names: str) -> list[str]:
+        workers = tuple(Working(node=name, doing="soup run 1 of 2", done=3, total=30) for name in names)
+        counts = {"trainings": 2, "trainings_done": 0, "evaluations": 1, "evaluations_done": 0}
+        bars.show("running", RoundProgress(**counts, steps=60, steps_done=3, workers=workers))
+        return [task.description.strip() for task in bars._progress.tasks[2:]]
+
+    assert shown("anna", "26ce67a653") == ["anna: soup run 1 of 2", "26ce67a653: soup run 1 of 2"]
+    assert shown("anna") == ["anna: soup run 1 of 2"], "the lease of a node that was paused has ended"
+    assert shown() == []
+    assert shown("anna") == ["anna: soup run 1 of 2"]

@@ -15,6 +15,8 @@ from registry.ledger.releases import HEXADECIMAL, alias_target, tag_target
 from registry.moments import period
 from registry.schema import AliasRow, ParentRow, VersionRow
 
+LATEST = "latest"
+"""The alias that rounds start from unless their file names another foundation."""
 MOST_STEPS = 10_000
 _REVISION = re.compile(r"(?P<base>[A-Za-z0-9._-]+)(@\{(?P<moment>[^}]{1,40})\})?(~(?P<steps>[0-9]{0,5}))?")
 
@@ -53,7 +55,10 @@ def _base(connection: Connection, base: str, moment: str | None) -> str:
     if target is not None:
         return target
     if not HEXADECIMAL.fullmatch(base):
-        raise Refusal(f"there is no alias or tag {base[:80]!r}; `ratatouille log` shows them")
+        way = "; `ratatouille log` shows them"
+        if base == LATEST:
+            way = f": `ratatouille foundation` or `ratatouille release`, with `--as {LATEST}`, says where rounds start"
+        raise Refusal(f"there is no alias or tag {base[:80]!r}{way}")
     found = connection.execute(_IN_RANGE, {"low": base, "high": base + "f" * (64 - len(base))}).scalars().all()
     if not found:
         raise Refusal(f"no version's id begins with {base}; `ratatouille log` shows versions and aliases")

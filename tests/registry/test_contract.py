@@ -766,6 +766,11 @@ def test_a_receipt_comes_with_its_signature_and_an_average_has_none(world: World
         world.registry.versions.receipt("winter")
 
 
+def test_where_nothing_is_released_the_refusal_says_what_makes_the_alias(world: World) -> None:
+    with pytest.raises(Refusal, match="no alias or tag 'latest': `ratatouille foundation` or `ratatouille release`"):
+        world.registry.versions.resolve("latest")
+
+
 def test_verify_checks_bytes_id_signature_and_average(world: World) -> None:
     start = world.probed()
     mean = world.registry.work.combine(of(world.tuned(start, 2), world.tuned(start, 3)))

@@ -136,7 +136,7 @@ def test_a_round_is_not_exported_where_mlflow_knows_no_such_address(
     rehearsed("selection")
     words = ("round", "export", "round", "--remote", ground.folder / "registry")
     refused = call(*words, "--mlflow", "carrier-pigeon://ann:secret@loft")
-    refused.refused("MLflow at carrier-pigeon://loft does not take the round")
+    refused.refused("MLflow at carrier-pigeon://… does not take the round")
     assert "secret" not in refused.err
 
 

@@ -31,6 +31,7 @@ docs: $(VENV)/.dev          ## the pages that are made from the code
 bench: $(VENV)/.dev          ## benchmarks, against peers or limits in the same run
 	$(BIN)/python -m benchmarks.averaging
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.starting
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.probe
 	$(BIN)/python -m benchmarks.registry

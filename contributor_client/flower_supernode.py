@@ -3,7 +3,7 @@
 It takes the options of `flower-supernode`, and `--accept HASH` for each bundle that its executor accepts. Flower hands
 out tasks through an API that it serves to every local user; here a guard stands before it, and only programs that know
 the secret of `--superexec-auth-secret-file` are answered. The executor is a thread: a process of its own would import
-Flower once more, for 1.4 s of a processor and 130 MB.
+Flower once more.
 
 It notes in a file whether the coordinator answers (`work_lane`). A coordinator that does not answer is tried every two
 seconds; Flower's own pauses would grow to twenty.

@@ -32,7 +32,7 @@ from ratatouille.processes.ending import end_at_once_on_signals
 from ratatouille.processes.secret import Secret
 
 _POLL_SECONDS = 0.5
-"""How often it asks for a submitted run; each question costs the SuperLink 9 ms of a core."""
+"""Between two questions for a submitted run; each one is work for the SuperLink too."""
 
 
 class Executor:

@@ -1,27 +1,35 @@
 """Control of a running node by its owner: an instruction, and the node's state, as two small files of its folder.
 
-`node pause`, `resume` and `leave` write the instruction. The node reads it twice a second, obeys, and notes its state
-with a sentence, for which the command waits. There is no port: only the owner may write into the folder.
+`node pause`, `resume` and `leave` write the instruction, which has a number. The node reads it twice a second, obeys,
+and notes its state with a sentence and that number. The command waits for it, and so reports what the node did, even if
+another instruction came at once. There is no port: only the owner may write into the folder.
 """
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
 from ratatouille.errors import Refusal
 from ratatouille.folders import write_whole
-from ratatouille.processes.locks import is_locked
+from ratatouille.processes.locks import is_locked, locked
 
-Instruction = Literal["work", "pause", "leave"]
+Wish = Literal["work", "pause", "leave"]
 State = Literal["starting", "working", "paused", "outside hours", "leaving"]
 RESTING: tuple[State, ...] = ("paused", "outside hours")
 _WAIT_SECONDS = 90.0
 """How long a command waits for the node: a large checkpoint takes its time."""
 _LOOK_SECONDS = 0.1
+
+
+class Instruction(NamedTuple):
+    """What the owner wants of the node, and the number of this instruction, 1 for the first since its start."""
+
+    wish: Wish = "work"
+    number: int = 0
 
 
 class NodeState(BaseModel):
@@ -33,6 +41,8 @@ class NodeState(BaseModel):
     """What it did last, in words: "the training was saved after step 41 of 300"."""
     node: str = ""
     """Its public key; empty before its first join has made one."""
+    followed: int = 0
+    """The number of the last instruction that it has followed."""
 
 
 class Control:
@@ -47,17 +57,20 @@ class Control:
         """Whether a node runs from this folder."""
         return is_locked(self.folder / "lock")
 
-    def instruct(self, instruction: Instruction) -> None:
-        """Write what the node is to do."""
-        write_whole(self._instruction, [instruction.encode()], private=True)
+    def instruct(self, wish: Wish) -> int:
+        """Write what the node is to do; returns the number of the instruction."""
+        with locked(self.folder / "instruction.lock", wait=True):
+            number = self.instruction().number + 1
+            write_whole(self._instruction, [f"{number} {wish}".encode()], private=True)
+        return number
 
     def instruction(self) -> Instruction:
-        """What the node is to do; `work` while its owner has said nothing."""
+        """What the node is to do: to work, while its owner has said nothing."""
         try:
-            said = self._instruction.read_text(encoding="utf-8")
+            number, _, said = self._instruction.read_text(encoding="utf-8").partition(" ")
+            return Instruction("pause" if said == "pause" else "leave" if said == "leave" else "work", int(number))
         except (OSError, ValueError):
-            return "work"
-        return "pause" if said == "pause" else "leave" if said == "leave" else "work"
+            return Instruction()
 
     def note(self, state: NodeState) -> None:
         """Write the state."""
@@ -72,27 +85,40 @@ class Control:
         self._instruction.unlink(missing_ok=True)
         self._state.unlink(missing_ok=True)
 
-    def wait_for(self, *states: State, seconds: float = _WAIT_SECONDS) -> str:
-        """Wait until the node is in one of these states, or has left; returns its sentence.
+    def wait_until_followed(self, number: int, seconds: float = _WAIT_SECONDS) -> NodeState | None:
+        """Wait until the node has followed an instruction, or a later one; returns its state then.
+
+        Returns:
+            None when the node has ended before it followed.
 
         Raises:
-            Refusal: when that takes too long, or the node has ended before it was in one of the states.
+            Refusal: when that takes too long.
         """
+        return self._wait(number, seconds)
+
+    def wait_until_left(self, seconds: float = _WAIT_SECONDS) -> NodeState | None:
+        """Wait until the node has ended; returns what it said last, None when it did not say that it leaves.
+
+        Raises:
+            Refusal: when that takes too long.
+        """
+        self._wait(None, seconds)
+        found = self._noted()
+        return found if found is not None and found.state == "leaving" else None
+
+    def _wait(self, number: int | None, seconds: float) -> NodeState | None:
         until = time.monotonic() + seconds
         while self.running:
             found = self._noted()
-            if found is not None and found.state in states:
-                return found.sentence
+            if found is not None and number is not None and found.followed >= number:
+                return found
             if time.monotonic() > until:
                 raise Refusal(
                     f"the node of '{self.folder}' did not follow within {seconds:.0f} seconds; its logs are in "
                     f"'{self.folder / 'logs'}'"
                 )
             time.sleep(_LOOK_SECONDS)
-        if states:
-            raise Refusal(f"the node of '{self.folder}' has ended meanwhile; its logs are in '{self.folder / 'logs'}'")
-        found = self._noted()
-        return found.sentence if found is not None and found.state == "leaving" else ""
+        return None
 
     def _noted(self) -> NodeState | None:
         try:

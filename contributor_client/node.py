@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from contributor_client.activity import Activity, ActivityFile
-from contributor_client.control import Control, NodeState, State
+from contributor_client.control import Control, Instruction, NodeState, State
 from contributor_client.node_processes import END_SECONDS, NodeProcesses
 from contributor_client.offer_renewal import OfferRenewal
 from contributor_client.parking import Parking
@@ -100,14 +100,14 @@ class Node:
             taken = f"node '{name}' runs already from {folder}; a second node needs its own `folder`"
             stack.enter_context(only_one(folder / "lock", taken))
             self._control.clear()
-            self._note("starting", "")
+            self._note("starting")
             over = threading.Event()
             stack.callback(over.set)
             threading.Thread(target=self._stop_on_leave, args=(stop, over), name="leave", daemon=True).start()
             registry = open_registry(self._remote)
             stack.callback(registry.close)
             fleet = _fleet(registry, stop)
-            reading = _interruptible(stop, progress)
+            reading = self._interruptible(stop, say, progress)
             holdings = open_holdings(self.settings, registry.definitions.task, self.paths.data, reading)
             if fleet is None:
                 return
@@ -137,16 +137,21 @@ class Node:
         """Work, or rest while the owner wants it, until `stop` is set."""
         try:
             state: State = "starting"
+            sentence, given = "", Instruction()
             while not stop.is_set():
-                before, state = state, self._state_to_be()
+                before, given_before, given = state, given, self._control.instruction()
+                state = self._state_to_be(given)
                 if state != before and state == "working":
-                    processes.start(stop, say)
-                    self._note(state, "the node takes work")
+                    processes.start(lambda: stop.is_set() or self._state_to_be() != "working", say)
+                    sentence = "the node takes work"
+                    if self._state_to_be() != "working":
+                        continue  # nothing is offered before the device was tried
                 elif state != before:
                     sentence = processes.stop("the node" if state == "outside hours" else "`ratatouille node resume`")
                     renewal.withdraw()
-                    self._note(state, sentence)
                     say(f"{self._why(state)}{sentence and f'; {sentence}'}")
+                if (state, given) != (before, given_before):
+                    self._note(state, sentence, given)
                 activity = self._activity.read()
                 if state == "working":
                     renewal.renew(processes.lane, activity.rounds, self._remote)
@@ -162,13 +167,45 @@ class Node:
     def _stop_on_leave(self, stop: threading.Event, over: threading.Event) -> None:
         """Set `stop` when the owner wants the node to leave, also while it reads its images or tries its device."""
         while not over.wait(_LOOK_SECONDS):
-            if self._control.instruction() == "leave":
+            if self._control.instruction().wish == "leave":
                 stop.set()
                 return
 
-    def _state_to_be(self) -> State:
+    def _interruptible(self, stop: threading.Event, say: Callable[[str], None], progress: Progress | None) -> Progress:
+        """The same callback of progress, for reading images, which may take minutes.
+
+        It waits while the node is paused, and raises `_Stopped` once `stop` is set.
+        """
+        look = time.monotonic() + _LOOK_SECONDS
+
+        def check(done: int, total: int) -> None:
+            nonlocal look
+            if time.monotonic() >= look:
+                self._wait_while_paused(stop, say, f"{done} of {total} images were read")
+                look = time.monotonic() + _LOOK_SECONDS
+            if stop.is_set():
+                raise _Stopped
+            if progress is not None:
+                progress(done, total)
+
+        return check
+
+    def _wait_while_paused(self, stop: threading.Event, say: Callable[[str], None], sentence: str) -> None:
+        """Wait while the owner wants a node to pause that has not begun to work."""
+        before = Instruction()
+        while not stop.is_set() and (given := self._control.instruction()).wish == "pause":
+            if before.wish != "pause":
+                say(f"{self._why('paused')}; {sentence}")
+            if given != before:
+                self._note("paused", sentence, given)
+            before = given
+            stop.wait(_LOOK_SECONDS)
+        if before.number and not stop.is_set():
+            self._note("starting", "the node reads its images", given)
+
+    def _state_to_be(self, given: Instruction | None = None) -> State:
         """The state that the node should be in now, by its owner's instruction and its hours."""
-        if self._control.instruction() == "pause":
+        if (given or self._control.instruction()).wish == "pause":
             return "paused"
         hours = hours_of(self.settings.hours)
         return "working" if hours is None or hours.include(datetime.now()) else "outside hours"
@@ -181,9 +218,12 @@ class Node:
         until = f" until {hours.next(datetime.now()):%H:%M}" if hours else ""
         return f"outside of this node's hours ({', '.join(self.settings.hours)}): no work{until}"
 
-    def _note(self, state: State, sentence: str) -> None:
+    def _note(self, state: State, sentence: str = "", followed: Instruction | None = None) -> None:
         key = self.signer.node if self.paths.key.exists() else ""  # who cannot join yet gets no key
-        self._control.note(NodeState(name=self.settings.name, state=state, sentence=sentence, node=key))
+        number = followed.number if followed is not None else 0
+        self._control.note(
+            NodeState(name=self.settings.name, state=state, sentence=sentence, node=key, followed=number)
+        )
 
     def _forget_others(self, held: Collection[LocalData], say: Callable[[str], None]) -> None:
         """Remove the copies of images that are not offered any more: their owner no longer looks after them."""
@@ -219,18 +259,6 @@ class Node:
 
 class _Stopped(Exception):
     """The node is to end while it still reads its images."""
-
-
-def _interruptible(stop: threading.Event, progress: Progress | None) -> Progress:
-    """The same callback of progress, which raises `_Stopped` once `stop` is set: reading images may take minutes."""
-
-    def check(done: int, total: int) -> None:
-        if stop.is_set():
-            raise _Stopped
-        if progress is not None:
-            progress(done, total)
-
-    return check
 
 
 def _fleet(registry: Registry, stop: threading.Event) -> str | None:

@@ -6,7 +6,6 @@ training saves it; the next worker goes on from there.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from contributor_client.activity import ActivityFile
@@ -28,18 +27,22 @@ class NodeProcesses:
         self._trial: DeviceTrial | None = trial
         self._worker: Child | None = None
 
-    def start(self, stop: threading.Event, say: Callable[[str], None]) -> None:
-        """Start the processes; the first time wait for the trial of the device.
+    def start(self, unwanted: Callable[[], bool], say: Callable[[str], None]) -> None:
+        """Start the processes; the first time wait for the trial of the device, unless they are `unwanted` meanwhile.
 
         Raises:
             Refusal: when the device cannot do the work.
         """
+        if self._trial is not None:
+            self._trial.ask()
         self._worker = Child(self._program).start()
         self.lane.start()  # it takes seconds, as the trial does; no order comes before the node has offered its data
         if self._trial is not None:
-            for sentence in self._trial.sentences(self._worker, stop):
+            sentences = self._trial.sentences(self._worker, unwanted)
+            if sentences is not None:
+                self._trial = None
+            for sentence in sentences or ():
                 say(sentence)
-            self._trial = None
 
     def stop(self, goes_on: str) -> str:
         """End the processes; returns what became of the work, in words, empty when none was under way.

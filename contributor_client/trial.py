@@ -7,8 +7,8 @@ repeat it.
 from __future__ import annotations
 
 import json
-import threading
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class DeviceTrial:
     """One trial of one device; its two files are in a folder that is the node's alone."""
 
     def __init__(self, folder: Path, trial: Trial) -> None:
-        """Write the question; do this before the worker starts.
+        """Nothing is written yet.
 
         Raises:
             Refusal: when torch is not installed here.
@@ -32,24 +32,33 @@ class DeviceTrial:
         if find_spec("torch") is None:
             raise Refusal("a node needs torch, which is not installed here; install model-ratatouille[node]")
         self._trial = trial
-        self._answer = _answer_file(folder)
-        self._answer.unlink(missing_ok=True)
-        write_whole(_question_file(folder), [trial.to_json()], private=True)  # it has paths of images
+        self._folder, self._answer = folder, _answer_file(folder)
 
-    def sentences(self, worker: Child, stop: threading.Event, seconds: float = LONGEST_SECONDS) -> list[str]:
-        """Wait for the answer of a worker that was started: a sentence about each kind of work; none after `stop`.
+    def ask(self) -> None:
+        """Write the question; do this before the worker starts."""
+        self._answer.unlink(missing_ok=True)
+        write_whole(_question_file(self._folder), [self._trial.to_json()], private=True)  # it has paths of images
+
+    def sentences(
+        self, worker: Child, unwanted: Callable[[], bool] = lambda: False, seconds: float = LONGEST_SECONDS
+    ) -> list[str] | None:
+        """Wait for the answer of a worker that was started: a sentence about each kind of work.
+
+        Returns:
+            None when the trial is `unwanted` meanwhile, since the node is to rest or to leave.
 
         Raises:
             Refusal: when the device cannot do the work, the worker ended over it, or it took too long.
         """
         device, until = self._trial.device, time.monotonic() + seconds
         while not self._answer.exists():
-            if stop.wait(_PAUSE_SECONDS):
-                return []
+            if unwanted():
+                return None
             if worker.starts > 1 or worker.given_up:
                 raise ended(device, worker.exit_code, worker.log_tail(1))
             if time.monotonic() > until:
                 raise too_slow(device, seconds)
+            time.sleep(_PAUSE_SECONDS)
         answer = answer_of(self._answer.read_bytes())
         self._answer.unlink()
         if answer is None:

@@ -203,6 +203,7 @@ class WorkLane:
         """Start the processes."""
         self._settings.lane.parent.mkdir(parents=True, exist_ok=True)
         self._file.forget()
+        self._deaf_since = self._last_said = None  # what was while the lane rested says nothing of it
         self._supernode = self._make(self._settings)
         self._supernode.start()
 

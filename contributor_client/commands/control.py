@@ -12,7 +12,7 @@ from ratatouille.errors import Refusal
 from ratatouille.home import home
 
 if TYPE_CHECKING:
-    from contributor_client.control import Control, NodeState
+    from contributor_client.control import Control, NodeState, Wish
 
 NodeArgument = Annotated[
     str | None,
@@ -29,9 +29,7 @@ def pause(node: NodeArgument = None, folder: Home = None) -> None:
     A training is saved at the step where it is. The node's other processes end, so memory and GPU are free, and its
     offer is withdrawn: rounds go on without it.
     """
-    control = _running(node, folder)
-    control.instruct("pause")
-    _say(control, "paused", control.wait_for("paused"))
+    _follow(_running(node, folder), "pause")
 
 
 def resume(node: NodeArgument = None, folder: Home = None) -> None:
@@ -39,12 +37,7 @@ def resume(node: NodeArgument = None, folder: Home = None) -> None:
 
     Outside of the `hours` in its file it waits until they begin.
     """
-    control = _running(node, folder)
-    control.instruct("work")
-    sentence = control.wait_for("working", "outside hours")
-    found = control.state()
-    outside = found is not None and found.state == "outside hours"
-    _say(control, "resumed", "it works when its hours begin" if outside else sentence)
+    _follow(_running(node, folder), "work")
 
 
 def leave(node: NodeArgument = None, folder: Home = None) -> None:
@@ -52,15 +45,32 @@ def leave(node: NodeArgument = None, folder: Home = None) -> None:
     control = _running(node, folder)
     before = control.state()
     control.instruct("leave")
-    _say(control, "has left", control.wait_for(), before)
+    left = control.wait_until_left()
+    print_line(_said(control, left or before, "has left", left.sentence if left else ""))
 
 
-def _say(control: Control, what: str, sentence: str, before: NodeState | None = None) -> None:
-    state = before or control.state()
+def _follow(control: Control, wish: Wish) -> None:
+    """Give an instruction, wait until the node has followed it, and say what it did.
+
+    Raises:
+        Refusal: when the node has ended meanwhile.
+    """
+    state = control.wait_until_followed(control.instruct(wish))
+    if state is None or state.state == "leaving":
+        raise Refusal(
+            f"the node of '{control.folder}' has ended meanwhile; its logs are in '{control.folder / 'logs'}'"
+        )
+    sentence = "it works when its hours begin" if state.state == "outside hours" else state.sentence
+    if (state.state == "paused") != (wish == "pause"):
+        sentence = "another instruction came at the same time, and the node followed the later one"
+    print_line(_said(control, state, "paused" if state.state == "paused" else "resumed", sentence))
+
+
+def _said(control: Control, state: NodeState | None, what: str, sentence: str) -> str:
     name = f"the node of '{control.folder}'"
     if state is not None:
         name = f"node {state.name}" + (f" (key {short(state.node)})" if state.node else "")
-    print_line(f"{name}: {what}{sentence and f'; {sentence}'}")
+    return f"{name}: {what}{sentence and f'; {sentence}'}"
 
 
 def _running(node: str | None, folder: Path | None) -> Control:

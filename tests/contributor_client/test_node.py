@@ -61,3 +61,37 @@ def test_a_node_that_waits_for_a_coordinator_leaves_when_its_owner_says_so(pantr
             time.sleep(0.02)
         control.instruct("leave")
         ended.result(60)  # without a refusal, which comes when no coordinator does
+
+
+def test_a_pause_while_images_are_read_holds_at_once_and_ends_with_resume(pantry: Pantry, tmp_path: Path) -> None:
+    shutil.copytree(pantry.registry.folder, tmp_path / "registry")
+    with closing(LocalRegistry(tmp_path / "registry")) as registry:
+        registry.work.announce(Signer.open(tmp_path / "coordinator").seal(Announcement(fleet="127.0.0.1:9")))
+    file, control = node_file(pantry, tmp_path), Control(tmp_path / "node")
+    node = Node(read_node_settings(file), file, control.folder, str(tmp_path / "registry"))
+    stop, said, read = threading.Event(), list[str](), list[int]()
+
+    def progress(done: int, _: int) -> None:
+        read.append(done)
+        time.sleep(0.6)  # so that the node looks at its instruction between two images
+        if control.instruction().wish == "work" and control.instruction().number:
+            stop.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(node.run, stop, said.append, progress)
+        while not read:
+            assert not ended.done()
+            time.sleep(0.02)
+        paused = control.wait_until_followed(control.instruct("pause"))
+        assert paused is not None
+        before = len(read)
+        assert (paused.state, paused.sentence[-16:]) == ("paused", "images were read")
+        again = control.wait_until_followed(control.instruct("pause"))
+        assert again is not None
+        assert (again.state, again.followed, len(read)) == ("paused", 2, before)
+        resumed = control.wait_until_followed(control.instruct("work"))
+        assert resumed is not None
+        assert (resumed.state, resumed.followed) == ("starting", 3)
+        ended.result(60)
+    assert len(read) > before
+    assert len([sentence for sentence in said if sentence.startswith("paused: ")]) == 1

@@ -68,6 +68,18 @@ def test_a_deaf_lane_is_named_with_its_address_after_a_while_then_now_and_then_u
     assert scene.said[4:] == ["the work lane answers again: orders reach this node"]
 
 
+def test_a_lane_that_rested_has_its_patience_again(scene: Scene) -> None:
+    for seconds in (0, 2 * PATIENCE_SECONDS):
+        scene.now += seconds
+        assert not scene.lane.look(None)
+    assert len(scene.said) == 1
+    scene.lane.stop()
+    scene.now += 3600
+    scene.lane.start()
+    assert not scene.lane.look(None)
+    assert len(scene.said) == 1
+
+
 def test_a_short_silence_is_no_sentence(scene: Scene) -> None:
     for _ in range(int(PATIENCE_SECONDS)):
         scene.lane.look(None)

@@ -3,13 +3,13 @@
 import stat
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from contributor_client.control import Control, NodeState, State
-from ratatouille.errors import Refusal
 from ratatouille.processes.locks import only_one
 from tests.ratatouille.cli.call import call
 
@@ -31,10 +31,10 @@ def node(home: Path, name: str) -> Iterator[Control]:
         with only_one(control.folder / "lock", "it runs already"):
             control.clear()
             begun.set()
-            while not over.wait(0.02) and control.instruction() != "leave":
-                state = "paused" if control.instruction() == "pause" else "working"
+            while not over.wait(0.02) and (given := control.instruction()).wish != "leave":
+                state = "paused" if given.wish == "pause" else "working"
                 said = "saved at step 7 of 300" if state == "paused" else ""
-                control.note(NodeState(name=name, state=state, sentence=said, node=name[0] * 64))
+                control.note(NodeState(name=name, state=state, sentence=said, node=name[0] * 64, followed=given.number))
             control.note(NodeState(name=name, state="leaving", sentence="saved at step 9 of 300", node=name[0] * 64))
 
     begun = threading.Event()
@@ -75,7 +75,30 @@ def test_where_no_node_runs_a_sentence_says_so(home: Path, words: tuple[str, ...
     assert refused.err.startswith("error: no node runs from '")
 
 
+def test_of_two_instructions_at_once_each_command_reports_what_the_node_did(home: Path) -> None:
+    """The node sees the later of two instructions only: it never was paused."""
+    control = Control(home / "nodes" / "anna")
+    control.folder.mkdir(parents=True)
+    with only_one(control.folder / "lock", "it runs already"), ThreadPoolExecutor(1) as pool:
+        control.note(NodeState(name="anna", state="working"))
+        pausing = pool.submit(call, "node", "pause")
+        while control.instruction() != ("pause", 1):
+            assert not pausing.done()
+        assert control.instruct("work") == 2
+        control.note(NodeState(name="anna", state="working", followed=2))
+        assert pausing.result().out == (
+            "node anna: resumed; another instruction came at the same time, and the node followed the later one\n"
+        )
+
+
 def test_a_node_that_ended_is_neither_paused_nor_resumed(home: Path) -> None:
-    with pytest.raises(Refusal, match="has ended meanwhile"):
-        Control(home / "nodes" / "gone").wait_for("paused")
-    assert Control(home / "nodes" / "gone").wait_for() == "", "who leaves has ended"
+    control = Control(home / "nodes" / "gone")
+    assert control.wait_until_followed(1) is None
+    assert control.wait_until_left() is None, "who leaves has ended"
+    control.folder.mkdir(parents=True)
+    with only_one(control.folder / "lock", "it runs already"):
+        ending = ThreadPoolExecutor(1).submit(call, "node", "pause")
+        while control.instruction().number == 0:
+            assert not ending.done()
+    refused = ending.result()
+    assert (refused.code, "has ended meanwhile" in refused.err) == (2, True)

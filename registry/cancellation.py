@@ -1,6 +1,6 @@
 """Cancellation: long work checks now and then whether its caller still waits, and stops if not.
 
-The caller's name (`peer`) is kept here too. Both are set for the thread that works for the caller.
+It is set for the thread that works for the caller, as `registry.caller` is.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from contextvars import ContextVar
 from typing import BinaryIO, cast
 
 _waits: ContextVar[Callable[[], bool]] = ContextVar("waits", default=lambda: True)
-_peer: ContextVar[str] = ContextVar("peer", default="")
 
 
 class Cancelled(Exception):
@@ -19,24 +18,18 @@ class Cancelled(Exception):
 
 
 @contextmanager
-def working_for(waits: Callable[[], bool], peer: str = "") -> Iterator[None]:
-    """While the block runs, this thread works for a caller: `waits` says whether it still waits, `peer` who it is.
+def working_for(waits: Callable[[], bool]) -> Iterator[None]:
+    """While the block runs, this thread works for a caller, and `waits` says whether it still waits.
 
     Raises:
         Cancelled: from `check_cancelled`, and at once when the caller has gone already.
     """
-    waited, known = _waits.set(waits), _peer.set(peer)
+    waited = _waits.set(waits)
     try:
         check_cancelled()
         yield
     finally:
         _waits.reset(waited)
-        _peer.reset(known)
-
-
-def peer() -> str:
-    """The caller's name, as the service found it; empty in process."""
-    return _peer.get()
 
 
 def check_cancelled() -> None:

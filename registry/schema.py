@@ -272,7 +272,7 @@ class OfferRow(Base):
     issued: Mapped[float] = mapped_column(Float)
     expires: Mapped[float] = mapped_column(Float, index=True)
     peer: Mapped[str] = mapped_column(String(80), server_default="")
-    """The caller that brought it (`registry.cancellation.peer`): offers of one peer fill half of the room."""
+    """The caller that brought it (`registry.caller`): offers of one peer fill half of the room."""
 
 
 class HoldingRow(Base):

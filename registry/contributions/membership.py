@@ -16,7 +16,7 @@ from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.membership import DEVICES, Lease, LeaseReturn, Offer, OfferWithdrawal, activity, owners
 from ratatouille.exchange.signing import R, Sealed, unseal
-from registry.cancellation import peer
+from registry.caller import caller
 from registry.contributions.entitlements import end_holdings, enter_holdings, held_by
 from registry.ledger.answers import is_answered
 from registry.ledger.event_log import record_event
@@ -105,7 +105,7 @@ def enter_offer(connection: Connection, sealed: Sealed, offer: Offer, proved: tu
         _check_room(connection, offer.node, len(text), now)
     expires = now + min(offer.seconds, LONGEST_OFFER_SECONDS)
     enter_holdings(connection, offer, proved, expires)
-    values = {"name": offer.name, "sealed": text, "issued": offer.issued, "expires": expires, "peer": peer()}
+    values = {"name": offer.name, "sealed": text, "issued": offer.issued, "expires": expires, "peer": caller().peer}
     if last is None:
         connection.execute(insert(OfferRow).values(node=offer.node, **values))
     else:
@@ -121,7 +121,8 @@ def _check_room(connection: Connection, node: str, size: int, now: float) -> Non
     others = (OfferRow.expires > now, OfferRow.node != node)
     taken = select(func.coalesce(func.sum(length), 0)).where(*others)
     shares = [("the offers that stand", taken, PAGE_CHARACTERS)]
-    shares += [("the offers from where this one comes", taken.where(OfferRow.peer == peer()), PAGE_CHARACTERS // 2)]
+    own = taken.where(OfferRow.peer == caller().peer)
+    shares += [("the offers from where this one comes", own, PAGE_CHARACTERS // 2)]
     if size > LARGE_OFFER:
         shares += [("the large offers that stand", taken.where(length > LARGE_OFFER), 3 * PAGE_CHARACTERS // 8)]
     for what, query, most in shares:

@@ -11,15 +11,14 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
+
+from registry.caller import Role
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from registry.storage import Storage
-
-Role = Literal["reader", "contributor", "maintainer", "owner"]
-"""Who may call a method, once roles are checked; each role may do what the ones before it may."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")

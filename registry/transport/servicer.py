@@ -22,6 +22,7 @@ from ratatouille.exchange.dialect import PROTOCOL, UPGRADE, disagreement
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, check_signature
 from registry.blobs.store import Block
+from registry.caller import Caller, called_by
 from registry.cancellation import working_for
 from registry.contributions.publish import check_length
 from registry.contributions.push import Push
@@ -104,7 +105,8 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         with (
             refusals(context, f"call {call.name}"),
             self._long_calls.slot(peer=peer) if declaration.slow else nullcontext(),
-            working_for(context.is_active, peer),
+            working_for(context.is_active),
+            called_by(Caller("owner", peer=peer)),
         ):
             _check_protocol(request.protocol)
             if len(request.json) > call.largest:

@@ -1,0 +1,58 @@
+"""The caller for whom this thread works: its role, its key, its member, and its name for limits.
+
+`registry.transport.authentication` finds out who calls and sets it; services ask `caller()`. In process nobody calls:
+whoever has the registry's folder is its owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Role = Literal["anyone", "reader", "contributor", "maintainer", "owner"]
+"""Who may call a method; each role may do what the ones before it may. `anyone` has not even the right to read."""
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+def includes(role: Role, needed: Role) -> bool:
+    """Whether a role has the rights of another one."""
+    return ROLES.index(role) >= ROLES.index(needed)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who calls a method."""
+
+    role: Role
+    key: str | None = None
+    """The device key (or the owner's key) that opened the session; None for a stranger and in process."""
+    member: str | None = None
+    """The member that the key belongs to; None for the owner on this machine too, who need not be one."""
+    peer: str = ""
+    """A name for limits: one of them may not take all room. Empty in process."""
+
+    def may(self, needed: Role) -> bool:
+        """Whether this caller has the rights of a role."""
+        return includes(self.role, needed)
+
+
+IN_PROCESS = Caller("owner")
+_caller: ContextVar[Caller] = ContextVar("caller", default=IN_PROCESS)
+
+
+@contextmanager
+def called_by(caller: Caller) -> Iterator[None]:
+    """While the block runs, this thread works for a caller."""
+    before = _caller.set(caller)
+    try:
+        yield
+    finally:
+        _caller.reset(before)
+
+
+def caller() -> Caller:
+    """The caller for whom this thread works."""
+    return _caller.get()

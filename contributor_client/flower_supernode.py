@@ -8,7 +8,7 @@ Flower once more.
 It notes in a file whether the coordinator answers (`work_lane`). A coordinator that does not answer is tried every two
 seconds; Flower's own pauses would grow to twenty.
 
-Flower 1.41 pauses for a fixed 3 s when it finds no message and for 0.5 s between two looks for a reply. A round hands
+Flower 1.42 pauses for a fixed 3 s when it finds no message and for 0.5 s between two looks for a reply. A round hands
 its next work to the node that has become free, so nodes would lose those seconds at every stage of a round. There is no
 setting for it; the pauses are one name in one module of the pinned release, and a test says when that changes.
 """

@@ -10,12 +10,13 @@ from pydantic import ConfigDict, Field
 from sqlalchemy import Connection, delete, insert, select
 
 from ratatouille.errors import Refusal
+from ratatouille.exchange.membership import LONGEST_AUTHORITY
 from ratatouille.record import Digest, Record, canonical_json
 from registry.schema import SettingRow
 from registry.texts import LONGEST_ADDRESS
 
 _log = logging.getLogger("registry")
-ANNOUNCED = ("fleet", "coordinator")
+ANNOUNCED = ("fleet", "coordinator", "public", "authority")
 """Settings that the coordinator announces; people do not change them, and a copy of a registry does not have them."""
 
 Size = Annotated[int, Field(ge=0, lt=2**63)]
@@ -30,6 +31,10 @@ class Settings(Record):
     """Address where nodes join the coordinator's fleet; set by the coordinator while it is up."""
     coordinator: Digest | None = None
     """Key that signs the orders of rounds; set by the coordinator when it comes up."""
+    public: Annotated[str, Field(max_length=LONGEST_ADDRESS)] | None = None
+    """NAME:PORT of the front door; set by the coordinator while it is up."""
+    authority: Annotated[str, Field(max_length=LONGEST_AUTHORITY)] | None = None
+    """The certificate (PEM) from which the front door's descends; set by the coordinator while it is up."""
     reserve_bytes: Size = 2**30
     """Space on the disk that uploads must leave free."""
     largest_part_bytes: Size = 16 * 2**30

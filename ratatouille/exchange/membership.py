@@ -28,6 +28,8 @@ MOST_INPUTS = 1000
 """Weights that a lease names; work that reads more of them names the first."""
 MOST_HOLDINGS = 100
 """Holdings that one node offers."""
+LONGEST_AUTHORITY = 10_000
+"""Characters of the certificate of an authority; that of a company with a long RSA key has some 3000."""
 
 
 class Possession(Record):
@@ -67,6 +69,12 @@ class Announcement(Record):
 
     fleet: Annotated[str, Field(max_length=300)] | None
     """host:port; None when the coordinator ends."""
+    public: Annotated[str | None, Field(max_length=300, exclude_if=lambda public: public is None)] = None
+    """NAME:PORT of the front door; None where there is none."""
+    authority: Annotated[
+        str | None, Field(max_length=LONGEST_AUTHORITY, exclude_if=lambda authority: authority is None)
+    ] = None
+    """The certificate (PEM) from which the front door's descends; None where every system knows it."""
     issued: float = Field(default_factory=time.time)
     """When it was signed, so that an older copy of it has no effect."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.order import Order
@@ -29,6 +31,10 @@ class Info(Record):
     """Address of the Flower SuperLink that nodes of this federation join; None when no coordinator is up."""
     coordinator: Digest | None = None
     """Key of the coordinator, by which nodes know its orders; None when there was no coordinator yet."""
+    public: Annotated[str | None, Field(exclude_if=lambda public: public is None)] = None
+    """NAME:PORT of the front door, through which other hosts reach all of it; None while there is none."""
+    authority: Annotated[str | None, Field(exclude_if=lambda authority: authority is None)] = None
+    """The certificate (PEM) from which the front door's descends; None where every system knows it."""
     web: str | None = None
     """Address of the service's web page, for a browser on its own machine; None when it has none."""
     database: str = ""

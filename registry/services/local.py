@@ -80,6 +80,8 @@ class LocalRegistry(Registry):
                 software=f"ratatouille {version('model-ratatouille')}",
                 fleet=known.fleet,
                 coordinator=known.coordinator,
+                public=known.public,
+                authority=known.authority,
                 web=self.web,
                 database=self.storage.database.kind,
                 weights=scheme if elsewhere else "folder",

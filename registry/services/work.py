@@ -67,6 +67,8 @@ class Work(Service):
                 check_follows("announcement", sealed.node, announcement.issued, self._announced, time.time())
             settings.write_setting(connection, "fleet", announcement.fleet)
             settings.write_setting(connection, "coordinator", sealed.node)
+            settings.write_setting(connection, "public", announcement.public)
+            settings.write_setting(connection, "authority", announcement.authority)
         self._last_announcement, self._announced = sealed, announcement.issued
 
     @method("contributor", by_peer=True)

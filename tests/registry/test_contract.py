@@ -552,8 +552,14 @@ def test_the_fleets_address_is_announced_and_withdrawn(world: World) -> None:
     signer = world.signer
     world.registry.work.announce(signer.seal(Announcement(fleet="127.0.0.1:9092")))
     assert world.registry.info().fleet == "127.0.0.1:9092"
+    assert b"public" not in world.registry.info().to_json(), "a registry without a front door says what it always said"
+    door = Announcement(fleet="up.example:8443", public="up.example:8443", authority="PEM")
+    world.registry.work.announce(signer.seal(door))
+    info = world.registry.info()
+    assert (info.fleet, info.public, info.authority) == ("up.example:8443", "up.example:8443", "PEM")
     world.registry.work.announce(signer.seal(Announcement(fleet=None)))
-    assert world.registry.info().fleet is None
+    info = world.registry.info()
+    assert (info.fleet, info.public, info.authority) == (None, None, None)
     assert world.registry.info().coordinator == signer.node
     with pytest.raises(Refusal, match="signature"):
         world.registry.work.announce(signer.seal(Announcement(fleet=None)).model_copy(update={"node": "0" * 64}))

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import tomli_w
 from pydantic import Field
 
 from ratatouille.errors import Refusal
-from ratatouille.folders import expanded, home_folder
+from ratatouille.folders import expanded, home_folder, write_whole
 from ratatouille.record import Name, Record
 from ratatouille.settings import read_settings
 
@@ -41,6 +43,8 @@ class Config(Record):
     """How a person is called in the history; without one it is the short form of their key."""
     default: str = "local"
     remotes: dict[Name, str] = Field(default_factory=dict)
+    authority: Path | None = None
+    """A file with the authorities (PEM) that are believed in place of this machine's, for addresses without a pin."""
 
     def address(self, name: str) -> str | None:
         """The address of a named remote; `local` is the coordinator of this machine unless it is redefined."""
@@ -97,6 +101,18 @@ def read_config() -> Config:
     return read_settings(path, Config, "config") if path.exists() else Config()
 
 
+def write_config(config: Config) -> None:
+    """Replace config.toml as a whole, so that a crash leaves the old one or the new one."""
+    values = config.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+    write_whole(config_file(), [tomli_w.dumps(values).encode()], private=True)
+
+
+def federation_folder(host_and_port: str) -> Path:
+    """Where this home keeps what it knows of the federation at an address; it is there once it was joined."""
+    host, _, port = host_and_port.lower().rpartition(":")
+    return home() / "federations" / f"{host.strip('[]').replace(':', '-')}_{port}"
+
+
 def public_name(key: str | None, given: str | None = None) -> InForce:
     """How the person at this machine is called in the history.
 
@@ -144,7 +160,7 @@ def remote_in_force(given: str | None) -> InForce:
     if "://" in name or "/" in name or name.startswith((".", "~")):
         return InForce(name, source)
     if _HOST_AND_PORT.fullmatch(name):
-        return InForce(f"grpc://{name}", source)
+        return InForce(_joined_address(name) or f"grpc://{name}", source)
     address = config.address(name)
     if address is None:
         known = ", ".join(sorted({"local", *config.remotes}))
@@ -154,3 +170,12 @@ def remote_in_force(given: str | None) -> InForce:
     remembered = name not in config.remotes and ports_file(coordinator_folder()).exists()
     where = f", {ports_file(coordinator_folder())}" if remembered else ""
     return InForce(address, f"{source}, remote '{name}'{where}")
+
+
+def _joined_address(host_and_port: str) -> str | None:
+    """The whole address of a federation that this home has joined; the rest of its file is read by `federations`."""
+    try:
+        said = tomllib.loads((federation_folder(host_and_port) / "federation.toml").read_text(encoding="utf-8"))
+        return str(said["address"])
+    except (OSError, ValueError, KeyError):
+        return None

@@ -1,4 +1,4 @@
-"""`registry.open(url)`: the services of a registry, for a folder (in process) or for an address (`grpc://host:port`)."""
+"""`registry.open(url)`: the services of a registry, for a folder (in process) or for an address (`grpcs://host:port`)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from ratatouille.addresses import FORMS
 from ratatouille.errors import Refusal
 from ratatouille.folders import expanded
 from ratatouille.home import home
@@ -20,7 +21,8 @@ def open_registry(url: str | Path, cache: Path | None = None, cache_bytes: int =
     """Open a registry.
 
     Args:
-        url: `grpc://host:port`, a folder, or `file:` and a folder; a folder that does not exist is made.
+        url: `grpcs://host:port`, `grpc://host:port`, a folder, or `file:` and a folder; a folder that does not exist
+            is made.
         cache: where fetched weights are kept (remote registries only); by default `cache` in the person's home folder.
         cache_bytes: how large the cache may grow.
 
@@ -30,14 +32,14 @@ def open_registry(url: str | Path, cache: Path | None = None, cache_bytes: int =
     # each branch imports what it needs: reading a remote registry must not wait for SQLAlchemy
     text = str(url)
     parts = urlsplit(text)
-    if parts.scheme == "grpc":
+    if parts.scheme in ("grpc", "grpcs"):
         from registry.transport.client import open_remote
 
         return open_remote(text, cache or home() / "cache", cache_bytes)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         text = unquote(parts.path)
     elif "://" in text or not text:
-        raise Refusal(f"{text!r} is no registry; use grpc://host:port or a folder")
+        raise Refusal(f"{text!r} is no registry; use {FORMS}, or a folder")
     from registry.services.local import LocalRegistry
 
     return LocalRegistry(expanded(text))

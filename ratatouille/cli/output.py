@@ -38,7 +38,7 @@ from ratatouille.printable import printable_json
 Remote = Annotated[
     str | None,
     typer.Option(
-        "--remote", help="Registry: a name from `remote list`, grpc://host:port, or a folder.", metavar="REMOTE"
+        "--remote", help="Registry: a name from `remote list`, grpcs://host:port, or a folder.", metavar="REMOTE"
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts.")]

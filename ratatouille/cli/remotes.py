@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from typing import Annotated
-from urllib.parse import urlsplit
 
-import tomli_w
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from ratatouille.addresses import FORMS, Address
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
-from ratatouille.folders import expanded, write_whole
+from ratatouille.folders import expanded
 from ratatouille.home import (
     Config,
     InForce,
@@ -24,6 +23,7 @@ from ratatouille.home import (
     read_config,
     remote_in_force,
     usable_name,
+    write_config,
 )
 from ratatouille.record import Name
 
@@ -33,7 +33,7 @@ RemoteName = Annotated[str, typer.Argument(help="What the remote is called here.
 
 def add(
     name: RemoteName,
-    url: Annotated[str, typer.Argument(help="grpc://host:port, or a folder.", metavar="URL")],
+    url: Annotated[str, typer.Argument(help="grpcs://host:port, grpc://host:port, or a folder.", metavar="URL")],
     default: Annotated[bool, typer.Option("--default", help="Use it where no remote is given.")] = False,
 ) -> None:
     """Name the address of a registry."""
@@ -141,27 +141,15 @@ def usable_address(url: str) -> str:
     """An address as it is kept: folders become absolute, since a remote must mean the same everywhere.
 
     Raises:
-        Refusal: for what is neither grpc://host:port nor a folder.
+        Refusal: for what is neither the address of a service nor a folder.
     """
     if "://" not in url:
         if "/" not in url and not url.startswith((".", "~")):
-            raise Refusal(f"'{url}' is no address of a registry; use grpc://host:port, or a folder such as ./{url}")
+            raise Refusal(f"'{url}' is no address of a registry; use {FORMS}, or a folder such as ./{url}")
         return str(expanded(url).resolve())
-    try:
-        parts = urlsplit(url)
-        fits = parts.scheme == "grpc" and parts.hostname and parts.port and not (parts.path.strip("/") or parts.query)
-    except ValueError:
-        fits = False
-    if not fits or parts.username is not None:
-        raise Refusal(f"'{url}' is no address of a registry; use grpc://host:port, or a folder")
+    if Address.of(url) is None:
+        raise Refusal(f"'{url}' is no address of a registry; use {FORMS}, or a folder")
     return url.rstrip("/")
-
-
-def write_config(config: Config) -> None:
-    """Replace config.toml as a whole, so that a crash leaves the old one or the new one."""
-    write_whole(
-        config_file(), [tomli_w.dumps(config.model_dump(exclude_none=True, exclude_unset=True)).encode()], private=True
-    )
 
 
 def _is_name(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The client of a registry over gRPC: `registry.services.registry.Registry` for `grpc://host:port`.
+"""The client of a registry over gRPC: `registry.services.registry.Registry` for `grpcs://host:port`.
 
 A client has the type of its service, and its methods are made from the service's signatures (`wire`). `fetch` streams
 into a bounded cache and goes on where it stopped; `push` is one conversation whose last reply is the acknowledgement.
@@ -13,14 +13,10 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-from urllib.parse import urlsplit
-
-import grpc
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.signing import Sealed
-from ratatouille.proxies import is_loopback
 from registry.blobs.cache import Cache
 from registry.blobs.disk import open_to_send
 from registry.blobs.store import Block
@@ -42,6 +38,7 @@ from registry.services.registry import SERVICES, Registry
 from registry.services.rounds import Rounds
 from registry.services.weights import Progress, Weights
 from registry.services.work import Work
+from registry.transport.channel import open_channel
 from registry.transport.messages import Piece, ahead, read_reply, write_request
 from registry.transport.statuses import TooLarge, errors
 from registry.transport.stream_limits import Idle
@@ -61,20 +58,11 @@ class Connection:
         """Prepare the connection; nothing is sent yet.
 
         Raises:
-            Refusal: for an address without host and port.
+            Refusal: as `open_channel`.
         """
-        parts = urlsplit(url)
-        try:
-            complete = parts.scheme == "grpc" and parts.hostname and parts.port and parts.path in ("", "/")
-        except ValueError:
-            complete = False
-        if not complete:
-            raise Refusal(f"{url!r} is no address of a registry; write grpc://host:port")
         self.errors = partial(errors, url)
         """Turns statuses back into refusals."""
-        # gRPC looks at several variables for what goes without a proxy, and some of them hide others.
-        no_proxy = [("grpc.enable_http_proxy", 0)] if is_loopback(parts.hostname or "") else []
-        self._channel = grpc.insecure_channel(parts.netloc, options=[*CHANNEL_OPTIONS, *no_proxy])
+        self._channel = open_channel(url, CHANNEL_OPTIONS)
         self._calls = {
             call.name: self._channel.unary_unary(call.path, CallRequest.SerializeToString, CallReply.FromString)
             for call in CALLS.values()
@@ -221,7 +209,7 @@ class RemoteRegistry(Registry):
         """Prepare the connection; nothing is sent yet.
 
         Raises:
-            Refusal: for an address without host and port.
+            Refusal: as `open_channel`.
         """
         self._connection = Connection(url)
         for name, client in _CLIENTS.items():

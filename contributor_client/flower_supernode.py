@@ -35,7 +35,7 @@ from flwr.supernode.fleet_http_client import FleetHttpClient
 from contributor_client.executor import execute_forever
 from contributor_client.work_lane import LANE, LaneFile
 from ratatouille.exchange.bundle import bundle_hash
-from ratatouille.printable import PrintableFilter
+from ratatouille.printable import log_printably_as
 from ratatouille.processes.guard import Guard, Rules
 from ratatouille.processes.ports import LOOPBACK
 from ratatouille.processes.secret import Secret
@@ -140,7 +140,7 @@ def main() -> None:
     flower_options.add_argument("--port", type=int, required=True)
     flower_options.add_argument("--superexec-auth-secret-file", type=Path, required=True)
     known, _ = flower_options.parse_known_args()
-    logging.getLogger("flwr").addFilter(PrintableFilter())
+    log_printably_as("flwr")
     put_guard_before_api(known.port, Secret.open(known.superexec_auth_secret_file))
     pauses = Pauses()
     start_client_internal.time = pauses  # type: ignore[assignment, attr-defined]

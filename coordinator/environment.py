@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
-from ratatouille.printable import LOG_FORMAT, PrintableFormatter
+from ratatouille.printable import formatter
 
 KEY = "RATATOUILLE_COORDINATOR_KEY"
 """The environment variable that names the file with the key."""
@@ -54,7 +54,7 @@ def keep_log(round: str) -> None:
     folder = Path(os.environ[LOGS])
     folder.mkdir(parents=True, exist_ok=True)
     handler = RotatingFileHandler(round_log(folder, round), maxBytes=_BYTES, backupCount=1, encoding="utf-8")
-    handler.setFormatter(PrintableFormatter(LOG_FORMAT))
+    handler.setFormatter(formatter())
     handler.setLevel(logging.INFO)
     logging.getLogger().addHandler(handler)
     for name in ("coordinator", "registry", "ratatouille"):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import logging
 import multiprocessing
 import os
 import time
@@ -27,7 +26,7 @@ from flwr.supercore.runtime import RuntimeHttpClient
 
 from coordinator.serverapp import prepare, serve_run
 from ratatouille.exchange.bundle import SigningInterceptor, bundle_hash
-from ratatouille.printable import PrintableFilter
+from ratatouille.printable import log_printably_as
 from ratatouille.processes.ending import end_at_once_on_signals
 from ratatouille.processes.secret import Secret
 
@@ -80,7 +79,7 @@ def main() -> None:
     parser.add_argument("--accept", action="append", help="hash of an accepted bundle; ours, unless given")
     arguments = parser.parse_args()
     end_at_once_on_signals()  # its reaper ends the ServerApps
-    logging.getLogger("flwr").addFilter(PrintableFilter())
+    log_printably_as("flwr")
     executor = Executor(arguments.runtime, Secret.open(arguments.secret), arguments.accept or [bundle_hash()])
     log(INFO, "Executor ready")
     while True:

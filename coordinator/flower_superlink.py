@@ -16,7 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ratatouille.printable import PrintableFilter
+from ratatouille.printable import log_printably_as
 from ratatouille.processes.guard import Guard, Rules
 from ratatouille.processes.secret import Secret
 from ratatouille.processes.throttle import ThrottleFilter
@@ -78,7 +78,7 @@ def main() -> None:
     for name in _OTHER_PORTS:
         os.environ.pop(name, None)
     put_guard_before_apis(port.parse_known_args(flowers)[0].port, Secret.open(ours.secret))
-    logging.getLogger("flwr").addFilter(PrintableFilter())
+    log_printably_as("flwr")
     sys.argv = ["flower-superlink", *flowers]
     from flwr.superlink.cli import flower_superlink
 

@@ -7,9 +7,14 @@ loses nothing.
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+from datetime import UTC, datetime
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+LOG_VARIABLE = "RATATOUILLE_LOG_FORMAT"
+"""The environment variable by which all processes of a command log in one form: text (the default) or json."""
 
 
 def printable(text: str) -> str:
@@ -48,6 +53,27 @@ class PrintableFormatter(logging.Formatter):
         return "\n".join(f"  {printable(line)}" for line in lines)
 
 
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one JSON object on one line, for programs that collect logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        values = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            values["traceback"] = self.formatException(record.exc_info)
+        return printable_json(json.dumps(values, ensure_ascii=False))
+
+
+def formatter(format: str = LOG_FORMAT) -> logging.Formatter:
+    """What formats the records of this process: JSON where the environment asks for it, else printable lines."""
+    return JsonFormatter() if os.environ.get(LOG_VARIABLE) == "json" else PrintableFormatter(format)
+
+
 class PrintableFilter(logging.Filter):
     """The same for the logger of another program, whose handlers stay as they are."""
 
@@ -58,7 +84,36 @@ class PrintableFilter(logging.Filter):
 
 
 def log_printably(format: str = LOG_FORMAT, level: int = logging.INFO) -> None:
-    """Have this process log to standard error, as `logging.basicConfig` does, in printable lines."""
+    """Have this process log to standard error, as `logging.basicConfig` does, in printable lines or JSON."""
     handler = logging.StreamHandler()
-    handler.setFormatter(PrintableFormatter(format))
+    handler.setFormatter(formatter(format))
     logging.basicConfig(level=level, handlers=[handler])
+
+
+def log_printably_as(name: str) -> None:
+    """The same for the logger of another program, which has handlers and a form of its own."""
+    json_asked = os.environ.get(LOG_VARIABLE) == "json"
+    logging.getLogger(name).addFilter(_JsonInstead() if json_asked else PrintableFilter())
+
+
+class _JsonInstead(logging.Filter):
+    """Writes the records of another program's logger as JSON, in the place of that logger's own handlers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._handler = logging.StreamHandler()
+        self._handler.setFormatter(JsonFormatter())
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Write the record; it goes no further."""
+        if record.levelno >= logging.INFO:
+            self._handler.handle(record)
+        return False
+
+
+def print_or_log(line: str) -> None:
+    """Print a line for people at once; where the environment asks for logs in JSON, log it."""
+    if os.environ.get(LOG_VARIABLE) == "json":
+        logging.getLogger("ratatouille").info("%s", line)
+    else:
+        print(line, flush=True)

@@ -14,7 +14,6 @@ import resource
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,11 +22,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from ratatouille.errors import RatatouilleError, Refusal, Unavailable, Unreachable
-from ratatouille.printable import log_printably
+from ratatouille.printable import log_printably, print_or_log
 from ratatouille.processes import stop_on_signals
 from ratatouille.processes.throttle import ThrottleFilter
 from ratatouille.proxies import go_straight_to_loopback
 from registry.services.local import LocalRegistry
+from registry.transport.metrics import Metrics
 from registry.transport.servicer import Servicer
 from registry.transport.wire import CHANNEL_OPTIONS, SERVICE, describe
 from registry.web import MISSING, can_open_page, open_page
@@ -59,8 +59,10 @@ class RegistryServer:
         self._registry = LocalRegistry(folder, coordinator)
         _check(self._registry)
         self._page: WebServer | None = None
+        self._metrics = Metrics(self._registry)
         self._server = grpc.server(
             ThreadPoolExecutor(OTHER_THREADS, thread_name_prefix="registry"),
+            interceptors=[self._metrics.interceptor()],
             # without this option two services share one port, and each gets some of the calls
             options=[
                 *CHANNEL_OPTIONS,
@@ -94,9 +96,17 @@ class RegistryServer:
         """Show the web page too, beside gRPC; returns a sentence that says where, or why not."""
         if not can_open_page():
             return MISSING
-        self._page = open_page(self._registry, port)
+        from registry.web.operating import Operating, metrics_token  # needs the page's libraries
+
+        operating = Operating(self._check_now, self._metrics.text, metrics_token(self._registry.folder))
+        self._page = open_page(self._registry, port, operating)
         self._registry.web = self._page.address
         return self._page.sentence
+
+    def _check_now(self) -> None:
+        """See whether database and store can be used."""
+        self._registry.info()
+        self._registry.check()
 
     def sweep(self) -> None:
         """Remove what broken transfers left long ago. A failure is logged only: this can wait, and calls go on."""
@@ -182,8 +192,7 @@ def main() -> int:
     go_straight_to_loopback()
     log_printably()
     try:
-        ready = partial(print, flush=True)
-        serve(arguments.folder, arguments.port, arguments.host, ready, arguments.web_port, arguments.coordinator)
+        serve(arguments.folder, arguments.port, arguments.host, print_or_log, arguments.web_port, arguments.coordinator)
     except RatatouilleError as error:
         print(error, file=sys.stderr)
         return 2

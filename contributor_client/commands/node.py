@@ -16,6 +16,7 @@ import typer
 from ratatouille.cli.output import (
     AsJson,
     Home,
+    LogFormat,
     Remote,
     TableLayout,
     console,
@@ -52,6 +53,7 @@ def join(
     file: Annotated[Path, typer.Argument(help="The node's settings.", metavar="NODE.TOML")],
     remote: Remote = None,
     folder: Home = None,
+    log_format: LogFormat = None,
 ) -> None:
     """Offer data and work to a federation until stopped.
 

@@ -15,6 +15,7 @@ import typer
 from ratatouille.cli.output import (
     AsJson,
     Home,
+    LogFormat,
     NoWeb,
     Remote,
     WebPort,
@@ -54,6 +55,7 @@ def up(
     ] = None,
     web_port: WebPort = DEFAULT_WEB_PORT,
     no_web: NoWeb = False,
+    log_format: LogFormat = None,
 ) -> None:
     """Start registry and coordinator on this machine.
 

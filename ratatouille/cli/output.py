@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,8 +33,8 @@ from rich.text import Text
 from ratatouille.cli.layout import PAIRS as PAIRS
 from ratatouille.cli.layout import TableLayout as TableLayout
 from ratatouille.cli.streams import Terminal, takes_all_signs
+from ratatouille.printable import LOG_VARIABLE, formatter, printable_json
 from ratatouille.printable import printable as printable
-from ratatouille.printable import printable_json
 
 Remote = Annotated[
     str | None,
@@ -50,6 +51,27 @@ PublicName = Annotated[
 Home = Annotated[Path | None, typer.Option("--folder", help="Where its state is kept.")]
 WebPort = Annotated[
     int, typer.Option("--web-port", min=0, max=65535, help="Port of the web page; a free one if it is taken, or 0.")
+]
+
+
+def _log_in(format: str | None) -> str | None:
+    if format not in (None, "text", "json"):
+        raise typer.BadParameter(f"'{format}' is no form of logs; use text or json")
+    if format is not None:
+        os.environ[LOG_VARIABLE] = format
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(formatter("%(message)s"))
+    return format
+
+
+LogFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--log-format",
+        metavar="text|json",
+        callback=_log_in,
+        help="Form of all logs, this process's and its children's; json is one object on a line.",
+    ),
 ]
 NoWeb = Annotated[bool, typer.Option("--no-web", help="Show no web page.")]
 

@@ -41,6 +41,7 @@ def serve(
     ] = None,
     web_port: WebPort = DEFAULT_WEB_PORT,
     no_web: NoWeb = False,
+    log_format: output.LogFormat = None,
 ) -> None:
     """Serve a registry without a coordinator.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from registry.services.registry import Registry
+    from registry.web.operating import Operating
     from registry.web.server import WebServer
 
 
@@ -24,14 +25,14 @@ def can_open_page() -> bool:
     return all(find_spec(name) is not None for name in NEEDED)
 
 
-def open_page(registry: Registry, port: int) -> WebServer:
-    """Start the page on this port of loopback, or on a free one.
+def open_page(registry: Registry, port: int, operating: Operating | None = None) -> WebServer:
+    """Start the page on this port of loopback, or on a free one; `operating` has the pages for operators.
 
     Raises:
         Refusal: when no port can be had.
     """
     from registry.web.server import WebServer
 
-    server = WebServer(registry, port)
+    server = WebServer(registry, port, operating)
     server.start()
     return server

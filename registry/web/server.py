@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from functools import partial
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
@@ -22,6 +23,9 @@ from registry.web.pages import best, comparison, contributors, history, live, me
 from registry.web.pages.live import Feed
 from registry.web.templating import STATIC, static
 
+if TYPE_CHECKING:
+    from registry.web.operating import Operating
+
 HOST = "127.0.0.1"
 GRACE_SECONDS = 2
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -30,7 +34,7 @@ FOR_EVER = "public, max-age=31536000, immutable"
 class WebServer:
     """A running server; `stop` ends it."""
 
-    def __init__(self, registry: Registry, port: int) -> None:
+    def __init__(self, registry: Registry, port: int, operating: Operating | None = None) -> None:
         """Listen on a port of loopback, or on a free one if that is taken or 0; `start` answers.
 
         Raises:
@@ -39,7 +43,7 @@ class WebServer:
         self._socket, self.wanted = _listen(port), port
         self.port = int(self._socket.getsockname()[1])
         config = uvicorn.Config(
-            application(registry),
+            application(registry, operating),
             loop="asyncio",
             http=limited_connections(),
             ws="none",
@@ -87,8 +91,8 @@ def _listen(port: int) -> socket.socket:
     raise Refusal("no port of 127.0.0.1 is free for the web page; leave it out with --no-web")
 
 
-def application(registry: Registry) -> Starlette:
-    """The pages of a registry."""
+def application(registry: Registry, operating: Operating | None = None) -> Starlette:
+    """The pages of a registry; with those for its operators where the service runs in this process."""
     feed = Feed(registry)
     pages: dict[str, Make] = {
         "/": history.page,
@@ -106,6 +110,7 @@ def application(registry: Registry) -> Starlette:
     routes += [Route("/versions/{revision}/{part}.safetensors", download(registry), methods=["GET"])]
     routes += [Route("/static/{name}", _static, methods=["GET"])]
     routes += [Route("/favicon.ico", _icon, methods=["GET"])]
+    routes += operating.routes() if operating is not None else []
     return Starlette(
         routes=routes,
         middleware=[

@@ -2,10 +2,13 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 
-from ratatouille.printable import PrintableFilter, PrintableFormatter, one_line, printable, printable_json
+from ratatouille.printable import LOG_VARIABLE, PrintableFilter, PrintableFormatter, one_line, printable, printable_json
 
 FORGED = "soup run 3 of 5\n2026-11-28 12:00:00 \x1b[31mworker ready\x1b[0m\r\u202egnp.exe\x00\u2028\x9b\u200b"
 
@@ -47,3 +50,14 @@ def test_the_log_of_another_program_is_mended_too() -> None:
     record = logging.LogRecord("flwr", logging.INFO, "", 0, "Receiving: %s", (FORGED,), None)
     assert PrintableFilter().filter(record)
     assert record.getMessage().isprintable()
+
+
+def test_another_programs_log_is_json_too_whatever_handlers_it_makes_later() -> None:
+    script = (
+        "import logging; from ratatouille.printable import log_printably_as; log_printably_as('other');"
+        "log = logging.getLogger('other'); log.setLevel(logging.DEBUG); log.addHandler(logging.StreamHandler());"
+        "log.warning('a\\nb'); log.debug('left out')"
+    )
+    environment = os.environ | {LOG_VARIABLE: "json"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)
+    assert [json.loads(line)["message"] for line in done.stderr.splitlines()] == ["a\nb"]

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from ratatouille.errors import RatatouilleError
 from registry.lists import every
+from registry.proto.registry_pb2 import PushReply
 from registry.records import ALIVE
 from registry.services.local import LocalRegistry
 from registry.transport.messages import Piece
@@ -81,6 +82,8 @@ class Metrics:
             for answer in answers:
                 if isinstance(answer, memoryview | bytes):
                     sent.inc(len(answer))
+                # with the acknowledgement of a push all is said; its caller hangs up then
+                whole = isinstance(answer, PushReply) and answer.WhichOneof("step") == "result"
                 yield answer
             whole = True
         finally:

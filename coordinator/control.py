@@ -13,13 +13,21 @@ from typing import Literal, TypeVar
 
 import httpx
 from flwr.common.serde import fab_to_proto, user_config_to_proto
-from flwr.proto.control_pb2 import ListNodesRequest, ListRunsRequest, StartRunRequest, StopRunRequest
+from flwr.proto.control_pb2 import (
+    ListNodesRequest,
+    ListRunsRequest,
+    RegisterNodeRequest,
+    StartRunRequest,
+    StopRunRequest,
+    UnregisterNodeRequest,
+)
 from flwr.proto.run_pb2 import Run
 from flwr.supercore.control.control_http_client import ControlHttpClient
 from flwr.supercore.error import ApiErrorCode, FlowerError
 from flwr.supercore.fab import Fab
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 
+from coordinator.loopback_tls import LoopbackTls
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.bundle import SigningInterceptor, build_bundle
 from ratatouille.processes.secret import Secret
@@ -42,10 +50,12 @@ class FlowerNode:
 class Control:
     """A client of one SuperLink's control API, for `host:port` on loopback; it knows the SuperLink's secret."""
 
-    def __init__(self, address: str, secret: Secret) -> None:
+    def __init__(self, address: str, secret: Secret, tls: LoopbackTls | None = None) -> None:
+        """`tls` is the SuperLink's certificate, where it speaks TLS."""
         self._address = address
         version, signing = RuntimeVersionHttpInterceptor(component_name="flwr-cli"), SigningInterceptor(secret)
-        self._client = ControlHttpClient.from_server_address(address, True, None, [version, signing])
+        root = None if tls is None else tls.certificate.read_bytes()
+        self._client = ControlHttpClient.from_server_address(address, root is None, root, [version, signing])
 
     def submit(self, round: str, registry: str, bundle: bytes | None = None) -> int:
         """Start a Flower run for a round and return its id; `bundle` is ours unless a test brings another.
@@ -94,10 +104,30 @@ class Control:
         return [int(run.run_id) for run in old if _status(run) in ("pending", "running") and self.stop(run.run_id)]
 
     def nodes(self) -> list[FlowerNode]:
-        """The SuperNodes that the SuperLink knows, online or not, by id."""
+        """The SuperNodes that may take part, online or not, by id."""
         response = self._call(lambda: self._client.ListNodes(ListNodesRequest()))
-        nodes = [FlowerNode(int(n.node_id), n.status == "online", n.public_key, n.name) for n in response.nodes_info]
+        found = (node for node in response.nodes_info if node.status != "unregistered")
+        nodes = [FlowerNode(int(n.node_id), n.status == "online", n.public_key, n.name) for n in found]
         return sorted(nodes, key=lambda node: node.id)
+
+    def register(self, public_key: bytes, name: str) -> int:
+        """Let a node take part by its public key (PEM); returns Flower's number for it.
+
+        Raises:
+            Refusal: for a key that is registered, that was unregistered once, or that is none.
+        """
+        request = RegisterNodeRequest(public_key=public_key, name=name)
+        return int(self._call(lambda: self._client.RegisterNode(request)).node_id)
+
+    def unregister(self, node: int) -> bool:
+        """Let a node take part no more, from its next poll on; False when the SuperLink does not know it."""
+        try:
+            self._call(lambda: self._client.UnregisterNode(UnregisterNodeRequest(node_id=node)))
+        except _FlowerRefusal as error:
+            if error.flower_code == ApiErrorCode.NODE_NOT_FOUND:
+                return False
+            raise
+        return True
 
     def close(self) -> None:
         """Close the connection; the SuperLink goes on."""

@@ -37,11 +37,12 @@ _POLL_SECONDS = 0.5
 class Executor:
     """Takes tasks of one SuperLink; each ServerApp is a child of this process."""
 
-    def __init__(self, address: str, secret: Secret, accepted: Collection[str]) -> None:
-        """`accepted` are the hashes of the bundles that may run."""
-        version = RuntimeVersionHttpInterceptor(component_name="SuperExec")
-        self._client = RuntimeHttpClient.from_server_address(address, True, None, [version, SigningInterceptor(secret)])
+    def __init__(self, address: str, secret: Secret, accepted: Collection[str], root: bytes | None = None) -> None:
+        """`accepted` are the hashes of the bundles that may run; `root` is the certificate of a SuperLink with TLS."""
+        version, signing = RuntimeVersionHttpInterceptor(component_name="SuperExec"), SigningInterceptor(secret)
+        self._client = RuntimeHttpClient.from_server_address(address, root is None, root, [version, signing])
         self._address = address
+        self._root = root
         self._running: list[ForkProcess] = []
         prepare(secret, accepted)
         importlib.import_module("coordinator.rounds")  # what the bundle's ServerApp imports when it begins
@@ -61,7 +62,7 @@ class Executor:
 
     def _start(self, token: str) -> None:
         process = multiprocessing.get_context("fork").Process(
-            target=serve_run, args=(self._address, token, os.getpid()), name="serverapp"
+            target=serve_run, args=(self._address, token, os.getpid(), self._root), name="serverapp"
         )
         process.start()
         self._running.append(process)
@@ -77,10 +78,12 @@ def main() -> None:
     parser.add_argument("--runtime", required=True, help="host:port of the SuperLink")
     parser.add_argument("--secret", required=True, type=Path, help="file with the secret that the SuperLink knows")
     parser.add_argument("--accept", action="append", help="hash of an accepted bundle; ours, unless given")
+    parser.add_argument("--certificate", type=Path, help="file with the certificate of a SuperLink that speaks TLS")
     arguments = parser.parse_args()
     end_at_once_on_signals()  # its reaper ends the ServerApps
     log_printably_as("flwr")
-    executor = Executor(arguments.runtime, Secret.open(arguments.secret), arguments.accept or [bundle_hash()])
+    root = arguments.certificate and arguments.certificate.read_bytes()
+    executor = Executor(arguments.runtime, Secret.open(arguments.secret), arguments.accept or [bundle_hash()], root)
     log(INFO, "Executor ready")
     while True:
         executor.look()

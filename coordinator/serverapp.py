@@ -42,13 +42,14 @@ def prepare(secret: Secret, accepted: Collection[str]) -> None:
     vars(runner)["install_from_fab"] = install_ours
 
 
-def serve_run(address: str, token: str, parent: int) -> None:
+def serve_run(address: str, token: str, parent: int, root: bytes | None = None) -> None:
     """Run the ServerApp of one task of the SuperLink at `host:port`; `prepare` was called in this process or before.
 
     Args:
         address: the SuperLink's.
         token: what the SuperLink gave with the task.
         parent: the process whose end is the end of this one.
+        root: the certificate of a SuperLink that speaks TLS.
     """
     lines: Queue[str | None] = Queue()
     mirror_output_to_queue(lines)
@@ -56,7 +57,8 @@ def serve_run(address: str, token: str, parent: int) -> None:
         runtime_api_address=address,
         log_queue=lines,
         token=token,
-        insecure=True,
+        insecure=root is None,
+        certificates=root,
         parent_pid=parent,
         runtime_dependency_install=False,
     )

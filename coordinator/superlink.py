@@ -1,8 +1,9 @@
 """Flower's server of the work lane: SuperLink and executor, two supervised processes on loopback, and a state folder.
 
 The SuperLink listens on loopback only, behind a guard, because Flower's control API lets anyone who reaches it run code
-(`flower_superlink`). The executor starts a ServerApp for each run (`executor`). The database keeps nodes and runs over
-a restart. `control` has the calls to the SuperLink, `app` what a ServerApp does.
+(`flower_superlink`). Behind a front door it speaks TLS and answers only nodes whose keys are registered
+(`flower_keys`); without one it does neither. The executor starts a ServerApp for each run (`executor`). The database
+keeps nodes and runs over a restart. `control` has the calls to the SuperLink, `app` what a ServerApp does.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from coordinator.control import Control
 from coordinator.environment import KEY, LOGS, key_file
+from coordinator.loopback_tls import LoopbackTls, loopback_tls
 from ratatouille.errors import Unreachable
 from ratatouille.processes import (
     Child,
@@ -41,6 +44,8 @@ class SuperLinkSettings:
     restart: bool = True
     accepted_bundles: tuple[str, ...] = ()
     """Hashes of the bundles whose runs are started; empty means ours."""
+    public: bool = False
+    """Whether a front door stands before it: then it speaks TLS, and nodes need a registered key."""
 
     @property
     def logs(self) -> Path:
@@ -57,13 +62,18 @@ class SuperLinkSettings:
         """What local processes connect to, as host:port."""
         return f"{LOOPBACK}:{self.port}"
 
+    @cached_property
+    def tls(self) -> LoopbackTls | None:
+        """The certificate for loopback, made at the first start; None without a front door."""
+        return loopback_tls(self.folder / "flower" / "tls") if self.public else None
+
 
 class SuperLink:
     """A running SuperLink. When this process ends, even by kill -9, the SuperLink and its ServerApps end too."""
 
     def __init__(self, settings: SuperLinkSettings) -> None:
         self.settings = settings
-        self.control = Control(settings.address, Secret.open(settings.secret))
+        self.control = Control(settings.address, Secret.open(settings.secret), settings.tls)
         self._child = Child(_superlink(settings), after_restart=self._stop_old_runs_after_restart)
         self._began = 0.0
         self._executor = Child(_executor(settings), after_restart=self._stop_old_runs_after_restart)
@@ -109,9 +119,11 @@ class SuperLink:
         They have no ServerApp any more, but Flower would call them running for another minute, and go on handing out
         their messages.
         """
-        url = f"http://{self.settings.address}/health"
+        tls = self.settings.tls
+        url = f"{'https' if tls else 'http'}://{self.settings.address}/health"
         waited_for = threading.Event() if stop is None else stop
-        wait_for_url(url, _READY_SECONDS, alive=lambda: not (self._child.given_up or waited_for.is_set()))
+        context = None if tls is None else tls.context()
+        wait_for_url(url, _READY_SECONDS, lambda: not (self._child.given_up or waited_for.is_set()), context=context)
         self.control.stop_unfinished_runs(before=began)
 
     def _stop_old_runs_after_restart(self) -> None:
@@ -128,7 +140,13 @@ class SuperLink:
 
 
 def _superlink(settings: SuperLinkSettings) -> Program:
-    command = [*module("coordinator.flower_superlink"), "--secret", str(settings.secret), "--insecure"]
+    command = [*module("coordinator.flower_superlink"), "--secret", str(settings.secret)]
+    if settings.tls is None:
+        command += ["--insecure"]
+    else:
+        certificate, key = str(settings.tls.certificate), str(settings.tls.key)
+        command += ["--ssl-certfile", certificate, "--ssl-keyfile", key, "--ssl-ca-certfile", certificate]
+        command += ["--enable-supernode-auth"]
     command += ["--host", LOOPBACK, "--port", str(settings.port), "--isolation", "process"]
     command += ["--database", str(settings.folder / "superlink.db"), "--disable-runtime-dependency-installation"]
     log = settings.logs / "superlink.log"
@@ -138,6 +156,7 @@ def _superlink(settings: SuperLinkSettings) -> Program:
 def _executor(settings: SuperLinkSettings) -> Program:
     command = [*module("coordinator.executor"), "--runtime", settings.address, "--secret", str(settings.secret)]
     command += [word for one in settings.accepted_bundles for word in ("--accept", one)]
+    command += [] if settings.tls is None else ["--certificate", str(settings.tls.certificate)]
     log = settings.logs / "executor.log"
     return Program("executor", tuple(command), log, _environment(settings), restart=settings.restart)
 

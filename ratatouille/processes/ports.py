@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -36,16 +37,20 @@ def refuse_taken_port(port: int, purpose: str, setting: str) -> None:
 
 
 def wait_for_url(
-    url: str, seconds: float, alive: Callable[[], bool] = lambda: True, hint: str = "look into its log"
+    url: str,
+    seconds: float,
+    alive: Callable[[], bool] = lambda: True,
+    hint: str = "look into its log",
+    context: ssl.SSLContext | None = None,
 ) -> None:
-    """Return as soon as an HTTP address answers with success.
+    """Return as soon as an HTTP address answers with success; `context` says which certificates https may have.
 
     Raises:
         Unreachable: when it does not within `seconds`, or `alive` says that no answer will come any more.
     """
     deadline = time.monotonic() + seconds
     # A proxy from the environment must not stand between two processes of one machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     while alive() and time.monotonic() < deadline:
         try:
             with opener.open(url, timeout=2):

@@ -1,0 +1,90 @@
+"""The nodes' Flower keys at the SuperLink: registered when the registry knows them, unregistered when it does not.
+
+A node makes its Flower key itself and sends it with its enrolment; the registry is the one list of what counts. The
+coordinator looks at the list every second and brings the SuperLink to it. Nothing is remembered here: after a crash of
+anything, the next look compares anew. An unregistered node is refused at its next poll, and Flower never takes the same
+key again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
+
+from coordinator.control import Control
+from ratatouille.errors import Refusal
+
+_log = logging.getLogger(__name__)
+_COMPARE_SECONDS = 10.0
+"""The SuperLink is asked for its list so often even when nothing has changed here; it may have been started anew."""
+
+
+def flower_form(key: str) -> bytes:
+    """An OpenSSH public key as Flower keeps it.
+
+    Raises:
+        Refusal: for anything that is no key on an elliptic curve.
+    """
+    try:
+        found = load_ssh_public_key(key.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Refusal(f"this is no public key in OpenSSH's format: {key[:40]!r}") from error
+    if not isinstance(found, EllipticCurvePublicKey):
+        raise Refusal(f"a Flower key is an ECDSA key, and this is another: {key[:40]!r}")
+    return found.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+class FlowerKeys:
+    """Keeps one SuperLink's list of keys equal to that of the registry; call `look` every second."""
+
+    def __init__(self, control: Control, clock: Callable[[], float] = time.monotonic) -> None:
+        self._control = control
+        self._clock = clock
+        self._wanted: dict[bytes, str] | None = None
+        """What the SuperLink had at the last comparison; None before the first."""
+        self._compared = 0.0
+        self._refused: set[bytes] = set()
+        """Keys that Flower does not take, each of them logged once."""
+
+    def look(self, keys: Mapping[str, str]) -> None:
+        """Register the keys that are new at the SuperLink, and unregister those that are gone.
+
+        Args:
+            keys: the names of the nodes by their public key, in OpenSSH's format.
+
+        Raises:
+            Unreachable: when no SuperLink answers.
+        """
+        wanted = self._readable(keys)
+        if wanted == self._wanted and self._clock() - self._compared < _COMPARE_SECONDS:
+            return
+        registered = {node.public_key: node for node in self._control.nodes()}
+        for key in registered.keys() - wanted.keys():
+            self._control.unregister(registered[key].id)
+            _log.info("node %s may not take orders any more", registered[key].name or registered[key].id)
+        for key in wanted.keys() - registered.keys() - self._refused:
+            self._register(key, wanted[key])
+        self._wanted, self._compared = wanted, self._clock()
+
+    def _register(self, key: bytes, name: str) -> None:
+        try:
+            self._control.register(key, name)
+        except Refusal as refusal:
+            self._refused.add(key)
+            _log.warning("node %s gets no orders: %s; a new join makes a new key", name, refusal)
+
+    def _readable(self, keys: Mapping[str, str]) -> dict[bytes, str]:
+        found = {}
+        for key, name in keys.items():
+            try:
+                found[flower_form(key)] = name
+            except Refusal as refusal:
+                if key.encode() not in self._refused:
+                    self._refused.add(key.encode())
+                    _log.warning("node %s gets no orders: %s", name, refusal)
+        return found

@@ -70,3 +70,8 @@ def moment(words: str, now: datetime, end: bool = False) -> float:
     except Refusal as refusal:
         raise Refusal(f"{refusal}; or 12h, 3d, 2w for how long ago") from refusal
     return found.end if end else found.begin
+
+
+def day(at: float) -> str:
+    """The date of a moment, in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")

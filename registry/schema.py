@@ -385,3 +385,74 @@ class AliasRow(Base):
     at: Mapped[float] = mapped_column(Float)
 
     __table_args__ = (Index(None, "name", "number"),)
+
+
+class MemberRow(Base):
+    """A person or an organisation, with what it may do. Rows stay for ever, since the history names them."""
+
+    __tablename__ = "members"
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    """Its first device key."""
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    role: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(20))
+    invitation: Mapped[str | None] = mapped_column(Id)
+    """By which it came; None for the owner of the registry's machine."""
+    created: Mapped[float] = mapped_column(Float)
+    changed: Mapped[float] = mapped_column(Float)
+
+
+class KeyRow(Base):
+    """A key of a member. One that was revoked or replaced stays: it is refused, and its work is still the member's."""
+
+    __tablename__ = "keys"
+    key: Mapped[str] = mapped_column(Id, primary_key=True)
+    member: Mapped[str] = mapped_column(ForeignKey("members.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str] = mapped_column(String(80))
+    device: Mapped[str | None] = mapped_column(Id)
+    """Of a node's key: the device key that entered it."""
+    flower: Mapped[str | None] = mapped_column(Text)
+    """Of a node's key: the public key that the node shows to Flower."""
+    replaces: Mapped[str | None] = mapped_column(Id)
+    """Of a device key: the one in whose place it came."""
+    created: Mapped[float] = mapped_column(Float)
+    changed: Mapped[float] = mapped_column(Float)
+
+
+class InvitationRow(Base):
+    """An invitation, by the SHA-256 of its secret."""
+
+    __tablename__ = "invitations"
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    role: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str | None] = mapped_column(String(80))
+    member: Mapped[str | None] = mapped_column(ForeignKey("members.id"))
+    """Whose device it lets in; None for a new member."""
+    uses: Mapped[int] = mapped_column(Integer)
+    used: Mapped[int] = mapped_column(Integer)
+    approve: Mapped[bool] = mapped_column(Boolean)
+    expires: Mapped[float] = mapped_column(Float)
+    state: Mapped[str] = mapped_column(String(20))
+    maker: Mapped[str] = mapped_column(Id)
+    """Who signed it."""
+    created: Mapped[float] = mapped_column(Float)
+
+
+class EnrolmentRow(Base):
+    """One use of an invitation."""
+
+    __tablename__ = "enrolments"
+    invitation: Mapped[str] = mapped_column(ForeignKey("invitations.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(ForeignKey("keys.key"), primary_key=True)
+    at: Mapped[float] = mapped_column(Float)
+
+
+class SessionRow(Base):
+    """A session that is open: its token's SHA-256, and the key that opened it."""
+
+    __tablename__ = "sessions"
+    token: Mapped[str] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(Id, index=True)
+    expires: Mapped[float] = mapped_column(Float, index=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from pydantic import ConfigDict, Field
 from sqlalchemy import Connection, delete, insert, select
 
 from ratatouille.errors import Refusal
+from ratatouille.exchange.member_changes import RegistryId
 from ratatouille.exchange.membership import LONGEST_AUTHORITY
 from ratatouille.record import Digest, Record, canonical_json
 from registry.schema import SettingRow
@@ -18,6 +20,8 @@ from registry.texts import LONGEST_ADDRESS
 _log = logging.getLogger("registry")
 ANNOUNCED = ("fleet", "coordinator", "public", "authority")
 """Settings that the coordinator announces; people do not change them, and a copy of a registry does not have them."""
+FIXED = (*ANNOUNCED, "registry")
+"""Settings that people do not change."""
 
 Size = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -27,6 +31,8 @@ class Settings(Record):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
+    registry: RegistryId | None = None
+    """What tells this registry from others; made once, and kept in backups."""
     fleet: Annotated[str, Field(max_length=LONGEST_ADDRESS)] | None = None
     """Address where nodes join the coordinator's fleet; set by the coordinator while it is up."""
     coordinator: Digest | None = None
@@ -93,6 +99,12 @@ def _readable(values: Mapping[str, str]) -> Settings:
         else:
             found = found.model_copy(update={name: getattr(one, name)})
     return found
+
+
+def name_registry(connection: Connection) -> None:
+    """Give a registry its id, if it has none."""
+    if "registry" not in _stored(connection):
+        write_setting(connection, "registry", secrets.token_hex(16))
 
 
 def write_setting(connection: Connection, name: str, value: str | int | float | None) -> None:

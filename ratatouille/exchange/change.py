@@ -1,7 +1,7 @@
 """Changes that people make to what others see: an alias moves, a tag is set, a version or counts are taken back.
 
 Each is one record, signed by its author. The registry keeps them for ever in the order in which they came, so
-that "who moved what, from where, when and why" has one answer.
+that "who moved what, from where, when and why" has one answer. `member_changes` has those of members and their keys.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from ratatouille.record import Digest, Name, Record
 LONGEST_MESSAGE = 2000
 
 
-class _Change(Record):
+class Change(Record):
     """The fields that all kinds of changes share."""
 
+    kind: str
+    """What it does; the name of its class, as stored rows have it."""
     author: ShortText = ""
     """How the signer is called; the key is who it is."""
     message: Annotated[str, Field(max_length=LONGEST_MESSAGE)] = ""
@@ -35,7 +37,7 @@ class _Change(Record):
         return str(getattr(self, self._about))
 
 
-class Move(_Change):
+class Move(Change):
     """Point an alias at a version (a release), if it still points where the signer saw it."""
 
     _about = "name"
@@ -47,7 +49,7 @@ class Move(_Change):
     """Whether this takes the last move back, so that a further undo goes further back."""
 
 
-class Tag(_Change):
+class Tag(Change):
     """Give a version a name that never means another one."""
 
     _about = "name"
@@ -56,7 +58,7 @@ class Tag(_Change):
     version: Digest
 
 
-class Retract(_Change):
+class Retract(Change):
     """Take a version back: a maintainer any, a contributor their own."""
 
     _about = "version"
@@ -64,7 +66,7 @@ class Retract(_Change):
     version: Digest
 
 
-class RetractCounts(_Change):
+class RetractCounts(Change):
     """Take counts back (an evaluation or a comparison, which make no version), by the digest of their receipt."""
 
     _about = "receipt"
@@ -72,7 +74,7 @@ class RetractCounts(_Change):
     receipt: Digest
 
 
-class Restore(_Change):
+class Restore(Change):
     """Let a receipt that was taken back come again: without this it never returns."""
 
     _about = "receipt"
@@ -80,7 +82,7 @@ class Restore(_Change):
     receipt: Digest
 
 
-class Close(_Change):
+class Close(Change):
     """Close a question for the signer's own key: it is not to answer that question (any more)."""
 
     _about = "question"
@@ -89,7 +91,7 @@ class Close(_Change):
     """The work id."""
 
 
-class Reopen(_Change):
+class Reopen(Change):
     """Open a question again that the same key has closed."""
 
     _about = "question"
@@ -97,17 +99,8 @@ class Reopen(_Change):
     question: Digest
 
 
-Change = Move | Tag | Retract | RetractCounts | Restore | Close | Reopen
-CHANGES: dict[str, type[Change]] = {
-    "move": Move,
-    "tag": Tag,
-    "retract": Retract,
-    "retract_counts": RetractCounts,
-    "restore": Restore,
-    "close": Close,
-    "reopen": Reopen,
-}
-"""What each kind of change is, by the name in its record."""
+VERSION_CHANGES: tuple[type[Change], ...] = (Move, Tag, Retract, RetractCounts, Restore, Close, Reopen)
+"""The kinds in this module."""
 
 
 def has_closed(node: str, question: str, closures: Iterable[Sealed]) -> bool:

@@ -17,13 +17,13 @@ from sqlalchemy import Connection, Row, func, select
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Compare, Evaluate, Import
-from ratatouille.exchange.change import CHANGES, Change, Move, Restore, Retract, RetractCounts, Tag
+from ratatouille.exchange.change import Change, Move, Restore, Retract, RetractCounts, Tag
 from ratatouille.exchange.confusion import confusion_text
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, check_signature, unseal
 from ratatouille.record import sha256
 from registry.audit.checking import AuditBatch, NotCheckable, Rules, checks, expect, findings, rows_after
-from registry.ledger.signed_changes import may_return
+from registry.ledger.signed_changes import CHANGES, may_return
 from registry.schema import AliasRow, ChangeRow, ContributionRow, EvaluationRow, TagRow, VersionRow
 from registry.storage import Storage
 

@@ -90,7 +90,7 @@ def settings(
     Only a user who has the registry's folder can change a value: it cannot be done over the network.
     """
     from registry.services.local import LocalRegistry
-    from registry.settings import ANNOUNCED, Settings
+    from registry.settings import FIXED, Settings
 
     if (name is None and default) or (name is not None and (value is None) != default):
         raise Refusal("to change a setting, give its name and either its new value or --default")
@@ -99,8 +99,10 @@ def settings(
         raise Refusal(f"there is no registry in '{place}'; name its folder with --folder")
     with closing(LocalRegistry(Path(place))) as registry:
         if name is not None:
-            if name in ANNOUNCED:
-                raise Refusal("the fleet's address and the coordinator's key are set by the coordinator while it is up")
+            if name in FIXED:
+                raise Refusal(
+                    "the id is made once, and the other addresses and keys are set by the coordinator while it is up"
+                )
             registry.maintenance.configure(name, None if value is None else _number(value))
         now = output.plain(registry.maintenance.settings())
     if as_json:
@@ -109,7 +111,7 @@ def settings(
     rows = [
         (key, str(now[key]), "" if now[key] == field.default else f"not {field.default}", field.description or "")
         for key, field in Settings.model_fields.items()
-        if key not in ANNOUNCED and name in (None, key)
+        if key not in FIXED and name in (None, key)
     ]
     output.print_table(SETTINGS, rows)
 

@@ -22,6 +22,7 @@ from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture, Part, Tensor
 from ratatouille.weights.canonical import size
 from registry.ledger.definitions import architecture, task
+from registry.ledger.members.standing import refuse_revoked
 from registry.ledger.signed_changes import may_return
 from registry.lists import chunks
 from registry.records import State
@@ -83,6 +84,7 @@ def examine(connection: Connection, receipt: Receipt, retracted: bool = False) -
     Raises:
         Refusal: naming the first thing that does not fit.
     """
+    refuse_revoked(connection, receipt.node)
     work = receipt.assignment
     storable(receipt.note, "the receipt's note")
     storable(receipt.round or "", "the receipt's round", LONGEST_NAME)

@@ -20,6 +20,7 @@ from registry.caller import caller
 from registry.contributions.entitlements import end_holdings, enter_holdings, held_by
 from registry.ledger.answers import is_answered
 from registry.ledger.event_log import record_event
+from registry.ledger.members.standing import refuse_revoked
 from registry.ledger.signed_changes import check_follows, refuse_closed
 from registry.lists import PAGE_CHARACTERS, readable
 from registry.schema import LeaseRow, OfferRow
@@ -90,9 +91,10 @@ def enter_offer(connection: Connection, sealed: Sealed, offer: Offer, proved: tu
     It stands for `offer.seconds` after its arrival: a node's clock may be wrong, and may be put right.
 
     Raises:
-        Refusal: for data that another key owns.
+        Refusal: for data that another key owns, and for a key that was revoked.
         Unreachable: when there are too many offers, or a later one is known.
     """
+    refuse_revoked(connection, offer.node)
     now, text = time.time(), sealed.to_json().decode()
     query = select(OfferRow.issued, OfferRow.expires, OfferRow.sealed).where(OfferRow.node == offer.node)
     last = connection.execute(query).first()
@@ -161,7 +163,7 @@ def take_lease(connection: Connection, lease: Lease) -> Lease | None:
     """Take or renew a lease; None if another node holds a live one or the question has an answer.
 
     Raises:
-        Refusal: for a lease that names no data, and for a question that the node has closed.
+        Refusal: for a lease that names no data, a question that the node has closed, and a key that was revoked.
         Unreachable: when the node does not offer that data, when there are too many, or a later one is known.
     """
     now = time.time()
@@ -169,6 +171,7 @@ def take_lease(connection: Connection, lease: Lease) -> Lease | None:
         raise Refusal("this lease does not say which data its question is about; upgrade the node")
     if held_by(connection, lease.node, lease.fingerprint, lease.task, now) is None:
         raise not_offered(lease.node, lease.fingerprint)
+    refuse_revoked(connection, lease.node)
     refuse_closed(connection, lease.work_id, lease.node)
     question = {"question": lease.work_id, "who": lease.node}
     if other_holder(connection, lease.work_id, lease.node, lease.fingerprint, now) is not None:

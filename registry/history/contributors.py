@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select, tuple_
 
@@ -19,6 +19,8 @@ from registry.records import Contributor, State, Submission
 from registry.schema import ContributionRow, OfferRow, TaskRow, VersionRow
 
 MOST_CONTRIBUTORS = 10_000
+MOST_STANDING = 100
+"""Contributions that the answer to a revocation names."""
 
 _MADE = {"fine_tune": "trainings", "probe": "heads", "import": "imports"}
 _BECAME = {"duplicate": "duplicates", "rejected": "rejected", "retracted": "retracted"}
@@ -68,6 +70,20 @@ def refuse_many_keys(nodes: Sequence[str]) -> None:
     """
     if len(nodes) > MOST_KEYS:
         raise Refusal(f"{len(nodes)} keys are asked for at once; {MOST_KEYS} are the most")
+
+
+class Standing(NamedTuple):
+    """Contributions that stand: how many, and the latest of them."""
+
+    number: int
+    latest: tuple[Submission, ...]
+
+
+def standing(connection: Connection, nodes: Sequence[str]) -> Standing:
+    """What these keys gave that stands."""
+    query = select(func.count()).where(ContributionRow.node.in_(nodes), ContributionRow.state == "admitted")
+    latest = submissions(connection, nodes, None, MOST_STANDING, ("admitted",))
+    return Standing(int(connection.execute(query).scalar_one()), tuple(latest))
 
 
 def submissions(

@@ -12,7 +12,7 @@ other row:
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
@@ -20,13 +20,19 @@ from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, func,
 from sqlalchemy.orm import aliased
 
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.exchange.change import CHANGES, Change, Close, Reopen, Restore
+from ratatouille.exchange.change import VERSION_CHANGES, Change, Close, Reopen, Restore
+from ratatouille.exchange.member_changes import MEMBER_CHANGES
 from ratatouille.exchange.signing import Sealed
 from ratatouille.record import Record
 from registry.ledger.event_log import record_event
+from registry.ledger.members.standing import refuse_revoked
 from registry.lists import chunks
 from registry.schema import ChangeRow, ContributionRow, LeaseRow, VersionRow
 
+CHANGES: Mapping[str, type[Change]] = {
+    one.model_fields["kind"].default: one for one in (*VERSION_CHANGES, *MEMBER_CHANGES)
+}
+"""What each kind of change is, by the name in its record."""
 TOLERANCE = 300.0
 """Seconds by which the clocks of two machines that are set may differ."""
 
@@ -59,7 +65,12 @@ def known_change(connection: Connection, sealed: Sealed) -> int | None:
 
 
 def enter_change(connection: Connection, sealed: Sealed, change: Change) -> int:
-    """Append a change; returns its number."""
+    """Append a change; returns its number.
+
+    Raises:
+        Refusal: for a key that was revoked.
+    """
+    refuse_revoked(connection, sealed.node)
     row = insert(ChangeRow).values(
         digest=sealed.digest,
         kind=change.kind,

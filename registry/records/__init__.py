@@ -46,6 +46,16 @@ from registry.records.member import Member as Member
 from registry.records.member import MemberKey as MemberKey
 from registry.records.member import OfferedData as OfferedData
 from registry.records.member import ReleasedShare as ReleasedShare
+from registry.records.members import FlowerKey as FlowerKey
+from registry.records.members import InvitationRecord as InvitationRecord
+from registry.records.members import InvitationState as InvitationState
+from registry.records.members import KeyKind as KeyKind
+from registry.records.members import KeyRecord as KeyRecord
+from registry.records.members import KeyState as KeyState
+from registry.records.members import MemberRecord as MemberRecord
+from registry.records.members import Membership as Membership
+from registry.records.members import MemberState as MemberState
+from registry.records.members import Revocation as Revocation
 from registry.records.work import ALIVE as ALIVE
 from registry.records.work import BEAT_SECONDS as BEAT_SECONDS
 from registry.records.work import OVER as OVER

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ratatouille.exchange.dialect import PROTOCOL
+from ratatouille.exchange.member_changes import RegistryId
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Comparison, Evaluation
 from ratatouille.record import Digest, Name, Record
@@ -25,6 +26,8 @@ ALIVE: tuple[RoundState, ...] = ("requested", "running", "cancelling")
 class Info(Record):
     """Facts about a registry: protocol and software, where its fleet can be reached, what it keeps its state in."""
 
+    registry: RegistryId | None = None
+    """What tells this registry from others, whatever its address is; None in answers of earlier releases."""
     protocol: int = PROTOCOL
     software: str
     fleet: str | None = None

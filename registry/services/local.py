@@ -5,10 +5,11 @@ The gRPC service stands before it; tests, rehearsals and research on a laptop us
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import Misconfigured, Refusal
 from ratatouille.platforms import refuse_without_posix
 from registry import settings
 from registry.blobs.access import Blobs
@@ -20,6 +21,7 @@ from registry.records import Info
 from registry.retraction import count_retractions
 from registry.services.definitions import Definitions
 from registry.services.maintenance import Maintenance
+from registry.services.members import Members
 from registry.services.registry import Registry
 from registry.services.releases import Releases
 from registry.services.rounds import Rounds
@@ -64,7 +66,9 @@ class LocalRegistry(Registry):
         self.rounds = Rounds(self.storage, self.watching)
         self.versions = Versions(self.storage)
         self.releases = Releases(self.storage)
+        self.members = Members(self.storage)
         self.maintenance = Maintenance(self.storage)
+        self._name()
 
     @property
     def blobs(self) -> Blobs:
@@ -77,6 +81,7 @@ class LocalRegistry(Registry):
         with self._read() as connection:
             known = settings.read_settings(connection)
             return Info(
+                registry=known.registry,
                 software=f"ratatouille {version('model-ratatouille')}",
                 fleet=known.fleet,
                 coordinator=known.coordinator,
@@ -88,6 +93,14 @@ class LocalRegistry(Registry):
                 retractions=count_retractions(connection),
                 closures=count_closures(connection),
             )
+
+    def _name(self) -> None:
+        """Give a new registry its id."""
+        with self._read() as connection:
+            named = settings.read_settings(connection).registry is not None
+        if not named:
+            with suppress(Misconfigured):  # a user who may only read
+                self._writing(settings.name_registry)
 
     def check(self) -> None:
         """See whether the store for weights can be used, and is this database's.

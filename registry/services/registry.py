@@ -15,6 +15,7 @@ from typing import get_type_hints
 from registry.records import Info
 from registry.services.definitions import Definitions
 from registry.services.maintenance import Maintenance
+from registry.services.members import Members
 from registry.services.method import Service, ServiceMethod, method
 from registry.services.releases import Releases
 from registry.services.rounds import Rounds
@@ -32,6 +33,7 @@ class Registry(Service, ABC):
     rounds: Rounds
     versions: Versions
     releases: Releases
+    members: Members
     maintenance: Maintenance
 
     @property

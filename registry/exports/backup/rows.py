@@ -17,14 +17,14 @@ from ratatouille.record import canonical_json
 from registry.exports.backup.folder import TABLES, TableFile
 from registry.exports.content import write_lines
 from registry.lists import chunks
-from registry.schema import SettingRow, UploadRow, metadata
+from registry.schema import SessionRow, SettingRow, UploadRow, metadata
 from registry.settings import ANNOUNCED
 
 AT_ONCE = 500
 """Rows in one exchange with the database."""
 LONGEST_LINE = 64 * 2**20
-PASSING = frozenset({UploadRow.__tablename__})
-"""Tables about transfers under way on this machine, which a backup leaves out."""
+PASSING = frozenset({UploadRow.__tablename__, SessionRow.__tablename__})
+"""Tables about transfers under way on this machine and open sessions, which a backup leaves out."""
 Value = str | int | float | bool | None
 
 

@@ -1,4 +1,4 @@
-"""Columns and tables for the mended faults of version 0.1."""
+"""Columns and tables for the mended faults of version 0.1, and members with their keys."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("work_id", name="pk_obligations"),
     )
     op.create_index("ix_obligations_version", "obligations", ["version"])
+    _members()
     _score_again()
 
 
@@ -80,9 +81,78 @@ def _offers_and_leases() -> None:
         batch_op.add_column(sa.Column("peer", sa.String(length=80), server_default="", nullable=False))
 
 
+def _members() -> None:
+    """Members, their keys, invitations and sessions."""
+    op.create_table(
+        "members",
+        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("name", sa.String(80), nullable=False),
+        sa.Column("role", sa.String(20), nullable=False),
+        sa.Column("state", sa.String(20), nullable=False),
+        sa.Column("invitation", sa.String(64), nullable=True),
+        sa.Column("created", sa.Float(), nullable=False),
+        sa.Column("changed", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_members"),
+        sa.UniqueConstraint("name", name="uq_members_name"),
+    )
+    op.create_table(
+        "keys",
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("member", sa.String(64), nullable=False),
+        sa.Column("kind", sa.String(20), nullable=False),
+        sa.Column("state", sa.String(20), nullable=False),
+        sa.Column("name", sa.String(80), nullable=False),
+        sa.Column("device", sa.String(64), nullable=True),
+        sa.Column("flower", sa.Text(), nullable=True),
+        sa.Column("replaces", sa.String(64), nullable=True),
+        sa.Column("created", sa.Float(), nullable=False),
+        sa.Column("changed", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["member"], ["members.id"], name="fk_keys_member"),
+        sa.PrimaryKeyConstraint("key", name="pk_keys"),
+    )
+    op.create_index("ix_keys_member", "keys", ["member"])
+    op.create_table(
+        "invitations",
+        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("role", sa.String(20), nullable=False),
+        sa.Column("name", sa.String(80), nullable=True),
+        sa.Column("member", sa.String(64), nullable=True),
+        sa.Column("uses", sa.Integer(), nullable=False),
+        sa.Column("used", sa.Integer(), nullable=False),
+        sa.Column("approve", sa.Boolean(), nullable=False),
+        sa.Column("expires", sa.Float(), nullable=False),
+        sa.Column("state", sa.String(20), nullable=False),
+        sa.Column("maker", sa.String(64), nullable=False),
+        sa.Column("created", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["member"], ["members.id"], name="fk_invitations_member"),
+        sa.PrimaryKeyConstraint("id", name="pk_invitations"),
+    )
+    op.create_table(
+        "enrolments",
+        sa.Column("invitation", sa.String(64), nullable=False),
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["invitation"], ["invitations.id"], name="fk_enrolments_invitation"),
+        sa.ForeignKeyConstraint(["key"], ["keys.key"], name="fk_enrolments_key"),
+        sa.PrimaryKeyConstraint("invitation", "key", name="pk_enrolments"),
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("token", sa.String(64), nullable=False),
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("expires", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("token", name="pk_sessions"),
+    )
+    op.create_index("ix_sessions_expires", "sessions", ["expires"])
+    op.create_index("ix_sessions_key", "sessions", ["key"])
+
+
 def downgrade() -> None:
     """Go one step back."""
-    op.execute("DELETE FROM settings WHERE name = 'coordinator'")  # earlier releases refuse settings of other names
+    # earlier releases refuse settings of other names
+    op.execute("DELETE FROM settings WHERE name IN ('coordinator', 'registry')")
+    for name in ("sessions", "enrolments", "invitations", "keys", "members"):
+        op.drop_table(name)
     with op.batch_alter_table("offers", schema=None) as batch_op:
         batch_op.drop_column("peer")
     # entitlements that were given back would come to life again

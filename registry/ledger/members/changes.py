@@ -1,0 +1,61 @@
+"""Changes of members on their way in: for this registry, signed about now, kept for ever, and in the log."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Connection
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.member_changes import MemberChange
+from ratatouille.exchange.signing import Sealed
+from registry.ledger.event_log import record_event
+from registry.ledger.signed_changes import TOLERANCE, by, enter_change
+from registry.settings import read_settings
+
+EVENT = "member"
+"""Kind of the events about members."""
+
+
+def accept(connection: Connection, change: MemberChange) -> None:
+    """Check that a change was signed for this registry, about now.
+
+    Raises:
+        Refusal: for another registry, and for a clock that is wrong.
+    """
+    check_registry(connection, change.registry, "change")
+    check_clock(change.at)
+
+
+def check_registry(connection: Connection, said: str, what: str) -> None:
+    """Refuse what was made for another registry.
+
+    Raises:
+        Refusal: for another id than this registry's.
+    """
+    own = read_settings(connection).registry
+    if said != own:
+        raise Refusal(
+            f"this {what} is for another registry ({said[:8]}…), and this one is {str(own)[:8]}…; check the address"
+        )
+
+
+def check_clock(at: float) -> None:
+    """Refuse what was signed by a clock that is wrong.
+
+    Raises:
+        Refusal: saying by how much, and in which direction.
+    """
+    ahead = at - time.time()
+    if abs(ahead) > TOLERANCE:
+        raise Refusal(
+            f"your clock is {abs(ahead) / 60:.0f} min {'ahead of' if ahead > 0 else 'behind'} the registry's; set it, "
+            "and try again"
+        )
+
+
+def keep(connection: Connection, sealed: Sealed, change: MemberChange, what: str) -> None:
+    """Keep a change, and say in the log what was done, by whom and why."""
+    enter_change(connection, sealed, change)
+    text = f"{what} by {by(sealed, change)}"
+    record_event(connection, EVENT, change.subject, f"{text}: {change.message}" if change.message else text)

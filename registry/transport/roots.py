@@ -68,7 +68,7 @@ def _certificates(path: Path) -> bytes:
         Refusal: when there are none.
     """
     try:
-        found = _blocks(path.read_bytes())
+        found = certificates_in(path.read_bytes())
     except OSError as error:
         raise Refusal(f"the authority file '{path}' cannot be read: {error.strerror}; check the path") from error
     if not found:
@@ -88,10 +88,11 @@ def _system() -> bytes:
         return b"".join(ssl.DER_cert_to_PEM_cert(der).encode() for der in certificates)
     folder = Path(ssl.get_default_verify_paths().capath or os.devnull)
     for files in ([Path(one) for one in _USUAL_FILES], sorted(folder.iterdir()) if folder.is_dir() else []):
-        if found := [block for file in files if file.is_file() for block in _blocks(file.read_bytes())]:
+        if found := [block for file in files if file.is_file() for block in certificates_in(file.read_bytes())]:
             return b"".join(dict.fromkeys(found))
     raise Refusal("this machine has no store of authorities; set SSL_CERT_FILE, or `authority` in config.toml")
 
 
-def _blocks(data: bytes) -> list[bytes]:
+def certificates_in(data: bytes) -> list[bytes]:
+    """The certificates (PEM) in a file, without what stands between them."""
     return [block.replace(b"\r", b"") + b"\n" for block in _BLOCK.findall(data)]

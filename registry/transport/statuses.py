@@ -9,6 +9,7 @@ from typing import cast
 
 import grpc
 
+from ratatouille.addresses import Address
 from ratatouille.errors import Misconfigured, RatatouilleError, Refusal, Unreachable
 from ratatouille.exchange.dialect import UPGRADE
 from ratatouille.processes.throttle import Throttle
@@ -21,6 +22,8 @@ LARGEST_STATUS = 6000
 """Bytes of a refusal as gRPC sends it: three for each byte of a letter that is not ASCII. Of a status with more than
 8 KiB a client drops the sentence, and who said it.
 """
+_NO_GRPC = "Received http2 header with status"
+"""What gRPC says of an answer that is plain HTTP."""
 
 _log = logging.getLogger("registry")
 _THROTTLE = Throttle()
@@ -95,9 +98,11 @@ def _meaning(error: grpc.Call, url: str, what: str) -> RatatouilleError:
             return TooLarge(sentence)
         again = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)
         return Unreachable(sentence) if again else Refusal(sentence)
+    if _NO_GRPC in sentence and code != grpc.StatusCode.UNAVAILABLE:  # a web server, or a door that has no such path
+        code = grpc.StatusCode.UNIMPLEMENTED
     match code:
         case grpc.StatusCode.UNAVAILABLE:
-            return Unreachable(f"no registry answers at {url}; start it, or name another with --remote")
+            return Unreachable(_why_away(url))
         case grpc.StatusCode.CANCELLED:
             return Unreachable(f"{what} was ended by the registry at {url}, or was silent for too long; try again")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -111,3 +116,16 @@ def _meaning(error: grpc.Call, url: str, what: str) -> RatatouilleError:
             return TooLarge(f"{what} is too large for one message to {url}: {sentence}")
         case _:
             return Unreachable(f"the connection to {url} broke during {what} ({code.name.lower()}); try again")
+
+
+def _why_away(url: str) -> str:
+    """Why no registry answers at an address. On this machine there is one cause, so nothing is tried there."""
+    address = Address.parse(url)
+    if address.encrypted or not address.is_loopback:
+        from registry.transport.diagnosis import trouble  # reads certificates, which readers need not wait for
+
+        if (why := trouble(url)) is not None:
+            return f"no registry answers at {url}: {why}"
+        if address.encrypted:
+            return f"no registry answers at {url}, though its door does; it may be starting: try again in a moment"
+    return f"no registry answers at {url}; start it, or name another with --remote"

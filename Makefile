@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LIGHT := $(VENV)-light
+PREVIOUS := $(VENV)-previous
+# The minor release of Flower before the pinned one: nodes and coordinators with it work with ours, which a test holds.
+PREVIOUS_FLOWER := 1.41.0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where it is set, each of the hundreds of processes that tests start would compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -12,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(VENV)/.demo          ## a whole federation on this machine
 	$(BIN)/ratatouille demo
 
-test: $(VENV)/.dev $(LIGHT)/.done  ## all tests
+test: $(VENV)/.dev $(LIGHT)/.done $(PREVIOUS)/.done  ## all tests
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev           ## style, types, import contracts
@@ -56,5 +59,11 @@ $(LIGHT)/.done: pyproject.toml constraints.txt $(VENV)/.dev
 	$(LIGHT)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[coordinator]'
 	touch $@
 
+# A folder with the one package; what it needs is in .venv.
+$(PREVIOUS)/.done: Makefile $(VENV)/.demo
+	rm -rf $(PREVIOUS)
+	$(BIN)/python -m pip install --quiet --no-deps --target $(PREVIOUS) flwr==$(PREVIOUS_FLOWER)
+	touch $@
+
 clean:                       ## remove the environments and caches
-	rm -rf $(VENV) $(LIGHT) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(LIGHT) $(PREVIOUS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,5 +1,10 @@
-"""The work lane with everything real: a SuperLink, two nodes with our executor, workers as processes of their own."""
+"""The work lane with everything real: a SuperLink, three nodes with our executor, workers as processes of their own.
 
+The SuperLink and one of the nodes begin with the minor release of Flower before the pinned one. `make test` puts it
+into `.venv-previous`; on PYTHONPATH it comes before the installed one.
+"""
+
+import importlib.metadata
 import json
 import os
 import signal
@@ -30,6 +35,7 @@ from ratatouille.processes.secret import Secret
 from ratatouille.record import sha256
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
+PREVIOUS = ROOT / ".venv-previous"
 PROBE = archive({file.name: file.read_bytes() for file in (HERE / "probe_bundle").iterdir() if file.is_file()})
 
 
@@ -52,12 +58,22 @@ def commands_with(text: str) -> list[str]:
 
 @dataclass
 class Lane:
-    """A federation of two nodes: `open` accepts the probe's bundle, `strict` only what its owner installed."""
+    """A federation of three nodes: `strict` accepts only what its owner installed, the others the probe's bundle.
+
+    `old` has the previous Flower, and so has the SuperLink until it is upgraded.
+    """
 
     folder: Path
     superlink: SuperLink
     nodes: dict[str, SuperNode]
     workers: dict[str, Child]
+    patch: pytest.MonkeyPatch
+
+    def upgrade(self) -> None:
+        """Stop the coordinator, and start it in the same folder and at the same port with the installed Flower."""
+        self.superlink.stop()
+        self.patch.setenv("PYTHONPATH", str(ROOT))
+        self.superlink = SuperLink(self.superlink.settings).start()
 
     @property
     def control(self) -> Control:
@@ -79,34 +95,72 @@ class Lane:
 
 @pytest.fixture(scope="module")
 def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
+    if not PREVIOUS.exists():
+        pytest.fail(f"'{PREVIOUS}' is not there: it holds the previous Flower; run `make test`, which makes it")
     folder = tmp_path_factory.mktemp("lane")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("TRACE_OF_HOSTILE_CODE", str(folder / "trace"))
+        nodes, workers = {}, {}
+        patch.setenv("PYTHONPATH", f"{PREVIOUS}{os.pathsep}{ROOT}")
         superlink = SuperLink(
             SuperLinkSettings(folder / "coordinator", free_port(), accepted_bundles=(bundle_hash(), sha256(PROBE)))
         )
-        nodes, workers = {}, {}
-        for name, accepted in (("open", (sha256(PROBE),)), ("strict", ())):
+        for name, accepted in (("old", (sha256(PROBE),)), ("open", (sha256(PROBE),)), ("strict", ())):
             home = folder / name
             settings = SuperNodeSettings(
                 home, superlink.settings.address, home / "key", home / "worker", accepted_bundles=accepted
             )
             nodes[name] = SuperNode(settings)
+            patch.setenv("PYTHONPATH", str(ROOT))  # for all but the first
             command = (sys.executable, str(HERE / "echo_worker.py"), str(home / "worker"))
             workers[name] = Child(Program("worker", command, home / "logs" / "worker.log", restart=True))
         parts: list[SuperNode | Child] = [*nodes.values(), *workers.values()]
+        lane = Lane(folder, superlink, nodes, workers, patch)
         try:
             superlink.start()
             for part in parts:
                 part.start()
-            assert until(lambda: sum(node.online for node in superlink.control.nodes()) == 2)
-            yield Lane(folder, superlink, nodes, workers)
+            assert until(lambda: sum(node.online for node in superlink.control.nodes()) == 3)
+            yield lane
         finally:
             for part in parts:
                 part.stop()
-            superlink.stop()
+            lane.superlink.stop()
     assert commands_with(str(folder)) == []
+
+
+def test_the_previous_flower_is_the_minor_release_before_the_installed_one() -> None:
+    found = subprocess.run(
+        [
+            sys.executable,
+            "-P",
+            "-c",
+            "import flwr.supercore.version as found; print(found.__file__, found.package_version)",
+        ],
+        env={**os.environ, "PYTHONPATH": str(PREVIOUS)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    file, version = found.stdout.split()
+    assert Path(file).is_relative_to(PREVIOUS)
+    major, minor, _ = importlib.metadata.version("flwr").split(".")
+    assert version.startswith(f"{major}.{int(minor) - 1}."), "PREVIOUS_FLOWER in the Makefile"
+
+
+def test_a_coordinator_with_the_previous_flower_gets_answers_of_nodes_with_this_one(lane: Lane) -> None:
+    seen = lane.results("early", lane.submit("early", {"number": 0}))
+    assert [reply["body"]["order"] for reply in seen["replies"]] == [{"number": 0}]
+
+
+def test_a_coordinator_that_is_upgraded_in_its_folder_gets_answers_of_nodes_with_the_previous_flower(
+    lane: Lane,
+) -> None:
+    before = {node.id for node in lane.control.nodes()}
+    lane.upgrade()
+    assert {node.id for node in lane.control.nodes()} == before
+    seen = lane.results("upgraded", lane.submit("upgraded", {"number": 1}, to="old"))
+    assert [reply["body"]["order"] for reply in seen["replies"]] == [{"number": 1}]
 
 
 def test_orders_go_round_to_a_node_known_by_its_key_whatever_happens_to_one_of_them(lane: Lane) -> None:
@@ -114,7 +168,8 @@ def test_orders_go_round_to_a_node_known_by_its_key_whatever_happens_to_one_of_t
     orders[3]["fail"] = True
     orders[4]["die once"] = str(lane.folder / "died")
     seen = lane.results("orders", lane.submit("orders", *orders))
-    assert list(seen["nodes"].values()) == [lane.key("open")]
+    assert lane.key("open") in seen["nodes"].values()
+    assert lane.key("strict") not in seen["nodes"].values()
     assert seen["replies"][3] == {"body": None, "failure": "unexpected", "lost": False}
     replies = [reply["body"] for reply in seen["replies"] if reply["body"]]
     assert [reply["order"]["number"] for reply in replies] == [0, 1, 2, 4, 5]
@@ -143,7 +198,7 @@ def test_whoever_does_not_know_the_secret_gets_no_task_from_a_node(lane: Lane) -
 
 def test_no_process_of_the_lane_has_loaded_torch(lane: Lane) -> None:
     running = commands_with(str(lane.folder))
-    assert sum("-m contributor_client.flower_supernode" in line and "reaper.py" not in line for line in running) == 2
+    assert sum("-m contributor_client.flower_supernode" in line and "reaper.py" not in line for line in running) == 3
     assert not any("torch" in Path(f"/proc/{line.split()[0]}/maps").read_text() for line in running)
 
 

@@ -34,7 +34,7 @@ from flwr.supernode.fleet_http_client import FleetHttpClient
 
 from contributor_client.executor import execute_forever
 from contributor_client.work_lane import LANE, LaneFile
-from ratatouille.exchange.bundle import bundle_hash
+from ratatouille.exchange.bundle import accepted_bundles
 from ratatouille.printable import log_printably_as
 from ratatouille.processes.guard import Guard, Rules
 from ratatouille.processes.ports import LOOPBACK
@@ -148,7 +148,7 @@ def main() -> None:
     if LANE in os.environ:
         client = noting_client(LaneFile(Path(os.environ[LANE])), pauses.expect_message)
         vars(fleet_http_connection)["FleetHttpClient"] = client
-    start_executor(known.port, known.superexec_auth_secret_file, own.accept or [bundle_hash()])
+    start_executor(known.port, known.superexec_auth_secret_file, own.accept or accepted_bundles())
     flower_supernode()
 
 

@@ -48,7 +48,7 @@ class SuperNodeSettings:
     """File with the node's private key; made at the first use."""
     worker_socket: Path
     accepted_bundles: tuple[str, ...] = ()
-    """Hashes of the bundles to accept; empty means ours."""
+    """Hashes of the bundles to accept; empty means ours (`exchange.bundle.accepted_bundles`)."""
 
     @property
     def lane(self) -> Path:

@@ -25,7 +25,7 @@ from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
 
 from coordinator.serverapp import prepare, serve_run
-from ratatouille.exchange.bundle import SigningInterceptor, bundle_hash
+from ratatouille.exchange.bundle import SigningInterceptor, accepted_bundles
 from ratatouille.printable import log_printably_as
 from ratatouille.processes.ending import end_at_once_on_signals
 from ratatouille.processes.secret import Secret
@@ -83,7 +83,7 @@ def main() -> None:
     end_at_once_on_signals()  # its reaper ends the ServerApps
     log_printably_as("flwr")
     root = arguments.certificate and arguments.certificate.read_bytes()
-    executor = Executor(arguments.runtime, Secret.open(arguments.secret), arguments.accept or [bundle_hash()], root)
+    executor = Executor(arguments.runtime, Secret.open(arguments.secret), arguments.accept or accepted_bundles(), root)
     log(INFO, "Executor ready")
     while True:
         executor.look()

@@ -43,7 +43,7 @@ class SuperLinkSettings:
     port: int
     restart: bool = True
     accepted_bundles: tuple[str, ...] = ()
-    """Hashes of the bundles whose runs are started; empty means ours."""
+    """Hashes of the bundles whose runs are started; empty means ours (`exchange.bundle.accepted_bundles`)."""
     public: bool = False
     """Whether a front door stands before it: then it speaks TLS, and nodes need a registered key."""
 

@@ -9,6 +9,9 @@ an outage. Code that treats both alike catches `RatatouilleError`.
 
 from __future__ import annotations
 
+UPGRADE = "pip install --upgrade model-ratatouille"
+"""What to type on the side that is older."""
+
 
 class RatatouilleError(Exception):
     """Base of all errors with a sentence for people.

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ratatouille.errors import RatatouilleError
+from ratatouille.errors import UPGRADE, RatatouilleError
 from ratatouille.record import Record
 
 Fault = Literal["data", "node", "question", "passing"]
@@ -27,12 +27,15 @@ Parameter = Literal["images", "classes", "label", "domain", "line", "pixels", "l
 
 @dataclass(frozen=True)
 class Kind:
-    """A row of the table: the sentence for people, whose fault it is, and what may be counted."""
+    """A row of the table: the sentence for people, whose fault it is, what may be counted, and what to do."""
 
     sentence: str
     fault: Fault
     parameters: tuple[Parameter, ...] = ()
+    remedy: str = ""
 
+
+_UPGRADE = f"upgrade the older side with '{UPGRADE}'"
 
 KINDS: dict[str, Kind] = {
     # images
@@ -80,7 +83,9 @@ KINDS: dict[str, Kind] = {
     "settings-unusable": Kind("the settings of the node cannot be used any more", "node"),
     "worker-absent": Kind("the worker process of the node does not answer", "passing"),
     "worker-died": Kind("the worker process of the node ended over the work", "passing", ("attempts",)),
-    "foreign-bundle": Kind("the node runs only the program that its owner installed, and this run is another", "node"),
+    "foreign-bundle": Kind(
+        "the node runs only the program that its owner installed, and this run is another", "node", remedy=_UPGRADE
+    ),
     "evaluates-only": Kind("the node evaluates and does not train", "question"),
     # the work
     "image-size": Kind("the network cannot take images of this size", "question", ("size",)),
@@ -96,7 +101,7 @@ KINDS: dict[str, Kind] = {
     "question-closed": Kind("the node's owner withdrew its answer and closed the question", "question"),
     "order-foreign": Kind("the order is not signed by the coordinator that the registry announces", "passing"),
     "round-not-running": Kind("the order is for a round that does not run in the registry", "passing"),
-    "other-release": Kind("the order asks for another release of the software", "question", ("number",)),
+    "other-release": Kind("the order asks for another release of the software", "question", ("number",), _UPGRADE),
     "registry-unreachable": Kind("the node did not reach the registry", "passing"),
     "refused": Kind("the node refused the work; its own log says why", "question"),
     "unexpected": Kind("an error in the node's software; its own log says which", "passing"),
@@ -135,10 +140,11 @@ class Failure(Record):
 
     def sentence(self, label: str | None = None, domain: str | None = None) -> str:
         """The clause for people; `label` and `domain` are the names that the reader's definition of the task has."""
-        clause = KINDS[self.code].sentence
+        clause, remedy = KINDS[self.code].sentence, KINDS[self.code].remedy
         names = {"label": f"class {label}" if label else "", "domain": f"domain {domain}" if domain else ""}
         details = [names.get(name) or _detail(name, count) for name, count in self.counts.items()]
-        return f"{clause} ({', '.join(details)})" if details else clause
+        clause = f"{clause} ({', '.join(details)})" if details else clause
+        return f"{clause}; {remedy}" if remedy else clause
 
 
 def _detail(name: str, count: int) -> str:

@@ -29,8 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneFree
 
-from ratatouille.errors import Misconfigured, Refusal, Unreachable
-from ratatouille.exchange.dialect import UPGRADE
+from ratatouille.errors import UPGRADE, Misconfigured, Refusal, Unreachable
 from registry.engines import first_line, open_engine
 from registry.schema import Base, metadata
 

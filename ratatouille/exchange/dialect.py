@@ -1,10 +1,9 @@
 """Numbers that peers compare before they work together."""
 
+from ratatouille.errors import UPGRADE
+
 PROTOCOL = 2
 """Major number of the registry's service and of the orders; peers with another number are refused."""
-
-UPGRADE = "pip install --upgrade model-ratatouille"
-"""What to type on the side that is older."""
 
 METHOD_REVISION = 2
 """Raised when the same assignment may train to other weights; part of every work id. Versions of earlier revisions

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import UPGRADE, Refusal
 from ratatouille.exchange.assignment import Assignment
 from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.signing import Sealed, Signer, unseal
@@ -61,7 +61,7 @@ def unseal_order(data: bytes, key: str) -> Order:
     try:
         sealed = Sealed.from_json(data)
     except Refusal as error:
-        raise ForeignOrder(f"this is no signed order; do both sides run the same version? ({error})") from error
+        raise ForeignOrder(f"this is no signed order ({error}); upgrade the older side: {UPGRADE}") from error
     if sealed.node != key:
         raise ForeignOrder(f"this order is signed by {sealed.node[:12]}…, and the coordinator is {key[:12]}…")
     try:

@@ -17,7 +17,7 @@ from typing import Literal, Protocol, TypeVar
 from ratatouille.errors import RatatouilleError, Refusal, Unreachable
 from ratatouille.exchange.assignment import Import, NodeAssignment, inputs_of
 from ratatouille.exchange.change import has_closed
-from ratatouille.exchange.dialect import PROTOCOL
+from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.membership import Lease, LeaseReturn
 from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.receipt import EVERYTHING, Disclosure, Receipt, disclosed
@@ -164,7 +164,7 @@ def _answer(
     assignment, work_id = order.assignment, order.assignment.digest
     if order.protocol != PROTOCOL:
         raise Refusal(
-            f"the order speaks protocol {order.protocol}, this node {PROTOCOL}; install the federation's release",
+            disagreement(order.protocol, "the coordinator", "this node"),
             code="other-release",
             number=order.protocol,
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import UPGRADE, Refusal
 from ratatouille.exchange.assignment import (
     Assignment,
     Cell,
@@ -156,8 +156,8 @@ def refuse_other_dialect(assignment: NodeAssignment) -> None:
     if assignment.revision != METHOD_REVISION or assignment.numerics not in profiles:
         raise Refusal(
             f"this work asks for method revision {assignment.revision} and numerics {assignment.numerics!r}; this node "
-            f"has revision {METHOD_REVISION} and {' or '.join(map(repr, profiles))}; install the release that the "
-            "federation uses",
+            f"has revision {METHOD_REVISION} and {' or '.join(map(repr, profiles))}; upgrade the older side: "
+            f"{UPGRADE}",
             code="other-release",
             number=assignment.revision,
         )

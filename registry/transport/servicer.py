@@ -17,8 +17,8 @@ from typing import Any
 import grpc
 from pydantic_core import to_json
 
-from ratatouille.errors import Refusal
-from ratatouille.exchange.dialect import PROTOCOL, UPGRADE, disagreement
+from ratatouille.errors import UPGRADE, Refusal
+from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, check_signature
 from registry.blobs.store import Block

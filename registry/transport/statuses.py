@@ -10,8 +10,7 @@ from typing import cast
 import grpc
 
 from ratatouille.addresses import Address
-from ratatouille.errors import Misconfigured, RatatouilleError, Refusal, Unreachable
-from ratatouille.exchange.dialect import UPGRADE
+from ratatouille.errors import UPGRADE, Misconfigured, RatatouilleError, Refusal, Unreachable
 from ratatouille.processes.throttle import Throttle
 from registry.cancellation import Cancelled
 from registry.transport.wire import OURS

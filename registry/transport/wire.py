@@ -19,8 +19,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, ServiceDescripto
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_json
 
-from ratatouille.errors import Refusal
-from ratatouille.exchange.dialect import UPGRADE
+from ratatouille.errors import UPGRADE, Refusal
 from ratatouille.record import first_problem
 from registry.proto.registry_pb2 import (
     DESCRIPTOR,

@@ -26,7 +26,9 @@ def test_the_executor_imports_no_torch() -> None:
 def test_a_bundle_passes_only_when_every_hash_is_accepted() -> None:
     ours, foreign = "a" * 64, "b" * 64
     refuse_foreign_bundle({ours}, {ours})
-    with pytest.raises(ForeignBundle, match="refuses bundle bbbbbbbbbbbb…; it accepts aaaaaaaaaaaa…"):
+    with pytest.raises(
+        ForeignBundle, match="refuses bundle bbbbbbbbbbbb…; it accepts aaaaaaaaaaaa…; upgrade the older side: pip"
+    ):
         refuse_foreign_bundle({ours, foreign}, {ours})
     with pytest.raises(ForeignBundle):
         refuse_foreign_bundle({ours}, set())

@@ -26,7 +26,7 @@ from contributor_client.work_lane import SuperNode, SuperNodeSettings
 from coordinator.control import Control
 from coordinator.environment import round_log
 from coordinator.superlink import SuperLink, SuperLinkSettings
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import UPGRADE, Refusal, Unreachable
 from ratatouille.exchange.bundle import archive, bundle_hash
 from ratatouille.exchange.signing import Signer
 from ratatouille.processes import Child, Program, free_port
@@ -180,7 +180,7 @@ def test_orders_go_round_to_a_node_known_by_its_key_whatever_happens_to_one_of_t
 
 def test_a_foreign_bundle_is_refused_with_the_reason_and_nobody_runs_its_client_code(lane: Lane) -> None:
     # The run before was of the probe's bundle, which brings a ClientApp of its own; both nodes were asked.
-    refusal = "the node runs only the program that its owner installed, and this run is another [foreign-bundle]"
+    refusal = f"this run is another; upgrade the older side with '{UPGRADE}' [foreign-bundle]"
     assert refusal in round_log(lane.superlink.settings.logs, "orders").read_text()
     assert not (lane.folder / "trace").exists()
 

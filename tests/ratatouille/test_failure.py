@@ -68,6 +68,13 @@ def test_of_an_error_only_its_code_and_its_counts_leave(error: BaseException, fa
     assert failure_of(error) == failure
 
 
+def test_a_failure_between_releases_names_the_upgrade_command() -> None:
+    remedy = "; upgrade the older side with 'pip install --upgrade model-ratatouille'"
+    assert Failure(code="foreign-bundle").sentence().endswith(f"and this run is another{remedy}")
+    told = Failure(code="other-release", counts={"number": 3}).sentence()
+    assert told == f"the order asks for another release of the software (number 3){remedy}"
+
+
 def test_names_in_a_sentence_are_the_readers_own() -> None:
     failure = Failure(code="class-missing", counts={"label": 1, "domain": 0, "classes": 2})
     assert failure.sentence() == "a domain of the data lacks a class (class 1, domain 0, 2 classes)"

@@ -1,8 +1,9 @@
 """The Flower app bundle, a constant archive that names our two apps and carries no code, and how messages carry bytes.
 
 Flower insists on sending a bundle to every node, and code inside a bundle would shadow what is installed there. Ours is
-made from the `pyproject.toml` beside this file, so that both sides compute its hash from their own installation, and
-accept this hash and no other. Who submits and who runs it is in `coordinator` and `contributor_client`.
+made from the `pyproject.toml` beside this file, so that both sides compute its hash from their own installation. They
+accept this hash and that of the previous minor release, and no other. Who submits and who runs it is in `coordinator`
+and `contributor_client`.
 
 A message holds one record with one entry. Flower knows the prefixes train, evaluate and query; ours are queries,
 because to Flower they are questions with short answers, whatever the node does to find them. Requests of our processes
@@ -18,7 +19,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import UPGRADE, Refusal
 from ratatouille.processes.secret import HEADER, Secret
 from ratatouille.record import sha256
 
@@ -44,6 +45,18 @@ def bundle_hash() -> str:
     return sha256(build_bundle())
 
 
+SENT = {"0.1": "c3221b09b38b232a9d8be1520fc476f26cbf235d01c07ee52331042a0b28e701"}
+"""The hash of the bundle that each minor release sends: this one, and the one before."""
+
+
+def accepted_bundles() -> tuple[str, ...]:
+    """The hashes of the bundles that may run here: our own, and that of the previous minor release.
+
+    So an older coordinator's orders are done by newer nodes: the two sides need not be upgraded together.
+    """
+    return tuple(dict.fromkeys((bundle_hash(), *SENT.values())))
+
+
 class ForeignBundle(Refusal):
     """A run of another program than the one that is installed."""
 
@@ -59,7 +72,7 @@ def refuse_foreign_bundle(hashes: Collection[str], accepted: Collection[str], wh
     if foreign := sorted(set(hashes) - set(accepted)):
         raise ForeignBundle(
             f"{who} runs only what its owner installed, and refuses bundle {foreign[0][:12]}…; it accepts "
-            f"{', '.join(f'{one[:12]}…' for one in sorted(accepted))}: install the same version on both sides"
+            f"{', '.join(f'{one[:12]}…' for one in sorted(accepted))}; upgrade the older side: {UPGRADE}"
         )
 
 
@@ -105,7 +118,7 @@ def unpack(content: RecordDict) -> bytes:
     record = content.config_records.get(_RECORD)
     body = record.get(_ENTRY) if record is not None else None
     if not isinstance(body, bytes):
-        raise Refusal("a Flower message does not carry what this version expects; do both sides run the same version?")
+        raise Refusal(f"a Flower message does not carry what this version expects; upgrade the older side: {UPGRADE}")
     return body
 
 

@@ -14,8 +14,7 @@ import tomli_w
 from sqlalchemy import Connection, MetaData, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
-from ratatouille.errors import Refusal
-from ratatouille.exchange.dialect import UPGRADE
+from ratatouille.errors import UPGRADE, Refusal
 from ratatouille.folders import write_whole
 from registry.blobs.access import Blobs
 from registry.blobs.store import is_digest

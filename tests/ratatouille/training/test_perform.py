@@ -64,7 +64,7 @@ def test_the_progress_of_a_training_is_told_step_by_step(setup: TrainingSetup, t
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"revision": 99}, "asks for method revision 99 .* install the release"),
+        ({"revision": 99}, "asks for method revision 99 .* upgrade the older side: pip install"),
         ({"numerics": "bfloat16"}, "numerics 'bfloat16'; this node has revision 2 and 'float32-"),
         ({"fingerprint": "0" * 64}, "has fingerprint .* the work is bound to 000000000000"),
         ({"task": "0" * 64}, "another definition of task 'shapes'"),

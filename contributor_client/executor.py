@@ -38,7 +38,7 @@ from flwr.supercore.inflatable.inflatable_protobuf_utils import (
     make_confirm_message_received_fn_protobuf,
     make_pull_object_fn_protobuf,
 )
-from flwr.supercore.inflatable.inflatable_utils import pull_and_inflate_object_from_tree
+from flwr.supercore.inflatable.inflatable_utils import ObjectPullError, pull_and_inflate_object_from_tree
 from flwr.supercore.interceptors import (
     RuntimeTokenHttpInterceptor,
     RuntimeVersionHttpInterceptor,
@@ -55,7 +55,7 @@ from ratatouille.failure import Failure, failure_of
 from ratatouille.processes.secret import Secret
 from ratatouille.record import sha256
 
-_FIRST_PAUSE, _LONGEST_PAUSE, _PATIENCE = 0.03, 1.0, 60.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.03, 1.0
 _POLL_SECONDS, _IDLE_POLL_SECONDS, _IDLE_AFTER = 0.1, 0.5, 2.0
 """How often it asks: often while orders come one after the other, seldom after some idle seconds."""
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
@@ -78,23 +78,25 @@ class ClaimedTask:
         self._heartbeat = HeartbeatSender(self._beat)
 
     def pull(self) -> TaskInput:
-        """Fetch the message. The SuperNode offers tasks a little before the message is complete, so pauses are short.
+        """Fetch the message. The SuperNode offers a task before it has the message, so pauses are short.
+
+        No time limit: the SuperNode ends the task when the rest of the message cannot come (`reception`).
 
         Raises:
-            RuntimeError: when the message is gone; Flower's own pause of a second would come with every order.
+            httpx.HTTPStatusError: when it has ended the task.
+            ObjectPullError: when it has forgotten the message, and ends the task next.
         """
         given = self._client.PullTaskInput(PullTaskInputRequest())
         context = context_from_proto(given.context)
-        messages = self._client.PullMessages(PullAppMessagesRequest())
-        if not messages.message_object_trees:
-            raise RuntimeError("the SuperNode gave a task without a message")
-        tree, node = messages.message_object_trees[0], Node(node_id=context.node_id)
+        while not (trees := self._client.PullMessages(PullAppMessagesRequest()).message_object_trees):
+            time.sleep(_FIRST_PAUSE)
+        tree, node = trees[0], Node(node_id=context.node_id)
         message = pull_and_inflate_object_from_tree(
             tree,
             make_pull_object_fn_protobuf(self._client.PullObject, node, context.run_id),
             make_confirm_message_received_fn_protobuf(self._client.ConfirmMessageReceived, node, context.run_id),
             return_type=Message,
-            max_time=_PATIENCE,
+            max_time=None,
             max_tries_per_object=None,
             initial_backoff=_FIRST_PAUSE,
             backoff_cap=_LONGEST_PAUSE,
@@ -184,7 +186,7 @@ def execute(task: ClaimedTask, accepted: Collection[str]) -> None:
                 task.fail(given, ErrorCode.INVALID_FAB if foreign else ErrorCode.CLIENT_APP_RAISED_EXCEPTION, failure)
             else:
                 task.answer(given, reply)
-    except (httpx.HTTPStatusError, RuntimeError) as error:
-        # The SuperNode has forgotten this task: it was restarted, or gave it up. What the worker did is not lost,
-        # because its push to the registry was the commit.
-        log(ERROR, "The SuperNode did not take the answer: %s", error)
+    except (httpx.HTTPStatusError, ObjectPullError) as error:
+        # The SuperNode has ended this task, since its run is over. What the worker did is not lost, because its push
+        # to the registry was the commit.
+        log(ERROR, "The SuperNode has ended the task: %s", error)

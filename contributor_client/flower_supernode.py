@@ -33,6 +33,7 @@ from flwr.supernode.cli import flower_supernode
 from flwr.supernode.fleet_http_client import FleetHttpClient
 
 from contributor_client.executor import execute_forever
+from contributor_client.reception import Reception, pull_soon
 from contributor_client.work_lane import LANE, LaneFile
 from ratatouille.exchange.bundle import accepted_bundles
 from ratatouille.printable import log_printably_as
@@ -145,11 +146,18 @@ def main() -> None:
     pauses = Pauses()
     start_client_internal.time = pauses  # type: ignore[assignment, attr-defined]
     vars(http_retry)["MAX_RETRY_DELAY"] = LONGEST_RETRY_SECONDS
+    loop = vars(start_client_internal)
+    reception = Reception(loop["_pull_and_store_message"], loop["_push_messages"])
+    loop["_pull_and_store_message"] = reception.take
+    loop["_push_messages"] = reception.send_replies
+    loop["pull_objects"] = pull_soon
     if LANE in os.environ:
         client = noting_client(LaneFile(Path(os.environ[LANE])), pauses.expect_message)
         vars(fleet_http_connection)["FleetHttpClient"] = client
     start_executor(known.port, known.superexec_auth_secret_file, own.accept or accepted_bundles())
     flower_supernode()
+    # An error has ended Flower's loop, and the thread that serves its API would keep the process.
+    os._exit(1)
 
 
 if __name__ == "__main__":

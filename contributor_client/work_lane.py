@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -113,10 +114,11 @@ class LaneState:
 
 
 class LaneFile:
-    """Writes and reads the state; a process that is killed leaves the last one whole."""
+    """Writes and reads the state, from any thread; a process that is killed leaves the last one whole."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = path
+        self._one_writer = threading.Lock()
         self._clock = clock
         self._last = LaneState()
 
@@ -144,10 +146,11 @@ class LaneFile:
         self._path.unlink(missing_ok=True)
 
     def _write(self, state: LaneState) -> None:
-        self._last = state
         temporary = self._path.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps({"answered": state.answered, "problem": state.problem}), encoding="utf-8")
-        temporary.replace(self._path)
+        with self._one_writer:
+            self._last = state
+            temporary.write_text(json.dumps({"answered": state.answered, "problem": state.problem}), encoding="utf-8")
+            temporary.replace(self._path)
 
 
 class WorkLane:

@@ -1,5 +1,6 @@
 """The state of a work lane: what was noted is read, and an answer counts for a minute."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,11 @@ def test_answers_and_failures_are_read_by_another_process(tmp_path: Path) -> Non
 def test_a_damaged_file_says_nothing(text: str, tmp_path: Path) -> None:
     (tmp_path / "lane.json").write_text(text)
     assert LaneFile(tmp_path / "lane.json").read() == LaneState()
+
+
+def test_threads_that_note_at_one_moment_do_not_take_each_others_file_away(tmp_path: Path) -> None:
+    # The SuperNode's sign of life and its look for messages are two threads; an error here would end its loop.
+    lane = LaneFile(tmp_path / "lane.json")
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lane.fail, (f"problem {number}" for number in range(2000))))
+    assert lane.read().problem.startswith("problem")

@@ -18,10 +18,12 @@ from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import httpx
-from flwr.proto.runtime_pb2 import AcquireTaskRequest
+from flwr.common.constant import SubStatus
+from flwr.proto.runtime_pb2 import AcquireTaskRequest, PushTaskOutputRequest
 from flwr.supercore import log
 from flwr.supercore.constant import TaskType
-from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
+from flwr.supercore.interceptors import RuntimeTokenHttpInterceptor, RuntimeVersionHttpInterceptor
+from flwr.supercore.protobuf.client import ProtobufClientInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
 
 from coordinator.serverapp import prepare, serve_run
@@ -39,17 +41,20 @@ class Executor:
 
     def __init__(self, address: str, secret: Secret, accepted: Collection[str], root: bytes | None = None) -> None:
         """`accepted` are the hashes of the bundles that may run; `root` is the certificate of a SuperLink with TLS."""
-        version, signing = RuntimeVersionHttpInterceptor(component_name="SuperExec"), SigningInterceptor(secret)
-        self._client = RuntimeHttpClient.from_server_address(address, root is None, root, [version, signing])
+        version = RuntimeVersionHttpInterceptor(component_name="SuperExec")
+        self._interceptors: list[ProtobufClientInterceptor] = [version, SigningInterceptor(secret)]
+        self._client = RuntimeHttpClient.from_server_address(address, root is None, root, self._interceptors)
         self._address = address
         self._root = root
-        self._running: list[ForkProcess] = []
+        self._running: dict[ForkProcess, str] = {}
+        """Each ServerApp with the token of its task."""
         prepare(secret, accepted)
         importlib.import_module("coordinator.rounds")  # what the bundle's ServerApp imports when it begins
 
     def look(self) -> None:
-        """Take a task, if there is one, and start its ServerApp."""
-        self._running = [process for process in self._running if process.is_alive()]
+        """End the runs whose ServerApp was killed; then take a task, if there is one, and start its ServerApp."""
+        for process in [one for one in self._running if not one.is_alive()]:
+            self._end_run(self._running.pop(process), process.exitcode or 0)
         try:
             acquired = self._client.AcquireTask(AcquireTaskRequest(supported_task_types=[TaskType.SERVER_APP]))
         except httpx.ConnectError:
@@ -65,7 +70,22 @@ class Executor:
             target=serve_run, args=(self._address, token, os.getpid(), self._root), name="serverapp"
         )
         process.start()
-        self._running.append(process)
+        self._running[process] = token
+
+    def _end_run(self, token: str, exit_code: int) -> None:
+        """Report a ServerApp that was killed: Flower would wait for a sign of life for a minute."""
+        if exit_code >= 0:
+            return  # it has reported its own end
+        failed = PushTaskOutputRequest(
+            sub_status=SubStatus.FAILED, details=f"the server process was ended by signal {-exit_code}"
+        )
+        interceptors = [RuntimeTokenHttpInterceptor(token), *self._interceptors]
+        insecure = self._root is None
+        with RuntimeHttpClient.from_server_address(self._address, insecure, self._root, interceptors) as client:
+            try:
+                client.PushTaskOutput(failed)
+            except (httpx.TransportError, httpx.HTTPStatusError) as error:
+                log(WARNING, "The SuperLink did not take the end of a run: %s", error)
 
     def _end_all(self) -> None:
         for process in self._running:

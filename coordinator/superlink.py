@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 from coordinator.control import Control
 from coordinator.environment import KEY, LOGS, key_file
 from coordinator.loopback_tls import LoopbackTls, loopback_tls
-from ratatouille.errors import Unreachable
+from ratatouille.errors import Refusal, Unreachable
 from ratatouille.processes import (
     Child,
     Program,
@@ -33,6 +34,8 @@ from ratatouille.processes.secret import Secret
 
 _log = logging.getLogger(__name__)
 _READY_SECONDS = 60.0
+_ATTEMPTS = 3
+"""How often the runs that a former SuperLink left are to be stopped."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,9 @@ class SuperLink:
     def __init__(self, settings: SuperLinkSettings) -> None:
         self.settings = settings
         self.control = Control(settings.address, Secret.open(settings.secret), settings.tls)
-        self._child = Child(_superlink(settings), after_restart=self._stop_old_runs_after_restart)
+        self._child = Child(_superlink(settings), after_restart=self._superlink_is_back)
         self._began = 0.0
-        self._executor = Child(_executor(settings), after_restart=self._stop_old_runs_after_restart)
+        self._executor = Child(_executor(settings), after_restart=self._executor_is_back)
 
     def start(self) -> SuperLink:
         """Launch and wait; raises what `launch` and `wait_until_ready` do."""
@@ -103,7 +106,8 @@ class SuperLink:
             Unreachable: when the SuperLink does not come up; with the end of its log.
         """
         try:
-            self._stop_old_runs(self._began, stop)
+            stopping = threading.Event() if stop is None else stop
+            self._stop_old_runs(self._began, lambda: not (self._child.given_up or stopping.is_set()))
         except Unreachable as error:
             self.stop()
             if stop is not None and stop.is_set():
@@ -113,25 +117,42 @@ class SuperLink:
             ) from error
         return self
 
-    def _stop_old_runs(self, began: float, stop: threading.Event | None = None) -> None:
-        """Wait until the SuperLink answers, and stop the runs from before it began.
+    def _stop_old_runs(self, began: float, alive: Callable[[], bool]) -> None:
+        """Wait, while `alive` is true, until the SuperLink answers, and stop the runs from before it began.
 
         They have no ServerApp any more, but Flower would call them running for another minute, and go on handing out
         their messages.
         """
         tls = self.settings.tls
         url = f"{'https' if tls else 'http'}://{self.settings.address}/health"
-        waited_for = threading.Event() if stop is None else stop
         context = None if tls is None else tls.context()
-        wait_for_url(url, _READY_SECONDS, lambda: not (self._child.given_up or waited_for.is_set()), context=context)
+        wait_for_url(url, _READY_SECONDS, alive, context=context)
         self.control.stop_unfinished_runs(before=began)
 
-    def _stop_old_runs_after_restart(self) -> None:
-        """Stop the runs whose ServerApp ended, since the SuperLink or the executor was started again."""
-        try:
-            self._stop_old_runs(time.time())
-        except Unreachable as error:
-            _log.warning("the SuperLink was started again and does not answer yet: %s", error)
+    def _superlink_is_back(self) -> bool:
+        """Whether it answers. One that ended again is not waited for: it is started again when this returns."""
+        return self._stop_old_runs_after_restart(lambda: self._child.running)
+
+    def _executor_is_back(self) -> bool:
+        self._stop_old_runs_after_restart(lambda: not self._child.given_up)
+        return False  # an answer of the SuperLink says nothing of the executor
+
+    def _stop_old_runs_after_restart(self, alive: Callable[[], bool]) -> bool:
+        """Stop the runs whose ServerApp ended, since the SuperLink or the executor was started again.
+
+        Returns:
+            Whether that was done, while `alive` was true.
+        """
+        began = time.time()
+        for _ in range(_ATTEMPTS):
+            try:
+                self._stop_old_runs(began, alive)
+                return True
+            except (Unreachable, Refusal) as error:
+                _log.warning("the runs from before the restart are not stopped yet: %s", error)
+            if not alive():
+                break
+        return False
 
     def stop(self) -> None:
         """End the SuperLink and every ServerApp of it."""

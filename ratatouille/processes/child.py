@@ -1,8 +1,8 @@
 """One supervised program: started through a reaper, restarted with back-off if wished, ended in good order.
 
-A program that ends at once is restarted after 0.25, 0.5, 1, 2 … 30 seconds; one that had run for a minute starts again
-at 0.25. Any exit counts, also code 0: a Flower node ends itself that way when its server forgot it. What a program does
-and when it is ready is left to its owner.
+A program that ends at once is restarted after 0.25, 0.5, 1, 2 … 30 seconds. One that had run for a minute, or of which
+its owner saw that it works, starts again at 0.25. Any exit counts, also code 0: a Flower node ends itself that way when
+its server forgot it. What a program does and when it is ready is left to its owner.
 
 Programs are this installation's: `script` and `module` begin their commands. Flower finds its own children by name, so
 `environment_with_scripts` puts the folder of our interpreter's scripts first on PATH, also where the virtual
@@ -48,8 +48,11 @@ class Program:
 class Child:
     """A running program. Use it as a context manager, or call `stop`; if this process is killed, the reaper ends it."""
 
-    def __init__(self, program: Program, after_restart: Callable[[], None] = lambda: None) -> None:
-        """`after_restart` is called, in a thread of ours, each time the program has been started again."""
+    def __init__(self, program: Program, after_restart: Callable[[], bool] = lambda: False) -> None:
+        """`after_restart` is called, in a thread of ours, each time the program has been started again.
+
+        It may wait until the program works, and then returns True: what is killed often comes back at once each time.
+        """
         self.program = program
         self._after_restart = after_restart
         self.starts = 0
@@ -145,7 +148,8 @@ class Child:
             try:
                 if not self._launch():
                     return
-                self._after_restart()
+                if self._after_restart():
+                    pause = _SHORTEST_PAUSE
             except Exception:  # such as no memory for a process now; the supervisor must go on
                 _log.exception("%s was not started again in good order", self.program.name)
 

@@ -105,12 +105,13 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 
 def test_an_executor_stops_waiting_for_a_message_when_its_run_ends_while_it_comes_in(node: Node) -> None:
-    at_work = threading.Thread(target=node.execute)
+    at_work, one_of_several = threading.Thread(target=node.execute), threading.Lock()
     message = question(run=1)
 
     def end_run(*_: Any) -> bytes:
-        if not at_work.ident:
-            at_work.start()
+        with one_of_several:  # objects are pulled at one moment
+            if not at_work.ident:
+                at_work.start()
         while not node.state.time_store:  # type: ignore[attr-defined]
             time.sleep(0.01)  # until the executor has the message, of which no object has come
         raise RunNotRunningException

@@ -250,6 +250,28 @@ def test_after_a_killed_executor_its_run_is_over_at_once_and_the_next_executor_s
     assert [reply["body"]["order"] for reply in seen["replies"]] == [{"number": 2}]
 
 
+def test_after_a_killed_serverapp_its_run_ends_with_the_reason(lane: Lane) -> None:
+    interrupted = lane.submit("killed", {"seconds": 10.0})
+    assert until(lambda: lane.control.status(interrupted) == "running")
+    executors = [line for line in commands_with(str(lane.folder)) if "-m coordinator.executor" in line]
+    ids = {int(line.split()[0]) for line in executors if "reaper.py" not in line}
+    (process,) = (id for id in ids if psutil.Process(id).ppid() in ids)
+    os.kill(process, signal.SIGKILL)
+    assert until(lambda: lane.control.status(interrupted) == "failed")
+    # Flower itself would say after a minute that no heartbeat came.
+    assert lane.control.failure(interrupted) == "the server process was ended by signal 9"
+
+
+def test_a_supernode_whose_loop_ended_by_an_error_is_started_again(lane: Lane) -> None:
+    child, note = lane.nodes["strict"].child, lane.nodes["strict"].settings.lane
+    before = child.starts
+    note.unlink()
+    note.mkdir()  # the next note of an answer is an error in the midst of Flower's loop
+    assert until(lambda: child.starts > before)
+    note.rmdir()
+    assert until(lambda: note.is_file())
+
+
 def _status_or_gone(control: Control, run: int) -> str:
     try:
         return control.status(run)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -101,6 +102,30 @@ def test_a_program_that_exits_with_code_0_is_started_again(tmp_path: Path) -> No
     assert "hello" in child.log_tail()
 
 
+class Pauses(threading.Event):
+    """Notes how long each pause before a restart would be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds.append(timeout or 0.0)
+        return super().wait(0.01)
+
+
+@pytest.mark.parametrize(("works", "seconds"), [(False, [0.25, 0.5, 1.0, 2.0]), (True, [0.25] * 4)])
+def test_pauses_grow_unless_the_program_worked_after_its_restart(
+    works: bool, seconds: list[float], tmp_path: Path
+) -> None:
+    brief = Program("brief", python("-c", ""), tmp_path / "log", restart=True)
+    child, pauses = Child(brief, after_restart=lambda: works), Pauses()
+    child._stopping = pauses
+    with child:
+        assert until(lambda: len(pauses.seconds) >= 4)
+    assert pauses.seconds[:4] == seconds
+
+
 def test_the_program_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
     import threading
 
@@ -143,7 +168,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_owner_only(tmp_path: Path) -> None:
 
 
 def test_a_failure_after_a_restart_does_not_end_the_watch(tmp_path: Path) -> None:
-    def fail() -> None:
+    def fail() -> bool:
         raise ValueError("in bad order")
 
     brief = Program("brief", python("-c", ""), tmp_path / "log", restart=True)

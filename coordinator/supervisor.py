@@ -1,7 +1,8 @@
 """The coordinator as one supervised unit: the registry's service, the SuperLink, and the scheduler of rounds.
 
 `Supervisor` starts them in order and announces the fleet's address in the registry. Nodes and commands need the
-registry's address only. It listens on loopback without encryption.
+registry's address only. All listen on loopback without encryption; with a front door (`coordinator.door`) before them,
+other hosts reach them over TLS.
 """
 
 from __future__ import annotations
@@ -10,13 +11,20 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import tomli_w
 
+from coordinator.door.certificates import own_proxy_authority
+from coordinator.door.config import Behind
+from coordinator.door.process import Door
+from coordinator.door.settings import PublicSettings, keep_public
 from coordinator.environment import key_file
+from coordinator.flower_keys import FlowerKeys
 from coordinator.scheduler import RoundScheduler
 from coordinator.superlink import SuperLink, SuperLinkSettings
 from ratatouille.errors import RatatouilleError, Refusal, Unreachable
@@ -43,6 +51,8 @@ class SupervisorSettings:
     ports: Ports
     web_port: int | None = None
     """Port of the web page, a free one if it is taken; None for no page."""
+    public: PublicSettings | None = None
+    """The front door; None for none."""
 
     @property
     def remote(self) -> str:
@@ -67,6 +77,8 @@ class Supervisor:
         self.settings = settings
         self.web: str | None = None
         """Address of the web page, once everything is ready; None for no page."""
+        self.door: Door | None = None
+        """The front door, once everything is ready; None for none, and where the operator's own proxy is one."""
 
     def run(self, stop: threading.Event, ready: threading.Event) -> None:
         """Start everything, set `ready`, and keep rounds alive until `stop` is set.
@@ -83,11 +95,15 @@ class Supervisor:
             os.write(lock, str(os.getpid()).encode())
             refuse_taken_port(settings.ports.registry, "the registry", "--port")
             refuse_taken_port(settings.ports.superlink, "the SuperLink", "--superlink-port")
+            link = SuperLink(
+                SuperLinkSettings(settings.folder, settings.ports.superlink, public=settings.public is not None)
+            )
+            door = self._door(link)
             write_whole(ports_file(settings.folder), [tomli_w.dumps(settings.ports.model_dump()).encode()])
+            keep_public(settings.folder, settings.public)
             signer = Signer.open(settings.key)
             # Both start at once: each imports for seconds, and a coordinator that comes back is waited for.
             service = stack.enter_context(Child(_service(settings, signer.node)))
-            link = SuperLink(SuperLinkSettings(settings.folder, settings.ports.superlink))
             stack.callback(link.stop)
             link.launch()
             registry = open_registry(settings.remote)
@@ -96,16 +112,50 @@ class Supervisor:
             link.wait_until_ready(stop)
             if stop.is_set():
                 return
-            registry.work.announce(signer.seal(Announcement(fleet=link.settings.address)))
-            stack.callback(_announce_end, registry, signer)
             self.web = registry.info().web
+            if door is not None:
+                stack.callback(door.stop)
+                door.start(_port(self.web)).wait_until_ready(stop)
+            registry.work.announce(signer.seal(self._announcement(link, door)))
+            stack.callback(_announce_end, registry, signer)
+            self.door = door
             ready.set()
-            scheduler = RoundScheduler(registry, link.control, settings.remote)
-            while not stop.wait(_LOOK_SECONDS):
+            self._stay(registry, link, door, stop)
+
+    def _stay(self, registry: Registry, link: SuperLink, door: Door | None, stop: threading.Event) -> None:
+        """Look after everything that changes, until `stop` is set."""
+        scheduler, keys = RoundScheduler(registry, link.control, self.settings.remote), FlowerKeys(link.control)
+        looks: list[Callable[[], None]] = [scheduler.look]
+        if self.settings.public is not None:
+            looks += [lambda: keys.look({key.flower: key.name for key in registry.members.flower_keys()})]
+        if door is not None:
+            looks += [lambda: door.look(lambda: _port(registry.info().web))]
+        while not stop.wait(_LOOK_SECONDS):
+            for look in looks:
                 try:
-                    scheduler.look()
+                    look()
                 except RatatouilleError as error:  # of Flower, or no answer for now: neither ends the coordinator
                     _log.warning("%s; trying again", error)
+
+    def _door(self, link: SuperLink) -> Door | None:
+        settings, public, tls = self.settings, self.settings.public, link.settings.tls
+        if public is None or tls is None or public.own_proxy:
+            return None
+        behind = Behind(settings.ports.registry, settings.ports.superlink, tls)
+        return Door(settings.folder / "door", public, behind, settings.folder / "logs" / "door.log")
+
+    def _announcement(self, link: SuperLink, door: Door | None) -> Announcement:
+        """Where nodes join: at the front door if there is one, else at the SuperLink itself."""
+        public = self.settings.public
+        if public is None:
+            return Announcement(fleet=link.settings.address)
+        authority = own_proxy_authority(public) if door is None else door.authority
+        return Announcement(fleet=public.address, public=public.address, authority=authority)
+
+
+def _port(page: str | None) -> int | None:
+    """The port of the page, from its address on this machine."""
+    return None if page is None else urlsplit(page).port
 
 
 def _service(settings: SupervisorSettings, key: str) -> Program:

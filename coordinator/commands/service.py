@@ -8,10 +8,11 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coordinator.door import asked
 from ratatouille.cli.output import (
     AsJson,
     Home,
@@ -30,6 +31,9 @@ from ratatouille.processes import stop_on_signals
 from ratatouille.processes.ports import LOOPBACK
 from registry.records import ALIVE
 from registry.web import MISSING
+
+if TYPE_CHECKING:
+    from coordinator.supervisor import Supervisor, SupervisorSettings
 
 _END_SECONDS = 25.0
 """The coordinator ends within this time; `down` waits a little longer."""
@@ -55,12 +59,24 @@ def up(
     ] = None,
     web_port: WebPort = DEFAULT_WEB_PORT,
     no_web: NoWeb = False,
+    public: asked.Public = None,
+    no_public: asked.NoPublic = False,
+    cert: asked.Cert = None,
+    key: asked.Key = None,
+    acme_email: asked.AcmeEmail = None,
+    acme_directory: asked.AcmeDirectory = None,
+    acme_root: asked.AcmeRoot = None,
+    trusted_proxy: asked.TrustedProxy = None,
+    own_proxy: asked.OwnProxy = False,
     log_format: LogFormat = None,
 ) -> None:
     """Start registry and coordinator on this machine.
 
     It runs until Ctrl-C or `ratatouille coordinator down`. Started again with the same folder, it goes on where it was:
     rounds that were running continue. Its folder keeps the ports, so that the commands of this home find it.
+
+    It listens on loopback. With --public other hosts reach it, through a front door: one port, TLS, and nothing but
+    what members need.
     """
     stop = stop_on_signals(_END_SECONDS)
     from coordinator.supervisor import Supervisor, SupervisorSettings
@@ -69,7 +85,10 @@ def up(
     place = _folder(folder)
     last = read_ports(place)
     ports = Ports(registry=port or last.registry, superlink=superlink_port or last.superlink)
-    settings = SupervisorSettings(place, ports, None if no_web else web_port)
+    beside = {"cert": cert, "key": key, "acme_email": acme_email, "acme_directory": acme_directory}
+    more = {"acme_root": acme_root, "trusted_proxies": trusted_proxy, "own_proxy": own_proxy}
+    door = asked.public_in_force(place, public, no_public, **beside, **more)
+    settings = SupervisorSettings(place, ports, None if no_web else web_port, door)
     supervisor = Supervisor(settings)
     ready = threading.Event()
 
@@ -78,7 +97,7 @@ def up(
             console.print(
                 f"the coordinator is up: registry {settings.remote}, state in {settings.folder}\n"
                 f"{_page(supervisor.web, settings.web_port)}\n"
-                f"(loopback only, without encryption) contributors: `{join_command(settings.remote)}`"
+                f"{_reached(settings, supervisor)} contributors: `{join_command(settings.remote)}`"
                 f"{_for_readers(settings.remote)}",
                 soft_wrap=True,
             )
@@ -86,6 +105,17 @@ def up(
     threading.Thread(target=say_when_ready, daemon=True).start()
     supervisor.run(stop, ready)
     console.print("the coordinator has stopped")
+
+
+def _reached(settings: SupervisorSettings, supervisor: Supervisor) -> str:
+    """The sentence on who can reach it, before the command for contributors of this machine."""
+    if settings.public is None:
+        return "(loopback only, without encryption)"
+    door = supervisor.door
+    own = (
+        f"front door: your own proxy at {settings.public.address}; `ratatouille coordinator proxy nginx` configures it"
+    )
+    return f"{own if door is None else door.sentence}\n(on this machine)"
 
 
 def join_command(remote: str) -> str:
@@ -124,6 +154,9 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
         return
     fleet = f"up, fleet at {info.fleet}" if info.fleet else "not up"
     print_line(f"registry {force.value} answers ({info.software}); coordinator: {fleet}")
+    if info.public:
+        certificate = "of a private authority, which invitations name" if info.authority else "known to every system"
+        print_line(f"front door: {info.public} (TLS, certificate {certificate})")
     if info.web:
         print_line(f"web page: {info.web} (on the machine of the registry)")
     if info.database:

@@ -34,12 +34,10 @@ def superlink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SuperLink]:
     superlink.stop()
 
 
-def supernode(superlink: SuperLink, key: Path) -> Child:
+def supernode(address: str, root: Path, key: Path) -> Child:
     """Flower's own SuperNode, not restarted."""
-    tls = superlink.settings.tls
-    assert tls is not None
-    command = [script("flower-supernode"), "--superlink", superlink.settings.address]
-    command += ["--root-certificates", str(tls.certificate), "--auth-supernode-private-key", str(key)]
+    command = [script("flower-supernode"), "--superlink", address]
+    command += ["--root-certificates", str(root), "--auth-supernode-private-key", str(key)]
     command += ["--port", str(free_port()), "--isolation", "process"]
     log = key.with_suffix(".log")
     environment = environment_with_scripts(FLWR_HOME=str(key.parent / "flwr"), FLWR_TELEMETRY_ENABLED="0")
@@ -53,7 +51,12 @@ def test_a_node_takes_part_while_its_key_is_in_the_registry_and_not_a_moment_lon
     anna, stranger = new_key(tmp_path / "anna"), tmp_path / "stranger"
     new_key(stranger)
     keys.look({anna: "anna"})
-    with supernode(superlink, tmp_path / "anna") as node, supernode(superlink, stranger) as unknown:
+    tls, address = superlink.settings.tls, superlink.settings.address
+    assert tls is not None
+    with (
+        supernode(address, tls.certificate, tmp_path / "anna") as node,
+        supernode(address, tls.certificate, stranger) as unknown,
+    ):
         wait_until(lambda: [n.online for n in superlink.control.nodes()] == [True], 60, "anna's node is online")
         wait_until(lambda: unknown.given_up, 60, "the stranger's node has ended")
         assert [node.name for node in superlink.control.nodes()] == ["anna"]

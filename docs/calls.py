@@ -27,8 +27,15 @@ messages of their own (`registry/proto/registry.proto`). Records are JSON object
 `registry/records/`, `ratatouille/exchange/` and `ratatouille/tasks/task.py` give them. [The service](service.md) says
 how to call it.
 
-The role says who may call a method: *reader*, *contributor*, *maintainer* or *owner*, each with the rights of those
-before it. The service answers on loopback only, and does not check roles yet. A *slow* method may take hours.
+The role says who may call a method: *anyone*, *reader*, *contributor*, *maintainer* or *owner*, each with the rights of
+those before it. The service checks it at every call. A caller shows a session's token as metadata,
+`authorization: Bearer TOKEN`; a session is opened by `challenge` and `open_session`, lasts an hour at most, and has the
+role of the member whose key signed. Without a session a caller is a *reader*, or *anyone* where the setting `reading`
+is `members`. What is refused ends with the status UNAUTHENTICATED (open a session) or PERMISSION_DENIED (the role is
+not enough), and one sentence. An argument named `sealed` counts only if a key of the calling member signed it;
+maintainers may bring what others signed. [Decision 13](decisions/0013-sessions.md) has the reasons.
+
+A *slow* method may take hours.
 """
 
 

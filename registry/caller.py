@@ -1,7 +1,7 @@
 """The caller for whom this thread works: its role, its key, its member, and its name for limits.
 
 `registry.transport.authentication` finds out who calls and sets it; services ask `caller()`. In process nobody calls:
-whoever has the registry's folder is its owner.
+a process that has the registry's folder open is its owner's.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal, get_args
+
+from ratatouille.errors import Refusal
 
 Role = Literal["anyone", "reader", "contributor", "maintainer", "owner"]
 """Who may call a method; each role may do what the ones before it may. `anyone` has not even the right to read."""
@@ -37,6 +39,14 @@ class Caller:
     def may(self, needed: Role) -> bool:
         """Whether this caller has the rights of a role."""
         return includes(self.role, needed)
+
+
+class Unauthenticated(Refusal):
+    """A call by a stranger that needs a session, or by a session that is over."""
+
+
+class Forbidden(Refusal):
+    """A call by somebody whose role is not enough, or with what another member signed."""
 
 
 IN_PROCESS = Caller("owner")

@@ -37,6 +37,7 @@ from registry.ledger.descendants import (
     without_weights,
 )
 from registry.ledger.event_log import record_event
+from registry.ledger.members.standing import refuse_anothers
 from registry.ledger.obligations import owe_as_before
 from registry.ledger.releases import aliases, follow
 from registry.ledger.signed_changes import by, enter_change, keep_outcome, known_change
@@ -50,7 +51,7 @@ def retract_counts(connection: Connection, sealed: Sealed, change: RetractCounts
     """Take counts back; once more changes nothing, also after they were restored.
 
     Raises:
-        Refusal: for an unknown receipt, or one that made a version.
+        Refusal: for an unknown receipt, one that made a version, or one of another contributor.
     """
     query = select(ContributionRow.state, ContributionRow.kind, ContributionRow.node, ContributionRow.work_id)
     row = connection.execute(query.where(ContributionRow.receipt == change.receipt)).first()
@@ -60,6 +61,7 @@ def retract_counts(connection: Connection, sealed: Sealed, change: RetractCounts
         raise Refusal(f"receipt {change.receipt[:12]}… is of a {row.kind}: take the version back that it made")
     if row.state == "retracted" or known_change(connection, sealed) is not None:
         return
+    refuse_anothers(connection, sealed.node, row.node, f"receipt {change.receipt[:12]}…")
     enter_change(connection, sealed, change)
     receipt = ContributionRow.receipt == change.receipt
     connection.execute(update(ContributionRow).where(receipt).values(state="retracted", reason=change.message))
@@ -101,7 +103,7 @@ def retract(database: Database, blobs: Blobs, sealed: Sealed, change: Retract, d
         dry_run: say what would happen, and change nothing.
 
     Raises:
-        Refusal: for an unknown version.
+        Refusal: for an unknown version, or, by a contributor, one that is not theirs.
         Unreachable: when there is no room for an average, or others change the same versions all the time.
     """
     for _ in range(ATTEMPTS):
@@ -152,10 +154,7 @@ def count_retractions(connection: Connection) -> int:
 
 
 def standing(sealed: Sealed, contributor: str | None) -> Literal["contributor", "maintainer"]:
-    """As what a signer may take a version back: this is the place to ask for roles once there are some.
-
-    Today every user who reaches the registry may maintain it; the change names the signer for ever.
-    """
+    """As what a signer takes a version back."""
     return "contributor" if sealed.node == contributor else "maintainer"
 
 
@@ -167,6 +166,7 @@ def _scope(connection: Connection, sealed: Sealed, change: Retract) -> Scope | R
     number = known_change(connection, sealed) or (row.retraction if row.state == "retracted" else None)
     if number is not None:
         return _answered(connection, number)
+    refuse_anothers(connection, sealed.node, row.node, f"version {change.version[:12]}…")
     averages = in_order(averages_with(connection, change.version))
     others = {parent.version for average in averages for parent in average.version.parents}
     others -= {change.version, *(average.id for average in averages)}

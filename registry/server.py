@@ -22,10 +22,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from ratatouille.errors import RatatouilleError, Refusal, Unavailable, Unreachable
+from ratatouille.exchange.signing import Signer
 from ratatouille.printable import log_printably, print_or_log
 from ratatouille.processes import stop_on_signals
 from ratatouille.processes.throttle import ThrottleFilter
 from ratatouille.proxies import go_straight_to_loopback
+from registry.owner_key import OwnerKey, new_seed, remove_owner_key, write_owner_key
 from registry.services.local import LocalRegistry
 from registry.transport.metrics import Metrics
 from registry.transport.servicer import Servicer
@@ -48,15 +50,24 @@ OTHER_THREADS = 16
 class RegistryServer:
     """A running service; `stop` ends it."""
 
-    def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 0, coordinator: str | None = None) -> None:
-        """Open the folder and listen; port 0 takes a free one. `coordinator` is the only key that may announce itself.
+    def __init__(
+        self,
+        folder: Path,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        coordinator: str | None = None,
+        behind_door: bool = False,
+    ) -> None:
+        """Open the folder and listen; port 0 takes a free one. `coordinator` is the only key that may announce itself,
+        and `behind_door` says that a front door of the same user passes calls on.
 
         Raises:
             Refusal: for a folder or store that cannot be used, an address that is not loopback, or a taken port.
         """
         if host not in ("127.0.0.1", "localhost", "::1"):
             raise Refusal(f"{host} is not this machine's loopback; without TLS the registry listens on 127.0.0.1 only")
-        self._registry = LocalRegistry(folder, coordinator)
+        seed = new_seed()
+        self._registry = LocalRegistry(folder, coordinator, owner=Signer.of_seed(bytes.fromhex(seed)).node)
         _check(self._registry)
         self._page: WebServer | None = None
         self._metrics = Metrics(self._registry)
@@ -72,7 +83,7 @@ class RegistryServer:
         )
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._server.add_generic_rpc_handlers((Servicer(self._registry),))
+        self._server.add_generic_rpc_handlers((Servicer(self._registry, behind_door),))
         reflection.enable_server_reflection(
             (SERVICE, *describe(), health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
         )
@@ -84,10 +95,15 @@ class RegistryServer:
             self._registry.close()
             raise Refusal(f"port {port} of {host} is taken; stop what listens there, or choose another with --port")
         self.address = f"grpc://{f'[{host}]' if ':' in host else host}:{bound}"
+        registry = self._registry.members.challenge().registry
+        self._owner_key = OwnerKey(registry=registry, host="127.0.0.1" if host == "localhost" else host, seed=seed)
+        self._port = bound
+        self._owner_key_file: Path | None = None
 
     def start(self) -> None:
         """Answer from now on."""
         self.sweep()
+        self._owner_key_file = write_owner_key(self._port, self._owner_key)
         self._server.start()
         self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         self._health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
@@ -120,6 +136,8 @@ class RegistryServer:
     def stop(self, grace: float = DRAIN_SECONDS) -> None:
         """Take no new calls, end the streams of watchers, let other calls end for `grace` seconds, and close."""
         self._health.enter_graceful_shutdown()
+        if self._owner_key_file is not None:
+            remove_owner_key(self._owner_key_file, self._owner_key)
         self._registry.watching.close()
         if self._page is not None:
             self._page.stop()
@@ -145,6 +163,7 @@ def serve(
     ready: Callable[[str], None] = print,
     web: int | None = None,
     coordinator: str | None = None,
+    behind_door: bool = False,
 ) -> None:
     """Run a service until SIGTERM, SIGINT or SIGHUP; it ends within `END_SECONDS`.
 
@@ -155,16 +174,17 @@ def serve(
         ready: called with one line with the address, once calls are answered, and with one about the web page.
         web: port of the web page, a free one if that is taken; None for no page.
         coordinator: key of the coordinator that starts it; None for a registry without one.
+        behind_door: whether a front door of the same user passes calls on, and says for which address.
     """
     stop = stop_on_signals(END_SECONDS)
     _open_many_files()
     for name in ("grpc._common", "uvicorn.error"):  # bytes that are no request: anyone may send them without end
         logging.getLogger(name).addFilter(ThrottleFilter())
-    service = RegistryServer(folder, host, port, coordinator)
+    service = RegistryServer(folder, host, port, coordinator, behind_door)
     about_page = None if web is None else service.show(web)  # first, so that `info` knows it from the beginning
     service.start()
     gc.freeze()  # imported modules stay for ever: collections at long answers leave them out
-    ready(f"registry {folder} at {service.address} (loopback without TLS: everybody on this machine may write)")
+    ready(f"registry {folder} at {service.address} (loopback without TLS: only its user may write)")
     if about_page is not None:
         ready(about_page)
     while not stop.wait(SWEEP_SECONDS):
@@ -188,11 +208,20 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--web-port", type=int, help="show the web page there; 0 takes a free one")
     parser.add_argument("--coordinator", help="key of the only coordinator that may announce itself")
+    parser.add_argument("--behind-door", action="store_true", help="believe x-forwarded-for of this user's front door")
     arguments = parser.parse_args()
     go_straight_to_loopback()
     log_printably()
     try:
-        serve(arguments.folder, arguments.port, arguments.host, print_or_log, arguments.web_port, arguments.coordinator)
+        serve(
+            arguments.folder,
+            arguments.port,
+            arguments.host,
+            print_or_log,
+            arguments.web_port,
+            arguments.coordinator,
+            arguments.behind_door,
+        )
     except RatatouilleError as error:
         print(error, file=sys.stderr)
         return 2

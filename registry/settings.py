@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from sqlalchemy import Connection, delete, insert, select
@@ -22,6 +22,9 @@ ANNOUNCED = ("fleet", "coordinator", "public", "authority")
 """Settings that the coordinator announces; people do not change them, and a copy of a registry does not have them."""
 FIXED = (*ANNOUNCED, "registry")
 """Settings that people do not change."""
+
+WORDS = ("reading",)
+"""Settings whose values are words; those of the others that people change are numbers."""
 
 Size = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -41,6 +44,8 @@ class Settings(Record):
     """NAME:PORT of the front door; set by the coordinator while it is up."""
     authority: Annotated[str, Field(max_length=LONGEST_AUTHORITY)] | None = None
     """The certificate (PEM) from which the front door's descends; set by the coordinator while it is up."""
+    reading: Literal["public", "members"] = "public"
+    """Who may read the history: everybody who reaches the registry and its web page, or members only."""
     reserve_bytes: Size = 2**30
     """Space on the disk that uploads must leave free."""
     largest_part_bytes: Size = 16 * 2**30

@@ -1,7 +1,9 @@
 """For all tests: what signals mean, how many processes run them, which begin first, what SQLAlchemy compiles once."""
 
+import atexit
 import os
 import signal
+import tempfile
 
 import pytest
 from sqlalchemy import Connection, Engine, event
@@ -36,6 +38,7 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    take_a_home()
     share_statements()
 
 
@@ -50,6 +53,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files begin first, so that at the end no worker waits for another one's long file."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.location[0], len(places)))
+
+
+def take_a_home() -> None:
+    """A home folder for all tests of this process, where services keep their owner's keys. It goes with the process."""
+    folder = tempfile.TemporaryDirectory(prefix="ratatouille-home-")
+    atexit.register(folder.cleanup)
+    os.environ["RATATOUILLE_HOME"] = folder.name
 
 
 def share_statements() -> None:

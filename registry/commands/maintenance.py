@@ -103,7 +103,7 @@ def settings(
                 raise Refusal(
                     "the id is made once, and the other addresses and keys are set by the coordinator while it is up"
                 )
-            registry.maintenance.configure(name, None if value is None else _number(value))
+            registry.maintenance.configure(name, None if value is None else _value(name, value))
         now = output.plain(registry.maintenance.settings())
     if as_json:
         output.print_json(now)
@@ -116,7 +116,12 @@ def settings(
     output.print_table(SETTINGS, rows)
 
 
-def _number(text: str) -> int | float:
+def _value(name: str, text: str) -> str | int | float:
+    """The value that a text means: one of some words for a setting that takes words, and a number for the others."""
+    from registry.settings import WORDS
+
+    if name in WORDS:
+        return text
     try:
         number = json.loads(text)
     except (ValueError, RecursionError):

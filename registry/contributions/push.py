@@ -25,6 +25,7 @@ from registry.contributions.ledger import admit, enter_blob, keep_duplicate, kee
 from registry.database import Database
 from registry.ledger.answers import answer, brings_back, contributed
 from registry.ledger.claims import Claims, free_room, live, refuse_removed
+from registry.ledger.members.standing import refuse_revoked
 from registry.ledger.signed_changes import refuse_closed
 from registry.records import Result
 
@@ -108,6 +109,7 @@ class Push:
                 self._blobs.place(receiving, digest)
         with self._database.write() as connection:
             refuse_closed(connection, receipt.work_id, receipt.node)  # perhaps while the bytes came
+            refuse_revoked(connection, receipt.node)  # as well
             known = answer(connection, receipt.work_id)
             if known is not None and not brings_back(receipt, known):
                 self._discard(connection)

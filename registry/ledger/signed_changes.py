@@ -25,7 +25,7 @@ from ratatouille.exchange.member_changes import MEMBER_CHANGES
 from ratatouille.exchange.signing import Sealed
 from ratatouille.record import Record
 from registry.ledger.event_log import record_event
-from registry.ledger.members.standing import refuse_revoked
+from registry.ledger.members.standing import refuse_anothers, refuse_revoked
 from registry.lists import chunks
 from registry.schema import ChangeRow, ContributionRow, LeaseRow, VersionRow
 
@@ -207,14 +207,15 @@ _OF_VERSION = (
 _OF_COUNTS = select(func.max(ChangeRow.number)).where(ChangeRow.subject == _RECEIPT, ChangeRow.kind == "retract_counts")
 _RESTORED = select(func.max(ChangeRow.number)).where(ChangeRow.subject == _RECEIPT, ChangeRow.kind == "restore")
 
-_CHANGED_AT = select(ChangeRow.at).where(ChangeRow.number == bindparam("number"))
+_TAKEN = select(ChangeRow.at, ChangeRow.node).where(ChangeRow.number == bindparam("number"))
 
 
 def restore(connection: Connection, sealed: Sealed, change: Restore) -> None:
     """Let a receipt that was taken back come again; once more changes nothing.
 
     Raises:
-        Refusal: for a receipt that is unknown, or was not taken back, or only after this was signed.
+        Refusal: for a receipt that is unknown, or was not taken back, or only after this was signed, or by somebody
+            else, where no maintainer calls.
     """
     if known_change(connection, sealed) is not None:
         return
@@ -223,7 +224,9 @@ def restore(connection: Connection, sealed: Sealed, change: Restore) -> None:
         raise Refusal(f"receipt {change.receipt[:12]}… was not taken back here; there is nothing to restore")
     if may_return(connection, change.receipt):
         return
-    if change.at < _taken_at(connection, change.receipt) - TOLERANCE:
+    taken_at, by_whom = _taken(connection, change.receipt)
+    refuse_anothers(connection, sealed.node, by_whom, f"the retraction of receipt {change.receipt[:12]}…")
+    if change.at < taken_at - TOLERANCE:
         raise Refusal(
             f"this was signed before receipt {change.receipt[:12]}… was taken back, so it says nothing about that; "
             "restore it anew"
@@ -240,10 +243,11 @@ def may_return(connection: Connection, receipt: str) -> bool:
     return int(restored) >= int(max(taken))
 
 
-def _taken_at(connection: Connection, receipt: str) -> float:
-    """When a receipt was taken back, by the registry's clock; 0 where no change says so."""
+def _taken(connection: Connection, receipt: str) -> tuple[float, str | None]:
+    """When a receipt was taken back, by the registry's clock, and by which key; 0 and None where no change says so."""
     taken = [connection.execute(query, {"receipt": receipt}).scalar() or 0 for query in (_OF_VERSION, _OF_COUNTS)]
-    return float(connection.execute(_CHANGED_AT, {"number": max(taken)}).scalar() or 0.0)
+    row = connection.execute(_TAKEN, {"number": max(taken)}).first()
+    return (0.0, None) if row is None else (row.at, row.node)
 
 
 def refuse_retracted(connection: Connection, receipt: str) -> None:

@@ -40,6 +40,8 @@ class Info(Record):
     """The certificate (PEM) from which the front door's descends; None where every system knows it."""
     web: str | None = None
     """Address of the service's web page, for a browser on its own machine; None when it has none."""
+    reading: Annotated[Literal["public", "members"], Field(exclude_if=lambda reading: reading == "public")] = "public"
+    """Who may read the history."""
     database: str = ""
     """Kind and version of the database, never where it is."""
     weights: str = ""

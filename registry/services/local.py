@@ -16,6 +16,7 @@ from registry.blobs.access import Blobs
 from registry.contributions.publish import Publisher
 from registry.database import Database
 from registry.history.watcher import EventWatcher
+from registry.ledger.members.sessions import Sessions
 from registry.ledger.signed_changes import count_closures
 from registry.records import Info
 from registry.retraction import count_retractions
@@ -35,12 +36,13 @@ from registry.storage_config import DATABASE, read_storage_config
 class LocalRegistry(Registry):
     """The services over a folder."""
 
-    def __init__(self, folder: Path, coordinator: str | None = None) -> None:
+    def __init__(self, folder: Path, coordinator: str | None = None, owner: str | None = None) -> None:
         """Open the folder, and what its `registry.toml` names; a new folder is made, readable by its owner only.
 
         Args:
             folder: where the registry is.
             coordinator: key of the only coordinator that may announce itself; None: any may.
+            owner: key whose sessions are the owner's (`registry.owner_key`); None: there is no such key.
 
         Raises:
             Refusal: when the folder, the database or the store for weights cannot be used, or on Windows.
@@ -60,13 +62,14 @@ class LocalRegistry(Registry):
         super().__init__(self.storage)
         self.publisher = Publisher(self.storage.database, blobs)
         self.watching = EventWatcher(self.storage.database)
+        self.sessions = Sessions(self.storage.database, owner)
         self.definitions = Definitions(self.storage)
         self.weights = Weights(self.storage, self.publisher)
         self.work = Work(self.storage, coordinator)
         self.rounds = Rounds(self.storage, self.watching)
         self.versions = Versions(self.storage)
         self.releases = Releases(self.storage)
-        self.members = Members(self.storage)
+        self.members = Members(self.storage, self.sessions)
         self.maintenance = Maintenance(self.storage)
         self._name()
 
@@ -88,6 +91,7 @@ class LocalRegistry(Registry):
                 public=known.public,
                 authority=known.authority,
                 web=self.web,
+                reading=known.reading,
                 database=self.storage.database.kind,
                 weights=scheme if elsewhere else "folder",
                 retractions=count_retractions(connection),

@@ -16,6 +16,7 @@ from ratatouille.exchange.member_changes import (
     Rotate,
     SetRole,
 )
+from ratatouille.exchange.session import Challenge, Session
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.lists import MOST_ROWS
 from registry.records import FlowerKey, InvitationRecord, MemberRecord, Membership, Revocation
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from registry.history import contributors
     from registry.ledger.members import invitations as entries
     from registry.ledger.members import keys, queries
+    from registry.ledger.members.sessions import Sessions
+    from registry.storage import Storage
 else:
     revocation = ImportedOnUse("registry.contributions.revocation")
     contributors = ImportedOnUse("registry.history.contributors")
@@ -36,6 +39,22 @@ else:
 
 class Members(Service):
     """Members, their keys and their invitations. Every change is signed, and kept for ever."""
+
+    def __init__(self, storage: Storage, sessions: Sessions) -> None:
+        super().__init__(storage)
+        self._sessions = sessions
+
+    @method("anyone")
+    def challenge(self) -> Challenge:
+        """What a key must sign within a minute to open a session."""
+        return self._sessions.challenge()
+
+    @method("anyone")
+    def open_session(self, sealed: Sealed) -> Session:
+        """Open a session of an hour for a device key (a sealed `SessionRequest`). Its token is sent with each call, as
+        `authorization: Bearer TOKEN`.
+        """
+        return self._sessions.open(sealed)
 
     @method("maintainer")
     def invite(self, sealed: Sealed) -> InvitationRecord:

@@ -1,8 +1,8 @@
 """Declarations of a service's methods: who may call each of them, and how long it may take.
 
 The public methods of a service are its interface. Each carries its declaration, and every table is read from there: the
-gRPC methods and their deadlines, and docs/calls.md. Roles are declared and written into that page; nothing checks them
-yet, since the service listens on loopback only (docs/decisions/0012-services.md).
+gRPC methods and their deadlines, docs/calls.md, and the roles that `registry.transport.authentication` checks at every
+call.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -20,6 +21,7 @@ from ratatouille.exchange.signing import Sealed
 from registry.blobs.cache import Cache
 from registry.blobs.disk import open_to_send
 from registry.blobs.store import Block
+from registry.owner_key import literal
 from registry.proto.registry_pb2 import (
     Begin,
     CallReply,
@@ -39,6 +41,7 @@ from registry.services.rounds import Rounds
 from registry.services.weights import Progress, Weights
 from registry.services.work import Work
 from registry.transport.channel import open_channel
+from registry.transport.credentials import LazySession, Metadata
 from registry.transport.messages import Piece, ahead, read_reply, write_request
 from registry.transport.statuses import TooLarge, errors
 from registry.transport.stream_limits import Idle
@@ -62,7 +65,7 @@ class Connection:
         """
         self.errors = partial(errors, url)
         """Turns statuses back into refusals."""
-        self._channel = open_channel(url, CHANNEL_OPTIONS)
+        self._channel = open_channel(literal(url), CHANNEL_OPTIONS)
         self._calls = {
             call.name: self._channel.unary_unary(call.path, CallRequest.SerializeToString, CallReply.FromString)
             for call in CALLS.values()
@@ -74,6 +77,9 @@ class Connection:
             CALLS["watch"].path, WatchRequest.SerializeToString, WatchReply.FromString
         )
 
+        session = LazySession(url, partial(self.ask, CALLS["challenge"]), partial(self.ask, CALLS["open_session"]))
+        self.authorized = session.authorized
+        """Attempts a call with what shows who calls."""
         self.sent = self.received = 0  # bytes of weights, by all streams
 
     def close(self) -> None:
@@ -83,8 +89,14 @@ class Connection:
     def ask(self, call: Call, *arguments: object, **named: object) -> Any:
         """Call a method that is no stream."""
         request = CallRequest(protocol=PROTOCOL, json=call.encode(*arguments, **named), software=SOFTWARE)
-        with self.errors(call.name):
-            reply = self._calls[call.name](request, timeout=call.deadline)
+
+        def attempt(metadata: Metadata) -> CallReply:
+            reply: CallReply = self._calls[call.name](request, timeout=call.deadline, metadata=metadata)
+            return reply
+
+        needed = call.method.declaration.role
+        with self.errors(call.name):  # `anyone` may call what opens a session
+            reply = attempt(()) if needed == "anyone" else self.authorized(needed, attempt)
         return call.result(reply.json)
 
 
@@ -104,12 +116,15 @@ class _Weights(_Client):
 
     def push(self, sealed: Sealed, files: Mapping[str, Path], progress: Progress | None = None) -> Result:
         """Commit a signed receipt with the files of the weights it made."""
+        with self._connection.errors("push"):
+            return self._connection.authorized("contributor", partial(self._push, sealed, files, progress))
+
+    def _push(self, sealed: Sealed, files: Mapping[str, Path], progress: Progress | None, metadata: Metadata) -> Result:
         begin = PushRequest(begin=Begin(protocol=PROTOCOL, sealed=sealed.to_json()))
         with ExitStack() as stack:
             upload = _Upload(self._connection, begin, progress)
             stack.callback(upload.needed.put, None)  # lets the sending thread end, whatever happens
-            stack.enter_context(self._connection.errors("push"))
-            call = self._connection.push(iter(upload))
+            call = self._connection.push(iter(upload), metadata=metadata)
             stack.callback(call.cancel)
             upload.heard = stack.enter_context(Idle(IDLE_SECONDS, call.cancel)).heard
             for reply in call:
@@ -121,14 +136,18 @@ class _Weights(_Client):
 
     @contextmanager
     def _arriving(self, digest: str, offset: int) -> Iterator[tuple[int, Iterator[Block]]]:
-        with self._connection.errors("fetch"):
-            call = self._connection.fetch(FetchRequest(protocol=PROTOCOL, digest=digest, offset=offset))
-            try:
-                with Idle(IDLE_SECONDS, call.cancel) as idle, ahead(cast(Replies, call)) as replies:
-                    first = next(replies, None)
-                    yield first.size if isinstance(first, FetchReply) else 0, self._data(replies, idle)
-            finally:
-                call.cancel()  # type: ignore[no-untyped-call]
+        request = FetchRequest(protocol=PROTOCOL, digest=digest, offset=offset)
+        with self._connection.errors("fetch"), ExitStack() as stack:
+
+            def begin(metadata: Metadata) -> tuple[FetchReply | Block | None, Replies, Idle]:
+                call = self._connection.fetch(request, metadata=metadata)
+                stack.callback(call.cancel)
+                idle = stack.enter_context(Idle(IDLE_SECONDS, call.cancel))
+                replies = stack.enter_context(ahead(cast(Replies, call)))
+                return next(replies, None), replies, idle
+
+            first, replies, idle = self._connection.authorized("reader", begin)
+            yield first.size if isinstance(first, FetchReply) else 0, self._data(replies, idle)
 
     def _data(self, replies: Replies, idle: Idle) -> Iterator[Block]:
         for reply in replies:
@@ -159,17 +178,21 @@ class _Rounds(_Client):
         """Events as they happen."""
         known = None if after is None else min(max(0, after), LARGEST_NUMBER)
         request = WatchRequest(protocol=PROTOCOL, after=known, round=round, kinds=kinds)
-        with self._connection.errors("watch"):
-            call = self._connection.watch(request)
-            try:
-                with Idle(4 * BEAT_SECONDS, call.cancel) as idle:
-                    for reply in call:
-                        if reply.WhichOneof("step") == "event":
-                            idle.away()
-                            yield Event.from_json(reply.event)
-                        idle.heard()
-            finally:
-                call.cancel()  # type: ignore[no-untyped-call]
+        with self._connection.errors("watch"), ExitStack() as stack:
+
+            def begin(metadata: Metadata) -> tuple[Iterator[WatchReply], Idle]:
+                call = self._connection.watch(request, metadata=metadata)
+                stack.callback(call.cancel)
+                idle = stack.enter_context(Idle(4 * BEAT_SECONDS, call.cancel))
+                replies = iter(call)
+                return chain(list(islice(replies, 1)), replies), idle
+
+            replies, idle = self._connection.authorized("reader", begin)
+            for reply in replies:
+                if reply.WhichOneof("step") == "event":
+                    idle.away()
+                    yield Event.from_json(reply.event)
+                idle.heard()
 
 
 _OVERRIDES: Mapping[type[Service], type[_Client]] = {Weights: _Weights, Work: _Work, Rounds: _Rounds}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import Any
 
@@ -41,10 +41,11 @@ from registry.proto.registry_pb2 import (
 )
 from registry.records import Event, Result
 from registry.services.local import LocalRegistry
-from registry.services.registry import SERVICES, Registry
+from registry.services.registry import METHODS, SERVICES, Registry
+from registry.transport.authentication import SIGNED, Authentication
 from registry.transport.messages import Piece, ahead, read_request, write_reply
 from registry.transport.statuses import Misused, TooLarge, UnknownMethod, refusals
-from registry.transport.stream_limits import Idle, Pace, StreamLimit, Unopened, peer_name
+from registry.transport.stream_limits import Idle, Pace, StreamLimit, Unopened
 from registry.transport.wire import CALLS, MESSAGE_BYTES, PACKAGE, SERVICE, SOFTWARE, Call
 
 MOST_PUSHES = 48
@@ -74,8 +75,9 @@ Handler = Any
 class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     """Answers all calls; gRPC looks up each by its path."""
 
-    def __init__(self, registry: LocalRegistry) -> None:
+    def __init__(self, registry: LocalRegistry, behind_door: bool = False) -> None:
         self._registry = registry
+        self._authentication = Authentication(registry, behind_door)
         self._objects = {Registry: registry} | {kind: getattr(registry, name) for name, kind in SERVICES.items()}
         self._pushes = _limit("pushes", MOST_PUSHES, key=PUSHES_OF_A_KEY)
         self._fetches = _limit("fetches", MOST_FETCHES)
@@ -100,27 +102,37 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 
     def answer(self, call: Call, request: CallRequest, context: grpc.ServicerContext) -> CallReply:
         """One method that is no stream."""
-        declaration = call.method.declaration
-        peer = peer_name(context.peer()) if declaration.by_peer else ""
-        with (
-            refusals(context, f"call {call.name}"),
-            self._long_calls.slot(peer=peer) if declaration.slow else nullcontext(),
-            working_for(context.is_active),
-            called_by(Caller("owner", peer=peer)),
-        ):
+        with refusals(context, f"call {call.name}"):
             _check_protocol(request.protocol)
-            if len(request.json) > call.largest:
-                raise TooLarge(
-                    f"the arguments of {call.name} have {len(request.json)} bytes, and {call.largest} are the most; "
-                    "ask for less at once"
-                )
-            try:
-                arguments = call.decode(request.json)
-            except Refusal as refusal:
-                hint = "" if request.software == SOFTWARE else f"; {_upgrade(request.software)}"
-                raise Misused(f"{refusal}{hint}") from refusal
-            service = self._objects[call.method.service]
-            return CallReply(json=to_json(getattr(service, call.name)(**arguments)))
+            with self._admitted(call, context) as caller:
+                return self._answer(call, request, caller)
+
+    @contextmanager
+    def _admitted(self, call: Call, context: grpc.ServicerContext) -> Iterator[Caller]:
+        """While the block runs, this thread works for the caller of a method that is no stream."""
+        caller = self._authentication.admit(call.method, context)
+        with ExitStack() as stack:
+            if call.method.declaration.slow:
+                stack.enter_context(self._long_calls.slot(peer=caller.peer))
+                stack.enter_context(self._authentication.watching(call.method, caller, context.cancel))
+            stack.enter_context(working_for(context.is_active))
+            stack.enter_context(called_by(caller))
+            yield caller
+
+    def _answer(self, call: Call, request: CallRequest, caller: Caller) -> CallReply:
+        if len(request.json) > call.largest:
+            raise TooLarge(
+                f"the arguments of {call.name} have {len(request.json)} bytes, and {call.largest} are the most; "
+                "ask for less at once"
+            )
+        try:
+            arguments = call.decode(request.json)
+        except Refusal as refusal:
+            hint = "" if request.software == SOFTWARE else f"; {_upgrade(request.software)}"
+            raise Misused(f"{refusal}{hint}") from refusal
+        self._authentication.check_signer(call.method, caller, arguments.get(SIGNED))
+        service = self._objects[call.method.service]
+        return CallReply(json=to_json(getattr(service, call.name)(**arguments)))
 
     def unknown(self, name: str, request: CallRequest, context: grpc.ServicerContext) -> CallReply:
         """A method that this software does not have: older or newer software has it."""
@@ -133,8 +145,7 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 
     def fetch(self, request: FetchRequest, context: grpc.ServicerContext) -> Iterator[FetchReply | Block]:
         """Stream a file from an offset on."""
-        with refusals(context, "fetch"), self._fetches.slot(peer=peer_name(context.peer())):
-            _check_protocol(request.protocol)
+        with refusals(context, "fetch"), self._stream("fetch", self._fetches, request.protocol, context):
             size, blocks = self._registry.weights.stream(request.digest, request.offset)
             with closing(blocks), Pace(IDLE_SECONDS, LEAST_BYTES, context.cancel) as pace:
                 yield FetchReply(size=size)
@@ -147,14 +158,31 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 
     def push(self, requests: Iterator[PushRequest | Piece], context: grpc.ServicerContext) -> Iterator[PushReply]:
         """Take a contribution: receipt, what is needed, bytes, acknowledgement."""
+        method = METHODS["push"]
         with refusals(context, "push"):
+            caller = self._authentication.admit(method, context)
             with self._unopened.waiting(context.cancel), Idle(RECEIPT_SECONDS, context.cancel):
                 first = next(requests, PushRequest())
             if isinstance(first, Piece):
                 raise Refusal("a push begins with its receipt")
             sealed = _sealed(first.begin)
-            with self._pushes.slot(peer=peer_name(context.peer()), key=sealed.node):
+            self._authentication.check_signer(method, caller, sealed)
+            with (
+                self._pushes.slot(peer=caller.peer, key=sealed.node),
+                self._authentication.watching(method, caller, context.cancel),
+            ):
                 yield from self._pushing(sealed, requests, context)
+
+    @contextmanager
+    def _stream(self, name: str, limit: StreamLimit, protocol: int, context: grpc.ServicerContext) -> Iterator[None]:
+        """A place for a stream of a caller who may open it; it is ended when they may not any more."""
+        _check_protocol(protocol)
+        caller = self._authentication.admit(METHODS[name], context)
+        with (
+            limit.slot(peer=caller.peer),
+            self._authentication.watching(METHODS[name], caller, context.cancel),
+        ):
+            yield
 
     def _pushing(
         self, sealed: Sealed, requests: Iterator[PushRequest | Piece], context: grpc.ServicerContext
@@ -175,8 +203,7 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 
     def watch(self, request: WatchRequest, context: grpc.ServicerContext) -> Iterator[WatchReply]:
         """Stream events as they happen."""
-        with refusals(context, "watch"), self._watchers.slot(peer=peer_name(context.peer())):
-            _check_protocol(request.protocol)
+        with refusals(context, "watch"), self._stream("watch", self._watchers, request.protocol, context):
             after = request.after if request.HasField("after") else None
             round = request.round if request.HasField("round") else None
             for step in self._registry.watching.steps(after, round, tuple(request.kinds), context.is_active):

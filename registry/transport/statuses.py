@@ -12,6 +12,7 @@ import grpc
 from ratatouille.addresses import Address
 from ratatouille.errors import UPGRADE, Misconfigured, RatatouilleError, Refusal, Unreachable
 from ratatouille.processes.throttle import Throttle
+from registry.caller import Forbidden, Unauthenticated
 from registry.cancellation import Cancelled
 from registry.transport.wire import OURS
 
@@ -41,11 +42,18 @@ class TooLarge(Refusal):
 
 
 _CODES = {
+    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    Forbidden: grpc.StatusCode.PERMISSION_DENIED,
     UnknownMethod: grpc.StatusCode.UNIMPLEMENTED,
     Misused: grpc.StatusCode.INVALID_ARGUMENT,
     TooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Unreachable: grpc.StatusCode.UNAVAILABLE,
     Misconfigured: grpc.StatusCode.ABORTED,
+}
+
+_MEANINGS: dict[grpc.StatusCode, type[RatatouilleError]] = {code: kind for kind, code in _CODES.items()} | {
+    grpc.StatusCode.UNIMPLEMENTED: Refusal,
+    grpc.StatusCode.INTERNAL: Unreachable,
 }
 
 
@@ -91,12 +99,7 @@ def errors(url: str, what: str) -> Iterator[None]:
 def _meaning(error: grpc.Call, url: str, what: str) -> RatatouilleError:
     code, sentence = error.code(), error.details() or ""
     if OURS in tuple(error.trailing_metadata() or ()):
-        if code == grpc.StatusCode.ABORTED:
-            return Misconfigured(sentence)
-        if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return TooLarge(sentence)
-        again = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)
-        return Unreachable(sentence) if again else Refusal(sentence)
+        return _MEANINGS.get(code, Refusal)(sentence)
     if _NO_GRPC in sentence and code != grpc.StatusCode.UNAVAILABLE:  # a web server, or a door that has no such path
         code = grpc.StatusCode.UNIMPLEMENTED
     match code:

@@ -18,9 +18,11 @@ from registry.records import RoundRecord
 from registry.server import RegistryServer
 from registry.services.registry import Registry
 from registry.transport import wire
+from registry.transport.credentials import Metadata
 from registry.transport.statuses import LARGEST_STATUS, TooLarge, fitted
 from registry.transport.wire import CALLS, LARGEST_ARGUMENTS, LARGEST_SLOW_ARGUMENTS, OURS
 from tests.attacks.registry_world import served_world
+from tests.registry.tokens import as_owner
 from tests.registry.world import World
 
 MANY = 40_000
@@ -35,19 +37,24 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def channel(tmp_path: Path) -> Iterator[grpc.Channel]:
-    service = RegistryServer(tmp_path / "another")
-    service.start()
+def service(tmp_path: Path) -> Iterator[RegistryServer]:
+    started = RegistryServer(tmp_path / "another")
+    started.start()
+    yield started
+    started.stop(grace=1)
+
+
+@pytest.fixture
+def channel(service: RegistryServer) -> Iterator[grpc.Channel]:
     with grpc.insecure_channel(service.address.removeprefix("grpc://")) as opened:
         yield opened
-    service.stop(grace=1)
 
 
-def refused(channel: grpc.Channel, name: str, json: bytes) -> Any:
+def refused(channel: grpc.Channel, name: str, json: bytes, metadata: Metadata = ()) -> Any:
     """The error that a call ends with."""
     call = channel.unary_unary(CALLS[name].path, CallRequest.SerializeToString, CallReply.FromString)
     with pytest.raises(grpc.RpcError) as caught:
-        call(CallRequest(protocol=PROTOCOL, json=json), timeout=30)
+        call(CallRequest(protocol=PROTOCOL, json=json), timeout=30, metadata=metadata)
     return caught.value
 
 
@@ -76,8 +83,10 @@ def test_a_refusal_of_a_record_repeats_the_beginning_of_a_value_only() -> None:
 
 
 @pytest.mark.parametrize(("name", "largest"), [("log", LARGEST_ARGUMENTS), ("combine", LARGEST_SLOW_ARGUMENTS)])
-def test_arguments_that_would_fill_the_memory_are_not_read(channel: grpc.Channel, name: str, largest: int) -> None:
-    error = refused(channel, name, b"[" + b"[]," * (largest // 3) + b"[]]")
+def test_arguments_that_would_fill_the_memory_are_not_read(
+    service: RegistryServer, channel: grpc.Channel, name: str, largest: int
+) -> None:
+    error = refused(channel, name, b"[" + b"[]," * (largest // 3) + b"[]]", as_owner(service.address))
     assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert f"the arguments of {name} have" in error.details()
     assert OURS in tuple(error.trailing_metadata())

@@ -20,6 +20,7 @@ from registry.server import RegistryServer
 from registry.transport import servicer
 from registry.transport.wire import CHANNEL_OPTIONS, SERVICE
 from tests.registry.test_service import a_large_import
+from tests.registry.tokens import as_owner
 from tests.registry.world import World
 
 
@@ -48,13 +49,13 @@ def silent(over: threading.Event, *first: PushRequest) -> Iterator[PushRequest]:
 
 def open_pushes(service: RegistryServer, stack: ExitStack, count: int, over: threading.Event) -> list[Any]:
     """Streams from connections of their own."""
-    calls = []
+    calls, metadata = [], as_owner(service.address)
     for _ in range(count):
         address = service.address.removeprefix("grpc://")
         options = [*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
         channel = stack.enter_context(grpc.insecure_channel(address, options=options))
         push = channel.stream_stream(f"/{SERVICE}/Push", PushRequest.SerializeToString, PushReply.FromString)
-        calls.append(push(silent(over)))
+        calls.append(push(silent(over), metadata=metadata))
     return calls
 
 
@@ -106,7 +107,7 @@ def test_a_push_that_sends_a_byte_now_and_then_is_ended(
     with grpc.insecure_channel(service.address.removeprefix("grpc://"), options=CHANNEL_OPTIONS) as channel:
         push = channel.stream_stream(f"/{SERVICE}/Push", PushRequest.SerializeToString, PushReply.FromString)
         with pytest.raises(grpc.RpcError):
-            list(push(dripping()))
+            list(push(dripping(), metadata=as_owner(service.address)))
     assert 0.8 < time.monotonic() - begun < 60
     assert world.registry.weights.push(world.seal(receipt), files).version, "it goes on where it was"
 

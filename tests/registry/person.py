@@ -31,7 +31,8 @@ class Person:
 
     def __init__(self, registry: Registry, seed: int, name: str = "") -> None:
         self.registry = registry
-        self.signer = Signer.of_seed(seed.to_bytes(32, "big"))
+        self.seed = seed.to_bytes(32, "big")
+        self.signer = Signer.of_seed(self.seed)
         self.name = name or f"person-{seed}"
 
     @property

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+
+from registry.owner_key import owner_key_file
 
 SAYING = (0, 1)
 """HTTP/2 frames that carry data and headers; others only keep the connection going."""
@@ -19,6 +22,7 @@ class Proxy:
         self._target = (host, int(port))
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"grpc://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._forward_owner_key()
         self._lines: list[socket.socket] = []
         self._open = threading.Event()
         self._open.set()
@@ -53,10 +57,16 @@ class Proxy:
         self._listener.close()
         self.cut()
 
+    def _forward_owner_key(self) -> None:
+        """Let clients of this home be the owner at this port too; the service may have made a new key meanwhile."""
+        with suppress(OSError):
+            shutil.copy(owner_key_file(self._target[1]), owner_key_file(self._listener.getsockname()[1]))
+
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
+                self._forward_owner_key()
                 far = socket.create_connection(self._target)
                 self._lines += [near, far]
                 threading.Thread(target=self._pass, args=(near, far, False), daemon=True).start()

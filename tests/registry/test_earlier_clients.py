@@ -14,7 +14,9 @@ import pytest
 
 from registry.proto.registry_pb2 import CallReply, CallRequest, PushReply, WatchReply
 from registry.server import RegistryServer
+from registry.transport.credentials import Metadata
 from registry.transport.wire import SERVICE
+from tests.registry.tokens import as_owner
 
 CONVERSATION = json.loads((Path(__file__).parent / "fixtures" / "conversation_0_1.json").read_text())
 TIMES = {"at", "created"}
@@ -34,14 +36,14 @@ def same(then: Any, now: Any) -> None:
         assert then == now
 
 
-def call(channel: grpc.Channel, step: dict[str, Any]) -> list[bytes]:
+def call(channel: grpc.Channel, step: dict[str, Any], metadata: Metadata) -> list[bytes]:
     """Send what was sent, and return what is answered."""
     path, sent = f"/{SERVICE}/{step['call']}", [bytes.fromhex(message) for message in step["sent"]]
     if step["call"] == "Call":
-        return [channel.unary_unary(path, bytes, bytes)(sent[0], timeout=30)]
+        return [channel.unary_unary(path, bytes, bytes)(sent[0], timeout=30, metadata=metadata)]
     if step["call"] == "Push":
-        return list(channel.stream_stream(path, bytes, bytes)(iter(sent), timeout=30))
-    answers: Any = channel.unary_stream(path, bytes, bytes)(sent[0], timeout=30)
+        return list(channel.stream_stream(path, bytes, bytes)(iter(sent), timeout=30, metadata=metadata))
+    answers: Any = channel.unary_stream(path, bytes, bytes)(sent[0], timeout=30, metadata=metadata)
     found = [next(answers) for _ in step["answered"]]
     answers.cancel()
     return found
@@ -62,15 +64,16 @@ def words(step: dict[str, Any], message: bytes) -> Any:
 def test_what_a_client_of_0_1_sent_is_answered_as_it_was_then(tmp_path: Path) -> None:
     service = RegistryServer(tmp_path / "registry")
     service.start()
+    owner = as_owner(service.address)  # 0.1 opened no sessions: by itself it may read only
     with grpc.insecure_channel(service.address.removeprefix("grpc://")) as channel:
         for step in CONVERSATION:
             if "refused" in step:
                 with pytest.raises(grpc.RpcError) as caught:
-                    call(channel, step)
+                    call(channel, step, owner)
                 assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
                 assert caught.value.details() == step["refused"]
                 continue
-            answered = call(channel, step)
+            answered = call(channel, step, owner)
             for then, now in zip(step["answered"], answered, strict=True):
                 same(words(step, bytes.fromhex(then)), words(step, now))
     service.stop(grace=1)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, select
 from ratatouille.errors import Refusal
 from ratatouille.exchange.member_changes import MemberRole
 from ratatouille.exchange.signing import Sealed
-from registry.caller import caller, includes
+from registry.caller import Forbidden, caller, includes
 from registry.moments import day
 from registry.records import KeyKind, KeyState, MemberState
 from registry.schema import KeyRow, MemberRow
@@ -98,6 +98,26 @@ def authority(connection: Connection, sealed: Sealed, least: MemberRole) -> Memb
     if not includes(found.role, least):
         raise Refusal(f"this needs the role {least}, and {found.name} is a {found.role}; ask a maintainer")
     return found.role
+
+
+def refuse_anothers(connection: Connection, signer: str, maker: str | None, what: str) -> None:
+    """Refuse to take back what another person made, unless a maintainer calls.
+
+    Args:
+        connection: the database's.
+        signer: the key that signed the change.
+        maker: the key that made it; None for what the registry made itself.
+        what: what it is, for the sentence.
+
+    Raises:
+        Forbidden: for a contributor who changes what is not theirs.
+    """
+    if caller().may("maintainer") or signer == maker:
+        return
+    own = standing_of(connection, signer)
+    theirs = standing_of(connection, maker) if maker is not None else None
+    if own is None or theirs is None or own.member != theirs.member:
+        raise Forbidden(f"{what} is not yours; ask a maintainer")
 
 
 def refuse_beyond(role: MemberRole, wanted: MemberRole) -> None:

@@ -46,6 +46,18 @@ def service(folder: Path) -> Iterator[str]:
     process.stdout.close()
 
 
+@pytest.fixture(scope="module")
+def services_home(service: str) -> str:
+    """The home in which the service was started."""
+    return os.environ["RATATOUILLE_HOME"]
+
+
+@pytest.fixture
+def owners_home(services_home: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands in the home of the service: a home of their own would make them strangers, who only read."""
+    monkeypatch.setenv("RATATOUILLE_HOME", services_home)
+
+
 def test_commands_say_the_same_of_a_service_as_of_its_folder(folder: Path, service: str) -> None:
     for words in (
         ["log"],
@@ -65,6 +77,7 @@ def test_commands_say_the_same_of_a_service_as_of_its_folder(folder: Path, servi
         call(*words, "--remote", service).refused(words[-1])
 
 
+@pytest.mark.usefixtures("owners_home")
 def test_a_release_over_grpc_moves_the_alias(folder: Path, service: str) -> None:
     assert call("release", "latest~1", "--as", "stable", "--remote", service).code == 0
     registry = open_registry(folder)
@@ -72,6 +85,7 @@ def test_a_release_over_grpc_moves_the_alias(folder: Path, service: str) -> None
     registry.close()
 
 
+@pytest.mark.usefixtures("owners_home")
 def test_reading_from_a_service_imports_nothing_heavy(service: str) -> None:
     others = (
         ["log"],

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from ratatouille.analysis.table import counted
 from ratatouille.errors import Refusal
+from ratatouille.wording import number_of
 from registry.lists import MOST_ROWS, every
 from registry.records import OVER, Entry, LogQuery, RoundRecord
 from registry.services.registry import Registry
@@ -67,11 +67,11 @@ def sentence(registry: Registry, node: str, round: RoundRecord) -> str:
     clauses = []
     if trained:
         where = f" in {', '.join(averages)}" if averages else " in an average"
-        clauses.append(f"{len(taken)} of this node's {counted(len(trained), 'training')} {_are(taken)}{where}")
+        clauses.append(f"{len(taken)} of this node's {number_of(len(trained), 'training')} {_are(taken)}{where}")
         if rest := len(trained) - len(taken):
             clauses.append(f"{rest} in none")
     if answers := others["evaluate"] + others["compare"] + others["probe"]:
-        clauses.append(f"{counted(answers, 'answer')} with counts or heads used")
+        clauses.append(f"{number_of(answers, 'answer')} with counts or heads used")
     clauses += [f"{others[why]} {why}" for why in _NOT_USED.values() if others[why]]
     because = f" ({round.reason})" if round.reason and round.state != "done" else ""
     return f"round {round.name} is {round.state}{because}: {'; '.join(clauses) or 'nothing of this node was needed'}"

@@ -33,6 +33,7 @@ from ratatouille.tasks.images import Progress
 from ratatouille.tasks.kept import forget_others, make_own
 from ratatouille.tasks.node import NodeSettings, open_holdings
 from ratatouille.training.preflight import Trial, work_of
+from ratatouille.wording import number_of
 from registry.opening import open_registry
 from registry.services.registry import Registry
 
@@ -235,7 +236,7 @@ class Node:
             [table.path if table.path.is_dir() else table.path.parent for table in self.settings.data],
         )
         if removed:
-            say(f"removed {len(removed)} files with copies of images that are not offered any more")
+            say(f"removed {number_of(len(removed), 'file')} with copies of images that are not offered any more")
 
     def _trial(self, registry: Registry, holdings: Iterable[LocalData]) -> Trial:
         """A little of the work that rounds ask for, which the device does before rounds use this node."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 
 from coordinator.combiner import Combiner
@@ -23,6 +23,7 @@ from ratatouille.exchange.version import Combination
 from ratatouille.recipes.plan import Forecast, forecast, plan
 from ratatouille.recipes.questions import RoundPlan
 from ratatouille.recipes.round import Round
+from ratatouille.wording import enumerated, number_of
 from registry.records import OVER, Result, RoundRecord
 from registry.services.registry import Registry
 
@@ -177,7 +178,7 @@ class RoundDriver:
             return
         if gone := removed(self.forecast(), self.facts):
             raise Refusal(
-                f"gc has removed the weights of {len(gone)} versions that this round builds on, such as "
+                f"gc has removed the weights of {number_of(len(gone), 'version')} that this round builds on, such as "
                 f"{str(gone[0].version)[:12]}…; `ratatouille round run --fresh` makes them anew"
             )
 
@@ -209,7 +210,7 @@ class RoundDriver:
         needed = self.forecast()
         known, asked = len(needed.known), len(needed.orders) + len(needed.combinations)
         self._registry.rounds.note(
-            self.round.id, "plan", f"{known}/{asked}", f"{asked} questions, {known} of them answered"
+            self.round.id, "plan", f"{known}/{asked}", f"{number_of(asked, 'question')}, {known} answered"
         )
         for gap in self.round.gaps:
             self._registry.rounds.note(self.round.id, "gap", "data", gap)
@@ -249,26 +250,25 @@ class RoundDriver:
             if lacking:
                 raise Refusal(f"nothing can be combined: {lacking}")
             least = self.round.min_runs or self.round.protocol.runs
-            raise Refusal(f"the deadline passed before {least} runs of any recipe were there; nothing to combine")
-        short = [f"{one.recipe} {len(one.members)} of {one.wanted} runs" for one in plan.outcomes if one.short]
+            there = number_of(least, "run of any recipe was", "runs of any recipe were")
+            raise Refusal(f"the deadline passed before {there} there; nothing to combine")
+        short = [
+            f"{one.recipe} {len(one.members)} of {number_of(one.wanted, 'run')}" for one in plan.outcomes if one.short
+        ]
         short += [f"{one.recipe} without all counts" for one in plan.outcomes if not one.short and not one.complete]
         if left := self.uncounted - self.facts.keys():
-            short.append(f"{len(left)} questions not counted, since nodes had counted as much as their owners allow")
+            short.append(
+                f"{number_of(len(left), 'question')} not counted, since nodes had counted as much as their owners allow"
+            )
             ended = f"ended: {', '.join(short)}"
         else:
             ended = f"ended at its deadline: {', '.join(short)}" if short and (self.closing or not lacking) else ""
         return "; ".join(part for part in (ended, lacking) if part)
 
 
-def enumerated(names: Sequence[str], most: int = MOST_NAMED) -> str:
-    """The first names, and how many more there are."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
 def lacking_sentence(plan: RoundPlan) -> str:
     """The clause about answers that members have closed, which a round goes without; empty where it lacks none."""
     if not plan.lacking:
         return ""
-    shown = enumerated(list(dict.fromkeys(order.label for order in plan.lacking.values())))
-    answers = "an answer" if len(plan.lacking) == 1 else f"{len(plan.lacking)} answers"
-    return f"{WITHOUT} {answers} that the members who hold the data have closed: {shown}"
+    shown = enumerated(list(dict.fromkeys(order.label for order in plan.lacking.values())), MOST_NAMED)
+    return f"{WITHOUT} {number_of(len(plan.lacking), 'answer')} that the members who hold the data have closed: {shown}"

@@ -21,6 +21,7 @@ from ratatouille.recipes.plan import Forecast, Imagined
 from ratatouille.recipes.round import Round
 from ratatouille.record import Record
 from ratatouille.weights.canonical import size
+from ratatouille.wording import number_of
 from registry.records import LogQuery, Result
 from registry.services.registry import Registry
 
@@ -76,13 +77,13 @@ class Estimate(Record):
             )
         if self.removed:
             found.append(
-                f"gc has removed the weights of {self.removed} versions that this round builds on: "
+                f"gc has removed the weights of {number_of(self.removed, 'version')} that this round needs: "
                 "`ratatouille round run --fresh` makes them anew"
             )
         if self.lacking:
             found.append(
-                f"{len(self.lacking)} answers are closed by the members who hold the data, and the round goes without "
-                f"them: {', '.join(self.lacking[:MOST_NAMED])}{' …' if self.lacking[MOST_NAMED:] else ''}"
+                f"the round goes without {number_of(len(self.lacking), 'answer')} that the members who hold the data "
+                f"have closed: {', '.join(self.lacking[:MOST_NAMED])}{' …' if self.lacking[MOST_NAMED:] else ''}"
             )
         return found
 
@@ -95,8 +96,8 @@ class Estimate(Record):
         if self.seconds is not None:
             took = f"{about(self.seconds)} of training, divided by the nodes that share it"
         return (
-            f"{self.open_steps} steps to train, {self.shared} runs shared between recipes, at most "
-            f"{self.bytes_stored / 2**20:.0f} MiB of new weights; {took}"
+            f"{number_of(self.open_steps, 'step')} to train, {number_of(self.shared, 'run')} shared between recipes, "
+            f"at most {self.bytes_stored / 2**20:.0f} MiB of new weights; {took}"
         )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from coordinator.driver import RoundDriver, enumerated
-from coordinator.matching import can_do
+from coordinator.driver import RoundDriver
+from coordinator.matching import can_do, speaks_our_dialect
 from ratatouille.exchange.assignment import FineTune, NodeAssignment
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.order import Order
+from ratatouille.home import SHORT_KEY
 from ratatouille.recipes.plan import Forecast
 from ratatouille.record import Record
+from ratatouille.wording import enumerated, number_of
+from registry.records import Holder
 from registry.services.registry import Registry
 
 PATIENCE_SECONDS = 10.0
@@ -44,10 +47,10 @@ class RoundProgress(Record):
     def sentence(self) -> str:
         """One line."""
         return (
-            f"{self.trainings_done} of {self.trainings} runs trained, "
-            f"{self.evaluations_done} of {self.evaluations} evaluations, "
-            f"{self.steps_done} of {self.steps} steps"
-            + (f"; goes without {self.lacking} answers that members have closed" if self.lacking else "")
+            f"{self.trainings_done} of {number_of(self.trainings, 'run')} trained, "
+            f"{self.evaluations_done} of {number_of(self.evaluations, 'evaluation')}, "
+            f"{self.steps_done} of {number_of(self.steps, 'step')}"
+            + (f"; goes without {number_of(self.lacking, 'answer')} that members have closed" if self.lacking else "")
         )
 
 
@@ -96,7 +99,12 @@ def _steps(needed: Forecast, work_ids: Iterable[str]) -> int:
 
 
 def waits_for(
-    orders: Mapping[str, Order], offers: Sequence[Offer], at_work: bool, fleet: str | None, state: str
+    orders: Mapping[str, Order],
+    offers: Sequence[Offer],
+    at_work: bool,
+    fleet: str | None,
+    state: str,
+    holders: Callable[[Sequence[str]], Sequence[Holder]] = lambda _: (),
 ) -> str:
     """The sentence; empty when a node is at work, or nothing is open.
 
@@ -106,6 +114,7 @@ def waits_for(
         at_work: whether a node holds a lease on any of it.
         fleet: where orders are handed out; None when no coordinator is up.
         state: the round's.
+        holders: gives the nodes that offer certain data, or offered it before.
     """
     if at_work or not orders:
         return ""
@@ -115,12 +124,31 @@ def waits_for(
         return "the round waits for its turn: the coordinator starts it when the rounds before it are over"
     able = {work_id: [offer for offer in offers if can_do(offer, order)] for work_id, order in orders.items()}
     if undoable := [orders[work_id] for work_id, found in able.items() if not found]:
-        return f"nobody who is here can do {_named(undoable)}: the nodes that hold that data are away"
+        return f"nobody who is here can do {_named(undoable)}: {_why_undone(undoable, offers, holders)}"
     unconnected = {offer.name for found in able.values() for offer in found if not offer.hears_orders}
     if all(not offer.hears_orders for found in able.values() for offer in found):
         nodes = f"{enumerated(sorted(unconnected), _MOST_NAMED)} {'hears' if len(unconnected) == 1 else 'hear'}"
         return f"the nodes that could work are not connected: {nodes} no orders from {fleet}"
     return "the round is starting: its server process and its nodes find each other"
+
+
+def _why_undone(
+    orders: Sequence[Order], offers: Sequence[Offer], holders: Callable[[Sequence[str]], Sequence[Holder]]
+) -> str:
+    """What keeps each node that has the data from it."""
+    about = [order.assignment for order in orders if isinstance(order.assignment, NodeAssignment)]
+    here = {offer.node: offer for offer in offers}
+    reasons: dict[str, None] = {}
+    for one in holders(list(dict.fromkeys(assignment.fingerprint for assignment in about))):
+        node = f"node {one.name} (key {one.node[:SHORT_KEY]}), which holds data of task {one.task_name},"
+        offer = here.get(one.node)
+        if offer is None or all(holding.fingerprint != one.fingerprint for holding in offer.holdings):
+            reasons[f"{node} {'offers it no more' if offer else 'is away'}"] = None
+        elif not speaks_our_dialect(offer):
+            reasons[f"{node} has another release"] = None
+        else:
+            reasons[f"{node} counts only"] = None
+    return enumerated(list(reasons), _MOST_NAMED) or "the nodes that hold that data are away"
 
 
 def _named(orders: Sequence[Order]) -> str:

@@ -16,6 +16,7 @@ from ratatouille.exchange.membership import Offer
 from ratatouille.recipes.round import HoldingShare, Round
 from ratatouille.tasks.holding import Holding
 from ratatouille.tasks.task import Split
+from ratatouille.wording import number_of
 from registry.lists import every
 from registry.records import ALIVE, RoundRecord
 from registry.services.registry import Registry
@@ -51,7 +52,7 @@ def request(
         return round
     record = registry.rounds.round(round.id)
     if record.state == "done" and (count := gaps(record, registry)):
-        sentence = f"{count} questions are open again since round {round.name} ended, and are asked now"
+        sentence = f"open again since round {round.name} ended, and asked now: {number_of(count, 'question')}"
         registry.rounds.note(round.id, "reopened", round.id, sentence)
         registry.rounds.move_round(round.id, ["done"], "requested")
         if say is not None:

@@ -15,7 +15,7 @@ from functools import partial
 from flwr.serverapp import Grid
 
 from coordinator.dispatch import POLL_SECONDS, Dispatch, Reply
-from coordinator.driver import MOST_NAMED, RoundDriver, enumerated
+from coordinator.driver import MOST_NAMED, RoundDriver
 from coordinator.evaluations import EVALUATIONS, Owed, run_evaluations
 from coordinator.matching import Failures, leased_work, match, stranded
 from ratatouille.errors import Misconfigured, Refusal, Unreachable
@@ -26,6 +26,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.failure import UNREADABLE, Failure
 from ratatouille.recipes.questions import RoundPlan
 from ratatouille.tasks.task import Task
+from ratatouille.wording import enumerated
 from registry.opening import open_registry
 from registry.records import OVER, RoundRecord
 from registry.services.registry import Registry
@@ -211,7 +212,7 @@ class RoundRunner:
             found = self._failures.reasons(offers, order.assignment.digest, _fingerprint(order))
             for node, failure in found.items():
                 sentences[node, failure.code] = self._failed_at(node, failure, order).sentence
-        names = enumerated([order.label or order.assignment.kind for order in orders])
+        names = enumerated([order.label or order.assignment.kind for order in orders], MOST_NAMED)
         return f"nobody is left to do {names}: {'; '.join(list(sentences.values())[:MOST_NAMED])}"
 
     def _close(self, plan: RoundPlan, all_stranded: bool) -> bool:

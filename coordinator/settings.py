@@ -18,7 +18,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.dialect import METHOD_REVISION
 from ratatouille.exchange.membership import Offer
 from ratatouille.recipes.columns import STARTS
-from ratatouille.recipes.protocol import Protocol, resolve_protocol
+from ratatouille.recipes.protocol import PROTOCOLS, Protocol, resolve_protocol
 from ratatouille.recipes.recipe import FIRST, recipe_named
 from ratatouille.recipes.round import Auxiliary, Given, Round, Start
 from ratatouille.recipes.studies import study_named
@@ -97,6 +97,10 @@ def resolve(
             "release another version or name one as `foundation`"
         )
     foundation = start.version
+    if "image_size" not in settings.protocol:
+        # Images that are larger than the foundation is meant for take time and help nothing.
+        size = registry.definitions.architecture(foundation.architecture).input_size
+        protocol = protocol.model_copy(update={"image_size": min(protocol.image_size, size)})
     auxiliaries, beside = _auxiliaries(settings, registry, offers)
     revisions = settings.starts if _uses_a_pool(settings) else ()
     starts = given_starts(revisions, registry, foundation, target, banned_domains(settings))
@@ -127,6 +131,18 @@ def resolve(
         min_runs=settings.min_runs,
         deadline=None if settings.deadline_minutes is None else 60 * settings.deadline_minutes,
     )
+
+
+def image_size_sentence(settings: RoundSettings, round: Round) -> str:
+    """How large the images of a round are, and why."""
+    size, of_row = round.protocol.image_size, PROTOCOLS[round.protocol.name].image_size
+    if "image_size" in settings.protocol:
+        why = "as the round's file says"
+    elif size == of_row:
+        why = "as the protocol says"
+    else:
+        why = f"as the foundation was entered for, not {of_row} as the protocol says"
+    return f"images of {size} × {size} pixels, {why} (`image_size` in [protocol])"
 
 
 def _auxiliaries(

@@ -572,7 +572,7 @@ def test_corrupt_images_that_are_skipped_are_listed(
     checked = call("check", file, "--remote", without_weights.address if served else tmp_path / "without_weights")
     assert checked.code == 0
     (note,) = [line for line in checked.out.splitlines() if line.startswith("note: ") and "skipped" in line]
-    assert "skipped 1 images that cannot be read" in note
+    assert "skipped 1 image that cannot be read" in note
     assert str(scene.folder / "data" / "day" / "disc" / "broken.png") in note
 
 
@@ -592,7 +592,7 @@ def test_a_node_starts_without_the_images_that_it_skips_and_lists_them(
                 break
         node.terminate()
         rest = node.stdout.read()
-    assert any("skipped 1 images that cannot be read" in line and "broken.png" in line for line in said)
+    assert any("skipped 1 image that cannot be read" in line and "broken.png" in line for line in said)
     assert "the work lane is deaf" in said[-1]
     assert "has left" in rest
     assert node.returncode == 0

@@ -32,6 +32,7 @@ from ratatouille.exchange import assignment
 from ratatouille.folders import make_private
 from ratatouille.home import home
 from ratatouille.recipes.protocol import DOMAINBED
+from ratatouille.wording import number_of
 from registry.commands.evaluations import ask_nodes, rank
 from registry.commands.opened import opened
 
@@ -191,7 +192,7 @@ def _heads(scored: Iterable[Scored]) -> list[str]:
         if one.head == "probed":
             reasons.setdefault((one.reason, one.fitted), []).append(short(one.version))
     return [
-        f"probed on {fitted} other images of the folder: a head for {', '.join(versions)} ({reason})"
+        f"probed on {number_of(fitted, 'other image')} of the folder: a head for {', '.join(versions)} ({reason})"
         for (reason, fitted), versions in reasons.items()
     ]
 

@@ -15,6 +15,7 @@ import typer
 from ratatouille.cli.output import AsJson, Remote, TableLayout, about, counting, print_json, print_line, print_table
 from ratatouille.errors import Refusal
 from ratatouille.recipes.recipe import recipe_named
+from ratatouille.wording import number_of
 from registry.commands.opened import registry_in_force
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def benchmark(
     from coordinator.benchmark.pages import columns, rows
 
     for summary in summaries:
-        title = f"{summary.name}, {summary.target}: {summary.metric} in %, {summary.trials} trials"
+        title = f"{summary.name}, {summary.target}: {summary.metric} in %, {number_of(summary.trials, 'trial')}"
         print_table(layout(columns(summary)), rows(summary), title)
         for one in summary.differences:
             if one.first.startswith("ratatouille"):
@@ -149,8 +150,9 @@ def _sentence(cost: Cost, workers: int) -> str:
     hours = cost.hours(workers)
     took = "nothing to train" if hours is None else about(3600 * hours)
     return (
-        f"{cost.rounds} rounds, {cost.trainings} distinct trainings ({cost.asked} without sharing), {cost.known} of "
-        f"them done; {cost.steps} steps to train with {workers} workers: {took}"
+        f"{number_of(cost.rounds, 'round')}, {number_of(cost.trainings, 'distinct training')} "
+        f"({cost.asked} without sharing), {cost.known} of them "
+        f"done; {number_of(cost.steps, 'step')} to train with {number_of(workers, 'worker')}: {took}"
     )
 
 

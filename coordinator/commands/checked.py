@@ -15,6 +15,7 @@ from ratatouille.recipes.recipe import recipe_named
 from ratatouille.recipes.round import Round
 from ratatouille.record import Digest, Name, Record
 from ratatouille.tasks.task import Task, load_task
+from ratatouille.wording import number_of
 from registry.commands.enter import all_tasks
 from registry.commands.opened import opened
 
@@ -92,6 +93,7 @@ class CheckedRound(Record):
     def show(self) -> None:
         """Print it for people."""
         round, protocol = self.round, self.round.protocol
+        runs = number_of(protocol.runs, "run")
         recipes = [recipe_named(name) for name in round.recipes]
         rows = [
             ("round", f"{round.name} ({self.id})"),
@@ -103,10 +105,13 @@ class CheckedRound(Record):
                 for one in round.auxiliaries
             ),
             *((f"start {one.name}", f"version {one.start.version[:12]} of this registry") for one in round.starts),
-            ("protocol", f"{protocol.name}: {protocol.runs} runs of {protocol.steps} steps, {protocol.image_size} px"),
+            ("protocol", f"{protocol.name}: {runs} of {number_of(protocol.steps, 'step')}, {protocol.image_size} px"),
             *((recipe.name, recipe.summary) for recipe in recipes),
-            ("work", f"{self.questions} questions, {self.known} known, {self.questions - self.known} open"),
-            ("averages", f"{self.combinations} versions are combined"),
+            (
+                "work",
+                f"{number_of(self.questions, 'question')}, {self.known} known, {self.questions - self.known} open",
+            ),
+            ("averages", f"{number_of(self.combinations, 'version is', 'versions are')} combined"),
         ]
         output.print_table(output.PAIRS, rows)
         work = [(row.what, str(row.all), str(row.known), str(row.steps), row.where) for row in self.estimate.rows]

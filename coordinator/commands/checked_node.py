@@ -24,6 +24,7 @@ from ratatouille.tasks.kept import make_own
 from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
 from ratatouille.tasks.task import SPLITS, Task, load_task
 from ratatouille.training.preflight import DeviceWork, try_out, work_of
+from ratatouille.wording import number_of
 from registry.commands.opened import opened
 
 LEAVING = output.TableLayout(
@@ -68,7 +69,7 @@ class CheckedNode(Record):
             output.print_line(sentence)
         for one in self.data:
             images, domains = one.holding.total(), ", ".join(one.holding.domains)
-            title = f"task {one.task} (defined in the {one.task_from}): {images} images of {domains}"
+            title = f"task {one.task} (defined in the {one.task_from}): {number_of(images, 'image')} of {domains}"
             output.print_table(output.TableLayout(("domain", "class", *SPLITS)), _rows(one), title)
             output.print_line(f"fingerprint {one.holding.fingerprint}")
             for note in one.notes:

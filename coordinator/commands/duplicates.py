@@ -11,6 +11,7 @@ import typer
 
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote, counting
+from ratatouille.wording import number_of
 
 if TYPE_CHECKING:
     from ratatouille.tasks.duplicates import Hashed, Overlap
@@ -49,9 +50,10 @@ def duplicates(
     data = [one for file in files for one in _hashes(file, task_file or [], remote, as_json)]
     if save is not None:
         write_whole(save, [HashFile(data=tuple(data)).to_json()])
-        written = {"file": str(save), "hashes": sum(len(one.hashes) for one in data)}
+        hashes = sum(len(one.hashes) for one in data)
+        written = {"file": str(save), "hashes": hashes}
         output.print_json(written) if as_json else output.print_line(
-            "wrote {hashes} hashes to {file}".format(**written)
+            f"wrote {number_of(hashes, 'hash', 'hashes')} to {save}"
         )
         return
     found = overlaps(data, target, held_out or [], distance)
@@ -86,8 +88,9 @@ def _show(found: Sequence[Overlap], distance: int) -> None:
     for one in found:
         if one.images:
             output.print_line(
-                f"warning: {one.images} of {one.of} images of {one.target} in domain {one.domain} nearly repeat "
-                f"images of {one.task}; trainings on it have seen them, so hold out another domain or leave it out",
+                f"warning: {one.images} of {number_of(one.of, 'image')} of {one.target} in domain {one.domain} nearly "
+                f"repeat images of {one.task}; trainings on it have seen them, so hold out another domain or leave it "
+                "out",
                 "yellow",
             )
     if not any(one.images for one in found):

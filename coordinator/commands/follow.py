@@ -67,7 +67,7 @@ class Silence:
         if now - self._since < PATIENCE_SECONDS:
             return ""
         orders = driver.gather().orders
-        found = waits_for(orders, registry.work.offers(), at_work, registry.info().fleet, state)
+        found = waits_for(orders, registry.work.offers(), at_work, registry.info().fleet, state, registry.work.holders)
         if found == self._last_reason and now - self._at < _AGAIN_SECONDS:
             return ""
         self._last_reason, self._at = found, now

@@ -21,7 +21,7 @@ from coordinator.commands.running import (
 )
 from coordinator.driver import RoundDriver
 from coordinator.requests import request
-from coordinator.settings import resolve
+from coordinator.settings import image_size_sentence, resolve
 from ratatouille.analysis.report import Report, report
 from ratatouille.cli.output import (
     AsJson,
@@ -40,6 +40,7 @@ from ratatouille.cli.output import (
 from ratatouille.errors import Refusal
 from ratatouille.recipes.columns import STARTS
 from ratatouille.recipes.recipe import recipe_named
+from ratatouille.wording import number_of
 from registry.commands.opened import opened, registry_in_force
 from registry.records import OVER, RoundRecord
 from registry.services.registry import Registry
@@ -84,6 +85,7 @@ def plan_(
     console.print(
         f"round {round.name} ({round.id}) on {round.target}, held out: {', '.join(round.held_out) or 'nothing'}{starts}"
     )
+    print_line(f"{round.protocol.name}: {image_size_sentence(settings, round)}")
     print_table(
         PLANNED,
         [
@@ -171,7 +173,8 @@ def status(round: RoundId, remote: Remote = None, as_json: AsJson = False) -> No
     print_line(now.sentence)
     if record.state not in OVER:
         orders = driver.gather().orders
-        if reason := waits_for(orders, registry.work.offers(), bool(now.workers), registry.info().fleet, record.state):
+        offers, fleet = registry.work.offers(), registry.info().fleet
+        if reason := waits_for(orders, offers, bool(now.workers), fleet, record.state, registry.work.holders):
             print_line(reason)
     for worker in now.workers:
         print_line(f"  {worker.node}: {worker.doing} {worker.done}/{worker.total}")
@@ -263,16 +266,16 @@ def show_report(found: Report) -> None:
     if trials > 1:
         print_line(f"†: the runs of {trials} trials in one average, which no image validates.")
     if found.shared:
-        print_line(f"{found.shared} trainings that a recipe asked for were another one's too, and were done once.")
+        print_line(f"Done once for several recipes: {number_of(found.shared, 'training')}.")
     for row in found.rows:
         if row.untrained:
             print_line(
-                f"{row.recipe}: {row.untrained} of {row.runs} runs kept step 0, so their weights are those that they "
-                "started from; `untrained_members` of the protocol says whether averages take them in"
+                f"{row.recipe}: {row.untrained} of {number_of(row.runs, 'run')} kept step 0, so these weights are the "
+                "start's; `untrained_members` of the protocol says whether averages take them in"
             )
     if found.lacking:
         print_line(
-            f"{len(found.lacking)} answers are missing, since the members who hold the data have closed them: "
+            f"Without {number_of(len(found.lacking), 'answer')} that the members who hold the data have closed: "
             + ", ".join(found.lacking)
         )
     for gap in found.gaps:

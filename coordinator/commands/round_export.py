@@ -14,6 +14,7 @@ from coordinator.driver import RoundDriver
 from ratatouille.analysis.report import report
 from ratatouille.cli.output import AsJson, Remote, print_json, print_line
 from ratatouille.errors import Refusal
+from ratatouille.wording import number_of
 from registry.commands.opened import opened
 from registry.records import OVER
 
@@ -61,7 +62,6 @@ def export(
     if as_json:
         print_json(done)
         return
+    written = number_of(done.written, "run")
     known = f"; {done.known} were there already" if done.known else ""
-    print_line(
-        f"MLflow's experiment {done.experiment} has round {record.name} as run {done.run}: {done.written} runs{known}"
-    )
+    print_line(f"MLflow's experiment {done.experiment} has round {record.name} as run {done.run}: {written}{known}")

@@ -21,6 +21,7 @@ from ratatouille.home import remote_in_force
 from ratatouille.platforms import refuse_without_posix
 from ratatouille.recipes.round import Round
 from ratatouille.record import first_problem
+from ratatouille.wording import number_of
 from registry.records import RoundRecord
 from registry.services.registry import Registry
 
@@ -108,7 +109,8 @@ def _rehearse(
         if not last:
             say_gaps(drivers[0].round, quiet)
         found = drivers[0].gather()
-        line = f"rehearsal: {len(found.questions) - len(found.orders)} of {len(found.questions)} questions answered"
+        asked = number_of(len(found.questions), "question")
+        line = f"rehearsal: {len(found.questions) - len(found.orders)} of {asked} answered"
         if not quiet and last[-1:] != [line]:
             last.append(line)
             console.print(line)

@@ -8,11 +8,12 @@ from statistics import mean, stdev
 
 from ratatouille.analysis.intervals import Interval, combination, counts_of, joints
 from ratatouille.analysis.report import measured
-from ratatouille.analysis.table import Column, Table, counted, points
+from ratatouille.analysis.table import Column, Table, points
 from ratatouille.recipes.counting import SideCounts
 from ratatouille.recipes.outcome import exact_score
 from ratatouille.recipes.studies import AuxiliariesStudy
 from ratatouille.record import Record
+from ratatouille.wording import number_of
 
 
 class StartsRow(Record):
@@ -126,8 +127,8 @@ def _sentence(rows: Sequence[StartsRow], runs: int) -> str:
     ahead, reach = last.ahead, min(last.starts, runs)
     between = f"95 % {points(ahead.low)} to {points(ahead.high)} over images"
     text = (
-        f"An average of {counted(runs, 'run')} from {counted(reach, 'start')} scores {100 * last.held_out:.1f} % held "
-        f"out, from the foundation alone {100 * first.held_out:.1f} %: {100 * ahead.value:+.1f} points ({between})"
+        f"An average of {number_of(runs, 'run')} from {number_of(reach, 'start')} scores {100 * last.held_out:.1f} % "
+        f"held out, from the foundation alone {100 * first.held_out:.1f} %: {100 * ahead.value:+.1f} points ({between})"
     )
     if ahead.low > 0:
         text += ", so more starts help"
@@ -136,4 +137,4 @@ def _sentence(rows: Sequence[StartsRow], runs: int) -> str:
     elif ahead.low < ahead.high:
         text += ", which this many images cannot tell from chance"
     best = max(rows, key=lambda row: row.held_out or 0.0)
-    return f"{text}. The highest score has {counted(best.starts, 'start')} ({100 * (best.held_out or 0.0):.1f} %)."
+    return f"{text}. The highest score has {number_of(best.starts, 'start')} ({100 * (best.held_out or 0.0):.1f} %)."

@@ -12,12 +12,13 @@ from typing import Literal
 import numpy as np
 
 from ratatouille.analysis.intervals import Floats, Interval, Joint, accuracies, covariance, images, joints
-from ratatouille.analysis.table import Cell, Column, Table, counted, points
+from ratatouille.analysis.table import Cell, Column, Table, points
 from ratatouille.exchange.confusion import by_class
 from ratatouille.recipes.counting import SideCounts
 from ratatouille.recipes.outcome import by_domain
 from ratatouille.recipes.study_connectivity import POINTS, Curve, shares
 from ratatouille.record import Record
+from ratatouille.wording import number_of
 
 KINDS = ("observation 1", "observation 2", "hypothesis 1", "hypothesis 2", "three-way")
 _DRAWS = 20_000
@@ -244,7 +245,7 @@ def _of_kind(found: Sequence[tuple[ConnectivityLine, CurveSide]]) -> str:
     parts = []
     if holds:
         lie = "lies" if len(holds) == 1 else "lie"
-        parts.append(f"{len(holds)} of {counted(len(found), 'curve')} {lie} on or above the line between the ends")
+        parts.append(f"{len(holds)} of {number_of(len(found), 'curve')} {lie} on or above the line between the ends")
     if unclear:
         lie = "is" if len(unclear) == 1 else "are"
         parts.append(f"{len(unclear)} of {len(found)} {lie} below it by no more than noise ({_largest(unclear)})")

@@ -12,12 +12,13 @@ from ratatouille.analysis import intervals
 from ratatouille.analysis.intervals import Interval, counts_of
 from ratatouille.analysis.pairs import SAME, KindMean, PairOfRuns, mean_of, means_of_kinds, measured_pairs
 from ratatouille.analysis.report import measured
-from ratatouille.analysis.table import Cell, Column, Table, counted, points
+from ratatouille.analysis.table import Cell, Column, Table, points
 from ratatouille.exchange.statistics import Z, mean_score
 from ratatouille.recipes.counting import Averages, SideCounts
 from ratatouille.recipes.outcome import exact_score
 from ratatouille.recipes.study_diversity import DiversityStudy
 from ratatouille.record import Record
+from ratatouille.wording import number_of
 
 
 class AtStep(Record):
@@ -219,7 +220,7 @@ def _averaging(found: Diversity) -> str:
     gain = f"Averaging two runs gives {100 * mean(gains):+.1f} points over their mean"
     if found.gain is None:
         return f"{gain}; so few pairs do not tell whether that goes with diversity."
-    pairs, one = counted(len(gains), "pair"), found.gain
+    pairs, one = number_of(len(gains), "pair"), found.gain
     r = f"r = {one.value:.2f}, 95 % {one.low:.2f} to {one.high:.2f} over {pairs}"
     if found.gain.low > 0:
         return f"{gain}, and more the more differently they err ({r})."

@@ -15,6 +15,7 @@ from ratatouille.exchange.receipt import Evaluation
 from ratatouille.exchange.statistics import ahead_on_same, mean_ahead
 from ratatouille.recipes.outcome import add
 from ratatouille.record import Record
+from ratatouille.wording import number_of
 
 
 class OwnScore(Record):
@@ -94,11 +95,13 @@ def lead(names: Sequence[str], ahead: Sequence[OwnDifference], metric: str) -> s
     close = [name for name, one in zip(names[1:], ahead, strict=True) if not one.sure]
     interval = f"95 % interval {_points(gap.low)} to {_points(gap.high)}"
     if gap.value == 0:
-        begin = f"{names[0]} and {names[1]} are level in {metric.replace('_', ' ')} on these {images} images"
+        begin = (
+            f"{names[0]} and {names[1]} are level in {metric.replace('_', ' ')} on these {number_of(images, 'image')}"
+        )
     else:
         begin = (
             f"{names[0]} is ahead of {names[1]} by {100 * gap.value:.1f} points of {metric.replace('_', ' ')} on the "
-            f"same {images} images ({interval})"
+            f"same {number_of(images, 'image')} ({interval})"
         )
     if not close:
         return f"{begin}, which is more than noise."

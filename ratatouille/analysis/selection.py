@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from ratatouille.analysis.intervals import Interval, Joint, difference, joints, rank_correlation
-from ratatouille.analysis.table import Cell, Column, Table, counted, points
+from ratatouille.analysis.table import Cell, Column, Table, points
 from ratatouille.recipes.outcome import Candidate, Outcome, exact_score
 from ratatouille.recipes.recipe import RECIPES
 from ratatouille.recipes.studies import SelectionStudy
 from ratatouille.record import Record
+from ratatouille.wording import number_of
 
 Scores = tuple[Fraction | None, Fraction | None]
 """Of validation and of held-out images, exactly; None where no image was counted."""
@@ -172,7 +173,7 @@ def _sentence(found: Selection) -> str:
 
 
 def _ranking(what: str, found: Interval | None, networks: Sequence[ScoredNetwork]) -> str:
-    number = counted(len(networks), what.removesuffix("s"))
+    number = number_of(len(networks), what.removesuffix("s"))
     if found is None:
         return f"{number} cannot tell whether validation ranks {what} as held-out images do."
     r = f"rank correlation {found.value:.2f}, 95 % {found.low:.2f} to {found.high:.2f} over {number}"

@@ -60,8 +60,3 @@ class Table(Record):
 def points(value: float) -> str:
     """A difference of two shares, in points."""
     return f"{100 * value:.1f}"
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """`1 curve`, `2 curves`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -10,6 +10,7 @@ import typer
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson
 from ratatouille.tasks.domainbed import DATA_SETS, data_set_named, prepare
+from ratatouille.wording import number_of
 
 
 def dataset(
@@ -32,7 +33,8 @@ def dataset(
         output.print_json(prepared)
         return
     files = [prepared.task, prepared.node, *([prepared.manifest] if prepared.manifest else [])]
-    output.print_line(f"{row.title} in {prepared.folder}: {len(row.domains)} domains, {len(row.classes)} classes")
+    size = f"{number_of(len(row.domains), 'domain')}, {number_of(len(row.classes), 'class', 'classes')}"
+    output.print_line(f"{row.title} in {prepared.folder}: {size}")
     output.print_line(f"wrote {', '.join(map(str, files))}")
     for note in prepared.notes:
         output.print_line(f"note: {note}", "yellow")

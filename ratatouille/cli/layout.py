@@ -46,20 +46,38 @@ class TableLayout:
             yield from self._side_by_side(rows, dict(enumerate(map(_widest, columns))))
             return
         narrow = {place: self._narrowest(place, column, width) for place, column in enumerate(columns)}
-        dropped = 0
-        while _side(narrow) > width and dropped < len(self.drop):
-            narrow = {place: one for place, one in narrow.items() if self.columns[place] != self.drop[dropped]}
-            dropped += 1
-        if _side(narrow) > width:
+        dropped = self._dropped(narrow, width)
+        if dropped is None:
             yield from self._one_below_another(rows, width)
             return
+        narrow = {place: one for place, one in narrow.items() if self.columns[place] not in dropped}
         wanted = {place: _widest(columns[place]) for place in narrow if self.columns[place] in self.prose}
         yield from self._side_by_side(rows, _shared(narrow, wanted, width))
         if dropped:
-            yield from wrapped(Text(f"(left out: {', '.join(self.drop[:dropped])}; --wide shows all)", "dim"), width)
+            yield from wrapped(Text(f"(left out: {', '.join(dropped)}; --wide shows all)", "dim"), width)
 
     def _column(self, rows: Sequence[Sequence[Text]], place: int) -> list[Text]:
         return [Text(self.columns[place] if self.header else ""), *(row[place] for row in rows)]
+
+    def _dropped(self, narrow: Mapping[int, int], width: int) -> list[str] | None:
+        """The columns to go without; None when the others do not fit either.
+
+        Columns are dropped in their order until the rest fits. Then those that fit into the room that a wide one left
+        come back, the last dropped first.
+        """
+        sizes = {self.columns[place]: size + GAP for place, size in narrow.items()}
+        room, dropped = width + GAP - sum(sizes.values()), list[str]()
+        for name in self.drop:
+            if room < 0:
+                dropped.append(name)
+                room += sizes[name]
+        if room < 0:
+            return None
+        for name in reversed(dropped.copy()):
+            if sizes[name] <= room:
+                dropped.remove(name)
+                room -= sizes[name]
+        return dropped
 
     def _narrowest(self, place: int, column: Sequence[Text], width: int) -> int:
         """The least width of a column; what no terminal of this width can hold does not count."""

@@ -17,6 +17,7 @@ from ratatouille.tasks.sentences import listed
 from ratatouille.tasks.settings import DataSettings
 from ratatouille.tasks.source import Example, normal, refuse_torn_groups
 from ratatouille.tasks.task import Task, split_of
+from ratatouille.wording import number_of
 
 Image = tuple[Example, str]
 """An example, and the SHA-256 of its file."""
@@ -42,15 +43,18 @@ def without_contradictions(
     where = f"'{one.path}' is '{task.classes[one.label]}' and '{other.path}' is '{task.classes[other.label]}'"
     count = sum(digest in contradictory for _, digest in images)
     if task.split.rule == 1:
-        return list(images), [f"{count} images have a copy with another label: {where}; correct the labels"]
+        return list(images), [
+            f"{number_of(count, 'image has', 'images have')} a copy with another label: {where}; correct the labels"
+        ]
     if settings.contradictions == "refuse":
-        more = f" ({len(contradictory) - 1} more images like it)" if len(contradictory) > 1 else ""
+        more = f" ({number_of(len(contradictory) - 1, 'more image')} like it)" if len(contradictory) > 1 else ""
         raise Refusal(
             f'the same image has two labels: {where}{more}; correct them, or set contradictions = "drop" to leave '
             "all copies out"
         )
     kept = [image for image in images if image[1] not in contradictory]
-    return kept, [f"left out {count} images that are copies under different labels, such as {where}"]
+    left_out = number_of(count, "image that is a copy", "images that are copies")
+    return kept, [f"left out {left_out} under different labels, such as {where}"]
 
 
 def grouped(images: Sequence[Image], task: Task, settings: DataSettings) -> tuple[list[Image], list[str]]:
@@ -101,6 +105,6 @@ def _copies_on_both_sides(images: Sequence[Image], task: Task) -> list[str]:
         return []
     paths = [str(example.path) for example, digest in images if digest == torn[0]]
     return [
-        f"copies of {len(torn)} images lie on both sides of the split, such as {listed(paths)}; a task of split rule 2 "
-        "keeps them together"
+        f"copies of {number_of(len(torn), 'image')} lie on both sides of the split, such as {listed(paths)}; a task "
+        "of split rule 2 keeps them together"
     ]

@@ -27,6 +27,7 @@ from ratatouille.tasks.sentences import listed
 from ratatouille.tasks.settings import DataSettings
 from ratatouille.tasks.source import Example, Row, examples_of
 from ratatouille.tasks.task import Split, Task, split_of
+from ratatouille.wording import number_of
 
 Slice = Literal["seen", "new"]
 """Of a held-out domain: groups whose split is train, which other domains may have shown in training ("seen": only the
@@ -264,7 +265,7 @@ def _inspected(
         )
     digests = [None if answer.problem else answer.sha256 for answer in answers]
     paths = [str(path) for path, _ in bad]
-    return digests, [f"skipped {len(bad)} images that cannot be read: {listed(paths)}"] if bad else []
+    return digests, [f"skipped {number_of(len(bad), 'image')} that cannot be read: {listed(paths)}"] if bad else []
 
 
 def _is_manifest(settings: DataSettings) -> bool:

@@ -15,6 +15,7 @@ from ratatouille.errors import Refusal
 from ratatouille.tasks.formats import readable, unread
 from ratatouille.tasks.sentences import leads_outside, no_images
 from ratatouille.tasks.source import Row
+from ratatouille.wording import number_of
 
 LAYOUT = "use class/file or domain/class/file"
 
@@ -53,7 +54,7 @@ def _notes(others: Counter[str]) -> Iterator[str]:
     rest = {suffix: count for suffix, count in others.items() if not unread(Counter({suffix: count}))}
     if rest:
         kinds = ", ".join(suffix or "no suffix" for suffix in sorted(rest))
-        yield f"ignored {sum(rest.values())} files that are no images ({kinds})"
+        yield f"ignored {number_of(sum(rest.values()), 'file that is no image', 'files that are no images')} ({kinds})"
 
 
 def _walk(folder: Path) -> tuple[list[tuple[str, ...]], Counter[str]]:

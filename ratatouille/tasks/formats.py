@@ -7,6 +7,8 @@ from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 
+from ratatouille.wording import number_of
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm")
 """File names of formats that are read everywhere, in lower case."""
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
@@ -50,8 +52,7 @@ def unread(suffixes: Counter[str]) -> str:
     if not missing:
         return ""
     count, readers = sum(missing.values()), " and ".join(sorted({_NEEDED[suffix] for suffix in missing}))
-    images = "1 image" if count == 1 else f"{count} images"
-    return f"{images} ({', '.join(sorted(missing))}) cannot be read here; install {readers}"
+    return f"{number_of(count, 'image')} ({', '.join(sorted(missing))}) cannot be read here; install {readers}"
 
 
 def _installed(reader: str) -> bool:

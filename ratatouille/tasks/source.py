@@ -17,6 +17,7 @@ from ratatouille.errors import Refusal
 from ratatouille.tasks.sentences import listed, several_labels
 from ratatouille.tasks.settings import LEAVE_OUT, DataSettings
 from ratatouille.tasks.task import Split, Task
+from ratatouille.wording import number_of
 
 
 def normal(name: str) -> str:
@@ -82,7 +83,7 @@ def examples_of(
             examples.append(Example(folder / row.file, label, domain, group, row.split, row.group is not None))
     refuse_torn_groups(examples)
     return examples, [
-        f"left out as the settings say: {count} images {what}" for what, count in sorted(left_out.items())
+        f"left out as the settings say: {number_of(count, 'image')} {what}" for what, count in sorted(left_out.items())
     ]
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, func, or_, select
 from ratatouille.errors import Refusal
 from ratatouille.exchange.version import Combination, Version
 from ratatouille.weights.methods import METHODS
+from ratatouille.wording import number_of
 from registry.audit.checking import MOST_VERSIONS, AuditBatch, NotCheckable, checks, finding, findings, rows_after
 from registry.averages import CombineInputs, gather
 from registry.blobs.access import Blobs
@@ -153,7 +154,7 @@ def recomputed(storage: Storage, row: Row[Any]) -> str:
         if lost := _damaged(storage, inputs):
             raise Refusal(f"it cannot be computed again: weights {lost[:12]}… are missing or damaged") from refusal
         raise
-    return f"computed again from {len(version.parents)} parents, equal to the bit"
+    return f"computed again from {number_of(len(version.parents), 'parent')}, equal to the bit"
 
 
 def check_average(blobs: Blobs, version: Version, inputs: CombineInputs) -> None:

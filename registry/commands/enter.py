@@ -14,6 +14,7 @@ from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote, transferring
 from ratatouille.home import home
 from ratatouille.tasks.task import Task, load_task
+from ratatouille.wording import number_of
 from registry.commands.opened import opened
 from registry.lists import every
 from registry.services.registry import Registry
@@ -62,7 +63,7 @@ def all_tasks(registry: Registry) -> Iterator[Task]:
 
 
 def _size(task: Task) -> str:
-    return f"{len(task.classes)} classes, {len(task.domains)} domains"
+    return f"{number_of(len(task.classes), 'class', 'classes')}, {number_of(len(task.domains), 'domain')}"
 
 
 def _row(task: Task) -> tuple[str, ...]:

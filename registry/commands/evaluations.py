@@ -8,6 +8,7 @@ from typing import Literal
 from ratatouille.cli import output
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Slice, Split
+from ratatouille.wording import number_of
 from registry.commands.opened import opened
 from registry.presentation import history
 from registry.presentation.history import ranking_sentence
@@ -85,9 +86,10 @@ def ask_nodes(
     for one in owed:
         output.print_line(one.order.label)
     if owed:
-        where = "a coordinator orders them from nodes as soon as these are free"
+        where = "a coordinator orders from nodes as soon as these are free"
         if registry.info().fleet is None:
-            where = "no coordinator is up, and they wait for one"
-        output.print_line(f"{len(owed)} evaluations are asked of nodes; {where}. `ratatouille show` has the counts.")
+            where = "no coordinator is up yet"
+        asked = number_of(len(owed), "evaluation is", "evaluations are")
+        output.print_line(f"{asked} asked of nodes; {where}. `ratatouille show` shows the counts.")
     else:
         output.print_line("nothing is open: it was counted, or no node that is here holds data of its task")

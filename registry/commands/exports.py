@@ -15,6 +15,7 @@ from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote, counting
 from ratatouille.errors import Refusal
 from ratatouille.folders import expanded
+from ratatouille.wording import number_of
 from registry.commands.opened import opened, own_folder
 from registry.commands.verify import audit, following, say_audit
 
@@ -43,7 +44,8 @@ def backup(
     else:
         versions = sum(table.rows for table in manifest.tables if table.table == "versions")
         weights = f"{manifest.blobs} weights ({manifest.bytes / 1e6:.1f} MB)"
-        output.print_line(f"'{folder}' holds {versions} versions and {weights}; {saved.copied} were copied now")
+        copied = number_of(saved.copied, "was", "were")
+        output.print_line(f"'{folder}' holds {number_of(versions, 'version')} and {weights}; {copied} copied now")
         for digest in manifest.missing:
             output.print_line(f"weights {digest} are missing or damaged in the registry, and not in the backup")
     if manifest.missing:
@@ -107,7 +109,9 @@ def export(
     if as_json:
         output.print_json({"id": bundle.digest, **output.plain(bundle)})
     else:
-        counts = f"{_count(bundle.versions.lines, 'version')}, {bundle.weights} weights ({bundle.bytes / 1e6:.1f} MB)"
+        counts = (
+            f"{number_of(bundle.versions.lines, 'version')}, {bundle.weights} weights ({bundle.bytes / 1e6:.1f} MB)"
+        )
         output.print_line(f"'{file}' holds {counts}; it is {bundle.digest}")
         if bundle.needs:
             output.print_line(f"it is taken where these are known: {', '.join(map(output.short, bundle.needs))}")
@@ -139,9 +143,5 @@ def import_(
         return
     for sentence in plan.unproved:
         output.print_line(f"not proved: {sentence}")
-    with_them = f"{_count(plan.evaluations, 'evaluation')} and {_count(plan.tags, 'tag')} came with them"
-    output.print_line(f"{_count(plan.versions, 'version')} new, {plan.known} known; {with_them}")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    with_them = f"{number_of(plan.evaluations, 'evaluation')} and {number_of(plan.tags, 'tag')} came with them"
+    output.print_line(f"{number_of(plan.versions, 'version')} new, {plan.known} known; {with_them}")

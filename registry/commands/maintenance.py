@@ -14,6 +14,7 @@ from ratatouille.cli.output import AsJson, Home, NoWeb, Remote, WebPort
 from ratatouille.errors import Refusal
 from ratatouille.home import DEFAULT_PORT, DEFAULT_WEB_PORT, coordinator_folder, read_ports
 from ratatouille.processes import refuse_taken_port, stop_on_signals
+from ratatouille.wording import number_of
 from registry.commands.opened import opened
 from registry.records import Collected, Usage
 from registry.storage_config import is_registry
@@ -160,11 +161,16 @@ def gc(
 
 
 def _usage_rows(found: Usage) -> list[tuple[str, str]]:
-    kept = "all rounds" if found.retention_rounds is None else f"the newest {found.retention_rounds} rounds"
+    kept = (
+        "all rounds" if found.retention_rounds is None else f"the newest {number_of(found.retention_rounds, 'round')}"
+    )
     rows = [
         ("versions", str(found.versions)),
-        ("weights", f"{found.blobs} parts, {_size(found.bytes)}"),
-        ("removed by gc", f"{found.collected} parts, {_size(found.collected_bytes)}" if found.collected else ""),
+        ("weights", f"{number_of(found.blobs, 'part')}, {_size(found.bytes)}"),
+        (
+            "removed by gc",
+            f"{number_of(found.collected, 'part')}, {_size(found.collected_bytes)}" if found.collected else "",
+        ),
         ("on their way in", _size(found.incoming_bytes) if found.incoming_bytes else ""),
         ("promised to these", _size(found.promised_bytes) if found.promised_bytes else ""),
         ("free on the disk", _size(found.free_bytes)),
@@ -188,18 +194,19 @@ def _show_collected(done: Collected) -> None:
         output.print_table(COLLECTED, rows)
         if done.versions_in_all > len(rows):
             output.print_line(f"… and {done.versions_in_all - len(rows)} more (--json)")
+    versions = number_of(done.versions_in_all, "version")
     verb = "would go" if done.dry_run else "went"
-    output.print_line(f"{done.blobs} parts of {done.versions_in_all} versions {verb}: {_size(done.bytes)}")
+    output.print_line(f"{number_of(done.blobs, 'part')} of {versions} {verb}: {_size(done.bytes)}")
     if done.stray:
-        output.print_line(f"{done.stray} files that no version has {verb}: {_size(done.stray_bytes)}")
+        output.print_line(f"{number_of(done.stray, 'file')} that no version has {verb}: {_size(done.stray_bytes)}")
     if done.kept:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(done.kept.items()))
         output.print_line(f"versions that keep their weights: {reasons}")
     if done.unprovable:
         ids = ", ".join(output.short(id) for id in done.unprovable[:MOST_SHOWN])
         output.print_line(
-            f"{len(done.unprovable)} averages stay whose parents do not: `verify` cannot make them again, nor can "
-            f"`retract` without one of them: {ids}"
+            f"{number_of(len(done.unprovable), 'average stays', 'averages stay')} without all parents: `verify` cannot "
+            f"compute such an average again, nor can `retract` without one of them: {ids}"
         )
     for one in done.names:
         output.print_line(f"among them {output.short(one.version)}, which {one.name} means")

@@ -12,6 +12,7 @@ from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, PublicName, Remote
 from ratatouille.errors import Refusal
 from ratatouille.home import home, public_name
+from ratatouille.wording import number_of
 from registry.commands.opened import opened
 from registry.lists import every
 from registry.maintainer import Maintainer
@@ -70,13 +71,19 @@ def release(
     if as_json:
         output.print_json({"alias": name, "before": before, "version": move.version})
     else:
-        say_move(move, before)
+        say_move(move, before, message)
 
 
-def say_move(move: AliasMove, before: str | None) -> None:
-    """Where an alias pointed before a command and where it points now, and the command that takes the move back."""
+def say_move(move: AliasMove, before: str | None, message: str = "") -> None:
+    """Where an alias pointed before a command and where it points now, and the command that takes the move back.
+
+    `message` is what its owner wrote, which is kept with a move only.
+    """
     if before == move.version:
-        output.print_line(f"{move.name} points at {output.short(move.version)} already")
+        lost = ", and the message was not kept: `ratatouille tag` keeps one with a name for the version"
+        output.print_line(
+            f"{move.name} points at {output.short(move.version)} already: nothing changed{lost if message else ''}"
+        )
         return
     output.print_line(f"{move.name}: {_version(before)} → {_version(move.version)}, signed as {move.author}")
     if before is not None:
@@ -240,7 +247,11 @@ def show_retraction(done: Retraction, as_json: bool) -> None:
         shown = ", ".join(output.short(id) for id in done.influenced[:MOST_SHOWN])
         more = done.influenced_in_all - len(done.influenced[:MOST_SHOWN])
         rest = f" and {more} more (--json)" if more else ""
-        output.print_line(f"{done.influenced_in_all} versions come from trainings on these, and stand: {shown}{rest}")
+        words = (
+            "version comes from trainings on these, and stands",
+            "versions come from trainings on these, and stand",
+        )
+        output.print_line(f"{number_of(done.influenced_in_all, *words)}: {shown}{rest}")
         output.print_line("What they learnt from it stays in them; retract them too, or train them again.")
 
 

@@ -21,6 +21,7 @@ from ratatouille.exchange.version import Parent, Rule, Version
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture, Part, Tensor
 from ratatouille.weights.canonical import size
+from ratatouille.wording import number_of
 from registry.ledger.definitions import architecture, task
 from registry.ledger.members.standing import refuse_revoked
 from registry.ledger.signed_changes import may_return
@@ -244,7 +245,9 @@ def _check_comparison(work: Compare, receipt: Receipt, about: Task) -> None:
         raise Refusal("the answer to a comparison is a comparison, and nothing else")
     found = receipt.comparison
     if len(found.networks) != len(work.networks) or bool(found.ensemble) != work.ensemble:
-        raise Refusal(f"{len(work.networks)} networks were to be compared; this receipt counts {len(found.networks)}")
+        raise Refusal(
+            f"this receipt counts {number_of(len(found.networks), 'network')}; {len(work.networks)} were to be compared"
+        )
     for row in (*found.networks, *([found.ensemble] if work.ensemble else [])):
         if tuple(evaluation.cell for evaluation in row) != work.cells:
             raise Refusal("this receipt's comparison fills other cells than were asked for")
@@ -269,7 +272,9 @@ def _check_evaluations(receipt: Receipt, about: Task | None, exactly: bool) -> N
         raise Refusal("this receipt fills the same cell twice")
     if isinstance(work, Evaluate):
         if exactly and set(cells) != set(work.cells):
-            raise Refusal(f"{len(work.cells)} cells were asked for, and this receipt fills others ({len(cells)})")
+            raise Refusal(
+                f"this receipt fills {number_of(len(cells), 'cell')}, and {len(work.cells)} (others) were asked for"
+            )
     elif strange := [cell.domain for cell in cells if cell.domain not in work.domains]:
         raise Refusal(f"this receipt counts on domain {strange[0]}, which the assignment does not name")
     for evaluation in receipt.evaluations:

@@ -16,6 +16,7 @@ from ratatouille.exchange.confusion import confusion_text
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
+from ratatouille.wording import number_of
 from registry.contributions.entitlements import end_transfer
 from registry.contributions.examine import Examined
 from registry.contributions.membership import release_lease
@@ -75,7 +76,9 @@ def enter_version(
     ]
     if edges:
         connection.execute(_NEW_EDGES, edges)
-    text = f"{version.rule.name} of {len(version.parents)} parents" if version.parents else version.rule.name
+    text = (
+        f"{version.rule.name} of {number_of(len(version.parents), 'parent')}" if version.parents else version.rule.name
+    )
     record_event(connection, "version", version.id, f"{text}: {message}" if message else text, round)
 
 
@@ -105,7 +108,11 @@ def admit(connection: Connection, sealed: Sealed, examined: Examined) -> None:
         enter_version(connection, version, receipt.work_id, message, receipt.seconds, receipt.round, receipt.node)
     else:
         compared = receipt.comparison
-        text = f"{len(compared.networks)} networks compared" if compared else f"{len(receipt.evaluations)} cells"
+        text = (
+            f"{number_of(len(compared.networks), 'network')} compared"
+            if compared
+            else number_of(len(receipt.evaluations), "cell")
+        )
         record_event(connection, "evaluation", receipt.work_id, f"{text} by {receipt.node[:12]}…", receipt.round)
     _write_evaluations(connection, examined)
     release_lease(connection, receipt.work_id, receipt.node)

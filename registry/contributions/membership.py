@@ -8,6 +8,7 @@ nodes that offer this holding keep each other out.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, func, insert, or_, select, update
@@ -16,14 +17,16 @@ from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.membership import DEVICES, Lease, LeaseReturn, Offer, OfferWithdrawal, activity, owners
 from ratatouille.exchange.signing import R, Sealed, unseal
+from ratatouille.tasks.holding import Holding
 from registry.caller import caller
 from registry.contributions.entitlements import end_holdings, enter_holdings, held_by
 from registry.ledger.answers import is_answered
 from registry.ledger.event_log import record_event
 from registry.ledger.members.standing import refuse_revoked
 from registry.ledger.signed_changes import check_follows, refuse_closed
-from registry.lists import PAGE_CHARACTERS, readable
-from registry.schema import LeaseRow, OfferRow
+from registry.lists import MOST_ROWS, PAGE_CHARACTERS, chunks, readable
+from registry.records import Holder
+from registry.schema import HoldingRow, LeaseRow, OfferRow
 from registry.settings import read_settings
 
 LONGEST_OFFER_SECONDS = 3600.0
@@ -43,6 +46,13 @@ _WHO: BindParameter[Any] = bindparam("who")
 _QUESTION = LeaseRow.work_id == bindparam("question")
 _OF_NODE = LeaseRow.node == _WHO
 _SAME_DATA = LeaseRow.fingerprint == bindparam("fingerprint")
+_HOLDERS = (
+    select(HoldingRow.node, HoldingRow.fingerprint, HoldingRow.record, HoldingRow.until, OfferRow.name)
+    .join(OfferRow, OfferRow.node == HoldingRow.node)
+    .where(HoldingRow.fingerprint.in_(bindparam("fingerprints", expanding=True)))
+    .order_by(OfferRow.name, HoldingRow.node, HoldingRow.fingerprint)
+    .limit(MOST_ROWS)
+)
 _HOLDER = select(LeaseRow.node).where(_QUESTION, _SAME_DATA, LeaseRow.expires > bindparam("now"))
 _OTHER = _HOLDER.where(LeaseRow.node != _WHO).limit(1)
 _LEASE = select(LeaseRow.node).where(_QUESTION, _OF_NODE, _SAME_DATA, LeaseRow.released.is_(None))
@@ -157,6 +167,18 @@ def offers(connection: Connection) -> list[Offer]:
     query = select(OfferRow.sealed).where(OfferRow.expires > time.time()).order_by(OfferRow.name, OfferRow.node)
     sealed = connection.execute(query).scalars()
     return list(readable("offers", sealed, lambda one: Offer.from_json(Sealed.from_json(one).body)))
+
+
+def holders(connection: Connection, fingerprints: Sequence[str]) -> list[Holder]:
+    """The nodes that offer these holdings now, or did before, by name; of very many the first."""
+    now, found = time.time(), list[Holder]()
+    for some in chunks(fingerprints):
+        for row in connection.execute(_HOLDERS, {"fingerprints": some}):
+            holding = Holding.from_json(row.record)
+            here = row.until > now
+            values = {"node": row.node, "name": row.name, "fingerprint": row.fingerprint, "here": here}
+            found.append(Holder.model_validate(values | {"task_name": holding.task_name}))
+    return found[:MOST_ROWS]
 
 
 def take_lease(connection: Connection, lease: Lease) -> Lease | None:

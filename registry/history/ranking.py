@@ -18,6 +18,7 @@ from ratatouille.exchange.assignment import Slice, Split
 from registry.history.queries import entries, read
 from registry.history.results import SPLITS
 from registry.ledger.definitions import task
+from registry.lists import chunks
 from registry.records import DomainScore, Entry, Metric, Ranked, Ranking
 from registry.schema import ScoreRow, VersionRow
 from registry.scores import MEAN
@@ -41,6 +42,11 @@ _OF_SIZE = (*_CELL, ScoreRow.domains == bindparam("size"))
 _SET = (*_OF_SIZE, ScoreRow.counted == bindparam("counted"))
 _SIZE = select(func.max(ScoreRow.domains)).where(*_CELL)
 _NEXT_SET = select(func.min(ScoreRow.counted)).where(*_OF_SIZE, ScoreRow.counted > bindparam("last"))
+_HAVING = (
+    select(VersionRow.featurizer, VersionRow.head, func.count().label("versions"))
+    .where(VersionRow.featurizer.in_(bindparam("featurizers", expanding=True)), VersionRow.state == "admitted")
+    .group_by(VersionRow.featurizer, VersionRow.head)
+)
 _ENTRIES = entries().where(VersionRow.number.in_(bindparam("numbers", expanding=True)))
 
 
@@ -81,6 +87,7 @@ def best(
     rows = _top(connection, asked, metric, max(0, min(limit, MOST_RANKED)))
     known = {entry.number: entry for entry in _entries(connection, [row.version for row in rows])}
     domains = _domains(connection, rows, asked, metric)
+    having = _having(connection, rows)
     versions = tuple(
         Ranked(
             entry=known[row.version],
@@ -89,6 +96,7 @@ def best(
             images=row.images,
             image_size=row.image_size,
             domains=tuple(domains[row.featurizer, row.head, row.image_size]) if domain is None else (),
+            sharing=having[row.featurizer, row.head] - 1,
         )
         for row in rows
     )
@@ -149,6 +157,15 @@ def _top(connection: Connection, asked: Asked, metric: Metric, limit: int) -> li
         if len(best) >= limit or len(rows) < wanted:
             return list(best.values())[:limit]
         best, wanted = {}, wanted * 4
+
+
+def _having(connection: Connection, rows: Sequence[Row[Any]]) -> dict[tuple[str, str | None], int]:
+    """How many admitted versions have the parts of these rows."""
+    found: dict[tuple[str, str | None], int] = {}
+    for some in chunks({row.featurizer for row in rows}):
+        for one in connection.execute(_HAVING, {"featurizers": some}):
+            found[one.featurizer, one.head] = one.versions
+    return found
 
 
 @cache

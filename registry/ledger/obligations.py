@@ -22,6 +22,7 @@ from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import Version
 from ratatouille.record import first_problem
 from ratatouille.tasks.holding import Holding
+from ratatouille.wording import number_of
 from registry.ledger.event_log import record_event
 from registry.lists import chunks
 from registry.records import Obligation
@@ -171,7 +172,12 @@ def _owe(connection: Connection, version: Version, questions: Iterable[Evaluate]
             connection.execute(insert(ObligationRow).values(**row, created=time.time()))
             count += 1
     if count:
-        record_event(connection, "owed", version.id, f"{count} evaluations of it are asked of nodes")
+        record_event(
+            connection,
+            "owed",
+            version.id,
+            f"{number_of(count, 'evaluation of it is', 'evaluations of it are')} asked of nodes",
+        )
     return count
 
 

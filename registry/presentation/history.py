@@ -11,6 +11,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.version import Rule
 from ratatouille.weights.architecture import Architecture
 from ratatouille.weights.methods import MEAN
+from ratatouille.wording import number_of
 from registry.presentation.kinds import STYLES, colour_of, recipe_text, score_sentence, score_text
 from registry.presentation.scores import ClassLines, ScoreLine, sparkline
 from registry.records import Details, Difference, Entry, LineageRow, Ranking, TagRecord
@@ -138,12 +139,13 @@ def receipt_facts(receipt: Receipt) -> list[Row]:
     if isinstance(work, Probe | FineTune):
         pairs += [("domains", ", ".join(work.domains)), ("images", str(receipt.images))]
     if isinstance(work, Probe):
-        pairs += [("probe", f"L2 {work.l2:g}, at most {work.iterations} iterations")]
+        pairs += [("probe", f"L2 {work.l2:g}, at most {number_of(work.iterations, 'iteration')}")]
     if isinstance(work, FineTune):
         values = f"learning rate {work.learning_rate:g}, weight decay {work.weight_decay:g}, dropout {work.dropout:g}"
+        batch = number_of(work.batch, "image")
         kept = "" if receipt.kept_step is None else f", from step {receipt.kept_step}"
         pairs += [
-            ("training", f"{work.steps} steps ({work.warmup} of the head alone), {work.batch} images a domain"),
+            ("training", f"{number_of(work.steps, 'step')} ({work.warmup} of the head alone), {batch} a domain"),
             ("values", f"{values}, seed {work.seed}"),
             ("kept", f"{_kept(work.keep)}{kept}"),
         ]
@@ -261,7 +263,11 @@ def ranking_sentence(found: Ranking) -> str:
     over = f"the mean over {many} domains ({', '.join(found.domains)})" if many > 1 else f"domain {found.domains[0]}"
     images = f"split {found.split}" + ("" if found.slice == "all" else f", slice {found.slice}")
     images += f", trial {found.trial}" if found.trial else ""
-    return f"Versions for {found.task} by {found.metric.replace('_', ' ')} in percent: {over}, {images}."
+    sharing = sum(one.sharing for one in found.versions)
+    left_out = (
+        f" Without {number_of(sharing, 'later version')} with the same weights as one of these." if sharing else ""
+    )
+    return f"Versions for {found.task} by {found.metric.replace('_', ' ')} in percent: {over}, {images}.{left_out}"
 
 
 def relation_sentence(found: Difference) -> str:
@@ -279,4 +285,4 @@ def relation_sentence(found: Difference) -> str:
 
 
 def _steps(count: int) -> str:
-    return f"{count} step" if count == 1 else f"{count} steps"
+    return number_of(count, "step")

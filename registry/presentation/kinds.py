@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ratatouille.wording import number_of
 from registry.records import EntryScore, RecipeResult
 
 KINDS = {
@@ -52,4 +53,4 @@ def score_sentence(score: EntryScore) -> str:
     over = f"mean over {score.domains} domains" if score.domains > 1 else "one domain"
     of = "held-out domains" if score.split == "all" else f"the split {score.split}"
     value = f"{100 * score.value:.1f} ± {100 * score.margin:.1f}"
-    return f"{value} % {score.metric.replace('_', ' ')}: {score.images} images of {of}, {over}"
+    return f"{value} % {score.metric.replace('_', ' ')}: {number_of(score.images, 'image')} of {of}, {over}"

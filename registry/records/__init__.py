@@ -60,6 +60,7 @@ from registry.records.work import ALIVE as ALIVE
 from registry.records.work import BEAT_SECONDS as BEAT_SECONDS
 from registry.records.work import OVER as OVER
 from registry.records.work import Event as Event
+from registry.records.work import Holder as Holder
 from registry.records.work import Info as Info
 from registry.records.work import Obligation as Obligation
 from registry.records.work import Result as Result

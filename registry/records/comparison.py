@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ratatouille.exchange.assignment import Slice, Split
 from ratatouille.record import Name, Record
@@ -31,6 +33,8 @@ class Ranked(Record):
     image_size: int
     domains: tuple[DomainScore, ...] = ()
     """What the value is the mean of; empty for a ranking on one domain."""
+    sharing: Annotated[int, Field(exclude_if=lambda count: count == 0)] = 0
+    """How many later versions have the same weights; they have no place of their own."""
 
 
 class Ranking(Record):

@@ -74,6 +74,18 @@ class Result(Record):
     """When gc removed its weights, or some of them; the answer and its counts stand."""
 
 
+class Holder(Record):
+    """A node that offers certain data, or offered it before."""
+
+    node: Digest
+    name: Name
+    """Its name in its last offer."""
+    fingerprint: Digest
+    task_name: Name
+    here: bool
+    """Whether its offer stands."""
+
+
 class Obligation(Record):
     """An evaluation that is owed of a version, and asked of whatever node has the data."""
 

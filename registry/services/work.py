@@ -13,7 +13,7 @@ from ratatouille.exchange.membership import Announcement, Lease, LeaseReturn, Of
 from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination
 from registry.lists import MOST_ROWS
-from registry.records import Member, Obligation, Result, Submission
+from registry.records import Holder, Member, Obligation, Result, Submission
 from registry.services.method import ImportedOnUse, Service, method
 from registry.texts import LONGEST_NAME, LONGEST_NOTE, storable
 
@@ -87,6 +87,11 @@ class Work(Service):
     def offers(self) -> list[Offer]:
         """The offers that stand now, by name; there are never more than fit one message."""
         return self._reading(membership.offers)
+
+    @method("reader")
+    def holders(self, fingerprints: Sequence[str]) -> list[Holder]:
+        """The nodes that offer these holdings now, or did before, by name; a thousand at most."""
+        return self._reading(membership.holders, fingerprints)
 
     @method("contributor")
     def lease(self, sealed: Sealed) -> Lease | None:

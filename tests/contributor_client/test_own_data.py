@@ -163,7 +163,7 @@ def test_folders_that_cannot_be_used_are_named(pantry: Pantry, tmp_path: Path) -
     pantry.ask("evaluate", "first", "--data", damaged).refused("broken.png", "cannot be used")
     skipped = pantry.ask("evaluate", "first", "--data", damaged, "--corrupt", "skip")
     assert skipped.code == 0
-    assert "note: skipped 1 images that cannot be read" in skipped.out
+    assert "note: skipped 1 image that cannot be read" in skipped.out
 
 
 def test_other_classes_with_too_few_images_are_refused(pantry: Pantry, tmp_path: Path) -> None:

@@ -289,7 +289,7 @@ def test_a_round_whose_weights_gc_removed_is_refused_before_anything_is_trained_
     first, *_ = orders
     memory.answer({first: orders[first]})
     memory.collect(first)
-    with pytest.raises(Refusal, match=r"weights of 1 versions .* --fresh"):
+    with pytest.raises(Refusal, match=r"weights of 1 version .* --fresh"):
         conduct(round, memory, "running", 1000.0, 1001.0).advance()
     memory.answer(orders)
     while (found := driver.advance()).orders:
@@ -357,7 +357,7 @@ def test_a_question_that_every_holder_here_has_closed_is_lacking_and_the_round_e
     end = driver.advance()
     assert end.done
     label = orders[withdrawn].label
-    said = f"without an answer that the members who hold the data have closed: {label}"
+    said = f"without 1 answer that the members who hold the data have closed: {label}"
     assert driver.ending(end) == said
     memory.here = []
     shown = conduct(round, memory, "done", 1000.0, 2000.0).gather()
@@ -373,5 +373,5 @@ def test_a_round_that_lacks_its_head_fails_and_says_who_closed_what(tmp_path: Pa
     memory.close_question(Signer.open(tmp_path / "anna"), head)
     end = driver.advance()
     assert end.done
-    with pytest.raises(Refusal, match=r"nothing can be combined: without an answer .* head of shapes"):
+    with pytest.raises(Refusal, match=r"nothing can be combined: without 1 answer .* head of shapes"):
         driver.ending(end)

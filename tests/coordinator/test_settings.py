@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coordinator.inputs import evaluation_shares, target_shares
-from coordinator.settings import RoundSettings, resolve
+from coordinator.settings import RoundSettings, image_size_sentence, resolve
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Offer
 from ratatouille.recipes.round import Round
@@ -32,6 +32,9 @@ class Offered:
 
     def task(self, name: str) -> Task:
         return TASKS[name]
+
+    def architecture(self, digest: str) -> object:
+        return SimpleNamespace(input_size=224)
 
     def show(self, revision: str) -> object:
         version = SimpleNamespace(architecture=sha256(b"a"), id=sha256(b"v"), featurizer=sha256(b"f"))
@@ -183,3 +186,26 @@ def test_a_class_that_nobody_can_learn_is_said() -> None:
 def test_a_round_whose_data_lacks_nothing_has_the_record_that_it_had() -> None:
     assert b"left_out" not in resolved().to_json()
     assert b"untaught" not in resolved().to_json()
+
+
+class Small(Offered):
+    """A registry whose foundation was entered for images of 48 pixels."""
+
+    def architecture(self, digest: str) -> object:
+        return SimpleNamespace(input_size=48)
+
+
+def test_images_are_not_larger_than_the_foundation_is_for_unless_the_file_says_so() -> None:
+    said = {}
+    for changes in ({}, {"image_size": 96}):
+        settings = RoundSettings.model_validate({"name": "round", "target": "shapes", "protocol": changes})
+        round = resolve(settings, registry_of(Small()))
+        said[round.protocol.image_size] = image_size_sentence(settings, round)
+    assert said == {
+        48: "images of 48 × 48 pixels, as the foundation was entered for, not 224 as the protocol says "
+        "(`image_size` in [protocol])",
+        96: "images of 96 × 96 pixels, as the round's file says (`image_size` in [protocol])",
+    }
+    assert resolved(protocol={"name": "emoji"}).protocol.image_size == 64, (
+        "the protocol's, where the foundation sees more"
+    )

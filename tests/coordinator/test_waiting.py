@@ -1,8 +1,11 @@
 """What a round that nobody works on says of itself."""
 
+from collections.abc import Sequence
+
 from coordinator.commands.follow import Silence
 from coordinator.progress import PATIENCE_SECONDS, waits_for
 from ratatouille.exchange.membership import Offer
+from registry.records import Holder
 from tests.coordinator.test_matching import evaluate, name, offer, probe
 from tests.memory import registry_of
 
@@ -35,6 +38,21 @@ def test_data_that_nobody_who_is_here_holds_is_named() -> None:
     assert name("plants")[:12] not in said
 
 
+def test_the_nodes_with_the_data_are_named_with_its_task_and_what_keeps_them() -> None:
+    def holders(fingerprints: Sequence[str]) -> list[Holder]:
+        assert list(fingerprints) == [name("sketches")]
+        return [
+            Holder(node=node, name=called, fingerprint=fingerprints[0], task_name="art", here=False)
+            for node, called in ((HERE[1].node, "elena"), ("f" * 64, "bruno"))
+        ]
+
+    said = waits_for({"one": probe("sketches")}, HERE, False, FLEET, "running", holders)
+    assert said.endswith(
+        f"node elena (key {HERE[1].node[:10]}), which holds data of task art, counts only, "
+        "node bruno (key ffffffffff), which holds data of task art, is away"
+    )
+
+
 def test_a_node_that_only_counts_does_not_count_as_one_that_trains() -> None:
     said = waits_for({"one": probe("sketches")}, HERE, False, FLEET, "running")
     assert "nobody who is here can do" in said
@@ -64,6 +82,9 @@ class Rounds:
         return self
 
     def offers(self) -> list[Offer]:
+        return []
+
+    def holders(self, fingerprints: Sequence[str]) -> list[Holder]:
         return []
 
 

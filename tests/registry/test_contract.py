@@ -357,7 +357,7 @@ def test_an_evaluation_fills_the_cells_that_were_asked_for(world: World) -> None
     tuned = world.tuned(world.probed(), 2)
     receipt = world.evaluation(tuned).model_copy(update={"evaluations": ()})
     world.lease(receipt)
-    with pytest.raises(Refusal, match="1 cells were asked for"):
+    with pytest.raises(Refusal, match=r"and 1 \(others\) were asked for"):
         world.registry.weights.push(world.seal(receipt), {})
 
 

@@ -66,3 +66,14 @@ def test_data_is_offered_while_the_offer_stands(world: World) -> None:
 def test_a_limited_number_of_keys_is_asked_for(world: World) -> None:
     with pytest.raises(Refusal, match="1001 keys are asked for at once"):
         world.registry.work.member([f"{number:064x}" for number in range(1001)])
+
+
+def test_the_nodes_that_hold_data_are_known_by_name_after_they_left(world: World) -> None:
+    world.offer(STOCK)
+    fingerprint = STOCK.holding.fingerprint
+    (held,) = world.registry.work.holders([fingerprint])
+    assert (held.name, held.node, held.task_name, held.here) == ("zoo", world.signer.node, "pets", True)
+    world.leave()
+    (held,) = world.registry.work.holders([fingerprint, "0" * 64])
+    assert (held.name, held.here) == ("zoo", False)
+    assert world.registry.work.holders([]) == []

@@ -9,6 +9,7 @@ from ratatouille.exchange.assignment import Cell
 from ratatouille.exchange.statistics import margin
 from ratatouille.exchange.version import Combination, Parent
 from ratatouille.record import sha256
+from registry.presentation.history import ranking_sentence
 from registry.records import Ranking, Result
 from tests.registry.world import SKETCHES, World
 
@@ -119,7 +120,10 @@ def test_versions_with_the_same_weights_are_one_and_the_oldest_stands_for_them(
 ) -> None:
     same = world.registry.work.combine(Combination(parents=(Parent(version=str(three[1].version)),)))
     assert same.version != three[1].version
-    assert order(world.registry.versions.best("pets")) == [three[place].version for place in (1, 2, 0)]
+    ranking = world.registry.versions.best("pets")
+    assert order(ranking) == [three[place].version for place in (1, 2, 0)]
+    assert [one.sharing for one in ranking.versions] == [1, 0, 0]
+    assert ranking_sentence(ranking).endswith("Without 1 later version with the same weights as one of these.")
 
 
 def test_split_slice_trial_and_metric_are_chosen(world: World, three: list[Result]) -> None:

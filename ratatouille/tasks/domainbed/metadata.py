@@ -25,6 +25,7 @@ from ratatouille.errors import Refusal
 from ratatouille.tasks.domainbed.classes import CAMELYON17, TERRA_INCOGNITA
 from ratatouille.tasks.sentences import listed
 from ratatouille.tasks.source import Row
+from ratatouille.wording import number_of
 
 IMAGES = "eccv_18_all_images_sm"
 ANNOTATIONS = ("caltech_images_20210113.json", "eccv_18_annotation_files/*.json")
@@ -64,7 +65,7 @@ def rows_of_camera_traps(folder: Path) -> tuple[list[Row], list[str]]:
         "with several of the classes": len(labels) - len(one),
         f"that are not in {IMAGES}": len(one) - len(rows),
     }
-    return rows, [f"left out {count} images {why}" for why, count in counts.items() if count]
+    return rows, [f"left out {number_of(count, 'image')} {why}" for why, count in counts.items() if count]
 
 
 def _annotation_files(folder: Path) -> list[Path]:

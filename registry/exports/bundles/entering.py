@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.wording import number_of
 from registry.audit.weights import check_average
 from registry.blobs.inbox import carry
 from registry.contributions.examine import WantedPart
@@ -56,7 +57,7 @@ def enter(storage: Storage, path: Path, unproved: bool = False, progress: Progre
                 claims.check(connection, plan.needed)
                 done = enter_rows(connection, bundle)
                 if done.versions:
-                    text = f"{done.versions} versions with their receipts from a bundle"
+                    text = f"{number_of(done.versions, 'version')} with receipts from a bundle"
                     record_event(connection, "import", bundle.manifest.digest, text)
         return done
 

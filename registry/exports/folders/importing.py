@@ -23,6 +23,7 @@ from ratatouille.weights.compatibility import refuse_another_function, refuse_an
 from ratatouille.weights.configuration import CONFIG, Configuration, order_of, read_configuration
 from ratatouille.weights.container import PICKLES, Container, pickled, take_off
 from ratatouille.weights.whole import Whole, take_apart
+from ratatouille.wording import number_of
 from registry.exports.folders.pulled import STATEMENT, WEIGHTS, read_json, read_pulled
 from registry.presentation.lineage import trained_size
 from registry.records import Result
@@ -162,7 +163,10 @@ def _order(saved: Checkpoint, whole: Whole, task: Task | None, notes: list[str])
             raise Refusal(f"'{name}' has no classifier for task {task.name}; without --task it is a featurizer alone")
         return None
     if task is None:
-        raise Refusal(f"'{name}' has a classifier for {whole.classes} classes; say with --task of which task")
+        raise Refusal(
+            f"'{name}' has a classifier for {number_of(whole.classes, 'class', 'classes')}; say with --task of which "
+            "task"
+        )
     if whole.classes != len(task.classes):
         raise Refusal(
             f"{whole.classifier.name} of '{name}' tells {whole.classes} classes apart, and task {task.name} has "

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.record import Digest, Record
+from ratatouille.wording import number_of
 from registry.records import ALIVE, OVER, Event, RoundRecord
 from registry.services.registry import Registry
 from registry.web.page import Page, Query
@@ -94,7 +95,9 @@ class LivePage(Record):
         """The state in one sentence, which is read aloud when it changes."""
         running = [f"round {one.name} is {one.state}" for one in self.rounds]
         recent = [f"round {one.name} is {one.state}" for one in self.recent[:1]] if not running else []
-        return "; ".join([*(running or ["no round runs"]), *recent, f"{self.nodes_in_all} nodes are here"])
+        return "; ".join(
+            [*(running or ["no round runs"]), *recent, f"{number_of(self.nodes_in_all, 'node is', 'nodes are')} here"]
+        )
 
 
 def page(feed: Feed, registry: Registry, query: Query) -> Page:

@@ -63,7 +63,7 @@ def test_a_benchmark_is_forecast_run_reported_and_extended(bench: Bench) -> None
     # more trials: what is done is not done again
     more = bench.run("--trials", 3, *recipes, "--dry-run").out
     assert re.search(r"10 distinct trainings \(\d+ without sharing\), 7 of\s+them done", more)
-    assert re.search(r"steps to train with 1 workers: about \d+ ", more)
+    assert re.search(r"steps to train with 1 worker: about \d+ ", more)
 
 
 def test_the_report_is_one_page_without_foreign_hosts_and_the_same_in_markdown(bench: Bench) -> None:

@@ -25,10 +25,10 @@ def test_a_data_set_becomes_files_that_check_understands(tmp_path: Path) -> None
 def test_notes_and_the_manifest_are_said(tmp_path: Path) -> None:
     camera_traps(tmp_path, {"a.jpg": ("38", ["cat"]), "b.jpg": ("38", ["cat", "dog"])})
     words = ("dataset", "terra-incognita", "--data-dir", tmp_path, "--output", tmp_path)
-    assert "note: left out 1 images with several of the classes" in call(*words).out
+    assert "note: left out 1 image with several of the classes" in call(*words).out
     answer = call(*words, "--json").json
     assert answer["manifest"] == str(tmp_path / "ratatouille.csv")
-    assert answer["notes"] == ["left out 1 images with several of the classes"]
+    assert answer["notes"] == ["left out 1 image with several of the classes"]
 
 
 def test_what_is_not_there_is_refused_with_where_people_get_it(tmp_path: Path) -> None:

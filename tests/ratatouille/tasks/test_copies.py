@@ -54,7 +54,7 @@ def test_copies_of_an_image_are_on_one_side_under_rule_2_and_are_noted_under_rul
         return {side for side, one in zip(data.splits(trial), data.digests, strict=True) if one == digest}
 
     assert sides(torn, 0) == {"train", "validation"}
-    assert any("copies of 1 images lie on both sides" in note for note in torn.notes)
+    assert any("copies of 1 image lie on both sides" in note for note in torn.notes)
     assert all(len(sides(whole, trial)) == 1 for trial in range(20))
     assert whole.notes == ()
 

@@ -35,7 +35,7 @@ def test_domains_are_mapped_and_others_left_out_with_their_labels(pets: Task) ->
     rows = [Row("x/cat/a.png", "cat", "x"), Row("y/unheard/a.png", "unheard", "y")]
     examples, notes = mapped(pets, rows, domains={"x": "sketch"})
     assert [example.domain for example in examples] == ["sketch"]
-    assert notes == ["left out as the settings say: 1 images of domain 'y'"]
+    assert notes == ["left out as the settings say: 1 image of domain 'y'"]
 
 
 def test_a_list_of_domains_selects(pets: Task) -> None:

@@ -60,7 +60,7 @@ def test_backups_are_checked_and_thinned_out_when_asked(history: dict[str, str],
     copy = tmp_path / "backup" / BLOBS / head[:2] / head
     copy.chmod(0o600)
     copy.write_bytes(b"!" + copy.read_bytes()[1:])
-    assert "1 were copied now" in call("registry", "backup", tmp_path / "backup", "--check").out
+    assert "1 was copied now" in call("registry", "backup", tmp_path / "backup", "--check").out
     assert "0 were copied now" in call("registry", "backup", tmp_path / "backup", "--check", "--prune").out
 
 

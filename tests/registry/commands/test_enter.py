@@ -47,7 +47,9 @@ def test_release_moves_an_alias_and_says_from_where_to_where(world: World) -> No
     done = call("release", second, "--as", "latest", "-m", "better").out
     assert done.startswith(f"latest: {first[:10]} → {second[:10]}, signed as ")
     assert done.endswith("\n`ratatouille release --undo --as latest` takes it back\n")
-    assert call("release", second, "--as", "latest").out == f"latest points at {second[:10]} already\n"
+    assert call("release", second, "--as", "latest").out == f"latest points at {second[:10]} already: nothing changed\n"
+    again = call("release", second, "--as", "latest", "-m", "why not").out
+    assert again.startswith(f"latest points at {second[:10]} already: nothing changed, and the message was not kept")
     moved = call("release", "latest", "--as", "stable", "--json").json
     assert moved == {"alias": "stable", "before": None, "version": second}
     assert world.registry.releases.aliases() == {"latest": second, "stable": second}

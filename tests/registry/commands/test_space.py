@@ -36,10 +36,10 @@ def test_gc_says_what_would_go_and_with_apply_what_went(history: dict[str, str],
     )
     asked = call("registry", "gc").out
     assert f"{str(lone.version)[:10]}" in asked
-    assert "2 parts of 1 versions would go" in asked
+    assert "2 parts of 1 version would go" in asked
     assert "nothing was removed; `ratatouille registry gc --apply` does it" in asked
     done = call("registry", "gc", "--apply").out
-    assert "2 parts of 1 versions went" in done
+    assert "2 parts of 1 version went" in done
     assert "nothing was removed" not in done
     assert "removed by gc" in call("registry", "usage").out
     assert "weights" in call("show", lone.version).out
@@ -54,7 +54,7 @@ def test_gc_removes_files_that_no_version_has(history: dict[str, str], world: Wo
     stray = tmp_path / "registry" / "blobs" / digest[:2] / digest
     stray.parent.mkdir(exist_ok=True)
     stray.write_bytes(path.read_bytes())
-    assert "1 files that no version has would go" in call("registry", "gc").out
+    assert "1 file that no version has would go" in call("registry", "gc").out
     assert stray.exists()
     assert call("registry", "gc", "--apply", "--json").json["stray"] == 1
     assert not stray.exists()

@@ -64,8 +64,8 @@ def test_images_of_several_classes_or_absent_ones_are_left_out_and_counted(tmp_p
     rows, notes = rows_of_camera_traps(tmp_path)
     assert [row.file for row in rows] == ["eccv_18_all_images_sm/a.jpg"]
     assert notes == [
-        "left out 1 images with several of the classes",
-        "left out 1 images that are not in eccv_18_all_images_sm",
+        "left out 1 image with several of the classes",
+        "left out 1 image that are not in eccv_18_all_images_sm",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Why a registry is not reached: the steps of a connection, made one after the other, up to the first that fails."""
+"""Diagnosis of a registry that is not reached: the steps of a connection, made in order up to the first that fails."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 import psutil
+import pytest
 import tomli_w
 
 from coordinator.requests import request
@@ -119,8 +120,11 @@ class Federation:
         self.address = f"grpc://127.0.0.1:{self.port}"
         self.registry: Registry = open_registry(self.address, cache=home / "cache")
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._person = pytest.MonkeyPatch()
 
     def __enter__(self) -> "Federation":
+        # the test is the coordinator's owner, as a person at that machine with the same home is
+        self._person.setenv("RATATOUILLE_HOME", str(self.home))
         self.start_coordinator()
         self.ground.enter(self.registry)
         for name in self.nodes:
@@ -140,6 +144,7 @@ class Federation:
                 process.kill()
                 process.wait()
         self.registry.close()
+        self._person.undo()
 
     def start_coordinator(self) -> None:
         """Start `coordinator up` and wait for it."""

@@ -185,6 +185,7 @@ def test_an_analysis_in_a_federation_counts_what_its_rehearsal_counts(
     nodes = [word for name in NODES for word in ("--rehearse", ground.node_file(name))]
     words = ("analyse", STUDY, ground.round, "--runs", STUDY_RUNS, "--json")
     alone = call(*words, "--remote", stage.url, *nodes).json
+    monkeypatch.setenv("RATATOUILLE_HOME", str(federation.home))
     together = call(*words, "--remote", federation.address).json
     assert together["result"] == alone["result"]
     assert together["sentence"] == alone["sentence"]

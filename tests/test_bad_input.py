@@ -37,6 +37,7 @@ from ratatouille.exchange.version import Rule, Version
 from ratatouille.processes import free_port
 from ratatouille.tasks.node import open_holdings, read_node_settings
 from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
+from registry.owner_key import FOLDER as OWNER_KEYS
 from registry.records import RoundRecord
 from registry.server import RegistryServer
 from registry.services.local import LocalRegistry
@@ -69,6 +70,8 @@ class Place:
     address: str
     prefix: str
     """What the ids of two versions begin with."""
+    owner: Path
+    """The home of the person whose service it is."""
 
     def written(self) -> object:
         """Everything that a command could have changed."""
@@ -102,8 +105,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         registry.rounds.request_round(RoundRecord.model_validate(record | {"created": 1.0, "changed": 1.0}))
     prefix = _two_of_one_beginning(registry, folder)
     registry.work.announce(COORDINATOR.seal(Announcement(fleet=f"127.0.0.1:{free_port()}")))
-    process = Process(folder / "registry")
-    yield Place(ground, registry, process.url, prefix)
+    with pytest.MonkeyPatch.context() as owner:
+        owner.setenv("RATATOUILLE_HOME", str(folder / "owner"))
+        process = Process(folder / "registry")
+    yield Place(ground, registry, process.url, prefix, folder / "owner")
     process.end(signal.SIGKILL)
     registry.close()
 
@@ -193,9 +198,12 @@ class Scene:
 
 
 @pytest.fixture(params=["folder", "service"])
-def scene(request: pytest.FixtureRequest, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+def scene(
+    request: pytest.FixtureRequest, place: Place, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Scene:
     remote = place.address if request.param == "service" else str(place.registry.folder)
     monkeypatch.setenv("RATATOUILLE_REMOTE", remote)
+    shutil.copytree(place.owner / OWNER_KEYS, home / OWNER_KEYS)  # the person of the test owns the service
     return Scene(place, remote, tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.processes import free_port, reaper
 from ratatouille.tasks.node import read_node_settings
 from registry.opening import open_registry
+from registry.owner_key import FOLDER as OWNER_KEYS
 from tests.coordinator.federation import NODES, Ground, wait_until
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -46,6 +48,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("storms")
     ground, port = Ground(folder / "ground"), free_port()
     command = [sys.executable, "-P", "-m", "registry.server", "--folder", str(folder / "registry")]
+    owner = pytest.MonkeyPatch()
+    owner.setenv("RATATOUILLE_HOME", str(folder / "owner"))
     service = subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL)
     try:
         registry = open_registry(f"grpc://127.0.0.1:{port}", cache=folder / "cache")
@@ -62,6 +66,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         rehearsed.close()
         yield Scene(folder, ground, f"grpc://127.0.0.1:{port}", offered, folder / "rehearsed")
     finally:
+        owner.undo()
         service.terminate()
         service.wait(60)
 
@@ -88,7 +93,7 @@ SERVICES = {
     ),
     "registry web": Service(COMMAND + "registry web --remote {remote} --web-port 0", "web page"),
     "the registry's process": Service(
-        "-m registry.server --folder {folder}/state --port {port}", "everybody on this machine"
+        "-m registry.server --folder {folder}/state --port {port}", "only its user may write"
     ),
     "the worker": Service(
         "-m contributor_client.worker --settings {node} --folder {folder}/state --remote {remote} --offered {offered}",
@@ -147,6 +152,7 @@ def start(service: Service, scene: Scene, folder: Path) -> subprocess.Popen[byte
     }
     words = [word.format(**places).replace("\\x20", " ") for word in service.words.split(" ")]
     environment = {**os.environ, "RATATOUILLE_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
+    shutil.copytree(scene.folder / "owner" / OWNER_KEYS, folder / "home" / OWNER_KEYS)  # the scene's service is theirs
     with (folder / "output.log").open("wb") as output:
         # A session of its own: a closed terminal must not be ours.
         return subprocess.Popen(

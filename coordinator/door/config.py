@@ -1,4 +1,4 @@
-"""What Caddy is given: one JSON document, a pure function of addresses and settings.
+"""The configuration of Caddy: one JSON document, a pure function of addresses and settings.
 
 What is answered is a list of exact addresses; everything else is 404. Caddy's own matcher of paths ignores case and
 cleans paths first, so here the request line itself is compared, byte for byte. Calls of the registry are long streams

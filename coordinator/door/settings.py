@@ -1,4 +1,4 @@
-"""What an operator asked for with `coordinator up --public`, kept as `public.toml` in the coordinator's folder."""
+"""Settings that an operator gave with `coordinator up --public`, kept as `public.toml` in the coordinator's folder."""
 
 from __future__ import annotations
 

@@ -101,7 +101,8 @@ def test_a_hundred_megabytes_are_refused_at_once_and_the_superlink_does_not_see_
     (process,) = (
         child
         for child in psutil.Process().children(recursive=True)
-        if "coordinator.flower_superlink" in child.cmdline() and not any("reaper" in word for word in child.cmdline())
+        if {"coordinator.flower_superlink", str(scene.superlink.settings.port)} <= {*child.cmdline()}
+        and not any("reaper" in word for word in child.cmdline())
     )
     before = process.memory_info().rss
     head = "POST /v1/fleet/push-object HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n"

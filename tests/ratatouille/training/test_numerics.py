@@ -77,7 +77,7 @@ def test_a_training_in_bfloat16_makes_the_same_bits_again_also_when_it_was_stopp
 def test_what_is_counted_or_probed_is_never_asked_for_in_bfloat16(setup: TrainingSetup, tmp_path: Path) -> None:
     cell = Cell(domain="day", split="validation")
     for work in (setup.probe(numerics=BFLOAT16), setup.evaluate(cell, numerics=BFLOAT16)):
-        with pytest.raises(Refusal, match=f"numerics '{BFLOAT16}'; this node has revision 2 and '{NUMERICS}'; install"):
+        with pytest.raises(Refusal, match=f"numerics '{BFLOAT16}'; this node has revision 2 and '{NUMERICS}'; upgrade"):
             setup.perform(work, tmp_path)
 
 

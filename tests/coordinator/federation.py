@@ -123,8 +123,6 @@ class Federation:
         self._person = pytest.MonkeyPatch()
 
     def __enter__(self) -> "Federation":
-        # the test is the coordinator's owner, as a person at that machine with the same home is
-        self._person.setenv("RATATOUILLE_HOME", str(self.home))
         self.start_coordinator()
         self.ground.enter(self.registry)
         for name in self.nodes:
@@ -148,6 +146,8 @@ class Federation:
 
     def start_coordinator(self) -> None:
         """Start `coordinator up` and wait for it."""
+        # the test is the coordinator's owner, as a person at that machine with the same home is
+        self._person.setenv("RATATOUILLE_HOME", str(self.home))
         ports = ["--port", str(self.port), "--superlink-port", str(self.superlink_port), *self.page()]
         self._start("coordinator", "coordinator", "up", "--folder", str(self.home / "coordinator"), *ports)
         wait_until(self._fleet_is_up, 90, "the coordinator is up")

@@ -13,10 +13,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from coordinator.commands.files import Kind
+from coordinator.commands.files import template as template_of
 from coordinator.settings import RoundSettings
 from ratatouille.exchange.assignment import Augmentation
 from ratatouille.recipes.protocol import PROTOCOLS, Protocol
@@ -237,7 +238,7 @@ def _comments(template: str) -> dict[str, str]:
     """Key → the comment above it in a template; keys that follow one another share a comment."""
     if not template:
         return {}
-    text = (files("coordinator.commands") / "templates" / f"{template}.toml").read_text(encoding="utf-8")
+    text = template_of(cast(Kind, template)).decode()
     found: dict[str, str] = {}
     comment: list[str] = []
     open_ = False

@@ -29,7 +29,7 @@ from ratatouille.cli.output import (
 )
 from ratatouille.errors import Refusal
 from ratatouille.folders import make_private
-from ratatouille.home import home, remote_in_force
+from ratatouille.home import home
 from ratatouille.processes import stop_on_signals
 
 if TYPE_CHECKING:
@@ -50,26 +50,53 @@ Files = Annotated[
 
 
 def join(
-    file: Annotated[Path, typer.Argument(help="The node's settings.", metavar="NODE.TOML")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The node's settings (default: node.toml here; written if there is none).", metavar="[NODE.TOML]"
+        ),
+    ] = None,
+    invite: Annotated[
+        str | None,
+        typer.Option("--invite", help="The invitation: a file, - for standard input, or the line.", metavar="FILE"),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="How others see you and the node (public).", metavar="NAME")
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="For a new node.toml: your images, or a CSV manifest.", metavar="FOLDER"),
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="For a new node.toml: the task that they belong to.", metavar="TASK")
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option("--domain", help="For a new node.toml: the domain of all images.", metavar="DOMAIN")
+    ] = None,
+    missing_classes: Annotated[
+        bool, typer.Option("--allow-missing-classes", help="For a new node.toml: some classes have no images.")
+    ] = False,
     remote: Remote = None,
     folder: Home = None,
     log_format: LogFormat = None,
 ) -> None:
     """Offer data and work to a federation until stopped.
 
-    The first join makes the node's key, its identity. Ctrl-C leaves: a training is saved at the step where it is, and
-    goes on next time; a second Ctrl-C leaves at once. On a terminal one line shows what the node does, with -v more.
+    The first join takes an invitation, makes your key, and asks for what the node must know; later joins ask nothing.
+    Ctrl-C leaves: a training is saved at the step where it is, and goes on next time; a second Ctrl-C leaves at once.
+    On a terminal one line shows what the node does, with -v more.
     """
     stop = stop_on_signals(_END_SECONDS, second_ends=True)
+    from contributor_client.commands.joining import Wanted, prepared
     from contributor_client.commands.live import showing
     from contributor_client.node import Node
-    from ratatouille.tasks.node import read_node_settings
     from registry.commands.opened import registry_in_force
 
     say_what_happens()
-    settings = read_node_settings(file)
+    wanted = Wanted(file, remote, invite, name, images, task, domain, missing_classes, folder)
+    settings, address = prepared(wanted, stop)
+    file = wanted.path
     place = folder or settings.folder or home() / "nodes" / settings.name
-    address = remote_in_force(remote or settings.remote).value
     registry_in_force(address).close()  # a mistyped folder is said before the node has a key
     # The umask reaches the node's child processes too: what they write is its owner's alone, as what we write is.
     os.umask(0o077)

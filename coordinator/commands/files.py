@@ -14,6 +14,7 @@ from ratatouille.cli.remotes import my_public_name
 from ratatouille.errors import Refusal
 from ratatouille.folders import write_whole
 from ratatouille.settings import read_toml
+from ratatouille.tasks.settings import node_template
 
 Kind = Literal["task", "node", "round"]
 MARKS: dict[Kind, frozenset[str]] = {
@@ -85,6 +86,8 @@ def check(
 
 def template(kind: Kind) -> bytes:
     """The commented file of a kind."""
+    if kind == "node":
+        return node_template()
     return (files("coordinator.commands") / "templates" / f"{kind}.toml").read_bytes()
 
 

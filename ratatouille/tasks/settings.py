@@ -8,6 +8,7 @@ order.
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -120,3 +121,8 @@ class Limits(Record):
     """Tables of counts (domain, split, slice) for each network."""
     decoded_gigabytes: Annotated[int, Field(ge=1)] = 100
     """Decoded images that the node would keep on its disk for an order: images × pixels × 3 bytes."""
+
+
+def node_template() -> bytes:
+    """A node.toml with comments, to be filled in."""
+    return files(__package__).joinpath("node.toml").read_bytes()

@@ -1,7 +1,6 @@
 """What the pages show can be typed: files parse with the real records, commands with the real command line."""
 
 import ast
-import importlib.resources
 import shlex
 import tomllib
 import warnings
@@ -11,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+from coordinator.commands.files import Kind, template
 from coordinator.settings import RoundSettings, read_round_settings
 from docs.cli import loaded
 from ratatouille.cli.table import COMMANDS
@@ -116,8 +116,8 @@ def commands() -> list[tuple[str, list[str]]]:
 
 
 def test_the_readme_s_commands_name_what_the_commented_files_name() -> None:
-    files = importlib.resources.files("coordinator.commands") / "templates"
-    task, node, round = (tomllib.loads((files / f"{kind}.toml").read_text()) for kind in ("task", "node", "round"))
+    kinds: tuple[Kind, ...] = ("task", "node", "round")
+    task, node, round = (tomllib.loads(template(kind).decode()) for kind in kinds)
     words = [word for where, line in commands() if where.startswith("README.md:") for word in line]
     assert {f"{task['name']}.task.toml", round["name"]} <= set(words)
     assert {round["target"], node["data"][0]["task"]} == {task["name"]}

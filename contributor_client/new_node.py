@@ -1,0 +1,153 @@
+"""A node.toml for somebody who has none: asks for what a node must know, reads the images, and writes the file.
+
+Every question has a flag, so that a script need not answer any. What is asked for: the folder of images, the task that
+they belong to, and their domain where neither the folder nor the task says it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+import tomli_w
+
+from ratatouille.errors import Refusal
+from ratatouille.folders import expanded, write_whole
+from ratatouille.tasks.data import LocalData, open_data, rows_of
+from ratatouille.tasks.settings import DataSettings, node_template
+from ratatouille.tasks.task import Task
+
+_MOST_SHOWN = 5
+_YES_NO = ("yes", "no")
+
+
+class Ask(Protocol):
+    """Asks the person at the terminal a question."""
+
+    def __call__(self, question: str, choices: Sequence[str] = ()) -> str:
+        """The answer; one of `choices`, where there are some."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a node must know; None for what is not said yet."""
+
+    name: str
+    remote: str
+    images: Path | None = None
+    task: str | None = None
+    domain: str | None = None
+    missing_classes: bool = False
+    """Whether it is right that there are no images of some classes."""
+
+    @property
+    def missing(self) -> list[str]:
+        """The flags of what only its owner knows and has not said."""
+        flags = {"--images": self.images, "--task": self.task}
+        return [flag for flag, value in flags.items() if value is None]
+
+
+def write_node_file(path: Path, answers: Answers, tasks: Sequence[Task], cache: Path, ask: Ask | None) -> LocalData:
+    """Ask for what is missing, read the images as the node will, and write the file.
+
+    Args:
+        path: where the file is to be; it does not exist.
+        answers: what is known.
+        tasks: those of the registry.
+        cache: a folder for what reading images remembers.
+        ask: asks the person; None where there is no terminal.
+
+    Returns:
+        The data that the node will offer.
+
+    Raises:
+        Refusal: naming the missing flags, where nobody can be asked; or why the images cannot be used.
+    """
+    if not tasks:
+        raise Refusal("the registry has no task yet; a maintainer adds one with `ratatouille task add task.toml`")
+    if ask is None and answers.missing:
+        raise Refusal(f"without a terminal nobody can be asked: say {' and '.join(answers.missing)}")
+    while True:
+        try:
+            answers = _completed(answers, tasks, ask)
+            data = _read(answers, tasks, cache)
+            break
+        except Refusal as refusal:
+            if ask is None:
+                raise
+            if refusal.code == "class-missing" and ask(f"{refusal}\nIs that how your data is", _YES_NO) == "yes":
+                answers = replace(answers, missing_classes=True)
+                continue
+            ask(f"{refusal}\nPress Enter to answer again, or Ctrl-C to stop")
+            answers = replace(answers, images=None, task=None, domain=None)
+    write_whole(path, [filled_in(answers).encode()])
+    return data
+
+
+def filled_in(answers: Answers) -> str:
+    """The text of the node.toml, with its comments."""
+    assert answers.images is not None
+    assert answers.task is not None
+    text = node_template().decode()
+    values = {"name": answers.name, "remote": answers.remote, "task": answers.task, "path": str(answers.images)}
+    if answers.domain is not None:
+        values["domain"] = answers.domain
+    if answers.missing_classes:
+        values["missing_classes"] = "allow"
+    for key, value in values.items():
+        line = tomli_w.dumps({key: value}).strip()
+        pattern = re.compile(rf"^(# )?{key} = .*$", re.MULTILINE)
+        assert pattern.search(text), key
+        text = pattern.sub(line.replace("\\", r"\\"), text, count=1)
+    return text
+
+
+def _completed(answers: Answers, tasks: Sequence[Task], ask: Ask | None) -> Answers:
+    if ask is None:
+        return answers
+    if answers.images is None:
+        answers = replace(answers, images=_folder(ask))
+    if answers.task is None:
+        names = [task.name for task in tasks]
+        answers = replace(answers, task=names[0] if len(names) == 1 else ask("Which task do they belong to", names))
+    if answers.domain is None:
+        answers = replace(answers, domain=_domain(answers, tasks, ask))
+    return answers
+
+
+def _folder(ask: Ask) -> Path:
+    while True:
+        given = expanded(ask("Folder of your images (class/* or domain/class/*), or a CSV manifest").strip())
+        if given.exists():
+            return given.resolve()
+        ask(f"there is no '{given}'\nPress Enter to answer again, or Ctrl-C to stop")
+
+
+def _domain(answers: Answers, tasks: Sequence[Task], ask: Ask) -> str | None:
+    """The domain of all images, asked for where the task has several and the folder names none."""
+    task = _task(answers, tasks)
+    assert answers.images is not None
+    rows, _ = rows_of(DataSettings(path=answers.images))
+    named = any(row.domain is not None for row in rows)
+    if named or answers.images.name in task.domains or len(task.domains) == 1:
+        return None
+    return ask("Which domain are all these images", task.domains)
+
+
+def _read(answers: Answers, tasks: Sequence[Task], cache: Path) -> LocalData:
+    assert answers.images is not None
+    missing: Literal["refuse", "allow"] = "allow" if answers.missing_classes else "refuse"
+    settings = DataSettings(path=answers.images, domain=answers.domain, missing_classes=missing)
+    return open_data(_task(answers, tasks), settings, cache)
+
+
+def _task(answers: Answers, tasks: Sequence[Task]) -> Task:
+    found = next((task for task in tasks if task.name == answers.task), None)
+    if found is None:
+        names = [task.name for task in tasks]
+        more = f" and {len(names) - _MOST_SHOWN} others" if len(names) > _MOST_SHOWN else ""
+        raise Refusal(f"there is no task '{answers.task}'; the registry has {', '.join(names[:_MOST_SHOWN])}{more}")
+    return found

@@ -1,0 +1,128 @@
+"""Enrolment on the member's machine: an invitation makes the key of this home a member's, and this home knows where.
+
+The same invitation with the same key may be used again at any time: it ends as it ended the first time. What this home
+knew of the address before is kept until the enrolment is answered.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+from pydantic import TypeAdapter, ValidationError
+
+from ratatouille.errors import Refusal, Unreachable
+from ratatouille.exchange.member_changes import Enrolment
+from ratatouille.exchange.signing import Signer
+from ratatouille.federations import (
+    Federation,
+    authority_of,
+    enter_federation,
+    federation_of,
+    leave_federation,
+    name_remote,
+)
+from ratatouille.home import home
+from ratatouille.invitation import Invitation
+from ratatouille.record import Name
+from registry.opening import open_registry
+from registry.records import Membership
+from registry.transport.authority import fetch_authority
+
+PATIENCE = 60.0
+"""Seconds for which a registry that does not answer is asked again."""
+_PAUSE, _WAITING_PAUSE = 2.0, 5.0
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+
+
+def enrol(invitation: Invitation, name: str, say: Callable[[str], None] = lambda _: None) -> Membership:
+    """Become a member by an invitation, with the key of this home, which the first use makes.
+
+    Args:
+        invitation: what a maintainer gave.
+        name: how the member is to be called, where the invitation does not say it.
+        say: called with a sentence when the registry does not answer at once.
+
+    Raises:
+        Refusal: when the invitation is none of this registry's, or lets nobody in (any more).
+        Unreachable: when the registry does not answer within `PATIENCE`; nothing is lost, and the same call goes on.
+    """
+    name, signer, address = _usable(name), Signer.open(home() / "key"), invitation.address
+    before, pinned = federation_of(address), authority_of(address)
+    old_authority = pinned.read_bytes() if pinned is not None else None
+    authority = None if invitation.authority is None else fetch_authority(address, invitation.authority)
+    known = before if before is not None and before.registry == invitation.registry else None
+    enter_federation(
+        known or Federation(address=address, registry=invitation.registry, name=name, role="reader"), authority
+    )
+    change = Enrolment(
+        invitation=invitation.id, registry=invitation.registry, key=signer.node, name=name, at=time.time()
+    )
+    try:
+        membership = _patiently(address, lambda: _ask(address, signer, change, invitation.secret), say)
+    except BaseException:
+        if before is None:
+            leave_federation(address)
+        else:
+            enter_federation(before, old_authority)
+        raise
+    enter_federation(_federation(invitation, membership), authority)
+    name_remote(address)
+    return membership
+
+
+def await_approval(
+    invitation: Invitation, membership: Membership, stop: threading.Event, say: Callable[[str], None]
+) -> Membership:
+    """Wait until a maintainer lets a member in, or `stop` is set; returns what the member is then.
+
+    Raises:
+        Refusal: when the member is refused.
+    """
+    if membership.state == "waiting":
+        say(f"{membership.name} waits for a maintainer's `ratatouille members approve {membership.name}`")
+    while membership.state == "waiting" and not stop.wait(_WAITING_PAUSE):
+        membership = enrol(invitation, membership.name, say)
+    return membership
+
+
+def _usable(name: str) -> str:
+    try:
+        return _NAME.validate_python(name)
+    except ValidationError:
+        raise Refusal(
+            f"{name[:80]!r} is no name for a member; say one with --name, of letters, digits, dots, dashes and "
+            "underscores"
+        ) from None
+
+
+def _ask(address: str, signer: Signer, change: Enrolment, secret: str) -> Membership:
+    with closing(open_registry(address)) as registry:
+        return registry.members.enrol(signer.seal(change), secret)
+
+
+def _patiently(address: str, ask: Callable[[], Membership], say: Callable[[str], None]) -> Membership:
+    """The answer of a registry that may be away for a moment."""
+    deadline, told = time.monotonic() + PATIENCE, False
+    while True:
+        try:
+            return ask()
+        except Unreachable as error:
+            if time.monotonic() > deadline:
+                raise
+            if not told:
+                say(f"{error}; trying again for {PATIENCE:.0f} s")
+                told = True
+            time.sleep(_PAUSE)
+
+
+def _federation(invitation: Invitation, membership: Membership) -> Federation:
+    return Federation(
+        address=invitation.address,
+        registry=invitation.registry,
+        member=membership.member,
+        name=membership.name,
+        role=membership.role,
+    )

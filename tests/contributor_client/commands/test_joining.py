@@ -1,0 +1,90 @@
+"""What `node join` does before a node starts, over a service on loopback: each person has a home of their own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contributor_client.commands.joining import Wanted, prepared, read_line
+from ratatouille.errors import Refusal
+from ratatouille.federations import federation_of
+from ratatouille.invitation import Invitation
+from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
+from registry.opening import open_registry
+from registry.server import RegistryServer
+from tests.registry.person import Person
+
+
+@pytest.fixture
+def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An invitation to a service that has the tasks; the test is at a new home with images, in an empty folder."""
+    monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path / "coordinator"))
+    server = RegistryServer(tmp_path / "registry")
+    server.start()
+    registry = open_registry(tmp_path / "registry")
+    for task in synthetic_tasks().values():
+        registry.definitions.define_task(task)
+    secret = Person(registry, 1, "maintainer").invite()
+    made = Invitation(address=server.address, registry=str(registry.info().registry), secret=secret)
+    registry.close()
+    monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path / "anna"))
+    write_synthetic("shapes", tmp_path / "images", size=16)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    yield made.line
+    server.stop(0)
+
+
+def wanted(**said: object) -> Wanted:
+    values: dict[str, object] = dict.fromkeys(
+        ("file", "remote", "invite", "name", "images", "task", "domain", "folder")
+    )
+    return Wanted(**(values | {"missing_classes": False} | said))  # type: ignore[arg-type]
+
+
+def test_one_line_and_three_answers_make_a_member_with_a_node_file(line: str, tmp_path: Path) -> None:
+    (tmp_path / "invitation.txt").write_text(f"{line}\n")
+    said = wanted(invite=str(tmp_path / "invitation.txt"), name="anna", images=tmp_path / "images", task="shapes")
+    settings, address = prepared(said, threading.Event())
+    assert (settings.name, settings.remote) == ("anna", address)
+    joined = federation_of(address)
+    assert joined is not None
+    assert (joined.name, joined.role) == ("anna", "contributor")
+    again, same = prepared(wanted(), threading.Event())
+    assert (again, same) == (settings, address)
+    once_more, _ = prepared(wanted(invite=line), threading.Event())
+    assert once_more == settings
+
+
+def test_without_a_terminal_what_is_missing_is_named(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Refusal, match="say --invite FILE, or `-`"):
+        prepared(wanted(), threading.Event())
+    with pytest.raises(Refusal, match="say --name"):
+        prepared(wanted(invite=line), threading.Event())
+    with pytest.raises(Refusal, match="say --images and --task"):
+        prepared(wanted(invite=line, name="anna"), threading.Event())
+
+
+def test_flags_for_a_new_file_are_refused_where_there_is_one(line: str, tmp_path: Path) -> None:
+    said: dict[str, object] = {"name": "anna", "images": tmp_path / "images", "task": "shapes"}
+    prepared(wanted(invite=line, **said), threading.Event())
+    with pytest.raises(Refusal, match="exists and says --images, --task itself"):
+        prepared(wanted(**said), threading.Event())
+    with pytest.raises(Refusal, match="leave --remote out"):
+        prepared(wanted(invite=line, remote="grpc://127.0.0.1:1"), threading.Event())
+
+
+def test_an_invitation_is_a_line_a_file_or_standard_input(line: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(f"  {line}\n")
+    assert read_line(line) == read_line(str(tmp_path / "file")) == read_line("-", f"{line}\n")
+    with pytest.raises(Refusal, match="there is no file"):
+        read_line(str(tmp_path / "nowhere"))
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    with pytest.raises(Refusal, match="cannot be read as text"):
+        read_line(str(tmp_path / "binary"))
+    with pytest.raises(Refusal, match="this is no invitation") as refused:
+        read_line("-", "secret words")
+    assert "secret" not in str(refused.value)

@@ -5,12 +5,13 @@ out tasks through an API that it serves to every local user; here a guard stands
 the secret of `--superexec-auth-secret-file` are answered. The executor is a thread: a process of its own would import
 Flower once more.
 
-It notes in a file whether the coordinator answers (`work_lane`). A coordinator that does not answer is tried every two
+It notes in a file whether the coordinator answers (`lane_file`). A coordinator that does not answer is tried every two
 seconds; Flower's own pauses would grow to twenty.
 
 Flower 1.42 pauses for a fixed 3 s when it finds no message and for 0.5 s between two looks for a reply. A round hands
 its next work to the node that has become free, so nodes would lose those seconds at every stage of a round. There is no
-setting for it; the pauses are one name in one module of the pinned release, and a test says when that changes.
+setting for it; the pauses are one name in one module of the pinned release, and a test says when that changes. The
+clock by which it signs its calls is another (`clock`).
 """
 
 from __future__ import annotations
@@ -22,19 +23,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 from flwr.supercore.retry import http_retry
-from flwr.supernode import fleet_http_connection, start_client_internal
+from flwr.supernode import fleet_http_connection, node_auth_http_interceptor, start_client_internal
 from flwr.supernode import main as flower_api
 from flwr.supernode.cli import flower_supernode
 from flwr.supernode.fleet_http_client import FleetHttpClient
 
+from contributor_client.clock import seconds_to_add
 from contributor_client.executor import execute_forever
+from contributor_client.lane_file import CLOCK, LANE, LaneFile
 from contributor_client.reception import Reception, pull_soon
-from contributor_client.work_lane import LANE, LaneFile
 from ratatouille.exchange.bundle import accepted_bundles
 from ratatouille.printable import log_printably_as
 from ratatouille.processes.guard import Guard, Rules
@@ -85,7 +88,8 @@ def noting_client(lane: LaneFile, back: Callable[[], None]) -> type[Any]:
                 response = super()._unary_unary(path=path, **more)
             except httpx.HTTPStatusError as error:
                 if path in _STEADY_CALLS:
-                    self._failed(f"what answers there refuses (HTTP {error.response.status_code})")
+                    status = error.response.status_code
+                    self._failed(f"what answers there refuses (HTTP {status})", status)
                 raise
             except httpx.TransportError as error:
                 self._failed(f"it cannot be reached ({type(error).__name__})")
@@ -99,11 +103,20 @@ def noting_client(lane: LaneFile, back: Callable[[], None]) -> type[Any]:
                 back()
             return response
 
-        def _failed(self, problem: str) -> None:
+        def _failed(self, problem: str, status: int = 0) -> None:
             NotingClient.failing = True
-            lane.fail(problem)
+            lane.fail(problem, status)
 
     return NotingClient
+
+
+def sign_with_the_registrys_time(path: Path) -> None:
+    """From now on, the time that Flower's client signs is this clock's with the seconds added that a file has."""
+
+    def now() -> datetime:
+        return datetime.fromtimestamp(time.time() + seconds_to_add(path), UTC)
+
+    vars(node_auth_http_interceptor)["now"] = now
 
 
 def put_guard_before_api(port: int, secret: Secret) -> None:
@@ -154,6 +167,8 @@ def main() -> None:
     if LANE in os.environ:
         client = noting_client(LaneFile(Path(os.environ[LANE])), pauses.expect_message)
         vars(fleet_http_connection)["FleetHttpClient"] = client
+    if CLOCK in os.environ:
+        sign_with_the_registrys_time(Path(os.environ[CLOCK]))
     start_executor(known.port, known.superexec_auth_secret_file, own.accept or accepted_bundles())
     flower_supernode()
     # An error has ended Flower's loop, and the thread that serves its API would keep the process.

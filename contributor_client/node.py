@@ -17,6 +17,7 @@ from pathlib import Path
 
 from contributor_client.activity import Activity, ActivityFile
 from contributor_client.control import Control, Instruction, NodeState, State
+from contributor_client.front import Entrance, fleet_address
 from contributor_client.node_processes import END_SECONDS, NodeProcesses
 from contributor_client.offer_renewal import OfferRenewal
 from contributor_client.parking import Parking
@@ -35,6 +36,7 @@ from ratatouille.tasks.node import NodeSettings, open_holdings
 from ratatouille.training.preflight import Trial, work_of
 from ratatouille.wording import number_of
 from registry.opening import open_registry
+from registry.records import Info
 from registry.services.registry import Registry
 
 _LOOK_SECONDS = 0.5
@@ -107,10 +109,10 @@ class Node:
             threading.Thread(target=self._stop_on_leave, args=(stop, over), name="leave", daemon=True).start()
             registry = open_registry(self._remote)
             stack.callback(registry.close)
-            fleet = _fleet(registry, stop)
+            info = _announced(registry, stop)
             reading = self._interruptible(stop, say, progress)
             holdings = open_holdings(self.settings, registry.definitions.task, self.paths.data, reading)
-            if fleet is None:
+            if info is None:
                 return
             if not self.paths.key.exists():
                 say(f"'{folder}' has no key yet: this node becomes a new member, and keeps its key there")
@@ -120,10 +122,14 @@ class Node:
                     say(f"note: {note}")
             self._parking.clear()
             self._activity.forget()
-            renewal = OfferRenewal(self.settings, self.signer, registry, holdings.values(), self._parking, say)
+            entrance = Entrance(registry, self._remote, self.paths, name, self.signer)
+            offered = holdings.values()
+            renewal = OfferRenewal(self.settings, self.signer, registry, offered, self._parking, say, entrance)
             renewal.warn_of_namesakes()
             trial = DeviceTrial(self.paths.folder, self._trial(registry, holdings.values()))
-            lane = WorkLane(SuperNodeSettings(self.paths.folder, fleet, self.paths.key, self.paths.socket), say)
+            fleet = fleet_address(info, self._remote) or ""
+            supernode = SuperNodeSettings(folder, fleet, self.paths.key, self.paths.socket, entrance.enter(info))
+            lane = WorkLane(supernode, say, new_key=entrance.enter_new_key)
             processes = NodeProcesses(self._worker(holdings), lane, trial, self._activity)
             self._stay(processes, renewal, stop, say, show)
 
@@ -262,12 +268,12 @@ class _Stopped(Exception):
     """The node is to end while it still reads its images."""
 
 
-def _fleet(registry: Registry, stop: threading.Event) -> str | None:
-    """The SuperLink's address, None when `stop` is set; waits a moment for a coordinator that is just starting."""
+def _announced(registry: Registry, stop: threading.Event) -> Info | None:
+    """What a registry says once a coordinator is up, None when `stop` is set; waits a moment for one that starts."""
     deadline = time.monotonic() + _PATIENCE
-    while (fleet := registry.info().fleet) is None:
+    while (info := registry.info()).fleet is None:
         if time.monotonic() > deadline:
             raise Refusal("the registry answers, but no coordinator is up; start one with `ratatouille coordinator up`")
         if stop.wait(0.5):
             return None
-    return fleet
+    return info

@@ -8,8 +8,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 
 from contributor_client.ended_rounds import EndedRounds
+from contributor_client.front import Entrance, fleet_address
 from contributor_client.parking import Parking
 from contributor_client.work_lane import WorkLane
 from ratatouille.errors import Refusal, Unreachable
@@ -39,7 +41,9 @@ class OfferRenewal:
         holdings: Collection[LocalData],
         parking: Parking,
         say: Callable[[str], None],
+        entrance: Entrance,
     ) -> None:
+        self._entrance = entrance
         self._settings, self._signer, self._registry = settings, signer, registry
         self._holdings, self._parking, self._say = holdings, parking, say
         self._ended_rounds = EndedRounds(registry, signer.node)
@@ -64,7 +68,10 @@ class OfferRenewal:
             return
         self._say_what_is_parked()
         try:
-            connected = lane.look(self._registry.info().fleet)
+            if lane.behind_front:
+                self._entrance.clock.look(soon=lane.refused)
+            info = self._registry.info()
+            connected = lane.look(fleet_address(info, address), partial(self._entrance.enter, info))
             offer = make_offer(
                 self._signer,
                 self._settings.name,

@@ -24,6 +24,21 @@ class NodePaths:
         return self.folder / "key"
 
     @property
+    def flower_key(self) -> Path:
+        """How Flower knows the node in a fleet behind a front door."""
+        return self.folder / "flower.key"
+
+    @property
+    def roots(self) -> Path:
+        """The authorities that the SuperNode believes at the front door; written anew at each join."""
+        return self.folder / "flower" / "roots.pem"
+
+    @property
+    def clock(self) -> Path:
+        """How far this machine's clock is from the registry's."""
+        return self.folder / "flower" / "clock"
+
+    @property
     def data(self) -> Path:
         """Hashes and decoded images of local data; may be deleted at any time."""
         return self.folder / "data"

@@ -6,14 +6,11 @@ is restarted on any exit: a SuperNode ends with code 0 when the coordinator forg
 taken by a predecessor that was killed. The worker is a second process, which `node` starts.
 
 The SuperNode asks the coordinator for messages every few seconds and sends a sign of life every twenty; its client
-notes each answer and each failure in a small file. The node reads the file to say whether orders can reach it.
+notes each answer and each failure in a file (`lane_file`). The node reads it to say whether orders can reach it.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,21 +18,36 @@ from pathlib import Path
 
 import tomli_w
 
+from contributor_client.lane_file import CLOCK, LANE, LaneFile, LaneState
 from contributor_client.paths import NODE_KEY, WORKER_SOCKET
+from ratatouille.addresses import Address
+from ratatouille.errors import Refusal
 from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module
 from ratatouille.processes.ports import LOOPBACK
 from ratatouille.processes.secret import Secret
+from ratatouille.proxies import only_proxy, proxy_for
 
-LANE = "RATATOUILLE_LANE"
-"""The environment variable that names the file with the lane's state."""
-FRESH_SECONDS = 60.0
-"""An answer counts for so long: at work there is one about every twenty seconds."""
-_NOTE_SECONDS = 1.0
-"""Time between two notes of an answer."""
 PATIENCE_SECONDS = 10.0
 """A lane that does not answer for so long is called deaf: orders cannot reach the node."""
 _AGAIN_SECONDS = 60.0
 """Time until the owner is informed of the same trouble again."""
+UNKNOWN_SECONDS = 75.0
+"""A SuperLink that refuses a key for so long does not know it. Until then a predecessor that was killed may still hold
+its place, or the coordinator may not have registered the key yet."""
+_REFUSED = (401, 412)
+"""What a SuperLink answers to a key that it does not know, at work and at the beginning."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """What a SuperNode needs to pass a front door."""
+
+    roots: Path
+    """The authorities that are believed there, as PEM."""
+    key: Path
+    """The file with the node's key for Flower."""
+    clock: Path
+    """The file with what is to be added to this machine's clock."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,8 @@ class SuperNodeSettings:
     node_key: Path
     """File with the node's private key; made at the first use."""
     worker_socket: Path
+    front: Front | None = None
+    """What the SuperNode needs to pass a front door; None for a fleet without one."""
     accepted_bundles: tuple[str, ...] = ()
     """Hashes of the bundles to accept; empty means ours (`exchange.bundle.accepted_bundles`)."""
 
@@ -55,6 +69,16 @@ class SuperNodeSettings:
     def lane(self) -> Path:
         """The file in which the SuperNode notes whether the coordinator answers."""
         return self.folder / "flower" / "lane.json"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The SuperNode's environment: the coordinator is reached by the same proxy as the registry, or by none."""
+        coordinator = Address.parse(f"grpcs://{self.superlink}")
+        proxy = proxy_for(coordinator.host, coordinator.port, encrypted=self.front is not None)
+        flower = {"FLWR_HOME": str(self.folder / "flower")}
+        flower |= {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
+        clock = {} if self.front is None else {CLOCK: str(self.front.clock)}
+        return environment_with_scripts(**flower) | only_proxy(proxy) | clock | {LANE: str(self.lane)}
 
 
 class SuperNode:
@@ -85,11 +109,14 @@ def _supernode(settings: SuperNodeSettings, port: int) -> Program:
     command = [*module("contributor_client.flower_supernode"), "--superlink", settings.superlink]
     command += ["--host", LOOPBACK, "--port", str(port), "--node-config", str(configuration)]
     command += ["--isolation", "process", "--superexec-auth-secret-file", str(_secret(settings))]
-    command += ["--insecure", *(word for one in settings.accepted_bundles for word in ("--accept", one))]
+    if settings.front is None:
+        command += ["--insecure"]
+    else:
+        command += ["--root-certificates", str(settings.front.roots)]
+        command += ["--auth-supernode-private-key", str(settings.front.key)]
+    command += [word for one in settings.accepted_bundles for word in ("--accept", one)]
     log = settings.folder / "logs" / "supernode.log"
-    flower = {"FLWR_HOME": str(home), "FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
-    environment = environment_with_scripts(**flower) | {LANE: str(settings.lane)}
-    return Program("supernode", tuple(command), log, environment, restart=True)
+    return Program("supernode", tuple(command), log, settings.environment, restart=True)
 
 
 def _secret(settings: SuperNodeSettings) -> Path:
@@ -97,60 +124,6 @@ def _secret(settings: SuperNodeSettings) -> Path:
     path = settings.folder / "flower" / "executor.secret"
     Secret.open(path)
     return path
-
-
-@dataclass(frozen=True)
-class LaneState:
-    """The state of a work lane, as it was noted last."""
-
-    answered: float = 0.0
-    """When the coordinator last answered, in seconds since 1970; 0 for never."""
-    problem: str = ""
-    """Why the last call failed; empty when it was answered."""
-
-    def hears(self, now: float) -> bool:
-        """Whether orders can reach the node."""
-        return not self.problem and now - self.answered < FRESH_SECONDS
-
-
-class LaneFile:
-    """Writes and reads the state, from any thread; a process that is killed leaves the last one whole."""
-
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
-        self._one_writer = threading.Lock()
-        self._clock = clock
-        self._last = LaneState()
-
-    def answer(self) -> None:
-        """The coordinator has answered. Written once a second at most."""
-        now = self._clock()
-        if self._last.problem or now - self._last.answered >= _NOTE_SECONDS:
-            self._write(LaneState(now))
-
-    def fail(self, problem: str) -> None:
-        """The coordinator has not answered."""
-        if problem != self._last.problem:
-            self._write(LaneState(self._last.answered, problem))
-
-    def read(self) -> LaneState:
-        """The state as it was noted last; that of a lane that never answered, when nothing was."""
-        try:
-            values = json.loads(self._path.read_text(encoding="utf-8"))
-            return LaneState(float(values["answered"]), str(values["problem"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return LaneState()
-
-    def forget(self) -> None:
-        """Begin anew: what was noted by an earlier SuperNode says nothing of the next one."""
-        self._path.unlink(missing_ok=True)
-
-    def _write(self, state: LaneState) -> None:
-        temporary = self._path.with_suffix(f".{os.getpid()}")
-        with self._one_writer:
-            self._last = state
-            temporary.write_text(json.dumps({"answered": state.answered, "problem": state.problem}), encoding="utf-8")
-            temporary.replace(self._path)
 
 
 class WorkLane:
@@ -162,35 +135,46 @@ class WorkLane:
         say: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
         make: Callable[[SuperNodeSettings], SuperNode] = SuperNode,
+        new_key: Callable[[], None] | None = None,
     ) -> None:
-        """`say` is called with each sentence for the owner; `make` makes the SuperNode's processes."""
+        """`say` is called with each sentence for the owner; `make` makes the SuperNode's processes; `new_key` replaces
+        a key that the SuperLink does not know.
+        """
         self._settings = settings
         self._say = say
         self._clock = clock
         self._make = make
+        self._new_key = new_key
+        self._unknown_since: float | None = None
+        """When the SuperLink began to refuse the node's key; None when it did not."""
         self._supernode: SuperNode | None = None
         self._file = LaneFile(settings.lane)
         self._deaf_since: float | None = None
         self._last_said: float | None = None
         """When the owner was last informed that the lane does not answer; None when it answers, as far as is known."""
 
-    def look(self, fleet: str | None) -> bool:
+    def look(self, fleet: str | None, enter: Callable[[], Front | None] = lambda: None) -> bool:
         """Whether orders can reach the node now; follows the fleet to a new address. Call it every few seconds.
 
         Args:
             fleet: the SuperLink's address, as the registry has it; None while no coordinator is announced.
+            enter: makes what the SuperNode needs at a new address.
+
+        Raises:
+            Refusal: when the SuperLink knows neither the node's key nor a new one.
         """
         if fleet is not None and fleet != self._settings.superlink:
             self._say(f"the coordinator hands out its orders at {fleet} now, before it was {self._settings.superlink}")
-            self._settings = replace(self._settings, superlink=fleet)
+            self._settings = replace(self._settings, superlink=fleet, front=enter())
             self.stop()
             self.start()
         state, now = self._file.read(), self._clock()
         if state.hears(time.time()):
             if self._last_said is not None:
                 self._say("the work lane answers again: orders reach this node")
-            self._deaf_since = self._last_said = None
+            self._deaf_since = self._last_said = self._unknown_since = None
             return True
+        self._see_whether_known(state, now)
         self._deaf_since = now if self._deaf_since is None else self._deaf_since
         due = self._deaf_since + PATIENCE_SECONDS if self._last_said is None else self._last_said + _AGAIN_SECONDS
         if now >= due:
@@ -201,6 +185,42 @@ class WorkLane:
                 f"{reason}; the registry's lane answers, and the node keeps trying"
             )
         return False
+
+    @property
+    def behind_front(self) -> bool:
+        """Whether the SuperLink stands behind a front door, and so checks keys and times."""
+        return self._settings.front is not None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the SuperLink refused the last call: it does not know the key, or this clock is wrong."""
+        return self._file.read().status in _REFUSED
+
+    def _see_whether_known(self, state: LaneState, now: float) -> None:
+        """Replace a key that the SuperLink does not know. Flower never takes back a key that was removed.
+
+        Raises:
+            Refusal: when a new one changes nothing.
+        """
+        if self._settings.front is None or state.status not in _REFUSED:
+            self._unknown_since = None
+            return
+        if self._unknown_since is None:
+            self._unknown_since = now
+        if now - self._unknown_since < UNKNOWN_SECONDS:
+            return
+        if self._new_key is None:
+            raise Refusal(
+                f"the coordinator at {self._settings.superlink} does not know this node's key for Flower, nor a new "
+                "one, though the registry took both; ask its maintainer what the coordinator's log says of this node"
+            )
+        self._say(
+            f"the coordinator at {self._settings.superlink} does not know this node's key for Flower; made a new one"
+        )
+        self._new_key()
+        self._new_key = self._unknown_since = None
+        self.stop()
+        self.start()
 
     def start(self) -> None:
         """Start the processes."""

@@ -5,6 +5,7 @@ It asks at the terminal for what is not said. Without a terminal it names the fl
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from ratatouille.tasks.node import NodeSettings, read_node_settings
 from registry.enrolment import await_approval, enrol
 from registry.lists import every
 from registry.opening import open_registry
+from registry.transport.roots import AUTHORITY
 
 NODE_FILE = Path("node.toml")
 STDIN = "-"
@@ -68,6 +70,8 @@ def prepared(wanted: Wanted, stop: threading.Event) -> tuple[NodeSettings, str]:
     """
     ask = _asker()
     known = read_node_settings(wanted.path) if wanted.file is not None or wanted.path.exists() else None
+    if known is not None and known.authority is not None:
+        os.environ[AUTHORITY] = str(known.authority.resolve())  # for this process and the node's others
     if known is not None and (too_much := wanted.only_for_a_new_file()):
         raise Refusal(f"'{wanted.path}' exists and says {', '.join(too_much)} itself; change it there")
     invitation = _invitation(wanted, known, ask)

@@ -57,6 +57,8 @@ class NodeSettings(Record):
     name: Name
     remote: str | None = None
     """Name or address of the registry; the default remote when it is not given."""
+    authority: Path | None = None
+    """A file with the authorities (PEM) that are believed at the registry's address, in place of this machine's."""
     folder: Path | None = None
     """Where the node keeps its key, caches and checkpoints."""
     trains: bool = True
@@ -119,6 +121,7 @@ def read_node_settings(path: Path) -> NodeSettings:
         update={
             "data": data,
             "folder": here(settings.folder),
+            "authority": here(settings.authority),
             "turns": here(settings.turns),
         }
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from contributor_client.work_lane import FRESH_SECONDS, LaneFile, LaneState
+from contributor_client.lane_file import FRESH_SECONDS, LaneFile, LaneState
 
 
 def test_a_lane_that_nobody_noted_hears_nothing(tmp_path: Path) -> None:

@@ -6,7 +6,16 @@ from typing import cast
 
 import pytest
 
-from contributor_client.work_lane import PATIENCE_SECONDS, LaneFile, SuperNode, SuperNodeSettings, WorkLane
+from contributor_client.lane_file import LaneFile
+from contributor_client.work_lane import (
+    PATIENCE_SECONDS,
+    UNKNOWN_SECONDS,
+    Front,
+    SuperNode,
+    SuperNodeSettings,
+    WorkLane,
+)
+from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Offer
 from ratatouille.processes import free_port
 
@@ -30,16 +39,25 @@ made: list[Processes] = []
 
 
 class Scene:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, front: Front | None = None) -> None:
         made.clear()
         self.now = 100.0
         self.said: list[str] = []
-        settings = SuperNodeSettings(folder, "127.0.0.1:9291", folder / "key", folder / "socket")
+        self.keys = 1
+        settings = SuperNodeSettings(folder, "127.0.0.1:9291", folder / "key", folder / "socket", front)
+        self.path = settings.lane
         self.file = LaneFile(settings.lane)
         self.lane = WorkLane(
-            settings, self.said.append, lambda: self.now, lambda given: cast(SuperNode, Processes(given))
+            settings,
+            self.said.append,
+            lambda: self.now,
+            lambda given: cast(SuperNode, Processes(given)),
+            self.new_key,
         )
         self.lane.start()
+
+    def new_key(self) -> None:
+        self.keys += 1
 
 
 @pytest.fixture
@@ -97,6 +115,40 @@ def test_a_coordinator_that_comes_back_elsewhere_is_followed(scene: Scene) -> No
     assert "127.0.0.1:9555" in scene.said[0]
     assert not scene.lane.look(None)  # a coordinator that is away has not moved
     assert len(made) == 2
+
+
+def test_a_key_that_flower_does_not_know_is_replaced_once_then_the_node_is_given_up(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, Front(tmp_path / "roots", tmp_path / "flower.key", tmp_path / "clock"))
+    for keys in (1, 2):
+        LaneFile(scene.path).fail("what answers there refuses (HTTP 412)", 412)
+        scene.now += 1
+        assert not scene.lane.look(None)  # a predecessor that was killed may still hold the place
+        assert scene.lane.refused
+        assert scene.keys == keys
+        scene.now += UNKNOWN_SECONDS
+        if keys == 1:
+            scene.lane.look(None)
+            assert [one.running for one in made] == [False, True]
+            assert "does not know this node's key for Flower; made a new one" in scene.said[-1]
+    with pytest.raises(Refusal, match="does not know this node's key for Flower, nor a new one"):
+        scene.lane.look(None)
+
+
+def test_a_coordinator_that_is_away_or_has_no_front_door_makes_no_new_key(tmp_path: Path) -> None:
+    front = Front(tmp_path / "roots", tmp_path / "flower.key", tmp_path / "clock")
+    for scene, problem in ((Scene(tmp_path / "a"), 412), (Scene(tmp_path / "b", front), 502)):
+        scene.file.fail("what answers there refuses", problem)
+        for _ in range(3):
+            assert not scene.lane.look(None)
+            scene.now += UNKNOWN_SECONDS
+        assert scene.keys == 1
+
+
+def test_a_lane_that_moves_behind_a_front_door_gets_what_it_needs_there(tmp_path: Path) -> None:
+    scene, front = Scene(tmp_path), Front(tmp_path / "roots", tmp_path / "flower.key", tmp_path / "clock")
+    assert not scene.lane.behind_front
+    scene.lane.look("front.example:8443", lambda: front)
+    assert scene.lane.behind_front
 
 
 def test_a_supernode_that_points_to_nobody_notes_that_it_cannot_be_reached(tmp_path: Path) -> None:

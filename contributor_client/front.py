@@ -1,0 +1,104 @@
+"""A node's way into a fleet behind a front door: its keys are entered at the registry, and its SuperNode gets its own.
+
+Nobody types a second key. The device key of this home signs that the node belongs to its member, and the node's key for
+Flower goes with it; the coordinator registers it at the SuperLink.
+"""
+
+from __future__ import annotations
+
+import time
+
+from contributor_client.clock import RegistryClock
+from contributor_client.flower_key import flower_public_key, replace_flower_key
+from contributor_client.paths import NodePaths
+from contributor_client.work_lane import Front
+from ratatouille.addresses import Address
+from ratatouille.errors import Refusal
+from ratatouille.exchange.member_changes import KeyProof, NodeKey
+from ratatouille.exchange.signing import Signer
+from ratatouille.federations import Federation, federation_of
+from ratatouille.folders import write_whole
+from ratatouille.home import home, public_name
+from registry.records import Info
+from registry.services.registry import Registry
+from registry.transport.roots import certificates_in, roots_of
+
+
+def fleet_address(info: Info, registry: str) -> str | None:
+    """host:port where the SuperNode finds the fleet; None while no coordinator is announced.
+
+    Who reached the registry through a front door finds the fleet at that same door, by the name that worked.
+
+    Args:
+        info: what the registry says of itself.
+        registry: its address.
+    """
+    address = Address.of(registry)
+    if info.fleet is None or address is None or not address.encrypted:
+        return info.fleet
+    return address.host_and_port
+
+
+class Entrance:
+    """Enters a node at a registry, and makes its way through the front door where there is one."""
+
+    def __init__(self, registry: Registry, address: str, paths: NodePaths, name: str, signer: Signer) -> None:
+        """`signer` has the node's key, `name` is what the node is called, `address` is the registry's."""
+        self._registry, self._address, self._paths, self._name, self._signer = registry, address, paths, name, signer
+        self.clock = RegistryClock(paths.clock, lambda: registry.members.challenge().now)
+
+    def enter(self, info: Info) -> Front | None:
+        """Enter the node's keys where members are known by theirs; entering them again changes nothing.
+
+        Returns:
+            What the SuperNode needs; None for a fleet without a front door.
+
+        Raises:
+            Refusal: when this home has no key that may enter a node, and for a coordinator without a front door.
+        """
+        address = Address.of(self._address)
+        encrypted = address is not None and address.encrypted
+        if info.public is None:
+            if encrypted:
+                raise Refusal(
+                    f"the registry at {self._address} is behind a front door, and its coordinator knows of none; have "
+                    "it started with `ratatouille coordinator up --public NAME`"
+                )
+            if self._joined is not None:
+                self._enter_keys(None)
+            return None
+        self.clock.look(soon=True)
+        self._enter_keys(flower_public_key(self._paths.flower_key))
+        roots = self._paths.roots
+        write_whole(roots, [self._roots(info, encrypted)], private=True)
+        return Front(roots, self._paths.flower_key, self._paths.clock)
+
+    def enter_new_key(self) -> None:
+        """Make a new key for Flower in place of one that its SuperLink does not know, and enter it."""
+        self._enter_keys(replace_flower_key(self._paths.flower_key))
+
+    @property
+    def _joined(self) -> Federation | None:
+        return None if Address.of(self._address) is None else federation_of(self._address)
+
+    def _roots(self, info: Info, encrypted: bool) -> bytes:
+        if encrypted:
+            return roots_of(self._address).pem
+        if info.authority is not None:  # said by this machine's own registry
+            return b"".join(certificates_in(info.authority.encode()))
+        return roots_of(f"grpcs://{info.public}").pem
+
+    def _enter_keys(self, flower: str | None) -> None:
+        device = Signer.open(home() / "key")
+        joined = self._joined
+        registry = self._registry.members.challenge().registry if joined is None else joined.registry
+        change = NodeKey(
+            registry=registry,
+            key=self._signer.node,
+            name=self._name,
+            flower=flower,
+            author=public_name(device.node).value,
+            at=time.time(),
+        )
+        proof = KeyProof(registry=registry, device=device.node)
+        self._registry.members.add_node(device.seal(change), self._signer.seal(proof))

@@ -1,0 +1,120 @@
+"""A node's way through a front door: its key for Flower, and the registry's time in what Flower checks."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from contributor_client.clock import RegistryClock, seconds_to_add
+from contributor_client.flower_key import flower_public_key, replace_flower_key
+from contributor_client.front import fleet_address
+from contributor_client.lane_file import LaneFile
+from contributor_client.paths import NodePaths
+from contributor_client.work_lane import Front, SuperNodeSettings, WorkLane
+from coordinator.flower_keys import FlowerKeys
+from coordinator.superlink import SuperLink, SuperLinkSettings
+from ratatouille.errors import Refusal
+from ratatouille.exchange.member_changes import FlowerPublicKey
+from ratatouille.processes import free_port
+from registry.records import Info
+from tests.coordinator.federation import wait_until
+
+SHIFTED = Path(__file__).parents[1] / "shifted_clock"
+
+
+def test_the_key_for_flower_is_made_once_private_and_in_the_form_that_the_registry_takes(tmp_path: Path) -> None:
+    path = tmp_path / "flower.key"
+    public = flower_public_key(path)
+    assert TypeAdapter(FlowerPublicKey).validate_python(public) == public
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)
+    assert flower_public_key(path) == public
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert replace_flower_key(path) != public
+    path.write_text("no key")
+    with pytest.raises(Refusal, match=r"flower.key' is no key for Flower; remove it"):
+        flower_public_key(path)
+
+
+def test_the_clock_is_measured_now_and_then_and_at_once_where_it_matters(tmp_path: Path) -> None:
+    asked: list[float] = []
+
+    def registry() -> float:
+        asked.append(time.time() + 200.0)
+        return asked[-1]
+
+    clock = RegistryClock(tmp_path / "flower" / "clock", registry)
+    assert seconds_to_add(tmp_path / "flower" / "clock") == 0.0
+    clock.look()
+    clock.look()
+    assert len(asked) == 1
+    assert seconds_to_add(tmp_path / "flower" / "clock") == pytest.approx(200.0, abs=1.0)
+    clock.look(soon=True)
+    assert len(asked) == 2
+    (tmp_path / "flower" / "clock").write_text("soon")
+    assert seconds_to_add(tmp_path / "flower" / "clock") == 0.0
+
+
+def test_who_comes_through_a_door_finds_the_fleet_at_the_same_door() -> None:
+    info = Info(software="ratatouille 1", fleet="front.example:8443", public="front.example:8443")
+    assert fleet_address(info, "grpcs://10.0.0.1:8443") == "10.0.0.1:8443"
+    assert fleet_address(info, "grpc://127.0.0.1:9290") == "front.example:8443"
+    assert fleet_address(info, "/some/folder") == "front.example:8443"
+    assert fleet_address(Info(software="ratatouille 1"), "grpcs://10.0.0.1:8443") is None
+
+
+@pytest.fixture
+def superlink(tmp_path: Path) -> Iterator[SuperLink]:
+    superlink = SuperLink(SuperLinkSettings(tmp_path / "superlink", free_port(), public=True))
+    superlink.start()
+    yield superlink
+    superlink.stop()
+
+
+def node(folder: Path, superlink: SuperLink) -> SuperNodeSettings:
+    """A node that passes the door, which is the SuperLink itself here."""
+    paths = NodePaths(folder)
+    tls = superlink.settings.tls
+    assert tls is not None
+    front = Front(tls.certificate, paths.flower_key, paths.clock)
+    return SuperNodeSettings(folder, superlink.settings.address, paths.key, paths.socket, front)
+
+
+def test_flower_takes_nodes_whose_clocks_are_wrong_if_that_was_measured_and_no_strangers(
+    superlink: SuperLink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(SHIFTED))
+    shifts = {"slow": -360, "late": -240, "early": 240, "fast": 360, "not measured": 240, "stranger": 0}
+    nodes = {name: node(tmp_path / name, superlink) for name in shifts}
+    keys = {name: flower_public_key(tmp_path / name / "flower.key") for name in shifts}
+    FlowerKeys(superlink.control).look({key: name for name, key in keys.items() if name != "stranger"})
+    with ExitStack() as stack:
+        for name, shift in shifts.items():
+            monkeypatch.setenv("TEST_CLOCK_SHIFT", str(shift))
+            assert clock_of_a_child() - time.time() == pytest.approx(shift, abs=30)
+            if name != "not measured":  # its clock is ahead by so much, the registry's is right
+                RegistryClock(tmp_path / name / "flower" / "clock", time.time, clock_ahead(shift)).look()
+            stack.enter_context(WorkLane(nodes[name], lambda _: None))
+        states = {name: LaneFile(settings.lane) for name, settings in nodes.items()}
+        wait_until(
+            lambda: all(one.read().answered or one.read().status for one in states.values()), 120, "all have an answer"
+        )
+        seen = {name: one.read().status for name, one in states.items()}
+    assert seen == {"slow": 0, "late": 0, "early": 0, "fast": 0, "not measured": 401, "stranger": 412}
+
+
+def clock_ahead(seconds: float) -> Callable[[], float]:
+    return lambda: time.time() + seconds
+
+
+def clock_of_a_child() -> float:
+    code = "import datetime; print(datetime.datetime.now().timestamp())"
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)

@@ -50,6 +50,8 @@ class OfferRenewal:
         self._reachable, self._joined = True, False
         self._parked: set[str] = set()
         self._next = 0.0
+        self._refused = ""
+        """Why the registry takes no offer of this node any more; the owner hears it once."""
 
     def warn_of_namesakes(self) -> None:
         """Warn the owner when another node here has the same name."""
@@ -95,6 +97,9 @@ class OfferRenewal:
             if self._reachable:
                 _log.warning("%s; the node goes on and tries again", error)
             self._reachable = False
+        except Refusal as error:
+            self._refused = str(error)
+            raise
         self._next = time.monotonic() + (RENEW_SECONDS if self._joined else _FIRST_SECONDS)
 
     def withdraw(self) -> None:
@@ -106,7 +111,8 @@ class OfferRenewal:
         except Unreachable:
             _log.warning("the offer was not withdrawn: the registry does not answer; it ends by itself")
         except Refusal as error:
-            _log.warning("the offer was not withdrawn: %s", error)
+            if str(error) != self._refused:
+                _log.warning("the offer was not withdrawn: %s", error)
 
     def _say_what_is_parked(self) -> None:
         """Say what the node does no work with for now, if it is new."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import cast
 
 import grpc
@@ -73,6 +73,10 @@ def refusals(context: grpc.ServicerContext, what: str) -> Iterator[None]:
         if (left_out := _THROTTLE.passes(f"{what}: {type(error).__name__}")) is not None:
             _log.exception("%s failed%s", what, f" (and {left_out} times before)" if left_out else "")
         code, sentence = grpc.StatusCode.INTERNAL, f"the registry failed at this {what}; its log says why"
+    # A status that is all of an answer is one frame of headers, and its end may leave the door as a frame of its own:
+    # then the status is lost. So metadata that is not empty goes out before it.
+    with suppress(ValueError, grpc.RpcError):  # it went out already, or the caller is gone
+        context.send_initial_metadata((OURS,))
     context.set_trailing_metadata((OURS,))
     context.abort(code, fitted(sentence))
 

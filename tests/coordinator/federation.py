@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import psutil
 import pytest
@@ -122,7 +122,7 @@ class Federation:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._person = pytest.MonkeyPatch()
 
-    def __enter__(self) -> "Federation":
+    def __enter__(self) -> Self:
         self.start_coordinator()
         self.ground.enter(self.registry)
         for name in self.nodes:
@@ -187,8 +187,8 @@ class Federation:
         assert process.poll() is None, (self.home / "coordinator.log").read_text()
         return self.registry.info().fleet is not None
 
-    def _start(self, name: str, *words: str) -> None:
-        environment = {**os.environ, "RATATOUILLE_HOME": str(self.home), "OMP_NUM_THREADS": "1"}
+    def _start(self, name: str, *words: str, home: Path | None = None) -> None:
+        environment = {**os.environ, "RATATOUILLE_HOME": str(home or self.home), "OMP_NUM_THREADS": "1"}
         with (self.home / f"{name}.log").open("ab") as log:
             command = [sys.executable, "-P", "-m", "ratatouille.cli.main", *words]
             self.processes[name] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

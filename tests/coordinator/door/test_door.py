@@ -4,7 +4,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import grpc
@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from coordinator.door.config import FLEET_PATHS, LONGEST_BODY
 from coordinator.flower_keys import FlowerKeys
 from coordinator.flower_superlink import FLEET_CALLS
+from registry.caller import Unauthenticated
 from registry.opening import open_registry
 from registry.records import LogQuery
 from tests.coordinator.door.scene import Scene, everything
@@ -89,6 +90,18 @@ def test_the_registry_is_reached_with_the_door_s_authority_and_no_other_service_
         with pytest.raises(grpc.RpcError) as refused:
             health_pb2_grpc.HealthStub(wire).Check(health_pb2.HealthCheckRequest(), timeout=60)
         assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_every_refusal_comes_through_with_its_reason(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path))
+    (tmp_path / "authority.pem").write_text(str(scene.door.authority))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    with closing(open_registry(f"grpcs://127.0.0.1:{scene.port}")) as registry:
+        for _ in range(100):  # Caddy loses the status of some answers that are nothing but a status
+            with pytest.raises(Unauthenticated, match="invitations needs the role maintainer, and without a session"):
+                registry.members.invitations()
 
 
 def test_a_body_of_a_mebibyte_arrives_and_a_byte_more_does_not(scene: Scene) -> None:

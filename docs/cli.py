@@ -13,7 +13,7 @@ import click
 
 from ratatouille.cli.table import SECTIONS, Command
 from ratatouille.home import DEFAULT_PORT
-from registry.ledger.releases import SHORTEST_PREFIX
+from registry.texts import SHORTEST_PREFIX
 
 PAGE = Path(__file__).parent / "cli.md"
 WIDTH = 100

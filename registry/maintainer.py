@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -28,6 +29,12 @@ class Maintainer:
     signer: Signer
     author: str = ""
     """The name in the history."""
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys of this person: those of their member, or this one where they are none."""
+        found = self.registry.work.member([self.signer.node])
+        return frozenset({self.signer.node, *(one.node for one in found.keys)})
 
     def release(self, revision: str, name: str = "latest", message: str = "") -> AliasMove:
         """Point an alias at a version; pointing it where it points already changes nothing.
@@ -84,14 +91,14 @@ class Maintainer:
         return self.registry.releases.retract(self._seal(Retract, message, version=version), dry_run)
 
     def withdraw(self, revision: str, message: str, dry_run: bool = False) -> Retraction:
-        """Take back what this very key contributed.
+        """Take back what this very key contributed, or another key of the same member.
 
         Raises:
-            Refusal: for a version of another key, for an average, and as `retract`.
+            Refusal: for a version of somebody else, for an average, and as `retract`.
         """
         entry = self.registry.versions.show(revision).entry
         contributor = contributor_of(entry)
-        if contributor != self.signer.node:
+        if contributor not in self.keys:
             raise Refusal(
                 f"version {entry.id[:12]}… was contributed by another key, {contributor[:12]}…; "
                 "its contributor can withdraw it with that key, and a maintainer can retract it"

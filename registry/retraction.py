@@ -37,6 +37,7 @@ from registry.ledger.descendants import (
     without_weights,
 )
 from registry.ledger.event_log import record_event
+from registry.ledger.members.queries import same_person
 from registry.ledger.members.standing import refuse_anothers
 from registry.ledger.obligations import owe_as_before
 from registry.ledger.releases import aliases, follow
@@ -62,11 +63,11 @@ def retract_counts(connection: Connection, sealed: Sealed, change: RetractCounts
     if row.state == "retracted" or known_change(connection, sealed) is not None:
         return
     refuse_anothers(connection, sealed.node, row.node, f"receipt {change.receipt[:12]}…")
+    verb = "withdrawn" if standing(connection, sealed, row.node) == "contributor" else "retracted"
     enter_change(connection, sealed, change)
     receipt = ContributionRow.receipt == change.receipt
     connection.execute(update(ContributionRow).where(receipt).values(state="retracted", reason=change.message))
     count_again(connection, change.receipt)
-    verb = "withdrawn" if sealed.node == row.node else "retracted"
     record_event(connection, "retraction", row.work_id, f"counts {verb} by {by(sealed, change)}: {change.message}")
 
 
@@ -153,9 +154,10 @@ def count_retractions(connection: Connection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def standing(sealed: Sealed, contributor: str | None) -> Literal["contributor", "maintainer"]:
-    """As what a signer takes a version back."""
-    return "contributor" if sealed.node == contributor else "maintainer"
+def standing(connection: Connection, sealed: Sealed, contributor: str | None) -> Literal["contributor", "maintainer"]:
+    """As what a signer takes a contribution back: as the person who gave it, by any key, or as a maintainer."""
+    gave = contributor is not None and same_person(connection, sealed.node, contributor)
+    return "contributor" if gave else "maintainer"
 
 
 def _scope(connection: Connection, sealed: Sealed, change: Retract) -> Scope | Retraction:
@@ -171,7 +173,7 @@ def _scope(connection: Connection, sealed: Sealed, change: Retract) -> Scope | R
     others = {parent.version for average in averages for parent in average.version.parents}
     others -= {change.version, *(average.id for average in averages)}
     absent, collected = fallen(connection, others), without_weights(connection, others)
-    return Scope(row.id, row.round, row.receipt, standing(sealed, row.node), averages, absent, collected)
+    return Scope(row.id, row.round, row.receipt, standing(connection, sealed, row.node), averages, absent, collected)
 
 
 def _answered(connection: Connection, number: int) -> Retraction:
@@ -181,11 +183,11 @@ def _answered(connection: Connection, number: int) -> Retraction:
         return Retraction.from_json(row.outcome)
     sealed = Sealed.from_json(row.sealed)
     change = Retract.from_json(sealed.body)
-    signed = select(VersionRow.node).where(VersionRow.id == change.version)
+    signed = connection.execute(select(VersionRow.node).where(VersionRow.id == change.version)).scalar()
     return Retraction(
         version=change.version,
         number=number,
-        standing=standing(sealed, connection.execute(signed).scalar()),
+        standing=standing(connection, sealed, signed),
         message=change.message,
         author=change.author,
         node=sealed.node,

@@ -6,6 +6,8 @@ move. What people wrote on purpose is refused (`storable`); what only goes into 
 
 from __future__ import annotations
 
+import re
+
 from ratatouille.errors import Refusal
 
 LONGEST_ADDRESS = 300
@@ -21,6 +23,9 @@ LONGEST_NOTE = 500
 """Characters of a version's message: it is part of an index, whose entries have a largest size."""
 LONGEST_NAME = 80
 """Characters of a round's id, as the columns have them."""
+SHORTEST_PREFIX = 4
+HEXADECIMAL = re.compile(rf"[0-9a-f]{{{SHORTEST_PREFIX},64}}")
+"""What could be the beginning of an id."""
 
 
 def storable(text: str, what: str = "a text", longest: int | None = None) -> str:

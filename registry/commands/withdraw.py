@@ -51,9 +51,10 @@ def withdraw(
 ) -> None:
     """Take back what a node of this machine contributed.
 
-    It is signed with the key that signed the contribution, so only its owner can do this. What follows is the same as
-    for `retract`, and the question is closed for that key: it is not asked again until --reopen. Counts, which make no
-    version, are named by their receipt or question; without an argument it lists what this machine gave.
+    It is signed with the key that signed the contribution, or another key of the same member, so only its owner can do
+    this. What follows is the same as for `retract`, and the question is closed for that key: it is not asked again
+    until --reopen. Counts, which make no version, are named by their receipt or question; without an argument it lists
+    what this machine gave.
     """
     if (contribution is not None) + everything + (task is not None) > 1:
         raise Refusal("say one of these: a contribution, --all, or --task NAME")
@@ -67,16 +68,22 @@ def withdraw(
             return
         chosen = _chosen(registry, given, contribution, task, folder)
         if reopen:
-            _reopen(makers, [one for one in chosen if one.closed], message, dry_run, as_json)
+            closed = [one for one in chosen if one.closed and one.node in makers]
+            _reopen(makers, closed, message, dry_run, as_json)
             return
         wanted = [one for one in chosen if one.state in TAKEN]
         if contribution is None:
             wanted = [one for one in wanted if not (one.closed and one.state == "retracted")]
         if wanted and not message.strip():
             raise Refusal("say why with -m: those who built on this will ask")
-        done = [(one, _take_back(makers[one.node], one, message, dry_run)) for one in wanted]
+        done = [(one, _take_back(_maker(makers, one), one, message, dry_run)) for one in wanted]
         offered = _still_offered(registry, wanted)
     _say(done, offered, contribution is not None, dry_run, as_json)
+
+
+def _maker(makers: Mapping[str, Maintainer], one: Submission) -> Maintainer:
+    """The person who takes a contribution back, with the key that gave it, or another of the same member."""
+    return makers.get(one.node) or next(maker for maker in makers.values() if one.node in maker.keys)
 
 
 def own_signers(folder: Path | None) -> dict[str, Signer]:

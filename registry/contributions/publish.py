@@ -25,6 +25,7 @@ from registry.contributions.push import Push
 from registry.database import Database
 from registry.ledger.answers import answer, brings_back
 from registry.ledger.claims import unowned
+from registry.ledger.members.standing import refuse_revoked
 from registry.ledger.signed_changes import is_closed, refuse_closed, refuse_retracted
 from registry.lists import chunks
 from registry.records import Result
@@ -67,6 +68,7 @@ class Publisher:
         if receipt.node != sealed.node:
             raise Refusal(f"a receipt of node {receipt.node[:12]}… is signed by another key, {sealed.node[:12]}…")
         with self.database.read() as connection:
+            refuse_revoked(connection, receipt.node)
             refuse_retracted(connection, receipt.digest)
             known = answer(connection, receipt.work_id)
             if known is None:

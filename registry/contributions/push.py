@@ -108,8 +108,8 @@ class Push:
             for digest, receiving in self.receiving.items():
                 self._blobs.place(receiving, digest)
         with self._database.write() as connection:
-            refuse_closed(connection, receipt.work_id, receipt.node)  # perhaps while the bytes came
-            refuse_revoked(connection, receipt.node)  # as well
+            refuse_revoked(connection, receipt.node)  # perhaps while the bytes came, as the next
+            refuse_closed(connection, receipt.work_id, receipt.node)
             known = answer(connection, receipt.work_id)
             if known is not None and not brings_back(receipt, known):
                 self._discard(connection)

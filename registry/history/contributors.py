@@ -1,4 +1,4 @@
-"""Contributors: their contributions added up by key, and their receipts with what became of each."""
+"""Contributors: their contributions added up by member or key, and their receipts with what became of each."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Close
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
+from registry.ledger.members.queries import all_keys, memberships
 from registry.ledger.signed_changes import closures
 from registry.lists import clipped
 from registry.records import Contributor, State, Submission
@@ -27,7 +28,7 @@ _BECAME = {"duplicate": "duplicates", "rejected": "rejected", "retracted": "retr
 
 
 def contributors(connection: Connection) -> list[Contributor]:
-    """All keys that signed a contribution, the most trainings first."""
+    """All who signed a contribution, the most trainings first; all keys of a member are one of them."""
     row = ContributionRow
     query = select(
         row.node,
@@ -38,38 +39,43 @@ def contributors(connection: Connection) -> list[Contributor]:
         func.min(row.created).label("first"),
         func.max(row.created).label("last"),
     ).group_by(row.node, row.kind, row.state)
+    counted = connection.execute(query).all()
+    people = memberships(connection, {one.node for one in counted})
     found: dict[str, dict[str, Any]] = {}
-    for one in connection.execute(query):
-        values = found.setdefault(one.node, defaultdict(float, first=one.first, last=one.last))
+    keys: dict[str, set[str]] = defaultdict(set)
+    for one in counted:
+        who = people[one.node].member if one.node in people else one.node
+        keys[who].add(one.node)
+        values = found.setdefault(who, defaultdict(float, first=one.first, last=one.last))
         values["first"], values["last"] = min(values["first"], one.first), max(values["last"], one.last)
         taken = one.state == "admitted"
         values[_MADE.get(one.kind, "evaluations") if taken else _BECAME.get(one.state, "rejected")] += one.count
         values["seconds"] += one.seconds if taken else 0.0
     now = time.time()
     offers = {one.node: one for one in connection.execute(select(OfferRow.node, OfferRow.name, OfferRow.expires))}
-    rows = [
-        Contributor(
-            node=node,
-            name=offers[node].name if node in offers else None,
-            here=node in offers and offers[node].expires > now,
-            **values,
-        )
-        for node, values in found.items()
-    ]
+    rows = []
+    for who, values in found.items():
+        member = next((people[key] for key in keys[who] if key in people), None)
+        called = member.name if member else offers[who].name if who in offers else None
+        here = any(key in offers and offers[key].expires > now for key in keys[who])
+        signed = tuple(sorted(keys[who])) if member else ()
+        rows.append(Contributor(node=who, name=called, member=member, keys=signed, here=here, **values))
     return sorted(rows, key=lambda one: (-one.trainings, one.first, one.node))[:MOST_CONTRIBUTORS]
 
 
 MOST_KEYS = 1000
 
 
-def refuse_many_keys(nodes: Sequence[str]) -> None:
-    """Refuse more keys than one query takes.
+def of_same_people(connection: Connection, nodes: Sequence[str]) -> list[str]:
+    """These keys, and all others of the members that they belong to.
 
     Raises:
-        Refusal: for more.
+        Refusal: for more than one query takes.
     """
-    if len(nodes) > MOST_KEYS:
-        raise Refusal(f"{len(nodes)} keys are asked for at once; {MOST_KEYS} are the most")
+    found = all_keys(connection, nodes) if len(nodes) <= MOST_KEYS else nodes
+    if len(found) > MOST_KEYS:
+        raise Refusal(f"{len(found)} keys are asked for at once; {MOST_KEYS} are the most")
+    return list(found)
 
 
 class Standing(NamedTuple):
@@ -89,7 +95,7 @@ def standing(connection: Connection, nodes: Sequence[str]) -> Standing:
 def submissions(
     connection: Connection, nodes: Sequence[str], before: str | None, limit: int, states: Sequence[State] = ()
 ) -> list[Submission]:
-    """What these keys gave, latest first.
+    """What these keys gave, and the others of the same members, latest first.
 
     Args:
         connection: a transaction.
@@ -101,7 +107,7 @@ def submissions(
     Raises:
         Refusal: for too many keys, or a receipt that is not known.
     """
-    refuse_many_keys(nodes)
+    nodes = of_same_people(connection, nodes)
     copied = ("receipt", "work_id", "kind", "state", "reason", "node", "task", "created", "sealed")
     columns = [getattr(ContributionRow, name) for name in copied]
     query = (

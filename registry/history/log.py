@@ -17,9 +17,9 @@ from ratatouille.errors import Refusal
 from registry.history.queries import MOST_ENTRIES, entries, read
 from registry.ledger.definitions import task
 from registry.ledger.event_log import RESULT, round_by
-from registry.ledger.releases import HEXADECIMAL
 from registry.records import Entry, LogQuery
-from registry.schema import EventRow, OfferRow, VersionRow
+from registry.schema import EventRow, KeyRow, MemberRow, OfferRow, VersionRow
+from registry.texts import HEXADECIMAL
 
 MOST_NODES = 100
 """Keys that one name or one beginning may stand for."""
@@ -101,6 +101,8 @@ def _nodes_called(connection: Connection, name: str) -> set[str]:
     """
     named = select(OfferRow.node).where(OfferRow.name == name).limit(MOST_NODES)
     found = set(connection.execute(named).scalars())
+    theirs = select(KeyRow.key).join(MemberRow, MemberRow.id == KeyRow.member).where(MemberRow.name == name)
+    found |= set(connection.execute(theirs.limit(MOST_NODES)).scalars())
     if HEXADECIMAL.fullmatch(name):
         last = name + "f" * (64 - len(name))
         nodes, after = VersionRow.node, name

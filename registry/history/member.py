@@ -14,8 +14,9 @@ from sqlalchemy import Connection, func, select
 
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.signing import Sealed
-from registry.history.contributors import refuse_many_keys, submissions
+from registry.history.contributors import of_same_people, submissions
 from registry.history.lineage import composition, readable_fraction
+from registry.ledger.members.queries import memberships
 from registry.ledger.releases import aliases
 from registry.lists import readable
 from registry.records import ContributionTotal, Member, MemberKey, OfferedData, ReleasedShare, State
@@ -27,12 +28,12 @@ MOST_ALIASES = 50
 
 
 def member(connection: Connection, nodes: Sequence[str]) -> Member:
-    """What these keys gave, and what became of it.
+    """What these keys and the others of the same members gave, and what became of it.
 
     Raises:
         Refusal: for too many keys.
     """
-    refuse_many_keys(nodes)
+    nodes = of_same_people(connection, nodes)
     now = time.time()
     columns = (OfferRow.node, OfferRow.name, OfferRow.sealed, OfferRow.expires)
     rows = connection.execute(select(*columns).where(OfferRow.node.in_(nodes))).all()
@@ -52,6 +53,7 @@ def member(connection: Connection, nodes: Sequence[str]) -> Member:
             )
             for node in dict.fromkeys(nodes)
         ),
+        members=tuple({one.member: one for one in memberships(connection, nodes).values()}.values()),
         done=done,
         released=tuple(_released(connection, nodes, looked_at)),
         more_aliases=len(names) > MOST_ALIASES,

@@ -6,7 +6,6 @@ first. Nothing is overwritten, so the moves of an alias are its history, and an 
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -34,11 +33,7 @@ from registry.ledger.signed_changes import author_of, by, enter_change, known_ch
 from registry.lists import CHUNK, MOST_ROWS, clipped
 from registry.records import AliasMove, TagRecord
 from registry.schema import AliasRow, ChangeRow, TagRow, VersionRow
-
-SHORTEST_PREFIX = 4
-HEXADECIMAL = re.compile(rf"[0-9a-f]{{{SHORTEST_PREFIX},64}}")
-"""What could be the beginning of an id."""
-
+from registry.texts import HEXADECIMAL
 
 _later = aliased(AliasRow)
 _POINTING = (

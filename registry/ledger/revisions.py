@@ -11,9 +11,10 @@ import re
 from sqlalchemy import Connection, bindparam, select
 
 from ratatouille.errors import Refusal
-from registry.ledger.releases import HEXADECIMAL, alias_target, tag_target
+from registry.ledger.releases import alias_target, tag_target
 from registry.moments import period
 from registry.schema import AliasRow, ParentRow, VersionRow
+from registry.texts import HEXADECIMAL
 
 LATEST = "latest"
 """The alias that rounds start from unless their file names another foundation."""

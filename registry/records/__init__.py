@@ -53,8 +53,6 @@ from registry.records.members import KeyKind as KeyKind
 from registry.records.members import KeyRecord as KeyRecord
 from registry.records.members import KeyState as KeyState
 from registry.records.members import MemberRecord as MemberRecord
-from registry.records.members import Membership as Membership
-from registry.records.members import MemberState as MemberState
 from registry.records.members import Revocation as Revocation
 from registry.records.work import ALIVE as ALIVE
 from registry.records.work import BEAT_SECONDS as BEAT_SECONDS
@@ -62,6 +60,8 @@ from registry.records.work import OVER as OVER
 from registry.records.work import Event as Event
 from registry.records.work import Holder as Holder
 from registry.records.work import Info as Info
+from registry.records.work import Membership as Membership
+from registry.records.work import MemberState as MemberState
 from registry.records.work import Obligation as Obligation
 from registry.records.work import Result as Result
 from registry.records.work import RoundRecord as RoundRecord

@@ -12,7 +12,7 @@ from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import RuleName, Version
 from ratatouille.record import Digest, Name, Record
 from registry.records.checks import Check
-from registry.records.work import State
+from registry.records.work import Membership, State
 
 
 class StoredEvaluation(Record):
@@ -225,13 +225,18 @@ class AliasMove(Record):
 
 
 class Contributor(Record):
-    """A contributor: a key whose signed work was admitted, with its counts."""
+    """A contributor: a member with all its keys, or a key of nobody known, whose signed work came, with its counts."""
 
     node: Digest
+    """The member's id, or the key."""
     name: Name | None
-    """What the node called itself last; None for a key that never offered anything."""
+    """The member's; what the node called itself last; None for a key that never offered anything."""
+    member: Annotated[Membership | None, Field(exclude_if=lambda member: member is None)] = None
+    """Who it is, with role and state; None for a key of nobody known."""
+    keys: Annotated[tuple[Digest, ...], Field(exclude_if=lambda keys: not keys)] = ()
+    """Of a member: the keys that signed this."""
     here: bool
-    """Whether its offer stands now."""
+    """Whether an offer of theirs stands now."""
     trainings: int = 0
     heads: int = 0
     imports: int = 0

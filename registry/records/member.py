@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from ratatouille.record import Digest, Name, Record
 from registry.records.history import Submission
-from registry.records.work import State
+from registry.records.work import Membership, State
 
 
 class MemberKey(Record):
@@ -60,6 +64,8 @@ class Member(Record):
     """What the keys of a member gave to a registry, and what became of it."""
 
     keys: tuple[MemberKey, ...]
+    members: Annotated[tuple[Membership, ...], Field(exclude_if=lambda members: not members)] = ()
+    """Whom the keys belong to; empty where they are nobody's that is known."""
     done: tuple[ContributionTotal, ...] = ()
     released: tuple[ReleasedShare, ...] = ()
     """Aliases whose version is made of their work, by name."""

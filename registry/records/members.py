@@ -7,21 +7,11 @@ from typing import Literal
 from ratatouille.exchange.member_changes import FlowerPublicKey, MemberRole
 from ratatouille.record import Digest, Name, Record
 from registry.records.history import Submission
+from registry.records.work import Membership, MemberState
 
-MemberState = Literal["active", "waiting", "revoked"]
-"""`waiting` until a maintainer approves."""
 KeyKind = Literal["device", "node"]
 KeyState = Literal["active", "revoked", "replaced"]
 InvitationState = Literal["open", "used", "expired", "revoked"]
-
-
-class Membership(Record):
-    """A member as its own software needs it."""
-
-    member: Digest
-    name: Name
-    role: MemberRole
-    state: MemberState
 
 
 class KeyRecord(Record):

@@ -1,4 +1,4 @@
-"""Records of work: leases, results of questions, rounds, the log of events."""
+"""Records of work: who works, leases, results of questions, rounds, the log of events."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ratatouille.exchange.dialect import PROTOCOL
-from ratatouille.exchange.member_changes import RegistryId
+from ratatouille.exchange.member_changes import MemberRole, RegistryId
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Comparison, Evaluation
 from ratatouille.record import Digest, Name, Record
@@ -21,6 +21,19 @@ OVER: frozenset[RoundState] = frozenset({"done", "failed", "cancelled"})
 
 ALIVE: tuple[RoundState, ...] = ("requested", "running", "cancelling")
 """States of a round that runs, waits to, or is being ended."""
+
+
+MemberState = Literal["active", "waiting", "revoked"]
+"""`waiting` until a maintainer approves."""
+
+
+class Membership(Record):
+    """A member as its own software needs it."""
+
+    member: Digest
+    name: Name
+    role: MemberRole
+    state: MemberState
 
 
 class Info(Record):

@@ -23,12 +23,11 @@ from ratatouille.tasks.node import NodeSettings
 from ratatouille.tasks.task import SplitRule
 from ratatouille.training import run_files
 from ratatouille.training.answer import Timing
-from registry import server
+from registry import server, texts
 from registry.blobs import windows
 from registry.commands import maintenance
 from registry.engines import postgresql
 from registry.exports.bundles import archive
-from registry.ledger import releases
 from registry.records import BEAT_SECONDS
 from registry.settings import Settings
 from registry.transport import client, servicer, wire
@@ -63,7 +62,7 @@ RELAYED = signature(relay.relay).parameters["attempts"].default
 SILENCE = f"{client.IDLE_SECONDS:.0f} seconds"
 PACE = f"{servicer.IDLE_SECONDS:.0f} seconds, in which {LEAST}"
 RECEIPT = f"{servicer.RECEIPT_SECONDS:.0f} seconds"
-SHORTEST = f"({releases.SHORTEST_PREFIX} characters or more)"
+SHORTEST = f"({texts.SHORTEST_PREFIX} characters or more)"
 OPEN = guard.Rules(0, frozenset())
 
 EACH = windows.SHARES * windows.SMALLEST

@@ -74,7 +74,7 @@ class Scene:
         self.people: dict[str, Person] = {}
         for number, role in enumerate(ROLES[1:], 10):
             self.people[role] = Person(self.registry, number, role)
-            self.people[role].enrol(self.owner.invite(role, name=role))
+            self.people[role].joined(self.owner, role=role, name=role)
 
     def token(self, signer: Signer, **changes: Any) -> str:
         """The token of a new session."""
@@ -124,7 +124,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 
 def at_home(scene: Scene, person: Person, patch: pytest.MonkeyPatch) -> Registry:
     """The registry, as a member opens it from a home of their own."""
-    folder = scene.folder / f"home-{person.name}"
+    folder = scene.folder / f"home-{person.author}"
     write_once(folder / "key", person.seed.hex().encode())
     patch.setenv("RATATOUILLE_HOME", str(folder))
     known = scene.registry.members.find_member(person.key)
@@ -265,7 +265,7 @@ def test_a_token_is_in_no_log_and_not_in_the_database(scene: Scene, caplog: pyte
 def test_what_is_signed_counts_from_its_own_member_or_from_a_maintainer(scene: Scene) -> None:
     anna = scene.people["contributor"]
     node, stranger = Signer.of_seed(b"a" * 32), Signer.of_seed(b"b" * 32)
-    anna.add_node(node)
+    anna.add_node(node, "attic")
     tokens = {role: scene.token(person.signer) for role, person in scene.people.items()}
 
     def withdrawn(signer: Signer, token: str | None) -> grpc.StatusCode:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.signing import Signer
+from registry.records import LogQuery, Membership
+from tests.registry.person import Person
 from tests.registry.world import World, featurizer
 
 
@@ -43,3 +45,26 @@ def test_a_second_answer_counts_as_a_duplicate_and_its_time_does_not(world: Worl
     first, second = world.registry.versions.contributors()
     assert (first.node, first.trainings, first.duplicates) == (world.signer.node, 1, 0)
     assert (second.node, second.trainings, second.duplicates, second.seconds) == (late.signer.node, 0, 1, 0.0)
+
+
+def test_all_keys_of_a_member_are_one_contributor_with_name_role_and_state(world: World) -> None:
+    owner, anna = Person(world.registry, 1, "olga"), Person(world.registry, 2, "anna")
+    anna.joined(owner)
+    node = Signer.of_seed(b"n" * 32)
+    anna.add_node(node, "attic")
+    World(world.registry, world.folder, node).foundation(7, "one")
+    new = Person(world.registry, 3, "anna")
+    World(world.registry, world.folder, anna.signer).foundation(8, "two")
+    anna.rotate(new.signer)
+    World(world.registry, world.folder, new.signer).foundation(9, "three")
+    found = {one.name: one for one in world.registry.versions.contributors()}
+    assert set(found) == {"anna", "zoo"}
+    one = found["anna"]
+    assert (one.node, one.imports, set(one.keys)) == (anna.key, 3, {anna.key, node.node, new.key})
+    assert one.member == Membership(member=anna.key, name="anna", role="contributor", state="active")
+    assert (found["zoo"].member, found["zoo"].keys) == (None, ())
+    mine = world.registry.work.member([new.key])
+    assert mine.members == (one.member,)
+    assert [total.count for total in mine.done] == [3]
+    made = {entry.id for entry in world.registry.versions.log(LogQuery(contributor="anna"))}
+    assert made == {given.version for given in world.registry.work.submissions([anna.key])}

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.member_changes import MemberRole
-from registry.ledger.releases import HEXADECIMAL
 from registry.lists import chunks, clipped, fitting
-from registry.records import FlowerKey, InvitationRecord, KeyRecord, MemberRecord
+from registry.records import FlowerKey, InvitationRecord, KeyRecord, MemberRecord, Membership
 from registry.schema import InvitationRow, KeyRow, MemberRow
+from registry.texts import HEXADECIMAL
 
 _MEMBERS = select(MemberRow.__table__)
 _KEYS = select(KeyRow.__table__).order_by(KeyRow.created, KeyRow.key)
@@ -78,6 +78,17 @@ def all_keys(connection: Connection, keys: Sequence[str]) -> list[str]:
         same = select(KeyRow.key).where(KeyRow.member.in_(theirs)).order_by(KeyRow.created, KeyRow.key)
         found |= dict.fromkeys(connection.execute(same).scalars())
     return list(found)
+
+
+def memberships(connection: Connection, keys: Iterable[str]) -> dict[str, Membership]:
+    """The members that these keys belong to, by key; a key of nobody known is left out."""
+    found = {}
+    columns = (MemberRow.id.label("member"), MemberRow.name, MemberRow.role, MemberRow.state)
+    query = select(KeyRow.key, *columns).join(MemberRow, MemberRow.id == KeyRow.member)
+    for some in chunks(sorted(keys)):
+        for row in connection.execute(query.where(KeyRow.key.in_(some))):
+            found[row.key] = Membership(member=row.member, name=row.name, role=row.role, state=row.state)
+    return found
 
 
 def same_person(connection: Connection, first: str, second: str) -> bool:

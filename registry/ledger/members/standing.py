@@ -14,6 +14,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.member_changes import MemberRole
 from ratatouille.exchange.signing import Sealed
 from registry.caller import Forbidden, caller, includes
+from registry.ledger.members.queries import same_person
 from registry.moments import day
 from registry.records import KeyKind, KeyState, MemberState
 from registry.schema import KeyRow, MemberRow
@@ -112,11 +113,9 @@ def refuse_anothers(connection: Connection, signer: str, maker: str | None, what
     Raises:
         Forbidden: for a contributor who changes what is not theirs.
     """
-    if caller().may("maintainer") or signer == maker:
+    if caller().may("maintainer"):
         return
-    own = standing_of(connection, signer)
-    theirs = standing_of(connection, maker) if maker is not None else None
-    if own is None or theirs is None or own.member != theirs.member:
+    if maker is None or not same_person(connection, signer, maker):
         raise Forbidden(f"{what} is not yours; ask a maintainer")
 
 

@@ -1,0 +1,142 @@
+"""Signing of changes of members (invite, join, enter a node's key, rotate, revoke), over any registry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from ratatouille.errors import Refusal
+from ratatouille.exchange.member_changes import (
+    Approve,
+    Enrolment,
+    Invite,
+    InviteDevice,
+    KeyProof,
+    Link,
+    MemberChange,
+    MemberRole,
+    NodeKey,
+    Revoke,
+    RevokeInvitation,
+    Rotate,
+    SetRole,
+)
+from ratatouille.exchange.signing import Sealed, Signer
+from ratatouille.invitation import Invitation, new_secret
+from registry.records import InvitationRecord, Membership, Revocation
+from registry.services.registry import Registry
+
+
+@dataclass(frozen=True)
+class MemberSigner:
+    """A person with a device key, who joins, or changes members."""
+
+    registry: Registry
+    signer: Signer
+    author: str = ""
+    """The name in the history."""
+
+    @cached_property
+    def registry_id(self) -> str:
+        """The id of the registry, which every change names.
+
+        Raises:
+            Refusal: for a registry of an earlier release, which has none.
+        """
+        found = self.registry.info().registry
+        if found is None:
+            raise Refusal("this registry knows no members; its software is of an earlier release, or may only read")
+        return found
+
+    def invite(
+        self,
+        address: str,
+        authority: str | None = None,
+        *,
+        role: MemberRole = "contributor",
+        name: str | None = None,
+        uses: int = 1,
+        seconds: float = 7 * 24 * 3600.0,
+        approve: bool = False,
+        message: str = "",
+    ) -> Invitation:
+        """Let new members in.
+
+        Args:
+            address: where they reach the registry.
+            authority: SHA-256 of the certificate that the address's descends from; None for a public one.
+            role: what they may do.
+            name: how the one is called who comes; None leaves it to them.
+            uses: how many may come.
+            seconds: for how long.
+            approve: whether a maintainer must approve each.
+            message: why; it is kept in the history.
+
+        Raises:
+            Refusal: for a role beyond the signer's, a name that is taken, and a time of life that cannot be.
+        """
+        invitation = self._invitation(address, authority)
+        expires, named = time.time() + seconds, {"role": role, "name": name, "uses": uses, "approve": approve}
+        sealed = self._seal(Invite, message, invitation=invitation.id, expires=expires, **named)
+        self.registry.members.invite(sealed)
+        return invitation
+
+    def invite_device(self, address: str, authority: str | None = None, seconds: float = 3600.0) -> Invitation:
+        """Let one more device of this member in; the arguments are those of `invite`."""
+        invitation = self._invitation(address, authority)
+        sealed = self._seal(InviteDevice, "", invitation=invitation.id, expires=time.time() + seconds)
+        self.registry.members.add_device(sealed)
+        return invitation
+
+    def revoke_invitation(self, invitation: str, message: str = "") -> InvitationRecord:
+        """Let nobody in by an invitation any more, by its id."""
+        return self.registry.members.revoke_invitation(self._seal(RevokeInvitation, message, invitation=invitation))
+
+    def enrol(self, invitation: Invitation, name: str) -> Membership:
+        """Join by an invitation; once more it is answered the same.
+
+        Raises:
+            Refusal: for an invitation that lets nobody in, a clock that is wrong, and a name that is taken.
+        """
+        values = {"invitation": invitation.id, "key": self.signer.node, "name": name}
+        change = Enrolment.model_validate(self._common("") | {"registry": invitation.registry} | values)
+        return self.registry.members.enrol(self.signer.seal(change), invitation.secret)
+
+    def add_node(self, node: Signer, name: str, flower: str | None = None) -> Membership:
+        """Enter the key of a node, with the public key that it shows to Flower."""
+        sealed = self._seal(NodeKey, "", key=node.node, name=name, flower=flower)
+        return self.registry.members.add_node(sealed, self._proof(node))
+
+    def rotate(self, new: Signer, message: str = "") -> Membership:
+        """Replace this device key by a new one."""
+        return self.registry.members.rotate(self._seal(Rotate, message, key=new.node), self._proof(new))
+
+    def link(self, member: str, key: str, lost: str | None = None, message: str = "") -> Membership:
+        """Enter a new device key of a member; the lost one is revoked."""
+        return self.registry.members.link(self._seal(Link, message, member=member, key=key, replaces=lost))
+
+    def approve(self, member: str, message: str = "") -> Membership:
+        """Let a member in who waits."""
+        return self.registry.members.approve(self._seal(Approve, message, member=member))
+
+    def set_role(self, member: str, role: MemberRole, message: str = "") -> Membership:
+        """Give a member another role."""
+        return self.registry.members.set_role(self._seal(SetRole, message, member=member, role=role))
+
+    def revoke(self, member: str, key: str | None = None, message: str = "") -> Revocation:
+        """Take all keys of a member away for ever, or one with the nodes that it entered."""
+        return self.registry.members.revoke(self._seal(Revoke, message, member=member, key=key))
+
+    def _invitation(self, address: str, authority: str | None) -> Invitation:
+        return Invitation(address=address, registry=self.registry_id, authority=authority, secret=new_secret())
+
+    def _proof(self, key: Signer) -> Sealed:
+        return key.seal(KeyProof(registry=self.registry_id, device=self.signer.node))
+
+    def _seal(self, kind: Callable[..., MemberChange], message: str, **values: object) -> Sealed:
+        return self.signer.seal(kind(registry=self.registry_id, **self._common(message), **values))
+
+    def _common(self, message: str) -> dict[str, object]:
+        return {"message": message, "author": self.author, "at": time.time()}

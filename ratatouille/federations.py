@@ -17,7 +17,7 @@ from pydantic import Field, StringConstraints
 
 from ratatouille.addresses import Address
 from ratatouille.folders import write_whole
-from ratatouille.home import Config, coordinator_folder, federation_folder, ports_file, read_config, write_config
+from ratatouille.home import Config, coordinator_folder, federation_folder, home, ports_file, read_config, write_config
 from ratatouille.record import Digest, Record
 from ratatouille.settings import read_settings
 
@@ -50,6 +50,16 @@ def federation_of(address: str) -> Federation | None:
     found = read_settings(path, Federation, "federation")
     # What was joined through TLS is never spoken to without it.
     return found if Address.parse(found.address) == Address.parse(address) else None
+
+
+def federations() -> list[Federation]:
+    """All federations that this home has joined, by address.
+
+    Raises:
+        Refusal: for a file that cannot be read.
+    """
+    files = sorted((home() / "federations").glob(f"*/{FEDERATION}"))
+    return sorted((read_settings(path, Federation, "federation") for path in files), key=lambda one: one.address)
 
 
 def authority_of(address: str) -> Path | None:

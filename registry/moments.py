@@ -72,6 +72,18 @@ def moment(words: str, now: datetime, end: bool = False) -> float:
     return found.end if end else found.begin
 
 
+def seconds_of(words: str) -> float:
+    """A length of time, written as `12h`, `7d` or `2w`, in seconds.
+
+    Raises:
+        Refusal: for anything else.
+    """
+    found = _AGO.fullmatch(words)
+    if found is None or not int(found["count"]):
+        raise Refusal(f"{words[:40]!r} is no length of time; write 12h, 7d or 2w")
+    return (int(found["count"]) * _UNITS[found["unit"]]).total_seconds()
+
+
 def day(at: float) -> str:
     """The date of a moment, in UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")

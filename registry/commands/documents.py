@@ -17,9 +17,12 @@ from registry.records import (
     Details,
     Entry,
     Finding,
+    InvitationRecord,
     LineageRow,
+    MemberRecord,
     Naming,
     Retraction,
+    Revocation,
     Stage,
     Submission,
     TagRecord,
@@ -81,6 +84,48 @@ class MayReturn(Printed):
 
 
 Retract = Retracted | Retractions | MayReturn
+
+
+class Invited(Printed):
+    """An invitation, which is printed this once."""
+
+    line: str
+    """What the invited person needs; it contains the secret."""
+    invitation: Digest
+    """The id by which the registry knows it."""
+    address: str
+    authority: Digest | None
+    """The SHA-256 of the certificate from which the address's descends; None for a public one."""
+    expires: float
+
+
+class EveryMember(Printed):
+    """All members, by name."""
+
+    members: tuple[MemberRecord, ...]
+
+
+class Invitations(Printed):
+    """Invitations, the latest first."""
+
+    invitations: tuple[InvitationRecord, ...]
+
+
+MembersList = EveryMember | Invitations
+
+
+class Rotated(Printed):
+    """A new key in the place of another."""
+
+    key: Digest
+    replaced: Digest
+    registries: tuple[str, ...]
+    """Where it was replaced."""
+    kept: str
+    """The file with the old key, which is refused from now on."""
+
+
+Revoked = extended(Revocation, retracted=int) | InvitationRecord
 
 
 class StillOffered(Printed):

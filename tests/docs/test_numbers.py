@@ -28,6 +28,7 @@ from registry.blobs import windows
 from registry.commands import maintenance
 from registry.engines import postgresql
 from registry.exports.bundles import archive
+from registry.ledger.signed_changes import TOLERANCE
 from registry.records import BEAT_SECONDS
 from registry.settings import Settings
 from registry.transport import client, servicer, wire
@@ -116,6 +117,7 @@ STATED: dict[str, tuple[str, ...]] = {
         f"within the last {every(Settings().stale_seconds)} and",
         f"More than {archive.MOST_VERSIONS:,} versions move",
     ),
+    "docs/members.md": (f"your clock is wrong by more than {word(TOLERANCE / 60)} minutes",),
     "docs/node.md": (f"has waited for {word(int(worker.IDLE_SECONDS // 60))} minutes ends",),
     "docs/own-data.md": (f"not used for {kept.LONGEST_SECONDS / DAY:.0f} days",),
     "docs/reading-history.md": (SHORTEST,),

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import pytest
 
+from ratatouille.exchange.signing import Signer
 from registry.records import Member
 from registry.web.page import NotThere, Query
 from registry.web.pages import member
+from registry.web.server import application
+from tests.registry.person import Person
 from tests.registry.web.conftest import TestClient
 from tests.registry.web.scene import KEY, Scene
+from tests.registry.world import World
 
 
 def page(scene: Scene, key: str) -> Member:
@@ -23,6 +27,22 @@ def test_its_releases_work_and_offers_are_shown_and_the_page_of_contributors_lea
     assert f'href="/contributors/{KEY}"' in reader.get("/contributors").text
     text = reader.get(f"/contributors/{KEY}").text
     for words in ("In releases", "stable", "training", "Offered now", "photo, sketch"):
+        assert words in text
+
+
+def test_a_member_is_shown_with_role_state_and_all_keys(world: World) -> None:
+    owner, anna = Person(world.registry, 1, "olga"), Person(world.registry, 2, "anna")
+    anna.joined(owner, role="maintainer")
+    node = Signer.of_seed(b"n" * 32)
+    anna.add_node(node, "attic")
+    World(world.registry, world.folder, node).foundation(7, "one")
+    owner.revoke(anna.key)
+    with TestClient(application(world.registry), base_url="http://localhost:9280") as reader:
+        everybody = reader.get("/contributors").text
+        text = reader.get(f"/contributors/{node.node}").text
+    assert "maintainer, revoked" in everybody
+    assert f'href="/contributors/{anna.key}"' in everybody
+    for words in ("<bdi>anna</bdi></h1>", "Member with the role maintainer, revoked", anna.key, node.node):
         assert words in text
 
 

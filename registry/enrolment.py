@@ -14,7 +14,6 @@ from contextlib import closing
 from pydantic import TypeAdapter, ValidationError
 
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.exchange.member_changes import Enrolment
 from ratatouille.exchange.signing import Signer
 from ratatouille.federations import (
     Federation,
@@ -27,6 +26,7 @@ from ratatouille.federations import (
 from ratatouille.home import home
 from ratatouille.invitation import Invitation
 from ratatouille.record import Name
+from registry.member_signer import MemberSigner
 from registry.opening import open_registry
 from registry.records import Membership
 from registry.transport.authority import fetch_authority
@@ -57,11 +57,8 @@ def enrol(invitation: Invitation, name: str, say: Callable[[str], None] = lambda
     enter_federation(
         known or Federation(address=address, registry=invitation.registry, name=name, role="reader"), authority
     )
-    change = Enrolment(
-        invitation=invitation.id, registry=invitation.registry, key=signer.node, name=name, at=time.time()
-    )
     try:
-        membership = _patiently(address, lambda: _ask(address, signer, change, invitation.secret), say)
+        membership = _patiently(address, lambda: _ask(signer, invitation, name), say)
     except BaseException:
         if before is None:
             leave_federation(address)
@@ -98,9 +95,9 @@ def _usable(name: str) -> str:
         ) from None
 
 
-def _ask(address: str, signer: Signer, change: Enrolment, secret: str) -> Membership:
-    with closing(open_registry(address)) as registry:
-        return registry.members.enrol(signer.seal(change), secret)
+def _ask(signer: Signer, invitation: Invitation, name: str) -> Membership:
+    with closing(open_registry(invitation.address)) as registry:
+        return MemberSigner(registry, signer).enrol(invitation, name)
 
 
 def _patiently(address: str, ask: Callable[[], Membership], say: Callable[[str], None]) -> Membership:

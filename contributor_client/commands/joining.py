@@ -20,16 +20,15 @@ from ratatouille.cli.output import print_line, short
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.folders import expanded
 from ratatouille.home import home, read_config, remote_in_force
-from ratatouille.invitation import PREFIX, Invitation, read_invitation
+from ratatouille.invitation import Invitation, read_invitation
 from ratatouille.tasks.node import NodeSettings, read_node_settings
+from registry.commands.joining import read_given
 from registry.enrolment import await_approval, enrol
 from registry.lists import every
 from registry.opening import open_registry
 from registry.transport.roots import AUTHORITY
 
 NODE_FILE = Path("node.toml")
-STDIN = "-"
-_LONGEST_FILE = 10_000
 
 
 @dataclass(frozen=True)
@@ -87,32 +86,12 @@ def prepared(wanted: Wanted, stop: threading.Event) -> tuple[NodeSettings, str]:
     return known, address
 
 
-def read_line(given: str, stdin_text: str | None = None) -> Invitation:
-    """The invitation that `--invite` says: the line itself, `-` for standard input, or a file.
-
-    Raises:
-        Refusal: when there is none.
-    """
-    if given.strip().startswith(PREFIX):
-        return read_invitation(given)
-    if given == STDIN:
-        return read_invitation(sys.stdin.readline(_LONGEST_FILE) if stdin_text is None else stdin_text)
-    path = expanded(given)
-    try:
-        with path.open(encoding="utf-8") as file:
-            return read_invitation(file.read(_LONGEST_FILE))
-    except FileNotFoundError:
-        raise Refusal(f"there is no file '{path}' with an invitation; give its path, `-`, or the line") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refusal(f"the file '{path}' with the invitation cannot be read as text") from error
-
-
 def _invitation(wanted: Wanted, known: NodeSettings | None, ask: Ask | None) -> Invitation | None:
     """The invitation, where one is given or needed: a new home has no other way to a registry."""
     if wanted.invite is not None:
         if wanted.remote is not None:
             raise Refusal("the invitation says where the registry is; leave --remote out")
-        return read_line(wanted.invite)
+        return read_given(wanted.invite)
     if known is not None or wanted.remote is not None or _answers(remote_in_force(None).value):
         return None
     if ask is None:

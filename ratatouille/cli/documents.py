@@ -95,6 +95,7 @@ DOCUMENTS: dict[str, Document] = {
     "pull": Document("contributor_client.pulling:Written"),
     "push": Document(f"{_REGISTRY}:Pushed"),
     "me": Document("registry.records:Member"),
+    "members join": Document("registry.records:Membership"),
     "members add-device": Document(f"{_REGISTRY}:Invited"),
     "members rotate": Document(f"{_REGISTRY}:Rotated"),
     "withdraw": Document(f"{_REGISTRY}:Withdraw"),

@@ -48,6 +48,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("pull", "contributor_client.commands.pull:pull", "Write a version to a folder that timm and Hugging Face load.", "pull stable leaves"),
         _row("push", "registry.commands.enter:push", "Enter a checkpoint that was trained elsewhere.", "push leaves --task leaves --from stable"),
         _row("me", "registry.commands.me:me", "Show what your nodes did, what is released of it, what was not taken and why, and what they offer.", "me"),
+        _row("members join", "registry.commands.joining:join", "Become a member by an invitation, without a node.", "members join --invite invitation.txt --name anna"),
         _row("members add-device", "registry.commands.invitations:add_device", "Print an invitation for another device of yours.", "members add-device"),
         _row("members rotate", "registry.commands.rotation:rotate", "Replace the key of this machine by a new one, in every federation that it joined.", "members rotate -m 'once a year'"),
         _row("withdraw", "registry.commands.withdraw:withdraw", "Take back what a node of this machine contributed.", "withdraw 3f2a -m 'wrong labels'"),

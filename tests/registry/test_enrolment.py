@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,9 +38,8 @@ def maintainer(server: RegistryServer, tmp_path: Path) -> Iterator[Person]:
     registry.close()
 
 
-def invitation(server: RegistryServer, maintainer: Person, **values: object) -> Invitation:
-    registry = str(maintainer.registry.info().registry)
-    return Invitation(address=server.address, registry=registry, secret=maintainer.invite(**values))  # type: ignore[arg-type]
+def invitation(server: RegistryServer, maintainer: Person, **values: Any) -> Invitation:
+    return maintainer.invite(server.address, **values)
 
 
 def at_home(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
@@ -94,9 +94,7 @@ def test_a_registry_that_is_away_for_a_moment_is_asked_again(tmp_path: Path, mon
     port = free_port()
     registry = open_registry(tmp_path / "registry")
     person = Person(registry, 1, "maintainer")
-    line = Invitation(
-        address=f"grpc://127.0.0.1:{port}", registry=str(registry.info().registry), secret=person.invite()
-    )
+    line = person.invite(f"grpc://127.0.0.1:{port}")
     said: list[str] = []
     started: list[RegistryServer] = []
 

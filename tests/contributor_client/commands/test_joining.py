@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from contributor_client.commands.joining import Wanted, prepared, read_line
+from contributor_client.commands.joining import Wanted, prepared
 from ratatouille.errors import Refusal
 from ratatouille.federations import federation_of
-from ratatouille.invitation import Invitation
 from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
 from registry.opening import open_registry
 from registry.server import RegistryServer
@@ -27,8 +26,7 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     registry = open_registry(tmp_path / "registry")
     for task in synthetic_tasks().values():
         registry.definitions.define_task(task)
-    secret = Person(registry, 1, "maintainer").invite()
-    made = Invitation(address=server.address, registry=str(registry.info().registry), secret=secret)
+    made = Person(registry, 1, "maintainer").invite(server.address)
     registry.close()
     monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path / "anna"))
     write_synthetic("shapes", tmp_path / "images", size=16)
@@ -75,16 +73,3 @@ def test_flags_for_a_new_file_are_refused_where_there_is_one(line: str, tmp_path
         prepared(wanted(**said), threading.Event())
     with pytest.raises(Refusal, match="leave --remote out"):
         prepared(wanted(invite=line, remote="grpc://127.0.0.1:1"), threading.Event())
-
-
-def test_an_invitation_is_a_line_a_file_or_standard_input(line: str, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text(f"  {line}\n")
-    assert read_line(line) == read_line(str(tmp_path / "file")) == read_line("-", f"{line}\n")
-    with pytest.raises(Refusal, match="there is no file"):
-        read_line(str(tmp_path / "nowhere"))
-    (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    with pytest.raises(Refusal, match="cannot be read as text"):
-        read_line(str(tmp_path / "binary"))
-    with pytest.raises(Refusal, match="this is no invitation") as refused:
-        read_line("-", "secret words")
-    assert "secret" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""How far this machine's clock is from the registry's, measured again and again, for what Flower checks.
+"""The offset of this machine's clock from the registry's, measured again and again, for what Flower checks.
 
 Flower refuses a node whose clock is more than five seconds ahead. So the SuperNode signs its calls with the registry's
 time: it adds what was measured, which it reads from a file beside that of its lane.

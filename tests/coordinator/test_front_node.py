@@ -13,16 +13,14 @@ import pytest
 
 from coordinator.control import Control
 from coordinator.superlink import SuperLinkSettings
-from ratatouille import federations
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import OfferWithdrawal
 from ratatouille.exchange.signing import Signer
-from ratatouille.home import home
 from ratatouille.processes import free_port
 from ratatouille.processes.secret import Secret
 from ratatouille.record import sha256
+from registry.enrolment import enrol
 from registry.opening import open_registry
-from registry.transport.authority import fetch_authority
 from tests.coordinator.federation import Federation, Ground, wait_until
 from tests.registry.person import Person
 
@@ -70,17 +68,11 @@ def test_an_invited_node_answers_orders_through_the_door_until_its_member_is_rev
     info = own.info()
     assert info.public == f"localhost:{federation.door}"
     assert info.authority is not None
-    pin, secret = sha256(ssl.PEM_cert_to_DER_cert(info.authority)), owner.invite("contributor")
+    pin = sha256(ssl.PEM_cert_to_DER_cert(info.authority))
+    invitation = owner.invite(federation.front, pin)
     with monkeypatch.context() as patch:
         patch.setenv("RATATOUILLE_HOME", str(federation.other))
-        known = federations.Federation(
-            address=federation.front, registry=str(info.registry), name=NODE, role="contributor"
-        )
-        federations.enter_federation(known, fetch_authority(federation.front, pin))
-        with closing(open_registry(federation.front)) as registry:
-            invited = Person(registry, 2, NODE)
-            invited.signer = Signer.open(home() / "key")
-            member = invited.enrol(secret)
+        member = enrol(invitation, NODE)
     federation.join()
     wait_until(lambda: [one.hears_orders for one in own.work.offers()] == [True], 240, "the node hears orders")
     made = federation.finish(federation.request(federation.ground.write_round("small", 2, **ROUND)))

@@ -31,7 +31,7 @@ def join(
 ) -> None:
     """Become a member by an invitation, without a node.
 
-    This is for people who read, push or maintain; whoever offers data uses `ratatouille node join`. The key of this
+    This is for people who read, push or maintain. People who offer data use `ratatouille node join`. The key of this
     machine is entered once, however often you try, and an attempt that fails uses nothing up. The federation is this
     machine's default from then on.
     """

@@ -50,8 +50,11 @@ from flwr.supernode.runtime.run_clientapp import push_message, push_task_output
 
 from contributor_client.app import app
 from contributor_client.relay import WorkerError
-from ratatouille.exchange.bundle import ForeignBundle, SigningInterceptor, refuse_foreign_bundle
+from ratatouille.errors import Unreachable
+from ratatouille.exchange.bundle import WORK, ForeignBundle, SigningInterceptor, refuse_foreign_bundle, unpack
 from ratatouille.failure import Failure, failure_of
+from ratatouille.outbox import Message as Left
+from ratatouille.outbox import Outbox
 from ratatouille.processes.secret import Secret
 from ratatouille.record import sha256
 
@@ -146,7 +149,7 @@ def runtime_client(address: str, secret: Secret, authentication: ProtobufClientI
     return RuntimeHttpClient.from_server_address(address, True, None, [version, authentication, signing])
 
 
-def execute_forever(address: str, secret_file: Path, accepted: Collection[str]) -> None:
+def execute_forever(address: str, secret_file: Path, accepted: Collection[str], outbox: Outbox | None = None) -> None:
     """Take tasks from the SuperNode at `host:port`, one after the other, from when it answers there."""
     secret = Secret.open(secret_file)
     flower_secret = load_superexec_auth_secret(str(secret_file))
@@ -158,7 +161,7 @@ def execute_forever(address: str, secret_file: Path, accepted: Collection[str]) 
         try:
             acquired = client.AcquireTask(AcquireTaskRequest(supported_task_types=[TaskType.CLIENT_APP]))
             if acquired.HasField("task") and acquired.token:
-                execute(ClaimedTask(address, secret, acquired.token), accepted)
+                execute(ClaimedTask(address, secret, acquired.token), accepted, outbox)
                 last = time.monotonic()
                 continue
         except httpx.TransportError:
@@ -166,8 +169,8 @@ def execute_forever(address: str, secret_file: Path, accepted: Collection[str]) 
         time.sleep(_POLL_SECONDS if time.monotonic() - last < _IDLE_AFTER else _IDLE_POLL_SECONDS)
 
 
-def execute(task: ClaimedTask, accepted: Collection[str]) -> None:
-    """Answer one task; any error at work becomes its answer.
+def execute(task: ClaimedTask, accepted: Collection[str], outbox: Outbox | None = None) -> None:
+    """Answer one task; any error at work becomes its answer. The answer is logged in the outbox before it leaves.
 
     Raises:
         httpx.TransportError: when the SuperNode is gone.
@@ -183,10 +186,26 @@ def execute(task: ClaimedTask, accepted: Collection[str]) -> None:
                 # What it says in words stays in this log: it may name files of the node.
                 log(WARNING, "Answered with an error: %s: %s", type(error).__name__, error)
                 failure = error.failure if isinstance(error, WorkerError) else failure_of(error)
+                _log_answer(outbox, "failure", failure.to_json())
                 task.fail(given, ErrorCode.INVALID_FAB if foreign else ErrorCode.CLIENT_APP_RAISED_EXCEPTION, failure)
             else:
+                _log_answer(
+                    outbox,
+                    "hint" if given.message.metadata.message_type == WORK else "introduction",
+                    unpack(reply.content),
+                )
                 task.answer(given, reply)
-    except (httpx.HTTPStatusError, ObjectPullError) as error:
-        # The SuperNode has ended this task, since its run is over. What the worker did is not lost, because its push
-        # to the registry was the commit.
-        log(ERROR, "The SuperNode has ended the task: %s", error)
+    except (httpx.HTTPStatusError, ObjectPullError, Unreachable) as error:
+        # The SuperNode has ended this task, since its run is over, or the answer cannot be logged. What the worker did
+        # is not lost, because its push to the registry was the commit.
+        log(ERROR, "The task ended without an answer: %s", error)
+
+
+def _log_answer(outbox: Outbox | None, kind: str, body: bytes) -> None:
+    """Log the content of an answer; the messages of Flower that carry it are logged by its client.
+
+    Raises:
+        Unreachable: when it cannot be logged; the answer must not leave then.
+    """
+    if outbox is not None:
+        outbox.log(Left(kind, len(body), digest=sha256(body)))

@@ -17,6 +17,7 @@ clock by which it signs its calls is another (`clock`).
 from __future__ import annotations
 
 import argparse
+import atexit
 import logging
 import os
 import sys
@@ -36,9 +37,11 @@ from flwr.supernode.fleet_http_client import FleetHttpClient
 
 from contributor_client.clock import seconds_to_add
 from contributor_client.executor import execute_forever
-from contributor_client.lane_file import CLOCK, LANE, LaneFile
+from contributor_client.lane_file import CLOCK, LANE, OUTBOX, LaneFile
 from contributor_client.reception import Reception, pull_soon
+from ratatouille.errors import Unreachable
 from ratatouille.exchange.bundle import accepted_bundles
+from ratatouille.outbox import Message, Outbox
 from ratatouille.printable import log_printably_as
 from ratatouille.processes.guard import Guard, Rules
 from ratatouille.processes.ports import LOOPBACK
@@ -77,15 +80,23 @@ class Pauses:
             time.sleep(SOON_SECONDS if time.monotonic() - self._worked < SHORTLY else seconds)
 
 
-def noting_client(lane: LaneFile, back: Callable[[], None]) -> type[Any]:
-    """A class for Flower's `FleetHttpClient`; `back` is called when an answer comes after a failure."""
+def noting_client(lane: LaneFile, outbox: Outbox, back: Callable[[], None]) -> type[Any]:
+    """A class for Flower's `FleetHttpClient`, which logs each call before it leaves.
+
+    `back` is called when an answer comes after a failure.
+    """
 
     class NotingClient(FleetHttpClient):
         failing = False
 
-        def _unary_unary(self, *, path: str, **more: Any) -> Any:
+        def _unary_unary(self, *, path: str, request: Any, **more: Any) -> Any:
             try:
-                response = super()._unary_unary(path=path, **more)
+                outbox.log(Message("flower", request.ByteSize(), path, same_as=path))
+            except Unreachable as error:
+                self._failed("the log of what leaves this node cannot be written")
+                raise httpx.ConnectError(str(error)) from error
+            try:
+                response = super()._unary_unary(path=path, request=request, **more)
             except httpx.HTTPStatusError as error:
                 if path in _STEADY_CALLS:
                     status = error.response.status_code
@@ -130,12 +141,12 @@ def put_guard_before_api(port: int, secret: Secret) -> None:
     flower_api.create_app = create_guarded  # type: ignore[assignment]
 
 
-def start_executor(port: int, secret_file: Path, accepted: Sequence[str]) -> None:
+def start_executor(port: int, secret_file: Path, accepted: Sequence[str], outbox: Outbox | None) -> None:
     """Take this SuperNode's tasks in a thread; should it fail, the whole process ends and is started anew."""
 
     def execute() -> None:
         try:
-            execute_forever(f"{LOOPBACK}:{port}", secret_file, accepted)
+            execute_forever(f"{LOOPBACK}:{port}", secret_file, accepted, outbox)
         except BaseException:
             _log.exception("the executor failed")
         finally:
@@ -152,6 +163,7 @@ def main() -> None:
     own, sys.argv[1:] = own_options.parse_known_args()
     flower_options = argparse.ArgumentParser(add_help=False)
     flower_options.add_argument("--port", type=int, required=True)
+    flower_options.add_argument("--superlink", default="")
     flower_options.add_argument("--superexec-auth-secret-file", type=Path, required=True)
     known, _ = flower_options.parse_known_args()
     log_printably_as("flwr")
@@ -164,12 +176,15 @@ def main() -> None:
     loop["_pull_and_store_message"] = reception.take
     loop["_push_messages"] = reception.send_replies
     loop["pull_objects"] = pull_soon
-    if LANE in os.environ:
-        client = noting_client(LaneFile(Path(os.environ[LANE])), pauses.expect_message)
+    outbox = Outbox(Path(os.environ[OUTBOX]), known.superlink) if OUTBOX in os.environ else None
+    if LANE in os.environ and outbox is not None:
+        client = noting_client(LaneFile(Path(os.environ[LANE])), outbox, pauses.expect_message)
         vars(fleet_http_connection)["FleetHttpClient"] = client
     if CLOCK in os.environ:
         sign_with_the_registrys_time(Path(os.environ[CLOCK]))
-    start_executor(known.port, known.superexec_auth_secret_file, own.accept or accepted_bundles())
+    if outbox is not None:
+        atexit.register(outbox.flush)
+    start_executor(known.port, known.superexec_auth_secret_file, own.accept or accepted_bundles(), outbox)
     flower_supernode()
     # An error has ended Flower's loop, and the thread that serves its API would keep the process.
     os._exit(1)

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-LANE, CLOCK = "RATATOUILLE_LANE", "RATATOUILLE_CLOCK"
-"""Environment variables that name the file with the lane's state, and the one with what is added to this clock."""
+LANE, CLOCK, OUTBOX = "RATATOUILLE_LANE", "RATATOUILLE_CLOCK", "RATATOUILLE_OUTBOX"
+"""Environment variables that name the file with the lane's state, the one with what is added to this clock, and the
+folder of the node's log of messages."""
 FRESH_SECONDS = 60.0
 """An answer counts for so long: at work there is one about every twenty seconds."""
 _NOTE_SECONDS = 1.0

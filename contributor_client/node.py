@@ -26,6 +26,7 @@ from contributor_client.trial import DeviceTrial
 from contributor_client.work_lane import SuperNodeSettings, WorkLane
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
+from ratatouille.outbox import Outbox
 from ratatouille.processes import Program, environment_with_scripts, module
 from ratatouille.processes.locks import only_one
 from ratatouille.tasks.data import LocalData
@@ -71,11 +72,15 @@ class Node:
         Raises:
             Refusal: when registry, tasks or data are not as they should be.
         """
-        registry = open_registry(self._remote)
+        registry = self._registry()
         try:
             return open_holdings(self.settings, registry.definitions.task, self.paths.data, progress)
         finally:
             registry.close()
+
+    def _registry(self) -> Registry:
+        """The registry, with everything that is sent to it logged."""
+        return open_registry(self._remote, outbox=Outbox(self.paths.outbox, self._remote))
 
     def run(
         self,
@@ -107,7 +112,7 @@ class Node:
             over = threading.Event()
             stack.callback(over.set)
             threading.Thread(target=self._stop_on_leave, args=(stop, over), name="leave", daemon=True).start()
-            registry = open_registry(self._remote)
+            registry = self._registry()
             stack.callback(registry.close)
             info = _announced(registry, stop)
             reading = self._interruptible(stop, say, progress)

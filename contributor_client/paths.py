@@ -74,6 +74,11 @@ class NodePaths:
         return self.folder / "parked"
 
     @property
+    def outbox(self) -> Path:
+        """The log of everything that left this machine for the node's federation."""
+        return self.folder / "outbox"
+
+    @property
     def logs(self) -> Path:
         """Logs of the node's processes."""
         return self.folder / "logs"

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import tomli_w
 
-from contributor_client.lane_file import CLOCK, LANE, LaneFile, LaneState
-from contributor_client.paths import NODE_KEY, WORKER_SOCKET
+from contributor_client.lane_file import CLOCK, LANE, OUTBOX, LaneFile, LaneState
+from contributor_client.paths import NODE_KEY, WORKER_SOCKET, NodePaths
 from ratatouille.addresses import Address
 from ratatouille.errors import Refusal
 from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module
@@ -78,7 +78,8 @@ class SuperNodeSettings:
         flower = {"FLWR_HOME": str(self.folder / "flower")}
         flower |= {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
         clock = {} if self.front is None else {CLOCK: str(self.front.clock)}
-        return environment_with_scripts(**flower) | only_proxy(proxy) | clock | {LANE: str(self.lane)}
+        places = {LANE: str(self.lane), OUTBOX: str(NodePaths(self.folder).outbox)}
+        return environment_with_scripts(**flower) | only_proxy(proxy) | clock | places
 
 
 class SuperNode:

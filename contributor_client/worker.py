@@ -30,6 +30,7 @@ from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.receipt import Disclosure
 from ratatouille.exchange.signing import Signer
 from ratatouille.failure import failure_of
+from ratatouille.outbox import Outbox
 from ratatouille.printable import log_printably
 from ratatouille.processes import stop_on_signals
 from ratatouille.processes.locks import worker_slot
@@ -211,13 +212,21 @@ def work_forever(
         Refusal: when registry or key cannot be opened.
     """
     try_device(paths.folder)
-    registry = open_registry(remote, cache=paths.weights, cache_bytes=settings.weights_bytes)
+    outbox = Outbox(paths.outbox, remote)
+    registry = open_registry(remote, cache=paths.weights, cache_bytes=settings.weights_bytes, outbox=outbox)
     saver = Saver()
     worker = Worker(settings, paths, registry, offered, saver)
-    threading.Thread(target=_end, args=(worker.activity, saver, stop), name="end", daemon=True).start()
+    threading.Thread(target=_end, args=(worker.activity, saver, outbox, stop), name="end", daemon=True).start()
     _log.info("worker ready")
-    serve(paths.socket, worker.handle, stop, enough=lambda idle: idle > IDLE_SECONDS and "torch" in sys.modules)
-    _exit(worker.activity)
+
+    def handle(body: bytes) -> bytes:
+        try:
+            return worker.handle(body)
+        finally:
+            outbox.flush()
+
+    serve(paths.socket, handle, stop, enough=lambda idle: idle > IDLE_SECONDS and "torch" in sys.modules)
+    _exit(worker.activity, outbox)
 
 
 def _limit_processors(cpus: int | None) -> None:
@@ -228,7 +237,7 @@ def _limit_processors(cpus: int | None) -> None:
         os.sched_setaffinity(0, {allowed[(first + number) % len(allowed)] for number in range(cpus)})
 
 
-def _end(activity: ActivityFile, saver: Saver, stop: threading.Event) -> None:
+def _end(activity: ActivityFile, saver: Saver, outbox: Outbox, stop: threading.Event) -> None:
     """Write the activity until `stop` is set; then save the training and end the process, whatever it does."""
     activity.write_until(stop)
     try:
@@ -242,12 +251,13 @@ def _end(activity: ActivityFile, saver: Saver, stop: threading.Event) -> None:
     else:
         activity.note_saved(step)
         _log.info("saved after step %s", step)
-    _exit(activity)
+    _exit(activity, outbox)
 
 
-def _exit(activity: ActivityFile) -> None:
+def _exit(activity: ActivityFile, outbox: Outbox) -> None:
     """End this process at once: nothing is left to do, and unloading torch takes seconds."""
     activity.write()
+    outbox.flush()
     logging.shutdown()
     os._exit(0)
 

@@ -12,12 +12,15 @@ from ratatouille.folders import expanded
 from ratatouille.home import home
 
 if TYPE_CHECKING:
+    from ratatouille.outbox import Outbox
     from registry.services.registry import Registry
 
 CACHE_BYTES = 20 * 2**30
 
 
-def open_registry(url: str | Path, cache: Path | None = None, cache_bytes: int = CACHE_BYTES) -> Registry:
+def open_registry(
+    url: str | Path, cache: Path | None = None, cache_bytes: int = CACHE_BYTES, outbox: Outbox | None = None
+) -> Registry:
     """Open a registry.
 
     Args:
@@ -25,6 +28,7 @@ def open_registry(url: str | Path, cache: Path | None = None, cache_bytes: int =
             is made.
         cache: where fetched weights are kept (remote registries only); by default `cache` in the person's home folder.
         cache_bytes: how large the cache may grow.
+        outbox: where everything is logged that is sent (remote registries only); a node has one.
 
     Raises:
         Refusal: for any other address, or a folder that cannot be used.
@@ -35,7 +39,7 @@ def open_registry(url: str | Path, cache: Path | None = None, cache_bytes: int =
     if parts.scheme in ("grpc", "grpcs"):
         from registry.transport.client import open_remote
 
-        return open_remote(text, cache or home() / "cache", cache_bytes)
+        return open_remote(text, cache or home() / "cache", cache_bytes, outbox)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         text = unquote(parts.path)
     elif "://" in text or not text:

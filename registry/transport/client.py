@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, cast
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.signing import Sealed
+from ratatouille.outbox import Outbox
 from registry.blobs.cache import Cache
 from registry.blobs.disk import open_to_send
 from registry.blobs.store import Block
@@ -42,6 +43,7 @@ from registry.services.weights import Progress, Weights
 from registry.services.work import Work
 from registry.transport.channel import open_channel
 from registry.transport.credentials import LazySession, Metadata
+from registry.transport.logged_channel import LoggedChannel
 from registry.transport.messages import Piece, ahead, read_reply, write_request
 from registry.transport.statuses import TooLarge, errors
 from registry.transport.stream_limits import Idle
@@ -57,15 +59,16 @@ Replies = Iterator[FetchReply | Block]
 class Connection:
     """A connection to a registry's service."""
 
-    def __init__(self, url: str) -> None:
-        """Prepare the connection; nothing is sent yet.
+    def __init__(self, url: str, outbox: Outbox | None = None) -> None:
+        """Prepare the connection; nothing is sent yet. What is sent later is logged in the outbox, if there is one.
 
         Raises:
             Refusal: as `open_channel`.
         """
         self.errors = partial(errors, url)
         """Turns statuses back into refusals."""
-        self._channel = open_channel(literal(url), CHANNEL_OPTIONS)
+        channel = open_channel(literal(url), CHANNEL_OPTIONS)
+        self._channel: Any = channel if outbox is None else LoggedChannel(channel, outbox)
         self._calls = {
             call.name: self._channel.unary_unary(call.path, CallRequest.SerializeToString, CallReply.FromString)
             for call in CALLS.values()
@@ -228,13 +231,13 @@ _CLIENTS = {name: _client(service) for name, service in SERVICES.items()}
 class RemoteRegistry(Registry):
     """A registry elsewhere: clients of all services, over one connection."""
 
-    def __init__(self, url: str, cache: Cache) -> None:
+    def __init__(self, url: str, cache: Cache, outbox: Outbox | None = None) -> None:
         """Prepare the connection; nothing is sent yet.
 
         Raises:
             Refusal: as `open_channel`.
         """
-        self._connection = Connection(url)
+        self._connection = Connection(url, outbox)
         for name, client in _CLIENTS.items():
             setattr(self, name, client(self._connection, cache))
 
@@ -252,9 +255,9 @@ class RemoteRegistry(Registry):
         self._connection.close()
 
 
-def open_remote(url: str, cache: Path, cache_bytes: int) -> Registry:
-    """A registry over gRPC, with a cache folder."""
-    return RemoteRegistry(url, Cache(cache, cache_bytes))
+def open_remote(url: str, cache: Path, cache_bytes: int, outbox: Outbox | None = None) -> Registry:
+    """A registry over gRPC, with a cache folder and a log of what is sent."""
+    return RemoteRegistry(url, Cache(cache, cache_bytes), outbox)
 
 
 class _Upload:

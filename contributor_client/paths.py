@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ratatouille.errors import Refusal
+from ratatouille.outbox import OUTBOX
 from ratatouille.processes.locks import is_locked
 
 WORKER_SOCKET, NODE_KEY = "worker-socket", "node-key"
@@ -76,7 +77,7 @@ class NodePaths:
     @property
     def outbox(self) -> Path:
         """The log of everything that left this machine for the node's federation."""
-        return self.folder / "outbox"
+        return self.folder / OUTBOX
 
     @property
     def logs(self) -> Path:

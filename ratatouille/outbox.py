@@ -33,6 +33,8 @@ FILES = 5
 """The log keeps the newest 32 to 40 MiB, more than a hundred thousand lines."""
 COUNT_SECONDS = 600.0
 """Repeated messages are counted for so long before a line says how many there were."""
+OUTBOX = "outbox"
+"""The folder of the log, in the node's folder."""
 _NEWEST, _RECEIPT, _LOCK = "sent.jsonl", "receipt.json", "lock"
 
 
@@ -47,8 +49,8 @@ class Sent(Record):
     """The kind of message: `offer`, `lease`, `receipt`, `weights`, `counts`, `question` …"""
     about: str = ""
     """The question, the method or the path that it is about."""
-    digest: Digest | None = None
-    """SHA-256 of the record or of the weights."""
+    sha256: Digest | None = None
+    """Digest of the record or of the weights."""
     times: PositiveInt = 1
     bytes: NonNegativeInt
     """Bytes of the messages, without what the network puts around them."""
@@ -109,7 +111,7 @@ class Outbox:
                     at=now,
                     kind=message.kind,
                     about=message.about,
-                    digest=message.digest,
+                    sha256=message.digest,
                     bytes=message.bytes,
                     to=self._to,
                     registry=self._registry,
@@ -198,7 +200,7 @@ def together(lines: Iterable[Sent]) -> list[Sent]:
     """The lines with each message and its repetitions as one, in the order in which they first left."""
     found: dict[tuple[object, ...], Sent] = {}
     for one in lines:
-        key = (one.kind, one.about, one.digest, one.to)
+        key = (one.kind, one.about, one.sha256, one.to)
         before = found.get(key)
         found[key] = (
             one

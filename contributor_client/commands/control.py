@@ -89,13 +89,13 @@ def _running(node: str | None, folder: Path | None) -> Control:
             names = ", ".join(one.folder.name for one in found)
             raise Refusal(f"several nodes run here ({names}); say which one")
         return found[0]
-    control = Control(folder or _folder_of(str(node)))
+    control = Control(folder or folder_of(str(node)))
     if not control.running:
         raise Refusal(f"no node runs from '{control.folder}'; `ratatouille node join node.toml` starts one")
     return control
 
 
-def _folder_of(node: str) -> Path:
+def folder_of(node: str) -> Path:
     """The folder of a node by its name or its file."""
     from ratatouille.tasks.node import read_node_settings
 

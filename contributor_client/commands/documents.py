@@ -7,6 +7,7 @@ from contributor_client.control import NodeState
 from contributor_client.own_data import Scored
 from ratatouille.cli.documents import Printed, extended
 from ratatouille.exchange.membership import Lease, Offer
+from ratatouille.outbox import Sent
 from registry.records import Obligation, Ranking
 
 BestOnOwn = extended(own_data.OwnRanking, notes=tuple[str, ...])
@@ -25,6 +26,19 @@ class Nodes(Printed):
 
     nodes: tuple[NodeHere, ...]
     resting: tuple[NodeState, ...] = ()
+
+
+class Outbox(Printed):
+    """What left this machine for a node; each message with its repetitions as one."""
+
+    folder: str
+    """The node's folder."""
+    sent: tuple[Sent, ...]
+    """The newest last."""
+    left_out: int
+    """How many older ones the log has."""
+    bytes: dict[str, int]
+    """Of the whole log, by kind."""
 
 
 class Removed(Printed):

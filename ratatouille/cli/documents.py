@@ -91,6 +91,8 @@ DOCUMENTS: dict[str, Document] = {
     "config": Document(f"{_CLI}:Settings"),
     "config name": Document(f"{_CLI}:SettingInForce"),
     "node status": Document(f"{_NODE}:Nodes"),
+    "node outbox": Document(f"{_NODE}:Outbox"),
+    "node preview": Document("contributor_client.preview:Preview"),
     "node forget": Document(f"{_NODE}:Forgotten"),
     "pull": Document("contributor_client.pulling:Written"),
     "push": Document(f"{_REGISTRY}:Pushed"),

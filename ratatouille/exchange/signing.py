@@ -31,8 +31,9 @@ class Sealed(Record):
 class Signer:
     """A node's private key; `node` is its public half in hexadecimal."""
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
-        self._key = key
+    def __init__(self, key: Ed25519PrivateKey, file: Path | None = None) -> None:
+        """`file` is where the key is kept, if it is."""
+        self._key, self.file = key, file
         self.node = key.public_key().public_bytes_raw().hex()
 
     @classmethod
@@ -51,7 +52,8 @@ class Signer:
             write_once(path, Ed25519PrivateKey.generate().private_bytes_raw().hex().encode())
         close_to_others(path)
         try:
-            return cls(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text(encoding="ascii").strip())))
+            seed = bytes.fromhex(path.read_text(encoding="ascii").strip())
+            return cls(Ed25519PrivateKey.from_private_bytes(seed), path)
         except ValueError as error:
             raise Refusal(f"{path} is not a node's key; move it away to make a new one (a new identity)") from error
 

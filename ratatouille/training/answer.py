@@ -20,12 +20,13 @@ from ratatouille.exchange.change import has_closed
 from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.membership import Lease, LeaseReturn
 from ratatouille.exchange.order import Hint, Order
-from ratatouille.exchange.receipt import EVERYTHING, Disclosure, Receipt, disclosed
+from ratatouille.exchange.receipt import EVERYTHING, Disclosure, disclosed
 from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.failure import failure_of
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.task import Task
-from ratatouille.training.perform import Progress, WorkOutcome, clean, perform, refuse_other_dialect
+from ratatouille.training.outcome import receipt_of
+from ratatouille.training.perform import Progress, clean, perform, refuse_other_dialect
 from ratatouille.training.saver import Saver
 from ratatouille.weights.architecture import Architecture
 
@@ -202,7 +203,7 @@ def _answer(
         outcome = perform(
             assignment, task, architecture, data, start, workspace, report, device, timing.checkpoint, saver
         )
-        whole = _receipt(order, outcome, signer.node, time.monotonic() - began - outcome.seconds)
+        whole = receipt_of(order, outcome, signer.node, time.monotonic() - began - outcome.seconds)
         receipt = disclosed(whole, disclosure)
         sealed = signer.seal(receipt)
         report(0, 0, "pushing")
@@ -270,24 +271,3 @@ class LeaseKeeper:
             with suppress(RatatouilleError):
                 given = LeaseReturn(work_id=self._lease.work_id, node=self._lease.node, issued=time.time())
                 self._store.work.release(self._signer.seal(given))
-
-
-def _receipt(order: Order, outcome: WorkOutcome, node: str, overhead: float) -> Receipt:
-    return Receipt(
-        assignment=order.assignment,
-        parents=order.parents,
-        round=order.round,
-        node=node,
-        featurizer=outcome.featurizer,
-        head=outcome.head,
-        evaluations=outcome.evaluations,
-        comparison=outcome.comparison,
-        curve=outcome.curve,
-        kept_step=outcome.kept_step,
-        images=outcome.images,
-        seconds=outcome.seconds,
-        overhead=max(0.0, overhead),
-        software=outcome.software,
-        device=outcome.device,
-        note=outcome.note,
-    )

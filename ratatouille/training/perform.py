@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,6 @@ from ratatouille.exchange.assignment import (
     Probe,
 )
 from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS, PROFILES
-from ratatouille.exchange.receipt import Comparison, CurvePoint, Evaluation
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.task import Task
 from ratatouille.training import numerics, probe
@@ -37,6 +36,7 @@ from ratatouille.training.compare import compare
 from ratatouille.training.evaluate import Count, forward
 from ratatouille.training.fine_tune import FineTuning
 from ratatouille.training.network import Network, build, refuse_not_finite, save_part
+from ratatouille.training.outcome import WorkOutcome
 from ratatouille.training.run_files import CheckpointFile, Records
 from ratatouille.training.saver import Saver
 from ratatouille.weights.architecture import Architecture, Part
@@ -44,27 +44,6 @@ from ratatouille.weights.canonical import open_part
 
 Progress = Callable[[int, int, str], None]
 """Called with how much is done, how much there is in all, and what is being done."""
-
-
-@dataclass(frozen=True)
-class WorkOutcome:
-    """The outcome of an assignment: digests of the weights it stands for (None for an evaluation), and its counts.
-
-    `files` has what was newly made. A probe's featurizer is the one it was given, so only its head is among them.
-    """
-
-    featurizer: str | None = None
-    head: str | None = None
-    files: dict[str, Path] = field(default_factory=dict)
-    evaluations: tuple[Evaluation, ...] = ()
-    comparison: Comparison | None = None
-    curve: tuple[CurvePoint, ...] = ()
-    kept_step: int | None = None
-    images: int = 0
-    seconds: float = 0.0
-    software: dict[str, str] = field(default_factory=dict)
-    device: str = "cpu"
-    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +13,13 @@ from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, PublicName, Remote
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
-from ratatouille.home import home, public_name
-from registry.commands.opened import opened
+from ratatouille.home import home, public_name, remote_in_force
+from ratatouille.outbox import OUTBOX, Outbox
+from registry.commands.opened import folder_of, opened
 from registry.commands.release import DryRun, Why, plain_retraction, show_retraction
 from registry.lists import every
 from registry.maintainer import Maintainer, contributor_of
+from registry.opening import open_registry
 from registry.presentation.member import WORK
 from registry.records import Retraction, Submission
 from registry.services.registry import Registry
@@ -60,8 +63,11 @@ def withdraw(
         raise Refusal("say one of these: a contribution, --all, or --task NAME")
     public_name(None, who)  # a name that cannot be used is said first
     signers = own_signers(folder)
-    with opened(remote) as registry:
-        makers = {node: Maintainer(registry, one, public_name(node, who).value) for node, one in signers.items()}
+    with opened(remote) as registry, ExitStack() as stack:
+        makers = {
+            node: Maintainer(_logged(stack, registry, remote, one), one, public_name(node, who).value)
+            for node, one in signers.items()
+        }
         given = list(every(lambda last: registry.work.submissions(list(signers), last.receipt if last else None)))
         if contribution is None and not everything and task is None:
             _list([one for one in given if one.closed or not reopen], as_json)
@@ -91,6 +97,15 @@ def own_signers(folder: Path | None) -> dict[str, Signer]:
     patterns = ("nodes/*/key", "key", "rehearsal/*/key") if folder is None else ("key",)
     keys = [path for pattern in patterns for path in sorted((folder or home()).glob(pattern))]
     return {signer.node: signer for signer in map(Signer.open, keys)}
+
+
+def _logged(stack: ExitStack, registry: Registry, remote: str | None, signer: Signer) -> Registry:
+    """The registry for changes by this key: what a node's key signs is in the log of what left that node."""
+    address = remote_in_force(remote).value
+    place = signer.file.parent if signer.file else home()
+    if place == home() or folder_of(address) is not None:
+        return registry
+    return stack.enter_context(closing(open_registry(address, outbox=Outbox(place / OUTBOX, address))))
 
 
 def _chosen(

@@ -94,10 +94,9 @@ def message_of(path: str, request: Any, size: int) -> Message:
     if isinstance(request, CallRequest) and (bodies := list(_sealed_bodies(json.loads(request.json)))):
         body = bodies[0]
         values = json.loads(body)
-        lasting = {key: value for key, value in values.items() if key not in _PASSING}
         about = next((str(values[key]) for key in ("work_id", "question", "version") if values.get(key)), "")
         kind = _KINDS.get(name, name.replace("_", " "))
-        return Message(kind, size, about, sha256(body.encode()), sha256(canonical_json(lasting)))
+        return Message(kind, size, about, sha256(body.encode()), sha256(canonical_json(_lasting(values))))
     declared = _BY_PATH.get(path)
     if declared is not None and declared.method.declaration.role in ("anyone", "reader"):
         return Message("question", size, name, same_as=name)
@@ -109,6 +108,13 @@ def _receipt_message(sealed: Sealed, size: int) -> Message:
     receipt = Receipt.from_json(sealed.body)
     kind = "receipt" if receipt.makes_weights else "counts"
     return Message(kind, size, receipt.work_id, receipt.digest)
+
+
+def _lasting(value: Any) -> Any:
+    """A record without the fields in which its renewals differ."""
+    if isinstance(value, dict):
+        return {key: _lasting(inner) for key, inner in value.items() if key not in _PASSING}
+    return [_lasting(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _sealed_bodies(arguments: dict[str, Any]) -> Iterator[str]:

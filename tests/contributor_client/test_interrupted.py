@@ -18,7 +18,9 @@ from contributor_client.paths import NodePaths
 from contributor_client.relay import relay
 from ratatouille.exchange.membership import Announcement, make_offer
 from ratatouille.exchange.order import Hint, Order, seal_order
-from ratatouille.exchange.signing import Signer
+from ratatouille.exchange.signing import Sealed, Signer
+from ratatouille.outbox import last_receipt, sent_messages, together
+from ratatouille.record import sha256
 from registry.opening import open_registry
 from registry.records import RoundRecord
 from registry.server import RegistryServer
@@ -78,12 +80,25 @@ def test_an_interrupted_training_goes_on_after_its_last_step_to_the_same_bits(pa
         made = registry.versions.show(str(version)).entry.version
         assert (made.featurizer, made.head) == (undisturbed.featurizer, undisturbed.head)
         assert [Hint.from_json(reply).outcome for reply in replies] == ["pushed"]
+        all_that_left_is_logged(paths, assignment.digest, {str(made.featurizer), str(made.head)})
         done = activity.read()
         assert (done.task, done.answered, done.problem) == ("", 1, "")
         assert done.sent > 0
     finally:
         registry.close()
         service.stop(grace=0)
+
+
+def all_that_left_is_logged(paths: NodePaths, work_id: str, weights: set[str]) -> None:
+    """Both workers' messages are in the node's log, and the receipt of the second."""
+    found = together(sent_messages(paths.outbox))
+    assert [one.about for one in found if one.kind == "lease"] == [work_id]
+    (receipt,) = [one for one in found if one.kind == "receipt"]
+    kept = last_receipt(paths.outbox)
+    assert kept is not None
+    assert receipt.sha256 == sha256(Sealed.from_json(kept).body.encode())
+    assert {one.sha256 for one in found if one.kind == "weights"} == weights
+    assert {one.kind for one in found} == {"lease", "end of lease", "receipt", "weights", "question"}
 
 
 def seen(activity: ActivityFile, worker: subprocess.Popen[bytes], least: int) -> Activity:

@@ -15,7 +15,7 @@ from contributor_client import offer_renewal, parking, relay, worker
 from contributor_client.commands import node as node_commands
 from coordinator import matching, scheduler, supervisor
 from coordinator.commands import service as coordinator_commands
-from ratatouille import home
+from ratatouille import home, outbox
 from ratatouille.processes import guard
 from ratatouille.tasks import duplicates, holding, kept
 from ratatouille.tasks.emoji import drawing
@@ -65,6 +65,8 @@ PACE = f"{servicer.IDLE_SECONDS:.0f} seconds, in which {LEAST}"
 RECEIPT = f"{servicer.RECEIPT_SECONDS:.0f} seconds"
 SHORTEST = f"({texts.SHORTEST_PREFIX} characters or more)"
 OPEN = guard.Rules(0, frozenset())
+
+KEPT = f"{(outbox.FILES - 1) * outbox.FILE_BYTES // 2**20} to {outbox.FILES * outbox.FILE_BYTES // 2**20}"
 
 EACH = windows.SHARES * windows.SMALLEST
 """Bytes that an average holds of each file, where there are many."""
@@ -118,7 +120,12 @@ STATED: dict[str, tuple[str, ...]] = {
         f"More than {archive.MOST_VERSIONS:,} versions move",
     ),
     "docs/members.md": (f"your clock is wrong by more than {word(TOLERANCE / 60)} minutes",),
-    "docs/node.md": (f"has waited for {word(int(worker.IDLE_SECONDS // 60))} minutes ends",),
+    "docs/node.md": (
+        f"has waited for {word(int(worker.IDLE_SECONDS // 60))} minutes ends",
+        f"the newest {KEPT} MiB",
+        f"every {word(outbox.COUNT_SECONDS / 60)} minutes, at the end",
+        f"up to {word(outbox.COUNT_SECONDS / 60)} minutes of that number",
+    ),
     "docs/own-data.md": (f"not used for {kept.LONGEST_SECONDS / DAY:.0f} days",),
     "docs/reading-history.md": (SHORTEST,),
     "docs/security.md": (

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from ratatouille.outbox import OUTBOX, sent_messages
 from registry.records import Retraction
+from registry.transport.client import RemoteRegistry
 from tests.ratatouille.cli.call import call
 from tests.registry.world import STOCK, World
 
@@ -79,3 +81,16 @@ def test_it_is_said_that_the_data_is_still_offered_and_how_to_stop_that(history:
 def test_what_a_script_reads_of_one_version_is_a_retraction(history: dict[str, str], mine: World) -> None:
     found = call("withdraw", history["first"], "-m", "mine", "--json").json
     assert Retraction.model_fields.keys() <= found.keys()
+
+
+def test_what_a_nodes_key_takes_back_is_in_the_log_of_what_left_that_node(
+    history: dict[str, str], mine: World, home: Path
+) -> None:
+    question = call("withdraw", history["first"], "-m", "mine", "--json").json["question"]
+    found = {one.kind: one for one in sent_messages(home / "nodes" / "ben" / OUTBOX)}
+    if not isinstance(mine.registry, RemoteRegistry):
+        assert not found  # the registry is a folder of this machine
+        return
+    assert found["closure"].about == question
+    assert "mine" not in (home / "nodes" / "ben" / OUTBOX / "sent.jsonl").read_text()
+    assert {"closure", "retract"} <= found.keys()

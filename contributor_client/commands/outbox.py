@@ -15,6 +15,7 @@ from ratatouille.errors import Refusal
 from ratatouille.home import home
 
 if TYPE_CHECKING:
+    from ratatouille.exchange.signing import Signer
     from ratatouille.outbox import Sent
 
 OUTBOX = TableLayout(("when (UTC)", "what", "digest", "bytes", "times", "to"), drop=("to",), prose=("what",))
@@ -67,6 +68,20 @@ def chosen_folder(node: str | None, folder: Path | None) -> Path:
     if len(found) > 1:
         raise Refusal(f"several nodes are here ({', '.join(one.name for one in found)}); say which one")
     return found[0]
+
+
+def signer_of(place: Path) -> Signer:
+    """The key of the node of a folder.
+
+    Raises:
+        Refusal: for a folder without a key; none is made.
+    """
+    from contributor_client.paths import NodePaths
+    from ratatouille.exchange.signing import Signer
+
+    if not NodePaths(place).key.exists():
+        raise Refusal(f"the node of '{place}' has no key yet; `ratatouille node join node.toml` makes it")
+    return Signer.open(NodePaths(place).key)
 
 
 def _row(one: Sent) -> tuple[str, ...]:

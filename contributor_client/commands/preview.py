@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.filesize import decimal
 
-from contributor_client.commands.outbox import chosen_folder
+from contributor_client.commands.outbox import chosen_folder, signer_of
 from ratatouille.cli.output import AsJson, Home, Remote, TableLayout, print_json, print_line, print_table, short
 from ratatouille.errors import Refusal
 
@@ -104,7 +104,6 @@ def _here(registry: Registry, order: Order, place: Path, node: str | None) -> tu
     from contributor_client.preview import Here
     from ratatouille.exchange.assignment import NodeAssignment
     from ratatouille.exchange.receipt import Disclosure
-    from ratatouille.exchange.signing import Signer
     from ratatouille.tasks.node import NodeSettings, read_node_settings
 
     paths, notes = NodePaths(place), []
@@ -114,7 +113,7 @@ def _here(registry: Registry, order: Order, place: Path, node: str | None) -> tu
         limits = {name: getattr(settings, name) for name in limits}
     else:
         notes.append("smallest_count and networks_per_week are the usual ones; --node node.toml takes the node's own")
-    key = Signer.open(paths.key).node
+    key = signer_of(place).node
     offers = [one for one in registry.work.offers() if one.node == key]
     if not offers:
         notes.append("the node is not here now, so the numbers of its images are not known and stand as 0")

@@ -93,6 +93,7 @@ DOCUMENTS: dict[str, Document] = {
     "node status": Document(f"{_NODE}:Nodes"),
     "node outbox": Document(f"{_NODE}:Outbox"),
     "node preview": Document("contributor_client.preview:Preview"),
+    "node report": Document("contributor_client.node_report:NodeReport"),
     "node forget": Document(f"{_NODE}:Forgotten"),
     "pull": Document("contributor_client.pulling:Written"),
     "push": Document(f"{_REGISTRY}:Pushed"),

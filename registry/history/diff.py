@@ -49,8 +49,10 @@ class DiffSide:
         return f"{self.entry.id[:12]}…"
 
 
-def diff(database: Database, blobs: Blobs, first: str, second: str, weights: bool = True) -> Difference:
-    """Compare two versions; without their weights if these are not wanted.
+def diff(
+    database: Database, blobs: Blobs, first: str, second: str, weights: bool = True, holding: str | None = None
+) -> Difference:
+    """Compare two versions; without their weights if these are not wanted, and on one holding only if one is named.
 
     Raises:
         Refusal: for a revision that is none.
@@ -59,7 +61,11 @@ def diff(database: Database, blobs: Blobs, first: str, second: str, weights: boo
         one, two = _side(connection, first), _side(connection, second)
         related = relation(connection, one.entry.id, two.entry.id)
         counted = joint(connection, one.version, two.version)
-        rows = side_by_side(evaluations_of(connection, one.version), evaluations_of(connection, two.version), counted)
+        ones, twos = (
+            [each for each in evaluations_of(connection, side.version) if holding in (None, each.fingerprint)]
+            for side in (one, two)
+        )
+        rows = side_by_side(ones, twos, counted)
     return Difference(
         first=one.entry,
         second=two.entry,

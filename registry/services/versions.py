@@ -96,11 +96,11 @@ class Versions(Service):
         return self._reading(contributors.contributors)
 
     @method("reader", slow=True)
-    def diff(self, first: str, second: str, weights: bool = True) -> Difference:
-        """Two versions side by side: what both were counted on, where they part, and how far each tensor moved (unless
-        `weights` is false: they are read to the end for it).
+    def diff(self, first: str, second: str, weights: bool = True, holding: str | None = None) -> Difference:
+        """Two versions side by side: what both were counted on (or on the holding with this fingerprint only), where
+        they part, and how far each tensor moved (unless `weights` is false: they are read to the end for it).
         """
-        return diff.diff(self._storage.database, self._storage.blobs, first, second, weights)
+        return diff.diff(self._storage.database, self._storage.blobs, first, second, weights, holding)
 
     @method("reader", slow=True)
     def verify(self, revision: str) -> Verification:

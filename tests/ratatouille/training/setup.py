@@ -20,7 +20,8 @@ from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
 from ratatouille.tasks.task import Task
 from ratatouille.training import foundation, numerics
 from ratatouille.training.network import save_part
-from ratatouille.training.perform import WorkOutcome, perform
+from ratatouille.training.outcome import WorkOutcome
+from ratatouille.training.perform import perform
 from ratatouille.weights.architecture import Architecture, Part
 
 

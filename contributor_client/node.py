@@ -26,7 +26,7 @@ from contributor_client.trial import DeviceTrial
 from contributor_client.work_lane import SuperNodeSettings, WorkLane
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
-from ratatouille.outbox import Outbox
+from ratatouille.outbox import outbox_of
 from ratatouille.processes import Program, environment_with_scripts, module
 from ratatouille.processes.locks import only_one
 from ratatouille.tasks.data import LocalData
@@ -80,7 +80,7 @@ class Node:
 
     def _registry(self) -> Registry:
         """The registry, with everything that is sent to it logged."""
-        return open_registry(self._remote, outbox=Outbox(self.paths.outbox, self._remote))
+        return open_registry(self._remote, outbox=outbox_of(self.paths.folder, self._remote))
 
     def run(
         self,

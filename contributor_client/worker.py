@@ -30,7 +30,7 @@ from ratatouille.exchange.order import Hint, Order
 from ratatouille.exchange.receipt import Disclosure
 from ratatouille.exchange.signing import Signer
 from ratatouille.failure import failure_of
-from ratatouille.outbox import Outbox
+from ratatouille.outbox import Outbox, outbox_of
 from ratatouille.printable import log_printably
 from ratatouille.processes import stop_on_signals
 from ratatouille.processes.locks import worker_slot
@@ -212,7 +212,7 @@ def work_forever(
         Refusal: when registry or key cannot be opened.
     """
     try_device(paths.folder)
-    outbox = Outbox(paths.outbox, remote)
+    outbox = outbox_of(paths.folder, remote)
     registry = open_registry(remote, cache=paths.weights, cache_bytes=settings.weights_bytes, outbox=outbox)
     saver = Saver()
     worker = Worker(settings, paths, registry, offered, saver)

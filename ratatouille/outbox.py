@@ -23,6 +23,7 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from ratatouille.errors import Refusal, Unreachable
+from ratatouille.federations import federation_of
 from ratatouille.folders import make_private, write_whole
 from ratatouille.processes.locks import locked
 from ratatouille.record import Digest, Record
@@ -177,6 +178,12 @@ class Outbox:
                     os.close(descriptor)
         except OSError as error:
             raise _unwritten(self.folder, error.strerror or str(error)) from error
+
+
+def outbox_of(node: Path, address: str) -> Outbox:
+    """The log in a node's folder for messages to a registry at an address, with its id if this home knows it."""
+    federation = federation_of(address)
+    return Outbox(node / OUTBOX, address, federation.registry if federation else None)
 
 
 def sent_messages(folder: Path) -> Iterator[Sent]:

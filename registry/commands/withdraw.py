@@ -14,7 +14,7 @@ from ratatouille.cli.output import AsJson, PublicName, Remote
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
 from ratatouille.home import home, public_name, remote_in_force
-from ratatouille.outbox import OUTBOX, Outbox
+from ratatouille.outbox import outbox_of
 from registry.commands.opened import folder_of, opened
 from registry.commands.release import DryRun, Why, plain_retraction, show_retraction
 from registry.lists import every
@@ -105,7 +105,7 @@ def _logged(stack: ExitStack, registry: Registry, remote: str | None, signer: Si
     place = signer.file.parent if signer.file else home()
     if place == home() or folder_of(address) is not None:
         return registry
-    return stack.enter_context(closing(open_registry(address, outbox=Outbox(place / OUTBOX, address))))
+    return stack.enter_context(closing(open_registry(address, outbox=outbox_of(place, address))))
 
 
 def _chosen(

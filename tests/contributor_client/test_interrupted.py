@@ -92,7 +92,7 @@ def test_an_interrupted_training_goes_on_after_its_last_step_to_the_same_bits(pa
 def all_that_left_is_logged(paths: NodePaths, work_id: str, weights: set[str]) -> None:
     """Both workers' messages are in the node's log, and the receipt of the second."""
     found = together(sent_messages(paths.outbox))
-    assert [one.about for one in found if one.kind == "lease"] == [work_id]
+    assert {one.about for one in found if one.kind == "lease"} == {work_id}
     (receipt,) = [one for one in found if one.kind == "receipt"]
     kept = last_receipt(paths.outbox)
     assert kept is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from docs import calls, cli, files, outputs, recipes, rooms, schema
+from docs import calls, cli, files, outputs, privacy, recipes, rooms, schema
 
 
 def main() -> None:
@@ -14,6 +14,7 @@ def main() -> None:
     schema.main()
     rooms.main()
     recipes.main()
+    privacy.main()
 
 
 if __name__ == "__main__":

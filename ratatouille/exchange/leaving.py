@@ -176,7 +176,7 @@ def leaving(
         key: the node's key; None where its first join will make one.
     """
     rows = [
-        Leaving(record=_name(kind), field=field, means=MEANINGS[kind].get(field, field), example=value)
+        Leaving(record=name_of(kind), field=field, means=MEANINGS[kind].get(field, field), example=value)
         for kind, values in _examples(offer, software, device)
         for field, value in values.items()
     ]
@@ -249,7 +249,8 @@ def _examples(offer: Offer, software: Mapping[str, str], device: str) -> Iterabl
 _EXAMPLE = "e" * 64
 
 
-def _name(kind: type[Record]) -> str:
+def name_of(kind: type[Record]) -> str:
+    """The name of a kind of record for people."""
     names = {CurvePoint: "curve", Sealed: "signature", OfferWithdrawal: "end of offer", LeaseReturn: "end of lease"}
     return names.get(kind, kind.__name__.lower())
 

@@ -19,6 +19,7 @@ from coordinator.settings import read_round_settings
 from ratatouille.exchange.assignment import FineTune, KeepBest
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.signing import Signer
+from ratatouille.outbox import OUTBOX, sent_messages
 from ratatouille.recipes.round import Round
 from ratatouille.recipes.studies import study_named
 from ratatouille.tasks.node import read_node_settings
@@ -171,6 +172,27 @@ def test_a_federated_round_and_its_rehearsal_make_the_same_weights(
     assert again.id == round.id
     assert federation.registry.rounds.round(round.id).state == "done"
     assert [entry.id for entry in federation.registry.versions.log(limit=1000)] == versions
+
+
+def test_all_that_the_registry_has_of_a_node_is_in_the_log_of_what_left_that_node(federation: Federation) -> None:
+    worked = 0
+    for name in NODES:
+        folder = federation.home / "nodes" / name
+        key = Signer.open(folder / "key").node
+        sent = list(sent_messages(folder / OUTBOX))
+        given = federation.registry.work.submissions([key])
+        digests = {one.sha256 for one in sent}
+        assert {one.receipt for one in given} <= digests, name
+        own = [one.version for one in federation.registry.versions.log(LogQuery(nodes=(key,)), limit=1000)]
+        assert {one.head for one in own} <= digests, name
+        assert {one.featurizer for one in own if one.rule.name == "fine_tune"} <= digests, name
+        assert {"offer", "introduction", "flower", "question"} <= {one.kind for one in sent}, name
+        if given:
+            assert {"lease", "end of lease", "hint"} <= {one.kind for one in sent}, name
+        # it is not flooded: offers come every few seconds, calls of Flower several times a second
+        assert len(sent) < 100 + 10 * len(given), name
+        worked += bool(given)
+    assert worked > 1
 
 
 def test_an_analysis_in_a_federation_counts_what_its_rehearsal_counts(

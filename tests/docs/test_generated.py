@@ -3,9 +3,10 @@
 import re
 from fnmatch import fnmatch
 
-from docs import calls, cli, files, recipes, rooms, schema
+from docs import calls, cli, files, privacy, recipes, rooms, schema
 from ratatouille.cli.table import COMMANDS
 from ratatouille.exchange.assignment import Augmentation
+from ratatouille.exchange.leaving import MEANINGS, name_of
 from ratatouille.recipes.protocol import Protocol
 from registry.transport.wire import CALLS
 from tests.docs.pages import ROOT, text_of
@@ -15,6 +16,14 @@ AGAIN = "write it anew with `python -m docs`"
 
 def test_the_readme_s_table_of_recipes_is_fresh() -> None:
     assert text_of(recipes.PAGE) == recipes.page(), AGAIN
+
+
+def test_the_table_of_what_leaves_is_fresh_and_has_every_field_of_every_record() -> None:
+    assert text_of(privacy.PAGE) == privacy.page(), AGAIN
+    for kind, fields in MEANINGS.items():
+        assert set(kind.model_fields) == set(fields), kind
+        for field in kind.model_fields:
+            assert f"| {name_of(kind)} | `{field}` | " in privacy.table()
 
 
 def test_the_table_of_rooms_is_fresh() -> None:

@@ -144,6 +144,9 @@ BESIDE = (
     ("connection", "the network address of this machine, as registry and coordinator see it", "127.0.0.1"),
     ("connection", "when and how often it sends, and how much", "an offer every few seconds"),
     ("connection", "name and version of the library that talks, and the kind of operating system", "{grpc}"),
+    ("session", "the public key of this home, signed with a number of the registry and the time here", "each hour"),
+    ("enrolment", "public keys of this home, of the node and of its Flower client, with their names", "when it joins"),
+    ("enrolment", "the invitation's secret", "when it joins"),
     ("withdraw", "your message, and the name in the history (`ratatouille config name`)", "{author}"),
 )
 """What leaves beside records: the name of it, what it says, an example."""

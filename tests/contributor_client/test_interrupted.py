@@ -98,7 +98,7 @@ def all_that_left_is_logged(paths: NodePaths, work_id: str, weights: set[str]) -
     assert kept is not None
     assert receipt.sha256 == sha256(Sealed.from_json(kept).body.encode())
     assert {one.sha256 for one in found if one.kind == "weights"} == weights
-    assert {one.kind for one in found} == {"lease", "end of lease", "receipt", "weights", "question"}
+    assert {one.kind for one in found} == {"session", "lease", "end of lease", "receipt", "weights", "question"}
 
 
 def seen(activity: ActivityFile, worker: subprocess.Popen[bytes], least: int) -> Activity:

@@ -14,6 +14,8 @@ from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.outbox import Outbox, Sent, last_receipt, sent_messages, together
 from registry.opening import open_registry
 from registry.server import RegistryServer
+from tests.registry.person import Person
+from tests.registry.tokens import token_of
 from tests.registry.world import World
 
 
@@ -70,6 +72,25 @@ def test_everything_that_a_node_sends_is_logged_with_its_digest(tmp_path: Path, 
     kept = last_receipt(tmp_path / "outbox")
     assert kept is not None
     assert Sealed.from_json(kept).body == counts.to_json().decode()
+
+
+def test_what_a_key_signs_for_membership_and_sessions_is_logged_without_its_secrets(
+    tmp_path: Path, beginning: Path
+) -> None:
+    with a_node(tmp_path, beginning) as world:
+        anna = Person(world.registry, 5, "anna")
+        secret = Person(world.registry, 1, "olga").invite()
+        anna.enrol(secret)
+        anna.add_node(world.signer)
+        token = token_of(world.registry, anna.signer)
+    found = logged(tmp_path)
+    assert len(found["enrolment"]) == 2
+    assert {one.to for one in found["enrolment"]} == {one.to for one in found["session"]}
+    assert all(one.sha256 is not None and one.bytes > 0 for one in [*found["enrolment"], *found["session"]])
+    assert "challenge" in {one.about for one in found["question"]}
+    text = (tmp_path / "outbox" / "sent.jsonl").read_text()
+    assert secret not in text
+    assert token not in text
 
 
 def test_no_value_of_an_argument_is_in_the_log(tmp_path: Path, beginning: Path) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,6 +26,7 @@ from ratatouille.federations import (
 )
 from ratatouille.home import home
 from ratatouille.invitation import Invitation
+from ratatouille.outbox import outbox_of
 from ratatouille.record import Name
 from registry.member_signer import MemberSigner
 from registry.opening import open_registry
@@ -37,13 +39,16 @@ _PAUSE, _WAITING_PAUSE = 2.0, 5.0
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
-def enrol(invitation: Invitation, name: str, say: Callable[[str], None] = lambda _: None) -> Membership:
+def enrol(
+    invitation: Invitation, name: str, say: Callable[[str], None] = lambda _: None, node: Path | None = None
+) -> Membership:
     """Become a member by an invitation, with the key of this home, which the first use makes.
 
     Args:
         invitation: what a maintainer gave.
         name: how the member is to be called, where the invitation does not say it.
         say: called with a sentence when the registry does not answer at once.
+        node: folder of the node for which this is done: its log of what left it names the enrolment.
 
     Raises:
         Refusal: when the invitation is none of this registry's, or lets nobody in (any more).
@@ -58,7 +63,7 @@ def enrol(invitation: Invitation, name: str, say: Callable[[str], None] = lambda
         known or Federation(address=address, registry=invitation.registry, name=name, role="reader"), authority
     )
     try:
-        membership = _patiently(address, lambda: _ask(signer, invitation, name), say)
+        membership = _patiently(address, lambda: _ask(signer, invitation, name, node), say)
     except BaseException:
         if before is None:
             leave_federation(address)
@@ -95,8 +100,9 @@ def _usable(name: str) -> str:
         ) from None
 
 
-def _ask(signer: Signer, invitation: Invitation, name: str) -> Membership:
-    with closing(open_registry(invitation.address)) as registry:
+def _ask(signer: Signer, invitation: Invitation, name: str, node: Path | None) -> Membership:
+    outbox = None if node is None else outbox_of(node, invitation.address)
+    with closing(open_registry(invitation.address, outbox=outbox)) as registry:
         return MemberSigner(registry, signer).enrol(invitation, name)
 
 

@@ -79,7 +79,8 @@ def prepared(wanted: Wanted, stop: threading.Event) -> tuple[NodeSettings, str]:
     else:
         address = invitation.address
         name = wanted.name or (known.name if known is not None else read_config().name) or _name(ask)
-        membership = await_approval(invitation, enrol(invitation, name, print_line), stop, print_line)
+        place = wanted.folder or (known.folder if known is not None else None) or home() / "nodes" / name
+        membership = await_approval(invitation, enrol(invitation, name, print_line, place), stop, print_line)
         print_line(f"you are {membership.name} at {address}, with the role {membership.role}; your key is in {home()}")
     if known is None:
         known = _new_file(wanted, address, ask)

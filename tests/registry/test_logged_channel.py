@@ -14,7 +14,7 @@ from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.outbox import Outbox, Sent, last_receipt, sent_messages, together
 from registry.opening import open_registry
 from registry.server import RegistryServer
-from tests.registry.person import Person
+from tests.registry.person import ADDRESS, Person
 from tests.registry.tokens import token_of
 from tests.registry.world import World
 
@@ -79,9 +79,9 @@ def test_what_a_key_signs_for_membership_and_sessions_is_logged_without_its_secr
 ) -> None:
     with a_node(tmp_path, beginning) as world:
         anna = Person(world.registry, 5, "anna")
-        secret = Person(world.registry, 1, "olga").invite()
-        anna.enrol(secret)
-        anna.add_node(world.signer)
+        invitation = Person(world.registry, 1, "olga").invite(ADDRESS)
+        anna.join(invitation)
+        anna.add_node(world.signer, "node")
         token = token_of(world.registry, anna.signer)
     found = logged(tmp_path)
     assert len(found["enrolment"]) == 2
@@ -89,7 +89,7 @@ def test_what_a_key_signs_for_membership_and_sessions_is_logged_without_its_secr
     assert all(one.sha256 is not None and one.bytes > 0 for one in [*found["enrolment"], *found["session"]])
     assert "challenge" in {one.about for one in found["question"]}
     text = (tmp_path / "outbox" / "sent.jsonl").read_text()
-    assert secret not in text
+    assert invitation.secret not in text
     assert token not in text
 
 

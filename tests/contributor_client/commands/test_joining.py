@@ -11,6 +11,7 @@ import pytest
 from contributor_client.commands.joining import Wanted, prepared
 from ratatouille.errors import Refusal
 from ratatouille.federations import federation_of
+from ratatouille.outbox import OUTBOX, sent_messages
 from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
 from registry.opening import open_registry
 from registry.server import RegistryServer
@@ -51,6 +52,8 @@ def test_one_line_and_three_answers_make_a_member_with_a_node_file(line: str, tm
     joined = federation_of(address)
     assert joined is not None
     assert (joined.name, joined.role) == ("anna", "contributor")
+    sent = [message.kind for message in sent_messages(tmp_path / "anna" / "nodes" / "anna" / OUTBOX)]
+    assert "enrolment" in sent, "what left before there was a node is in its log too"
     again, same = prepared(wanted(), threading.Event())
     assert (again, same) == (settings, address)
     once_more, _ = prepared(wanted(invite=line), threading.Event())

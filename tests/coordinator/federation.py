@@ -1,6 +1,6 @@
 """A real federation on loopback for tests: the commands that people type, as processes, on tiny synthetic tasks.
 
-`Ground` makes data, settings files and a foundation; `Federation` starts a coordinator and nodes from them, and kills
+`Ground` has data, settings files and a foundation; `Federation` starts a coordinator and nodes from them, and kills
 what a test wants killed.
 """
 
@@ -12,100 +12,21 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import psutil
 import pytest
-import tomli_w
 
+from benchmarks.ground import NODES as NODES
+from benchmarks.ground import SIZE as SIZE
+from benchmarks.ground import Ground as Ground
 from coordinator.requests import request
 from coordinator.settings import read_round_settings
 from ratatouille.processes import free_port
 from ratatouille.recipes.round import Round
-from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
 from registry.opening import open_registry
 from registry.records import RoundRecord
 from registry.services.registry import Registry
-
-NODES: dict[str, dict[str, Any]] = {
-    "anna": {"tasks": ("shapes-pointed", "shapes-round"), "domains": ("day", "night")},
-    "chiara": {"tasks": ("shapes",), "domains": ("day", "night")},
-    "elena": {"tasks": ("shapes",), "domains": ("sketch",), "trains": False},
-}
-SIZE = 32
-
-
-class Ground:
-    """Data, foundation and settings in one folder; nothing runs yet."""
-
-    def __init__(self, folder: Path, steps: int = 30) -> None:
-        self.folder = folder
-        for task in synthetic_tasks():
-            write_synthetic(task, folder / "data" / task, size=SIZE)
-        self.foundation = folder / "foundation.safetensors"
-        _random_weights(self.foundation)
-        for name in NODES:
-            self._write_node(name)
-        self.round = self.write_round("round", steps)
-
-    def write_round(self, name: str, steps: int, **more: Any) -> Path:
-        """A round.toml; `more` are its other keys."""
-        values: dict[str, Any] = {
-            "name": name,
-            "target": "shapes",
-            "held_out": ["sketch"],
-            "recipes": ["linear_probe", "vanilla", "greedy_soup", "ensemble", "fusing", "ratatouille"],
-            "slices": ["seen", "new"],
-            "protocol": self.protocol(steps),
-        } | more
-        path = self.folder / f"{name}.toml"
-        path.write_text(tomli_w.dumps(values))
-        return path
-
-    @staticmethod
-    def protocol(steps: int) -> dict[str, Any]:
-        """A round's protocol, where none is given."""
-        return {
-            "name": "emoji",
-            "image_size": SIZE,
-            "runs": 3,
-            "steps": steps,
-            "warmup": 3,
-            "batch": 4,
-            "evaluate_every": 10,
-            "average_from": 5,
-            "auxiliary_steps": steps,
-            "learning_rate": 1e-3,
-            "learning_rates": [1e-3, 3e-3],
-        }
-
-    def node_file(self, name: str) -> Path:
-        """A node's settings file."""
-        return self.folder / f"{name}.toml"
-
-    def enter(self, registry: Registry) -> None:
-        """Define the tasks and enter the foundation."""
-        from contributor_client.commands.foundation import enter_foundation
-        from ratatouille.exchange.signing import Signer
-        from registry.maintainer import Maintainer
-
-        for task in synthetic_tasks().values():
-            registry.definitions.define_task(task)
-        signer = Signer.open(self.folder / "maintainer" / "key")
-        work = self.folder / "encoded"
-        work.mkdir(exist_ok=True)
-        found = enter_foundation(registry, signer, work, str(self.foundation), "test_resnet", SIZE)
-        assert found.version is not None
-        Maintainer(registry, signer).release(found.version)
-
-    def _write_node(self, name: str) -> None:
-        who = NODES[name]
-        tables = [
-            {"task": task, "path": f"data/{task}", "domains": list(who["domains"]), "group": "stem"}
-            for task in who["tasks"]
-        ]
-        values = {"name": name, "trains": who.get("trains", True), "device": "cpu", "data": tables}
-        self.node_file(name).write_text(tomli_w.dumps(values))
 
 
 class Federation:
@@ -211,14 +132,3 @@ def wait_until(true: Callable[[], bool], seconds: float, what: str, pause: float
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds:.0f} s in vain until {what}")
         time.sleep(pause)
-
-
-def _random_weights(path: Path) -> None:
-    """Random weights with a fixed seed, as somebody's own file."""
-    import timm
-    import torch
-    from safetensors.torch import save_file
-
-    torch.manual_seed(0)
-    network = timm.create_model("test_resnet", num_classes=0)
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, path)

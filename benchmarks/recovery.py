@@ -192,15 +192,15 @@ def measure(folder: Path, times: int) -> dict[str, list[dict[str, float]]]:
     return found
 
 
-def wait_until(true: Callable[[], bool], what: str) -> None:
+def wait_until(true: Callable[[], bool], what: str, seconds: float = _SECONDS) -> None:
     """Wait for something that will be true; services that are just starting may be unreachable."""
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with suppress(Unreachable):
             if true():
                 return
         time.sleep(0.1)
-    raise TimeoutError(f"waited {_SECONDS:.0f} s in vain until {what}")
+    raise TimeoutError(f"waited {seconds:.0f} s in vain until {what}")
 
 
 def _timed(federation: Federation, again: Callable[[], None]) -> dict[str, float]:

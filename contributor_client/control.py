@@ -8,6 +8,8 @@ another instruction came at once. There is no port: only the owner may write int
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -15,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from ratatouille.errors import Refusal
 from ratatouille.folders import write_whole
-from ratatouille.processes.locks import is_locked, locked
+from ratatouille.processes.locks import is_locked, locked, only_one
 
 Wish = Literal["work", "pause", "leave"]
 State = Literal["starting", "working", "paused", "outside hours", "leaving"]
@@ -51,15 +53,40 @@ class Control:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._instruction, self._state = folder / "instruction", folder / "state.json"
+        self._changing = folder / "instruction.lock"
 
     @property
     def running(self) -> bool:
         """Whether a node runs from this folder."""
         return is_locked(self.folder / "lock")
 
+    @contextmanager
+    def beginning(self, taken: str) -> Iterator[None]:
+        """Be the node of this folder, which begins without an instruction and without a state.
+
+        Both happen under the lock of instructions, so none that is written to this node is removed.
+
+        Raises:
+            Refusal: with the sentence `taken`, when another node runs from this folder.
+        """
+        with ExitStack() as stack:
+            with locked(self._changing, wait=True):
+                stack.enter_context(only_one(self.folder / "lock", taken))
+                self._instruction.unlink(missing_ok=True)
+                self._state.unlink(missing_ok=True)
+            yield
+
     def instruct(self, wish: Wish) -> int:
-        """Write what the node is to do; returns the number of the instruction."""
-        with locked(self.folder / "instruction.lock", wait=True):
+        """Write what the node is to do; returns the number of the instruction.
+
+        Raises:
+            Refusal: when no node runs from this folder.
+        """
+        if not self.folder.is_dir():
+            raise self._nobody()
+        with locked(self._changing, wait=True):
+            if not self.running:
+                raise self._nobody()
             number = self.instruction().number + 1
             write_whole(self._instruction, [f"{number} {wish}".encode()], private=True)
         return number
@@ -79,11 +106,6 @@ class Control:
     def state(self) -> NodeState | None:
         """The state of a node that runs; None when none does, or it has not said anything yet."""
         return self._noted() if self.running else None
-
-    def clear(self) -> None:
-        """Remove both files, as when the node is started."""
-        self._instruction.unlink(missing_ok=True)
-        self._state.unlink(missing_ok=True)
 
     def wait_until_followed(self, number: int, seconds: float = _WAIT_SECONDS) -> NodeState | None:
         """Wait until the node has followed an instruction, or a later one; returns its state then.
@@ -119,6 +141,9 @@ class Control:
                 )
             time.sleep(_LOOK_SECONDS)
         return None
+
+    def _nobody(self) -> Refusal:
+        return Refusal(f"no node runs from '{self.folder}'; `ratatouille node join node.toml` starts one")
 
     def _noted(self) -> NodeState | None:
         try:

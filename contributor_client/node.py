@@ -28,7 +28,6 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
 from ratatouille.outbox import outbox_of
 from ratatouille.processes import Program, environment_with_scripts, module
-from ratatouille.processes.locks import only_one
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.hours import hours_of
 from ratatouille.tasks.images import Progress
@@ -106,8 +105,7 @@ class Node:
             make_own(folder)
             # Two nodes with one identity would answer each other's orders.
             taken = f"node '{name}' runs already from {folder}; a second node needs its own `folder`"
-            stack.enter_context(only_one(folder / "lock", taken))
-            self._control.clear()
+            stack.enter_context(self._control.beginning(taken))
             self._note("starting")
             over = threading.Event()
             stack.callback(over.set)

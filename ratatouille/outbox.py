@@ -22,6 +22,7 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from ratatouille.addresses import Address
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.federations import federation_of
 from ratatouille.folders import make_private, write_whole
@@ -182,7 +183,7 @@ class Outbox:
 
 def outbox_of(node: Path, address: str) -> Outbox:
     """The log in a node's folder for messages to a registry at an address, with its id if this home knows it."""
-    federation = federation_of(address)
+    federation = federation_of(address) if Address.of(address) else None
     return Outbox(node / OUTBOX, address, federation.registry if federation else None)
 
 

@@ -29,7 +29,7 @@ def pause(node: NodeArgument = None, folder: Home = None) -> None:
     A training is saved at the step where it is. The node's other processes end, so memory and GPU are free, and its
     offer is withdrawn: rounds go on without it.
     """
-    _follow(_running(node, folder), "pause")
+    _follow(_meant(node, folder), "pause")
 
 
 def resume(node: NodeArgument = None, folder: Home = None) -> None:
@@ -37,12 +37,12 @@ def resume(node: NodeArgument = None, folder: Home = None) -> None:
 
     Outside of the `hours` in its file it waits until they begin.
     """
-    _follow(_running(node, folder), "work")
+    _follow(_meant(node, folder), "work")
 
 
 def leave(node: NodeArgument = None, folder: Home = None) -> None:
     """End a running node of this machine, as Ctrl-C in its terminal does."""
-    control = _running(node, folder)
+    control = _meant(node, folder)
     before = control.state()
     control.instruct("leave")
     left = control.wait_until_left()
@@ -73,11 +73,11 @@ def _said(control: Control, state: NodeState | None, what: str, sentence: str) -
     return f"{name}: {what}{sentence and f'; {sentence}'}"
 
 
-def _running(node: str | None, folder: Path | None) -> Control:
-    """The running node that is meant.
+def _meant(node: str | None, folder: Path | None) -> Control:
+    """The node that is meant.
 
     Raises:
-        Refusal: when it does not run, or it is not clear which one is meant.
+        Refusal: when none is named, and not just one runs from the home folder.
     """
     from contributor_client.control import Control, running_nodes
 
@@ -89,10 +89,7 @@ def _running(node: str | None, folder: Path | None) -> Control:
             names = ", ".join(one.folder.name for one in found)
             raise Refusal(f"several nodes run here ({names}); say which one")
         return found[0]
-    control = Control(folder or folder_of(str(node)))
-    if not control.running:
-        raise Refusal(f"no node runs from '{control.folder}'; `ratatouille node join node.toml` starts one")
-    return control
+    return Control(folder or folder_of(str(node)))
 
 
 def folder_of(node: str) -> Path:

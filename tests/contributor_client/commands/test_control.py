@@ -2,6 +2,7 @@
 
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from contributor_client.control import Control, NodeState, State
-from ratatouille.processes.locks import only_one
+from ratatouille.errors import Refusal
+from ratatouille.processes.locks import locked
 from tests.ratatouille.cli.call import call
 
 
@@ -28,8 +30,7 @@ def node(home: Path, name: str) -> Iterator[Control]:
 
     def obey() -> None:
         state: State = "starting"
-        with only_one(control.folder / "lock", "it runs already"):
-            control.clear()
+        with control.beginning("it runs already"):
             begun.set()
             while not over.wait(0.02) and (given := control.instruction()).wish != "leave":
                 state = "paused" if given.wish == "pause" else "working"
@@ -79,7 +80,7 @@ def test_of_two_instructions_at_once_each_command_reports_what_the_node_did(home
     """The node sees the later of two instructions only: it never was paused."""
     control = Control(home / "nodes" / "anna")
     control.folder.mkdir(parents=True)
-    with only_one(control.folder / "lock", "it runs already"), ThreadPoolExecutor(1) as pool:
+    with control.beginning("it runs already"), ThreadPoolExecutor(1) as pool:
         control.note(NodeState(name="anna", state="working"))
         pausing = pool.submit(call, "node", "pause")
         while control.instruction() != ("pause", 1):
@@ -96,9 +97,30 @@ def test_a_node_that_ended_is_neither_paused_nor_resumed(home: Path) -> None:
     assert control.wait_until_followed(1) is None
     assert control.wait_until_left() is None, "who leaves has ended"
     control.folder.mkdir(parents=True)
-    with only_one(control.folder / "lock", "it runs already"):
+    with control.beginning("it runs already"):
         ending = ThreadPoolExecutor(1).submit(call, "node", "pause")
         while control.instruction().number == 0:
             assert not ending.done()
     refused = ending.result()
     assert (refused.code, "has ended meanwhile" in refused.err) == (2, True)
+
+
+def test_an_instruction_that_is_given_while_the_node_begins_is_not_lost(home: Path) -> None:
+    """The node has its lock, so the command finds it running, and the node has not yet removed what an earlier left."""
+    control = Control(home / "nodes" / "anna")
+    control.folder.mkdir(parents=True)
+    with control.beginning("it runs already"):
+        control.instruct("leave")
+    with ThreadPoolExecutor(2) as pool, ExitStack() as stack:
+        with locked(control.folder / "instruction.lock"):  # the node waits for it, and so do instructions
+            begun = pool.submit(stack.enter_context, control.beginning("it runs already"))
+            instructed = pool.submit(control.instruct, "pause")
+            time.sleep(0.05)
+            assert not begun.done()
+            assert not instructed.done()
+        begun.result()
+        try:
+            given = instructed.result()
+        except Refusal:  # the command was first, when nobody ran
+            given = control.instruct("pause")
+        assert (given, control.instruction()) == (1, ("pause", 1))

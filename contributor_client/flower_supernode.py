@@ -20,6 +20,7 @@ import argparse
 import atexit
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -167,6 +168,7 @@ def main() -> None:
     flower_options.add_argument("--superexec-auth-secret-file", type=Path, required=True)
     known, _ = flower_options.parse_known_args()
     log_printably_as("flwr")
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # a scheduler's warning; the node ends this process in order
     put_guard_before_api(known.port, Secret.open(known.superexec_auth_secret_file))
     pauses = Pauses()
     start_client_internal.time = pauses  # type: ignore[assignment, attr-defined]

@@ -50,9 +50,20 @@ _MOST_ROUNDS = 50
 class Node:
     """A running node; `join` starts it, `run` keeps it until `stop` is set."""
 
-    def __init__(self, settings: NodeSettings, file: Path, folder: Path, remote: str) -> None:
-        """`file` is the node.toml (the worker reads it again), `remote` the registry's address."""
+    def __init__(
+        self, settings: NodeSettings, file: Path, folder: Path, remote: str, leave_at: float | None = None
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            settings: of the node.
+            file: the node.toml; the worker reads it again.
+            folder: with the node's key and its files.
+            remote: the registry's address.
+            leave_at: when the node leaves by itself, in seconds since 1970; None to stay.
+        """
         self.settings = settings
+        self._leave_at = leave_at
         self.paths = NodePaths(folder)
         self._parking = Parking(self.paths.parked)
         self._control = Control(folder)
@@ -109,7 +120,7 @@ class Node:
             self._note("starting")
             over = threading.Event()
             stack.callback(over.set)
-            threading.Thread(target=self._stop_on_leave, args=(stop, over), name="leave", daemon=True).start()
+            threading.Thread(target=self._stop_on_leave, args=(stop, over, say), name="leave", daemon=True).start()
             registry = self._registry()
             stack.callback(registry.close)
             info = _announced(registry, stop)
@@ -174,12 +185,18 @@ class Node:
             renewal.withdraw()
             self._note("leaving", sentence)
 
-    def _stop_on_leave(self, stop: threading.Event, over: threading.Event) -> None:
-        """Set `stop` when the owner wants the node to leave, also while it reads its images or tries its device."""
+    def _stop_on_leave(self, stop: threading.Event, over: threading.Event, say: Callable[[str], None]) -> None:
+        """Set `stop` when the owner wants the node to leave, or its time is over.
+
+        That holds while it reads its images or tries its device, too.
+        """
         while not over.wait(_LOOK_SECONDS):
-            if self._control.instruction().wish == "leave":
-                stop.set()
-                return
+            if self._leave_at is not None and time.time() >= self._leave_at:
+                say("the time limit comes: the node saves its work and leaves")
+            elif self._control.instruction().wish != "leave":
+                continue
+            stop.set()
+            return
 
     def _interruptible(self, stop: threading.Event, say: Callable[[str], None], progress: Progress | None) -> Progress:
         """The same callback of progress, for reading images, which may take minutes.
@@ -262,6 +279,7 @@ class Node:
     def _worker(self, offered: Iterable[str]) -> Program:
         command = [*module("contributor_client.worker"), "--settings", str(self._file)]
         command += ["--folder", str(self.paths.folder), "--remote", self._remote, "--offered", *offered]
+        command += [] if self._leave_at is None else ["--leave-at", str(self._leave_at)]
         environment = environment_with_scripts(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
         log = self.paths.logs / "worker.log"
         return Program("worker", tuple(command), log, environment, restart=True, grace=END_SECONDS)

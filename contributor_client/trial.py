@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from contributor_client.time_left import PACE, Pace
 from ratatouille.errors import Refusal
 from ratatouille.folders import write_whole
 from ratatouille.processes import Child
@@ -36,7 +37,8 @@ class DeviceTrial:
 
     def ask(self) -> None:
         """Write the question; do this before the worker starts."""
-        self._answer.unlink(missing_ok=True)
+        for earlier in (self._answer, self._folder / PACE):
+            earlier.unlink(missing_ok=True)
         write_whole(_question_file(self._folder), [self._trial.to_json()], private=True)  # it has paths of images
 
     def sentences(
@@ -84,7 +86,10 @@ def try_device(folder: Path) -> None:
     numerics.apply()  # before timm is imported, which is then without torch's compiler
     from ratatouille.training.timing import attempt
 
-    write_whole(_answer_file(folder), [json.dumps(attempt(trial)).encode()], private=True)
+    answer = attempt(trial)
+    if answer.get("timed"):
+        Pace.of(trial, answer).write(folder / PACE)
+    write_whole(_answer_file(folder), [json.dumps(answer).encode()], private=True)
 
 
 def _question_file(folder: Path) -> Path:

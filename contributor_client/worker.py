@@ -23,6 +23,7 @@ from contributor_client.order_checks import Budget, Origins, accepted_order, ref
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
 from contributor_client.relay import serve
+from contributor_client.time_left import PACE, Pace, refuse_beyond_time
 from contributor_client.trial import try_device
 from ratatouille.errors import RatatouilleError, Refusal
 from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
@@ -60,8 +61,19 @@ class Worker:
         registry: Registry,
         offered: Sequence[str],
         saver: Saver | None = None,
+        leave_at: float | None = None,
     ) -> None:
-        """`offered` are the fingerprints that the node offers, one for each table of data, in their order."""
+        """Open the data.
+
+        Args:
+            settings: of the node.
+            paths: of the node.
+            registry: to which the answers go.
+            offered: the fingerprints that the node offers, one for each table of data, in their order.
+            saver: saves the training at work when another thread says so.
+            leave_at: when the node leaves, in seconds since 1970; None where its time has no limit.
+        """
+        self._leave_at, self._pace = leave_at, Pace.read(paths.folder / PACE)
         self._settings = settings
         self._paths = paths
         self._registry = registry
@@ -192,6 +204,7 @@ class Worker:
         held = sum(sum(row) for splits in data.holding.counts.values() for row in splits.values())
         refuse_beyond(self._settings.limits, assignment, held)
         refuse_beyond_disk(self._settings, assignment, held)
+        refuse_beyond_time(self._leave_at, self._pace, assignment, data.holding)
         return data
 
     def _refuse(self, order: Order, error: RatatouilleError) -> Hint:
@@ -204,9 +217,14 @@ class Worker:
 
 
 def work_forever(
-    settings: NodeSettings, paths: NodePaths, remote: str, offered: Sequence[str], stop: threading.Event
+    settings: NodeSettings,
+    paths: NodePaths,
+    remote: str,
+    offered: Sequence[str],
+    stop: threading.Event,
+    leave_at: float | None = None,
 ) -> None:
-    """Serve orders until `stop` is set; `offered` as `Worker` takes it.
+    """Serve orders until `stop` is set; `offered` and `leave_at` as `Worker` takes them.
 
     Raises:
         Refusal: when registry or key cannot be opened.
@@ -215,7 +233,7 @@ def work_forever(
     outbox = outbox_of(paths.folder, remote)
     registry = open_registry(remote, cache=paths.weights, cache_bytes=settings.weights_bytes, outbox=outbox)
     saver = Saver()
-    worker = Worker(settings, paths, registry, offered, saver)
+    worker = Worker(settings, paths, registry, offered, saver, leave_at)
     threading.Thread(target=_end, args=(worker.activity, saver, outbox, stop), name="end", daemon=True).start()
     _log.info("worker ready")
 
@@ -269,6 +287,7 @@ def main() -> None:
     parser.add_argument("--folder", required=True, type=Path)
     parser.add_argument("--remote", required=True)
     parser.add_argument("--offered", required=True, nargs="+", help="fingerprints, one for each table of data")
+    parser.add_argument("--leave-at", type=float, help="when the node leaves, in seconds since 1970")
     arguments = parser.parse_args()
     stop = stop_on_signals(END_SECONDS)
     log_printably("%(asctime)s %(message)s")
@@ -278,7 +297,8 @@ def main() -> None:
             raise Refusal(f"'{arguments.settings}' changed since the node was started; start it again")
         os.nice(settings.nice)
         _limit_processors(settings.cpus)
-        work_forever(settings, NodePaths(arguments.folder), arguments.remote, arguments.offered, stop)
+        paths = NodePaths(arguments.folder)
+        work_forever(settings, paths, arguments.remote, arguments.offered, stop, arguments.leave_at)
     except RatatouilleError as error:
         raise SystemExit(str(error)) from error
 

@@ -80,6 +80,7 @@ KINDS: dict[str, Kind] = {
     "disk-full": Kind("the disk of the node cannot be written", "node"),
     "cache-unreadable": Kind("a cache of the node cannot be read back", "node"),
     "memory-short": Kind("the memory of the node is too small for the work", "passing"),
+    "time-short": Kind("the node leaves before the work could be saved", "passing"),
     "settings-unusable": Kind("the settings of the node cannot be used any more", "node"),
     "worker-absent": Kind("the worker process of the node does not answer", "passing"),
     "worker-died": Kind("the worker process of the node ended over the work", "passing", ("attempts",)),

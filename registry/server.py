@@ -165,7 +165,7 @@ def serve(
     coordinator: str | None = None,
     behind_door: bool = False,
 ) -> None:
-    """Run a service until SIGTERM, SIGINT or SIGHUP; it ends within `END_SECONDS`.
+    """Run a service until a signal of `ENDING`; it ends within `END_SECONDS`.
 
     Args:
         folder: the registry's folder.

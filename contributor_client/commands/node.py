@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,6 +77,10 @@ def join(
     missing_classes: Annotated[
         bool, typer.Option("--allow-missing-classes", help="For a new node.toml: some classes have no images.")
     ] = False,
+    time_limit: Annotated[
+        str | None,
+        typer.Option("--time-limit", help="Leave before so much time is over, as 4h (for Slurm).", metavar="TIME"),
+    ] = None,
     remote: Remote = None,
     folder: Home = None,
     log_format: LogFormat = None,
@@ -86,22 +91,29 @@ def join(
     Ctrl-C leaves: a training is saved at the step where it is, and goes on next time; a second Ctrl-C leaves at once.
     On a terminal one line shows what the node does, with -v more.
     """
+    began = time.time()
     stop = stop_on_signals(_END_SECONDS, second_ends=True)
     from contributor_client.commands.joining import Wanted, prepared
     from contributor_client.commands.live import showing
     from contributor_client.node import Node
+    from contributor_client.time_left import end_of
     from registry.commands.opened import registry_in_force
 
     say_what_happens()
     wanted = Wanted(file, remote, invite, name, images, task, domain, missing_classes, folder)
+    if time_limit is not None:
+        end_of(time_limit, began)  # a mistake is said before anything is written
     settings, address = prepared(wanted, stop)
+    leave_at = end_of(time_limit or settings.time_limit, began)
     file = wanted.path
     place = folder or settings.folder or home() / "nodes" / settings.name
     registry_in_force(address).close()  # a mistyped folder is said before the node has a key
     # The umask reaches the node's child processes too: what they write is its owner's alone, as what we write is.
     os.umask(0o077)
     make_private(home())
-    node = Node(settings, file.resolve(), place.resolve(), address)
+    node = Node(settings, file.resolve(), place.resolve(), address, leave_at)
+    if leave_at is not None:
+        print_line(f"this node leaves at {datetime.fromtimestamp(leave_at):%H:%M}, before its time limit")
     level = logging.getLogger().level
     with ExitStack() as reading, showing(level <= logging.DEBUG, level >= logging.ERROR) as show:
         progress = reading.enter_context(counting("reading images"))

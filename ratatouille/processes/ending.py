@@ -25,8 +25,9 @@ from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
-"""What asks a service to end: `kill`, Ctrl-C, and a terminal that was closed; Windows has no SIGHUP."""
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1") if hasattr(signal, name))
+"""What asks a service to end: `kill`, Ctrl-C, a terminal that was closed, and a scheduler such as Slurm whose time
+limit comes (`--signal=USR1`). Windows has the first two only."""
 _NUMBERS = frozenset(int(number) for number in ENDING)
 _LOOK_SECONDS = 0.5
 _APART_SECONDS = 0.5
@@ -34,7 +35,7 @@ _APART_SECONDS = 0.5
 
 
 def stop_on_signals(seconds: float, second_ends: bool = False) -> threading.Event:
-    """An event that SIGTERM, SIGINT and SIGHUP set, however many come and in any order.
+    """An event that SIGTERM, SIGINT, SIGHUP and SIGUSR1 set, however many come and in any order.
 
     Call it once, in the main thread, before the service starts anything. SIGHUP stays ignored where it was ignored
     from the beginning, which is what `nohup` asks for.

@@ -23,6 +23,7 @@ from ratatouille.tasks.images import Progress
 from ratatouille.tasks.kept import MOST_BYTES
 from ratatouille.tasks.settings import DataSettings, Limits
 from ratatouille.tasks.task import Task
+from ratatouille.tasks.time_limit import TimeLimit
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
 
@@ -66,6 +67,8 @@ class NodeSettings(Record):
     device: Annotated[str, BeforeValidator(_one_device)] = "auto"
     hours: HourTexts = ()
     """When it works, as "22:00-07:00" or several of them, by the clock of this machine; at any time when empty."""
+    time_limit: TimeLimit | None = None
+    """How long it may run from its start, as "4h" or "1d12h"; it saves its work and leaves three minutes before."""
     turns: Path | None = None
     """A folder that several nodes on one machine share: `at_once` of them train at a time."""
     at_once: Annotated[int, Field(ge=1)] = 2

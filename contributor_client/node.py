@@ -35,6 +35,7 @@ from ratatouille.tasks.kept import forget_others, make_own
 from ratatouille.tasks.node import NodeSettings, open_holdings
 from ratatouille.training.preflight import Trial, work_of
 from ratatouille.wording import number_of
+from registry.asked import asked_of_nodes
 from registry.opening import open_registry
 from registry.records import Info
 from registry.services.registry import Registry
@@ -43,8 +44,6 @@ _LOOK_SECONDS = 0.5
 """Between two looks at the owner's instruction and at what the worker does."""
 _PATIENCE = 30.0
 """How long a joining node waits for a coordinator that is just starting."""
-_MOST_ROUNDS = 50
-"""Rounds that are looked through for what they ask."""
 
 
 class Node:
@@ -266,14 +265,8 @@ class Node:
 
     def _trial(self, registry: Registry, holdings: Iterable[LocalData]) -> Trial:
         """A little of the work that rounds ask for, which the device does before rounds use this node."""
-        rounds = [
-            one.spec for one in registry.rounds.rounds(limit=_MOST_ROUNDS) if one.state not in ("failed", "cancelled")
-        ]
-        try:
-            foundation = registry.versions.show("latest").entry.version.architecture
-        except Refusal:  # nothing is released yet
-            foundation = None
-        work = work_of(holdings, rounds, foundation, registry.definitions.architecture, self.settings.trains)
+        asked = asked_of_nodes(registry)
+        work = work_of(holdings, *asked, registry.definitions.architecture, self.settings.trains)
         return Trial(device=self.settings.device, work=work)
 
     def _worker(self, offered: Iterable[str]) -> Program:

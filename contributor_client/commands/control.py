@@ -98,5 +98,4 @@ def folder_of(node: str) -> Path:
 
     if not node.endswith(".toml"):
         return home() / "nodes" / Path(node).name
-    settings = read_node_settings(Path(node))
-    return settings.folder or home() / "nodes" / settings.name
+    return read_node_settings(Path(node)).place

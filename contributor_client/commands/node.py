@@ -106,7 +106,7 @@ def join(
     settings, address = prepared(wanted, stop)
     leave_at = end_of(time_limit or settings.time_limit, began)
     file = wanted.path
-    place = folder or settings.folder or home() / "nodes" / settings.name
+    place = folder or settings.place
     registry_in_force(address).close()  # a mistyped folder is said before the node has a key
     # The umask reaches the node's child processes too: what they write is its owner's alone, as what we write is.
     os.umask(0o077)
@@ -204,7 +204,7 @@ def _found(files: Sequence[Path] | None) -> list[Kept]:
     from ratatouille.tasks.node import read_node_settings
 
     settings = [read_node_settings(file) for file in files or ()]
-    nodes = [one.folder or home() / "nodes" / one.name for one in settings]
+    nodes = [one.place for one in settings]
     if not files:
         nodes = [*sorted(home().glob("nodes/*")), home() / "rehearsal"]
     for node in nodes:

@@ -33,7 +33,7 @@ class CheckedTask(Record):
     registry: str
     """`defined` (the same), `new`, or `unreachable`."""
 
-    def show(self) -> None:
+    def show(self, details: bool = False) -> None:
         """Print it for people."""
         task, split = self.task, self.task.split
         shares = {"train": split.train, "validate": split.validation, "test": split.test}
@@ -90,7 +90,7 @@ class CheckedRound(Record):
     combinations: int
     estimate: Estimate
 
-    def show(self) -> None:
+    def show(self, details: bool = False) -> None:
         """Print it for people."""
         round, protocol = self.round, self.round.protocol
         runs = number_of(protocol.runs, "run")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,16 +16,14 @@ from ratatouille.errors import RatatouilleError, Refusal
 from ratatouille.exchange.leaving import NEVER, Leaving, leaving
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.signing import Signer
-from ratatouille.folders import make_private
-from ratatouille.home import home
 from ratatouille.record import Name, Record
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.holding import TRIALS, Holding
-from ratatouille.tasks.kept import make_own
-from ratatouille.tasks.node import NodeSettings, open_holdings, read_node_settings
+from ratatouille.tasks.node import NodeSettings, open_in_place, read_node_settings
 from ratatouille.tasks.task import SPLITS, Task, load_task
 from ratatouille.training.preflight import DeviceWork, try_out, work_of
-from ratatouille.wording import number_of
+from ratatouille.wording import enumerated, number_of
+from registry.asked import asked_of_nodes
 from registry.commands.opened import opened
 
 LEAVING = output.TableLayout(
@@ -32,8 +31,8 @@ LEAVING = output.TableLayout(
 )
 _WIDTH = 60
 """Characters of an example that people see; `--json` has all of it."""
-_MOST_ROUNDS = 50
-"""Rounds that are looked through for what they ask."""
+_MOST_DOMAINS, _MOST_NOTES = 8, 3
+"""How much of one table of data fits a screen."""
 
 
 class CheckedData(Record):
@@ -61,22 +60,29 @@ class CheckedNode(Record):
     tried: tuple[str, ...] = ()
     """How a little of the work went on this device, and how long an assignment takes."""
 
-    def show(self) -> None:
-        """Print it for people."""
+    def show(self, details: bool = False) -> None:
+        """Print it for people: on one screen, or with every class and every value that leaves."""
         role = "trains and evaluates" if self.trains else "evaluates, never trains"
         output.print_line(f"node {self.name}: {role}, device {self.device}; {self.name} is its public name")
         for sentence in self.tried:
             output.print_line(sentence)
         for one in self.data:
-            images, domains = one.holding.total(), ", ".join(one.holding.domains)
+            images, domains = one.holding.total(), enumerated(one.holding.domains, _MOST_DOMAINS)
             title = f"task {one.task} (defined in the {one.task_from}): {number_of(images, 'image')} of {domains}"
-            output.print_table(output.TableLayout(("domain", "class", *SPLITS)), _rows(one), title)
+            columns = ("domain", "class") if details else ("domain",)
+            output.print_table(output.TableLayout((*columns, *SPLITS)), _rows(one, details), title)
             output.print_line(f"fingerprint {one.holding.fingerprint}")
-            for note in one.notes:
+            for note in one.notes if details else one.notes[:_MOST_NOTES]:
                 output.print_line(f"note: {note}", "yellow")
-        rows = [(f"{one.record} {one.field}".strip(), one.means, _short(one.example)) for one in self.leaves]
-        output.print_table(LEAVING, rows, "What leaves this machine")
+        if details:
+            rows = [(f"{one.record} {one.field}".strip(), one.means, _short(one.example)) for one in self.leaves]
+            output.print_table(LEAVING, rows, "What leaves this machine")
+        else:
+            records = ", ".join(f"{name} ({count})" for name, count in Counter(map(_record, self.leaves)).items())
+            output.print_line(f"What leaves this machine, with how many values each: {records}.")
         output.print_line(NEVER)
+        if not details:
+            output.print_line("--details shows each class and each value")
 
 
 def checked_node(file: Path, remote: str | None, task_files: Sequence[Path], quiet: bool = False) -> CheckedNode:
@@ -93,22 +99,19 @@ def checked_node(file: Path, remote: str | None, task_files: Sequence[Path], qui
         device=settings.device.partition(":")[0],
         trains=settings.trains,
         data=tuple(_checked(data, find.origin[data.task.name], settings) for data in opened_data.values()),
-        leaves=_leaves(settings, tuple(data.holding for data in opened_data.values()), _folder(settings) / "key"),
+        leaves=_leaves(settings, tuple(data.holding for data in opened_data.values()), settings.place / "key"),
         tried=tuple(try_out(settings.device, _work(settings, tuple(opened_data.values()), find))),
     )
 
 
 def opened_holdings(settings: NodeSettings, find: TaskFinder, quiet: bool) -> dict[str, LocalData]:
-    """A node's data, opened in the folder that the node will use: so joining does not read every image again."""
-    folder = _folder(settings)
-    make_private(home())
-    make_own(folder)
+    """A node's data, opened as the node will, while a terminal shows how far that is."""
     with nullcontext() if quiet else counting("reading images") as progress:
-        return open_holdings(settings, find, folder / "data", progress)
+        return open_in_place(settings, find, progress)
 
 
-def _folder(settings: NodeSettings) -> Path:
-    return settings.folder or home() / "nodes" / settings.name
+def _record(one: Leaving) -> str:
+    return one.record
 
 
 def _leaves(settings: NodeSettings, holdings: tuple[Holding, ...], key: Path) -> tuple[Leaving, ...]:
@@ -143,14 +146,7 @@ def _work(settings: NodeSettings, held: Sequence[LocalData], find: TaskFinder) -
     if "registry" not in find.origin.values():
         return ()
     with opened(find.remote) as registry:
-        rounds = [
-            one.spec for one in registry.rounds.rounds(limit=_MOST_ROUNDS) if one.state not in ("failed", "cancelled")
-        ]
-        try:
-            foundation = registry.versions.show("latest").entry.version.architecture
-        except Refusal:
-            foundation = None
-        return work_of(held, rounds, foundation, registry.definitions.architecture, settings.trains)
+        return work_of(held, *asked_of_nodes(registry), registry.definitions.architecture, settings.trains)
 
 
 class TaskFinder:
@@ -216,10 +212,14 @@ def _too_small(data: LocalData, settings: NodeSettings) -> list[str]:
     return found
 
 
-def _rows(one: CheckedData) -> list[tuple[str, ...]]:
-    rows = []
-    for domain, splits in sorted(one.holding.counts.items()):
-        for place, name in enumerate(one.classes):
+def _rows(one: CheckedData, details: bool) -> list[tuple[str, ...]]:
+    """A row for each domain; with details for each of its classes too, else for as many domains as fit a screen."""
+    rows: list[tuple[str, ...]] = []
+    counts = sorted(one.holding.counts.items())
+    for domain, splits in counts if details else counts[:_MOST_DOMAINS]:
+        for place, name in enumerate(one.classes) if details else ():
             rows.append((domain, name, *(str(splits[side][place]) for side in SPLITS)))
-        rows.append((domain, "all", *(str(sum(splits[side])) for side in SPLITS)))
+        rows.append((domain, *(("all",) if details else ()), *(str(sum(splits[side])) for side in SPLITS)))
+    if len(counts) > len(rows):
+        rows.append(("all domains", *(str(one.holding.total(split=side)) for side in SPLITS)))
     return rows

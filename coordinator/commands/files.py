@@ -28,8 +28,8 @@ MARKS: dict[Kind, frozenset[str]] = {
 class Checked(Protocol):
     """What was found of a file: a record that `--json` prints, and that shows itself to people."""
 
-    def show(self) -> None:
-        """Print it for people."""
+    def show(self, details: bool = False) -> None:
+        """Print it for people; all of it with `details`, else what fits a screen."""
 
 
 def init(
@@ -55,6 +55,9 @@ def check(
     task_file: Annotated[
         list[Path] | None, typer.Option(help="For a node: definition of a task that the registry does not have.")
     ] = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="For a node: every class, and every value that leaves this machine.")
+    ] = False,
     remote: Remote = None,
     as_json: AsJson = False,
 ) -> None:
@@ -62,6 +65,8 @@ def check(
     kind = kind or kind_of(file)
     if task_file and kind != "node":
         raise Refusal(f"--task-file belongs to a node file, and '{file}' is a {kind} file")
+    if details and kind != "node":
+        raise Refusal(f"--details belongs to a node file, and '{file}' is a {kind} file")
     found: Checked
     # each branch imports what it needs: checking a task needs no image library
     if kind == "task":
@@ -79,7 +84,7 @@ def check(
     if as_json:
         output.print_json(found)
         return
-    found.show()
+    found.show(details)
     if kind == "round":
         output.print_line(f"What you release or retract is signed as {my_public_name()}; `ratatouille config name`.")
 

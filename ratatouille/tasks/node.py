@@ -14,13 +14,14 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from ratatouille.errors import Refusal
-from ratatouille.folders import expanded
+from ratatouille.folders import expanded, make_private
+from ratatouille.home import home
 from ratatouille.record import Name, Record
 from ratatouille.settings import parse_settings, read_toml
 from ratatouille.tasks.data import LocalData, open_data
 from ratatouille.tasks.hours import HourTexts
 from ratatouille.tasks.images import Progress
-from ratatouille.tasks.kept import MOST_BYTES
+from ratatouille.tasks.kept import MOST_BYTES, make_own
 from ratatouille.tasks.settings import DataSettings, Limits
 from ratatouille.tasks.task import Task
 from ratatouille.tasks.time_limit import TimeLimit
@@ -92,6 +93,11 @@ class NodeSettings(Record):
     data: Annotated[tuple[NodeData, ...], Field(min_length=1)]
 
     @property
+    def place(self) -> Path:
+        """The node's folder: the one that is named, else one of the node's name in the home folder."""
+        return self.folder or home() / "nodes" / self.name
+
+    @property
     def images_bytes(self) -> int:
         """What may be kept of images and features; half of `max_disk`."""
         return MOST_BYTES if self.max_disk is None else int(self.max_disk * 10**9 / 2)
@@ -150,3 +156,16 @@ def open_holdings(
             )
         opened[data.holding.fingerprint] = data
     return opened
+
+
+def open_in_place(
+    settings: NodeSettings, find_task: Callable[[str], Task], progress: Progress | None = None
+) -> dict[str, LocalData]:
+    """A node's data, opened in the folder that the node will use: so joining does not read every image again.
+
+    Raises:
+        Refusal: as `open_holdings`.
+    """
+    make_private(home())
+    make_own(settings.place)
+    return open_holdings(settings, find_task, settings.place / "data", progress)

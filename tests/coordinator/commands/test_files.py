@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import re
 import shutil
@@ -161,8 +162,30 @@ def test_a_node_counts_its_images_by_domain_class_and_split(tmp_path: Path) -> N
     shown = call("check", file).out
     assert "node ann: trains and evaluates, device cpu" in shown
     assert f"fingerprint {found['holding']['fingerprint']}" in shown
-    (line,) = [line for line in shown.splitlines() if line.split()[:2] == ["day", "all"]]
-    assert line.split()[2:] == [str(sum(counts["day"][side])) for side in ("train", "validation", "test")]
+    totals = [str(sum(counts["day"][side])) for side in ("train", "validation", "test")]
+    assert ["day", *totals] in [line.split() for line in shown.splitlines()]
+    assert ["day", "all", *totals] in [line.split() for line in call("check", file, "--details").out.splitlines()]
+
+
+def test_check_of_a_node_fits_one_screen_however_many_domains_it_has(tmp_path: Path) -> None:
+    domains = [f"room-{number}" for number in range(30)]
+    task = SHAPES.model_copy(update={"domains": tuple(domains)})
+    _task_file(tmp_path / "task.toml", task)
+    file = _node(tmp_path)
+    first = tmp_path / "shapes" / "day"
+    for number, name in enumerate(domains):
+        for image in first.glob("*/*.png"):
+            place = tmp_path / "shapes" / name / image.parent.name / image.name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(image.read_bytes() + bytes([number]))
+    for style in STYLES:
+        shutil.rmtree(tmp_path / "shapes" / style)
+    shown = call("check", file).out
+    lines = sum(math.ceil(max(1, len(line)) / 80) for line in shown.splitlines())
+    assert lines <= 40, shown
+    assert "all domains" in shown
+    assert len(call("check", file, "--details").out.splitlines()) > 100
+    call("check", tmp_path / "task.toml", "--details").refused("--details belongs to a node file")
 
 
 def test_a_node_that_only_evaluates_says_so_and_skipped_images_are_named(tmp_path: Path) -> None:
@@ -203,7 +226,7 @@ def test_check_of_a_node_ends_with_what_leaves_the_machine_and_keeps_its_copies_
     assert said["offer", "name"] == "ann"
     assert said["receipt", "software"]["python"] == platform.python_version()
     assert str(tmp_path) not in json.dumps(found["leaves"])
-    lines = call("check", file).out.splitlines()
+    lines = call("check", file, "--details").out.splitlines()
     assert "What leaves this machine" in lines
     assert lines[-1].startswith("Never: images, file names")
     assert {path.stat().st_mode & 0o077 for path in (home, *home.rglob("*"))} == {0}

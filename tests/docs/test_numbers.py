@@ -10,11 +10,13 @@ import re
 from inspect import signature
 
 import pytest
+from flwr.common.constant import TIMESTAMP_TOLERANCE
 
 from contributor_client import offer_renewal, parking, relay, worker
 from contributor_client.commands import node as node_commands
 from coordinator import matching, scheduler, supervisor
 from coordinator.commands import service as coordinator_commands
+from coordinator.door import config as door
 from ratatouille import home, outbox
 from ratatouille.processes import guard
 from ratatouille.tasks import duplicates, holding, kept
@@ -126,9 +128,12 @@ STATED: dict[str, tuple[str, ...]] = {
         f"every {word(outbox.COUNT_SECONDS / 60)} minutes, at the end",
         f"up to {word(outbox.COUNT_SECONDS / 60)} minutes of that number",
     ),
+    "docs/operating.md": (f"bodies up to {door.LONGEST_BODY // 2**20} MiB",),
     "docs/own-data.md": (f"not used for {kept.LONGEST_SECONDS / DAY:.0f} days",),
     "docs/reading-history.md": (SHORTEST,),
     "docs/security.md": (
+        f"{door.LONGEST_BODY // 2**20} MiB, {door.BODY_SECONDS} seconds for the first bytes",
+        f"Flower accepts it for {word(TIMESTAMP_TOLERANCE / 60)} minutes",
         f"limited to {OPEN.open_bytes // 2**20} MiB and {OPEN.body_seconds:.0f} seconds, {OPEN.bodies} at one moment",
     ),
     "docs/service.md": (

@@ -87,11 +87,14 @@ class ActivityFile:
         self._note(task=task, label=label, rounds=rounds, saved=None, **_NOTHING)
 
     def progress(self, done: int, total: int, doing: str) -> None:
-        """Note how far the order is."""
-        if doing.partition(",")[0] == self._last.phase and done >= self._last.done:
-            self._note(done=done, total=total, doing=doing)
-        else:
-            self._note(done=done, total=total, doing=doing, since=self._clock(), since_done=done)
+        """Note how far the order is; nothing once the training was saved, since a step that still runs is lost."""
+        with self._changing:
+            last, values = self._last, {"done": done, "total": total, "doing": doing}
+            if last.saved is not None:
+                return
+            if doing.partition(",")[0] != last.phase or done < last.done:
+                values |= {"since": self._clock(), "since_done": done}
+            self._last = last.model_copy(update=values)
 
     def end(self, answered: bool) -> None:
         """Note that the work on an order is over."""

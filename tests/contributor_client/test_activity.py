@@ -74,8 +74,9 @@ def test_a_training_that_was_saved_is_said_until_the_worker_is_started_again(tmp
     first.begin("leaves", "soup run 1 of 3", "a-round")
     first.progress(41, 300, "training, loss 0.500")
     first.note_saved(41)
+    first.progress(42, 300, "training, loss 0.100")  # a step that was still running, and is lost
     first.write()
-    assert first.read().saved == 41
+    assert (first.read().saved, first.read().done) == (41, 41)
     second = ActivityFile(tmp_path / "activity.json")
     second.write()
     assert second.read().saved is None

@@ -10,8 +10,9 @@ import typer
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson
 from ratatouille.errors import Refusal
+from ratatouille.exchange.signing import Signer
 from ratatouille.folders import expanded
-from ratatouille.home import home, read_config
+from ratatouille.home import home, public_name
 from ratatouille.invitation import PREFIX, Invitation, read_invitation
 from registry.commands.members import say
 from registry.enrolment import enrol
@@ -25,7 +26,12 @@ def join(
         str, typer.Option("--invite", help="The invitation: a file, - for standard input, or the line.", metavar="FILE")
     ],
     name: Annotated[
-        str | None, typer.Option("--name", help="How others see you (default: your name in the config).")
+        str | None,
+        typer.Option(
+            "--name",
+            help="How others see you, where the invitation does not say it (default: `config name`, "
+            "else the short form of your key).",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -35,10 +41,10 @@ def join(
     machine is entered once, however often you try, and an attempt that fails uses nothing up. The federation is this
     machine's default from then on.
     """
-    invitation, called = read_given(invite), name or read_config().name
-    if called is None:
-        raise Refusal("say --name, which is how others see you")
-    done = enrol(invitation, called, lambda sentence: typer.echo(output.printable(sentence), err=True))
+    invitation, key = read_given(invite), Signer.open(home() / "key").node
+    done = enrol(
+        invitation, public_name(key, name).value, lambda sentence: typer.echo(output.printable(sentence), err=True)
+    )
     say(done, as_json)
     if as_json:
         return

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
+from ratatouille.home import SHORT_KEY
 from ratatouille.invitation import Invitation, new_secret
 from registry.commands.joining import read_given
 from registry.opening import open_registry
@@ -27,18 +29,30 @@ def test_a_person_without_a_node_joins_once_by_a_file_or_the_line(
     made = owner.invite(server.address, role="reader", approve=True)
     monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path / "anna"))
     (tmp_path / "invitation.txt").write_text(f"{made.line}\n")
-    assert call("members", "join", "--invite", str(tmp_path / "invitation.txt")).err.startswith("error: say --name")
     waits = call("members", "join", "--invite", str(tmp_path / "invitation.txt"), "--name", "anna")
     assert waits.out.startswith(
         "anna: reader, waiting\na maintainer lets you in by `ratatouille members approve anna`\n"
     )
     key = Signer.open(tmp_path / "anna" / "key").node
     owner.approve(key)
-    again = call("members", "join", "--invite", made.line, "--name", "anna", "--json")
+    again = call("members", "join", "--invite", made.line, "--json")  # the registry knows the name by now
     assert again.json == {"member": key, "name": "anna", "role": "reader", "state": "active"}
     assert call("members", "show", "--json").json["id"] == key
     assert [one.used for one in registry.members.invitations()] == [1]
     registry.close()
+    server.stop(grace=5)
+
+
+def test_a_person_who_says_no_name_is_called_by_the_short_form_of_the_key(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = RegistryServer(tmp_path / "served")
+    server.start()
+    with closing(open_registry(tmp_path / "served")) as registry:
+        made = Person(registry, 1, "olga").invite(server.address, role="reader")
+    monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path / "anna"))
+    joined = call("members", "join", "--invite", made.line, "--json").json
+    assert joined["name"] == joined["member"][:SHORT_KEY]
     server.stop(grace=5)
 
 

@@ -6,7 +6,6 @@ knew of the address before is kept until the enrolment is answered.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -75,17 +74,16 @@ def enrol(
     return membership
 
 
-def await_approval(
-    invitation: Invitation, membership: Membership, stop: threading.Event, say: Callable[[str], None]
-) -> Membership:
-    """Wait until a maintainer lets a member in, or `stop` is set; returns what the member is then.
+def await_approval(invitation: Invitation, membership: Membership, say: Callable[[str], None]) -> Membership:
+    """Wait until a maintainer lets a member in; returns what the member is then.
 
     Raises:
         Refusal: when the member is refused.
     """
     if membership.state == "waiting":
         say(f"{membership.name} waits for a maintainer's `ratatouille members approve {membership.name}`")
-    while membership.state == "waiting" and not stop.wait(_WAITING_PAUSE):
+    while membership.state == "waiting":
+        time.sleep(_WAITING_PAUSE)
         membership = enrol(invitation, membership.name, say)
     return membership
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -57,12 +56,11 @@ class Wanted:
         return [*flags, "--allow-missing-classes"] if self.missing_classes else flags
 
 
-def prepared(wanted: Wanted, stop: threading.Event) -> tuple[NodeSettings, str]:
+def prepared(wanted: Wanted) -> tuple[NodeSettings, str]:
     """The settings of the node and the address of its registry, once both are known.
 
     Args:
         wanted: what the command line says.
-        stop: set when the person wants to end.
 
     Raises:
         Refusal: for what cannot be used, with the flags that are missing where nobody can be asked.
@@ -80,7 +78,7 @@ def prepared(wanted: Wanted, stop: threading.Event) -> tuple[NodeSettings, str]:
         address = invitation.address
         name = wanted.name or (known.name if known is not None else read_config().name) or _name(ask)
         place = wanted.folder or (known.folder if known is not None else None) or home() / "nodes" / name
-        membership = await_approval(invitation, enrol(invitation, name, print_line, place), stop, print_line)
+        membership = await_approval(invitation, enrol(invitation, name, print_line, place), print_line)
         print_line(f"you are {membership.name} at {address}, with the role {membership.role}; your key is in {home()}")
     if known is None:
         known = _new_file(wanted, address, ask)

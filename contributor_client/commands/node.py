@@ -92,7 +92,6 @@ def join(
     On a terminal one line shows what the node does, with -v more.
     """
     began = time.time()
-    stop = stop_on_signals(_END_SECONDS, second_ends=True)
     from contributor_client.commands.joining import Wanted, prepared
     from contributor_client.commands.live import showing
     from contributor_client.node import Node
@@ -103,7 +102,8 @@ def join(
     wanted = Wanted(file, remote, invite, name, images, task, domain, missing_classes, folder)
     if time_limit is not None:
         end_of(time_limit, began)  # a mistake is said before anything is written
-    settings, address = prepared(wanted, stop)
+    settings, address = prepared(wanted)
+    stop = stop_on_signals(_END_SECONDS, second_ends=True)  # not before: Ctrl-C ends a question at once
     leave_at = end_of(time_limit or settings.time_limit, began)
     file = wanted.path
     place = folder or settings.place

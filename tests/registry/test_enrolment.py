@@ -126,6 +126,6 @@ def test_a_member_who_waits_is_let_in_by_a_maintainer(
     said: list[str] = []
     approving = threading.Thread(target=lambda: maintainer.approve(membership.member))
     approving.start()
-    assert await_approval(line, membership, threading.Event(), said.append).state == "active"
+    assert await_approval(line, membership, said.append).state == "active"
     approving.join()
     assert "members approve anna" in said[0]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,32 +50,46 @@ def wanted(**said: object) -> Wanted:
 def test_one_line_and_three_answers_make_a_member_with_a_node_file(line: str, tmp_path: Path) -> None:
     (tmp_path / "invitation.txt").write_text(f"{line}\n")
     said = wanted(invite=str(tmp_path / "invitation.txt"), name="anna", images=tmp_path / "images", task="shapes")
-    settings, address = prepared(said, threading.Event())
+    settings, address = prepared(said)
     assert (settings.name, settings.remote) == ("anna", address)
     joined = federation_of(address)
     assert joined is not None
     assert (joined.name, joined.role) == ("anna", "contributor")
     sent = [message.kind for message in sent_messages(tmp_path / "anna" / "nodes" / "anna" / OUTBOX)]
     assert "enrolment" in sent, "what left before there was a node is in its log too"
-    again, same = prepared(wanted(), threading.Event())
+    again, same = prepared(wanted())
     assert (again, same) == (settings, address)
-    once_more, _ = prepared(wanted(invite=line), threading.Event())
+    once_more, _ = prepared(wanted(invite=line))
     assert once_more == settings
 
 
 def test_without_a_terminal_what_is_missing_is_named(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Refusal, match="say --invite FILE, or `-`"):
-        prepared(wanted(), threading.Event())
+        prepared(wanted())
     with pytest.raises(Refusal, match="say --name"):
-        prepared(wanted(invite=line), threading.Event())
+        prepared(wanted(invite=line))
     with pytest.raises(Refusal, match="say --images and --task"):
-        prepared(wanted(invite=line, name="anna"), threading.Event())
+        prepared(wanted(invite=line, name="anna"))
 
 
 def test_flags_for_a_new_file_are_refused_where_there_is_one(line: str, tmp_path: Path) -> None:
     said: dict[str, object] = {"name": "anna", "images": tmp_path / "images", "task": "shapes"}
-    prepared(wanted(invite=line, **said), threading.Event())
+    prepared(wanted(invite=line, **said))
     with pytest.raises(Refusal, match="exists and says --images, --task itself"):
-        prepared(wanted(**said), threading.Event())
+        prepared(wanted(**said))
     with pytest.raises(Refusal, match="leave --remote out"):
-        prepared(wanted(invite=line, remote="grpc://127.0.0.1:1"), threading.Event())
+        prepared(wanted(invite=line, remote="grpc://127.0.0.1:1"))
+
+
+def test_ctrl_c_ends_a_question_at_once(line: str, tmp_path: Path) -> None:
+    (tmp_path / "invitation.txt").write_text(f"{line}\n")
+    terminal, ours = os.openpty()
+    command = [sys.executable, "-m", "ratatouille", "node", "join", "--invite", str(tmp_path / "invitation.txt")]
+    with subprocess.Popen([*command, "--name", "anna"], stdin=ours, stdout=ours, stderr=ours) as process:
+        os.close(ours)
+        shown = b""
+        while b"Folder of your images" not in shown:
+            shown += os.read(terminal, 4096)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130  # by the signal itself, long before a service is ended by force
+    os.close(terminal)

@@ -60,7 +60,7 @@ def put_guard_before_apis(port: int, secret: Secret) -> None:
     def serve(**options: Any) -> None:
         logging.getLogger("uvicorn.error").addFilter(ThrottleFilter())
         # Our own options come last: Flower asks for a line in the log for each request.
-        more = {"access_log": False, "http": "h11", "h11_max_incomplete_event_size": 32 * 2**10}
+        more = {"access_log": False, "http": "h11", "ws": "none", "h11_max_incomplete_event_size": 32 * 2**10}
         run(**options | more, limit_concurrency=_MOST_CONNECTIONS, server_header=False, proxy_headers=False)
 
     run = command.uvicorn.run

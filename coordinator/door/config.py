@@ -150,21 +150,22 @@ def _buffered(behind: Behind) -> Json:
     root = {"provider": "file", "pem_files": [str(behind.tls.certificate)]}
     transport = {"protocol": "http", "tls": {"ca": root, "server_name": SERVER_NAME}, "dial_timeout": "3s"}
     address = f"{LOOPBACK}:{behind.superlink}"
-    proxy = _proxy(address, transport, MOST_FLEET_CALLS, host=address) | {"request_buffers": LONGEST_BODY}
+    caller = "{http.request.header.X-Forwarded-For}"  # as the first listener has put it there
+    proxy = _proxy(address, transport, MOST_FLEET_CALLS, address, caller) | {"request_buffers": LONGEST_BODY}
     return {"handle": [_SLOW, _size(LONGEST_BODY), proxy]}
 
 
-def _proxy(address: str, transport: Json, most: int, host: str | None = None) -> Json:
+def _proxy(
+    address: str, transport: Json, most: int, host: str | None = None, caller: str = "{http.vars.client_ip}"
+) -> Json:
     """Pass on, with the caller's address and nothing else that a caller says about where it comes from."""
-    named = {"X-Forwarded-For": ["{http.vars.client_ip}"]} | ({} if host is None else {"Host": [host]})
+    named = {"X-Forwarded-For": [caller]} | ({} if host is None else {"Host": [host]})
     headers = {"set": named, "delete": ["Forwarded", "X-Real-Ip", "X-Forwarded-Host", "X-Forwarded-Proto"]}
-    if "unix/" in address:
-        headers = {}  # the second listener's caller is the first
     return {
         "handler": "reverse_proxy",
         "upstreams": [{"dial": address, "max_requests": most}],
         "transport": transport,
-        "headers": {"request": headers} if headers else {},
+        "headers": {"request": headers},
     }
 
 

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from ratatouille.printable import printable
 from ratatouille.processes.secret import HEADER, Secret, Verifier
 from ratatouille.processes.throttle import Throttle
 
@@ -27,6 +28,8 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _NAMES = ("127.0.0.1", "localhost", "[::1]")
+_FORWARDED = b"x-forwarded-for"
+_REFUSALS = (401, 403)
 _log = logging.getLogger(__name__)
 
 
@@ -114,7 +117,18 @@ class Guard:
             await _answer(send, refused)
             return
         if body is not None:
-            await self._app(scope, _replay(body, receive), send)
+            await self._app(scope, _replay(body, receive), self._noting(scope, send))
+
+    def _noting(self, scope: Scope, send: Send) -> Send:
+        """The same, and a line in the log where the application itself refuses a request."""
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start" and (status := int(message["status"])) in _REFUSALS:
+                path, who = scope["path"], _forwarded_for(scope)
+                self._throttle.warn(_log, f"{status} {path} {who}", f"{path}{who} was refused: status {status}")
+            await send(message)
+
+        return sending
 
     async def _checked_body(self, scope: Scope, receive: Receive) -> bytes | None:
         """The body of a request that may pass; None when the caller has hung up."""
@@ -152,6 +166,12 @@ async def _read(receive: Receive, limit: int, seconds: float) -> bytes | None:
                     return bytes(body)
     except TimeoutError:
         raise Refused(408, f"the body did not arrive within {seconds:.0f} seconds") from None
+
+
+def _forwarded_for(scope: Scope) -> str:
+    """For whom a front door says that it passed a request on; nothing where it does not say."""
+    said = [value for name, value in scope["headers"] if name == _FORWARDED]
+    return f" for {printable(said[0].decode('latin-1')[:80])}" if len(said) == 1 else ""
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -7,20 +7,24 @@ are looked at again twice a second, and ended when their caller may not make the
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import cache
 
 import grpc
 
+from ratatouille.errors import RatatouilleError
 from ratatouille.exchange.signing import Sealed
 from ratatouille.printable import printable
 from ratatouille.processes.throttle import Throttle
 from registry.caller import Caller, Forbidden, Role, Unauthenticated
+from registry.cancellation import Cancelled
 from registry.services.local import LocalRegistry
 from registry.services.method import ServiceMethod
 from registry.transport.stream_limits import peer_name
@@ -32,6 +36,8 @@ LOOK_SECONDS = 0.5
 SIGNED = "sealed"
 """The argument that its signer answers for. Other sealed arguments are proofs that belong to it."""
 _BEARER = re.compile(r"Bearer ([A-Za-z0-9_-]{43})")
+_VARIES = re.compile(r"[0-9a-f]{6,}|\d+")
+"""What differs between refusals for one reason: keys, digests and numbers, which a caller may choose."""
 _log = logging.getLogger("registry")
 
 
@@ -65,6 +71,14 @@ class Authentication:
             return caller
         return replace(caller, peer=self._peer(metadata, context))
 
+    def answering(
+        self, method: ServiceMethod, caller: Caller, context: grpc.ServicerContext
+    ) -> AbstractContextManager[None]:
+        """While the block runs, a call is answered. Why it is refused is logged, unless it only reads."""
+        if not _changes(method):
+            return nullcontext()
+        return self._logged(method, lambda: caller.peer or self._peer(dict(context.invocation_metadata()), context))
+
     def check_signer(self, method: ServiceMethod, caller: Caller, sealed: object) -> None:
         """Check that what is signed is signed by the caller, or that the caller may bring what others signed.
 
@@ -74,14 +88,13 @@ class Authentication:
         """
         if not isinstance(sealed, Sealed) or method.declaration.role == "anyone" or caller.may("maintainer"):
             return
-        with self._logged(method, lambda: caller.peer or "a stranger"):
-            if caller.member is None:
-                raise Unauthenticated(f"{method.name} takes what a member signed, and you have no session; {_JOIN}")
-            if not self._sessions.belongs(sealed.node, caller.member):
-                raise Forbidden(
-                    f"this {method.name} is signed by key {sealed.node[:12]}…, which is none of {caller.peer}'s keys "
-                    "that count here; sign it with your own key, or let a maintainer bring it"
-                )
+        if caller.member is None:
+            raise Unauthenticated(f"{method.name} takes what a member signed, and you have no session; {_JOIN}")
+        if not self._sessions.belongs(sealed.node, caller.member):
+            raise Forbidden(
+                f"this {method.name} is signed by key {sealed.node[:12]}…, which is none of {caller.peer}'s keys "
+                "that count here; sign it with your own key, or let a maintainer bring it"
+            )
 
     @contextmanager
     def watching(self, method: ServiceMethod, caller: Caller, end: Callable[[], object]) -> Iterator[None]:
@@ -112,12 +125,15 @@ class Authentication:
 
     @contextmanager
     def _logged(self, method: ServiceMethod, who: Callable[[], str]) -> Iterator[None]:
-        """Write why a call is refused into the log."""
+        """Write why a call is refused into the log: once a minute for each caller and reason."""
         try:
             yield
-        except (Unauthenticated, Forbidden) as refusal:
+        except Cancelled:
+            raise
+        except RatatouilleError as refusal:
             name = printable(who())
-            self._throttle.warn(_log, f"{method.name} {name}", f"{method.name} by {name} was refused: {refusal}")
+            kind = f"{method.name} {name} {_VARIES.sub('#', str(refusal))[:80]}"
+            self._throttle.warn(_log, kind, f"{method.name} by {name} was refused: {printable(str(refusal))}")
             raise
 
     def _peer(self, metadata: Mapping[str, str | bytes], context: grpc.ServicerContext) -> str:
@@ -156,6 +172,12 @@ _JOIN = (
     "join with an invitation from a maintainer (`ratatouille node join --invite -`), or, on the registry's own "
     "machine, run this as its user and with its RATATOUILLE_HOME"
 )
+
+
+@cache
+def _changes(method: ServiceMethod) -> bool:
+    """Whether a method changes something, or lets somebody in."""
+    return method.declaration.role != "reader" or SIGNED in inspect.signature(method.function).parameters
 
 
 def _not_enough(name: str, needed: Role, caller: Caller) -> str:

@@ -121,27 +121,18 @@ class _Counting(grpc.ServerInterceptor):  # type: ignore[type-arg]
         if handler is None:
             return None
         method = _NAMES.get(handler_call_details.method, OTHER)
-        metrics, codecs = self._metrics, (handler.request_deserializer, handler.response_serializer)
-        if handler.unary_unary:
+        metrics, streams = self._metrics, (handler.request_streaming, handler.response_streaming)
+        kind = "_".join("stream" if one else "unary" for one in streams)
+        behaviour: Behaviour = getattr(handler, kind)
 
-            def answer(request: Any, context: grpc.ServicerContext) -> Any:
-                return metrics.measured(method, context, lambda: handler.unary_unary(request, context))
+        def answer(asked: Any, context: grpc.ServicerContext) -> Any:
+            asked = metrics.received(asked) if handler.request_streaming else asked
+            if handler.response_streaming:
+                return metrics.measured_stream(method, context, behaviour(asked, context))
+            return metrics.measured(method, context, lambda: behaviour(asked, context))
 
-            return grpc.unary_unary_rpc_method_handler(_in_threads_of(handler.unary_unary, answer), *codecs)
-        if handler.unary_stream:
-
-            def send(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-                return metrics.measured_stream(method, context, handler.unary_stream(request, context))
-
-            return grpc.unary_stream_rpc_method_handler(_in_threads_of(handler.unary_stream, send), *codecs)
-        if handler.stream_stream:
-
-            def talk(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
-                answers = handler.stream_stream(metrics.received(requests), context)
-                return metrics.measured_stream(method, context, answers)
-
-            return grpc.stream_stream_rpc_method_handler(_in_threads_of(handler.stream_stream, talk), *codecs)
-        return handler
+        make = getattr(grpc, f"{kind}_rpc_method_handler")
+        return make(_in_threads_of(behaviour, answer), handler.request_deserializer, handler.response_serializer)
 
 
 def _in_threads_of(known: Behaviour, new: Behaviour) -> Behaviour:

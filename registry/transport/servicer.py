@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import Any
@@ -42,26 +41,21 @@ from registry.proto.registry_pb2 import (
 from registry.records import Event, Result
 from registry.services.local import LocalRegistry
 from registry.services.registry import METHODS, SERVICES, Registry
+from registry.transport.arrivals import CALL, Arrivals
 from registry.transport.authentication import SIGNED, Authentication
 from registry.transport.messages import Piece, ahead, read_request, write_reply
 from registry.transport.statuses import Misused, TooLarge, UnknownMethod, refusals
-from registry.transport.stream_limits import Idle, Pace, StreamLimit, Unopened
+from registry.transport.stream_limits import Pace, StreamLimit
 from registry.transport.wire import CALLS, MESSAGE_BYTES, PACKAGE, SERVICE, SOFTWARE, Call
 
 MOST_PUSHES = 48
 MOST_FETCHES = 48
 MOST_WATCHERS = 96
 MOST_LONG_CALLS = 12
-MOST_UNOPENED = 32
-"""Pushes that have not sent their receipt yet; one more ends the oldest."""
 SHARE = 0.75
 """Of each of these, what one peer may have; on one machine a peer is a user of the operating system."""
 PUSHES_OF_A_KEY = 16
 CALL_THREADS = 32
-SPARE_THREADS = 8
-"""For callers that are refused, since there are too many."""
-RECEIPT_SECONDS = 5.0
-"""Time for the receipt with which a push begins."""
 IDLE_SECONDS = 60.0
 LEAST_BYTES = 2**19
 """A transfer whose other side moves fewer bytes while it is waited for `IDLE_SECONDS` is ended; it may go on where it
@@ -83,14 +77,8 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         self._fetches = _limit("fetches", MOST_FETCHES)
         self._watchers = _limit("watchers", MOST_WATCHERS)
         self._long_calls = _limit("long calls", MOST_LONG_CALLS)
-        self._unopened = Unopened(MOST_UNOPENED)
-        # apart from each other, so that a full one leaves the others alone
-        self._threads = {
-            "Call": ThreadPoolExecutor(CALL_THREADS, "call"),
-            "Fetch": ThreadPoolExecutor(MOST_FETCHES + SPARE_THREADS, "fetch"),
-            "Push": ThreadPoolExecutor(MOST_PUSHES + MOST_UNOPENED + SPARE_THREADS, "push"),
-            "Watch": ThreadPoolExecutor(MOST_WATCHERS + SPARE_THREADS, "watch"),
-        }
+        most = {CALL: CALL_THREADS, "fetch": MOST_FETCHES, "push": MOST_PUSHES, "watch": MOST_WATCHERS}
+        self._arrivals = Arrivals(most)
         self._handlers = self._make_handlers()
 
     def call(self, request: CallRequest, context: grpc.ServicerContext) -> CallReply:
@@ -116,6 +104,7 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
                 stack.enter_context(self._long_calls.slot(peer=caller.peer))
                 stack.enter_context(self._authentication.watching(call.method, caller, context.cancel))
             stack.enter_context(working_for(context.is_active))
+            stack.enter_context(self._authentication.answering(call.method, caller, context))
             stack.enter_context(called_by(caller))
             yield caller
 
@@ -161,17 +150,18 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         method = METHODS["push"]
         with refusals(context, "push"):
             caller = self._authentication.admit(method, context)
-            with self._unopened.waiting(context.cancel), Idle(RECEIPT_SECONDS, context.cancel):
+            with self._arrivals.waiting("push", context):
                 first = next(requests, PushRequest())
             if isinstance(first, Piece):
                 raise Refusal("a push begins with its receipt")
             sealed = _sealed(first.begin)
-            self._authentication.check_signer(method, caller, sealed)
-            with (
-                self._pushes.slot(peer=caller.peer, key=sealed.node),
-                self._authentication.watching(method, caller, context.cancel),
-            ):
-                yield from self._pushing(sealed, requests, context)
+            with self._authentication.answering(method, caller, context):
+                self._authentication.check_signer(method, caller, sealed)
+                with (
+                    self._pushes.slot(peer=caller.peer, key=sealed.node),
+                    self._authentication.watching(method, caller, context.cancel),
+                ):
+                    yield from self._pushing(sealed, requests, context)
 
     @contextmanager
     def _stream(self, name: str, limit: StreamLimit, protocol: int, context: grpc.ServicerContext) -> Iterator[None]:
@@ -217,22 +207,19 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         return self._unary(partial(self.unknown, path.removeprefix(_OURS))) if path.startswith(_OURS) else None
 
     def _unary(self, answer: Callable[[CallRequest, grpc.ServicerContext], CallReply]) -> Handler:
-        return grpc.unary_unary_rpc_method_handler(
-            self._in_own_threads("Call", answer), CallRequest.FromString, CallReply.SerializeToString
+        return grpc.stream_unary_rpc_method_handler(
+            self._arrivals.opened(CALL, CallRequest(), answer), CallRequest.FromString, CallReply.SerializeToString
         )
 
     def _make_handlers(self) -> dict[str, Handler]:
         """The handler of each path."""
+        opened, stream = self._arrivals.opened, grpc.stream_stream_rpc_method_handler
+        fetch, watch = opened("fetch", FetchRequest(), self.fetch), opened("watch", WatchRequest(), self.watch)
+        push = self._arrivals.in_threads("push", self.push)
         streams = {
-            "fetch": grpc.unary_stream_rpc_method_handler(
-                self._in_own_threads("Fetch", self.fetch), FetchRequest.FromString, write_reply
-            ),
-            "push": grpc.stream_stream_rpc_method_handler(
-                self._in_own_threads("Push", self.push), read_request, PushReply.SerializeToString
-            ),
-            "watch": grpc.unary_stream_rpc_method_handler(
-                self._in_own_threads("Watch", self.watch), WatchRequest.FromString, WatchReply.SerializeToString
-            ),
+            "fetch": stream(fetch, FetchRequest.FromString, write_reply),
+            "push": stream(push, read_request, PushReply.SerializeToString),
+            "watch": stream(watch, WatchRequest.FromString, WatchReply.SerializeToString),
         }
         handlers = {
             call.path: streams[call.name] if call.method.declaration.stream else self._unary(partial(self.answer, call))
@@ -240,15 +227,6 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         }
         as_before = {"Call": self._unary(self.call)} | {name.capitalize(): one for name, one in streams.items()}
         return handlers | {f"/{SERVICE}/{name}": one for name, one in as_before.items()}
-
-    def _in_own_threads(self, kind: str, answer: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[..., Any]:
-        """The same function, run by the threads of its kind: gRPC reads them from the attribute that is set here."""
-
-        def answering(request: Any, context: grpc.ServicerContext) -> Any:
-            return answer(request, context)
-
-        answering.experimental_thread_pool = self._threads[kind]  # type: ignore[attr-defined]
-        return answering
 
 
 def _limit(what: str, most: int, **shares: int) -> StreamLimit:

@@ -1,4 +1,4 @@
-"""Limits on streams: how many there are in all, for each peer and for each key, and how long one may be silent or slow.
+"""Limits on calls: how many there are in all, for each peer and for each key, and how long one may be silent or slow.
 
 A peer is the other end of a connection; on loopback, the user of the operating system, where the system shows it. It
 permits nothing: it only keeps one user from taking all places from the others.
@@ -22,6 +22,8 @@ from ratatouille.errors import Unreachable
 TABLES = {4: Path("/proc/net/tcp"), 6: Path("/proc/net/tcp6")}
 _LOCAL, _USER = 1, 7
 """Columns of these tables."""
+_LOOK_SECONDS = 0.5
+"""Time between two looks at the calls that wait for their first message."""
 
 
 class StreamLimit:
@@ -72,30 +74,49 @@ class StreamLimit:
 
 
 class Unopened:
-    """Streams that wait for their first message; when there are too many, the oldest is ended.
+    """Calls that wait for their first message, each for some seconds; when there are too many, the oldest is ended.
 
-    An honest client sends its first message at once, so the oldest stream is the least likely to be one.
+    An honest client sends its first message at once, so the oldest call is the least likely to be one.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._ends: dict[object, Callable[[], object]] = {}
+        self._waiting: dict[object, tuple[float, Callable[[], object]]] = {}
+        """Until when each of them may wait, and what ends it."""
         self._lock = threading.Lock()
+        self._watched = False
 
     @contextmanager
-    def waiting(self, end: Callable[[], object]) -> Iterator[None]:
-        """Wait for the first message; `end` is called when others need the place."""
+    def waiting(self, end: Callable[[], object], seconds: float) -> Iterator[None]:
+        """Wait for the first message; `end` is called after so many seconds, and when others need the place."""
         mark = object()
         with self._lock:
-            self._ends[mark] = end
-            oldest = self._ends.pop(next(iter(self._ends))) if len(self._ends) > self._most else None
+            self._waiting[mark] = (time.monotonic() + seconds, end)
+            oldest = self._waiting.pop(next(iter(self._waiting))) if len(self._waiting) > self._most else None
+            if not self._watched:
+                self._watched = True
+                threading.Thread(target=self._watch, name="unopened", daemon=True).start()
         if oldest is not None:
-            oldest()
+            oldest[1]()
         try:
             yield
         finally:
             with self._lock:
-                self._ends.pop(mark, None)
+                self._waiting.pop(mark, None)
+
+    def _watch(self) -> None:
+        """End what waits for too long, until nothing waits any more. One thread: most calls are opened at once."""
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            with self._lock:
+                if not self._waiting:
+                    self._watched = False
+                    return
+                now = time.monotonic()
+                late = [mark for mark, (until, _) in self._waiting.items() if until < now]
+                ends = [self._waiting.pop(mark)[1] for mark in late]
+            for end in ends:
+                end()
 
 
 class _Watchdog:
@@ -215,10 +236,20 @@ def peer_name(peer: str) -> str:
 
 
 def _user(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> int | None:
-    """The user whose socket has this address at its own end; None where the system does not show it."""
-    wanted = f"{_words(address)}:{port:04X}"
+    """The user whose socket has this address at its own end; None where the system does not show it.
+
+    A socket for both families, as gRPC makes it, is in the table of IPv6 with an address of IPv4 in it.
+    """
+    mapped = ipaddress.IPv6Address(f"::ffff:{address}") if address.version == 4 else address
+    for one in dict.fromkeys((address, mapped)):
+        if (user := _user_in(TABLES[one.version], f"{_words(one)}:{port:04X}")) is not None:
+            return user
+    return None
+
+
+def _user_in(file: Path, wanted: str) -> int | None:
     try:
-        with TABLES[address.version].open() as table:
+        with file.open() as table:
             for line in table:
                 columns = line.split()
                 if columns[_LOCAL] == wanted:

@@ -10,7 +10,9 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +39,14 @@ FLOWERS_PATHS = [route.path for name in _ROUTERS for route in importlib.import_m
 """Every path of Flower's APIs, the fleet's apart, as its routers have them."""
 
 
-def statuses(port: int, headers: dict[str, str]) -> dict[str, int | None]:
-    """What the port answers at each path; None where it does not speak HTTP/1."""
+Connect = Callable[[], http.client.HTTPConnection]
+
+
+def statuses(connect: Connect, headers: dict[str, str]) -> dict[str, int | None]:
+    """What a port answers at each path; None where it does not speak HTTP/1."""
     found: dict[str, int | None] = {}
     for method, path in [*(("POST", one) for one in FLOWERS_PATHS), *(("GET", one) for one in _OTHER_PATHS)]:
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        with closing(connect()) as connection:
             try:
                 connection.request(method, path, b"", {"content-type": "application/protobuf", **headers})
                 found[f"{method} {path}"] = connection.getresponse().status
@@ -62,12 +67,11 @@ def told(attempt: Any) -> str:
         return type(error).__name__
 
 
-def attempts(port: int, aims: dict[str, Any], interceptors: list[Any]) -> dict[str, str]:
-    """The attacks that succeeded on 0.1.0, made with Flower's own clients."""
-    address = f"127.0.0.1:{port}"
+def attempts(address: str, aims: dict[str, Any], interceptors: list[Any], root: bytes | None = None) -> dict[str, str]:
+    """The attacks that succeeded on 0.1.0, made with Flower's own clients; `root` is the authority of a front door."""
     clients = [RuntimeVersionHttpInterceptor(component_name="flwr-cli"), *interceptors]
-    control = ControlHttpClient.from_server_address(address, True, None, clients)
-    runtime = RuntimeHttpClient.from_server_address(address, True, None, clients)
+    way = (address, root is None, root, clients)
+    control, runtime = ControlHttpClient.from_server_address(*way), RuntimeHttpClient.from_server_address(*way)
     bundle = bytes.fromhex(aims["bundle"])
     start = control_pb2.StartRunRequest(fab=fab_to_proto(Fab(sha256(bundle), bundle, {})))
     stop = control_pb2.StopRunRequest(run_id=aims["run"])
@@ -84,7 +88,7 @@ def attempts(port: int, aims: dict[str, Any], interceptors: list[Any]) -> dict[s
     for node in aims["nodes"]:
         gone = control_pb2.UnregisterNodeRequest(node_id=node)
         tried[f"unregister {node}"] = told(lambda gone=gone: control.UnregisterNode(gone))
-        with FleetHttpClient.from_server_address(address, True, None, clients) as fleet:
+        with FleetHttpClient.from_server_address(*way) as fleet:
             leave = fleet_pb2.UnregisterNodeFleetRequest(node_id=node)
             tried[f"leave {node}"] = told(lambda leave=leave: fleet.UnregisterNode(leave))
             rest = fleet_pb2.DeactivateNodeRequest(node_id=node)
@@ -131,10 +135,11 @@ def main() -> None:
     web = {HEADER: Secret(b"guess").sign("POST", "/v1/control/start-run", b"")}
     seen: dict[str, Any] = {"user": os.getuid(), "ports": {}}
     for port in aims["ports"]:
-        plain = statuses(port, {})
+        connect = partial(http.client.HTTPConnection, "127.0.0.1", port, timeout=10)
+        plain = statuses(connect, {})
         seen["ports"][port] = {
-            "paths": [plain, statuses(port, web)],
-            "attempts": {name: attempts(port, aims, more) for name, more in forgeries().items()}
+            "paths": [plain, statuses(connect, web)],
+            "attempts": {name: attempts(f"127.0.0.1:{port}", aims, more) for name, more in forgeries().items()}
             if any(plain.values())
             else {},
         }

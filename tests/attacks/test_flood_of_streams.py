@@ -17,8 +17,8 @@ from ratatouille.exchange.signing import Signer
 from registry.opening import open_registry
 from registry.proto.registry_pb2 import Begin, Chunk, PushReply, PushRequest, WatchReply, WatchRequest
 from registry.server import RegistryServer
-from registry.transport import servicer
-from registry.transport.wire import CHANNEL_OPTIONS, SERVICE
+from registry.transport import arrivals, servicer
+from registry.transport.wire import CHANNEL_OPTIONS, PACKAGE, SERVICE
 from tests.registry.test_service import a_large_import
 from tests.registry.tokens import as_owner
 from tests.registry.world import World
@@ -41,52 +41,54 @@ def world(service: RegistryServer, tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-def silent(over: threading.Event, *first: PushRequest) -> Iterator[PushRequest]:
-    """A side of a push that says something, perhaps, and then nothing."""
-    yield from first
-    over.wait(600)
+KINDS = ("Registry/Push", "Registry/Fetch", "Registry/Watch", "Registry/Call", "Versions/Log", "Members/Challenge")
 
 
-def open_pushes(service: RegistryServer, stack: ExitStack, count: int, over: threading.Event) -> list[Any]:
-    """Streams from connections of their own."""
-    calls, metadata = [], as_owner(service.address)
-    for _ in range(count):
-        address = service.address.removeprefix("grpc://")
-        options = [*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
-        channel = stack.enter_context(grpc.insecure_channel(address, options=options))
-        push = channel.stream_stream(f"/{SERVICE}/Push", PushRequest.SerializeToString, PushReply.FromString)
-        calls.append(push(silent(over), metadata=metadata))
+def open_silent(service: RegistryServer, stack: ExitStack, count: int, over: threading.Event, kind: str) -> list[Any]:
+    """Calls that say nothing until `over`; twenty of them share a connection."""
+    calls, metadata = [], as_owner(service.address) if kind == "Registry/Push" else ()
+    options = [*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
+
+    def silent() -> Iterator[bytes]:
+        over.wait(600)
+        yield from ()
+
+    for number in range(count):
+        if number % 20 == 0:
+            channel = stack.enter_context(grpc.insecure_channel(service.address[len("grpc://") :], options=options))
+        calls.append(channel.stream_stream(f"/{PACKAGE}.{kind}", None, None)(silent(), metadata=metadata))
     return calls
 
 
-def test_100_streams_that_say_nothing_block_nobody(
+def test_100_silent_calls_of_every_kind_block_nobody(
     service: RegistryServer, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(servicer, "RECEIPT_SECONDS", 600.0)  # so that none of them ends and lets the others go on
+    for name in ("RECEIPT_SECONDS", "QUESTION_SECONDS"):  # so that none of them ends and lets the others go on
+        monkeypatch.setattr(arrivals, name, 600.0)
     over = threading.Event()
     with ExitStack() as stack:
         stack.callback(over.set)
-        open_pushes(service, stack, 100, over)
+        calls = [call for kind in KINDS for call in open_silent(service, stack, 100, over, kind)]
         time.sleep(0.5)
-        begun = time.monotonic()
         made = world.foundation()
         assert world.registry.weights.fetch(str(made.featurizer)).exists()
         assert world.registry.info().software
-        assert time.monotonic() - begun < 60
+        assert next(iter(world.registry.rounds.watch(after=0))).number == 1
+        assert sum(call.is_active() for call in calls) <= 4 * arrivals.MOST_UNOPENED, "the oldest made room"
 
 
-def test_a_push_without_its_receipt_is_ended_after_seconds(
-    service: RegistryServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert servicer.RECEIPT_SECONDS == 5
-    monkeypatch.setattr(servicer, "RECEIPT_SECONDS", 1.0)
-    over, begun = threading.Event(), time.monotonic()
+def test_what_says_nothing_is_ended_after_seconds(service: RegistryServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (arrivals.RECEIPT_SECONDS, arrivals.QUESTION_SECONDS) == (5, 60)
+    for name in ("RECEIPT_SECONDS", "QUESTION_SECONDS"):
+        monkeypatch.setattr(arrivals, name, 0.2)
+    over = threading.Event()
     with ExitStack() as stack:
         stack.callback(over.set)
-        (call,) = open_pushes(service, stack, 1, over)
-        with pytest.raises(grpc.RpcError):
-            next(call)
-        assert 0.8 < time.monotonic() - begun < 60
+        for kind in KINDS:
+            (call,) = open_silent(service, stack, 1, over, kind)
+            with pytest.raises(grpc.RpcError) as ended:
+                next(call)
+            assert ended.value.code() == grpc.StatusCode.CANCELLED, kind
 
 
 def test_a_push_that_sends_a_byte_now_and_then_is_ended(

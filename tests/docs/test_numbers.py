@@ -33,7 +33,7 @@ from registry.exports.bundles import archive
 from registry.ledger.signed_changes import TOLERANCE
 from registry.records import BEAT_SECONDS
 from registry.settings import Settings
-from registry.transport import client, servicer, wire
+from registry.transport import arrivals, client, servicer, wire
 from tests.docs.pages import ROOT, text_of
 
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -64,7 +64,7 @@ TIMING = Timing()
 RELAYED = signature(relay.relay).parameters["attempts"].default
 SILENCE = f"{client.IDLE_SECONDS:.0f} seconds"
 PACE = f"{servicer.IDLE_SECONDS:.0f} seconds, in which {LEAST}"
-RECEIPT = f"{servicer.RECEIPT_SECONDS:.0f} seconds"
+RECEIPT = f"{arrivals.RECEIPT_SECONDS:.0f} seconds"
 SHORTEST = f"({texts.SHORTEST_PREFIX} characters or more)"
 OPEN = guard.Rules(0, frozenset())
 

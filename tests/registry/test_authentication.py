@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -392,6 +393,24 @@ def test_sessions_are_opened_when_they_are_needed_and_renewed_before_they_end(
 
 
 # -- calls that last
+
+
+def test_why_something_signed_is_refused_is_logged_once_a_minute_for_each_reason(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    for seed in (b"y", b"z"):
+        with pytest.raises(Unauthenticated):
+            scene.token(Signer.of_seed(32 * seed))
+    with pytest.raises(Refusal):
+        scene.token(scene.owner.signer, issued=time.time() - 3600)
+    with pytest.raises(Refusal):
+        scene.registry.versions.show("5" * 64)
+    said = [one.getMessage().partition(" was refused: ") for one in caplog.records if one.name == "registry"]
+    assert {before for before, _, _ in said} == {f"open_session by user {os.getuid()}"}, "nothing of who only reads"
+    assert [re.sub("[0-9a-f]{12}", "#", after).split(";")[0] for _, _, after in said] == [
+        "key #… belongs to no member of this registry",
+        "your clock is 60 min behind the registry's",
+    ]
 
 
 def test_a_revocation_in_the_middle_of_a_large_push_ends_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,9 +30,9 @@ def test_the_oldest_that_says_nothing_gives_its_place() -> None:
     ended: list[str] = []
     unopened = Unopened(2)
     with (
-        unopened.waiting(lambda: ended.append("first")),
-        unopened.waiting(lambda: ended.append("second")),
-        unopened.waiting(lambda: ended.append("third")),
+        unopened.waiting(lambda: ended.append("first"), 60),
+        unopened.waiting(lambda: ended.append("second"), 60),
+        unopened.waiting(lambda: ended.append("third"), 60),
     ):
         assert ended == ["first"]
     assert ended == ["first"]
@@ -47,6 +47,10 @@ def test_a_peer_on_this_machine_is_its_user() -> None:
         socket.create_connection(server.getsockname()[:2]) as client,
     ):
         assert peer_name(f"ipv6:%5B::1%5D:{client.getsockname()[1]}") == f"user {os.getuid()}"
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_INET6) as both:
+        both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        both.connect(("::ffff:127.0.0.1", server.getsockname()[1]))  # as gRPC does
+        assert peer_name(f"ipv4:127.0.0.1:{both.getsockname()[1]}") == f"user {os.getuid()}"
 
 
 @pytest.mark.parametrize(

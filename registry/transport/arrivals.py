@@ -1,0 +1,64 @@
+"""The arrival of calls: threads for each kind of them, and their first message in time.
+
+gRPC would wait for the message of a call in one of the threads that answer calls, and without limit: some dozen callers
+who say nothing would stop all others. So every call is a stream here, whose first message is waited for with a limit.
+On the wire nothing differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any
+
+import grpc
+
+from registry.transport.stream_limits import Unopened
+
+MOST_UNOPENED = 32
+"""Of each kind of calls, those that have not sent their first message yet; one more ends the oldest."""
+SPARE_THREADS = 8
+"""For callers that are refused, since there are too many."""
+RECEIPT_SECONDS = 5.0
+"""Time for the receipt with which a push begins, and for the question of another stream."""
+QUESTION_SECONDS = 60.0
+"""Time for the arguments of a call that is no stream; the longest take so long on a bad line."""
+CALL = "call"
+"""The kind of calls that are no streams."""
+Answer = Callable[[Any, grpc.ServicerContext], Any]
+
+
+class Arrivals:
+    """Threads and waiting calls, by kind; apart from each other, so that a full kind leaves the others alone."""
+
+    def __init__(self, most: Mapping[str, int]) -> None:
+        """`most` says how many calls of a kind are answered at one time."""
+        self._threads = {
+            kind: ThreadPoolExecutor(number + MOST_UNOPENED + SPARE_THREADS, kind) for kind, number in most.items()
+        }
+        self._unopened = {kind: Unopened(MOST_UNOPENED) for kind in most}
+
+    def opened(self, kind: str, nothing: Any, answer: Answer) -> Answer:
+        """The same function, called once the question is here; `nothing` stands for one that never comes."""
+
+        def open_and_answer(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
+            with self.waiting(kind, context):
+                request = next(requests, nothing)
+            return answer(request, context)
+
+        return self.in_threads(kind, open_and_answer)
+
+    def waiting(self, kind: str, context: grpc.ServicerContext) -> AbstractContextManager[None]:
+        """Wait for the first message; the call is ended when it does not come, or when others need the place."""
+        seconds = QUESTION_SECONDS if kind == CALL else RECEIPT_SECONDS
+        return self._unopened[kind].waiting(context.cancel, seconds)
+
+    def in_threads(self, kind: str, answer: Answer) -> Answer:
+        """The same function, run by the threads of its kind: gRPC reads them from the attribute that is set here."""
+
+        def answering(request: Any, context: grpc.ServicerContext) -> Any:
+            return answer(request, context)
+
+        answering.experimental_thread_pool = self._threads[kind]  # type: ignore[attr-defined]
+        return answering

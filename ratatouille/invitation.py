@@ -19,24 +19,23 @@ from ratatouille.record import Digest, Record
 PREFIX = "ratatouille-invite:"
 LONGEST_LINE = 2000
 """Characters."""
-_SECRET_BYTES = 32
 
 
 class Invitation(Record):
-    """What an invitation's line says; no text about it shows the secret."""
+    """The contents of an invitation's line; its `repr` does not show the secret."""
 
     v: Literal[1] = 1
     address: Annotated[str, StringConstraints(pattern=r"^grpcs?://[^\s/@?#]{1,300}$")]
     """Where the registry is: grpcs://host:port, or grpc:// on one machine."""
     registry: RegistryId
-    """Its id: nobody else's registry can ask for a signature in its place."""
+    """The id of the registry: the holder's key signs for no other one."""
     authority: Digest | None = None
-    """The SHA-256 of the certificate (DER) from which the registry's own descends; None for a public one."""
+    """The pin: SHA-256 of the certificate (DER) of the authority that signed the registry's; None for a public one."""
     secret: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$"), Field(repr=False)]
 
     @property
     def id(self) -> str:
-        """How the registry knows it: the SHA-256 of the secret."""
+        """Its id in the registry: the SHA-256 of the secret."""
         return invitation_id(self.secret)
 
     @property
@@ -47,7 +46,7 @@ class Invitation(Record):
 
 def new_secret() -> str:
     """A secret that nobody guesses: 32 random bytes, as text."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(_SECRET_BYTES)).decode().rstrip("=")
+    return secrets.token_urlsafe(32)
 
 
 def read_invitation(text: str) -> Invitation:

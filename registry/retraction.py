@@ -38,7 +38,7 @@ from registry.ledger.descendants import (
 )
 from registry.ledger.event_log import record_event
 from registry.ledger.members.queries import same_person
-from registry.ledger.members.standing import refuse_anothers
+from registry.ledger.members.standing import refuse_work_of_others
 from registry.ledger.obligations import owe_as_before
 from registry.ledger.releases import aliases, follow
 from registry.ledger.signed_changes import by, enter_change, keep_outcome, known_change
@@ -62,7 +62,7 @@ def retract_counts(connection: Connection, sealed: Sealed, change: RetractCounts
         raise Refusal(f"receipt {change.receipt[:12]}… is of a {row.kind}: take the version back that it made")
     if row.state == "retracted" or known_change(connection, sealed) is not None:
         return
-    refuse_anothers(connection, sealed.node, row.node, f"receipt {change.receipt[:12]}…")
+    refuse_work_of_others(connection, sealed.node, row.node, f"receipt {change.receipt[:12]}…")
     verb = "withdrawn" if standing(connection, sealed, row.node) == "contributor" else "retracted"
     enter_change(connection, sealed, change)
     receipt = ContributionRow.receipt == change.receipt
@@ -168,7 +168,7 @@ def _scope(connection: Connection, sealed: Sealed, change: Retract) -> Scope | R
     number = known_change(connection, sealed) or (row.retraction if row.state == "retracted" else None)
     if number is not None:
         return _answered(connection, number)
-    refuse_anothers(connection, sealed.node, row.node, f"version {change.version[:12]}…")
+    refuse_work_of_others(connection, sealed.node, row.node, f"version {change.version[:12]}…")
     averages = in_order(averages_with(connection, change.version))
     others = {parent.version for average in averages for parent in average.version.parents}
     others -= {change.version, *(average.id for average in averages)}

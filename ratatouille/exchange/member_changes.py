@@ -6,7 +6,6 @@ nodes, and a device key enters node keys. Each record names the registry that it
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,13 +14,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from pydantic import AfterValidator, Field, StringConstraints
 
 from ratatouille.exchange.change import Change
-from ratatouille.record import Digest, Name, Record
+from ratatouille.record import Digest, Name, Record, sha256
 
 MemberRole = Literal["reader", "contributor", "maintainer", "owner"]
 """Roles that a member can have."""
 MOST_USES = 10_000
 RegistryId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
-"""What tells one registry from another, whatever its address is."""
+"""The id of a registry: 16 random bytes, which stay when its address changes."""
 
 
 def _flower_key(text: str) -> str:
@@ -42,11 +41,11 @@ FlowerPublicKey = Annotated[str, Field(max_length=300), AfterValidator(_flower_k
 
 def invitation_id(secret: str) -> str:
     """The id of an invitation: the SHA-256 of its secret, which is not kept."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return sha256(secret.encode())
 
 
 class MemberChange(Change):
-    """The fields that all changes of members share."""
+    """A change of members, which names the registry that it is for."""
 
     registry: RegistryId
 
@@ -174,4 +173,4 @@ MEMBER_CHANGES: tuple[type[MemberChange], ...] = (
     Rotate,
     Link,
 )
-"""All kinds in this module that are kept."""
+"""Every kind of change in this module."""

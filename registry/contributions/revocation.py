@@ -18,10 +18,10 @@ from ratatouille.exchange.member_changes import Approve, Link, Revoke, SetRole
 from ratatouille.exchange.signing import Sealed
 from registry.caller import includes
 from registry.contributions.entitlements import end_holdings
-from registry.ledger.members.changes import accept, keep
-from registry.ledger.members.invitations import close_invitations, enter_key, refuse_many
+from registry.ledger.members.changes import check_change, keep
+from registry.ledger.members.invitations import close_invitations, enter_key, refuse_too_many_keys
 from registry.ledger.members.queries import member_record
-from registry.ledger.members.standing import authority, refuse_beyond, refuse_revoked, standing_of
+from registry.ledger.members.standing import refuse_higher_role, refuse_revoked, signer_role, standing_of
 from registry.ledger.signed_changes import known_change
 from registry.records import MemberRecord, Membership
 from registry.schema import InvitationRow, KeyRow, LeaseRow, MemberRow, OfferRow, SessionRow
@@ -58,7 +58,7 @@ def set_role(connection: Connection, sealed: Sealed, change: SetRole) -> Members
     """
     if known_change(connection, sealed) is None:
         found = _changed(connection, sealed, change)
-        refuse_beyond(authority(connection, sealed, "maintainer"), change.role)
+        refuse_higher_role(signer_role(connection, sealed, "maintainer"), change.role)
         if found.role != change.role:
             keep(connection, sealed, change, f"{found.name} is a {change.role}, and was a {found.role}")
             _set(connection, found.id, role=change.role)
@@ -80,7 +80,7 @@ def link(connection: Connection, sealed: Sealed, change: Link) -> Membership:
             raise Refusal(f"key {change.key[:12]}… is entered already, of {known.name}; link a new key")
         lost = _keys_under(found, change.replaces) if change.replaces is not None else ()
         if known is None:
-            refuse_many(connection, found.id)
+            refuse_too_many_keys(connection, found.id)
             instead = f" in place of {change.replaces[:12]}…" if change.replaces else ""
             keep(connection, sealed, change, f"key {change.key[:12]}… linked to {found.name}{instead}")
             name = next((one.name for one in found.keys if one.key == change.replaces), found.name)
@@ -99,12 +99,12 @@ def revoke(connection: Connection, sealed: Sealed, change: Revoke) -> Ended:
     found = member_record(connection, change.member)
     if known_change(connection, sealed) is not None:
         return Ended(tuple(one.key for one in found.keys if one.state == "revoked"))
-    accept(connection, change)
+    check_change(connection, change)
     own = refuse_revoked(connection, sealed.node)
     mine = own is not None and own.member == found.id
-    role = authority(connection, sealed, "reader" if mine else "maintainer")
+    role = signer_role(connection, sealed, "reader" if mine else "maintainer")
     if not mine:
-        refuse_beyond(role, found.role)
+        refuse_higher_role(role, found.role)
     keys = [one.key for one in found.keys] if change.key is None else _keys_under(found, change.key)
     alive = tuple(one.key for one in found.keys if one.key in keys and one.state != "revoked")
     if not alive and (change.key is not None or found.state == "revoked"):
@@ -121,10 +121,10 @@ def revoke(connection: Connection, sealed: Sealed, change: Revoke) -> Ended:
 
 def _changed(connection: Connection, sealed: Sealed, change: Approve | SetRole | Link) -> MemberRecord:
     """The member that a maintainer changes."""
-    accept(connection, change)
-    role = authority(connection, sealed, "maintainer")
+    check_change(connection, change)
+    role = signer_role(connection, sealed, "maintainer")
     found = member_record(connection, change.member)
-    refuse_beyond(role, found.role)
+    refuse_higher_role(role, found.role)
     if found.state == "revoked":
         raise Refusal(f"{found.name} was revoked, which is for ever; invite them anew with another key")
     return found

@@ -25,7 +25,7 @@ from ratatouille.exchange.member_changes import MEMBER_CHANGES
 from ratatouille.exchange.signing import Sealed
 from ratatouille.record import Record
 from registry.ledger.event_log import record_event
-from registry.ledger.members.standing import refuse_anothers, refuse_revoked
+from registry.ledger.members.standing import refuse_revoked, refuse_work_of_others
 from registry.lists import chunks
 from registry.schema import ChangeRow, ContributionRow, LeaseRow, VersionRow
 
@@ -225,7 +225,7 @@ def restore(connection: Connection, sealed: Sealed, change: Restore) -> None:
     if may_return(connection, change.receipt):
         return
     taken_at, by_whom = _taken(connection, change.receipt)
-    refuse_anothers(connection, sealed.node, by_whom, f"the retraction of receipt {change.receipt[:12]}…")
+    refuse_work_of_others(connection, sealed.node, by_whom, f"the retraction of receipt {change.receipt[:12]}…")
     if change.at < taken_at - TOLERANCE:
         raise Refusal(
             f"this was signed before receipt {change.receipt[:12]}… was taken back, so it says nothing about that; "

@@ -1,4 +1,4 @@
-"""Changes of members on their way in: for this registry, signed about now, kept for ever, and in the log."""
+"""Checks of a signed change of members, and its entry: it is kept for ever, and an event says what was done."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from sqlalchemy import Connection
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.member_changes import MemberChange
+from ratatouille.exchange.session import clock_problem
 from ratatouille.exchange.signing import Sealed
 from registry.ledger.event_log import record_event
-from registry.ledger.signed_changes import TOLERANCE, by, enter_change
+from registry.ledger.signed_changes import by, enter_change
 from registry.settings import read_settings
 
 EVENT = "member"
 """Kind of the events about members."""
 
 
-def accept(connection: Connection, change: MemberChange) -> None:
+def check_change(connection: Connection, change: MemberChange) -> None:
     """Check that a change was signed for this registry, about now.
 
     Raises:
@@ -46,16 +47,12 @@ def check_clock(at: float) -> None:
     Raises:
         Refusal: saying by how much, and in which direction.
     """
-    ahead = at - time.time()
-    if abs(ahead) > TOLERANCE:
-        raise Refusal(
-            f"your clock is {abs(ahead) / 60:.0f} min {'ahead of' if ahead > 0 else 'behind'} the registry's; set it, "
-            "and try again"
-        )
+    if problem := clock_problem(at, time.time()):
+        raise Refusal(problem)
 
 
 def keep(connection: Connection, sealed: Sealed, change: MemberChange, what: str) -> None:
-    """Keep a change, and say in the log what was done, by whom and why."""
+    """Keep a change, and write an event that says what was done, by whom and why."""
     enter_change(connection, sealed, change)
     text = f"{what} by {by(sealed, change)}"
     record_event(connection, EVENT, change.subject, f"{text}: {change.message}" if change.message else text)

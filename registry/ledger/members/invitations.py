@@ -21,9 +21,9 @@ from ratatouille.exchange.member_changes import (
     invitation_id,
 )
 from ratatouille.exchange.signing import Sealed
-from registry.ledger.members.changes import accept, check_clock, check_registry, keep
+from registry.ledger.members.changes import check_change, check_clock, check_registry, keep
 from registry.ledger.members.queries import invitation_record, member_record
-from registry.ledger.members.standing import authority, refuse_beyond, refuse_revoked
+from registry.ledger.members.standing import refuse_higher_role, refuse_revoked, signer_role
 from registry.ledger.signed_changes import known_change
 from registry.moments import day
 from registry.records import InvitationRecord, Membership
@@ -42,12 +42,12 @@ def invite(connection: Connection, sealed: Sealed, change: Invite) -> Invitation
         Refusal: for a role beyond the signer's, a name that is taken, and a time of life that cannot be.
     """
     if known_change(connection, sealed) is None:
-        accept(connection, change)
-        refuse_beyond(authority(connection, sealed, "maintainer"), change.role)
+        check_change(connection, change)
+        refuse_higher_role(signer_role(connection, sealed, "maintainer"), change.role)
         if change.name is not None:
             if change.uses > 1:
                 raise Refusal("a name is for one member: invite several without a name, or each with an own invitation")
-            refuse_taken(connection, change.name)
+            refuse_taken_name(connection, change.name)
         _enter(connection, sealed, change, change.role, name=change.name, uses=change.uses, approve=change.approve)
         who = f"{change.name} as {change.role}" if change.name else f"{change.uses} with the role {change.role}"
         keep(connection, sealed, change, f"{who} invited until {day(change.expires)}")
@@ -61,8 +61,8 @@ def invite_device(connection: Connection, sealed: Sealed, change: InviteDevice) 
         Refusal: for a signer who is no member, and a time of life that cannot be.
     """
     if known_change(connection, sealed) is None:
-        accept(connection, change)
-        authority(connection, sealed, "reader")
+        check_change(connection, change)
+        signer_role(connection, sealed, "reader")
         found = refuse_revoked(connection, sealed.node)
         if found is None:
             raise Refusal("you are no member of this registry yet; join by an invitation first")
@@ -100,9 +100,9 @@ def revoke_invitation(connection: Connection, sealed: Sealed, change: RevokeInvi
         Refusal: for an unknown invitation, and a signer who may not.
     """
     if known_change(connection, sealed) is None:
-        accept(connection, change)
+        check_change(connection, change)
         found = invitation_record(connection, change.invitation)
-        authority(connection, sealed, "reader" if found.maker == sealed.node else "maintainer")
+        signer_role(connection, sealed, "reader" if found.maker == sealed.node else "maintainer")
         if found.state == "open":
             keep(connection, sealed, change, "invitation revoked")
             close_invitations(connection, InvitationRow.id == change.invitation)
@@ -136,7 +136,7 @@ def enrol(connection: Connection, sealed: Sealed, change: Enrolment, secret: str
     member = row.member or change.key
     if row.member is None:
         name, state = row.name or change.name, "waiting" if row.approve else "active"
-        refuse_taken(connection, name)
+        refuse_taken_name(connection, name)
         keep(connection, sealed, change, f"{name} joined as {row.role}{', and waits' if row.approve else ''}")
         values = {"id": member, "name": name, "role": row.role, "state": state, "invitation": row.id}
         connection.execute(insert(MemberRow).values(**values, created=now, changed=now))
@@ -144,7 +144,7 @@ def enrol(connection: Connection, sealed: Sealed, change: Enrolment, secret: str
         owner = member_record(connection, member)
         if owner.state != "active":
             raise Refusal(f"{owner.name} was revoked, so no device of theirs is let in; ask for a new invitation")
-        refuse_many(connection, member)
+        refuse_too_many_keys(connection, member)
         keep(connection, sealed, change, f"device {change.name} of {owner.name} joined")
     enter_key(connection, change.key, member, "device", change.name)
     connection.execute(insert(EnrolmentRow).values(invitation=row.id, key=change.key, at=now))
@@ -176,7 +176,7 @@ def enter_key(connection: Connection, key: str, member: str, kind: str, name: st
     connection.execute(insert(KeyRow).values(**row, **more))
 
 
-def refuse_taken(connection: Connection, name: str) -> None:
+def refuse_taken_name(connection: Connection, name: str) -> None:
     """Refuse a name that a member has, in large letters or small; also one whose member was revoked.
 
     Raises:
@@ -187,7 +187,7 @@ def refuse_taken(connection: Connection, name: str) -> None:
         raise Refusal(f"a member is called {name} already; choose another name with --name")
 
 
-def refuse_many(connection: Connection, member: str) -> None:
+def refuse_too_many_keys(connection: Connection, member: str) -> None:
     """Refuse more keys than a member may have.
 
     Raises:

@@ -14,8 +14,8 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.member_changes import KeyProof, NodeKey, Rotate
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.caller import caller, includes
-from registry.ledger.members.changes import accept, keep
-from registry.ledger.members.invitations import enter_key, refuse_many
+from registry.ledger.members.changes import check_change, keep
+from registry.ledger.members.invitations import enter_key, refuse_too_many_keys
 from registry.ledger.members.queries import find_member, member_record
 from registry.ledger.members.standing import KeyStanding, refuse_revoked, standing_of
 from registry.ledger.signed_changes import known_change
@@ -32,14 +32,14 @@ def add_node(connection: Connection, sealed: Sealed, change: NodeKey, proof: Sea
     who = _signer(connection, sealed, change)
     if known_change(connection, sealed) is not None:
         return member_record(connection, who.member).membership
-    accept(connection, change)
+    check_change(connection, change)
     if not includes(who.role, "contributor"):
         raise Refusal(f"{who.name} is a reader, whose nodes do not work; ask a maintainer for the role contributor")
     _check_proof(change, sealed, proof)
-    _refuse_shown(connection, change)
+    _refuse_taken_flower_key(connection, change)
     found = standing_of(connection, change.key)
     if found is None:
-        refuse_many(connection, who.member)
+        refuse_too_many_keys(connection, who.member)
         keep(connection, sealed, change, f"node {change.name} of {who.name} entered")
         more = {"device": sealed.node, "flower": change.flower}
         enter_key(connection, change.key, who.member, "node", change.name, **more)
@@ -65,14 +65,14 @@ def rotate(connection: Connection, sealed: Sealed, change: Rotate, proof: Sealed
     old, new = standing_of(connection, sealed.node), standing_of(connection, change.key)
     if old is not None and new is not None and old.state == "replaced" and new.member == old.member and new.live:
         return member_record(connection, new.member).membership  # its acknowledgement was lost
-    accept(connection, change)
+    check_change(connection, change)
     refuse_revoked(connection, sealed.node)
     if old is None or old.kind != "device":
         raise Refusal(f"key {sealed.node[:12]}… is no device key of a member; only these are rotated")
     if new is not None:
         raise Refusal(f"key {change.key[:12]}… is entered already; rotate to a new key")
     _check_proof(change, sealed, proof)
-    refuse_many(connection, old.member)
+    refuse_too_many_keys(connection, old.member)
     keep(connection, sealed, change, f"{old.name} replaced key {sealed.node[:12]}… by {change.key[:12]}…")
     mine = select(KeyRow.name).where(KeyRow.key == sealed.node)
     name = str(connection.execute(mine).scalar_one())
@@ -120,7 +120,7 @@ def _check_proof(change: NodeKey | Rotate, sealed: Sealed, proof: Sealed) -> Non
         raise Refusal(f"key {change.key[:12]}… did not sign that it belongs to key {sealed.node[:12]}…; join again")
 
 
-def _refuse_shown(connection: Connection, change: NodeKey) -> None:
+def _refuse_taken_flower_key(connection: Connection, change: NodeKey) -> None:
     """Refuse a Flower key that another node has."""
     other = select(KeyRow.key).where(KeyRow.flower == change.flower, KeyRow.key != change.key)
     if change.flower is not None and connection.execute(other).first() is not None:

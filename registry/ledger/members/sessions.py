@@ -1,12 +1,12 @@
 """Sessions of one registry: opened by a signed challenge, kept as the SHA-256 of their tokens, and looked up.
 
-A session is a key's. What it may do is looked up again at each call, at most a second late, so that a revocation and
-another role count at once. The owner's key is the one that this process made when it started (`registry.owner_key`).
+A session belongs to a key. The key's role is looked up at each call, and the answer is used for one second. So a
+revocation, or another role, has effect within a second. The owner's key is the one that this process made when it
+started (`registry.owner_key`).
 """
 
 from __future__ import annotations
 
-import base64
 import secrets
 import threading
 import time
@@ -26,7 +26,7 @@ from registry.challenges import Challenges
 from registry.database import Database
 from registry.ledger.members.standing import refuse_revoked, standing_of
 from registry.schema import SessionRow
-from registry.settings import Settings, read_settings
+from registry.settings import read_settings
 
 SESSION_SECONDS = 3600.0
 REMEMBERED_SECONDS = 1.0
@@ -48,9 +48,9 @@ class Sessions:
         self._lock = threading.Lock()
 
     def challenge(self) -> Challenge:
-        """What somebody must sign who wants a session."""
+        """A challenge, which a key signs to open a session."""
         return Challenge(
-            registry=self._id(self._settings()),
+            registry=self._id(),
             nonce=self._challenges.make(),
             now=time.time(),
             software=f"ratatouille {version('model-ratatouille')}",
@@ -65,8 +65,8 @@ class Sessions:
                 was revoked or waits.
         """
         request = unseal(sealed, SessionRequest)
-        now, token = time.time(), base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
-        if request.registry != (own := self._id(self._settings())):
+        now, token = time.time(), secrets.token_urlsafe(32)
+        if request.registry != (own := self._id()):
             raise Refusal(f"this was signed for registry {request.registry[:8]}…, and this is {own[:8]}…")
         if problem := clock_problem(request.issued, now):
             raise Refusal(problem)
@@ -87,16 +87,16 @@ class Sessions:
         )
 
     def caller(self, token: str) -> Caller | None:
-        """Who has this token; None for one that is no open session's, or whose key does not count any more."""
+        """The caller with this token; None where the session is over, or its key is not active any more."""
         digest = sha256(token.encode())
         return self._remember(f"token {digest}", lambda connection: self._of_token(connection, digest))
 
     def holder(self, key: str) -> Caller | None:
-        """Who has this device key; None for one that does not count here (any more)."""
+        """The caller with this device key; None for a key that is no active one of this registry."""
         return self._remember(f"key {key}", lambda connection: self._standing(connection, key))
 
     def belongs(self, key: str, member: str) -> bool:
-        """Whether a key is one of a member's, of a device or a node, and counts."""
+        """Whether a key, of a device or a node, is active and belongs to a member."""
 
         def standing(connection: Connection) -> Caller | None:
             found = standing_of(connection, key)
@@ -114,7 +114,7 @@ class Sessions:
         return self._remember("stranger", role) or Caller("anyone")
 
     def _remember(self, name: str, look: Callable[[Connection], Caller | None]) -> Caller | None:
-        """The answer of a second ago, or a new one."""
+        """An answer that is at most a second old."""
         now = time.monotonic()
         known = self._remembered.get(name)
         if known is not None and now < known[0]:
@@ -141,18 +141,16 @@ class Sessions:
             return None
         return Caller(found.role, key, found.member, f"member {found.name}")
 
-    def _settings(self) -> Settings:
+    def _id(self) -> str:
         with self._database.read() as connection:
-            return read_settings(connection)
-
-    def _id(self, settings: Settings) -> str:
-        if settings.registry is None:
+            found = read_settings(connection).registry
+        if found is None:
             raise Refusal("this registry has no id; open its folder once as a user who may write to it")
-        return settings.registry
+        return found
 
 
 def _enter(connection: Connection, digest: str, key: str, now: float) -> None:
-    """Enter a session; those that are over go, and of a key that has many the oldest."""
+    """Enter a session. Sessions that are over are removed, and the oldest of a key that has too many."""
     connection.execute(delete(SessionRow).where(SessionRow.expires < now))
     mine = select(SessionRow.token).where(SessionRow.key == key).order_by(SessionRow.expires.desc())
     too_many = connection.execute(mine.offset(SESSIONS_OF_A_KEY - 1)).scalars().all()

@@ -1,7 +1,7 @@
 """The standing of a key: whose it is, whether it is live, and what its member may do.
 
-Every record that enters the registry passes `refuse_revoked`, by whatever way it comes. A change of members that needs
-a role passes `authority`.
+Every record that enters the registry is checked by `refuse_revoked`. A change of members that needs a role is also
+checked by `signer_role`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class KeyStanding:
 
     @property
     def live(self) -> bool:
-        """Whether the key counts, and its member is let in."""
+        """Whether the key is active, and its member too."""
         return self.state == "active" and self.member_state == "active"
 
 
@@ -82,8 +82,8 @@ def refuse_revoked(connection: Connection, key: str) -> KeyStanding | None:
     raise Refusal(f"{short} waits until a maintainer approves it; ask one for `ratatouille members approve`")
 
 
-def authority(connection: Connection, sealed: Sealed, least: MemberRole) -> MemberRole:
-    """The role by which a signer changes members: its member's, or the owner's if the owner calls.
+def signer_role(connection: Connection, sealed: Sealed, least: MemberRole) -> MemberRole:
+    """The role with which a signer changes members, checked: its member's role, or owner where the owner calls.
 
     Raises:
         Refusal: for a key that was revoked, is no member's or is a node's, and for a role that is not enough.
@@ -101,17 +101,17 @@ def authority(connection: Connection, sealed: Sealed, least: MemberRole) -> Memb
     return found.role
 
 
-def refuse_anothers(connection: Connection, signer: str, maker: str | None, what: str) -> None:
-    """Refuse to take back what another person made, unless a maintainer calls.
+def refuse_work_of_others(connection: Connection, signer: str, maker: str | None, what: str) -> None:
+    """Refuse that a person takes back the work of another person, unless a maintainer calls.
 
     Args:
         connection: the database's.
         signer: the key that signed the change.
-        maker: the key that made it; None for what the registry made itself.
-        what: what it is, for the sentence.
+        maker: the key that made the work; None for work of the registry itself.
+        what: the work in words, for the sentence.
 
     Raises:
-        Forbidden: for a contributor who changes what is not theirs.
+        Forbidden: for a contributor who takes back the work of another one.
     """
     if caller().may("maintainer"):
         return
@@ -119,8 +119,8 @@ def refuse_anothers(connection: Connection, signer: str, maker: str | None, what
         raise Forbidden(f"{what} is not yours; ask a maintainer")
 
 
-def refuse_beyond(role: MemberRole, wanted: MemberRole) -> None:
-    """Refuse to give a role, or to change a member with it, that is more than one's own.
+def refuse_higher_role(role: MemberRole, wanted: MemberRole) -> None:
+    """Refuse to give a role, or to change a member who has it, where it is higher than the signer's own.
 
     Raises:
         Refusal: when it is.

@@ -1,12 +1,10 @@
-"""A node's way into a fleet behind a front door: its keys are entered at the registry, and its SuperNode gets its own.
+"""The entry of a node's keys at a registry, and the files with which its SuperNode passes a front door.
 
-Nobody types a second key. The device key of this home signs that the node belongs to its member, and the node's key for
-Flower goes with it; the coordinator registers it at the SuperLink.
+The device key of this home signs that the node belongs to its member. The node's key for Flower is entered with it, and
+the coordinator registers that key at the SuperLink. So nobody handles a second key.
 """
 
 from __future__ import annotations
-
-import time
 
 from contributor_client.clock import RegistryClock
 from contributor_client.flower_key import flower_public_key, replace_flower_key
@@ -14,11 +12,11 @@ from contributor_client.paths import NodePaths
 from contributor_client.work_lane import Front
 from ratatouille.addresses import Address
 from ratatouille.errors import Refusal
-from ratatouille.exchange.member_changes import KeyProof, NodeKey
 from ratatouille.exchange.signing import Signer
 from ratatouille.federations import Federation, federation_of
 from ratatouille.folders import write_whole
 from ratatouille.home import home, public_name
+from registry.member_signer import MemberSigner
 from registry.records import Info
 from registry.services.registry import Registry
 from registry.transport.roots import certificates_in, roots_of
@@ -27,7 +25,7 @@ from registry.transport.roots import certificates_in, roots_of
 def fleet_address(info: Info, registry: str) -> str | None:
     """host:port where the SuperNode finds the fleet; None while no coordinator is announced.
 
-    Who reached the registry through a front door finds the fleet at that same door, by the name that worked.
+    A node that reached the registry through a front door reaches the fleet at the same address.
 
     Args:
         info: what the registry says of itself.
@@ -40,7 +38,7 @@ def fleet_address(info: Info, registry: str) -> str | None:
 
 
 class Entrance:
-    """Enters a node at a registry, and makes its way through the front door where there is one."""
+    """Enters a node's keys at a registry, and prepares the passing of its front door where there is one."""
 
     def __init__(self, registry: Registry, address: str, paths: NodePaths, name: str, signer: Signer) -> None:
         """`signer` has the node's key, `name` is what the node is called, `address` is the registry's."""
@@ -48,7 +46,7 @@ class Entrance:
         self.clock = RegistryClock(paths.clock, lambda: registry.members.challenge().now)
 
     def enter(self, info: Info) -> Front | None:
-        """Enter the node's keys where members are known by theirs; entering them again changes nothing.
+        """Enter the node's keys, where this home has joined the registry; entering them again changes nothing.
 
         Returns:
             What the SuperNode needs; None for a fleet without a front door.
@@ -74,7 +72,7 @@ class Entrance:
         return Front(roots, self._paths.flower_key, self._paths.clock)
 
     def enter_new_key(self) -> None:
-        """Make a new key for Flower in place of one that its SuperLink does not know, and enter it."""
+        """Make a new key for Flower in place of one that the SuperLink does not know, and enter it."""
         self._enter_keys(replace_flower_key(self._paths.flower_key))
 
     @property
@@ -89,16 +87,7 @@ class Entrance:
         return roots_of(f"grpcs://{info.public}").pem
 
     def _enter_keys(self, flower: str | None) -> None:
-        device = Signer.open(home() / "key")
-        joined = self._joined
-        registry = self._registry.members.challenge().registry if joined is None else joined.registry
-        change = NodeKey(
-            registry=registry,
-            key=self._signer.node,
-            name=self._name,
-            flower=flower,
-            author=public_name(device.node).value,
-            at=time.time(),
-        )
-        proof = KeyProof(registry=registry, device=device.node)
-        self._registry.members.add_node(device.seal(change), self._signer.seal(proof))
+        device, joined = Signer.open(home() / "key"), self._joined
+        known_id = None if joined is None else joined.registry
+        member = MemberSigner(self._registry, device, public_name(device.node).value, known_id)
+        member.add_node(self._signer, self._name, flower)

@@ -1,4 +1,4 @@
-"""Signing of changes of members (invite, join, enter a node's key, rotate, revoke), over any registry."""
+"""The signer of changes of members: invitations, enrolment, node keys, rotation, roles and revocation."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ from registry.services.registry import Registry
 
 @dataclass(frozen=True)
 class MemberSigner:
-    """A person with a device key, who joins, or changes members."""
+    """Signs changes of members with a device key, and sends them to a registry."""
 
     registry: Registry
     signer: Signer
     author: str = ""
     """The name in the history."""
+    known_id: str | None = None
+    """The id of the registry that this home has joined here; None: the registry says its id itself."""
 
     @cached_property
     def registry_id(self) -> str:
@@ -45,7 +47,7 @@ class MemberSigner:
         Raises:
             Refusal: for a registry of an earlier release, which has none.
         """
-        found = self.registry.info().registry
+        found = self.known_id or self.registry.info().registry
         if found is None:
             raise Refusal("this registry knows no members; its software is of an earlier release, or may only read")
         return found
@@ -66,16 +68,16 @@ class MemberSigner:
 
         Args:
             address: where they reach the registry.
-            authority: SHA-256 of the certificate that the address's descends from; None for a public one.
-            role: what they may do.
-            name: how the one is called who comes; None leaves it to them.
-            uses: how many may come.
-            seconds: for how long.
-            approve: whether a maintainer must approve each.
-            message: why; it is kept in the history.
+            authority: the pin (SHA-256) of the authority that signed the registry's certificate; None for a public one.
+            role: the role of the new members.
+            name: the name of the new member; None: the member chooses it.
+            uses: how many members may join by it.
+            seconds: how long it is valid.
+            approve: whether a maintainer must approve each member.
+            message: the reason, which is kept in the history.
 
         Raises:
-            Refusal: for a role beyond the signer's, a name that is taken, and a time of life that cannot be.
+            Refusal: for a role above the signer's, a name that is taken, and a time that is too long.
         """
         invitation = self._invitation(address, authority)
         expires, named = time.time() + seconds, {"role": role, "name": name, "uses": uses, "approve": approve}
@@ -84,18 +86,18 @@ class MemberSigner:
         return invitation
 
     def invite_device(self, address: str, authority: str | None = None, seconds: float = 3600.0) -> Invitation:
-        """Let one more device of this member in; the arguments are those of `invite`."""
+        """Invite one more device of this member; the arguments are those of `invite`."""
         invitation = self._invitation(address, authority)
         sealed = self._seal(InviteDevice, "", invitation=invitation.id, expires=time.time() + seconds)
         self.registry.members.add_device(sealed)
         return invitation
 
     def revoke_invitation(self, invitation: str, message: str = "") -> InvitationRecord:
-        """Let nobody in by an invitation any more, by its id."""
+        """Close an invitation, by its id."""
         return self.registry.members.revoke_invitation(self._seal(RevokeInvitation, message, invitation=invitation))
 
     def enrol(self, invitation: Invitation, name: str) -> Membership:
-        """Join by an invitation; once more it is answered the same.
+        """Join by an invitation. A repeated enrolment gets the same answer.
 
         Raises:
             Refusal: for an invitation that lets nobody in, a clock that is wrong, and a name that is taken.
@@ -105,7 +107,7 @@ class MemberSigner:
         return self.registry.members.enrol(self.signer.seal(change), invitation.secret)
 
     def add_node(self, node: Signer, name: str, flower: str | None = None) -> Membership:
-        """Enter the key of a node, with the public key that it shows to Flower."""
+        """Enter the key of a node, and its public key for Flower."""
         sealed = self._seal(NodeKey, "", key=node.node, name=name, flower=flower)
         return self.registry.members.add_node(sealed, self._proof(node))
 
@@ -118,7 +120,7 @@ class MemberSigner:
         return self.registry.members.link(self._seal(Link, message, member=member, key=key, replaces=lost))
 
     def approve(self, member: str, message: str = "") -> Membership:
-        """Let a member in who waits."""
+        """Approve a member who waits."""
         return self.registry.members.approve(self._seal(Approve, message, member=member))
 
     def set_role(self, member: str, role: MemberRole, message: str = "") -> Membership:
@@ -126,7 +128,7 @@ class MemberSigner:
         return self.registry.members.set_role(self._seal(SetRole, message, member=member, role=role))
 
     def revoke(self, member: str, key: str | None = None, message: str = "") -> Revocation:
-        """Take all keys of a member away for ever, or one with the nodes that it entered."""
+        """Revoke all keys of a member for ever, or one key with the node keys that it entered."""
         return self.registry.members.revoke(self._seal(Revoke, message, member=member, key=key))
 
     def _invitation(self, address: str, authority: str | None) -> Invitation:

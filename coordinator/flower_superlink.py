@@ -35,14 +35,16 @@ FLEET_CALLS = (
     "send-node-heartbeat",
     "unregister-node",
 )
-"""What a SuperNode calls, always signed with the key that it registered: it can end no membership but its own."""
+"""The calls of a SuperNode. It signs them with the key that it registered, so it can unregister no other node."""
+KEYLESS_CALLS = ("register-node", "unregister-node")
+"""Those of a SuperNode whose key is not registered beforehand; none of them passes a front door."""
 _OTHER_PORTS = ("FLWR_INTERNAL_GRPC_CONTROL_API", "FLWR_INTERNAL_GRPC_FLEET_API")
 """Environment variables that would make Flower listen on ports without a guard."""
 _MOST_CONNECTIONS = 1000
 
 
 def superlink_rules(port: int) -> Rules:
-    """Open are the fleet's calls and the sign of life; control and runtime are for those who know the secret."""
+    """The paths of the fleet and of health are open; those of control and runtime need the secret."""
     fleet = {("POST", f"/v1/fleet/{call}") for call in FLEET_CALLS}
     return Rules(port, frozenset({("GET", "/health"), *fleet}), signed_prefixes=("/v1/control/", "/v1/runtime/"))
 

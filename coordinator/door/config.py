@@ -16,28 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.door.settings import LETS_ENCRYPT, PublicSettings
+from coordinator.flower_superlink import FLEET_CALLS, KEYLESS_CALLS
 from coordinator.loopback_tls import SERVER_NAME, LoopbackTls
 from ratatouille.processes.ports import LOOPBACK
 from registry.web import PAGES
 
 Json = dict[str, Any]
 
-FLEET_PATHS = tuple(
-    f"/v1/fleet/{call}"
-    for call in (
-        "activate-node",
-        "confirm-message-received",
-        "deactivate-node",
-        "get-fab",
-        "get-run",
-        "pull-messages",
-        "pull-object",
-        "push-messages",
-        "push-object",
-        "send-node-heartbeat",
-    )
-)
-"""What a SuperNode with a registered key calls; `register-node` and `unregister-node` are called without a key only."""
+FLEET_PATHS = tuple(f"/v1/fleet/{call}" for call in FLEET_CALLS if call not in KEYLESS_CALLS)
+"""The paths that a SuperNode with a registered key calls."""
 AUTHORITY_PATH = "/join/authority.pem"
 GRPC_PATTERN = r"^/ratatouille\.registry\.v1\.[A-Za-z]+/[A-Za-z]+$"
 PAGE_PATTERN = rf"^/(\?.*|({'|'.join(map(re.escape, sorted(PAGES)))})([/?].*)?)?$"

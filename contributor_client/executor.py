@@ -53,7 +53,7 @@ from contributor_client.relay import WorkerError
 from ratatouille.errors import Unreachable
 from ratatouille.exchange.bundle import WORK, ForeignBundle, SigningInterceptor, refuse_foreign_bundle, unpack
 from ratatouille.failure import Failure, failure_of
-from ratatouille.outbox import Message as Left
+from ratatouille.outbox import Message as OutboxMessage
 from ratatouille.outbox import Outbox
 from ratatouille.processes.secret import Secret
 from ratatouille.record import sha256
@@ -208,4 +208,4 @@ def _log_answer(outbox: Outbox | None, kind: str, body: bytes) -> None:
         Unreachable: when it cannot be logged; the answer must not leave then.
     """
     if outbox is not None:
-        outbox.log(Left(kind, len(body), digest=sha256(body)))
+        outbox.log(OutboxMessage(kind, len(body), digest=sha256(body)))

@@ -1,11 +1,11 @@
-"""The outbox of a node: an append-only log of everything that left its machine, for its owner.
+"""The outbox of a node: an append-only log of every message that left its machine, for its owner.
 
-Every message is logged before it goes. A message that cannot be logged does not go. What is repeated (renewals of an
-offer or a lease, questions to the registry, pieces of one file) is one line when it first goes. Later ones are counted,
-and one more line says how many there were and how many bytes they had.
+Every message is logged before it is sent, and a message that cannot be logged is not sent. Messages that repeat
+(renewals of an offer or a lease, questions to the registry, pieces of one file) have one line for the first of them.
+The others are counted, and one more line says how many they were and how many bytes they had.
 
-A line is JSON, written at once and synced; a line that a crash cut is passed over when the log is read. The log is
-bounded: `FILES` files of `FILE_BYTES` bytes at most, the oldest is removed. All are their owner's alone (0600).
+A line is JSON, written in one piece and synced; a reader passes over a line that a crash cut. The log has at most
+`FILES` files of `FILE_BYTES` bytes, and the oldest file is removed. Only the owner can read them (0600).
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ OUTBOX = "outbox"
 _NEWEST, _RECEIPT, _LOCK = "sent.jsonl", "receipt.json", "lock"
 
 
-class Sent(Record):
-    """A line of the log: one message that left, or how often the same was repeated."""
+class SentMessage(Record):
+    """A line of the log: one message that was sent, or a number of repetitions of it."""
 
     at: NonNegativeFloat
-    """When it left; of several, when the first of them did."""
+    """When it was sent; of several, when the first of them was."""
     until: Annotated[float | None, Field(exclude_if=lambda until: until is None)] = None
-    """When the last of several left; None for a single message."""
+    """When the last of several was sent; None for a single message."""
     kind: str
     """The kind of message: `offer`, `lease`, `receipt`, `weights`, `counts`, `question` …"""
     about: str = ""
@@ -64,21 +64,21 @@ class Sent(Record):
 
 @dataclass(frozen=True)
 class Message:
-    """A message that is about to leave; `bytes` is its length."""
+    """A message that is about to be sent; `bytes` is its length."""
 
     kind: str
     bytes: int
     about: str = ""
     digest: str | None = None
     same_as: str = ""
-    """Messages of one kind with the same text here are repetitions of the first one."""
+    """A text: of the messages of a kind that have it, all but the first are repetitions."""
 
 
 @dataclass
 class _Count:
-    """Repetitions that no line has yet."""
+    """Repetitions that have no line yet."""
 
-    first: Sent
+    first: SentMessage
     since: float
     last: float
     times: int = 0
@@ -86,7 +86,7 @@ class _Count:
 
 
 class Outbox:
-    """The log in one folder, as one process writes it; several processes may. Bears calls from several threads."""
+    """The log in one folder. Several processes, and several threads of each, may write it at the same time."""
 
     def __init__(
         self, folder: Path, to: str, registry: str | None = None, clock: Callable[[], float] = time.time
@@ -98,10 +98,10 @@ class Outbox:
         self._changing = threading.Lock()
 
     def log(self, message: Message) -> None:
-        """Log a message; call it before the message leaves.
+        """Log a message; call it before the message is sent.
 
         Raises:
-            Unreachable: when it cannot be logged; the message must not leave then, and may be tried again.
+            Unreachable: when it cannot be logged; then do not send the message, but try again later.
         """
         now = self._clock()
         key = (message.kind, message.same_as or f"{message.about} {message.digest}")
@@ -109,7 +109,7 @@ class Outbox:
             self._write_counts(lambda count: now - count.since >= COUNT_SECONDS)
             count = self._counts.get(key)
             if count is None:
-                sent = Sent(
+                sent = SentMessage(
                     at=now,
                     kind=message.kind,
                     about=message.about,
@@ -126,7 +126,7 @@ class Outbox:
                 count.last, count.times, count.bytes = now, count.times + 1, count.bytes + message.bytes
 
     def flush(self) -> None:
-        """Write a line about every repetition that was counted; on a full disk they are counted on."""
+        """Write a line for each count of repetitions. On a full disk the counts stay, and counting goes on."""
         try:
             with self._changing:
                 self._write_counts(lambda _: True)
@@ -145,7 +145,7 @@ class Outbox:
             raise _unwritten(self.folder, str(error)) from error
 
     def _write_counts(self, due: Callable[[_Count], bool]) -> None:
-        """Write the counts that are due. What was not repeated for a while is forgotten, and is new the next time."""
+        """Write the counts that are due. A message without repetitions is forgotten."""
         found = {key: one for key, one in self._counts.items() if due(one)}
         self._append(
             one.first.model_copy(update={"at": one.since, "until": one.last, "times": one.times, "bytes": one.bytes})
@@ -158,7 +158,7 @@ class Outbox:
             else:
                 del self._counts[key]
 
-    def _append(self, lines: Iterable[Sent]) -> None:
+    def _append(self, lines: Iterable[SentMessage]) -> None:
         data = b"".join(one.to_json() + b"\n" for one in lines)
         if not data:
             return
@@ -187,13 +187,13 @@ def outbox_of(node: Path, address: str) -> Outbox:
     return Outbox(node / OUTBOX, address, federation.registry if federation else None)
 
 
-def sent_messages(folder: Path) -> Iterator[Sent]:
+def sent_messages(folder: Path) -> Iterator[SentMessage]:
     """The lines of a log, the oldest first; none where there is no log."""
     for path in reversed(_files(folder / _NEWEST)):
         with suppress(FileNotFoundError), path.open("rb") as lines:
             for line in lines:
                 with suppress(Refusal):  # a crash cut it
-                    yield Sent.from_json(line)
+                    yield SentMessage.from_json(line)
 
 
 def last_receipt(folder: Path) -> bytes | None:
@@ -204,9 +204,9 @@ def last_receipt(folder: Path) -> bytes | None:
         return None
 
 
-def together(lines: Iterable[Sent]) -> list[Sent]:
-    """The lines with each message and its repetitions as one, in the order in which they first left."""
-    found: dict[tuple[object, ...], Sent] = {}
+def merge_repetitions(lines: Iterable[SentMessage]) -> list[SentMessage]:
+    """The lines, each message with its repetitions as one line, in the order of the first messages."""
+    found: dict[tuple[object, ...], SentMessage] = {}
     for one in lines:
         key = (one.kind, one.about, one.sha256, one.to)
         before = found.get(key)
@@ -225,12 +225,12 @@ def together(lines: Iterable[Sent]) -> list[Sent]:
 
 
 def _files(newest: Path) -> list[Path]:
-    """Every file of the log, the newest first."""
+    """The paths of all files of the log, the newest first."""
     return [newest, *(newest.with_name(f"sent.{number}.jsonl") for number in range(1, FILES))]
 
 
 def _make_room(newest: Path, more: int) -> None:
-    """Begin a new file where so many bytes more are too many for this one; the oldest file goes."""
+    """Begin a new file where the newest has no room for so many bytes more; the oldest file is removed."""
     if not newest.exists() or newest.stat().st_size + more <= FILE_BYTES:
         return
     files = _files(newest)

@@ -7,7 +7,7 @@ from contributor_client.control import NodeState
 from contributor_client.own_data import Scored
 from ratatouille.cli.documents import Printed, extended
 from ratatouille.exchange.membership import Lease, Offer
-from ratatouille.outbox import Sent
+from ratatouille.outbox import SentMessage
 from registry.records import Obligation, Ranking
 
 BestOnOwn = extended(own_data.OwnRanking, notes=tuple[str, ...])
@@ -33,7 +33,7 @@ class Outbox(Printed):
 
     folder: str
     """The node's folder."""
-    sent: tuple[Sent, ...]
+    sent: tuple[SentMessage, ...]
     """The newest last."""
     left_out: int
     """How many older ones the log has."""

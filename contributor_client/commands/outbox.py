@@ -16,7 +16,7 @@ from ratatouille.home import home
 
 if TYPE_CHECKING:
     from ratatouille.exchange.signing import Signer
-    from ratatouille.outbox import Sent
+    from ratatouille.outbox import SentMessage
 
 OUTBOX = TableLayout(("when (UTC)", "what", "digest", "bytes", "times", "to"), drop=("to",), prose=("what",))
 
@@ -36,10 +36,10 @@ def outbox(
     the pieces of one file. It works while the node runs and while it does not.
     """
     from contributor_client.paths import NodePaths
-    from ratatouille.outbox import sent_messages, together
+    from ratatouille.outbox import merge_repetitions, sent_messages
 
     place = chosen_folder(node, folder)
-    rows = [one for one in together(sent_messages(NodePaths(place).outbox)) if kind in (None, one.kind)]
+    rows = [one for one in merge_repetitions(sent_messages(NodePaths(place).outbox)) if kind in (None, one.kind)]
     shown = sorted(rows, key=lambda one: one.until or one.at)[-limit:]
     if as_json:
         print_json({"folder": str(place), "sent": shown, "left_out": len(rows) - len(shown), "bytes": _by_kind(rows)})
@@ -84,13 +84,13 @@ def signer_of(place: Path) -> Signer:
     return Signer.open(NodePaths(place).key)
 
 
-def _row(one: Sent) -> tuple[str, ...]:
+def _row(one: SentMessage) -> tuple[str, ...]:
     about = short(one.about) if len(one.about) == 64 else one.about
     what = f"{one.kind} {about}".strip()
     return when(one.until or one.at), what, short(one.sha256), decimal(one.bytes), str(one.times), one.to
 
 
-def _by_kind(rows: list[Sent]) -> dict[str, int]:
+def _by_kind(rows: list[SentMessage]) -> dict[str, int]:
     found: Counter[str] = Counter()
     for one in rows:
         found[one.kind] += one.bytes

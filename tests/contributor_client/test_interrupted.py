@@ -19,7 +19,7 @@ from contributor_client.relay import relay
 from ratatouille.exchange.membership import Announcement, make_offer
 from ratatouille.exchange.order import Hint, Order, seal_order
 from ratatouille.exchange.signing import Sealed, Signer
-from ratatouille.outbox import last_receipt, sent_messages, together
+from ratatouille.outbox import last_receipt, merge_repetitions, sent_messages
 from ratatouille.record import sha256
 from registry.opening import open_registry
 from registry.records import RoundRecord
@@ -91,7 +91,7 @@ def test_an_interrupted_training_goes_on_after_its_last_step_to_the_same_bits(pa
 
 def all_that_left_is_logged(paths: NodePaths, work_id: str, weights: set[str]) -> None:
     """Both workers' messages are in the node's log, and the receipt of the second."""
-    found = together(sent_messages(paths.outbox))
+    found = merge_repetitions(sent_messages(paths.outbox))
     assert {one.about for one in found if one.kind == "lease"} == {work_id}
     (receipt,) = [one for one in found if one.kind == "receipt"]
     kept = last_receipt(paths.outbox)

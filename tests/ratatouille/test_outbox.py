@@ -14,7 +14,7 @@ import pytest
 
 from ratatouille import outbox
 from ratatouille.errors import Unreachable
-from ratatouille.outbox import Message, Outbox, Sent, sent_messages, together
+from ratatouille.outbox import Message, Outbox, SentMessage, merge_repetitions, sent_messages
 
 WRITER = """
 import sys
@@ -33,7 +33,7 @@ class Clock:
         return self.now
 
 
-def lines(folder: Path) -> list[Sent]:
+def lines(folder: Path) -> list[SentMessage]:
     return list(sent_messages(folder))
 
 
@@ -51,7 +51,7 @@ def test_a_message_is_a_line_at_once_and_its_repetitions_are_counted_in_a_later_
     found = lines(log.folder)
     assert [(one.kind, one.times) for one in found] == [("offer", 1), ("receipt", 1), ("offer", 120)]
     log.flush()
-    (offer, receipt) = together(sent_messages(log.folder))
+    (offer, receipt) = merge_repetitions(sent_messages(log.folder))
     assert (offer.at, offer.until, offer.times, offer.bytes) == (1000.0, 1995.0, 200, 10_000)
     assert (receipt.sha256, receipt.about, receipt.to, receipt.registry) == ("a" * 64, "3f2a", "grpc://there:1", "abc")
 

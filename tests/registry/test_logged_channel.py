@@ -11,7 +11,7 @@ import pytest
 
 from ratatouille.errors import Unreachable
 from ratatouille.exchange.signing import Sealed, Signer
-from ratatouille.outbox import Outbox, Sent, last_receipt, sent_messages, together
+from ratatouille.outbox import Outbox, SentMessage, last_receipt, merge_repetitions, sent_messages
 from registry.opening import open_registry
 from registry.server import RegistryServer
 from tests.registry.person import ADDRESS, Person
@@ -33,9 +33,9 @@ def a_node(folder: Path, beginning: Path) -> Iterator[World]:
         yield World(registry, folder / "files", Signer.open(folder / "node.key"))
 
 
-def logged(folder: Path) -> dict[str, list[Sent]]:
-    found: dict[str, list[Sent]] = {}
-    for one in together(sent_messages(folder / "outbox")):
+def logged(folder: Path) -> dict[str, list[SentMessage]]:
+    found: dict[str, list[SentMessage]] = {}
+    for one in merge_repetitions(sent_messages(folder / "outbox")):
         found.setdefault(one.kind, []).append(one)
     return found
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from contributor_client.commands.outbox import OUTBOX, _row
 from ratatouille.exchange.signing import Signer
-from ratatouille.outbox import Message, Outbox, Sent
+from ratatouille.outbox import Message, Outbox, SentMessage
 from tests.ratatouille.cli.call import call
 
 
@@ -41,7 +41,7 @@ def test_it_shows_each_message_once_with_its_number_and_the_bytes_by_kind(home: 
 
 
 def test_its_table_fits_a_terminal_of_eighty_columns() -> None:
-    sent = Sent(
+    sent = SentMessage(
         at=1e9,
         kind="question",
         about="obligations",

@@ -1,4 +1,4 @@
-"""The state of a work lane in a small file: the SuperNode notes each answer and each failure, the node reads it."""
+"""The file with the state of a work lane: the SuperNode writes each answer and each failure, the node reads it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 LANE, CLOCK, OUTBOX = "RATATOUILLE_LANE", "RATATOUILLE_CLOCK", "RATATOUILLE_OUTBOX"
-"""Environment variables that name the file with the lane's state, the one with what is added to this clock, and the
-folder of the node's log of messages."""
+"""Environment variables of the SuperNode, each a path: the file with the lane's state, the file with the offset of the
+clock (`clock`), and the folder of the outbox."""
 FRESH_SECONDS = 60.0
-"""An answer counts for so long: at work there is one about every twenty seconds."""
+"""An answer counts for so long. A SuperNode at work gets one about every twenty seconds."""
 _NOTE_SECONDS = 1.0
 """Time between two notes of an answer."""
 
@@ -36,7 +36,7 @@ class LaneState:
 
 
 class LaneFile:
-    """Writes and reads the state, from any thread; a process that is killed leaves the last one whole."""
+    """Writes and reads the state, from any thread; a process that is killed leaves a whole file."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = path
@@ -64,7 +64,7 @@ class LaneFile:
             return LaneState()
 
     def forget(self) -> None:
-        """Begin anew: what was noted by an earlier SuperNode says nothing of the next one."""
+        """Remove the state that an earlier SuperNode wrote: it does not hold for the next one."""
         self._path.unlink(missing_ok=True)
 
     def _write(self, state: LaneState) -> None:

@@ -1,7 +1,7 @@
-"""A node.toml for somebody who has none: asks for what a node must know, reads the images, and writes the file.
+"""A new node.toml: asks the person for what a node must know, reads the images, and writes the file.
 
-Every question has a flag, so that a script need not answer any. What is asked for: the folder of images, the task that
-they belong to, and their domain where neither the folder nor the task says it.
+It asks for the folder of images, for their task, and for their domain where neither the folder nor the task determines
+it. Every question has a flag, so that a script need not answer any.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ratatouille.folders import expanded, write_whole
 from ratatouille.tasks.data import LocalData, open_data, rows_of
 from ratatouille.tasks.settings import DataSettings, node_template
 from ratatouille.tasks.task import Task
+from ratatouille.wording import enumerated
 
 _MOST_SHOWN = 5
 _YES_NO = ("yes", "no")
@@ -33,7 +34,7 @@ class Ask(Protocol):
 
 @dataclass(frozen=True)
 class Answers:
-    """What a node must know; None for what is not said yet."""
+    """What a node must know; None for what is not known yet."""
 
     name: str
     remote: str
@@ -41,11 +42,11 @@ class Answers:
     task: str | None = None
     domain: str | None = None
     missing_classes: bool = False
-    """Whether it is right that there are no images of some classes."""
+    """Whether some classes may be without images."""
 
     @property
     def missing(self) -> list[str]:
-        """The flags of what only its owner knows and has not said."""
+        """The flags of what is missing and only the owner knows."""
         flags = {"--images": self.images, "--task": self.task}
         return [flag for flag, value in flags.items() if value is None]
 
@@ -147,7 +148,6 @@ def _read(answers: Answers, tasks: Sequence[Task], cache: Path) -> LocalData:
 def _task(answers: Answers, tasks: Sequence[Task]) -> Task:
     found = next((task for task in tasks if task.name == answers.task), None)
     if found is None:
-        names = [task.name for task in tasks]
-        more = f" and {len(names) - _MOST_SHOWN} others" if len(names) > _MOST_SHOWN else ""
-        raise Refusal(f"there is no task '{answers.task}'; the registry has {', '.join(names[:_MOST_SHOWN])}{more}")
+        names = enumerated([task.name for task in tasks], _MOST_SHOWN)
+        raise Refusal(f"there is no task '{answers.task}'; the registry has {names}")
     return found

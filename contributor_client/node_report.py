@@ -1,7 +1,8 @@
-"""Reports for a node's owner: what a node's own trainings reach, and what the shared model reaches, on its own images.
+"""The report for a node's owner: the scores of the node's own trainings and of the shared model, on its own images.
 
-Nothing is counted for it. A round counts every training and every average on the validation images of each holding that
-trained for its target, and those counts are in the registry. Where some are missing the report says which, and why.
+The report counts nothing itself. A round counts every training and every average on the validation images of each
+holding that trained for its target, and the registry has those counts. Where some are missing, the report says which,
+and why.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ class AloneAndShared(Record):
     shared: float
     shared_version: Digest
     difference: float
-    """How far the shared model is ahead."""
+    """The score of the shared model less that of the training."""
     low: float | None
     high: float | None
     """The 95 % interval of the difference over images; None where the counts do not give one."""
     paired: bool
-    """Whether it is known which images both recognise; else the interval is wider than it need be."""
+    """Whether it is known which images both recognise; otherwise the interval is wider than necessary."""
 
     @property
     def sentence(self) -> str:
@@ -54,14 +55,14 @@ class AloneAndShared(Record):
 
 
 class RoundForNode(Record):
-    """What a round brought a node."""
+    """The comparisons of one round for a node."""
 
     round: Name
     name: Name
     state: RoundState
     compared: tuple[AloneAndShared, ...] = ()
     missing: tuple[str, ...] = ()
-    """What cannot be said, and why."""
+    """What is not known, and why, in sentences."""
 
 
 class NodeReport(Record):
@@ -86,7 +87,7 @@ def node_report(registry: Registry, node: str, round: str | None, limit: int) ->
 
 
 def round_for_node(registry: Registry, node: str, round: RoundRecord) -> RoundForNode:
-    """What one round brought a node; says what is missing, and why."""
+    """The comparisons of one round for a node, and what is missing for them, and why."""
     entries = list(_entries(registry, LogQuery(round=round.id)))
     own = [one for one in entries if one.node == node and one.version.rule.name == "fine_tune"]
     averages = [

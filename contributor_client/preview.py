@@ -1,7 +1,7 @@
-"""Previews of receipts: what an answer to an order would say, made without any work, and what each field says.
+"""Previews of receipts: every field of the receipt that a node would send for an order, made without doing the work.
 
-A preview is made by the same code as a receipt (`training.outcome.receipt_of`, `exchange.receipt.disclosed`). What only
-the work can tell is a placeholder of the right form and about the right size, and is marked as one.
+A preview is made by the same code as a receipt (`training.outcome.receipt_of`, `exchange.receipt.disclosed`). A value
+that only the work can give is a placeholder of the right form and about the right size, and is marked as one.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ from registry.records import Result
 from registry.services.registry import Registry
 
 PLACEHOLDER = "0" * 64
-"""Stands for a digest that only the work can tell."""
+"""Stands for a digest that only the work can give."""
 _MOST_ROUNDS = 50
 _SHORTEST = 4
-_COUNTED = ("evaluations", "comparison", "curve", "kept_step")
-_LEARNED = ("featurizer", "head", *_COUNTED, "seconds", "overhead", "software", "device", "note")
-"""Fields that only the work can tell."""
+_FROM_WORK = (
+    *("featurizer", "head", "evaluations", "comparison", "curve", "kept_step"),
+    *("seconds", "overhead", "software", "device", "note"),
+)
+"""Fields whose values only the work can give."""
 
 
 class PreviewField(Record):
@@ -44,7 +46,7 @@ class PreviewField(Record):
     """Its length as JSON; of a field in several records, of all of them together."""
     value: Any = None
     placeholder: bool = False
-    """Whether only the work can tell the value."""
+    """Whether only the work can give the value."""
 
 
 class PreviewWeights(Record):
@@ -61,7 +63,7 @@ class Preview(Record):
     """A receipt, field by field, and the weights that leave with it."""
 
     sent: bool
-    """Whether it was sent, or tried to; else it is what would be."""
+    """Whether it was sent, or was about to be; else the node would send it."""
     work_id: Digest
     kind: str
     label: str
@@ -73,10 +75,10 @@ class Preview(Record):
 
 
 @dataclass(frozen=True)
-class Here:
+class AnsweringNode:
     """The node that would answer: its key, what it holds, and how much of its counts it discloses."""
 
-    node: str
+    key: str
     holdings: Sequence[Holding]
     disclosure: Disclosure
 
@@ -115,7 +117,7 @@ def _orders(registry: Registry, spec: str) -> Iterator[tuple[str, Order]]:
     yield from ((id, one) for id, one in found.questions.items() if isinstance(one, Order))
 
 
-def preview_of(order: Order, here: Here, registry: Registry) -> Preview:
+def preview_of(order: Order, node: AnsweringNode, registry: Registry) -> Preview:
     """The receipt that this node would send for an order.
 
     Raises:
@@ -124,10 +126,10 @@ def preview_of(order: Order, here: Here, registry: Registry) -> Preview:
     assignment = order.assignment
     if isinstance(assignment, Import):
         raise Refusal("an import is not work for a node; `ratatouille push` sends it")
-    task = registry.definitions.task(assignment.task)
-    holding = next((one for one in here.holdings if one.fingerprint == assignment.fingerprint), None)
-    outcome = _imagined(assignment, holding, len(task.classes))
-    receipt = disclosed(receipt_of(order, outcome, here.node, 0.0), here.disclosure)
+    classes = len(registry.definitions.task(assignment.task).classes)
+    holding = next((one for one in node.holdings if one.fingerprint == assignment.fingerprint), None)
+    outcome = _placeholder_outcome(assignment, holding, classes)
+    receipt = disclosed(receipt_of(order, outcome, node.key, 0.0), node.disclosure)
     notes = ["the registry has an answer to this question already"] if registry.work.results([receipt.work_id]) else []
     if holding is None:
         notes.append("this node does not offer the data that the order is about: it would refuse it")
@@ -135,8 +137,8 @@ def preview_of(order: Order, here: Here, registry: Registry) -> Preview:
     weights = [
         PreviewWeights(part=part, sha256=PLACEHOLDER, bytes=size(tensors), placeholder=True)
         for part, tensors in (
-            ("featurizer", architecture.part("featurizer", len(task.classes)) if _trains(assignment) else ()),
-            ("head", architecture.part("head", len(task.classes)) if receipt.makes_weights else ()),
+            ("featurizer", architecture.part("featurizer", classes) if isinstance(assignment, FineTune) else ()),
+            ("head", architecture.part("head", classes) if receipt.makes_weights else ()),
         )
         if tensors
     ]
@@ -174,7 +176,7 @@ def _preview(
 def _fields(receipt: Receipt, sent: bool) -> Iterator[PreviewField]:
     values = receipt.model_dump(mode="json")
     for name, means in MEANINGS[Receipt].items():
-        learned = not sent and name in _LEARNED and bool(getattr(receipt, name) or name in ("seconds", "overhead"))
+        learned = not sent and name in _FROM_WORK and bool(getattr(receipt, name) or name in ("seconds", "overhead"))
         if isinstance(receipt.assignment, Probe) and name == "featurizer":
             learned = False
         yield _field(name, means, values[name], learned)
@@ -196,8 +198,8 @@ def _field(name: str, means: str, value: Any, placeholder: bool) -> PreviewField
     return PreviewField(field=name, means=means, bytes=len(canonical_json(value)), value=value, placeholder=placeholder)
 
 
-def _imagined(assignment: NodeAssignment, holding: Holding | None, classes: int) -> WorkOutcome:
-    """An outcome of the right form: every image counted as recognised, every digest `PLACEHOLDER`."""
+def _placeholder_outcome(assignment: NodeAssignment, holding: Holding | None, classes: int) -> WorkOutcome:
+    """An outcome of the right form: every image is counted as recognised, and every digest is `PLACEHOLDER`."""
     software, device = {"python": "as installed here"}, "as it is here"
 
     def counted(cells: Sequence[Cell]) -> tuple[Evaluation, ...]:
@@ -249,7 +251,3 @@ def _counts(cell: Cell, holding: Holding | None, classes: int) -> Evaluation:
     rows = [row for side, row in splits.items() if cell.split in ("all", side)]
     images = [sum(column) for column in zip(*rows, strict=True)] or [0] * classes
     return Evaluation(cell=cell, confusion=confusion_of(classes, [(place, place, n) for place, n in enumerate(images)]))
-
-
-def _trains(assignment: NodeAssignment) -> bool:
-    return isinstance(assignment, FineTune)

@@ -1,9 +1,9 @@
-"""The nodes' Flower keys at the SuperLink: registered when the registry knows them, unregistered when it does not.
+"""The Flower keys of nodes at the SuperLink: registered when the registry has them, unregistered when it has not.
 
-A node makes its Flower key itself and sends it with its enrolment; the registry is the one list of what counts. The
-coordinator looks at the list every second and brings the SuperLink to it. Nothing is remembered here: after a crash of
-anything, the next look compares anew. An unregistered node is refused at its next poll, and Flower never takes the same
-key again.
+A node makes its Flower key itself and sends it when its keys are entered. The registry's list of keys is the one that
+counts: the coordinator reads it every second, and changes the SuperLink's list where it differs. Nothing is kept on
+disk, so both lists are compared anew after a crash. The SuperLink refuses an unregistered node at its next call, and
+Flower never takes the same key again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ratatouille.errors import Refusal
 
 _log = logging.getLogger(__name__)
 _COMPARE_SECONDS = 10.0
-"""The SuperLink is asked for its list so often even when nothing has changed here; it may have been started anew."""
+"""Time between two comparisons where the registry's list is the same: the SuperLink may have been restarted."""
 
 
 def flower_form(key: str) -> bytes:
@@ -40,13 +40,13 @@ def flower_form(key: str) -> bytes:
 
 
 class FlowerKeys:
-    """Keeps one SuperLink's list of keys equal to that of the registry; call `look` every second."""
+    """Keeps the list of keys of one SuperLink equal to the registry's; call `look` every second."""
 
     def __init__(self, control: Control, clock: Callable[[], float] = time.monotonic) -> None:
         self._control = control
         self._clock = clock
         self._wanted: dict[bytes, str] | None = None
-        """What the SuperLink had at the last comparison; None before the first."""
+        """The names by key that the SuperLink had at the last comparison; None before the first."""
         self._compared = 0.0
         self._refused: set[bytes] = set()
         """Keys that Flower does not take, each of them logged once."""

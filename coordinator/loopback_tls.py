@@ -1,7 +1,7 @@
-"""The certificate with which the SuperLink answers on loopback: made by ourselves, and trusted by nobody but us.
+"""The SuperLink's certificate for loopback, made by the coordinator and trusted only by its own processes.
 
 Flower checks the keys of nodes only where it speaks TLS. So a SuperLink behind a front door gets a certificate for
-loopback; what talks to it (the door, the executor, ServerApps, `Control`) is given the same file as the only root.
+loopback. Its clients (the door, the executor, ServerApps, `Control`) trust this certificate and no other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from ratatouille.folders import make_private, write_whole
 
 _LIFE, _LEAST = timedelta(days=3650), timedelta(days=1825)
-"""How long a certificate is good, and how long it must be good still when a SuperLink starts with it."""
+"""How long a new certificate is valid, and the least time that it must be valid when a SuperLink starts with it."""
 SERVER_NAME = "localhost"
 
 
@@ -32,12 +32,12 @@ class LoopbackTls:
     key: Path
 
     def context(self) -> ssl.SSLContext:
-        """What a client of this SuperLink trusts."""
+        """The TLS context of a client of this SuperLink."""
         return ssl.create_default_context(cafile=str(self.certificate))
 
 
 def loopback_tls(folder: Path, now: datetime | None = None) -> LoopbackTls:
-    """The certificate in a folder; a new one where there is none, or where it ends within some years.
+    """The certificate in a folder; a new one where there is none, or where it is valid for less than `_LEAST`.
 
     Both files are readable by their owner only.
     """

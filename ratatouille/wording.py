@@ -1,7 +1,4 @@
-"""Words of sentences that commands, pages and logs share: numbers with their nouns, and enumerations.
-
-It is small because everything else says these words itself; what it holds would otherwise be written in every room.
-"""
+"""Parts of sentences that commands, pages and logs share: numbers with their nouns, and shortened lists of names."""
 
 from __future__ import annotations
 
@@ -14,5 +11,5 @@ def number_of(number: int, one: str, many: str | None = None) -> str:
 
 
 def enumerated(names: Sequence[str], most: int, between: str = ", ") -> str:
-    """The first names, and how many more there are."""
+    """The first `most` names, and how many more there are."""
     return between.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,4 +1,4 @@
-"""What rounds of a registry ask of nodes, for people who try their device with some of it."""
+"""The work that the rounds of a registry ask of nodes, for the trial of a device."""
 
 from __future__ import annotations
 

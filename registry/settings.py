@@ -43,7 +43,7 @@ class Settings(Record):
     public: Annotated[str, Field(max_length=LONGEST_ADDRESS)] | None = None
     """NAME:PORT of the front door; set by the coordinator while it is up."""
     authority: Annotated[str, Field(max_length=LONGEST_AUTHORITY)] | None = None
-    """The certificate (PEM) from which the front door's descends; set by the coordinator while it is up."""
+    """The certificate (PEM) of the authority that signed the front door's; set by the coordinator while it is up."""
     reading: Literal["public", "members"] = "public"
     """Who may read the history: everybody who reaches the registry and its web page, or members only."""
     reserve_bytes: Size = 2**30

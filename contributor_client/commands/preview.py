@@ -14,7 +14,7 @@ from ratatouille.cli.output import AsJson, Home, Remote, TableLayout, print_json
 from ratatouille.errors import Refusal
 
 if TYPE_CHECKING:
-    from contributor_client.preview import Here, Preview
+    from contributor_client.preview import AnsweringNode, Preview
     from ratatouille.exchange.order import Order
     from registry.services.registry import Registry
 
@@ -28,7 +28,7 @@ def preview(
         str | None,
         typer.Argument(help="A file with an order, or the beginning of a question's id (work id).", metavar="[ORDER]"),
     ] = None,
-    last: Annotated[bool, typer.Option("--last", help="The last receipt that was sent, or tried to be.")] = False,
+    last: Annotated[bool, typer.Option("--last", help="The last receipt that was sent, or was about to be.")] = False,
     node: Annotated[
         str | None,
         typer.Option("--node", help="The node's name or its node.toml (default: the only one here).", metavar="NODE"),
@@ -39,11 +39,13 @@ def preview(
 ) -> None:
     """Show the receipt that a node would send for an order, or sent last, field by field, with sizes.
 
-    Nothing is trained and nothing is sent but questions to the registry. What only the work can tell is a placeholder
-    of the right size, marked with ~.
+    Nothing is trained, and only questions to the registry are sent. A value that only the work can give is a
+    placeholder of the right size, marked with ~.
     """
     if (order is None) != last:
-        raise Refusal("say an order or --last; `ratatouille node outbox --kind lease` lists questions worked on")
+        raise Refusal(
+            "say an order or --last; `ratatouille node outbox --kind lease` lists the questions that the node worked on"
+        )
     place = chosen_folder(node, folder)
     found = _last(place) if order is None else _would_be(order, place, node, remote)
     if as_json:
@@ -97,11 +99,11 @@ def _read(file: Path) -> Order:
     return Order.from_json(Sealed.from_json(data).body if signed else data)
 
 
-def _here(registry: Registry, order: Order, place: Path, node: str | None) -> tuple[Here, list[str]]:
-    """The node as it would answer, and what is not known of it."""
+def _here(registry: Registry, order: Order, place: Path, node: str | None) -> tuple[AnsweringNode, list[str]]:
+    """The node that would answer, and notes on what is not known of it."""
     from contributor_client.order_checks import Budget, networks_of
     from contributor_client.paths import NodePaths
-    from contributor_client.preview import Here
+    from contributor_client.preview import AnsweringNode
     from ratatouille.exchange.assignment import NodeAssignment
     from ratatouille.exchange.receipt import Disclosure
     from ratatouille.tasks.node import NodeSettings, read_node_settings
@@ -124,11 +126,11 @@ def _here(registry: Registry, order: Order, place: Path, node: str | None) -> tu
     if not within:
         notes.append("the budget of this week is used up: a training would send no counts, other work is refused")
     holdings = [holding for offer in offers for holding in offer.holdings]
-    return Here(key, holdings, Disclosure(smallest=limits["smallest_count"], counts=within)), notes
+    return AnsweringNode(key, holdings, Disclosure(smallest=limits["smallest_count"], counts=within)), notes
 
 
 def _show(found: Preview) -> None:
-    what = "was sent, or tried to be" if found.sent else "would be sent"
+    what = "was sent, or was about to be" if found.sent else "would be sent"
     label = f" ({found.label})" if found.label else ""
     print_line(f"The receipt that {what} for question {short(found.work_id)}, {found.kind}{label}: {found.bytes} bytes")
     rows = [
@@ -143,7 +145,7 @@ def _show(found: Preview) -> None:
     if not found.weights:
         print_line("no weights leave with it")
     if not found.sent:
-        print_line("~ marks a placeholder: only the work can tell it")
+        print_line("~ marks a placeholder: only the work can give the value")
     for note in found.notes:
         print_line(f"note: {note}", "yellow")
 

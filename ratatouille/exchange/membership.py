@@ -74,7 +74,7 @@ class Announcement(Record):
     authority: Annotated[
         str | None, Field(max_length=LONGEST_AUTHORITY, exclude_if=lambda authority: authority is None)
     ] = None
-    """The certificate (PEM) from which the front door's descends; None where every system knows it."""
+    """The certificate (PEM) of the authority that signed the front door's; None where every system knows it."""
     issued: float = Field(default_factory=time.time)
     """When it was signed, so that an older copy of it has no effect."""
 

@@ -95,7 +95,7 @@ class Invited(Printed):
     """The id by which the registry knows it."""
     address: str
     authority: Digest | None
-    """The SHA-256 of the certificate from which the address's descends; None for a public one."""
+    """The pin: SHA-256 of the certificate of the authority that signed the registry's; None for a public one."""
     expires: float
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import ssl
 import time
 from typing import Annotated
@@ -15,7 +14,7 @@ from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
 from ratatouille.home import remote_in_force
 from ratatouille.invitation import Invitation
-from ratatouille.record import Digest
+from ratatouille.record import Digest, sha256
 from registry.commands.members import signer_of, usable_role
 from registry.commands.opened import folder_of, opened
 from registry.commands.release import Why
@@ -27,7 +26,7 @@ Reachable = Annotated[
     typer.Option("--address", help="Where others reach the registry (default: its front door).", metavar="HOST:PORT"),
 ]
 DEFAULT_PORT = 8443
-"""Of a front door whose address names none."""
+"""The port of a front door whose address names none."""
 
 
 def invite(
@@ -35,11 +34,11 @@ def invite(
         "contributor"
     ),
     name: Annotated[
-        str | None, typer.Option("--name", help="How the member will be called (default: they say).")
+        str | None, typer.Option("--name", help="The member's name (default: the member chooses it).")
     ] = None,
-    uses: Annotated[int, typer.Option("--uses", min=1, help="How many members may come by it.")] = 1,
-    expires: Annotated[str, typer.Option("--expires", help="For how long: 12h, 7d, 2w.", metavar="TIME")] = "7d",
-    approve: Annotated[bool, typer.Option("--approve", help="Let each wait until a maintainer approves.")] = False,
+    uses: Annotated[int, typer.Option("--uses", min=1, help="How many members may join by it.")] = 1,
+    expires: Annotated[str, typer.Option("--expires", help="How long it holds: 12h, 7d, 2w.", metavar="TIME")] = "7d",
+    approve: Annotated[bool, typer.Option("--approve", help="Each member waits until a maintainer approves.")] = False,
     address: Reachable = None,
     message: Why = "",
     remote: Remote = None,
@@ -47,8 +46,8 @@ def invite(
 ) -> None:
     """Print an invitation: one line, with which others become members.
 
-    The line has a secret: send it by a way that only the invited person reads. The registry keeps its SHA-256 only, so
-    it cannot be printed again. Nobody gives more than their own role.
+    The line has a secret: send it in a way that only the invited person can read. The registry keeps only the SHA-256
+    of the secret, so the line cannot be printed again. Nobody can give a role above their own.
     """
     wanted, seconds = usable_role(role), seconds_of(expires)
     with opened(remote) as registry:
@@ -62,7 +61,7 @@ def invite(
 
 
 def add_device(
-    expires: Annotated[str, typer.Option("--expires", help="For how long: 1h, 2d.", metavar="TIME")] = "1h",
+    expires: Annotated[str, typer.Option("--expires", help="How long it holds: 1h, 2d.", metavar="TIME")] = "1h",
     address: Reachable = None,
     remote: Remote = None,
     as_json: AsJson = False,
@@ -79,7 +78,7 @@ def add_device(
 
 
 def print_invitation(made: Invitation, about: str, until: float, as_json: bool) -> None:
-    """The line alone on standard output, so that it can be piped; what is to be known of it beside."""
+    """Print the line alone on standard output, so that it can be piped, and a sentence about it on standard error."""
     if as_json:
         found = {"line": made.line, "invitation": made.id, "address": made.address, "authority": made.authority}
         output.print_json({**found, "expires": until})
@@ -91,12 +90,12 @@ def print_invitation(made: Invitation, about: str, until: float, as_json: bool) 
 
 
 def reachable(info: Info, remote: str | None, given: str | None) -> tuple[str, Digest | None]:
-    """The address of an invitation, and the pin of its authority: what was given, the front door, or this address.
+    """The address of an invitation, and the pin of its authority: of `given`, the front door, or the remote in force.
 
     Raises:
         Refusal: for a registry in a folder, which others cannot reach.
     """
-    pin = None if info.authority is None else hashlib.sha256(ssl.PEM_cert_to_DER_cert(info.authority)).hexdigest()
+    pin = None if info.authority is None else sha256(ssl.PEM_cert_to_DER_cert(info.authority))
     if given is not None:
         whole = given if "://" in given else f"grpcs://{given}"
         if Address.of(whole) is None and Address.of(f"{whole}:{DEFAULT_PORT}") is not None:

@@ -1,4 +1,4 @@
-"""`ratatouille members …`: who may do what here: lists, approval, roles, lost keys and revocation."""
+"""`ratatouille members list|show|approve|role|revoke|link`: members of a registry, their roles and keys."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def show(
     remote: Remote = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a member: role, state, keys, and how it came."""
+    """Show a member: role, state, keys, and the invitation by which it joined."""
     with opened(remote) as registry:
         found = registry.members.find_member(who) if who else _this_machine(registry)
     if as_json:
@@ -97,7 +97,7 @@ def show(
 
 
 def approve(who: Who, message: Why = "", remote: Remote = None, as_json: AsJson = False) -> None:
-    """Let a member in who waits."""
+    """Approve a member who waits."""
     with opened(remote) as registry:
         found = registry.members.find_member(who)
         say(signer_of(registry).approve(found.id, message), as_json)
@@ -110,7 +110,7 @@ def set_role(
     remote: Remote = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a member another role; where its nodes may not work any more, their work ends."""
+    """Give a member another role. A reader's nodes may not work, so their work ends."""
     wanted = usable_role(role)
     with opened(remote) as registry:
         found = registry.members.find_member(who)
@@ -127,15 +127,15 @@ def revoke(
     invitation: Annotated[
         str | None, typer.Option("--invitation", help="An invitation instead of a member.", metavar="ID")
     ] = None,
-    retract: Annotated[bool, typer.Option("--retract", help="Take back all that the member gave, too.")] = False,
+    retract: Annotated[bool, typer.Option("--retract", help="Also retract all contributions of the member.")] = False,
     message: Why = "",
     remote: Remote = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take the keys of a member away, for ever, and list what it gave.
+    """Revoke the keys of a member for ever, and list its contributions.
 
-    From then on the registry refuses these keys and the invitation by which the member came; leases are given back and
-    offers end. What it gave stands until somebody retracts it, as --retract does.
+    The registry refuses these keys from then on, and the invitation by which the member joined. Leases are given back
+    and offers end. The contributions stay in use until somebody retracts them, as --retract does.
     """
     if (who is None) == (invitation is None) or (invitation and (key or retract)):
         raise Refusal("say one of these: a member, or --invitation ID")
@@ -161,7 +161,7 @@ def revoke(
 
 
 def take_back(registry: Registry, found: MemberRecord, message: str) -> int:
-    """Retract all that a member gave; returns how many contributions that were."""
+    """Retract all contributions of a member that are in use; returns how many they were."""
     maintainer = signing(registry)
     keys = [one.key for one in found.keys]
     given = every(lambda last: registry.work.submissions(keys, last.receipt if last else None))
@@ -175,7 +175,7 @@ def take_back(registry: Registry, found: MemberRecord, message: str) -> int:
 
 
 def say_revocation(done: Revocation, taken_back: int, retract: bool) -> None:
-    """What ended, what stands, and the command that takes it back."""
+    """Print what ended, the contributions that stay in use, and the command that retracts them."""
     name = done.member.name
     output.print_line(
         f"{len(done.keys)} keys of {name} are refused from now on; ended: {done.leases} leases, {done.offers} offers, "
@@ -195,14 +195,14 @@ def say_revocation(done: Revocation, taken_back: int, retract: bool) -> None:
 def link(
     who: Who,
     key: Annotated[str, typer.Argument(help="The new key, whole: `members show` of the new machine.", metavar="KEY")],
-    lost: Annotated[str | None, typer.Option("--lost", help="The key in whose place it comes; revoked.")] = None,
+    lost: Annotated[str | None, typer.Option("--lost", help="The lost key, which is revoked.")] = None,
     message: Why = "",
     remote: Remote = None,
     as_json: AsJson = False,
 ) -> None:
     """Enter a new device key of a member who has lost one.
 
-    Be sure by another way that the new key is theirs: from then on it signs for them.
+    First check in another way that the new key is theirs: from then on it signs for them.
     """
     with opened(remote) as registry:
         found = registry.members.find_member(who)
@@ -217,7 +217,7 @@ def signer_of(registry: Registry) -> MemberSigner:
 
 
 def say(done: Membership, as_json: bool) -> None:
-    """A member as it is now."""
+    """Print a member in one line."""
     if as_json:
         output.print_json(done)
     else:

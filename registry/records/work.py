@@ -50,7 +50,7 @@ class Info(Record):
     public: Annotated[str | None, Field(exclude_if=lambda public: public is None)] = None
     """NAME:PORT of the front door, through which other hosts reach all of it; None while there is none."""
     authority: Annotated[str | None, Field(exclude_if=lambda authority: authority is None)] = None
-    """The certificate (PEM) from which the front door's descends; None where every system knows it."""
+    """The certificate (PEM) of the authority that signed the front door's; None where every system knows it."""
     web: str | None = None
     """Address of the service's web page, for a browser on its own machine; None when it has none."""
     reading: Annotated[Literal["public", "members"], Field(exclude_if=lambda reading: reading == "public")] = "public"

@@ -1,7 +1,7 @@
-"""A gRPC channel that logs every message before it leaves: a node's connections to a registry go through one.
+"""A gRPC channel that logs every message in the outbox before it is sent, for a node's connections to a registry.
 
-It knows messages, not callers: every method of a connection, and those that are added later, is logged. Of arguments
-only what names them is kept (kind, digest, question), never the values: some are secrets.
+Every method of a connection is logged, also one that is added later. The log has the kind, digest and question of the
+arguments, never their values, since some are secrets.
 """
 
 from __future__ import annotations

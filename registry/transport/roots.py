@@ -1,4 +1,4 @@
-"""The authorities that the certificate of a registry's door may descend from.
+"""The authorities that are trusted to sign the certificate of a registry's front door.
 
 In this order: the one that the invitation pinned for this address; the file that the node's `authority`
 ($RATATOUILLE_AUTHORITY) or config.toml's names; $SSL_CERT_FILE; the store of this machine. gRPC and httpx bring bundles

@@ -1,8 +1,8 @@
-"""Pages for those who operate a service: is it alive, is it ready, and its figures for Prometheus.
+"""Pages for the programs of an operator: `/health`, `/ready`, and `/metrics` with figures for Prometheus.
 
-`/health` answers as long as the process does. `/ready` answers 200 while database and store can be used, and 503 with
-the reason otherwise. `/metrics` has figures for who knows the token in `metrics.token`, a 0600 file in the registry's
-folder that Prometheus reads by itself (`authorization: credentials_file`).
+`/health` answers while the process runs. `/ready` answers 200 while database and store can be used, and 503 with the
+reason otherwise. `/metrics` answers requests with the token in `metrics.token`, a 0600 file in the registry's folder
+that Prometheus reads by itself (`authorization: credentials_file`).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _NO_STORE = {"cache-control": "no-store"}
 
 @dataclass(frozen=True)
 class Operating:
-    """What the pages need of the service that runs in this process."""
+    """The pages of one service, which runs in this process."""
 
     check: Callable[[], object]
-    """Refuses when database or store cannot be used."""
+    """Raises a refusal when database or store cannot be used."""
     figures: Callable[[], bytes]
     token: str
-    """Who sends it may read the figures."""
+    """Requests with it may read the figures."""
 
     def routes(self) -> list[Route]:
         """The addresses."""

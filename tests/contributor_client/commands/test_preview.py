@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from contributor_client.preview import PLACEHOLDER, Here, preview_of
+from contributor_client.preview import PLACEHOLDER, AnsweringNode, preview_of
 from ratatouille.exchange.assignment import Cell, Compare, Mixture, NodeAssignment, Weighted
 from ratatouille.exchange.leaving import MEANINGS
 from ratatouille.exchange.order import Order, seal_order
@@ -58,7 +58,7 @@ def test_a_preview_is_the_receipt_but_for_what_only_the_work_can_tell(
     disclosure = Disclosure(smallest=5)
     made = pantry.setup.perform(assignment, tmp_path / "work")
     real = disclosed(receipt_of(order, made, node, 1.0), disclosure)
-    found = preview_of(order, Here(node, [pantry.setup.data.holding], disclosure), pantry.registry)
+    found = preview_of(order, AnsweringNode(node, [pantry.setup.data.holding], disclosure), pantry.registry)
     fields = {one.field: one for one in found.fields}
     assert [one for one in fields if "." not in one] == list(MEANINGS[Receipt])
     values = real.model_dump(mode="json")
@@ -85,7 +85,7 @@ def test_a_preview_is_the_receipt_but_for_what_only_the_work_can_tell(
 
 def test_a_node_beyond_its_budget_would_send_no_counts(pantry: Pantry) -> None:
     order = Order(round="spring", assignment=pantry.setup.fine_tune())
-    here = Here("a" * 64, [pantry.setup.data.holding], Disclosure(counts=False))
+    here = AnsweringNode("a" * 64, [pantry.setup.data.holding], Disclosure(counts=False))
     fields = {one.field: one for one in preview_of(order, here, pantry.registry).fields}
     assert (fields["evaluations"].value, fields["curve"].value) == ([], [])
 

@@ -4,3 +4,8 @@
 answers them, `client` has the services' types on the other side, and `statuses` carries errors between the two.
 `messages` are those that carry weights; `stream_limits` ends streams that are silent or slow, and limits their number.
 """
+
+import os
+
+# gRPC writes what it notes of each handshake on the terminal, beside the one sentence that we say of it.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

@@ -17,7 +17,7 @@ import pytest
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.federations import Federation, enter_federation
-from ratatouille.processes import free_port, script
+from ratatouille.processes import free_port, module, script
 from registry.opening import open_registry
 from registry.server import RegistryServer
 from registry.transport.authority import PATH, fetch_authority
@@ -145,6 +145,16 @@ def test_an_interceptor_is_named_where_an_authority_is_pinned(tmp_path: Path, po
         said = refusal(url)
     assert "is from 'Inspection CA' (Careful Company), and not from the authority that the invitation named" in said
     assert "have localhost excepted" in said
+
+
+def test_a_command_says_one_sentence_of_a_certificate_and_nothing_else(tmp_path: Path, port: int) -> None:
+    with front(tmp_path, port, "localhost", authority=Authority.make("Somebody")) as made:
+        join(url := f"grpcs://localhost:{made}")
+        words = [*module("ratatouille.cli.main"), "log", "--remote", url]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith(f"error: no registry answers at {url}: the certificate at localhost:{made} is from ")
 
 
 def test_an_authority_that_nobody_knows_is_named(tmp_path: Path, port: int) -> None:

@@ -29,9 +29,9 @@ import tomli_w
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.waiting import wait_until
 from coordinator.requests import request
 from coordinator.settings import read_round_settings
-from ratatouille.errors import Unreachable
 from ratatouille.exchange.signing import Signer
 from ratatouille.processes import environment_with_scripts, free_port, module
 from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
@@ -40,7 +40,6 @@ from registry.opening import open_registry
 TASK, SIZE = "shapes", 32
 ORDER = " order: "
 STAGES = ("answers", "asked", "order")
-_SECONDS = 300.0
 _SUPERLINKS = ("coordinator.flower_superlink", "flower-superlink")
 
 
@@ -190,17 +189,6 @@ def measure(folder: Path, times: int) -> dict[str, list[dict[str, float]]]:
             federation.kill_coordinator()
             found["coordinator"].append(_timed(federation, federation.start_coordinator))
     return found
-
-
-def wait_until(true: Callable[[], bool], what: str, seconds: float = _SECONDS) -> None:
-    """Wait for something that will be true; services that are just starting may be unreachable."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with suppress(Unreachable):
-            if true():
-                return
-        time.sleep(0.1)
-    raise TimeoutError(f"waited {seconds:.0f} s in vain until {what}")
 
 
 def _timed(federation: Federation, again: Callable[[], None]) -> dict[str, float]:

@@ -26,7 +26,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.processors import ProcessorTime
-from benchmarks.recovery import Federation, wait_until
+from benchmarks.recovery import Federation
+from benchmarks.waiting import wait_until
 from registry.opening import open_registry
 from registry.services.registry import Registry
 

@@ -12,6 +12,8 @@ Every host has a home of its own, and a person who is root there. The files of a
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,10 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import psutil
-
 from benchmarks.hosts.network import Host, Line, Network
-from benchmarks.recovery import wait_until
+from benchmarks.waiting import wait_until
 from ratatouille.processes import environment_with_scripts, module
 from registry.opening import open_registry
 from registry.records import RoundRecord
@@ -114,13 +114,13 @@ class HostFederation:
             host.only_to(self.host(COORDINATOR).address, self.port)
         return host
 
-    def invite(self, name: str, role: str = "contributor") -> str:
-        """An invitation for one member, made by the owner at the coordinator.
+    def invite(self, role: str = "contributor", uses: int = 1) -> str:
+        """An invitation, made by the owner at the coordinator.
 
         Raises:
             RuntimeError: when there is none, with the reason.
         """
-        return self._done(COORDINATOR, "members", "invite", "--name", name, "--role", role).strip()
+        return self._done(COORDINATOR, "members", "invite", "--role", role, "--uses", str(uses)).strip()
 
     def enrol(self, name: str, role: str = "reader") -> None:
         """Make the person of a host a member without a node.
@@ -128,18 +128,18 @@ class HostFederation:
         Raises:
             RuntimeError: when they are not let in, with the reason.
         """
-        self._done(name, "members", "join", "--invite", "-", "--name", name, text=self.invite(name, role))
+        self._done(name, "members", "join", "--invite", "-", "--name", name, text=self.invite(role))
 
-    def join(self, name: str, file: Path) -> None:
-        """Start the node of a host, which stands in a node.toml; the first time with an invitation. Returns at once."""
-        words = ["node", "join", str(file)]
-        if name not in self._nodes:
-            invitation = self.host(name).home / "invitation"
-            invitation.parent.mkdir(parents=True, exist_ok=True)
-            invitation.write_text(self.invite(name))
-            words += ["--invite", str(invitation)]
+    def join(self, name: str, file: Path, invitation: str | None = None) -> None:
+        """Start the node of a host by its node.toml and an invitation, for which the owner is asked if none is given.
+
+        It returns at once. The member and the node have the name that the file says.
+        """
+        given = self.host(name).home / "invitation"
+        given.parent.mkdir(parents=True, exist_ok=True)
+        given.write_text(invitation or self.invite())
         self._nodes[name] = file
-        self._serve(name, *words)
+        self._serve(name, "node", "join", str(file), "--invite", str(given))
 
     def start_again(self, name: str) -> None:
         """Start the service of a host again, by the same command and without waiting, as systemd does."""
@@ -148,15 +148,24 @@ class HostFederation:
         else:
             self._serve(name, "node", "join", str(self._nodes[name]))
 
-    def kill(self, name: str) -> None:
-        """kill -9 the service of a host with all its descendants, as when the host loses power."""
+    def leave(self, name: str) -> None:
+        """End the service of a host as Ctrl-C does; returns when it has ended.
+
+        Raises:
+            RuntimeError: when it ends otherwise, with what it printed.
+        """
         process = self.services.pop(name)
-        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-        for member in family:
-            with suppress(psutil.NoSuchProcess):
-                member.kill()
+        process.terminate()
+        if process.wait():
+            raise RuntimeError(f"{name} ended with {process.returncode}: {self.log(name)}")
+
+    def kill(self, name: str) -> None:
+        """kill -9 all processes of a host, as when it loses power."""
+        process = self.services.pop(name)
+        for pid in self.host(name).processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         process.wait()
-        psutil.wait_procs(family)
 
     def await_nodes(self, *names: str) -> None:
         """Wait until these nodes hear orders; each has the name of its host."""

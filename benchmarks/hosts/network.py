@@ -98,6 +98,11 @@ class Host:
             check=False,
         )
 
+    def processes(self) -> list[int]:
+        """The ids of all processes that run here."""
+        pids = _run(["ip", "netns", "pids", self.namespace]).split()
+        return [int(pid) for pid in pids]
+
     def rules(self, text: str) -> None:
         """Replace the host's firewall (a table `filter` of family inet, as nft reads it)."""
         _run(["ip", "netns", "exec", self.namespace, "nft", "-f", "-"], f"flush ruleset\n{text}")
@@ -111,6 +116,13 @@ class Host:
             "  chain input { type filter hook input priority 0; policy drop;\n"
             "    iifname lo accept; ct state established accept; }\n}"
         )
+
+    def resolve(self, name: str, address: str | None) -> None:
+        """From now on a name leads to another address for this host, or to none."""
+        file = _FILES / self.namespace / "hosts"
+        lines = [line for line in file.read_text().splitlines() if name not in line.split()[1:]]
+        lines += [] if address is None else [f"{address} {name}"]
+        file.write_text("\n".join(lines) + "\n")  # in place, as `Network` writes it
 
     def cut(self) -> None:
         """Cut the line: packets vanish without a word until `mend`."""
@@ -222,7 +234,8 @@ def _ip(namespace: str, *words: str) -> None:
     _run(["ip", "-n", namespace, *words])
 
 
-def _run(command: Sequence[str], text: str | None = None) -> None:
+def _run(command: Sequence[str], text: str | None = None) -> str:
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout

@@ -11,16 +11,15 @@ import psutil
 import pytest
 import tomli_w
 
+from benchmarks.digests import Weights, weights_of
 from contributor_client.lane_file import LANE
 from coordinator.commands.running import settings_of
 from coordinator.driver import RoundDriver
 from coordinator.rehearsal import RehearsalSite, rehearse, rehearse_all
 from coordinator.settings import read_round_settings
 from ratatouille.exchange.assignment import FineTune, KeepBest
-from ratatouille.exchange.order import Order
 from ratatouille.exchange.signing import Signer
 from ratatouille.outbox import OUTBOX, sent_messages
-from ratatouille.recipes.round import Round
 from ratatouille.recipes.studies import study_named
 from ratatouille.tasks.node import read_node_settings
 from registry.maintainer import Maintainer
@@ -35,7 +34,6 @@ from tests.registry.postgresql_server import PostgresqlServer
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
 DEAD = "http://127.0.0.1:9"
 """A proxy that does not answer."""
-Weights = dict[str, tuple[str | None, str | None]]
 STEPS, LONG = 20, 500
 """Steps of a run, and of one that is long enough to kill its process in the middle."""
 STUDY, STUDY_RUNS = "connectivity", 2
@@ -81,24 +79,6 @@ def federation(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Iter
             patch.setenv(variable, "intranet.example")
         with Federation(ground, tmp_path_factory.mktemp("federation")) as federation:
             yield federation
-
-
-def weights_of(registry: Registry, round: Round) -> Weights:
-    """Digests of every run by work id, and of every recipe's final version.
-
-    (The work id of an average hashes its parents' ids, and those hash receipts, which tell how long a run took.)
-    """
-    driver = RoundDriver(round, registry, registry.rounds.round(round.id).created)
-    plan = driver.gather()
-    assert plan.done
-    facts = {
-        work_id: (driver.facts[work_id].featurizer, driver.facts[work_id].head)
-        for work_id, question in plan.questions.items()
-        if isinstance(question, Order)
-    }
-    finals = {one.recipe: (one.final.featurizer, one.final.head) for one in plan.outcomes if one.final is not None}
-    assert finals.keys() == set(round.recipes)
-    return {**facts, **finals}
 
 
 def test_the_work_id_names_the_question() -> None:

@@ -10,10 +10,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where it is set, each of the hundreds of processes that tests start would compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint format bench protos docs install clean
+.PHONY: demo demo-hosts test lint format bench protos docs install clean
 
 demo: $(VENV)/.demo          ## a whole federation on this machine
 	$(BIN)/ratatouille demo
+
+demo-hosts: $(VENV)/.demo    ## the same round on hosts of their own, through the front door (Linux, root)
+	$(BIN)/python -m benchmarks.hosts.demo
 
 test: $(VENV)/.dev $(LIGHT)/.done $(PREVIOUS)/.done  ## all tests
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -130,7 +130,7 @@ def test_no_page_names_a_place_of_one_machine() -> None:
 
 
 def test_shell_snippets_use_targets_of_the_makefile() -> None:
-    targets = re.findall(r"^([a-z]+):", text_of(ROOT / "Makefile"), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", text_of(ROOT / "Makefile"), re.MULTILINE)
     for block in blocks("sh"):
         for line in block.text.splitlines():
             if line.startswith("make "):

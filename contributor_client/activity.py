@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -62,6 +62,27 @@ class Activity(BaseModel):
         if steps < 1 or seconds < _LEAST_SECONDS or not self.total:
             return None
         return seconds / steps * max(0, self.total - self.done)
+
+
+def together(workers: Sequence[Activity]) -> Activity:
+    """What the workers of one node do, as one: steps of those at work are added up."""
+    at_work = [one for one in workers if one.task]
+    first = at_work[0] if at_work else Activity()
+    doing = first.doing if len({one.phase for one in at_work}) < 2 else "working"
+    return Activity(
+        task=first.task,
+        label=", ".join(one.label for one in at_work if one.label),
+        doing=doing if len(at_work) < 2 else doing.partition(",")[0],
+        done=sum(one.done for one in at_work),
+        total=sum(one.total for one in at_work),
+        since=min((one.since for one in at_work), default=0.0),
+        since_done=sum(one.since_done for one in at_work),
+        answered=sum(one.answered for one in workers),
+        sent=sum(one.sent for one in workers),
+        received=sum(one.received for one in workers),
+        rounds=tuple(dict.fromkeys(round for one in workers for round in one.rounds)),
+        problem=next((one.problem for one in workers if one.problem), ""),
+    )
 
 
 class ActivityFile:

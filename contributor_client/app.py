@@ -12,26 +12,29 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from contributor_client.parking import Parking
-from contributor_client.paths import NODE_KEY, WORKER_SOCKET, NodePaths
-from contributor_client.relay import relay
+from contributor_client.paths import NODE_KEY, WORKER_SOCKET, WORKERS, NodePaths
+from contributor_client.relay import Workers, relay
 from ratatouille.errors import Unreachable
 from ratatouille.exchange.bundle import pack, unpack
 from ratatouille.exchange.order import introduce
 from ratatouille.exchange.signing import Signer
 
 app = ClientApp()
+_WORKERS = Workers()
 
 
 @app.query("work")
 def work(message: Message, context: Context) -> Message:
-    """Hand an order to the worker and return its reply."""
-    socket = Path(str(context.node_config[WORKER_SOCKET]))
-    try:
-        return Message(pack(relay(socket, unpack(message.content))), reply_to=message)
-    except Unreachable as error:
-        # Workers ended while they did the order, or none runs: the node is parked for a while, longer each time.
-        Parking(NodePaths(socket.parent).parked).park(error, "")
-        raise
+    """Hand an order to an idle worker and return its reply."""
+    paths = NodePaths(Path(str(context.node_config[WORKER_SOCKET])).parent)
+    sockets = [one.socket for one in paths.of_workers(int(context.node_config.get(WORKERS, 1)))]
+    with _WORKERS.idle(sockets) as socket:
+        try:
+            return Message(pack(relay(socket, unpack(message.content))), reply_to=message)
+        except Unreachable as error:
+            # Workers ended while they did the order, or none runs: the node is parked for a while, longer each time.
+            Parking(paths.parked).park(error, "")
+            raise
 
 
 @app.query("introduce")

@@ -65,8 +65,11 @@ _STEADY_CALLS = ("/v1/fleet/activate-node", "/v1/fleet/pull-messages", "/v1/flee
 class Pauses:
     """Stands in for the module `time` in Flower's loop, which calls `sleep` only."""
 
-    def __init__(self) -> None:
+    def __init__(self, has_reply: Callable[[], bool] | None = None) -> None:
+        """`has_reply` says whether a reply waits to be sent, which ends a pause; None for one worker: no pause is made
+        while that has work."""
         self._worked = time.monotonic()
+        self._has_reply = has_reply
 
     def expect_message(self) -> None:
         """Look often for half a minute: a coordinator that came back asks its nodes who they are, then has orders."""
@@ -77,8 +80,14 @@ class Pauses:
         if seconds < _FLOWERS_IDLE_SECONDS:
             self._worked = time.monotonic()
             time.sleep(min(seconds, REPLY_SECONDS))
-        else:
-            time.sleep(SOON_SECONDS if time.monotonic() - self._worked < SHORTLY else seconds)
+            return
+        left = SOON_SECONDS if time.monotonic() - self._worked < SHORTLY else seconds
+        if self._has_reply is None:
+            time.sleep(left)
+            return
+        while left > 0 and not self._has_reply():
+            time.sleep(min(left, REPLY_SECONDS))
+            left -= REPLY_SECONDS
 
 
 def noting_client(lane: LaneFile, outbox: Outbox, back: Callable[[], None]) -> type[Any]:
@@ -142,8 +151,8 @@ def put_guard_before_api(port: int, secret: Secret) -> None:
     flower_api.create_app = create_guarded  # type: ignore[assignment]
 
 
-def start_executor(port: int, secret_file: Path, accepted: Sequence[str], outbox: Outbox | None) -> None:
-    """Take this SuperNode's tasks in a thread; should it fail, the whole process ends and is started anew."""
+def start_executor(port: int, secret_file: Path, accepted: Sequence[str], outbox: Outbox | None, workers: int) -> None:
+    """Take this SuperNode's tasks, in a thread for each worker; should one fail, the process is started anew."""
 
     def execute() -> None:
         try:
@@ -154,13 +163,21 @@ def start_executor(port: int, secret_file: Path, accepted: Sequence[str], outbox
             os._exit(1)
 
     _log.info("executor ready; accepts bundle %s", ", ".join(accepted))
-    threading.Thread(target=execute, name="executor", daemon=True).start()
+    for _ in range(workers):
+        threading.Thread(target=execute, name="executor", daemon=True).start()
+
+
+def _begin_anew() -> None:
+    """End this process, which is started anew; what the workers do goes on."""
+    _log.warning("a message could not come in whole while others were at work: begins anew")
+    os._exit(1)
 
 
 def main() -> None:
     """Run `flower-supernode` with our guard, our pauses and our executor."""
     own_options = argparse.ArgumentParser(add_help=False)
     own_options.add_argument("--accept", action="append", help="hash of an accepted bundle; ours, unless given")
+    own_options.add_argument("--workers", type=int, default=1, help="how many workers the node has")
     own, sys.argv[1:] = own_options.parse_known_args()
     flower_options = argparse.ArgumentParser(add_help=False)
     flower_options.add_argument("--port", type=int, required=True)
@@ -170,11 +187,11 @@ def main() -> None:
     log_printably_as("flwr")
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # a scheduler's warning; the node ends this process in order
     put_guard_before_api(known.port, Secret.open(known.superexec_auth_secret_file))
-    pauses = Pauses()
-    start_client_internal.time = pauses  # type: ignore[assignment, attr-defined]
     vars(http_retry)["MAX_RETRY_DELAY"] = LONGEST_RETRY_SECONDS
     loop = vars(start_client_internal)
-    reception = Reception(loop["_pull_and_store_message"], loop["_push_messages"])
+    reception = Reception(loop["_pull_and_store_message"], loop["_push_messages"], own.workers, _begin_anew)
+    pauses = Pauses(reception.has_reply if own.workers > 1 else None)
+    start_client_internal.time = pauses  # type: ignore[assignment, attr-defined]
     loop["_pull_and_store_message"] = reception.take
     loop["_push_messages"] = reception.send_replies
     loop["pull_objects"] = pull_soon
@@ -186,7 +203,7 @@ def main() -> None:
         sign_with_the_registrys_time(Path(os.environ[CLOCK]))
     if outbox is not None:
         atexit.register(outbox.flush)
-    start_executor(known.port, known.superexec_auth_secret_file, own.accept or accepted_bundles(), outbox)
+    start_executor(known.port, known.superexec_auth_secret_file, own.accept or accepted_bundles(), outbox, own.workers)
     flower_supernode()
     # An error has ended Flower's loop, and the thread that serves its API would keep the process.
     os._exit(1)

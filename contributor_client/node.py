@@ -15,10 +15,10 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from contributor_client.activity import Activity, ActivityFile
+from contributor_client.activity import Activity, ActivityFile, together
 from contributor_client.control import Control, Instruction, NodeState, State
 from contributor_client.front import Entrance, fleet_address
-from contributor_client.node_processes import END_SECONDS, NodeProcesses
+from contributor_client.node_processes import END_SECONDS, NodeProcesses, WorkerProcess
 from contributor_client.offer_renewal import OfferRenewal
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
@@ -33,7 +33,7 @@ from ratatouille.tasks.hours import hours_of
 from ratatouille.tasks.images import Progress
 from ratatouille.tasks.kept import forget_others, make_own
 from ratatouille.tasks.node import NodeSettings, open_holdings
-from ratatouille.training.preflight import Trial, work_of
+from ratatouille.training.preflight import DeviceWork, Trial, work_of
 from ratatouille.wording import number_of
 from registry.asked import asked_of_nodes
 from registry.opening import open_registry
@@ -66,7 +66,6 @@ class Node:
         self.paths = NodePaths(folder)
         self._parking = Parking(self.paths.parked)
         self._control = Control(folder)
-        self._activity = ActivityFile(self.paths.activity)
         self._file = file
         self._remote = remote
 
@@ -134,16 +133,23 @@ class Node:
                 for note in data.notes:
                     say(f"note: {note}")
             self._parking.clear()
-            self._activity.forget()
+            workers = self.paths.of_workers(len(self.settings.devices))
+            for one in workers:
+                ActivityFile(one.activity).forget()
+            for file in self.paths.at_work.glob("*"):
+                file.unlink()
             entrance = Entrance(registry, self._remote, self.paths, name, self.signer)
             offered = holdings.values()
             renewal = OfferRenewal(self.settings, self.signer, registry, offered, self._parking, say, entrance)
             renewal.warn_of_namesakes()
-            trial = DeviceTrial(self.paths.folder, self._trial(registry, holdings.values()))
+            find = registry.definitions.architecture
+            work = work_of(holdings.values(), *asked_of_nodes(registry), find, self.settings.trains)
             fleet = fleet_address(info, self._remote) or ""
-            supernode = SuperNodeSettings(folder, fleet, self.paths.key, self.paths.socket, entrance.enter(info))
+            supernode = SuperNodeSettings(
+                folder, fleet, self.paths.key, self.paths.socket, entrance.enter(info), workers=len(workers)
+            )
             lane = WorkLane(supernode, say, new_key=entrance.enter_new_key)
-            processes = NodeProcesses(self._worker(holdings), lane, trial, self._activity)
+            processes = NodeProcesses([self._worker(one, holdings, work) for one in workers], lane)
             self._stay(processes, renewal, stop, say, show)
 
     def _stay(
@@ -172,7 +178,7 @@ class Node:
                     say(f"{self._why(state)}{sentence and f'; {sentence}'}")
                 if (state, given) != (before, given_before):
                     self._note(state, sentence, given)
-                activity = self._activity.read()
+                activity = together([one.activity() for one in processes.workers])
                 if state == "working":
                     renewal.renew(processes.lane, activity.rounds, self._remote)
                 show(state, activity)
@@ -263,19 +269,17 @@ class Node:
         if removed:
             say(f"removed {number_of(len(removed), 'file')} with copies of images that are not offered any more")
 
-    def _trial(self, registry: Registry, holdings: Iterable[LocalData]) -> Trial:
-        """A little of the work that rounds ask for, which the device does before rounds use this node."""
-        asked = asked_of_nodes(registry)
-        work = work_of(holdings, *asked, registry.definitions.architecture, self.settings.trains)
-        return Trial(device=self.settings.device, work=work)
-
-    def _worker(self, offered: Iterable[str]) -> Program:
+    def _worker(self, paths: NodePaths, offered: Iterable[str], work: tuple[DeviceWork, ...]) -> WorkerProcess:
+        """A worker, whose device does a little of the work that rounds ask for before rounds use this node."""
         command = [*module("contributor_client.worker"), "--settings", str(self._file)]
-        command += ["--folder", str(self.paths.folder), "--remote", self._remote, "--offered", *offered]
+        command += ["--folder", str(paths.folder), "--remote", self._remote, "--offered", *offered]
+        command += ["--worker", str(paths.worker)]
         command += [] if self._leave_at is None else ["--leave-at", str(self._leave_at)]
         environment = environment_with_scripts(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-        log = self.paths.logs / "worker.log"
-        return Program("worker", tuple(command), log, environment, restart=True, grace=END_SECONDS)
+        name = f"worker {paths.worker}" if paths.worker else "worker"
+        program = Program(name, tuple(command), paths.worker_log, environment, restart=True, grace=END_SECONDS)
+        trial = DeviceTrial(paths.own, Trial(device=self.settings.devices[paths.worker], work=work))
+        return WorkerProcess(program, trial, ActivityFile(paths.activity))
 
 
 class _Stopped(Exception):

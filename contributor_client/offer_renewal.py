@@ -78,11 +78,12 @@ class OfferRenewal:
                 self._signer,
                 self._settings.name,
                 self._holdings,
-                self._settings.device.partition(":")[0],
+                self._settings.device_kind,
                 self._settings.trains,
                 OFFER_SECONDS,
                 parked=self._parking.offered(),
                 hears_orders=connected,
+                workers=len(self._settings.devices),
             )
             self._registry.work.offer(offer)
             if connected and not self._joined:

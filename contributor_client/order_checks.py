@@ -26,6 +26,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Compare, Evaluate, FineTune, NodeAssignment, Probe, heads_of
 from ratatouille.exchange.order import ForeignOrder, Order, UnknownRound, unseal_order
 from ratatouille.folders import write_whole
+from ratatouille.processes.locks import locked
 from ratatouille.record import Digest, Record
 from ratatouille.tasks.node import NodeSettings
 from ratatouille.tasks.settings import Limits
@@ -199,8 +200,14 @@ class Budget:
     def take(self, assignment: NodeAssignment) -> bool:
         """Spend the budget on this work, on disk; False, and nothing spent, when too little of it is left.
 
-        The same question is spent on once, however often it is ordered within a week.
+        The same question is spent on once, however often it is ordered within a week. The workers of a node have one
+        budget.
         """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(self._path.with_suffix(".lock"), wait=True):
+            return self._take(assignment)
+
+    def _take(self, assignment: NodeAssignment) -> bool:
         ledger, now, cost = self._read(), self._clock(), networks_of(assignment)
         recent = [one for one in ledger.holdings.get(assignment.fingerprint, ()) if now - one.at < WEEK]
         if any(one.work_id == assignment.digest for one in recent):

@@ -9,8 +9,9 @@ from ratatouille.errors import Refusal
 from ratatouille.outbox import OUTBOX
 from ratatouille.processes.locks import is_locked
 
-WORKER_SOCKET, NODE_KEY = "worker-socket", "node-key"
-"""Entries of Flower's configuration of the node: paths of the worker's socket and of the file with the private key."""
+WORKER_SOCKET, WORKERS, NODE_KEY = "worker-socket", "workers", "node-key"
+"""Entries of Flower's configuration of the node: path of the first worker's socket, how many workers there are, and
+path of the file with the private key."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,17 @@ class NodePaths:
     """The places in a node's folder."""
 
     folder: Path
+    worker: int = 0
+    """Which of the node's workers, from 0; each device has one."""
+
+    def of_workers(self, count: int) -> list[NodePaths]:
+        """The same, for each of so many workers."""
+        return [NodePaths(self.folder, number) for number in range(count)]
+
+    @property
+    def own(self) -> Path:
+        """The folder with the files that a worker shares with no other one; of the first it is the node's."""
+        return self.folder / f"worker-{self.worker}" if self.worker else self.folder
 
     @property
     def key(self) -> Path:
@@ -55,6 +67,11 @@ class NodePaths:
         return self.folder / "work"
 
     @property
+    def at_work(self) -> Path:
+        """A lock for each piece of work that a worker does: two of one node never do the same."""
+        return self.work / "locks"
+
+    @property
     def budget(self) -> Path:
         """How many networks were counted on each holding in the last week."""
         return self.folder / "budget.json"
@@ -62,12 +79,12 @@ class NodePaths:
     @property
     def socket(self) -> Path:
         """Where the worker takes orders."""
-        return self.folder / "worker.socket"
+        return self.own / "worker.socket"
 
     @property
     def activity(self) -> Path:
         """What the worker does now."""
-        return self.folder / "activity.json"
+        return self.own / "activity.json"
 
     @property
     def parked(self) -> Path:
@@ -78,6 +95,11 @@ class NodePaths:
     def outbox(self) -> Path:
         """The log of everything that left this machine for the node's federation."""
         return self.folder / OUTBOX
+
+    @property
+    def worker_log(self) -> Path:
+        """The log of the worker."""
+        return self.logs / f"{f'worker-{self.worker}' if self.worker else 'worker'}.log"
 
     @property
     def logs(self) -> Path:

@@ -16,17 +16,44 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ratatouille.errors import RatatouilleError, Refusal, Unreachable
 from ratatouille.failure import Failure, failure_of, parsed
+from ratatouille.processes.locks import is_locked, locked
 from ratatouille.processes.throttle import Throttle
 
 _log = logging.getLogger(__name__)
 _THROTTLE = Throttle()
 _LONGEST_LINE = 4 * 2**20
 _LONGEST_ADDRESS = 100  # The kernel takes 108 bytes, other systems 104.
+
+
+class Workers:
+    """Which workers have an order of this process, so that each order goes to one that is idle."""
+
+    def __init__(self) -> None:
+        self._given: set[Path] = set()
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def idle(self, sockets: Sequence[Path]) -> Iterator[Path]:
+        """Wait until one of these workers is idle; nobody else gets it in this block.
+
+        A worker may still do an order of an executor that has ended: one that does not comes first.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._given.issuperset(sockets))
+            free = [one for one in sockets if one not in self._given]
+            chosen = next((one for one in free if not is_locked(_busy(one))), free[0])
+            self._given.add(chosen)
+        try:
+            yield chosen
+        finally:
+            with self._changed:
+                self._given.remove(chosen)
+                self._changed.notify_all()
 
 
 class WorkerError(Exception):
@@ -90,10 +117,15 @@ def serve(
                 wire, _ = listener.accept()
             except TimeoutError:
                 continue
-            with wire:
+            with wire, locked(_busy(path), wait=True):
                 wire.settimeout(None)
                 _answer(wire, handle)
             last = time.monotonic()
+
+
+def _busy(path: Path) -> Path:
+    """The file that a worker locks while it does an order."""
+    return path.with_suffix(".busy")
 
 
 def _answer(wire: socket.socket, handle: Callable[[bytes], bytes]) -> None:

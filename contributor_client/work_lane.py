@@ -19,7 +19,7 @@ from pathlib import Path
 import tomli_w
 
 from contributor_client.lane_file import CLOCK, LANE, OUTBOX, LaneFile, LaneState
-from contributor_client.paths import NODE_KEY, WORKER_SOCKET, NodePaths
+from contributor_client.paths import NODE_KEY, WORKER_SOCKET, WORKERS, NodePaths
 from ratatouille.addresses import Address
 from ratatouille.errors import Refusal
 from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module
@@ -60,10 +60,13 @@ class SuperNodeSettings:
     node_key: Path
     """File with the node's private key; made at the first use."""
     worker_socket: Path
+    """The socket of the first worker; those of the others follow from it."""
     front: Front | None = None
     """What the SuperNode needs to pass a front door; None for a fleet without one."""
     accepted_bundles: tuple[str, ...] = ()
     """Hashes of the bundles to accept; empty means ours (`exchange.bundle.accepted_bundles`)."""
+
+    workers: int = 1
 
     @property
     def lane(self) -> Path:
@@ -105,7 +108,8 @@ def _supernode(settings: SuperNodeSettings, port: int) -> Program:
     home = settings.folder / "flower"
     home.mkdir(parents=True, exist_ok=True)
     configuration = home / "node.toml"
-    values = {NODE_KEY: str(settings.node_key.resolve()), WORKER_SOCKET: str(settings.worker_socket.absolute())}
+    values: dict[str, str | int] = {WORKERS: settings.workers, NODE_KEY: str(settings.node_key.resolve())}
+    values[WORKER_SOCKET] = str(settings.worker_socket.absolute())
     configuration.write_text(tomli_w.dumps(values), encoding="utf-8")
     command = [*module("contributor_client.flower_supernode"), "--superlink", settings.superlink]
     command += ["--host", LOOPBACK, "--port", str(port), "--node-config", str(configuration)]
@@ -115,6 +119,7 @@ def _supernode(settings: SuperNodeSettings, port: int) -> Program:
     else:
         command += ["--root-certificates", str(settings.front.roots)]
         command += ["--auth-supernode-private-key", str(settings.front.key)]
+    command += ["--workers", str(settings.workers)]
     command += [word for one in settings.accepted_bundles for word in ("--accept", one)]
     log = settings.folder / "logs" / "supernode.log"
     return Program("supernode", tuple(command), log, settings.environment, restart=True)

@@ -1,9 +1,9 @@
 """Matching of orders to nodes, and the failures that keep a node from an order for a while.
 
-`match` is a pure function of open work, current offers, orders under way and leases. A node that holds the data gets at
-most two orders, one to work on and one queued, so that it never waits for the next; idle nodes come first, and relieve
-busy ones of what they have queued. Work that a node holds a lease on is left to it: after a restart of the coordinator
-it is adopted that way.
+`match` is a pure function of open work, current offers, orders under way and leases. A node that holds the data gets
+an order for each of its workers and one that is queued, so that it never waits for the next. Nodes with idle workers
+come first, and relieve busy ones of what they have queued. Work that a node holds a lease on is left to it: after a
+restart of the coordinator it is adopted that way.
 
 `Failures` are those of one round. A failure that a node cannot mend by trying again takes it out of that question. One
 that is the node's own fault parks the node, or one holding of it: it gets no work until it says that it is mended,
@@ -25,7 +25,8 @@ from ratatouille.exchange.membership import Lease, Offer, Parked
 from ratatouille.exchange.order import Order
 from ratatouille.failure import Failure
 
-ORDERS_PER_NODE = 2
+QUEUED_ORDERS = 1
+"""Orders that wait at a node while each of its workers has one."""
 ATTEMPTS = 3
 """How often a node is asked a question whose failures may pass."""
 PARKED_SECONDS = 600.0
@@ -80,10 +81,10 @@ def match(
         fitting = [
             offer
             for offer in able
-            if load[offer.node] < ORDERS_PER_NODE and failures.get((offer.node, work_id), 0) == fewest
+            if load[offer.node] < offer.workers + QUEUED_ORDERS and failures.get((offer.node, work_id), 0) == fewest
         ]
         if fitting:
-            node = min(fitting, key=lambda offer: (load[offer.node], offer.name)).node
+            node = min(fitting, key=lambda offer: (load[offer.node] - offer.workers, offer.name)).node
             load[node] += 1
             sent.append((node, work_id))
     return sent + _relief(orders, here, in_flight, leased, load, barred)
@@ -91,7 +92,7 @@ def match(
 
 def _relief(
     orders: Mapping[str, Order],
-    here: Iterable[Offer],
+    here: Collection[Offer],
     in_flight: Mapping[str, str],
     leased: Mapping[str, str],
     load: Counter[str],
@@ -99,16 +100,17 @@ def _relief(
 ) -> list[tuple[str, str]]:
     """Pairs for idle nodes: orders that wait at a busy replica are sent to an idle one too. The lease goes to one."""
     sent = []
+    full = {offer.node: offer.workers + QUEUED_ORDERS for offer in here}
     for offer in here:
         waiting = [
             work_id
             for work_id, node in in_flight.items()
-            if work_id in orders and work_id not in leased and load[node] >= ORDERS_PER_NODE
+            if work_id in orders and work_id not in leased and load[node] >= full.get(node, 1 + QUEUED_ORDERS)
         ]
         fitting = [
             work_id for work_id in waiting if can_do(offer, orders[work_id]) and (offer.node, work_id) not in barred
         ]
-        if fitting and load[offer.node] == 0:
+        if fitting and load[offer.node] < offer.workers:
             load[offer.node] += 1
             load[in_flight[fitting[0]]] -= 1
             sent.append((offer.node, fitting[0]))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from coordinator.driver import RoundDriver
 from coordinator.matching import can_do, speaks_our_dialect
 from ratatouille.exchange.assignment import FineTune, NodeAssignment
-from ratatouille.exchange.membership import Offer
+from ratatouille.exchange.membership import Lease, Offer
 from ratatouille.exchange.order import Order
 from ratatouille.home import SHORT_KEY
 from ratatouille.recipes.plan import Forecast
@@ -26,8 +26,10 @@ class Working(Record):
 
     node: str
     doing: str
+    """On each of its devices, with semicolons between them."""
     done: int
     total: int
+    """Steps of all of it together."""
 
 
 class RoundProgress(Record):
@@ -79,14 +81,22 @@ def round_progress(driver: RoundDriver, registry: Registry) -> RoundProgress:
         lacking=len(needed.lacking),
         workers=tuple(
             Working(
-                node=names.get(lease.node, lease.node[:10]),
-                doing=needed.orders[lease.work_id].label,
-                done=lease.done,
-                total=lease.total,
+                node=names.get(node, node[:10]),
+                doing="; ".join(needed.orders[lease.work_id].label for lease in held),
+                done=sum(lease.done for lease in held),
+                total=sum(lease.total for lease in held),
             )
-            for lease in sorted(leases, key=lambda lease: names.get(lease.node, lease.node))
+            for node, held in sorted(_by_node(leases).items(), key=lambda one: names.get(one[0], one[0]))
         ),
     )
+
+
+def _by_node(leases: Iterable[Lease]) -> dict[str, list[Lease]]:
+    """The leases of each node, the one that was taken first before the others."""
+    found: dict[str, list[Lease]] = {}
+    for lease in leases:
+        found.setdefault(lease.node, []).append(lease)
+    return found
 
 
 def _steps(needed: Forecast, work_ids: Iterable[str]) -> int:

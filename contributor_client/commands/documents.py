@@ -19,6 +19,9 @@ class NodeHere(Printed):
 
     offer: Offer
     lease: Lease | None
+    """The first of `leases`."""
+    leases: tuple[Lease, ...]
+    """One for each of its devices that is at work."""
 
 
 class Nodes(Printed):

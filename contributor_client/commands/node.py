@@ -135,9 +135,11 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
     offers = sorted(registry.work.offers(), key=lambda offer: (offer.name, offer.node))
     states = [state for one in running_nodes(home()) if (state := one.state()) is not None]
     resting = [one for one in states if one.state in RESTING]
-    at_work = {lease.node: lease for lease in registry.work.leases()}
+    leases = registry.work.leases()
+    at_work = {offer.node: [lease for lease in leases if lease.node == offer.node] for offer in offers}
     if as_json:
-        nodes = [{"offer": offer, "lease": at_work.get(offer.node)} for offer in offers]
+        held = [(offer, at_work[offer.node]) for offer in offers]
+        nodes = [{"offer": offer, "lease": next(iter(one), None), "leases": one} for offer, one in held]
         print_json({"nodes": nodes, "resting": resting})
         return
     if not offers and not resting:
@@ -145,10 +147,10 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
         return
     rows = []
     for offer in offers:
-        lease = at_work.get(offer.node)
         data = "; ".join(f"{held.task_name}: {', '.join(held.domains)} ({held.total()})" for held in offer.holdings)
-        doing = "idle" if lease is None else f"{lease.doing} {lease.done}/{lease.total}".removesuffix(" 0/0")
-        if lease is None and not offer.hears_orders:
+        steps = [f"{lease.doing} {lease.done}/{lease.total}".removesuffix(" 0/0") for lease in at_work[offer.node]]
+        doing = "; ".join(steps) or "idle"
+        if not steps and not offer.hears_orders:
             doing = "hears no orders: its work lane does not answer"
         if offer.parked:
             doing = "parked: " + "; ".join(dict.fromkeys(one.failure.sentence() for one in offer.parked))

@@ -96,11 +96,11 @@ def checked_node(file: Path, remote: str | None, task_files: Sequence[Path], qui
     opened_data = opened_holdings(settings, find, quiet)
     return CheckedNode(
         name=settings.name,
-        device=settings.device.partition(":")[0],
+        device=settings.device,
         trains=settings.trains,
         data=tuple(_checked(data, find.origin[data.task.name], settings) for data in opened_data.values()),
         leaves=_leaves(settings, tuple(data.holding for data in opened_data.values()), settings.place / "key"),
-        tried=tuple(try_out(settings.device, _work(settings, tuple(opened_data.values()), find))),
+        tried=_tried(settings, _work(settings, tuple(opened_data.values()), find)),
     )
 
 
@@ -108,6 +108,11 @@ def opened_holdings(settings: NodeSettings, find: TaskFinder, quiet: bool) -> di
     """A node's data, opened as the node will, while a terminal shows how far that is."""
     with nullcontext() if quiet else counting("reading images") as progress:
         return open_in_place(settings, find, progress)
+
+
+def _tried(settings: NodeSettings, work: Sequence[DeviceWork]) -> tuple[str, ...]:
+    """How each device does the work."""
+    return tuple(sentence for one in dict.fromkeys(settings.devices) for sentence in try_out(one, work))
 
 
 def _record(one: Leaving) -> str:
@@ -121,7 +126,8 @@ def _leaves(settings: NodeSettings, holdings: tuple[Holding, ...], key: Path) ->
         node=node or "0" * 64,
         name=settings.name,
         holdings=holdings,
-        device=settings.device,
+        device=settings.device_kind,
+        workers=len(settings.devices),
         trains=settings.trains,
         issued=time.time(),
         seconds=20.0,
@@ -129,7 +135,7 @@ def _leaves(settings: NodeSettings, holdings: tuple[Holding, ...], key: Path) ->
     try:
         from ratatouille.training import numerics
 
-        software, device = numerics.describe(numerics.device("auto" if settings.device == "auto" else "cpu"))
+        software, device = numerics.describe(numerics.device("auto" if settings.device_kind == "auto" else "cpu"))
     except ModuleNotFoundError:  # checked on a machine that cannot train
         software, device = {}, settings.device
     return leaving(offer, software, device, my_public_name(), node)

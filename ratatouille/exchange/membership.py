@@ -28,6 +28,8 @@ MOST_INPUTS = 1000
 """Weights that a lease names; work that reads more of them names the first."""
 MOST_HOLDINGS = 100
 """Holdings that one node offers."""
+MOST_WORKERS = 64
+"""Pieces of work that one node does at a time."""
 LONGEST_AUTHORITY = 10_000
 """Characters of the certificate of an authority; that of a company with a long RSA key has some 3000."""
 
@@ -89,6 +91,8 @@ class Offer(Record):
     """A sealed `Possession` for each holding, in the same order."""
     device: Annotated[str, Field(max_length=200)] = "cpu"
     """One of `DEVICES`, as node.toml says; the name of the processor is in receipts only."""
+    workers: Annotated[int, Field(ge=1, le=MOST_WORKERS, exclude_if=lambda workers: workers == 1)] = 1
+    """How many pieces of work it does at a time: one on each of its devices."""
     trains: bool = True
     """False: the node evaluates on its data and never trains on it."""
     protocol: int = PROTOCOL
@@ -185,6 +189,7 @@ def make_offer(
     issued: float | None = None,
     parked: tuple[Parked, ...] = (),
     hears_orders: bool = True,
+    workers: int = 1,
 ) -> Sealed:
     """A node's offer, with its proofs, sealed; `issued` is now, if not said."""
     kept = list(held)
@@ -194,6 +199,7 @@ def make_offer(
         holdings=tuple(one.holding for one in kept),
         proofs=tuple(_prove(signer.node, one) for one in kept),
         device=device,
+        workers=workers,
         trains=trains,
         issued=time.time() if issued is None else issued,
         seconds=seconds,

@@ -26,25 +26,33 @@ from ratatouille.tasks.settings import DataSettings, Limits
 from ratatouille.tasks.task import Task
 from ratatouille.tasks.time_limit import TimeLimit
 
+MOST_DEVICES = 64
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
 
 
-def _one_device(value: object) -> object:
-    """A device as it is written.
+def _devices(value: object) -> object:
+    """One device as it is written, or several, from a list or a text, with commas between them.
 
     Raises:
-        PydanticCustomError: for what is none, and for several.
+        PydanticCustomError: for what is none, and for several that are not different devices; only `cpu`, which has
+            several processors, may be there more than once.
     """
-    several = isinstance(value, list | tuple) or (isinstance(value, str) and "," in value)
-    if several:
+    several = value.split(",") if isinstance(value, str) else value
+    if not isinstance(several, list | tuple) or not several:
+        several = [value]
+    for one in several:
+        if not isinstance(one, str) or not _DEVICE.fullmatch(one):
+            raise PydanticCustomError(
+                "device", "there is no device {value}; write auto, cpu, mps, cuda or cuda:1", {"value": repr(one)[:40]}
+            )
+    named = [one for one in several if one != "cpu"]
+    if len(several) > 1 and ({"auto", "cuda"} & set(named) or len(set(named)) < len(named)):
         raise PydanticCustomError(
-            "device", "a node works on one device; let one node for each, with a name of its own, run on this machine"
+            "device", 'several devices are named one by one, each once, such as ["cuda:0", "cuda:1"]'
         )
-    if not isinstance(value, str) or not _DEVICE.fullmatch(value):
-        raise PydanticCustomError(
-            "device", "there is no device {value}; write auto, cpu, mps, cuda or cuda:1", {"value": repr(value)[:40]}
-        )
-    return value
+    if len(several) > MOST_DEVICES:
+        raise PydanticCustomError("device", "a node has {most} devices at most", {"most": MOST_DEVICES})
+    return ",".join(map(str, several))
 
 
 class NodeData(DataSettings):
@@ -65,7 +73,8 @@ class NodeSettings(Record):
     """Where the node keeps its key, caches and checkpoints."""
     trains: bool = True
     """False: this node evaluates on its data and never trains on it."""
-    device: Annotated[str, BeforeValidator(_one_device)] = "auto"
+    device: Annotated[str, BeforeValidator(_devices)] = "auto"
+    """One device, or several with commas between them: each has a worker of its own."""
     hours: HourTexts = ()
     """When it works, as "22:00-07:00" or several of them, by the clock of this machine; at any time when empty."""
     time_limit: TimeLimit | None = None
@@ -96,6 +105,16 @@ class NodeSettings(Record):
     def place(self) -> Path:
         """The node's folder: the one that is named, else one of the node's name in the home folder."""
         return self.folder or home() / "nodes" / self.name
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices, one for each worker."""
+        return tuple(self.device.split(","))
+
+    @property
+    def device_kind(self) -> str:
+        """What an offer says of the devices: `cuda` for `cuda:1`, and the first of several."""
+        return self.devices[0].partition(":")[0]
 
     @property
     def images_bytes(self) -> int:

@@ -17,8 +17,8 @@ import torch
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
+from contributor_client.answers import Worker
 from contributor_client.paths import NodePaths
-from contributor_client.worker import Worker
 from ratatouille.exchange.assignment import Assignment, Cell, Compare, Evaluate, Import, Mixture, Probe, Weighted
 from ratatouille.exchange.confusion import entries
 from ratatouille.exchange.membership import Announcement, Lease, make_offer

@@ -4,7 +4,7 @@ import json
 import stat
 from pathlib import Path
 
-from contributor_client.activity import Activity, ActivityFile
+from contributor_client.activity import Activity, ActivityFile, together
 
 
 class Clock:
@@ -87,3 +87,25 @@ def test_a_file_that_cannot_be_read_is_an_idle_worker(tmp_path: Path) -> None:
     assert file.read() == Activity()
     (tmp_path / "activity.json").write_text(json.dumps({"done": "many"}))
     assert file.read() == Activity()
+
+
+def test_the_workers_of_a_node_are_shown_as_one() -> None:
+    one = Activity(
+        task="leaves",
+        label="soup run 1",
+        doing="training, loss 1.0",
+        done=10,
+        total=60,
+        since=5.0,
+        since_done=2,
+        sent=1,
+    )
+    other = one.model_copy(update={"label": "soup run 2", "done": 20, "since": 3.0, "answered": 4, "rounds": ("r",)})
+    both = together([one, Activity(answered=1, problem="an image is gone"), other])
+    assert (both.task, both.label, both.doing) == ("leaves", "soup run 1, soup run 2", "training")
+    assert (both.done, both.total, both.since, both.since_done) == (30, 120, 3.0, 4)
+    assert (both.answered, both.sent, both.rounds, both.problem) == (5, 2, ("r",), "an image is gone")
+    assert both.seconds_left(16.0) == (16.0 - 3.0) / 26 * 90
+    assert together([one]).doing == one.doing
+    assert together([one, one.model_copy(update={"doing": "evaluating"})]).doing == "working"
+    assert together([Activity(), Activity()]) == Activity()

@@ -42,16 +42,22 @@ def question(run: int) -> Any:
 class Node:
     """State and API of a SuperNode; `take` and `send_replies` are what its loop does by turns."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workers: int = 1) -> None:
         factory = NodeStateFactory(ObjectStoreFactory())
         self.state = factory.state()
         self.state.set_node_id(NODE)
         self.folder, self.port = folder, free_port()
-        self.reception = Reception(FLOWERS["_pull_and_store_message"], FLOWERS["_push_messages"])
+        self.begun_anew = 0
+        self.reception = Reception(
+            FLOWERS["_pull_and_store_message"], FLOWERS["_push_messages"], workers, self.begin_anew
+        )
         config = uvicorn.Config(create_app(factory), host=LOOPBACK, port=self.port, log_level="warning", ws="none")
         self.api = uvicorn.Server(config)
         self.ended: list[BaseException | None] = []
         """How each execution of a task ended."""
+
+    def begin_anew(self) -> None:
+        self.begun_anew += 1
 
     def take(self, message: Any, **moments: Any) -> int | None:
         """Take a message; `moments` are called in place of the SuperLink's answers."""
@@ -77,7 +83,7 @@ class Node:
 
     def execute(self) -> None:
         """Do the task that is open, as the executor does."""
-        (task,) = self.state.get_tasks(statuses=["pending"])
+        task = self.state.get_tasks(statuses=["pending"])[0]
         token = self.state.claim_task(task.task_id)
         assert token is not None
         claimed = ClaimedTask(f"{LOOPBACK}:{self.port}", Secret.open(self.folder / "secret"), token)
@@ -92,8 +98,9 @@ class Node:
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    made = Node(tmp_path)
+def node(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Node]:
+    """With one worker, or as many as the test's parameter says."""
+    made = Node(tmp_path, getattr(request, "param", 1))
     thread = threading.Thread(target=made.api.run, daemon=True)
     thread.start()
     while not made.api.started:
@@ -171,3 +178,40 @@ def test_a_reply_that_nobody_waits_for_any_more_does_not_delay_the_next_one(node
     assert sent == [given_up.object_id, following.object_id]
     assert node.ended == [None, None]
     assert node.unfinished() == []
+
+
+@pytest.mark.parametrize("node", [2], indirect=True)
+def test_a_node_with_two_workers_takes_a_second_message_before_it_has_answered_the_first(node: Node) -> None:
+    first, second, third = question(run=1), question(run=1), question(run=1)
+    sent: list[str] = []
+
+    def send(reply: Message, *_: Any) -> tuple[set[str], str]:
+        sent.append(reply.metadata.reply_to_message_id)
+        return set(), ""
+
+    assert node.take(first) == 1
+    node.send_replies(send)
+    assert node.take(second) == 1
+    assert (sent, node.reception.has_reply()) == ([], False)
+    node.execute()
+    assert node.reception.has_reply()
+    node.send_replies(send)  # both workers had a message, so a reply is waited for
+    assert sent == [first.object_id]
+    node.execute()
+    assert node.take(third) == 1  # sends what is there before it takes the next one
+    assert sent == [first.object_id, second.object_id]
+    node.execute()
+    assert node.ended == [None] * 3
+    assert node.unfinished() == []
+
+
+@pytest.mark.parametrize("node", [2], indirect=True)
+def test_a_message_that_cannot_come_in_while_another_is_at_work_begins_the_process_anew(node: Node) -> None:
+    def end_run(*_: Any) -> bytes:
+        raise RunNotRunningException
+
+    assert node.take(question(run=1), pull_object=end_run) is None
+    assert node.begun_anew == 0
+    assert node.take(question(run=1)) == 1
+    assert node.take(question(run=1), pull_object=end_run) is None
+    assert node.begun_anew == 1

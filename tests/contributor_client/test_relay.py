@@ -9,15 +9,17 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contributor_client.relay import WorkerError, relay, serve
+from contributor_client.relay import WorkerError, Workers, relay, serve
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.failure import Failure
+from ratatouille.processes.locks import is_locked
 
 ROOT = Path(__file__).parents[2]
 
@@ -155,3 +157,34 @@ def test_a_worker_that_has_waited_enough_ends(tmp_path: Path) -> None:
     serve(tmp_path / "socket", lambda order: order, pause=0.01, enough=enough)
     assert asked == sorted(asked)
     assert len(asked) == 3
+
+
+def test_each_order_goes_to_a_worker_that_is_idle(tmp_path: Path) -> None:
+    sockets, workers = [tmp_path / "a.socket", tmp_path / "b.socket"], Workers()
+    with workers.idle(sockets) as first, workers.idle(sockets) as second:
+        assert [first, second] == sockets
+        third = ThreadPoolExecutor(1).submit(lambda: workers.idle(sockets).__enter__())
+        time.sleep(0.1)
+        assert not third.done()
+    assert third.result(60) in sockets
+
+
+def test_a_worker_that_does_an_order_of_an_ended_executor_is_not_idle(tmp_path: Path) -> None:
+    sockets, working, done = [tmp_path / "a.socket", tmp_path / "b.socket"], threading.Event(), threading.Event()
+
+    def handle(order: bytes) -> bytes:
+        working.set()
+        done.wait(60)
+        return order
+
+    with serving(sockets[0], handle), ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(relay, sockets[0], b"long")
+        assert working.wait(60)
+        with Workers().idle(sockets) as chosen:
+            assert chosen == sockets[1]
+        done.set()
+        assert answer.result(60) == b"long"
+        while is_locked(sockets[0].with_suffix(".busy")):
+            time.sleep(0.01)  # it has answered, and is just about to wait again
+        with Workers().idle(sockets) as chosen:
+            assert chosen == sockets[0]

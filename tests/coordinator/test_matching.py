@@ -21,6 +21,10 @@ def offer(node: str, *data: str, trains: bool = True, revision: int | None = Non
     return made if revision is None else made.model_copy(update={"revision": revision})
 
 
+def several(offer: Offer, workers: int) -> Offer:
+    return offer.model_copy(update={"workers": workers})
+
+
 def probe(data: str, l2: float = 1.0) -> Order:
     work = Probe(
         architecture=name("a"),
@@ -144,3 +148,30 @@ def test_what_one_node_failed_at_is_for_the_others_that_hold_the_data_even_if_th
     assert match(orders, offers, everybody(*offers), busy, {}, failures) == []
     both = {**failures, (name("bo"), work_id): 1}
     assert match(orders, offers, everybody(*offers), busy, {}, both) == [(name("anna"), work_id)]
+
+
+def test_a_node_with_several_devices_gets_an_order_for_each_and_one_more() -> None:
+    orders = {f"work-{number}": probe("a", l2=number) for number in range(1, 6)}
+    anna = several(offer("anna", "a"), 3)
+    sent = match(orders, [anna], {anna.node}, {}, {})
+    assert [work for _, work in sent] == ["work-1", "work-2", "work-3", "work-4"]
+    at_work = {"work-1": anna.node, "work-2": anna.node}
+    assert [work for _, work in match(orders, [anna], {anna.node}, at_work, at_work)] == ["work-3", "work-4"]
+
+
+def test_an_order_goes_to_the_node_with_the_most_idle_devices() -> None:
+    anna, bruno = several(offer("anna", "a"), 2), offer("bruno", "a")
+    nodes = {anna.node, bruno.node}
+    orders = {f"work-{number}": probe("a", l2=number) for number in range(1, 4)}
+    sent = match(orders, [anna, bruno], nodes, {}, {})
+    assert sent == [(anna.node, "work-1"), (anna.node, "work-2"), (bruno.node, "work-3")]
+
+
+def test_a_free_device_relieves_another_node_of_what_it_has_queued() -> None:
+    anna, bruno = several(offer("anna", "a"), 2), offer("bruno", "a")
+    orders = {f"work-{number}": probe("a", l2=number) for number in range(1, 4)}
+    in_flight = {"work-1": bruno.node, "work-2": bruno.node, "work-3": anna.node}
+    leased = {"work-1": bruno.node, "work-3": anna.node}
+    assert match(orders, [anna, bruno], {anna.node, bruno.node}, in_flight, leased) == [(anna.node, "work-2")]
+    full = {**in_flight, "work-4": anna.node}
+    assert match(orders, [anna, bruno], {anna.node, bruno.node}, full, {**leased, "work-4": anna.node}) == []

@@ -69,6 +69,8 @@ class NodeView(Record):
     node: Digest
     name: str
     device: str
+    workers: int
+    """How many devices it works on at a time."""
     trains: bool
     holdings: tuple[OfferedTask, ...]
     busy: int
@@ -150,6 +152,7 @@ def _node_view(offer: Offer, leases: Sequence[Lease]) -> NodeView:
         node=offer.node,
         name=offer.name,
         device=offer.device,
+        workers=offer.workers,
         trains=offer.trains,
         hears_orders=offer.hears_orders,
         holdings=tuple(

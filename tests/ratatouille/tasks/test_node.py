@@ -24,6 +24,14 @@ def test_a_device_is_taken_as_it_is_written(tmp_path: Path, device: str) -> None
     assert settings(tmp_path, device=device).device == device
 
 
+@pytest.mark.parametrize("device", [["cuda:0", "cuda:1"], "cuda:0,cuda:1", ["cpu", "cpu"], ["cuda:0", "cpu"]])
+def test_several_devices_each_have_a_worker(tmp_path: Path, device: str | list[str]) -> None:
+    made = settings(tmp_path, device=device)
+    assert made.devices == tuple(device.split(",") if isinstance(device, str) else device)
+    assert made.device_kind in ("cuda", "cpu")
+    assert NodeSettings.model_validate(made.model_dump()) == made
+
+
 def test_half_of_the_disk_is_for_images_and_half_for_weights(tmp_path: Path) -> None:
     limited = settings(tmp_path, max_disk=3.0)
     assert (limited.images_bytes, limited.weights_bytes) == (1_500_000_000, 1_500_000_000)
@@ -34,8 +42,12 @@ def test_half_of_the_disk_is_for_images_and_half_for_weights(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("device", "cuda:0,cuda:1", "a node works on one device; let one node for each"),
-        ("device", ["cuda:0", "cuda:1"], "a node works on one device; let one node for each"),
+        ("device", "cuda,cuda:1", 'several devices are named one by one, each once, such as ["cuda:0", "cuda:1"]'),
+        ("device", ["cuda:1", "cuda:1"], "several devices are named one by one, each once"),
+        ("device", ["cpu", "auto"], "several devices are named one by one, each once"),
+        ("device", ["cpu"] * 65, "a node has 64 devices at most"),
+        ("device", ["cpu", "gpu"], "there is no device 'gpu'"),
+        ("device", [], "there is no device []"),
         ("device", "gpu", "there is no device 'gpu'; write auto, cpu, mps, cuda or cuda:1"),
         ("device", 1, "there is no device 1; write"),
         ("hours", "22-7", "'22-7' is no range of hours; write \"22:00-07:00\""),

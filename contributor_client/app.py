@@ -26,8 +26,9 @@ _WORKERS = Workers()
 @app.query("work")
 def work(message: Message, context: Context) -> Message:
     """Hand an order to an idle worker and return its reply."""
-    paths = NodePaths(Path(str(context.node_config[WORKER_SOCKET])).parent)
-    sockets = [one.socket for one in paths.of_workers(int(context.node_config.get(WORKERS, 1)))]
+    first = Path(str(context.node_config[WORKER_SOCKET]))
+    paths = NodePaths(first.parent)
+    sockets = [first, *(one.socket for one in paths.of_workers(int(context.node_config[WORKERS]))[1:])]
     with _WORKERS.idle(sockets) as socket:
         try:
             return Message(pack(relay(socket, unpack(message.content))), reply_to=message)

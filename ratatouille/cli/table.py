@@ -47,6 +47,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("node outbox", "contributor_client.commands.outbox:outbox", "Show what left this machine for a node: when, what, its digest, how many bytes, and to whom.", "node outbox --kind weights", posix=True),
         _row("node preview", "contributor_client.commands.preview:preview", "Show the receipt that a node would send for an order, or sent last, field by field, with sizes.", "node preview --last", posix=True),
         _row("node report", "contributor_client.commands.node_report:report", "Compare what a node's own trainings reach with the shared model, on the node's validation images.", "node report --round spring", posix=True),
+        _row("node service", "contributor_client.commands.service:service", "Write a systemd unit or a Compose file that runs a node, with your paths.", "node service systemd node.toml --output ~/.config/systemd/user/node.service", posix=True),
         _row("node forget", "contributor_client.commands.node:forget", "Remove what this machine keeps of your images: decoded copies, features, hashes, checkpoints.", "node forget node.toml", posix=True),
         _row("pull", "contributor_client.commands.pull:pull", "Write a version to a folder that timm and Hugging Face load.", "pull stable leaves"),
         _row("push", "registry.commands.enter:push", "Enter a checkpoint that was trained elsewhere.", "push leaves --task leaves --from stable"),

@@ -27,6 +27,7 @@ _OFFER = {
     "holdings": "what is held of each task: see holding",
     "proofs": "for each holding, a signature by a key that follows from its images: see possession",
     "device": "the kind of processor, as node.toml says",
+    "workers": "on how many devices it works at a time; nothing for one",
     "trains": "whether it trains or only evaluates",
     "protocol": "which release it speaks",
     "revision": "which release it trains with",

@@ -17,6 +17,14 @@ def answer(order: bytes) -> bytes:
     if "die once" in wanted and not (mark := Path(wanted["die once"])).exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    if "meet" in wanted:
+        mine, other = (Path(path) for path in wanted["meet"])
+        mine.touch()
+        until = time.monotonic() + 60
+        while not other.exists():
+            if time.monotonic() > until:
+                raise RuntimeError("the other order is not at work")
+            time.sleep(0.02)
     time.sleep(wanted.get("seconds", 0))
     return json.dumps({"order": wanted, "worker": os.getpid()}).encode()
 

@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 import pytest
 
+from contributor_client.paths import NodePaths
 from contributor_client.work_lane import SuperNode, SuperNodeSettings
 from coordinator.control import Control
 from coordinator.environment import round_log
@@ -60,7 +61,7 @@ def commands_with(text: str) -> list[str]:
 class Lane:
     """A federation of three nodes: `strict` accepts only what its owner installed, the others the probe's bundle.
 
-    `old` has the previous Flower, and so has the SuperLink until it is upgraded.
+    `old` has the previous Flower, and so has the SuperLink until it is upgraded; it has two workers.
     """
 
     folder: Path
@@ -107,13 +108,15 @@ def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
         )
         for name, accepted in (("old", (sha256(PROBE),)), ("open", (sha256(PROBE),)), ("strict", ())):
             home = folder / name
+            paths = NodePaths(home).of_workers(2 if name == "old" else 1)
             settings = SuperNodeSettings(
-                home, superlink.settings.address, home / "key", home / "worker", accepted_bundles=accepted
+                home, superlink.settings.address, paths[0].key, paths[0].socket, None, accepted, workers=len(paths)
             )
             nodes[name] = SuperNode(settings)
             patch.setenv("PYTHONPATH", str(ROOT))  # for all but the first
-            command = (sys.executable, str(HERE / "echo_worker.py"), str(home / "worker"))
-            workers[name] = Child(Program("worker", command, home / "logs" / "worker.log", restart=True))
+            for one in paths:
+                command = (sys.executable, str(HERE / "echo_worker.py"), str(one.socket))
+                workers[f"{name} {one.worker}"] = Child(Program("worker", command, one.worker_log, restart=True))
         parts: list[SuperNode | Child] = [*nodes.values(), *workers.values()]
         lane = Lane(folder, superlink, nodes, workers, patch)
         try:
@@ -161,6 +164,16 @@ def test_a_coordinator_that_is_upgraded_in_its_folder_gets_answers_of_nodes_with
     assert {node.id for node in lane.control.nodes()} == before
     seen = lane.results("upgraded", lane.submit("upgraded", {"number": 1}, to="old"))
     assert [reply["body"]["order"] for reply in seen["replies"]] == [{"number": 1}]
+
+
+def test_a_node_with_two_workers_works_on_two_orders_at_a_time(lane: Lane) -> None:
+    """Each of two orders ends only while the other one is at work."""
+    one, other = str(lane.folder / "one"), str(lane.folder / "other")
+    seen = lane.results("pair", lane.submit("pair", {"meet": [one, other]}, {"meet": [other, one]}, {}, to="old"))
+    bodies = [reply["body"] for reply in seen["replies"]]
+    assert len(bodies) == 3
+    assert all(bodies)
+    assert len({body["worker"] for body in bodies}) == 2
 
 
 def test_orders_go_round_to_a_node_known_by_its_key_whatever_happens_to_one_of_them(lane: Lane) -> None:

@@ -12,14 +12,14 @@ from inspect import signature
 import pytest
 from flwr.common.constant import TIMESTAMP_TOLERANCE
 
-from contributor_client import offer_renewal, parking, relay, worker
+from contributor_client import offer_renewal, parking, relay, service_files, worker
 from contributor_client.commands import node as node_commands
 from coordinator import matching, scheduler, supervisor
 from coordinator.commands import service as coordinator_commands
 from coordinator.door import config as door
 from ratatouille import home, outbox
 from ratatouille.processes import guard
-from ratatouille.tasks import duplicates, holding, kept
+from ratatouille.tasks import duplicates, holding, kept, time_limit
 from ratatouille.tasks.emoji import drawing
 from ratatouille.tasks.node import NodeSettings
 from ratatouille.tasks.task import SplitRule
@@ -57,6 +57,7 @@ def default(settings: type[NodeSettings] | type[Settings], name: str) -> int:
     return value
 
 
+MARGIN = f"{word(time_limit.MARGIN_SECONDS / 60)} minutes"
 PARKED = f"{word(parking.PARKED_SECONDS / 60)} minutes"
 PEER_SHARE = {0.5: "half", 0.75: "three quarters"}[servicer.SHARE]
 LEAST = {2**19: "half a MiB", 2**20: "a MiB"}[servicer.LEAST_BYTES]
@@ -123,6 +124,10 @@ STATED: dict[str, tuple[str, ...]] = {
     ),
     "docs/members.md": (f"your clock is wrong by more than {word(TOLERANCE / 60)} minutes",),
     "docs/node.md": (
+        f"the node leaves {MARGIN} before",
+        f"The {MARGIN} cover",
+        f"gives it {word(service_files.STOP_SECONDS / 60)} minutes to save",
+        f"again {service_files.AGAIN_SECONDS} seconds after a failure",
         f"has waited for {word(int(worker.IDLE_SECONDS // 60))} minutes ends",
         f"the newest {KEPT} MiB",
         f"every {word(outbox.COUNT_SECONDS / 60)} minutes, at the end",

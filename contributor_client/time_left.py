@@ -1,7 +1,7 @@
-"""The time that a node has left before it leaves, and work that it would not finish, or not bring to a checkpoint.
+"""The time until a node leaves, and the refusal of work that would have no checkpoint and no end by then.
 
-The pace of this device comes from its trial at the node's start. It is kept in the node's folder, since a worker that
-is started again does no trial. Work whose pace is not known is taken.
+The pace of this device comes from its trial at the node's start. It is kept in the node's folder, since a restarted
+worker makes no trial. Work whose pace is not known is accepted.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _images(assignment: NodeAssignment, holding: Holding) -> int:
 def refuse_beyond_time(
     leave_at: float | None, pace: Pace, assignment: NodeAssignment, holding: Holding, now: float | None = None
 ) -> None:
-    """Refuse work that the node would begin in vain, since it leaves before.
+    """Refuse work that would be lost, since the node leaves before its first checkpoint or end.
 
     Raises:
         Refusal: with code `time-short`, which passes: another time, or another node, may do it.

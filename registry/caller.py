@@ -15,7 +15,7 @@ from typing import Literal, get_args
 from ratatouille.errors import Refusal
 
 Role = Literal["anyone", "reader", "contributor", "maintainer", "owner"]
-"""Who may call a method; each role may do what the ones before it may. `anyone` has not even the right to read."""
+"""The roles, the least first; each has the rights of those before it. `anyone` may not even read."""
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
@@ -32,9 +32,9 @@ class Caller:
     key: str | None = None
     """The device key (or the owner's key) that opened the session; None for a stranger and in process."""
     member: str | None = None
-    """The member that the key belongs to; None for the owner on this machine too, who need not be one."""
+    """The id of the key's member; None for a stranger, and for the owner, who need not be a member."""
     peer: str = ""
-    """A name for limits: one of them may not take all room. Empty in process."""
+    """A name by which limits count the caller, so that nobody takes all places. Empty in process."""
 
     def may(self, needed: Role) -> bool:
         """Whether this caller has the rights of a role."""

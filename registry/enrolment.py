@@ -1,7 +1,7 @@
-"""Enrolment on the member's machine: an invitation makes the key of this home a member's, and this home knows where.
+"""Enrolment on the member's machine: it enters the key of this home by an invitation, and keeps the federation here.
 
-The same invitation with the same key may be used again at any time: it ends as it ended the first time. What this home
-knew of the address before is kept until the enrolment is answered.
+The same invitation may be used again with the same key at any time, with the same result. If the enrolment fails, this
+home keeps what it knew of the address before.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from registry.records import Membership
 from registry.transport.authority import fetch_authority
 
 PATIENCE = 60.0
-"""Seconds for which a registry that does not answer is asked again."""
+"""Seconds in which a registry that does not answer is tried again."""
 _PAUSE, _WAITING_PAUSE = 2.0, 5.0
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
@@ -105,17 +105,17 @@ def _ask(signer: Signer, invitation: Invitation, name: str, node: Path | None) -
 
 
 def _patiently(address: str, ask: Callable[[], Membership], say: Callable[[str], None]) -> Membership:
-    """The answer of a registry that may be away for a moment."""
-    deadline, told = time.monotonic() + PATIENCE, False
+    """The answer of `ask`, which is called again while the registry does not answer."""
+    deadline, informed = time.monotonic() + PATIENCE, False
     while True:
         try:
             return ask()
         except Unreachable as error:
             if time.monotonic() > deadline:
                 raise
-            if not told:
+            if not informed:
                 say(f"{error}; trying again for {PATIENCE:.0f} s")
-                told = True
+                informed = True
             time.sleep(_PAUSE)
 
 

@@ -1,9 +1,9 @@
 """The owner's key of a running registry: a file that makes its user of the operating system the owner.
 
-A service makes a key when it starts, and writes it to `access/PORT.json` in the home folder, for its owner alone. A
-client of the same home finds it there, and opens sessions with it: there is nothing to type. Another user, or another
-home, has no such file and is a stranger. A file that a dead service left behind opens nothing, since no other service
-knows that key.
+A service makes a key when it starts, and writes it to `access/PORT.json` in the home folder, readable by its user only.
+A client of the same home finds it there and opens sessions with it, so there is nothing to type. Another user, or
+another home, has no such file and is a stranger. A file that a killed service left behind is useless, since no other
+service knows that key.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _log = logging.getLogger("registry")
 
 
 class OwnerKey(Record):
-    """The contents of such a file."""
+    """The contents of the file."""
 
     registry: RegistryId
     """The id of the registry that made it; a client signs for no other."""
     host: str
-    """The address of loopback where the service listens. Another program may have the same port of another address."""
+    """The loopback address where the service listens. Another program may use the same port at another address."""
     seed: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Field(repr=False)]
 
     @property
@@ -53,7 +53,7 @@ def new_seed() -> str:
 
 
 def owner_key_file(port: int) -> Path:
-    """Where the key of the service on a port of loopback is."""
+    """The path of the key of the service at a port of loopback."""
     return home() / FOLDER / f"{port}.json"
 
 
@@ -106,9 +106,9 @@ def read_owner_key(address: Address) -> OwnerKey | None:
 
 
 def literal(url: str) -> str:
-    """The address to connect to for an address: where the key of this home says which `localhost` it means, that one.
+    """The same address, with `localhost` replaced by the loopback address in this home's owner key, if it has one.
 
-    A name may lead to another address of loopback, where a program of somebody else could pass on what is signed.
+    The name may resolve to another loopback address, where another user's program could pass on what is signed.
     """
     address = Address.parse(url)
     if address.host != "localhost":

@@ -1,6 +1,6 @@
 """Preparations of `ratatouille node join`: the invitation, and a node.toml where there is none.
 
-It asks at the terminal for what is not said. Without a terminal it names the flags that are missing.
+It asks at the terminal for values that no flag gives. Without a terminal it names the missing flags.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NODE_FILE = Path("node.toml")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What was said on the command line."""
+    """The arguments of the command."""
 
     file: Path | None
     remote: str | None
@@ -46,11 +46,11 @@ class Wanted:
 
     @property
     def path(self) -> Path:
-        """Where the node.toml is, or is to be."""
+        """The path of the node.toml, which need not exist yet."""
         return self.file or NODE_FILE
 
     def only_for_a_new_file(self) -> list[str]:
-        """The flags that were said and are answers for a new node.toml."""
+        """The flags that were given, and count only for a new node.toml."""
         said = {"--images": self.images, "--task": self.task, "--domain": self.domain}
         flags = [flag for flag, value in said.items() if value is not None]
         return [*flags, "--allow-missing-classes"] if self.missing_classes else flags

@@ -79,7 +79,7 @@ def join(
     ] = False,
     time_limit: Annotated[
         str | None,
-        typer.Option("--time-limit", help="Leave before so much time is over, as 4h (for Slurm).", metavar="TIME"),
+        typer.Option("--time-limit", help="Leave before this time has passed, such as 4h (for Slurm).", metavar="TIME"),
     ] = None,
     remote: Remote = None,
     folder: Home = None,

@@ -1,4 +1,4 @@
-"""`ratatouille members join`: an invitation makes a person without a node a member."""
+"""`ratatouille members join`: a person without a node becomes a member by an invitation."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def join(
     """Become a member by an invitation, without a node.
 
     This is for people who read, push or maintain. People who offer data use `ratatouille node join`. The key of this
-    machine is entered once, however often you try, and an attempt that fails uses nothing up. The federation is this
-    machine's default from then on.
+    machine is entered once, however often you try, and a failed attempt does not use the invitation up. The federation
+    is this machine's default from then on.
     """
     invitation, key = read_given(invite), Signer.open(home() / "key").node
     done = enrol(

@@ -1,4 +1,4 @@
-"""The authority of a door: fetched from the door itself, and believed if it is the one that the invitation pins."""
+"""The authority of a front door: fetched from the door itself, and trusted if its digest is the invitation's pin."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LARGEST = 2**16
 
 
 def fetch_authority(url: str, pin: str, seconds: float = SECONDS) -> bytes:
-    """The certificate of an authority, as PEM. Who answers is not checked, since the pin says what the answer must be.
+    """The certificate of an authority, as PEM. TLS is not checked here, since the pin proves the answer.
 
     Args:
         url: `grpcs://host:port`.

@@ -1,7 +1,7 @@
-"""A line to an address: TCP, by a proxy where one is set, then TLS; each failure is one cause with one next step.
+"""A line to an address: TCP, through a proxy where one is set, then TLS; each failure has one cause and one next step.
 
-gRPC says of all of them that it failed to connect. So a connection that failed is made again here, with the standard
-library, to learn why.
+gRPC reports every such failure with the same words. So a connection that failed is made again here with the standard
+library, to find the cause.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Broken(Unreachable):
 
 @contextmanager
 def open_line(address: Address, seconds: float = SECONDS) -> Iterator[socket.socket]:
-    """A TCP connection to an address, by a proxy where the environment names one.
+    """A TCP connection to an address, through a proxy where the environment names one.
 
     Raises:
         Broken: when a step fails.
@@ -119,7 +119,7 @@ _Found = list[tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str
 
 
 def _resolved(host: str, port: int, who: str, seconds: float) -> _Found:
-    """The addresses of a name; the system's own resolver may wait for longer than anybody wants to."""
+    """The addresses of a name. A thread resolves it, since the system's resolver has no limit in time."""
     found: _Found = []
     reasons: list[OSError] = []
 

@@ -1,4 +1,4 @@
-"""Keys of members: those of nodes, which a device key enters, and the rotation of a device key.
+"""Entry of node keys by a device key, and rotation of a device key.
 
 The new key signs too, so that nobody enters a key that they do not have.
 """
@@ -57,7 +57,7 @@ def add_node(connection: Connection, sealed: Sealed, change: NodeKey, proof: Sea
 
 
 def rotate(connection: Connection, sealed: Sealed, change: Rotate, proof: Sealed) -> Membership:
-    """Put a new device key in the place of the signer's, whose nodes are the new one's from now on.
+    """Replace the signer's device key by a new one, which also takes over the node keys that the old one entered.
 
     Raises:
         Refusal: for a signer that is no live device key, a new key that is entered already, and a proof that is none.
@@ -85,7 +85,7 @@ def rotate(connection: Connection, sealed: Sealed, change: Rotate, proof: Sealed
 
 
 def _signer(connection: Connection, sealed: Sealed, change: NodeKey) -> KeyStanding:
-    """The member who enters a node; the owner of the machine becomes one, so that nodes of theirs can be known."""
+    """The device key that enters a node. The owner of the machine becomes a member here where they are none yet."""
     found = refuse_revoked(connection, sealed.node)
     if found is None:
         if caller().role != "owner":

@@ -42,7 +42,7 @@ from registry.services.registry import Registry
 
 STEPS, RECIPES = 60, ("soup", "ratatouille")
 _RESTART_SECONDS = 1.0
-_KILL_SECONDS = (0.5, 6.0)
+_KILL_SECONDS = (0.5, 10.0)
 """The shortest and longest time between two kills."""
 _ROUND_SECONDS = 1800.0
 

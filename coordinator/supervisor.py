@@ -161,7 +161,7 @@ def _port(page: str | None) -> int | None:
 def _service(settings: SupervisorSettings, key: str) -> Program:
     command = [*module("registry.server"), "--folder", str(settings.registry_folder), "--coordinator", key]
     command += ["--port", str(settings.ports.registry)]
-    command += [] if settings.public is None else ["--behind-door"]
+    command += [] if settings.public is None else ["--behind-door", str(settings.public.user_id)]
     command += [] if settings.web_port is None else ["--web-port", str(settings.web_port)]
     log = settings.folder / "logs" / "registry.log"
     return Program("registry", tuple(command), log, environment_with_scripts(), restart=True)

@@ -56,10 +56,10 @@ class RegistryServer:
         host: str = "127.0.0.1",
         port: int = 0,
         coordinator: str | None = None,
-        behind_door: bool = False,
+        behind_door: int | None = None,
     ) -> None:
         """Open the folder and listen; port 0 takes a free one. `coordinator` is the only key that may announce itself,
-        and `behind_door` says that a front door of the same user passes calls on.
+        and `behind_door` is the user (a number) whose front door passes calls on; None for no door.
 
         Raises:
             Refusal: for a folder or store that cannot be used, an address that is not loopback, or a taken port.
@@ -163,7 +163,7 @@ def serve(
     ready: Callable[[str], None] = print,
     web: int | None = None,
     coordinator: str | None = None,
-    behind_door: bool = False,
+    behind_door: int | None = None,
 ) -> None:
     """Run a service until a signal of `ENDING`; it ends within `END_SECONDS`.
 
@@ -174,7 +174,7 @@ def serve(
         ready: called with one line with the address, once calls are answered, and with one about the web page.
         web: port of the web page, a free one if that is taken; None for no page.
         coordinator: key of the coordinator that starts it; None for a registry without one.
-        behind_door: whether a front door of the same user passes calls on, and says for which address.
+        behind_door: number of the user whose front door passes calls on, and says for which address; None for none.
     """
     stop = stop_on_signals(END_SECONDS)
     _open_many_files()
@@ -208,7 +208,9 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--web-port", type=int, help="show the web page there; 0 takes a free one")
     parser.add_argument("--coordinator", help="key of the only coordinator that may announce itself")
-    parser.add_argument("--behind-door", action="store_true", help="believe x-forwarded-for of this user's front door")
+    parser.add_argument(
+        "--behind-door", type=int, metavar="UID", help="believe x-forwarded-for of this user's programs"
+    )
     arguments = parser.parse_args()
     go_straight_to_loopback()
     log_printably()

@@ -68,6 +68,7 @@ def up(
     acme_root: asked.AcmeRoot = None,
     trusted_proxy: asked.TrustedProxy = None,
     own_proxy: asked.OwnProxy = False,
+    proxy_user: asked.ProxyUser = None,
     log_format: LogFormat = None,
 ) -> None:
     """Start registry and coordinator on this machine.
@@ -87,6 +88,7 @@ def up(
     ports = Ports(registry=port or last.registry, superlink=superlink_port or last.superlink)
     beside = {"cert": cert, "key": key, "acme_email": acme_email, "acme_directory": acme_directory}
     more = {"acme_root": acme_root, "trusted_proxies": trusted_proxy, "own_proxy": own_proxy}
+    more |= {"proxy_user": proxy_user}
     door = asked.public_in_force(place, public, no_public, **beside, **more)
     settings = SupervisorSettings(place, ports, None if no_web else web_port, door)
     supervisor = Supervisor(settings)

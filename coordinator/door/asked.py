@@ -38,6 +38,14 @@ TrustedProxy = Annotated[
 OwnProxy = Annotated[
     bool, typer.Option(help="With --public: start no door; a proxy of yours answers there (`coordinator proxy`).")
 ]
+ProxyUser = Annotated[
+    str | None,
+    typer.Option(
+        metavar="USER",
+        help="With --own-proxy: whom your proxy works as on this machine (default: you); its X-Forwarded-For is "
+        "believed.",
+    ),
+]
 
 
 def public_in_force(folder: Path, public: str | None, no_public: bool, **beside: Any) -> PublicSettings | None:

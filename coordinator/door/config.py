@@ -37,10 +37,12 @@ MOST_CALLS, MOST_PAGES = 2000, 200
 HEAD_SECONDS, BODY_SECONDS, IDLE_SECONDS = 5, 15, 60
 LONGEST_HEAD = 32 * 2**10
 GRACE_SECONDS = 3
-_SHORT = 2**16
-_SLOWEST = 20_000
+SHORT_BODY = 2**16
+SLOWEST = 20_000
 """Bytes a second that a body must come with, once `BODY_SECONDS` are over."""
-_SLOW: Json = {"handler": "timeouts", "read_timeout": BODY_SECONDS * 10**9, "read_min_rate": _SLOWEST}
+DELETED = ("Forwarded", "X-Real-Ip", "X-Forwarded-Host", "X-Forwarded-Proto")
+"""Headers in which a caller would say where it comes from."""
+_SLOW: Json = {"handler": "timeouts", "read_timeout": BODY_SECONDS * 10**9, "read_min_rate": SLOWEST}
 
 
 @dataclass(frozen=True)
@@ -123,13 +125,13 @@ def _routes(behind: Behind, socket: Path, authority: Path | None) -> list[Json]:
     if authority is not None:
         answer: Json = {"handler": "static_response", "body": f"{{file.{authority}}}\n"}
         answer["headers"] = {"Content-Type": ["application/x-pem-file"], "Cache-Control": ["no-store"]}
-        routes += [_route({"method": ["GET"], "vars": {uri: [AUTHORITY_PATH]}}, _size(_SHORT), answer)]
+        routes += [_route({"method": ["GET"], "vars": {uri: [AUTHORITY_PATH]}}, _size(SHORT_BODY), answer)]
     if behind.web is not None:
         seen = {"method": ["GET", "HEAD"], "vars_regexp": {uri: {"pattern": PAGE_PATTERN}}}
         page = _proxy(f"{LOOPBACK}:{behind.web}", {"protocol": "http"}, MOST_PAGES, host=f"{LOOPBACK}:{behind.web}")
-        routes += [_route(seen, _size(_SHORT), page)]
+        routes += [_route(seen, _size(SHORT_BODY), page)]
     nothing = {"handler": "static_response", "status_code": 404, "body": "there is nothing here\n", "close": True}
-    return [*routes, {"handle": [_size(_SHORT), nothing]}]
+    return [*routes, {"handle": [_size(SHORT_BODY), nothing]}]
 
 
 def _buffered(behind: Behind) -> Json:
@@ -147,7 +149,7 @@ def _proxy(
 ) -> Json:
     """Pass on, with the caller's address and nothing else that a caller says about where it comes from."""
     named = {"X-Forwarded-For": [caller]} | ({} if host is None else {"Host": [host]})
-    headers = {"set": named, "delete": ["Forwarded", "X-Real-Ip", "X-Forwarded-Host", "X-Forwarded-Proto"]}
+    headers = {"set": named, "delete": list(DELETED)}
     return {
         "handler": "reverse_proxy",
         "upstreams": [{"dial": address, "max_requests": most}],

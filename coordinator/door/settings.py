@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
@@ -34,6 +35,8 @@ class PublicSettings(Record):
     port: Annotated[int, Field(ge=1, le=65535)] = DEFAULT_PUBLIC_PORT
     own_proxy: bool = False
     """True: the operator's own proxy answers there, and no door is started."""
+    proxy_user: str | None = None
+    """The user of this machine that the own proxy works as; None for the coordinator's."""
     cert: str | None = None
     """File with the certificate and its chain, in PEM."""
     key: str | None = None
@@ -59,10 +62,19 @@ class PublicSettings(Record):
             ip_network(one)
         return proxies
 
+    @field_validator("proxy_user")
+    @classmethod
+    def _is_a_user(cls, user: str | None) -> str | None:
+        if user is not None:
+            _user_id(user)
+        return user
+
     @model_validator(mode="after")
     def _fits(self) -> PublicSettings:
         if (self.cert is None) != (self.key is None):
             raise ValueError("a certificate needs its key, and a key its certificate: give --cert and --key")
+        if self.proxy_user is not None and not self.own_proxy:
+            raise ValueError("--proxy-user says whom your own proxy works as: give --own-proxy too")
         acme = {self.acme_email, self.acme_directory, self.acme_root} != {None}
         if acme and self.cert is not None:
             raise ValueError("a certificate comes from --cert and --key, or by ACME, not both")
@@ -75,7 +87,22 @@ class PublicSettings(Record):
     @property
     def address(self) -> str:
         """NAME:PORT, as people and programs connect to it."""
-        return f"[{self.name}]:{self.port}" if ":" in self.name else f"{self.name}:{self.port}"
+        return f"{self.host}:{self.port}"
+
+    @property
+    def host(self) -> str:
+        """The name as addresses have it: IPv6 in brackets."""
+        return f"[{self.name}]" if ":" in self.name else self.name
+
+    @property
+    def by_address(self) -> bool:
+        """Whether the name is an address."""
+        return _is_address(self.name)
+
+    @property
+    def user_id(self) -> int:
+        """Number of the user of this machine who passes calls on."""
+        return os.getuid() if self.proxy_user is None else _user_id(self.proxy_user)
 
     @property
     def source(self) -> Source:
@@ -84,6 +111,15 @@ class PublicSettings(Record):
             return "files"
         asked = self.acme_email is not None or self.acme_directory is not None
         return "acme" if asked or (self.port == 443 and is_public_name(self.name)) else "own"
+
+
+def _user_id(user: str) -> int:
+    import pwd  # which Windows does not have
+
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        raise ValueError(f"this machine has no user {user!r}") from None
 
 
 def _is_address(name: str) -> bool:

@@ -60,6 +60,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     "MAINTAIN": (
         _row("coordinator up", "coordinator.commands.service:up", "Start registry and coordinator on this machine.", "coordinator up", posix=True),
         _row("coordinator status", "coordinator.commands.service:status", "Say whether a coordinator is up, and where.", "coordinator status"),
+        _row("coordinator proxy", "coordinator.commands.proxy:proxy", "Print the configuration of nginx or Caddy that lets others in as our front door does.", "coordinator proxy nginx --public shared.example.org:443"),
         _row("coordinator down", "coordinator.commands.service:down", "Stop the coordinator of this machine.", "coordinator down", posix=True),
         _row("members invite", "registry.commands.invitations:invite", "Print an invitation: one line, with which others become members.", "members invite --name anna"),
         _row("members list", "registry.commands.members:list_", "List the members, by name, or the invitations.", "members list"),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -44,8 +43,8 @@ _log = logging.getLogger("registry")
 class Authentication:
     """Finds out who calls a registry's service."""
 
-    def __init__(self, registry: LocalRegistry, behind_door: bool = False) -> None:
-        """`behind_door`: calls by this service's own user may say for which address they were passed on."""
+    def __init__(self, registry: LocalRegistry, behind_door: int | None = None) -> None:
+        """`behind_door`: calls by this user (a number) may say for which address they were passed on."""
         self._registry, self._sessions = registry, registry.sessions
         self._behind_door = behind_door
         self._lasting: dict[object, tuple[Caller, ServiceMethod, Callable[[], object]]] = {}
@@ -140,7 +139,7 @@ class Authentication:
         """A name for limits: the other end of the connection, or the address for which the door passes the call on."""
         peer = peer_name(context.peer())
         said = metadata.get(FORWARDED)
-        if not self._behind_door or not isinstance(said, str) or peer != f"user {os.getuid()}":
+        if not isinstance(said, str) or peer != f"user {self._behind_door}":
             return peer
         return said.rpartition(",")[2].strip()[:80] or peer
 

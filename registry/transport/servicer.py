@@ -69,7 +69,7 @@ Handler = Any
 class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     """Answers all calls; gRPC looks up each by its path."""
 
-    def __init__(self, registry: LocalRegistry, behind_door: bool = False) -> None:
+    def __init__(self, registry: LocalRegistry, behind_door: int | None = None) -> None:
         self._registry = registry
         self._authentication = Authentication(registry, behind_door)
         self._objects = {Registry: registry} | {kind: getattr(registry, name) for name, kind in SERVICES.items()}

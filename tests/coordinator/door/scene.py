@@ -1,6 +1,7 @@
 """A door on loopback with everything behind it, and ways to ask it."""
 
 import http.client
+import os
 import socket
 import ssl
 import threading
@@ -18,20 +19,15 @@ from registry.server import RegistryServer
 
 
 @dataclass
-class Scene:
-    """A door by the name of an address, whose certificate comes from its own authority."""
+class Front:
+    """What answers on one port of 127.0.0.1, with a certificate of this authority (PEM)."""
 
-    door: Door
-    superlink: SuperLink
-    registry: RegistryServer
-
-    @property
-    def port(self) -> int:
-        return self.door.public.port
+    port: int
+    authority: str
 
     @property
     def trust(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cadata=self.door.authority)
+        return ssl.create_default_context(cadata=self.authority)
 
     def connect(self, alpn: str = "http/1.1") -> ssl.SSLSocket:
         """A connection as clients of an address make it: without a name in the greeting."""
@@ -52,6 +48,14 @@ class Scene:
         return answer
 
 
+@dataclass
+class Scene(Front):
+    """A door by the name of an address, whose certificate comes from its own authority."""
+
+    door: Door
+    superlink: SuperLink
+
+
 @contextmanager
 def opened(folder: Path, public: PublicSettings, behind: Behind) -> Iterator[Door]:
     """A door alone."""
@@ -65,20 +69,26 @@ def opened(folder: Path, public: PublicSettings, behind: Behind) -> Iterator[Doo
 
 
 @contextmanager
-def everything(folder: Path) -> Iterator[Scene]:
-    """A door with a SuperLink, a registry and its page behind it."""
+def behind(folder: Path, user: int) -> Iterator[tuple[Behind, SuperLink]]:
+    """A SuperLink, a registry and its page, as behind a front door that works as this user."""
     with ExitStack() as stack:
         superlink = SuperLink(SuperLinkSettings(folder / "superlink", free_port(), public=True))
         stack.callback(superlink.stop)
         superlink.launch()
-        registry = RegistryServer(folder / "registry")
+        registry = RegistryServer(folder / "registry", behind_door=user)
         stack.callback(registry.stop, 0.0)
         registry.show(0)
         registry.start()
         page = int(registry._registry.info().web.rstrip("/").rpartition(":")[2])  # type: ignore[union-attr]
         tls = superlink.settings.tls
         assert tls is not None
-        behind = Behind(int(registry.address.rpartition(":")[2]), superlink.settings.port, tls, page)
-        door = stack.enter_context(opened(folder, PublicSettings(name="127.0.0.1", port=free_port()), behind))
         superlink.wait_until_ready()
-        yield Scene(door, superlink, registry)
+        yield Behind(int(registry.address.rpartition(":")[2]), superlink.settings.port, tls, page), superlink
+
+
+@contextmanager
+def everything(folder: Path) -> Iterator[Scene]:
+    """A door with all of this behind it."""
+    public = PublicSettings(name="127.0.0.1", port=free_port())
+    with behind(folder, os.getuid()) as (all, superlink), opened(folder, public, all) as door:
+        yield Scene(public.port, str(door.authority), door, superlink)

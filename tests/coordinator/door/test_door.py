@@ -1,4 +1,4 @@
-"""A real Caddy on loopback: what arrives behind it, what does not, and for how long a caller may keep it waiting."""
+"""Our door on loopback: for how long a caller may keep it waiting, how much it takes, and what it keeps."""
 
 import socket
 import ssl
@@ -7,22 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 
-import grpc
 import psutil
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from coordinator.door.config import FLEET_PATHS, LONGEST_BODY
 from coordinator.flower_keys import FlowerKeys
-from coordinator.flower_superlink import FLEET_CALLS
 from registry.caller import Unauthenticated
 from registry.opening import open_registry
-from registry.records import LogQuery
 from tests.coordinator.door.scene import Scene, everything
 from tests.coordinator.federation import wait_until
 from tests.coordinator.test_flower_keys import new_key, supernode
-
-FLEET = {"content_type": "application/protobuf"}
 
 
 @pytest.fixture(scope="module")
@@ -31,83 +24,16 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         yield scene
 
 
-def test_the_fleet_s_ten_calls_and_the_pages_arrive(scene: Scene) -> None:
-    assert {path.rpartition("/")[2] for path in FLEET_PATHS} == {*FLEET_CALLS} - {"register-node", "unregister-node"}
-    for path in FLEET_PATHS:
-        answer = scene.ask("POST", path, b"", **FLEET)
-        assert answer.status not in (404, 413, 502, 503), (path, answer.status)
-    for path in ("/", "/?page=2", "/releases", "/live", "/static/icon.svg", "/contributors?sort=name", "/favicon.ico"):
-        assert scene.ask("GET", path).status == 200, path
-    assert scene.ask("GET", "/versions/none").status == 404, "the page's own answer"
-
-
-OTHERS = [
-    *("/v1/fleet/register-node", "/v1/fleet/unregister-node", "/v1/fleet/", "/v1/fleet/pull-messages/"),
-    *("/v1/control/start-run", "/v1/control/list-nodes", "/v1/control/register-node", "/v1/runtime/acquire-task"),
-    *("/V1/fleet/pull-messages", "/v1/FLEET/pull-messages", "/v1/fleet/Pull-Messages", "/v1/fleet/PULL-MESSAGES"),
-    *("//v1/fleet/pull-messages", "/v1//fleet/pull-messages", "/./v1/fleet/pull-messages"),
-    *("/x/../v1/fleet/pull-messages", "/v1/fleet/pull%2Dmessages", "/v1/fleet/%70ull-messages"),
-    *("/v1%2Ffleet%2Fpull-messages", "/v1/fleet/pull-messages?a=b", "/v1/fleet/pull-messages;a"),
-    *("/v1/fleet/../control/start-run", "/v1/fleet/%2e%2e/control/start-run", "/v1/fleet/pull-messages/../../control/"),
-    *("/docs", "/redoc", "/openapi.json", "/health", "/healthz", "/metrics", "/ready", "/join/", "/join/root.key"),
-    *("/join/../storage/pki/authorities/local/root.key", "/JOIN/authority.pem", "/Releases", "//releases"),
-    *("/ratatouille.registry.v1.Versions/Log", "/grpc.health.v1.Health/Check", "/flwr.proto.Control/StartRun"),
-]
-
-
-@pytest.mark.parametrize("path", OTHERS)
-def test_nothing_else_arrives(scene: Scene, path: str) -> None:
-    for method in ("POST", "GET"):
-        answer = scene.ask(method, path, b"", **FLEET)
-        assert (answer.status, answer.text) == (404, "there is nothing here\n"), method  # type: ignore[attr-defined]
-    for path in FLEET_PATHS:
-        assert scene.ask("GET", path).status == 404, "a fleet call is a POST"
-
-
-def channel(scene: Scene) -> grpc.Channel:
-    authority = scene.door.authority
-    assert authority is not None
-    return grpc.secure_channel(f"127.0.0.1:{scene.port}", grpc.ssl_channel_credentials(authority.encode()))
-
-
-def test_the_registry_is_reached_with_the_door_s_authority_and_no_other_service_is(
-    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pem = scene.ask("GET", "/join/authority.pem").text  # type: ignore[attr-defined]
-    assert pem.strip() == str(scene.door.authority).strip()
-    (tmp_path / "authority.pem").write_text(pem)
-    monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-    registry = open_registry(f"grpcs://127.0.0.1:{scene.port}")
-    assert registry.info().software.startswith("ratatouille")
-    assert registry.versions.log(LogQuery(), limit=5) == []
-    registry.close()
-    with channel(scene) as wire:
-        for path in ("/ratatouille.registry.v2.Versions/Log", "/RATATOUILLE.registry.v1.Versions/Log"):
-            with pytest.raises(grpc.RpcError) as refused:
-                wire.unary_unary(path, None, None)(b"", timeout=60)
-            assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED, path
-        with pytest.raises(grpc.RpcError) as refused:
-            health_pb2_grpc.HealthStub(wire).Check(health_pb2.HealthCheckRequest(), timeout=60)
-        assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
-
-
 def test_every_refusal_comes_through_with_its_reason(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path))
-    (tmp_path / "authority.pem").write_text(str(scene.door.authority))
+    (tmp_path / "authority.pem").write_text(scene.authority)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
     with closing(open_registry(f"grpcs://127.0.0.1:{scene.port}")) as registry:
         for _ in range(100):  # Caddy loses the status of some answers that are nothing but a status
             with pytest.raises(Unauthenticated, match="invitations needs the role maintainer, and without a session"):
                 registry.members.invitations()
-
-
-def test_a_body_of_a_mebibyte_arrives_and_a_byte_more_does_not(scene: Scene) -> None:
-    path = "/v1/fleet/pull-messages"
-    assert scene.ask("POST", path, bytes(LONGEST_BODY), **FLEET).status not in (404, 413, 502)
-    assert scene.ask("POST", path, bytes(LONGEST_BODY + 1), **FLEET).status == 413
 
 
 def test_a_hundred_megabytes_are_refused_at_once_and_the_superlink_does_not_see_them(scene: Scene) -> None:

@@ -88,8 +88,7 @@ def up(
     ports = Ports(registry=port or last.registry, superlink=superlink_port or last.superlink)
     beside = {"cert": cert, "key": key, "acme_email": acme_email, "acme_directory": acme_directory}
     more = {"acme_root": acme_root, "trusted_proxies": trusted_proxy, "own_proxy": own_proxy}
-    more |= {"proxy_user": proxy_user}
-    door = asked.public_in_force(place, public, no_public, **beside, **more)
+    door = asked.public_in_force(place, public, no_public, proxy_user=proxy_user, **beside, **more)
     settings = SupervisorSettings(place, ports, None if no_web else web_port, door)
     supervisor = Supervisor(settings)
     ready = threading.Event()

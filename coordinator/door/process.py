@@ -210,12 +210,14 @@ def find_caddy() -> str:
 
 
 def _refuse_forbidden_port(port: int) -> None:
-    """Say so where the system keeps low ports for root, before Caddy fails on it."""
+    """Say so where the system keeps low ports for root, and Caddy has no right to them, before it fails on that."""
     with socket.socket(socket.AF_INET6 if socket.has_ipv6 else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("", port))
         except PermissionError:
+            if _has_capabilities(find_caddy()):
+                return
             raise Refusal(
                 f"this user may not listen on port {port}: `sudo sysctl net.ipv4.ip_unprivileged_port_start={port}` "
                 f"allows it, so does `sudo setcap cap_net_bind_service=+ep {find_caddy()}`, and AmbientCapabilities="
@@ -223,6 +225,14 @@ def _refuse_forbidden_port(port: int) -> None:
             ) from None
         except OSError:
             return  # Caddy will say what is wrong
+
+
+def _has_capabilities(program: str) -> bool:
+    """Whether `setcap` gave a program rights of its own, which this process does not have."""
+    try:
+        return bool(os.getxattr(program, "security.capability"))
+    except (OSError, AttributeError):  # none, or a system without them
+        return False
 
 
 def _socket_in(folder: Path) -> tuple[Path, Path | None]:

@@ -32,8 +32,8 @@ def front(kind: str, folder: Path, behind: Behind, trusted: tuple[str, ...] = ()
     authority = Authority.make("An organisation")
     pem = authority.certify(folder, ["127.0.0.1"])
     pem.write_bytes(pem.read_bytes() + authority.pem)
-    values = {"port": free_port(), "cert": str(pem), "key": str(pem), "trusted_proxies": trusted, "own_proxy": True}
-    public = PublicSettings(name="127.0.0.1", **values)
+    port, file = free_port(), str(pem)
+    public = PublicSettings(name="127.0.0.1", port=port, cert=file, key=file, trusted_proxies=trusted, own_proxy=True)
     printed = proxy_config("nginx" if kind == "nginx" else "caddy", public, behind)
     command = _nginx(folder, printed) if kind == "nginx" else _caddy(folder, printed)
     environment = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}

@@ -160,7 +160,7 @@ def test_only_load_balancers_that_were_named_are_believed_about_the_caller(
 def refused(scene: Front, caplog: pytest.LogCaptureFixture, forwarded: str) -> str:
     """The address of a caller who says that it is another one, as the registry's log has it."""
     caplog.clear()
-    said = [("x-forwarded-for", forwarded), ("x-real-ip", forwarded), ("forwarded", f"for={forwarded}")]
+    said = (("x-forwarded-for", forwarded), ("x-real-ip", forwarded), ("forwarded", f"for={forwarded}"))
     call = CallRequest(protocol=PROTOCOL, json=b"{}").SerializeToString()
     with channel(scene) as wire, caplog.at_level(logging.WARNING, "registry"), pytest.raises(grpc.RpcError) as error:
         wire.unary_unary(next(REFUSED), None, None)(call, timeout=60, metadata=said)

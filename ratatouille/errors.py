@@ -33,6 +33,10 @@ class Refusal(RatatouilleError):
     """Input from a person or a peer that cannot be accepted; the message names the culprit and the way out."""
 
 
+class Damaged(Refusal):
+    """A file of the home folder that cannot be used; the message names it and says what to do with it."""
+
+
 class Unavailable(RatatouilleError):
     """A service that cannot answer, whatever it is sent."""
 

@@ -17,11 +17,21 @@ from pydantic import Field, StringConstraints
 
 from ratatouille.addresses import Address
 from ratatouille.folders import write_whole
-from ratatouille.home import Config, coordinator_folder, federation_folder, home, ports_file, read_config, write_config
+from ratatouille.home import (
+    FEDERATION,
+    REJOIN,
+    Config,
+    coordinator_folder,
+    federation_folder,
+    home,
+    ports_file,
+    read_config,
+    read_own,
+    write_config,
+)
 from ratatouille.record import Digest, Record
-from ratatouille.settings import read_settings
 
-FEDERATION, AUTHORITY = "federation.toml", "authority.pem"
+AUTHORITY = "authority.pem"
 
 
 class Federation(Record):
@@ -47,7 +57,7 @@ def federation_of(address: str) -> Federation | None:
     path = _folder(address) / FEDERATION
     if not path.exists():
         return None
-    found = read_settings(path, Federation, "federation")
+    found = read_own(path, Federation, "federation", REJOIN)
     # What was joined through TLS is never spoken to without it.
     return found if Address.parse(found.address) == Address.parse(address) else None
 
@@ -59,7 +69,7 @@ def federations() -> list[Federation]:
         Refusal: for a file that cannot be read.
     """
     files = sorted((home() / "federations").glob(f"*/{FEDERATION}"))
-    return sorted((read_settings(path, Federation, "federation") for path in files), key=lambda one: one.address)
+    return sorted((read_own(path, Federation, "federation", REJOIN) for path in files), key=lambda one: one.address)
 
 
 def authority_of(address: str) -> Path | None:

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import tomli_w
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import Damaged, Refusal
 from ratatouille.folders import expanded, home_folder, write_whole
 from ratatouille.record import Name, Record
 from ratatouille.settings import read_settings
 
+R = TypeVar("R", bound=BaseModel)
 DEFAULT_PORT = 9290
 DEFAULT_WEB_PORT = 9280
 LONGEST_NAME = 80
 _HOST_AND_PORT = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
+FEDERATION = "federation.toml"
+REJOIN = "remove it, and join again with an invitation"
 SHORT_KEY = 10
 """Characters of a key that stand for it where people read."""
 
@@ -87,7 +89,9 @@ def ports_file(folder: Path) -> Path:
 def read_ports(folder: Path) -> Ports:
     """The ports that the coordinator of a folder was last started with; the usual ones where there is no file."""
     path = ports_file(folder)
-    return read_settings(path, Ports, "ports") if path.exists() else Ports()
+    if not path.exists():
+        return Ports()
+    return read_own(path, Ports, "ports", "remove it, and `ratatouille coordinator up` writes it anew")
 
 
 def local_address() -> str:
@@ -98,7 +102,27 @@ def local_address() -> str:
 def read_config() -> Config:
     """The configuration; an empty one when there is no file."""
     path = config_file()
-    return read_settings(path, Config, "config") if path.exists() else Config()
+    if not path.exists():
+        return Config()
+    return read_own(path, Config, "config", "correct it, or remove it and name the remotes anew")
+
+
+def read_own(path: Path, record: type[R], kind: str, remedy: str) -> R:
+    """A settings file that the home folder keeps.
+
+    Args:
+        path: where it is.
+        record: what it holds.
+        kind: what people call it.
+        remedy: what to do with one that cannot be used.
+
+    Raises:
+        Damaged: for a file that cannot be used.
+    """
+    try:
+        return read_settings(path, record, kind)
+    except Refusal as refusal:
+        raise Damaged(f"{refusal}; {remedy}") from refusal
 
 
 def write_config(config: Config) -> None:
@@ -150,17 +174,19 @@ def remote_in_force(given: str | None) -> InForce:
     Raises:
         Refusal: for a name that is no remote.
     """
-    config = read_config()
+    config = None
     if given is not None:
         name, source = given, "--remote"
     elif os.environ.get("RATATOUILLE_REMOTE"):
         name, source = os.environ["RATATOUILLE_REMOTE"], "$RATATOUILLE_REMOTE"
     else:
+        config = read_config()
         name, source = config.default, "config.toml" if config_file().exists() else "built in"
     if "://" in name or "/" in name or name.startswith((".", "~")):
         return InForce(name, source)
     if _HOST_AND_PORT.fullmatch(name):
         return InForce(_joined_address(name) or f"grpc://{name}", source)
+    config = config or read_config()
     address = config.address(name)
     if address is None:
         known = ", ".join(sorted({"local", *config.remotes}))
@@ -173,9 +199,18 @@ def remote_in_force(given: str | None) -> InForce:
 
 
 def _joined_address(host_and_port: str) -> str | None:
-    """The whole address of a federation that this home has joined; the rest of its file is read by `federations`."""
-    try:
-        said = tomllib.loads((federation_folder(host_and_port) / "federation.toml").read_text(encoding="utf-8"))
-        return str(said["address"])
-    except (OSError, ValueError, KeyError):
+    """The whole address of a federation that this home has joined; None where it has not.
+
+    Raises:
+        Damaged: for a file that does not say it: what was joined through TLS is never spoken to without it.
+    """
+    path = federation_folder(host_and_port) / FEDERATION
+    if not path.exists():
         return None
+    return read_own(path, _Joined, "federation", REJOIN).address
+
+
+class _Joined(BaseModel):
+    """What is needed here of a federation; `ratatouille.federations` reads the rest of its file."""
+
+    address: str

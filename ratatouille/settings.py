@@ -18,17 +18,23 @@ from ratatouille.errors import Refusal
 from ratatouille.record import first_problem
 
 R = TypeVar("R", bound=BaseModel)
+LARGEST_FILE = 4 * 2**20
+"""Characters of a settings file: twenty thousand classes with long names fit."""
 
 
 def read_toml(path: str | Path, kind: str) -> dict[str, Any]:
     """The values of a TOML file; `kind` is what people call it, such as "round".
 
     Raises:
-        Refusal: when there is no such file, or it is not TOML.
+        Refusal: when there is no such file, or it is not TOML, or too large.
     """
     path = Path(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a byte-order mark
+        with path.open(encoding="utf-8-sig") as file:  # some editors write a byte-order mark
+            text = file.read(LARGEST_FILE + 1)
+        if len(text) > LARGEST_FILE:
+            raise Refusal(f"the {kind} file '{path}' has more than {LARGEST_FILE} characters")
+        return tomllib.loads(text)
     except FileNotFoundError:
         raise Refusal(
             f"there is no {kind} file '{path}'; `ratatouille init {kind}` writes one with comments to fill in"

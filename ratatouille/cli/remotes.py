@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -11,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from ratatouille.addresses import FORMS, Address
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote
-from ratatouille.errors import Refusal
+from ratatouille.errors import Damaged, Refusal
 from ratatouille.folders import expanded
 from ratatouille.home import (
     Config,
@@ -27,6 +29,7 @@ from ratatouille.home import (
 )
 from ratatouille.record import Name
 
+_log = logging.getLogger(__name__)
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 RemoteName = Annotated[str, typer.Argument(help="What the remote is called here.", metavar="NAME")]
 
@@ -53,7 +56,12 @@ def add(
 def list_(as_json: AsJson = False) -> None:
     """List the named registries."""
     config = read_config()
-    remotes = {"local": local_address()} | config.remotes
+    remotes = dict(config.remotes)
+    if "local" not in remotes:
+        try:
+            remotes["local"] = local_address()
+        except Damaged as damaged:  # the others are known all the same
+            _log.warning("remote local is left out: %s", damaged)
     if as_json:
         output.print_json({"default": config.default, "remotes": remotes})
         return
@@ -131,10 +139,18 @@ def in_force(remote: str | None) -> dict[str, InForce]:
     return {
         "home": InForce(str(home()), "$RATATOUILLE_HOME" if os.environ.get("RATATOUILLE_HOME") else "built in"),
         "config": InForce(str(file), "home" if file.exists() else "home; not written yet"),
-        "public name": own_public_name(),
+        "public name": _as_far_as_known(own_public_name),
         "default remote": InForce(stated.default, written),
-        "remote in force": remote_in_force(remote),
+        "remote in force": _as_far_as_known(lambda: remote_in_force(remote)),
     }
+
+
+def _as_far_as_known(find: Callable[[], InForce]) -> InForce:
+    """A setting; where its file cannot be used, why it is not known."""
+    try:
+        return find()
+    except Damaged as damaged:
+        return InForce("", str(damaged))
 
 
 def usable_address(url: str) -> str:

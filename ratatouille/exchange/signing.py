@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import StringConstraints
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import Damaged, Refusal
 from ratatouille.folders import close_to_others, write_once
 from ratatouille.record import Digest, Record
 
@@ -46,7 +46,7 @@ class Signer:
         """Read the key, or make one at the first call; the file is readable by its owner only.
 
         Raises:
-            Refusal: when the file is not such a key.
+            Damaged: when the file is not such a key, or cannot be read.
         """
         if not path.exists():
             write_once(path, Ed25519PrivateKey.generate().private_bytes_raw().hex().encode())
@@ -55,7 +55,11 @@ class Signer:
             seed = bytes.fromhex(path.read_text(encoding="ascii").strip())
             return cls(Ed25519PrivateKey.from_private_bytes(seed), path)
         except ValueError as error:
-            raise Refusal(f"{path} is not a node's key; move it away to make a new one (a new identity)") from error
+            raise Damaged(f"'{path}' is not a node's key; move it away to make a new one (a new identity)") from error
+        except OSError as error:
+            raise Damaged(
+                f"the key '{path}' cannot be read: {error.strerror}; make it readable, or move it away"
+            ) from error
 
     def seal(self, record: Record) -> Sealed:
         """Sign a record."""

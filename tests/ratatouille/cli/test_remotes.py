@@ -9,6 +9,7 @@ import pytest
 from ratatouille.cli.remotes import usable_address
 from ratatouille.exchange.signing import Signer
 from ratatouille.home import ports_file
+from ratatouille.settings import LARGEST_FILE
 from tests.ratatouille.cli.call import call
 
 URL = "grpc://example.org:9290"
@@ -151,3 +152,55 @@ def test_without_a_name_the_history_shows_the_short_form_of_the_key(home: Path) 
 def test_a_name_that_cannot_be_shown_is_refused(home: Path, name: str) -> None:
     call("config", "name", name).refused("is no name")
     assert not home.exists()
+
+
+DAMAGED = {
+    "half": b'registry = "9',
+    "binary": bytes(range(256)),
+    "wrong types": b"registry = 'x'\nremotes = 3\naddress = 4\n",
+    "too large": b"# x\n" * (LARGEST_FILE // 4 + 1),
+    "folder": None,
+}
+
+
+def damage(file: Path, how: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    content = DAMAGED[how]
+    file.mkdir() if content is None else file.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", DAMAGED)
+def test_a_damaged_file_of_the_ports_refuses_only_what_needs_it(home: Path, how: str) -> None:
+    ports = ports_file(home / "coordinator")
+    damage(ports, how)
+    call("remote", "add", "ours", URL)
+    remedy = "remove it, and `ratatouille coordinator up` writes it anew"
+    assert call("remote", "list", "--json").json["remotes"] == {"ours": URL}
+    in_force = call("config", "--json").json["remote in force"]
+    assert in_force["value"] == ""
+    assert f"the ports file '{ports}'" in in_force["source"]
+    assert in_force["source"].endswith(remedy)
+    call("log").refused(f"the ports file '{ports}'", remedy)
+
+
+@pytest.mark.parametrize("how", DAMAGED)
+def test_a_damaged_configuration_is_named_and_not_needed_for_an_address(home: Path, how: str) -> None:
+    damage(home / "config.toml", how)
+    call("config").refused(f"the config file '{home / 'config.toml'}'", "correct it, or remove it")
+    call("log", "--remote", "127.0.0.1:9").refused("no registry answers at grpc://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("how", DAMAGED)
+def test_a_federation_whose_file_is_damaged_is_not_spoken_to_without_tls(home: Path, how: str) -> None:
+    file = home / "federations" / "127.0.0.1_9" / "federation.toml"
+    damage(file, how)
+    remedy = "remove it, and join again with an invitation"
+    call("log", "--remote", "127.0.0.1:9").refused(f"the federation file '{file}'", remedy)
+    assert remedy in call("config", "--remote", "127.0.0.1:9", "--json").json["remote in force"]["source"]
+
+
+def test_a_damaged_key_does_not_keep_the_configuration_from_being_shown(home: Path) -> None:
+    damage(home / "key", "binary")
+    found = call("config", "--json").json
+    assert f"'{home / 'key'}' is not a node's key" in found["public name"]["source"]
+    assert found["home"]["value"] == str(home)

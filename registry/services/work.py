@@ -12,6 +12,7 @@ from ratatouille.exchange.change import Close, Reopen
 from ratatouille.exchange.membership import Announcement, Lease, LeaseReturn, Offer, OfferWithdrawal
 from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination
+from ratatouille.record import Digest
 from registry.lists import MOST_ROWS
 from registry.records import Holder, Member, Obligation, Result, Submission
 from registry.services.method import ImportedOnUse, Service, method
@@ -159,7 +160,7 @@ class Work(Service):
         return self._reading(obligations.obligations)
 
     @method("reader", slow=True)
-    def member(self, nodes: Sequence[str]) -> Member:
+    def member(self, nodes: Sequence[Digest]) -> Member:
         """What these keys gave: counts, shares in the releases, the latest of what was not taken, what is offered."""
         return self._reading(member.member, nodes)
 

@@ -204,7 +204,10 @@ _OVERRIDES: Mapping[type[Service], type[_Client]] = {Weights: _Weights, Work: _W
 def _client(service: type[Service]) -> Callable[[Connection, Cache], Service]:
     """The class of clients of a service: of the service's own type, with methods that ask over gRPC."""
     own = _OVERRIDES.get(service, _Client)
-    methods = {name: _method_over_grpc(method) for name, method in service.methods.items() if name not in vars(own)}
+    methods = {
+        name: method.checking(vars(own).get(name) or _method_over_grpc(method))
+        for name, method in service.methods.items()
+    }
     return cast(Callable[[Connection, Cache], Service], type(f"Remote{service.__name__}", (own, service), methods))
 
 

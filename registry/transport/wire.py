@@ -7,16 +7,15 @@ streams and have messages of their own. `describe` lets gRPC reflection name all
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
-from typing import Any, get_type_hints
+from typing import Any
 
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, ServiceDescriptorProto
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from ratatouille.errors import UPGRADE, Refusal
@@ -110,7 +109,7 @@ class Call:
         Raises:
             Refusal: for a text that is not UTF-8.
         """
-        bound = self._signature.bind(None, *arguments, **named)
+        bound = self.method.signature.bind(None, *arguments, **named)
         try:
             return to_json(dict(list(bound.arguments.items())[1:]))
         except PydanticSerializationError as error:
@@ -123,9 +122,9 @@ class Call:
             Refusal: naming the first that does not fit.
         """
         try:
-            values = self._arguments.model_validate_json(data, strict=True)
+            values = self.method.arguments.model_validate_json(data, strict=True)
         except ValidationError as error:
-            raise Refusal(f"{self.name} cannot be called like this: {first_problem(error)}") from error
+            raise self.method.misused(error) from error
         return {name: getattr(values, name) for name in type(values).model_fields}
 
     def result(self, data: bytes) -> Any:
@@ -143,24 +142,8 @@ class Call:
             ) from error
 
     @cached_property
-    def _signature(self) -> inspect.Signature:
-        return inspect.signature(self.method.function)
-
-    @cached_property
-    def _hints(self) -> dict[str, Any]:
-        return get_type_hints(self.method.function)
-
-    @cached_property
-    def _arguments(self) -> type[BaseModel]:
-        fields: dict[str, Any] = {}
-        for parameter in list(self._signature.parameters.values())[1:]:
-            default = ... if parameter.default is parameter.empty else parameter.default
-            fields[parameter.name] = (self._hints[parameter.name], default)
-        return create_model(self.name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=False), **fields)
-
-    @cached_property
     def _returned(self) -> TypeAdapter[Any]:
-        return TypeAdapter(self._hints["return"])
+        return TypeAdapter(self.method.hints["return"])
 
 
 CALLS: Mapping[str, Call] = {name: Call(method) for name, method in METHODS.items() if not method.declaration.local}

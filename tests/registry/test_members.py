@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.change import Tag
+from ratatouille.exchange.change import Retract, Tag
 from ratatouille.exchange.signing import Signer
 from ratatouille.invitation import Invitation, new_secret
 from registry.commands.verify import audit
@@ -189,6 +189,7 @@ def test_a_revocation_ends_everything_at_once_and_names_what_the_member_gave(
     assert world.registry.members.flower_keys() == []
     assert node_key(5).node not in {one.node for one in world.registry.work.offers()}
     assert world.registry.work.leases() == []
+    taking_back = anna.signer.seal(Retract(version=str(done.version), message="not good", at=time.time()))
     again = owner.revoke(anna.key)
     assert (again.member, again.leases, again.admitted) == (ended.member, 0, 1)
     for refused in (
@@ -200,6 +201,8 @@ def test_a_revocation_ends_everything_at_once_and_names_what_the_member_gave(
         lambda: world.registry.releases.tag(
             anna.signer.seal(Tag(name="mine", version=str(done.version), at=time.time()))
         ),
+        lambda: world.registry.releases.retract(taking_back),
+        lambda: world.registry.releases.retract(taking_back, dry_run=True),
     ):
         with pytest.raises(Refusal, match="of anna was revoked on"):
             refused()

@@ -62,7 +62,7 @@ class Entrance:
                     f"the registry at {self._address} is behind a front door, and its coordinator knows of none; have "
                     "it started with `ratatouille coordinator up --public NAME`"
                 )
-            if self._joined is not None:
+            if federation_joined(self._address) is not None:
                 self._enter_keys(None)
             return None
         self.clock.look(soon=True)
@@ -75,10 +75,6 @@ class Entrance:
         """Make a new key for Flower in place of one that the SuperLink does not know, and enter it."""
         self._enter_keys(replace_flower_key(self._paths.flower_key))
 
-    @property
-    def _joined(self) -> Federation | None:
-        return None if Address.of(self._address) is None else federation_of(self._address)
-
     def _roots(self, info: Info, encrypted: bool) -> bytes:
         if encrypted:
             return roots_of(self._address).pem
@@ -87,7 +83,18 @@ class Entrance:
         return roots_of(f"grpcs://{info.public}").pem
 
     def _enter_keys(self, flower: str | None) -> None:
-        device, joined = Signer.open(home() / "key"), self._joined
+        device, joined = Signer.open(home() / "key"), federation_joined(self._address)
         known_id = None if joined is None else joined.registry
         member = MemberSigner(self._registry, device, public_name(device.node).value, known_id)
         member.add_node(self._signer, self._name, flower)
+
+
+def federation_joined(address: str) -> Federation | None:
+    """The federation that this home has joined at an address; None for a registry that it has not, or in a folder."""
+    return None if Address.of(address) is None else federation_of(address)
+
+
+def whose_new_node(address: str) -> str:
+    """In words, what a node without a key becomes at an address."""
+    joined = federation_joined(address)
+    return "this node becomes a new member" if joined is None else f"this becomes a new node of member {joined.name}"

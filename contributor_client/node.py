@@ -17,7 +17,7 @@ from pathlib import Path
 
 from contributor_client.activity import Activity, ActivityFile, together
 from contributor_client.control import Control, Instruction, NodeState, State
-from contributor_client.front import Entrance, fleet_address
+from contributor_client.front import Entrance, fleet_address, whose_new_node
 from contributor_client.node_processes import END_SECONDS, NodeProcesses, WorkerProcess
 from contributor_client.offer_renewal import OfferRenewal
 from contributor_client.parking import Parking
@@ -127,7 +127,7 @@ class Node:
             if info is None:
                 return
             if not self.paths.key.exists():
-                say(f"'{folder}' has no key yet: this node becomes a new member, and keeps its key there")
+                say(f"'{folder}' has no key yet: {whose_new_node(self._remote)}, and keeps its key there")
             self._forget_others(holdings.values(), say)
             for data in holdings.values():
                 for note in data.notes:

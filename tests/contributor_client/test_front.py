@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from contributor_client.clock import RegistryClock, seconds_to_add
 from contributor_client.flower_key import flower_public_key, replace_flower_key
-from contributor_client.front import fleet_address
+from contributor_client.front import fleet_address, whose_new_node
 from contributor_client.lane_file import LaneFile
 from contributor_client.paths import NodePaths
 from contributor_client.work_lane import Front, SuperNodeSettings, WorkLane
@@ -23,6 +23,7 @@ from coordinator.flower_keys import FlowerKeys
 from coordinator.superlink import SuperLink, SuperLinkSettings
 from ratatouille.errors import Refusal
 from ratatouille.exchange.member_changes import FlowerPublicKey
+from ratatouille.federations import Federation, enter_federation
 from ratatouille.processes import free_port
 from registry.records import Info
 from tests.coordinator.federation import wait_until
@@ -118,3 +119,14 @@ def clock_ahead(seconds: float) -> Callable[[], float]:
 def clock_of_a_child() -> float:
     code = "import datetime; print(datetime.datetime.now().timestamp())"
     return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
+
+
+def test_a_node_without_a_key_is_a_new_member_or_a_new_node_of_the_member_that_this_home_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path))
+    address = "grpcs://front.example.org:8443"
+    for place in (str(tmp_path / "registry"), address):
+        assert whose_new_node(place) == "this node becomes a new member"
+    enter_federation(Federation(address=address, registry="0" * 32, name="anna", role="contributor"), None)
+    assert whose_new_node(address) == "this becomes a new node of member anna"

@@ -51,7 +51,9 @@ def fitted(all_clauses: list[str], width: int) -> str:
         if cell_len(clause) <= room:
             line += _BETWEEN + clause
         elif clause.startswith("last problem") and room >= len("last problem: ") + _SHORTEST_PROBLEM:
-            line += _BETWEEN + clause[: room - 1] + "…"
+            cut = Text(clause)
+            cut.truncate(room, overflow="ellipsis")  # by cells: a wide sign takes two
+            line += _BETWEEN + cut.plain
     return line
 
 

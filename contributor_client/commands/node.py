@@ -32,6 +32,7 @@ from ratatouille.errors import Refusal
 from ratatouille.folders import make_private
 from ratatouille.home import home
 from ratatouille.processes import stop_on_signals
+from ratatouille.wording import enumerated
 
 if TYPE_CHECKING:
     from contributor_client.activity import Activity
@@ -147,7 +148,7 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
         return
     rows = []
     for offer in offers:
-        data = "; ".join(f"{held.task_name}: {', '.join(held.domains)} ({held.total()})" for held in offer.holdings)
+        data = "; ".join(f"{held.task_name}: {enumerated(held.domains, 6)} ({held.total()})" for held in offer.holdings)
         steps = [f"{lease.doing} {lease.done}/{lease.total}".removesuffix(" 0/0") for lease in at_work[offer.node]]
         doing = "; ".join(steps) or "idle"
         if not steps and not offer.hears_orders:

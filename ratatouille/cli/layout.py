@@ -111,7 +111,7 @@ class TableLayout:
             for name, cell in zip(self.columns, row, strict=True):
                 if not cell.plain:
                     continue
-                label = Text(name.ljust(names), "bold") if self.header else Text()
+                label = Text(name + " " * (names - cell_len(name)), "bold") if self.header else Text()
                 parts = wrapped(cell, width - names) if name in self.prose else [cell]
                 if max(part.cell_len for part in parts) > width - names:
                     parts = wrapped(cell, width) if name in self.prose else [cell]

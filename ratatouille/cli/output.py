@@ -118,14 +118,26 @@ def print_text(text: str) -> None:
 Cell = str | Text
 
 
-def print_table(layout: TableLayout, rows: Iterable[Sequence[Cell]], title: str | None = None) -> None:
-    """A table at the terminal's width; at full width with --wide, and where the output is not a terminal."""
+def print_table(
+    layout: TableLayout, rows: Iterable[Sequence[Cell]], title: str | None = None, most: int | None = None
+) -> None:
+    """A table at the terminal's width; at full width with --wide, and where the output is not a terminal.
+
+    Args:
+        layout: its columns.
+        rows: a cell for each column.
+        title: a line above it.
+        most: how many rows are shown; a line says how many more `--json` has.
+    """
+    rows = list(rows)
     if title is not None:
         console.print()
         print_line(title, "bold")
-    cells = [[cell if isinstance(cell, Text) else safe(cell) for cell in row] for row in rows]
+    cells = [[cell if isinstance(cell, Text) else safe(cell) for cell in row] for row in rows[:most]]
     for line in layout.lines(cells, console.width if console.is_terminal and not console.wide else None):
         console.print(line, soft_wrap=True)
+    if most is not None and len(rows) > most:
+        print_line(f"and {len(rows) - most} more; --json has all")
 
 
 def display(renderable: RenderableType) -> None:

@@ -15,6 +15,7 @@ from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
 from ratatouille.home import home
 from ratatouille.record import first_problem
+from ratatouille.wording import enumerated
 from registry.commands.graph import GraphGroup, GraphRow, draw, grouped
 from registry.commands.opened import opened
 from registry.moments import moment
@@ -24,6 +25,8 @@ from registry.presentation.scores import class_lines, score_lines
 from registry.records import Details, Entry, LogQuery
 from registry.services.registry import Registry
 
+MOST_SHOWN = 50
+"""Rows of a table about one version; `--json` has all."""
 RULES = ("import", "probe", "fine_tune", "combine")
 Revision = Annotated[
     str, typer.Argument(help="An id, the beginning of one, an alias, or one of them with ~1.", metavar="REV")
@@ -133,13 +136,13 @@ def _words(group: GraphGroup, rounds: Mapping[str, str]) -> tuple[str, str, str]
     first = group.entries[0]
     several = len(group.entries) > 1
     who = list(dict.fromkeys(history.contributor(entry) for entry in group.entries if entry.node))
-    by = f"by {', '.join(who[:3])}{f' and {len(who) - 3} more' if len(who) > 3 else ''}" if who else ""
+    by = f"by {enumerated(who, 3)}" if who else ""
     words = [
         "" if several else recipe_text(first.recipes),
         first.task_name or "",
         by,
         f"round {rounds.get(first.round, first.round)}" if first.round else "",
-        f"({', '.join(first.aliases)})" if first.aliases else "",
+        f"({enumerated(first.aliases, history.MOST)})" if first.aliases else "",
         "" if several or first.score is None else f"{score_text(first.score)} %",
     ]
     which = f"{len(group.entries)} ×" if several else output.short(first.id)
@@ -180,7 +183,7 @@ def show(
         parents = history.parent_rows(registry.versions.lineage(details.entry.id, depth=1))
     output.print_table(output.PAIRS, history.facts(details, architecture))
     if parents:
-        output.print_table(history.PARENTS, parents, title="Parents")
+        output.print_table(history.PARENTS, parents, title="Parents", most=MOST_SHOWN)
     if details.receipt is not None:
         output.print_table(output.PAIRS, history.receipt_facts(details.receipt), title="Receipt")
         if curve := history.curve_rows(details.receipt):
@@ -188,7 +191,7 @@ def show(
     checks = [(check.what, check.detail) for check in details.admission]
     output.print_table(output.PAIRS, checks, title="Checked at admission")
     if scores:
-        output.print_table(history.SCORES, history.score_rows(scores), title="Evaluations (in percent)")
+        output.print_table(history.SCORES, history.score_rows(scores), "Evaluations (in percent)", MOST_SHOWN)
     for line in recall or ():
         output.print_table(*history.recall_table(line), title=history.recall_title(line))
 

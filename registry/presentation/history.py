@@ -11,7 +11,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.version import Rule
 from ratatouille.weights.architecture import Architecture
 from ratatouille.weights.methods import MEAN
-from ratatouille.wording import number_of
+from ratatouille.wording import enumerated, number_of
 from registry.presentation.kinds import STYLES, colour_of, recipe_text, score_sentence, score_text
 from registry.presentation.scores import ClassLines, ScoreLine, sparkline
 from registry.records import Details, Difference, Entry, LineageRow, Ranking, TagRecord
@@ -20,6 +20,8 @@ Row = tuple[str, ...]
 
 CURVE_WIDTH = 24
 """Signs of a curve in the terminal."""
+MOST = 6
+"""Names in one line; `--json` has all of them."""
 
 LOG = TableLayout(
     ("id", "when (UTC)", "made by", "recipe", "score (%)", "task", "contributor", "round", "aliases"),
@@ -64,7 +66,7 @@ def log_rows(entries: Iterable[Entry], rounds: Mapping[str, str]) -> list[tuple[
             entry.task_name or "–",
             contributor(entry),
             rounds.get(entry.round, entry.round) if entry.round else "–",
-            " ".join(entry.aliases) + (" (not evaluated)" if entry.not_evaluated else ""),
+            enumerated(entry.aliases, MOST, " ") + (" (not evaluated)" if entry.not_evaluated else ""),
         )
         for entry in entries
     ]
@@ -90,8 +92,8 @@ def facts(details: Details, architecture: Architecture) -> list[Row]:
     tagged = {tag.name for tag in details.tags}
     pairs = [
         ("version", entry.id),
-        ("aliases", ", ".join(name for name in entry.aliases if name not in tagged) + _waiting(entry)),
-        ("tags", "; ".join(map(_tag, details.tags))),
+        ("aliases", enumerated([name for name in entry.aliases if name not in tagged], MOST) + _waiting(entry)),
+        ("tags", enumerated([*map(_tag, details.tags)], MOST, "; ")),
         ("state", _state(details)),
         ("made by", f"{made_by(entry)}, revision {version.rule.revision}"),
         ("recipe", _recipes(entry)),
@@ -107,7 +109,7 @@ def facts(details: Details, architecture: Architecture) -> list[Row]:
         ("head", version.head or "none: a featurizer alone"),
         ("weights", f"removed by gc on {when(details.collected)} (UTC)" if details.collected else ""),
         ("work id", entry.work_id),
-        ("children", _several(details.children)),
+        ("children", enumerated([*map(short, details.children)], MOST)),
     ]
     return [(name, value) for name, value in pairs if value]
 
@@ -226,8 +228,8 @@ def duration(seconds: float) -> str:
 
 
 def _recipes(entry: Entry) -> str:
-    """Every recipe that ended in a version, and in which round."""
-    return ", ".join(f"{one.recipe} of round {one.round_name or one.round}" for one in entry.recipes)
+    """The first recipes that ended in a version, and in which round."""
+    return enumerated([f"{one.recipe} of round {one.round_name or one.round}" for one in entry.recipes], MOST)
 
 
 def _tag(tag: TagRecord) -> str:
@@ -244,11 +246,6 @@ def _state(details: Details) -> str:
     why = f": {taken.message}" if taken.message else ""
     instead = f"; {short(taken.replacement)} takes its place" if taken.replacement else ""
     return f"{entry.state}{what} by {taken.author or short(taken.node)}, {when(taken.at)}{why}{instead}"
-
-
-def _several(ids: Sequence[str], most: int = 6) -> str:
-    shown = ", ".join(short(id) for id in ids[:most])
-    return shown if len(ids) <= most else f"{shown} and {len(ids) - most} more"
 
 
 def _kept(keep: Keep) -> str:

@@ -109,3 +109,8 @@ def test_what_fits_no_terminal_stands_alone_and_does_not_widen_its_table() -> No
     below = next(wide.lines([[Text("n" * 30), Text("t" * 30)]], 40))
     assert [(span.start, span.end, span.style) for span in below.spans] == [(0, 6, "bold")], "only the label is bold"
     assert lines_of(wide, [["n" * 30, "t" * 30]], 40) == [f"name  {'n' * 30}", f"text  {'t' * 30}"]
+
+
+def test_names_of_columns_with_wide_signs_are_padded_by_cells() -> None:
+    wide = TableLayout(("\u56fe\u7247", "b"), drop=())
+    assert lines_of(wide, [["n" * 30, "t" * 30]], 40) == [f"\u56fe\u7247  {'n' * 30}", f"b     {'t' * 30}"]

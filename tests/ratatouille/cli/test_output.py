@@ -58,3 +58,11 @@ def test_a_pipe_gets_every_column_and_a_terminal_with_wide_too(monkeypatch: pyte
 def test_a_title_is_one_line_however_narrow_its_table() -> None:
     title = "task shapes (defined in the registry): 36 images of day, night, sketch"
     assert _printed("a", "b", title=title).splitlines()[:2] == ["", title]
+
+
+def test_a_long_table_shows_its_first_rows_and_how_many_more_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(output, "console", Terminal(file=out, width=60))
+    rows = [(f"row{number}",) for number in range(1000)]
+    output.print_table(output.TableLayout(("name",)), rows, most=2)
+    assert out.getvalue().split("\n") == ["name", "row0", "row1", "and 998 more; --json has all", ""]

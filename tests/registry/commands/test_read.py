@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from ratatouille.exchange.receipt import CurvePoint
+from registry.commands.log import MOST_SHOWN
 from tests.ratatouille.cli.call import call
+from tests.registry.test_retraction import mean_of
 from tests.registry.world import World
 
 
@@ -24,6 +26,23 @@ def test_show_tells_version_parents_receipt_and_curve(world: World) -> None:
     assert "█▁  2.000 → 1.000" in shown
     assert "[b]x" in shown
     assert "\x1b" not in shown
+
+
+def test_show_of_a_version_with_many_parents_recipes_and_tags_is_short_and_json_is_whole(world: World) -> None:
+    start = world.probed()
+    parents = [world.tuned(start, seed) for seed in range(1, MOST_SHOWN + 3)]
+    average = mean_of(world, *parents)
+    for number in range(1000):
+        world.registry.rounds.name_result(f"round-{number}", "soup", str(average.version))
+    for number in range(8):
+        world.maintainer.tag(str(average.version), f"tag-{number}")
+    shown = call("show", str(average.version)[:12])
+    assert "and 2 more; --json has all" in shown.out
+    assert "soup of round round-5 and 994 more" in shown.out
+    assert "and 2 more\n" in shown.out
+    whole = call("show", str(average.version)[:12], "--json").json
+    assert len(whole["entry"]["recipes"]) == 1000
+    assert "tag-5 and 2 more" in call("log").out
 
 
 def test_show_gives_each_cell_with_its_margin_and_count(history: dict[str, str]) -> None:

@@ -114,7 +114,8 @@ class RegistryServer:
             return MISSING
         from registry.web.operating import Operating, metrics_token  # needs the page's libraries
 
-        operating = Operating(self._check_now, self._metrics.text, metrics_token(self._registry.folder))
+        token, sessions = metrics_token(self._registry.folder), self._registry.sessions
+        operating = Operating(self._check_now, self._metrics.text, token, sessions)
         self._page = open_page(self._registry, port, operating)
         self._registry.web = self._page.address
         return self._page.sentence

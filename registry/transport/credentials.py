@@ -59,9 +59,9 @@ def credentials_for(url: str) -> Iterator[Credential]:
 class LazySession:
     """The session of one connection."""
 
-    def __init__(self, url: str, challenge: Callable[[], Challenge], open: Callable[[Sealed], Session]) -> None:
-        """`challenge` and `open` call the service."""
-        self._url, self._challenge, self._open = url, challenge, open
+    def __init__(self, url: str, challenge: Callable[[], Challenge], enter: Callable[[Sealed], Session]) -> None:
+        """`challenge` and `enter` call the service."""
+        self._url, self._challenge, self._enter = url, challenge, enter
         self._session: Session | None = None
         self._ends = 0.0
         self._lock = threading.Lock()
@@ -83,6 +83,15 @@ class LazySession:
             if not over or (fresh := self._after(token)) is None:
                 raise
         return attempt(_metadata(fresh))
+
+    def open(self) -> Session | None:
+        """A session of its own, such as one for a browser; None for a home without a key for this registry.
+
+        Raises:
+            Refusal: when its key may open none.
+        """
+        with self._lock:
+            return self._session if self._opened() is not None else None
 
     def _token(self, needed: Role) -> str | None:
         """The token to show; None where none is needed, or none can be had."""
@@ -118,7 +127,7 @@ class LazySession:
                 continue
             request = SessionRequest(registry=challenge.registry, nonce=challenge.nonce, issued=time.time())
             try:
-                self._session = self._open(credential.signer.seal(request))
+                self._session = self._enter(credential.signer.seal(request))
             except Unauthenticated as refusal:
                 unknown = refusal
                 continue

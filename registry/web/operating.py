@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from ratatouille.errors import RatatouilleError
 from ratatouille.folders import close_to_others, write_once
+from registry.ledger.members.sessions import Sessions
 from registry.transport.metrics import CONTENT_TYPE
 
 TOKEN_FILE = "metrics.token"  # noqa: S105
@@ -33,6 +34,8 @@ class Operating:
     figures: Callable[[], bytes]
     token: str
     """Requests with it may read the figures."""
+    sessions: Sessions
+    """Who may read the pages where reading is for members."""
 
     def routes(self) -> list[Route]:
         """The addresses."""

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from ratatouille.errors import Refusal
 from registry.services.registry import Registry
+from registry.web import login
 from registry.web.answering import Make, download, endpoint, failure, wants_json
 from registry.web.guard import PageGuard, RequestLimit, limited_connections
 from registry.web.pages import best, comparison, contributors, history, live, member, releases, search, version
@@ -110,12 +111,16 @@ def application(registry: Registry, operating: Operating | None = None) -> Starl
     routes += [Route("/versions/{revision}/{part}.safetensors", download(registry), methods=["GET"])]
     routes += [Route("/static/{name}", _static, methods=["GET"])]
     routes += [Route("/favicon.ico", _icon, methods=["GET"])]
-    routes += operating.routes() if operating is not None else []
+    gate: list[Middleware] = []
+    if operating is not None:
+        routes += [*operating.routes(), *login.routes(operating.sessions, failure)]
+        gate = [Middleware(login.MembersGate, sessions=operating.sessions, explain=failure)]
     return Starlette(
         routes=routes,
         middleware=[
             Middleware(PageGuard, explain=failure),
             Middleware(RequestLimit, explain=failure),
+            *gate,
             Middleware(GZipMiddleware, minimum_size=2000),
         ],
         exception_handlers={404: _unknown},

@@ -86,6 +86,32 @@ class Sessions:
             token=token, role=cast(MemberRole, caller.role), member=caller.member, expires=now + SESSION_SECONDS
         )
 
+    def exchange(self, token: str) -> Session | None:
+        """A session in place of one, of the same key and until the same time: the old token works never again.
+
+        Returns:
+            None for what is no open session's token, or of a key that does not count any more.
+        """
+        digest, fresh = sha256(token.encode()), secrets.token_urlsafe(32)
+        with self._database.write() as connection:
+            gone = delete(SessionRow).where(SessionRow.token == digest).returning(SessionRow.key, SessionRow.expires)
+            row = connection.execute(gone).first()
+            caller = None if row is None or row.expires <= time.time() else self._standing(connection, row.key)
+            if row is None or caller is None:
+                return None
+            connection.execute(
+                insert(SessionRow).values(token=sha256(fresh.encode()), key=row.key, expires=row.expires)
+            )
+        return Session(token=fresh, role=cast(MemberRole, caller.role), member=caller.member, expires=row.expires)
+
+    def end(self, token: str) -> None:
+        """End a session."""
+        digest = sha256(token.encode())
+        with self._database.write() as connection:
+            connection.execute(delete(SessionRow).where(SessionRow.token == digest))
+        with self._lock:
+            self._remembered.pop(f"token {digest}", None)
+
     def caller(self, token: str) -> Caller | None:
         """The caller with this token; None where the session is over, or its key is not active any more."""
         digest = sha256(token.encode())

@@ -2,7 +2,8 @@
 
 Arithmetic works element by element on flat float32 arrays, which come in the ascending order of their files' digests.
 Sums are float64 in a fixed order and rounded once, so every machine gives the same bits. Memory: each method takes
-blocks of a few thousand elements of all arrays, and shorter blocks of more arrays.
+blocks of a few thousand elements of all arrays, and shorter blocks of more arrays. numpy is imported where it computes:
+commands that read a history need the names only.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from ratatouille.errors import Refusal
-from ratatouille.weights.canonical import NUMPY, Array
+
+if TYPE_CHECKING:
+    from ratatouille.weights.canonical import Array
 
 BLOCK = 128 * 1024
 """Elements that one call of numpy takes: few enough for the cache, many enough that the calls cost nothing."""
@@ -75,8 +76,10 @@ def weighted_mean(arrays: Sequence[Array], coefficients: Sequence[Coefficient], 
     Raises:
         Refusal: when the result is too large for float32.
     """
+    import numpy as np
+
     divisor = math.fsum(coefficients)
-    mean = np.empty(len(arrays[0]), NUMPY["F32"])
+    mean = np.empty(len(arrays[0]), "<f4")
     sums, terms = np.empty((2, min(BLOCK, len(mean))))
     for start in range(0, len(mean), BLOCK):
         rounded = mean[start : start + BLOCK]
@@ -134,10 +137,12 @@ def trimmed_mean(arrays: Sequence[Array], coefficients: Sequence[Coefficient], p
     Values are ordered by the integers that their bits are, where −0 is before 0: the same order on every machine. What
     remains is summed from the lowest up. k = 0 is the mean, bit for bit. Source: Yin et al. 2018, option II.
     """
+    import numpy as np
+
     cut = cut_of(len(arrays), parameters["share"])
     if not cut:
         return weighted_mean(arrays, coefficients)
-    result = np.empty(len(arrays[0]), NUMPY["F32"])
+    result = np.empty(len(arrays[0]), "<f4")
     length = min(len(result), max(1, SORTED // len(arrays)))
     table = np.empty((len(arrays), length), np.int32)
     total = np.empty(length)
@@ -162,7 +167,7 @@ def trimmed_mean(arrays: Sequence[Array], coefficients: Sequence[Coefficient], p
 
 def _flip_order(bits: Array) -> None:
     """Flip bits of negative floats, in place, so that integers have the order of the floats; twice changes nothing."""
-    bits ^= (bits >> 31) & np.int32(0x7FFFFFFF)
+    bits ^= (bits >> 31) & 0x7FFFFFFF
 
 
 def _check_trimmed(coefficients: Sequence[Coefficient], parameters: Parameters) -> None:

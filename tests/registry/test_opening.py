@@ -49,9 +49,9 @@ def test_settings_that_are_a_link_to_nowhere_make_no_other_database(tmp_path: Pa
 
 def test_a_remote_registry_loads_no_database(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from registry.opening import open_registry;"
+        "import sys, registry.commands.log; from pathlib import Path; from registry.opening import open_registry;"
         "open_registry('grpc://127.0.0.1:1', cache=Path(sys.argv[1]));"
-        "print([name for name in ('sqlalchemy', 'alembic', 'torch', 'flwr', 'obstore') if name in sys.modules])"
+        "print([name for name in ('sqlalchemy', 'alembic', 'torch', 'flwr', 'obstore', 'numpy') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr

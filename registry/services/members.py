@@ -19,12 +19,13 @@ from ratatouille.exchange.member_changes import (
 from ratatouille.exchange.session import Challenge, Session
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.lists import MOST_ROWS
-from registry.records import FlowerKey, InvitationRecord, MemberRecord, Membership, Revocation
+from registry.records import Event, FlowerKey, InvitationRecord, MemberRecord, Membership, Revocation
 from registry.services.method import ImportedOnUse, Service, method
 
 if TYPE_CHECKING:
     from registry.contributions import revocation
     from registry.history import contributors
+    from registry.ledger.members import changes as member_changes
     from registry.ledger.members import invitations as entries
     from registry.ledger.members import keys, queries
     from registry.ledger.members.sessions import Sessions
@@ -33,6 +34,7 @@ else:
     revocation = ImportedOnUse("registry.contributions.revocation")
     contributors = ImportedOnUse("registry.history.contributors")
     entries = ImportedOnUse("registry.ledger.members.invitations")
+    member_changes = ImportedOnUse("registry.ledger.members.changes")
     keys = ImportedOnUse("registry.ledger.members.keys")
     queries = ImportedOnUse("registry.ledger.members.queries")
 
@@ -139,3 +141,10 @@ class Members(Service):
     def find_member(self, name_or_key: str) -> MemberRecord:
         """The member with this name, or with a key that begins so."""
         return self._reading(queries.find_member, name_or_key)
+
+    @method("reader")
+    def member_changes(self, before: int | None = None, limit: int = MOST_ROWS) -> list[Event]:
+        """What was changed about members (invited, joined, approved, role, revoked, rotated, linked), with who and
+        why, the latest first; the next page is before the last one's number.
+        """
+        return self._reading(member_changes.member_changes, before, limit)

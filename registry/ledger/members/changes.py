@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.member_changes import MemberChange
@@ -12,10 +12,21 @@ from ratatouille.exchange.session import clock_problem
 from ratatouille.exchange.signing import Sealed
 from registry.ledger.event_log import record_event
 from registry.ledger.signed_changes import by, enter_change
+from registry.lists import clipped
+from registry.records import Event
+from registry.schema import EventRow
 from registry.settings import read_settings
 
 EVENT = "member"
 """Kind of the events about members."""
+
+
+def member_changes(connection: Connection, before: int | None, limit: int) -> list[Event]:
+    """What was changed about members, the latest first."""
+    query = select(EventRow.__table__).where(EventRow.kind == EVENT).order_by(EventRow.number.desc())
+    if before is not None:
+        query = query.where(EventRow.number < before)
+    return [Event.model_validate(dict(row)) for row in connection.execute(query.limit(clipped(limit))).mappings()]
 
 
 def check_change(connection: Connection, change: MemberChange) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from ratatouille.record import Digest, Record
-from registry.records import Contributor
+from registry.lists import every
+from registry.records import Contributor, Event, Membership
 from registry.services.registry import Registry
 from registry.web.page import Page, Query
 from registry.web.summaries import ContributorShare, shares, summary
@@ -11,6 +14,7 @@ from registry.web.summaries import ContributorShare, shares, summary
 PAGE = 100
 DEPTH = 8
 MOST_ALIASES = 8
+MOST_MEMBERS = MOST_CHANGES = 200
 
 
 class Released(Record):
@@ -29,6 +33,11 @@ class ContributorsPage(Record):
     page: int
     pages: int
     released: tuple[Released, ...]
+    members: tuple[Membership, ...] = ()
+    """By name, those without contributions too; on the first page."""
+    more_members: bool = False
+    changes: tuple[Event, ...] = ()
+    """What was changed about members, the latest first; on the first page."""
 
 
 def page(registry: Registry, query: Query) -> Page:
@@ -36,12 +45,17 @@ def page(registry: Registry, query: Query) -> Page:
     found = registry.versions.contributors()
     pages = max(1, -(-len(found) // PAGE))
     number = query.number("page", 1, 1, pages)
+    members = islice(every(lambda last: registry.members.members(last.name if last else "")), MOST_MEMBERS + 1)
+    shown = [one.membership for one in members] if number == 1 else []
     view = ContributorsPage(
         contributors=tuple(found[PAGE * (number - 1) : PAGE * number]),
         in_all=len(found),
         page=number,
         pages=pages,
         released=tuple(_released(registry)) if number == 1 else (),
+        members=tuple(shown[:MOST_MEMBERS]),
+        more_members=len(shown) > MOST_MEMBERS,
+        changes=tuple(registry.members.member_changes(limit=MOST_CHANGES)) if number == 1 else (),
     )
     return Page("contributors.html.jinja", view)
 

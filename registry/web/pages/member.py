@@ -17,8 +17,9 @@ def page(registry: Registry, query: Query) -> Page:
     if not _KEY.fullmatch(key):
         raise NotThere("the address names no key; the page of contributors has them")
     found = registry.work.member([key])
-    if not found.done and not any(one.here for one in found.keys):
+    if not found.done and not found.members and not any(one.here for one in found.keys):
         raise NotThere(f"the key {key[:12]}… gave nothing to this registry")
     name = found.members[0].name if found.members else names_of(found)[key]
-    drawn = {"lines": work_lines(found.done), "words": WORK, "why_not": why_not, "name": name}
+    kinds = {one.key: one for one in registry.members.find_member(key).keys} if found.members else {}
+    drawn = {"kinds": kinds, "lines": work_lines(found.done), "words": WORK, "why_not": why_not, "name": name}
     return Page("member.html.jinja", found, drawn)

@@ -46,6 +46,31 @@ def test_a_member_is_shown_with_role_state_and_all_keys(world: World) -> None:
         assert words in text
 
 
+def test_changes_of_members_are_shown_and_a_member_without_contributions_has_a_page(world: World) -> None:
+    owner, anna = Person(world.registry, 1, "olga"), Person(world.registry, 2, "anna")
+    anna.joined(owner, role="maintainer", approve=True)
+    owner.approve(anna.key, "known from the clinic")
+    owner.set_role(anna.key, "contributor", "moved on")
+    anna.add_node(Signer.of_seed(b"n" * 32), "attic")
+    owner.revoke(anna.key, message="left <b>us</b>")
+    with TestClient(application(world.registry), base_url="http://localhost:9280") as reader:
+        everybody = reader.get("/contributors").text
+        changes = reader.get("/contributors?format=json").json()["changes"]
+        text = reader.get(f"/contributors/{anna.key}").text
+    assert f'href="/contributors/{anna.key}"' in everybody
+    for words in ("olga", "known from the clinic", "moved on", "left &lt;b&gt;us&lt;/b&gt;"):
+        assert words in everybody
+    assert "left <b>us</b>" in changes[0]["text"]
+    assert [one["number"] for one in changes] == sorted((one["number"] for one in changes), reverse=True)
+    for words in (
+        "<bdi>anna</bdi></h1>",
+        "role contributor, revoked",
+        "Key of a device",
+        "Key of a node (attic, revoked)",
+    ):
+        assert words in text
+
+
 @pytest.mark.parametrize("key", ["0" * 64, "anna", KEY.upper()])
 def test_a_key_that_gave_nothing_has_no_page(scene: Scene, key: str) -> None:
     with pytest.raises(NotThere, match=r"gave nothing|names no key"):

@@ -127,6 +127,6 @@ def test_the_command_prints_a_link_for_the_owner_and_refuses_who_has_not_joined(
         with pytest.raises(HTTPError, match="401"):
             build_opener().open(link)
         owner_key_file(urlsplit(server.address).port or 0).unlink()
-        call("web-login", "--remote", server.address).refused("has not joined the registry")
+        call("web-login", "--remote", server.address).refused("shows its history to members only", "node join --invite")
     finally:
         server.stop()

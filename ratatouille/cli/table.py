@@ -51,7 +51,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("node forget", "contributor_client.commands.node:forget", "Remove what this machine keeps of your images: decoded copies, features, hashes, checkpoints.", "node forget node.toml", posix=True),
         _row("pull", "contributor_client.commands.pull:pull", "Write a version to a folder that timm and Hugging Face load.", "pull stable leaves"),
         _row("push", "registry.commands.enter:push", "Enter a checkpoint that was trained elsewhere.", "push leaves --task leaves --from stable"),
-        _row("web-login", "registry.commands.web_login:web_login", "Print a link that opens the web page where reading is for members.", "web-login"),
+        _row("web-login", "registry.commands.web_login:web_login", "Print a link that opens the registry's web page in a browser.", "web-login"),
         _row("me", "registry.commands.me:me", "Show what your nodes did, what is released of it, what was not taken and why, and what they offer.", "me"),
         _row("members join", "registry.commands.joining:join", "Become a member by an invitation, without a node.", "members join --invite invitation.txt --name anna"),
         _row("members add-device", "registry.commands.invitations:add_device", "Print an invitation for another device of yours.", "members add-device"),

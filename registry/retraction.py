@@ -38,7 +38,7 @@ from registry.ledger.descendants import (
 )
 from registry.ledger.event_log import record_event
 from registry.ledger.members.queries import same_person
-from registry.ledger.members.standing import refuse_work_of_others
+from registry.ledger.members.standing import refuse_revoked, refuse_work_of_others
 from registry.ledger.obligations import owe_as_before
 from registry.ledger.releases import aliases, follow
 from registry.ledger.signed_changes import by, enter_change, keep_outcome, known_change
@@ -168,6 +168,7 @@ def _scope(connection: Connection, sealed: Sealed, change: Retract) -> Scope | R
     number = known_change(connection, sealed) or (row.retraction if row.state == "retracted" else None)
     if number is not None:
         return _answered(connection, number)
+    refuse_revoked(connection, sealed.node)  # before the work, and in a dry run too
     refuse_work_of_others(connection, sealed.node, row.node, f"version {change.version[:12]}…")
     averages = in_order(averages_with(connection, change.version))
     others = {parent.version for average in averages for parent in average.version.parents}

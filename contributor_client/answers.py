@@ -6,7 +6,6 @@ Why it could not do an order is in the worker's log in words; what it replies is
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -23,7 +22,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.failure import failure_of
 from ratatouille.processes.locks import locked, worker_slot
 from ratatouille.tasks.data import LocalData
-from ratatouille.tasks.kept import forget_old
+from ratatouille.tasks.kept import forget_old, forget_unfinished
 from ratatouille.tasks.node import NodeData, NodeSettings, open_holdings
 from ratatouille.training.saver import Saver
 from registry.services.registry import Registry
@@ -96,8 +95,8 @@ class Worker:
         order = accepted_order(body, self._registry)
         _log.info("order: %s", order.label)
         hint = self._work(order)
-        if self._settings.max_disk is not None:
-            forget_old(self._paths.folder, most_bytes=self._settings.images_bytes, seconds=math.inf)
+        forget_old(self._paths.folder, most_bytes=self._settings.images_bytes)
+        forget_unfinished(self._paths.folder)
         self.activity.end(hint.outcome in ("pushed", "known"))
         _log.info("%s: %s%s", order.label, hint.outcome, f", {hint.failure.code}" if hint.failure else "")
         return hint.to_json()

@@ -7,7 +7,7 @@ and why.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import FineTune
@@ -44,13 +44,13 @@ class AloneAndShared(Record):
         """One line for people."""
         interval = "no interval follows from these counts"
         if self.low is not None and self.high is not None:
-            interval = f"95 % interval {100 * self.low:+.1f} to {100 * self.high:+.1f}"
+            interval = f"95 % interval of how far it is ahead: {100 * self.low:+.1f} to {100 * self.high:+.1f}"
             interval += "" if self.paired else ", wider than need be: it is not known which images both recognise"
         chosen = f", the best of {self.trainings} by these images" if self.trainings > 1 else ""
         return (
             f"{self.recipe}: trained alone {100 * self.alone:.1f} %{chosen}, shared {100 * self.shared:.1f} % "
             f"({self.metric.replace('_', ' ')}) on your {self.images} validation images of task {self.task}; shared is "
-            f"{100 * self.difference:+.1f} points ahead ({interval})"
+            f"{100 * abs(self.difference):.1f} points {'behind' if self.difference < 0 else 'ahead'} ({interval})"
         )
 
 
@@ -90,6 +90,7 @@ def round_for_node(registry: Registry, node: str, round: RoundRecord) -> RoundFo
     """The comparisons of one round for a node, and what is missing for them, and why."""
     entries = list(_entries(registry, LogQuery(round=round.id)))
     own = [one for one in entries if one.node == node and one.version.rule.name == "fine_tune"]
+    others = {one.id for one in entries if one.node != node and one.version.rule.name == "fine_tune"}
     averages = [
         (result.recipe, one)
         for one in entries
@@ -105,7 +106,7 @@ def round_for_node(registry: Registry, node: str, round: RoundRecord) -> RoundFo
     compared = []
     for recipe, shared in averages if own else ():
         try:
-            compared.append(_compared(registry, recipe, own, shared))
+            compared.append(_compared(registry, recipe, own, others, shared))
         except Refusal as why:
             missing.append(f"{recipe}: {why}")
     return RoundForNode(
@@ -113,17 +114,21 @@ def round_for_node(registry: Registry, node: str, round: RoundRecord) -> RoundFo
     )
 
 
-def _compared(registry: Registry, recipe: str, own: Sequence[Entry], shared: Entry) -> AloneAndShared:
-    """The node's best training beside one average.
+def _compared(registry: Registry, recipe: str, own: Sequence[Entry], others: Set[str], shared: Entry) -> AloneAndShared:
+    """The node's best training beside one average; none counts that started from the trainings of `others`.
 
     Raises:
         Refusal: saying which counts are missing.
     """
     task = registry.definitions.task(str(shared.version.task))
     same = [one for one in own if one.version.task == shared.version.task and one.state == "admitted"]
+    helped = [one for one in same if others & {parent.version for parent in one.version.parents}]
+    if helped and len(helped) == len(same):
+        raise Refusal("each training of this node started from another node's, so none was alone")
+    same = [one for one in same if one not in helped]
     if not same:
-        others = ", ".join(sorted({str(one.task_name) for one in own}))
-        raise Refusal(f"this node trained on {others}, and the average is of {task.name}: they share no images")
+        trained = ", ".join(sorted({str(one.task_name) for one in own}))
+        raise Refusal(f"this node trained on {trained}, and the average is of {task.name}: they share no images")
     scored = []
     for details in (registry.versions.show(one.id) for one in same):
         counts = [one.evaluation for one in details.evaluations if _is_own(details, one.fingerprint)]

@@ -20,6 +20,8 @@ from ratatouille.tasks.inspection import keep_only
 
 MOST_BYTES = 20 * 2**30
 LONGEST_SECONDS = 30 * 24 * 3600.0
+_AT_WORK_SECONDS = 24 * 3600.0
+"""Checkpoints and results that were written since are those of work that goes on."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,15 @@ _DIGEST = "[0-9a-f]{64}"
 _IMAGES = ("decoded images", re.compile(r"[0-9a-f]{32}-[0-9]{1,4}\.npy"), True)
 _FEATURES = ("features of images", re.compile(r"([0-9a-f]{32}-)?[0-9a-f]{32}\.npy"), True)
 _HASHES = ("paths and hashes of images", re.compile(r"inspected\.json"))
+_UNFINISHED = (
+    Kind("work/checkpoints", "checkpoints of trainings", re.compile(rf"{_DIGEST}\.checkpoint")),
+    Kind("work/results", "weights that were not sent yet", re.compile(_DIGEST)),
+)
 NODE = (
     Kind("data/images", *_IMAGES),
     Kind("data", *_HASHES),
     Kind("work/features", *_FEATURES),
-    Kind("work/checkpoints", "checkpoints of trainings", re.compile(rf"{_DIGEST}\.checkpoint")),
-    Kind("work/results", "weights that were not sent yet", re.compile(_DIGEST)),
+    *_UNFINISHED,
     Kind("work/runs", "records of trainings", re.compile(_DIGEST)),
 )
 """In the folder of a node, or of rehearsals."""
@@ -138,6 +143,28 @@ def forget_old(
         room -= _size(path)
         if now - _used(path) > seconds or (number and room < 0):
             path.unlink(missing_ok=True)
+            removed.append(path)
+    return removed
+
+
+def forget_unfinished(folder: Path, most_bytes: int = MOST_BYTES, seconds: float = LONGEST_SECONDS) -> list[Path]:
+    """Remove checkpoints and results of work that did not go on for long, then the oldest beyond a number of bytes.
+
+    What was written within the last day stays.
+
+    Returns:
+        What was removed.
+    """
+    entries = sorted((path for kind in _UNFINISHED for path in _entries(folder, kind)), key=_used, reverse=True)
+    now, room, removed = time.time(), most_bytes, []
+    for path in entries:
+        room -= sum(map(_size, (path, *path.rglob("*")) if path.is_dir() else (path,)))
+        age = now - _used(path)
+        if age > seconds or (age > _AT_WORK_SECONDS and room < 0):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
             removed.append(path)
     return removed
 

@@ -61,6 +61,8 @@ def test_the_best_training_of_a_node_is_compared_with_the_average_on_its_own_ima
     assert (row.alone_version, row.shared_version) == (made[1].version, average.version)
     assert (row.low, row.high) == ahead_on_others((32, 40), (38, 40)).interval
     assert not row.paired
+    assert "shared is 15.0 points ahead" in row.sentence
+    assert "shared is 2.5 points behind" in row.model_copy(update={"difference": -0.025}).sentence
     monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path / "home"))
     asked = ("node", "report", "--remote", tmp_path / "registry")
     assert "trained alone 80.0 %, the best of 2 by these images, shared 95.0 %" in call(*asked).out
@@ -93,3 +95,17 @@ def test_a_training_that_came_without_counts_is_compared_with_nothing(world: Wor
 
 def test_a_node_that_trained_nowhere_has_an_empty_report(world: World) -> None:
     assert node_report(world.registry, "f" * 64, None, 5).rounds == ()
+
+
+def test_a_training_that_started_from_another_nodes_is_not_alone(world: World, tmp_path: Path) -> None:
+    start = world.probed()
+    mine, signer = trained(world, start, 1, 10), world.signer
+    world.signer = Signer.open(tmp_path / "bruno" / "key")
+    others = trained(world, start, 2, 8)
+    world.signer = signer
+    helped = trained(world, others, 3, 20)
+    average = averaged(world, mine, others, helped)
+    world.work(world.evaluation(average, ((18, 2), (0, 20)), PHOTOS), {})
+    (round,) = node_report(world.registry, world.signer.node, "spring-1", 5).rounds
+    (row,) = round.compared
+    assert (row.alone_version, row.trainings) == (mine.version, 1)

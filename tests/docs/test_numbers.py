@@ -125,6 +125,9 @@ STATED: dict[str, tuple[str, ...]] = {
     "docs/members.md": (f"your clock is wrong by more than {word(TOLERANCE / 60)} minutes",),
     "docs/node.md": (
         f"the node leaves {MARGIN} before",
+        f"decoded images and features to {kept.MOST_BYTES // 2**30} GiB",
+        f"that nobody went on with to {kept.MOST_BYTES // 2**30} GiB",
+        f"not used for {kept.LONGEST_SECONDS / DAY:.0f} days",
         f"The {MARGIN} cover",
         f"gives it {word(service_files.STOP_SECONDS / 60)} minutes to save",
         f"again {service_files.AGAIN_SECONDS} seconds after a failure",

@@ -12,7 +12,7 @@ import pytest
 
 from ratatouille.record import sha256
 from ratatouille.tasks.data import LocalData, open_data
-from ratatouille.tasks.kept import OWN_DATA, forget_old, forget_others, kept_in, make_own
+from ratatouille.tasks.kept import OWN_DATA, forget_old, forget_others, forget_unfinished, kept_in, make_own
 from ratatouille.tasks.settings import DataSettings
 from ratatouille.tasks.task import Task
 
@@ -128,3 +128,24 @@ def test_using_copies_keeps_them_from_growing_old(pets: Task, tree: Path, tmp_pa
     os.utime(stored, (1.0, 1.0))
     opened(pets, tree, tmp_path).images(8)
     assert forget_old(tmp_path, OWN_DATA) == []
+
+
+def test_work_that_nobody_went_on_with_is_forgotten_and_that_of_the_last_day_stays(tmp_path: Path) -> None:
+    day, work = 24 * 3600, tmp_path / "work"
+    ages = {"a": 31.0, "b": 3.0, "c": 2.0, "d": 0.5}
+    for name, days in ages.items():
+        for path in (work / "checkpoints" / f"{name * 64}.checkpoint", work / "results" / (name * 64) / "head"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(bytes(1000))
+            for aged in (path, path.parent):
+                os.utime(aged, (time.time() - days * day,) * 2)
+    (work / "results" / "notes").write_text("the owner's own")
+
+    def left() -> set[str]:
+        return {one.name[0] for place in ("checkpoints", "results") for one in (work / place).iterdir()} - {"n"}
+
+    forget_unfinished(tmp_path)
+    assert left() == {"b", "c", "d"}
+    forget_unfinished(tmp_path, most_bytes=0)
+    assert left() == {"d"}
+    assert (work / "results" / "notes").exists()

@@ -31,7 +31,7 @@ from registry.owner_key import OwnerKey, new_seed, remove_owner_key, write_owner
 from registry.services.local import LocalRegistry
 from registry.transport.metrics import Metrics
 from registry.transport.servicer import Servicer
-from registry.transport.wire import CHANNEL_OPTIONS, SERVICE, describe
+from registry.transport.wire import SERVER_OPTIONS, SERVICE, describe
 from registry.web import MISSING, can_open_page, open_page
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class RegistryServer:
             interceptors=[self._metrics.interceptor()],
             # without this option two services share one port, and each gets some of the calls
             options=[
-                *CHANNEL_OPTIONS,
+                *SERVER_OPTIONS,
                 ("grpc.so_reuseport", 0),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ],

@@ -45,8 +45,7 @@ OURS = ("said-by", "registry")
 MESSAGE_BYTES = 2**20
 """Bytes of weights in one message: 64 KiB messages are three times slower."""
 LARGEST_MESSAGE = 64 * 2**20
-CHANNEL_OPTIONS = (
-    ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+_OPTIONS = (
     ("grpc.max_send_message_length", LARGEST_MESSAGE),
     # gRPC would unpack a compressed message whole before it looks how long it is; as it came, none can be read
     ("grpc.per_message_decompression", 0),
@@ -64,6 +63,13 @@ LARGEST_ARGUMENTS = 16 * 2**20
 """Bytes of the arguments of a call: the longest text that is taken fits. As objects they need many times as many."""
 LARGEST_SLOW_ARGUMENTS = 4 * 2**20
 """The same for slow methods; a combination of ten thousand parents fits, and its values may be of any form."""
+
+LARGEST_REQUEST = LARGEST_ARGUMENTS + 2**20
+"""Bytes of any message to a service: it is held in memory before anything is known of its sender."""
+_RECEIVED = "grpc.max_receive_message_length"
+CHANNEL_OPTIONS = ((_RECEIVED, LARGEST_MESSAGE), *_OPTIONS)
+"""Of clients."""
+SERVER_OPTIONS = ((_RECEIVED, LARGEST_REQUEST), *_OPTIONS)
 
 DEADLINE_SECONDS = 60.0
 SLOW_DEADLINE_SECONDS = 4 * 3600.0

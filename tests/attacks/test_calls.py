@@ -20,7 +20,7 @@ from registry.services.registry import Registry
 from registry.transport import wire
 from registry.transport.credentials import Metadata
 from registry.transport.statuses import LARGEST_STATUS, TooLarge, fitted
-from registry.transport.wire import CALLS, LARGEST_ARGUMENTS, LARGEST_SLOW_ARGUMENTS, OURS
+from registry.transport.wire import CALLS, LARGEST_ARGUMENTS, LARGEST_REQUEST, LARGEST_SLOW_ARGUMENTS, OURS
 from tests.attacks.registry_world import served_world
 from tests.registry.tokens import as_owner
 from tests.registry.world import World
@@ -90,6 +90,13 @@ def test_arguments_that_would_fill_the_memory_are_not_read(
     assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert f"the arguments of {name} have" in error.details()
     assert OURS in tuple(error.trailing_metadata())
+
+
+@pytest.mark.parametrize("name", ["challenge", "log"])
+def test_longer_messages_than_any_argument_are_not_even_received(channel: grpc.Channel, name: str) -> None:
+    error = refused(channel, name, bytes(LARGEST_REQUEST))
+    assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "message larger than max" in error.details()
 
 
 @pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])

@@ -148,6 +148,7 @@ STATED: dict[str, tuple[str, ...]] = {
         f"call have {wire.LARGEST_ARGUMENTS // 2**20} MiB at most, those of slow methods "
         f"{wire.LARGEST_SLOW_ARGUMENTS // 2**20}.",
         f"| {wire.DEADLINE_SECONDS:.0f} seconds; {wire.SLOW_DEADLINE_SECONDS / HOUR:.0f} hours for averages",
+        f"and `verify` | {arrivals.QUESTION_SECONDS:.0f} seconds for its arguments",
         f"`Weights/Fetch` | {SILENCE} without a byte | {PACE}",
         f"`Weights/Push` | {SILENCE} without a byte or an answer | {RECEIPT} for the receipt; then {PACE}",
         f"{4 * BEAT_SECONDS:.0f} seconds without a sign of life | sends one every {BEAT_SECONDS:.0f} seconds",

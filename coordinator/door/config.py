@@ -28,6 +28,10 @@ FLEET_PATHS = tuple(f"/v1/fleet/{call}" for call in FLEET_CALLS if call not in K
 AUTHORITY_PATH = "/join/authority.pem"
 GRPC_PATTERN = r"^/ratatouille\.registry\.v1\.[A-Za-z]+/[A-Za-z]+$"
 PAGE_PATTERN = rf"^/(\?.*|({'|'.join(map(re.escape, sorted(PAGES)))})([/?].*)?)?$"
+PUSH_PATTERN = r"^/ratatouille\.registry\.v1\.(Weights|Registry)/Push$"
+"""The only calls of the registry with long bodies; it takes them from contributors, a piece at a time."""
+LONGEST_CALL = 18 * 2**20
+"""Bytes of any other call of the registry: gRPC holds the whole message before it looks how long it is."""
 LONGEST_BODY = 2**20
 """Bytes of a fleet call; an order or a reply has kilobytes."""
 MOST_FLEET_CALLS = 256
@@ -118,7 +122,9 @@ def _routes(behind: Behind, socket: Path, authority: Path | None) -> list[Json]:
     registry = _proxy(f"{LOOPBACK}:{behind.registry}", {"protocol": "http", "versions": ["h2c"]}, MOST_CALLS)
     # HTTP/2 only: over HTTP/1.1 a call cannot end with its status, and its body would have no limit in time.
     stream = {**call, "vars": {"{http.request.proto}": ["HTTP/2.0"]}}
-    routes: list[Json] = [_route(stream, registry | {"flush_interval": -1})]
+    passed = registry | {"flush_interval": -1}
+    pushes = {**stream, "vars_regexp": {uri: {"pattern": PUSH_PATTERN}}}
+    routes: list[Json] = [_route(pushes, passed), _route(stream, _size(LONGEST_CALL), passed)]
     routes += [{"handle": [_SLOW]}]
     fleet = {"method": ["POST"], "vars": {uri: list(FLEET_PATHS)}}
     routes += [_route(fleet, _size(LONGEST_BODY), _proxy(f"unix/{socket}", {"protocol": "http"}, MOST_FLEET_CALLS))]

@@ -7,12 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 
+import grpc
 import psutil
 import pytest
 
+from coordinator.door.config import LONGEST_CALL
 from coordinator.flower_keys import FlowerKeys
+from ratatouille.exchange.dialect import PROTOCOL
 from registry.caller import Unauthenticated
 from registry.opening import open_registry
+from registry.proto.registry_pb2 import CallRequest
+from registry.transport.wire import CALLS, LARGEST_REQUEST
 from tests.coordinator.door.scene import Scene, everything
 from tests.coordinator.federation import wait_until
 from tests.coordinator.test_flower_keys import new_key, supernode
@@ -34,6 +39,17 @@ def test_every_refusal_comes_through_with_its_reason(
         for _ in range(100):  # Caddy loses the status of some answers that are nothing but a status
             with pytest.raises(Unauthenticated, match="invitations needs the role maintainer, and without a session"):
                 registry.members.invitations()
+
+
+def test_a_long_message_is_not_passed_on_to_the_registry_which_would_hold_all_of_it(scene: Scene) -> None:
+    assert LONGEST_CALL > LARGEST_REQUEST
+    trust = grpc.ssl_channel_credentials(str(scene.door.authority).encode())
+    with grpc.secure_channel(f"127.0.0.1:{scene.port}", trust) as wire:
+        ask = wire.unary_unary(CALLS["challenge"].path, None, None)
+        with pytest.raises(grpc.RpcError) as refused:
+            ask(bytes(2 * LONGEST_CALL), timeout=60)
+        assert refused.value.code() != grpc.StatusCode.RESOURCE_EXHAUSTED, "the registry has seen all of it"
+        assert ask(CallRequest(protocol=PROTOCOL, json=b"{}").SerializeToString(), timeout=60)
 
 
 def test_a_hundred_megabytes_are_refused_at_once_and_the_superlink_does_not_see_them(scene: Scene) -> None:

@@ -10,11 +10,33 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 AGAIN_SECONDS = 60.0
 """Time between two measurements."""
 _LONGEST_ANSWER = 5.0
 """An answer that took longer says too little about the clock."""
+
+
+class Offset(NamedTuple):
+    """A difference between two clocks."""
+
+    seconds: float
+    """The registry's time less this machine's."""
+    near: bool
+    """Whether the answer came soon enough to tell."""
+
+
+def measured(registry: Callable[[], float], clock: Callable[[], float] = time.time) -> Offset:
+    """The difference between the registry's clock, which `registry` asks for, and this machine's.
+
+    Raises:
+        Unreachable: when the registry does not answer.
+    """
+    began, before = time.monotonic(), clock()
+    now = registry()
+    took = time.monotonic() - began
+    return Offset(now - (before + took / 2), took < _LONGEST_ANSWER)
 
 
 class RegistryClock:
@@ -33,11 +55,9 @@ class RegistryClock:
         """
         if not soon and time.monotonic() < self._next:
             return
-        began, before = time.monotonic(), self._clock()
-        registry = self._registry()
-        took = time.monotonic() - began
-        if took < _LONGEST_ANSWER:
-            self._note(registry - (before + took / 2))
+        offset = measured(self._registry, self._clock)
+        if offset.near:
+            self._note(offset.seconds)
         self._next = time.monotonic() + AGAIN_SECONDS
 
     def _note(self, seconds: float) -> None:

@@ -22,6 +22,7 @@ from contributor_client.node_processes import END_SECONDS, NodeProcesses, Worker
 from contributor_client.offer_renewal import OfferRenewal
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
+from contributor_client.running import Running, RunningFile
 from contributor_client.trial import DeviceTrial
 from contributor_client.work_lane import SuperNodeSettings, WorkLane
 from ratatouille.errors import Refusal
@@ -66,6 +67,7 @@ class Node:
         self.paths = NodePaths(folder)
         self._parking = Parking(self.paths.parked)
         self._control = Control(folder)
+        self._running = RunningFile(self.paths.running)
         self._file = file
         self._remote = remote
 
@@ -138,12 +140,12 @@ class Node:
                 ActivityFile(one.activity).forget()
             for file in self.paths.at_work.glob("*"):
                 file.unlink()
+            self._running.note(Running(file=str(self._file), remote=self._remote))
             entrance = Entrance(registry, self._remote, self.paths, name, self.signer)
             offered = holdings.values()
             renewal = OfferRenewal(self.settings, self.signer, registry, offered, self._parking, say, entrance)
             renewal.warn_of_namesakes()
-            find = registry.definitions.architecture
-            work = work_of(holdings.values(), *asked_of_nodes(registry), find, self.settings.trains)
+            work = work_of(offered, *asked_of_nodes(registry), registry.definitions.architecture, self.settings.trains)
             fleet = fleet_address(info, self._remote) or ""
             supernode = SuperNodeSettings(
                 folder, fleet, self.paths.key, self.paths.socket, entrance.enter(info), workers=len(workers)
@@ -181,6 +183,7 @@ class Node:
                 activity = together([one.activity() for one in processes.workers])
                 if state == "working":
                     renewal.renew(processes.lane, activity.rounds, self._remote)
+                self._running.look(self._file, self._remote, processes, renewal)
                 show(state, activity)
                 stop.wait(_LOOK_SECONDS)
         finally:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from pydantic import BaseModel, ConfigDict
+
 from contributor_client.activity import Activity, ActivityFile
 from contributor_client.trial import DeviceTrial
 from contributor_client.work_lane import WorkLane
@@ -15,6 +17,18 @@ from ratatouille.processes import Child, Program, stop_all
 
 END_SECONDS = 70.0
 """How long a worker may take to save a training; more than it takes itself before it gives up."""
+
+
+class ProcessSeen(BaseModel):
+    """A process of a node, as it was seen last."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    running: bool
+    """False when it has ended, and is to be started again."""
+    starts: int
+    """How often it was started."""
 
 
 class WorkerProcess:
@@ -65,6 +79,15 @@ class NodeProcesses:
     def __init__(self, workers: Sequence[WorkerProcess], lane: WorkLane) -> None:
         """Nothing is started yet."""
         self.workers, self.lane = workers, lane
+        self.tried: tuple[str, ...] = ()
+        """What the trials of the devices said."""
+
+    @property
+    def seen(self) -> tuple[ProcessSeen, ...]:
+        """The processes; none while the node rests."""
+        workers = [one.child for one in self.workers if one.child is not None]
+        children = [*workers, *self.lane.children] if workers else []
+        return tuple(ProcessSeen(name=one.program.name, running=one.running, starts=one.starts) for one in children)
 
     def start(self, unwanted: Callable[[], bool], say: Callable[[str], None]) -> None:
         """Start the processes; the first time wait for the trials, unless they are `unwanted` meanwhile.
@@ -78,6 +101,7 @@ class NodeProcesses:
         said = [sentence for worker in self.workers for sentence in worker.sentences(unwanted)]
         for sentence in dict.fromkeys(said):
             say(sentence)
+        self.tried = tuple(dict.fromkeys(said)) or self.tried
 
     def stop(self, goes_on: str) -> str:
         """End the processes; returns what became of the work, in words, empty when none was under way.

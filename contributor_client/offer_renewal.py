@@ -50,6 +50,8 @@ class OfferRenewal:
         self._reachable, self._joined = True, False
         self._parked: set[str] = set()
         self._next = 0.0
+        self.answered, self.problem = 0.0, ""
+        """When the registry last took the offer, in seconds since 1970, and why it did not take the last one."""
         self._refused = ""
         """Why the registry takes no offer of this node any more; the owner hears it once."""
 
@@ -86,6 +88,7 @@ class OfferRenewal:
                 workers=len(self._settings.devices),
             )
             self._registry.work.offer(offer)
+            self.answered, self.problem = time.time(), ""
             if connected and not self._joined:
                 self._joined = True
                 self._say(f"node {self._settings.name} ({self._signer.node[:SHORT_KEY]}) has joined {address}")
@@ -95,6 +98,7 @@ class OfferRenewal:
             for sentence in self._ended_rounds.sentences(rounds):
                 self._say(sentence)
         except Unreachable as error:
+            self.problem = str(error)
             if self._reachable:
                 _log.warning("%s; the node goes on and tries again", error)
             self._reachable = False

@@ -87,6 +87,16 @@ class NodePaths:
         return self.own / "activity.json"
 
     @property
+    def running(self) -> Path:
+        """What the node notes of itself for `node doctor`."""
+        return self.folder / "running.json"
+
+    @property
+    def lane(self) -> Path:
+        """Whether the coordinator answers the SuperNode."""
+        return self.folder / "flower" / "lane.json"
+
+    @property
     def parked(self) -> Path:
         """What the node does no work with for a while, and why."""
         return self.folder / "parked"

@@ -71,7 +71,7 @@ class SuperNodeSettings:
     @property
     def lane(self) -> Path:
         """The file in which the SuperNode notes whether the coordinator answers."""
-        return self.folder / "flower" / "lane.json"
+        return NodePaths(self.folder).lane
 
     @property
     def environment(self) -> dict[str, str]:

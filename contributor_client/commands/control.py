@@ -29,7 +29,7 @@ def pause(node: NodeArgument = None, folder: Home = None) -> None:
     A training is saved at the step where it is. The node's other processes end, so memory and GPU are free, and its
     offer is withdrawn: rounds go on without it.
     """
-    _follow(_meant(node, folder), "pause")
+    _follow(meant(node, folder), "pause")
 
 
 def resume(node: NodeArgument = None, folder: Home = None) -> None:
@@ -37,12 +37,12 @@ def resume(node: NodeArgument = None, folder: Home = None) -> None:
 
     Outside of the `hours` in its file it waits until they begin.
     """
-    _follow(_meant(node, folder), "work")
+    _follow(meant(node, folder), "work")
 
 
 def leave(node: NodeArgument = None, folder: Home = None) -> None:
     """End a running node of this machine, as Ctrl-C in its terminal does."""
-    control = _meant(node, folder)
+    control = meant(node, folder)
     before = control.state()
     control.instruct("leave")
     left = control.wait_until_left()
@@ -73,7 +73,7 @@ def _said(control: Control, state: NodeState | None, what: str, sentence: str) -
     return f"{name}: {what}{sentence and f'; {sentence}'}"
 
 
-def _meant(node: str | None, folder: Path | None) -> Control:
+def meant(node: str | None, folder: Path | None) -> Control:
     """The node that is meant.
 
     Raises:

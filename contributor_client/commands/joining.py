@@ -5,7 +5,6 @@ It asks at the terminal for values that no flag gives. Without a terminal it nam
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -15,6 +14,7 @@ from pathlib import Path
 import typer
 
 from contributor_client.new_node import Answers, Ask, write_node_file
+from contributor_client.subject import NODE_FILE, believe_authority
 from ratatouille.cli.output import print_line, short
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.folders import expanded
@@ -25,9 +25,6 @@ from registry.commands.joining import read_given
 from registry.enrolment import await_approval, enrol
 from registry.lists import every
 from registry.opening import open_registry
-from registry.transport.roots import AUTHORITY
-
-NODE_FILE = Path("node.toml")
 
 
 @dataclass(frozen=True)
@@ -67,8 +64,8 @@ def prepared(wanted: Wanted) -> tuple[NodeSettings, str]:
     """
     ask = _asker()
     known = read_node_settings(wanted.path) if wanted.file is not None or wanted.path.exists() else None
-    if known is not None and known.authority is not None:
-        os.environ[AUTHORITY] = str(known.authority.resolve())  # for this process and the node's others
+    if known is not None:
+        believe_authority(known)
     if known is not None and (too_much := wanted.only_for_a_new_file()):
         raise Refusal(f"'{wanted.path}' exists and says {', '.join(too_much)} itself; change it there")
     invitation = _invitation(wanted, known, ask)

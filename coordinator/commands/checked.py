@@ -14,7 +14,7 @@ from ratatouille.recipes.plan import forecast
 from ratatouille.recipes.recipe import recipe_named
 from ratatouille.recipes.round import Round
 from ratatouille.record import Digest, Name, Record
-from ratatouille.tasks.task import Task, load_task
+from ratatouille.tasks.task import Task, differences, load_task
 from ratatouille.wording import number_of
 from registry.commands.enter import all_tasks
 from registry.commands.opened import opened
@@ -68,9 +68,8 @@ def checked_task(file: Path, remote: str | None) -> CheckedTask:
     except Unreachable:
         return CheckedTask(task=task, id=task.digest, registry="unreachable")
     if known is not None and known != task:
-        differ = ", ".join(name for name in Task.model_fields if getattr(task, name) != getattr(known, name))
         raise Refusal(
-            f"'{file}' defines task '{task.name}' otherwise than the registry does ({differ}); "
+            f"'{file}' defines task '{task.name}' otherwise than the registry does ({differences(task, known)}); "
             "a name means one definition for ever, so choose another name"
         )
     return CheckedTask(task=task, id=task.digest, registry="defined" if known else "new")

@@ -82,7 +82,7 @@ class CheckedNode(Record):
             output.print_line(f"What leaves this machine, with how many values each: {records}.")
         output.print_line(NEVER)
         if not details:
-            output.print_line("--details shows each class and each value")
+            output.print_line("--details shows each class and each value; `ratatouille node check` checks the rest")
 
 
 def checked_node(file: Path, remote: str | None, task_files: Sequence[Path], quiet: bool = False) -> CheckedNode:

@@ -90,6 +90,8 @@ DOCUMENTS: dict[str, Document] = {
     "remote list": Document(f"{_CLI}:Remotes"),
     "config": Document(f"{_CLI}:Settings"),
     "config name": Document(f"{_CLI}:SettingInForce"),
+    "node check": Document("contributor_client.node_checks:NodeChecks"),
+    "node doctor": Document("contributor_client.node_checks:NodeChecks"),
     "node status": Document(f"{_NODE}:Nodes"),
     "node outbox": Document(f"{_NODE}:Outbox"),
     "node preview": Document("contributor_client.preview:Preview"),

@@ -39,7 +39,9 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("config name", "ratatouille.cli.remotes:name", "Say or change the name that the history shows for you.", "config name anna"),
     ),
     "CONTRIBUTE": (
+        _row("node check", "contributor_client.commands.checks:check", "Check line, keys, data and device before a node joins; nothing is changed or used up.", "node check invitation.txt", posix=True),
         _row("node join", "contributor_client.commands.node:join", "Offer data and work to a federation until stopped.", "node join node.toml", posix=True),
+        _row("node doctor", "contributor_client.commands.checks:doctor", "Check a running node of this machine: its processes, both lanes, its work, and all that `node check` does.", "node doctor", posix=True),
         _row("node status", "contributor_client.commands.node:status", "List the nodes that are here and what they do.", "node status"),
         _row("node pause", "contributor_client.commands.control:pause", "Pause a running node of this machine until it is resumed.", "node pause", posix=True),
         _row("node resume", "contributor_client.commands.control:resume", "Let a paused node work again, from where it was saved.", "node resume", posix=True),

@@ -122,3 +122,8 @@ def load_task(path: str | Path) -> Task:
         Refusal: naming the file and its first mistake: missing, not TOML, an unknown, missing or unusable key.
     """
     return read_settings(path, Task, "task")
+
+
+def differences(one: Task, other: Task) -> str:
+    """The names of the settings in which two definitions of a task differ."""
+    return ", ".join(name for name in Task.model_fields if getattr(one, name) != getattr(other, name))

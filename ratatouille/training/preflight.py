@@ -11,12 +11,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
-from typing import Any
+from typing import IO, Any
 
 from ratatouille.errors import Refusal
 from ratatouille.processes import end_with_owner, environment_with_scripts, module
@@ -160,14 +160,9 @@ def try_out(
     if device == "cpu" and not work:  # every machine has one; importing torch to say so would take seconds
         return [_NOTHING_TO_TRY.format("cpu")]
     trial = Trial(device=device, work=tuple(work))
-    environment = environment_with_scripts(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    command = [*module("ratatouille.training.preflight"), str(os.getpid())]
-    output, words, code = _run(command, trial.to_json(), environment, device, seconds, stop)
-    if stop():
-        return []
-    if (answer := answer_of(output)) is None:
-        raise ended(device, code, words.decode(errors="replace"))
-    return sentences_of(trial, answer)
+    with TrialProcess(device) as process:
+        answer = process.answer(trial, seconds, stop)
+    return sentences_of(trial, answer) if answer else []
 
 
 def sentences_of(trial: Trial, answer: dict[str, Any]) -> list[str]:
@@ -203,43 +198,55 @@ def too_slow(device: str, seconds: float) -> Refusal:
     )
 
 
-def _run(
-    command: Sequence[str],
-    given: bytes,
-    environment: Mapping[str, str],
-    device: str,
-    seconds: float,
-    stop: Callable[[], bool],
-) -> tuple[bytes, bytes, int]:
-    """Output, words and code of a process that is given its question."""
-    until = time.monotonic() + seconds
-    pipe = subprocess.PIPE
-    # The question is a file: `communicate` with a time limit sends the rest of a long one only in its first call.
-    # A session of its own: Ctrl-C in a terminal is for the node, which then breaks this off.
-    with ExitStack() as stack:
-        question = stack.enter_context(tempfile.TemporaryFile())
-        question.write(given)
-        question.seek(0)
-        process = stack.enter_context(
-            subprocess.Popen(  # noqa: S603
-                command, stdin=question, stdout=pipe, stderr=pipe, env=dict(environment), start_new_session=True
-            )
+class TrialProcess:
+    """A process that tries a device: it loads torch as soon as it is made, and gets its question later.
+
+    A context manager: at the end of the block the process is ended, which may have minutes of work and gigabytes.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        pipe, environment = subprocess.PIPE, environment_with_scripts(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+        command = [*module("ratatouille.training.preflight"), str(os.getpid())]
+        # A session of its own: Ctrl-C in a terminal is for the node, which then breaks this off.
+        self._process = subprocess.Popen(  # noqa: S603
+            command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, start_new_session=True
         )
+
+    def answer(self, trial: Trial, seconds: float, stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+        """The answer to a question, which is asked once; empty when `stop` said so before it came.
+
+        Raises:
+            Refusal: when the process ended without an answer, or took longer than `seconds`.
+        """
+        until = time.monotonic() + seconds
+        # `communicate` with a time limit sends the rest of a long question only in its first call.
+        threading.Thread(target=_send, args=(self._process.stdin, trial.to_json()), daemon=True).start()
+        self._process.stdin = None
         while True:
             try:
-                output, words = process.communicate(timeout=_LOOK_SECONDS)
-                return output, words, process.returncode
+                output, words = self._process.communicate(timeout=_LOOK_SECONDS)
+                break
             except subprocess.TimeoutExpired:
-                pass
-            except BaseException:
-                process.kill()  # Ctrl-C here does not reach the trial, which may take minutes and gigabytes
-                raise
-            if stop() or time.monotonic() > until:
-                process.kill()
-                process.communicate()
                 if stop():
-                    return b"", b"", 0
-                raise too_slow(device, seconds)
+                    return {}
+                if time.monotonic() > until:
+                    raise too_slow(self._device, seconds) from None
+        if (answer := answer_of(output)) is None:
+            raise ended(self._device, self._process.returncode, words.decode(errors="replace"))
+        return answer
+
+    def __enter__(self) -> TrialProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def _send(pipe: IO[bytes], question: bytes) -> None:
+    with suppress(OSError), pipe:  # a process that has ended says why itself
+        pipe.write(question)
 
 
 def answer_of(output: bytes) -> dict[str, Any] | None:

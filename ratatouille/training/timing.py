@@ -7,6 +7,8 @@ augmentation. A rehearsal, which has an assignment, measures the steps of a real
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -54,7 +56,13 @@ def attempt(trial: Trial) -> dict[str, Any]:
         failure = failure_of(error)
         first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         return {"refused": f"device {trial.device} cannot do the work: {first}", "code": failure.code}
-    return {"device": name, "timed": timed}
+    return {"device": name, "timed": timed, "memory": _peak_bytes()}
+
+
+def _peak_bytes() -> int:
+    """The most memory that this process has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def _timed(work: DeviceWork, on: torch.device, device: str) -> Timed:

@@ -87,6 +87,15 @@ class Members(Service):
         """
         return self._writing(entries.enrol, sealed, unseal(sealed, Enrolment), secret)
 
+    @method("anyone")
+    def find_invitation(self, registry: str, secret: str) -> InvitationRecord:
+        """What an open invitation gives to the holder of its secret. Nothing is used up.
+
+        Args:
+            registry: the id of the registry that it is for.
+        """
+        return self._reading(entries.find_open, registry, secret)
+
     @method("contributor")
     def add_node(self, sealed: Sealed, proof: Sealed) -> Membership:
         """Enter the key of a node (a sealed `NodeKey` by a device key, and a `KeyProof` by the node's key). A new key

@@ -9,11 +9,11 @@ import grpc
 
 from ratatouille.addresses import Address
 from ratatouille.proxies import proxy_for
-from registry.transport.roots import roots_of
+from registry.transport.roots import Roots, roots_of
 
 
-def open_channel(url: str, options: Sequence[tuple[str, Any]] = ()) -> grpc.Channel:
-    """A channel to the registry at an address; nothing is sent yet.
+def open_channel(url: str, options: Sequence[tuple[str, Any]] = (), roots: Roots | None = None) -> grpc.Channel:
+    """A channel to the registry at an address; nothing is sent yet. `roots` are believed in place of the address's own.
 
     Raises:
         Refusal: for an address that is none, and for authorities or proxies that cannot be used.
@@ -25,5 +25,5 @@ def open_channel(url: str, options: Sequence[tuple[str, Any]] = ()) -> grpc.Chan
     all_options = [*options, by_proxy]
     if not address.encrypted:
         return grpc.insecure_channel(address.host_and_port, all_options)
-    credentials = grpc.ssl_channel_credentials(roots_of(url).pem)
+    credentials = grpc.ssl_channel_credentials((roots or roots_of(url)).pem)
     return grpc.secure_channel(address.host_and_port, credentials, all_options)

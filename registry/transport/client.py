@@ -45,6 +45,7 @@ from registry.transport.channel import open_channel
 from registry.transport.credentials import LazySession, Metadata
 from registry.transport.logged_channel import LoggedChannel
 from registry.transport.messages import Piece, ahead, read_reply, write_request
+from registry.transport.roots import Roots
 from registry.transport.statuses import TooLarge, errors
 from registry.transport.stream_limits import Idle
 from registry.transport.wire import CALLS, CHANNEL_OPTIONS, MESSAGE_BYTES, SOFTWARE, Call
@@ -59,15 +60,16 @@ Replies = Iterator[FetchReply | Block]
 class Connection:
     """A connection to a registry's service."""
 
-    def __init__(self, url: str, outbox: Outbox | None = None) -> None:
+    def __init__(self, url: str, outbox: Outbox | None = None, roots: Roots | None = None) -> None:
         """Prepare the connection; nothing is sent yet. What is sent later is logged in the outbox, if there is one.
+        `roots` are believed in place of those of the address.
 
         Raises:
             Refusal: as `open_channel`.
         """
         self.errors = partial(errors, url)
         """Turns statuses back into refusals."""
-        channel = open_channel(literal(url), CHANNEL_OPTIONS)
+        channel = open_channel(literal(url), CHANNEL_OPTIONS, roots)
         self._channel: Any = channel if outbox is None else LoggedChannel(channel, outbox)
         self._calls = {
             call.name: self._channel.unary_unary(call.path, CallRequest.SerializeToString, CallReply.FromString)
@@ -234,13 +236,13 @@ _CLIENTS = {name: _client(service) for name, service in SERVICES.items()}
 class RemoteRegistry(Registry):
     """A registry elsewhere: clients of all services, over one connection."""
 
-    def __init__(self, url: str, cache: Cache, outbox: Outbox | None = None) -> None:
+    def __init__(self, url: str, cache: Cache, outbox: Outbox | None = None, roots: Roots | None = None) -> None:
         """Prepare the connection; nothing is sent yet.
 
         Raises:
             Refusal: as `open_channel`.
         """
-        self._connection = Connection(url, outbox)
+        self._connection = Connection(url, outbox, roots)
         for name, client in _CLIENTS.items():
             setattr(self, name, client(self._connection, cache))
 
@@ -258,9 +260,11 @@ class RemoteRegistry(Registry):
         self._connection.close()
 
 
-def open_remote(url: str, cache: Path, cache_bytes: int, outbox: Outbox | None = None) -> Registry:
-    """A registry over gRPC, with a cache folder and a log of what is sent."""
-    return RemoteRegistry(url, Cache(cache, cache_bytes), outbox)
+def open_remote(
+    url: str, cache: Path, cache_bytes: int, outbox: Outbox | None = None, roots: Roots | None = None
+) -> Registry:
+    """A registry over gRPC, with a cache folder and a log of what is sent; `roots` as `Connection` takes them."""
+    return RemoteRegistry(url, Cache(cache, cache_bytes), outbox, roots)
 
 
 class _Upload:

@@ -116,26 +116,44 @@ class LazySession:
 
     def _opened(self) -> str | None:
         """The token of a new session; None for a home without a key for this registry."""
-        unknown = None
-        for credential in credentials_for(self._url):
-            challenge = self._challenge()
-            if challenge.registry != credential.registry:
-                unknown = Refusal(
-                    f"{credential.source} is for registry {credential.registry[:8]}…, and {challenge.registry[:8]}… "
-                    f"answers at {self._url}; check the address, or join that one with an invitation"
-                )
-                continue
-            request = SessionRequest(registry=challenge.registry, nonce=challenge.nonce, issued=time.time())
-            try:
-                self._session = self._enter(credential.signer.seal(request))
-            except Unauthenticated as refusal:
-                unknown = refusal
-                continue
-            self._ends = time.monotonic() + self._session.expires - challenge.now
-            return self._session.token
-        if unknown is not None:
-            raise unknown
-        return None
+        opened = open_session(self._url, self._challenge, self._enter)
+        if opened is None:
+            return None
+        self._session, now = opened
+        self._ends = time.monotonic() + self._session.expires - now
+        return self._session.token
+
+
+def open_session(
+    url: str, ask: Callable[[], Challenge], open: Callable[[Sealed], Session]
+) -> tuple[Session, float] | None:
+    """A new session by the first key of this home that opens one, and the registry's time; None without such a key.
+
+    Args:
+        url: the registry's address.
+        ask: gets a challenge there.
+        open: opens a session there.
+
+    Raises:
+        Refusal: for keys that are another registry's, or that do not count there, and for a clock that is wrong.
+    """
+    unknown = None
+    for credential in credentials_for(url):
+        challenge = ask()
+        if challenge.registry != credential.registry:
+            unknown = Refusal(
+                f"{credential.source} is for registry {credential.registry[:8]}…, and {challenge.registry[:8]}… "
+                f"answers at {url}; check the address, or join that one with an invitation"
+            )
+            continue
+        request = SessionRequest(registry=challenge.registry, nonce=challenge.nonce, issued=time.time())
+        try:
+            return open(credential.signer.seal(request)), challenge.now
+        except Unauthenticated as refusal:
+            unknown = refusal
+    if unknown is not None:
+        raise unknown
+    return None
 
 
 def _metadata(token: str | None) -> Metadata:

@@ -3,73 +3,62 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-from typing import Literal, cast
+from typing import cast
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from ratatouille.addresses import Address
+from ratatouille.checks import StepCheck, bad, good
 from ratatouille.errors import RatatouilleError
 from ratatouille.proxies import proxy_for
 from registry.transport.line import SECONDS, Broken, encrypted, open_line
 from registry.transport.roots import Roots, roots_of
 
-Step = Literal["name", "port", "proxy", "tls"]
 _HOSTNAME_MISMATCH, _ADDRESS_MISMATCH, _NOT_YET, _EXPIRED = 62, 64, 9, 10
 _MOST_NAMES = 5
 
 
-@dataclass(frozen=True)
-class LineCheck:
-    """One step of a connection and how it went."""
-
-    step: Step
-    good: bool
-    cause: str
-    """What was found; where it is not good, what is wrong."""
-    advice: str = ""
-    """What to do; empty where all is good."""
-
-    @property
-    def sentence(self) -> str:
-        """Both, for people."""
-        return f"{self.cause}; {self.advice}" if self.advice else self.cause
-
-
-def line_checks(url: str, seconds: float = SECONDS) -> list[LineCheck]:
+def line_checks(url: str, seconds: float = SECONDS, roots: Roots | None = None) -> list[StepCheck]:
     """The steps up to the registry at an address, in their order; the last is the first that failed, if one did.
 
     Args:
         url: `grpcs://host:port` or `grpc://host:port`.
         seconds: how long one step may take.
+        roots: the authorities that are believed; by default those of the address.
+
+    Returns:
+        Checks of the steps `name` and `port`, or `proxy` where one leads there, and `tls`.
 
     Raises:
         Refusal: for an address that is none, and for authorities or proxies that cannot be used.
     """
     address = Address.parse(url)
     proxy = proxy_for(address.host, address.port, address.encrypted)
-    roots = roots_of(url) if address.encrypted else None
-    checks: list[LineCheck] = []
-    found = partial(LineCheck, good=True)
+    if address.encrypted and roots is None:
+        roots = roots_of(url)
+    checks: list[StepCheck] = []
     try:
         with open_line(address, seconds) as line:
             peer = str(line.getpeername()[0])
             if proxy is None:
-                checks.append(found("name", cause=f"the name {address.host} is {peer}"))
-                checks.append(found("port", cause=f"port {address.port} of {address.host} is open"))
+                checks.append(good("name", f"the name {address.host} is {peer}"))
+                checks.append(good("port", f"port {address.port} of {address.host} is open"))
             else:
                 by = f"the proxy {proxy.host_and_port} (of {proxy.variable}) leads to {address.host_and_port}"
-                checks.append(found("proxy", cause=by))
-            if roots is not None:
+                checks.append(good("proxy", by))
+            if address.encrypted:
+                assert roots is not None
                 with encrypted(line, _believing(roots), address.host) as tls:
                     checks.append(_of_handshake(tls, address))
     except ssl.SSLCertVerificationError as error:
         checks.append(_of_certificate(error, address, cast(Roots, roots), seconds))
     except Broken as error:
-        checks.append(LineCheck(cast(Step, error.step), False, error.cause, error.advice))
+        if proxy is None and error.step == "port":
+            checks.append(good("name", f"the name {address.host} is known"))
+        step = "proxy" if proxy is not None and error.step in ("name", "port") else error.step
+        checks.append(bad(step, error.cause, error.advice))
     return checks
 
 
@@ -88,22 +77,21 @@ def _believing(roots: Roots) -> ssl.SSLContext:
     return context
 
 
-def _of_handshake(tls: ssl.SSLSocket, address: Address) -> LineCheck:
+def _of_handshake(tls: ssl.SSLSocket, address: Address) -> StepCheck:
     certificate = x509.load_der_x509_certificate(tls.getpeercert(binary_form=True) or b"")
     if tls.selected_alpn_protocol() != "h2":
-        return LineCheck(
+        return bad(
             "tls",
-            False,
             f"what answers at {address.host_and_port} speaks TLS and no HTTP/2 (its certificate is from "
             f"{_name(certificate.issuer)})",
             "a proxy on the way that opens the encryption may take it away: have the host excepted there",
         )
     until = certificate.not_valid_after_utc
     cause = f"TLS is trusted: the certificate of {address.host} is from {_name(certificate.issuer)}, until {until:%F}"
-    return LineCheck("tls", True, cause)
+    return good("tls", cause)
 
 
-def _of_certificate(error: ssl.SSLCertVerificationError, address: Address, roots: Roots, seconds: float) -> LineCheck:
+def _of_certificate(error: ssl.SSLCertVerificationError, address: Address, roots: Roots, seconds: float) -> StepCheck:
     """Why a certificate is not believed; it is fetched again without a check to be read."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -111,8 +99,8 @@ def _of_certificate(error: ssl.SSLCertVerificationError, address: Address, roots
         with open_line(address, seconds) as line, encrypted(line, context, address.host) as tls:
             certificate = x509.load_der_x509_certificate(tls.getpeercert(binary_form=True) or b"")
     except (Broken, ValueError):
-        return LineCheck("tls", False, f"the certificate is not believed ({error.verify_message})", "check the address")
-    return LineCheck("tls", False, *_meaning(error.verify_code, certificate, address, roots))
+        return bad("tls", f"the certificate is not believed ({error.verify_message})", "check the address")
+    return bad("tls", *_meaning(error.verify_code, certificate, address, roots))
 
 
 def _meaning(code: int, certificate: x509.Certificate, address: Address, roots: Roots) -> tuple[str, str]:

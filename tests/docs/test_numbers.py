@@ -18,6 +18,7 @@ from coordinator import matching, scheduler, supervisor
 from coordinator.commands import service as coordinator_commands
 from coordinator.door import config as door
 from ratatouille import home, outbox
+from ratatouille.exchange.session import CLOCK_SECONDS
 from ratatouille.processes import guard
 from ratatouille.tasks import duplicates, holding, kept, time_limit
 from ratatouille.tasks.emoji import drawing
@@ -131,6 +132,7 @@ STATED: dict[str, tuple[str, ...]] = {
         f"The {MARGIN} cover",
         f"gives it {word(service_files.STOP_SECONDS / 60)} minutes to save",
         f"again {service_files.AGAIN_SECONDS} seconds after a failure",
+        f"how far the two clocks are apart, and that {word(int(CLOCK_SECONDS / 60))} minutes are borne",
         f"has waited for {word(int(worker.IDLE_SECONDS // 60))} minutes ends",
         f"the newest {KEPT} MiB",
         f"every {word(outbox.COUNT_SECONDS / 60)} minutes, at the end",

@@ -115,6 +115,17 @@ def close_invitations(connection: Connection, which: ColumnElement[bool]) -> int
     return connection.execute(update(InvitationRow).where(*opened).values(state="revoked")).rowcount
 
 
+def find_open(connection: Connection, registry: str, secret: str) -> InvitationRecord:
+    """The invitation with this secret.
+
+    Raises:
+        Refusal: as `enrol` would, for one that is another registry's, or that lets nobody in.
+    """
+    check_registry(connection, registry, "invitation")
+    _check_open(_invitation(connection, invitation_id(secret)))
+    return invitation_record(connection, invitation_id(secret))
+
+
 def enrol(connection: Connection, sealed: Sealed, change: Enrolment, secret: str) -> Membership:
     """Enter a key by an invitation, once; a key that is a member's already is answered what it is.
 

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,12 +16,13 @@ import pytest
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.federations import Federation, enter_federation
-from ratatouille.processes import free_port, module, script
+from ratatouille.processes import free_port, module
 from registry.opening import open_registry
 from registry.server import RegistryServer
 from registry.transport.authority import PATH, fetch_authority
 from registry.transport.diagnosis import line_checks
 from registry.transport.roots import AUTHORITY, roots_of
+from tests.registry.transport.caddy import caddy
 from tests.registry.transport.certificates import DAY, Authority, TlsFront
 
 OURS = Authority.make("Our Authority")
@@ -219,22 +219,6 @@ def test_a_door_without_its_registry_and_one_that_has_no_such_path_are_told_apar
     with caddy(tmp_path, caddyfile.replace("DIRECTIVE", "respond 405"), at), pytest.raises(Refusal) as caught:
         asked(url)
     assert f"what answers at {url} is no registry of this kind" in str(caught.value)
-
-
-@contextmanager
-def caddy(folder: Path, caddyfile: str, port: int) -> Iterator[None]:
-    file = folder / "Caddyfile"
-    file.write_text(caddyfile)
-    command = [script("caddy"), "run", "--config", str(file), "--adapter", "caddyfile"]
-    environment = {**os.environ, "HOME": str(folder)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            while not line_checks(f"grpc://localhost:{port}")[-1].good:
-                assert process.poll() is None
-                time.sleep(0.05)
-            yield
-        finally:
-            process.terminate()
 
 
 class Web:

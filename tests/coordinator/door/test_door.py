@@ -4,7 +4,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import grpc
@@ -52,7 +52,7 @@ def test_a_long_message_is_not_passed_on_to_the_registry_which_would_hold_all_of
         assert ask(CallRequest(protocol=PROTOCOL, json=b"{}").SerializeToString(), timeout=60)
 
 
-def test_a_hundred_megabytes_are_refused_at_once_and_the_superlink_does_not_see_them(scene: Scene) -> None:
+def test_a_gibibyte_is_refused_at_once_and_the_superlink_does_not_see_it(scene: Scene) -> None:
     (process,) = (
         child
         for child in psutil.Process().children(recursive=True)
@@ -60,7 +60,7 @@ def test_a_hundred_megabytes_are_refused_at_once_and_the_superlink_does_not_see_
         and not any("reaper" in word for word in child.cmdline())
     )
     before = process.memory_info().rss
-    head = "POST /v1/fleet/push-object HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n"
+    head = "POST /v1/fleet/push-object HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n\r\n"
     wires = [scene.connect() for _ in range(10)]
     for wire in wires:
         wire.sendall(head.encode() + bytes(100_000))
@@ -75,6 +75,15 @@ def test_a_hundred_megabytes_are_refused_at_once_and_the_superlink_does_not_see_
             pytest.fail("the door took all of it")
         wire.close()
     assert process.memory_info().rss - before < 20 * 2**20
+
+
+def test_five_hundred_connections_that_say_nothing_keep_nobody_out(scene: Scene) -> None:
+    with ExitStack() as silent:
+        for _ in range(500):
+            silent.enter_context(socket.create_connection(("127.0.0.1", scene.port), 60))
+        assert scene.ask("GET", "/").status == 200
+        answer = scene.ask("POST", "/v1/fleet/pull-messages", content_type="application/protobuf")
+        assert answer.status not in (403, 404, 413, 421, 502, 503)
 
 
 def test_callers_who_keep_the_door_waiting_are_cut_off(scene: Scene) -> None:

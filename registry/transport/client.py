@@ -61,8 +61,7 @@ class Connection:
     """A connection to a registry's service."""
 
     def __init__(self, url: str, outbox: Outbox | None = None, roots: Roots | None = None) -> None:
-        """Prepare the connection; nothing is sent yet. What is sent later is logged in the outbox, if there is one.
-        `roots` are believed in place of those of the address.
+        """Prepare it; what is sent is logged in the outbox, if there is one. `roots` are believed, if there are some.
 
         Raises:
             Refusal: as `open_channel`.

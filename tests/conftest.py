@@ -13,6 +13,7 @@ from sqlalchemy.util import LRUCache
 
 LONGEST = (
     "tests/coordinator/test_federation.py",
+    "tests/hosts/test_round.py",
     "tests/registry/web/test_browser.py",
     "tests/test_storms.py",
     "tests/registry/audit/test_audit.py",

@@ -41,6 +41,7 @@ bench: $(VENV)/.dev          ## benchmarks, against peers or limits in the same 
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.probe
 	$(BIN)/python -m benchmarks.registry
+	$(BIN)/python -m benchmarks.door
 
 install: $(VENV)/.dev        ## everything for development
 

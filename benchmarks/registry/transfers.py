@@ -36,7 +36,7 @@ SCRATCH = 3
 def compared(numbers: int, turns: int) -> dict[str, Any]:
     """Medians of some turns, each with a model of its own; pushes and fetches are as people's, with empty caches."""
     seconds: dict[str, list[float]] = defaultdict(list)
-    with tempfile.TemporaryDirectory() as root, _service(Path(root)) as (url, process), _peer(Path(root)) as port:
+    with tempfile.TemporaryDirectory() as root, service(Path(root)) as (url, process), _peer(Path(root)) as port:
         folder = Path(root)
         signer, network = Signer.open(folder / "key"), architecture(numbers)
         registry = open_registry(url, cache=folder / "cache")
@@ -48,8 +48,8 @@ def compared(numbers: int, turns: int) -> dict[str, Any]:
             ((digest, path),) = files.items()
             cache, size = folder / f"cache-{turn}", path.stat().st_size
             seconds["hash"].append(_seconds(size, hash_file, path))
-            seconds["push"].append(in_fresh_process(_timed, url, cache, size, "push", sealed, files))
-            seconds["fetch"].append(in_fresh_process(_timed, url, cache, size, "fetch", digest))
+            seconds["push"].append(in_fresh_process(timed, url, cache, size, "push", sealed, files))
+            seconds["fetch"].append(in_fresh_process(timed, url, cache, size, "fetch", digest))
             seconds["bare push"].append(in_fresh_process(_seconds, size, bare.push, port, path))
             seconds["bare fetch"].append(in_fresh_process(_seconds, size, bare.fetch, port, path, folder / "fetched"))
     took = {name: median(each) for name, each in seconds.items()}
@@ -99,7 +99,8 @@ def _seconds(size: int, call: Callable[..., Any], *arguments: Any) -> float:
     return time.perf_counter() - begun
 
 
-def _timed(url: str, cache: Path, size: int, call: str, *arguments: Any) -> float:
+def timed(url: str, cache: Path, size: int, call: str, *arguments: Any) -> float:
+    """Seconds of a push or a fetch; the connection is open before."""
     registry = open_registry(url, cache=cache)
     registry.info()
     return _seconds(size, getattr(registry.weights, call), *arguments)
@@ -123,7 +124,8 @@ def _peer(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
-def _service(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+def service(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """A registry's service in a process of its own: its address, and the process."""
     command = [sys.executable, "-m", "registry.server", "--folder", str(folder / "registry"), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:

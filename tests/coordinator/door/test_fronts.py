@@ -14,7 +14,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.registry.weights import architecture, model
 from coordinator.door.config import FLEET_PATHS, LONGEST_BODY, Behind
-from coordinator.flower_superlink import FLEET_CALLS
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.signing import Signer
 from registry.enrolment import enrol
@@ -60,7 +59,9 @@ def scene(request: pytest.FixtureRequest, home: Path, services: Behind) -> Itera
 
 
 def test_the_fleet_s_ten_calls_and_the_pages_arrive(scene: Front) -> None:
-    assert {path.rpartition("/")[2] for path in FLEET_PATHS} == {*FLEET_CALLS} - {"register-node", "unregister-node"}
+    nodes = ("activate-node", "deactivate-node", "send-node-heartbeat", "confirm-message-received")
+    moved = [f"{way}-{what}" for way in ("pull", "push") for what in ("messages", "object")]
+    assert {*FLEET_PATHS} == {f"/v1/fleet/{call}" for call in (*nodes, *moved, "get-fab", "get-run")}
     for path in FLEET_PATHS:
         answer = scene.ask("POST", path, b"", **FLEET)
         assert answer.status not in (403, 404, 413, 421, 502, 503), (path, answer.status)

@@ -53,7 +53,7 @@ def enrol(
         Refusal: when the invitation is none of this registry's, or lets nobody in (any more).
         Unreachable: when the registry does not answer within `PATIENCE`; nothing is lost, and the same call goes on.
     """
-    name, signer, address = _usable(name), Signer.open(home() / "key"), invitation.address
+    name, signer, address = usable_member_name(name), Signer.open(home() / "key"), invitation.address
     before, pinned = federation_of(address), authority_of(address)
     old_authority = pinned.read_bytes() if pinned is not None else None
     authority = None if invitation.authority is None else fetch_authority(address, invitation.authority)
@@ -88,12 +88,17 @@ def await_approval(invitation: Invitation, membership: Membership, say: Callable
     return membership
 
 
-def _usable(name: str) -> str:
+def usable_member_name(name: str) -> str:
+    """A name of a member or a node, as it was given.
+
+    Raises:
+        Refusal: for one with other signs, or that is too long.
+    """
     try:
         return _NAME.validate_python(name)
     except ValidationError:
         raise Refusal(
-            f"{name[:80]!r} is no name for a member; say one with --name, of letters, digits, dots, dashes and "
+            f"{name[:80]!r} is no name for a member or node; say one with --name, of letters, digits, dots, dashes and "
             "underscores"
         ) from None
 

@@ -6,10 +6,11 @@ It asks at the terminal for values that no flag gives. Without a terminal it nam
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 
@@ -17,14 +18,17 @@ from contributor_client.new_node import Answers, Ask, write_node_file
 from contributor_client.subject import NODE_FILE, believe_authority
 from ratatouille.cli.output import print_line, short
 from ratatouille.errors import Refusal, Unreachable
+from ratatouille.federations import federation_of
 from ratatouille.folders import expanded
 from ratatouille.home import home, read_config, remote_in_force
 from ratatouille.invitation import Invitation, read_invitation
 from ratatouille.tasks.node import NodeSettings, read_node_settings
 from registry.commands.joining import read_given
-from registry.enrolment import await_approval, enrol
+from registry.enrolment import await_approval, enrol, usable_member_name
 from registry.lists import every
 from registry.opening import open_registry
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,9 @@ def prepared(wanted: Wanted) -> tuple[NodeSettings, str]:
         membership = await_approval(invitation, enrol(invitation, name, print_line, place), print_line)
         print_line(f"you are {membership.name} at {address}, with the role {membership.role}; your key is in {home()}")
     if known is None:
-        known = _new_file(wanted, address, ask)
+        joined = federation_of(address)
+        name = wanted.name or (joined.name if joined is not None else read_config().name) or _name(ask)
+        known = _new_file(wanted, address, usable_member_name(name), ask)
     return known, address
 
 
@@ -92,7 +98,7 @@ def _invitation(wanted: Wanted, known: NodeSettings | None, ask: Ask | None) -> 
         return None
     if ask is None:
         raise Refusal("this home has joined no federation; say --invite FILE, or `-` for standard input")
-    return read_invitation(ask("Invitation (the line that begins with ratatouille-invite:)"))
+    return _asked_until_usable(read_invitation, ask, "Invitation (the line that begins with ratatouille-invite:)")
 
 
 def _answers(address: str) -> bool:
@@ -108,13 +114,21 @@ def _answers(address: str) -> bool:
 def _name(ask: Ask | None) -> str:
     if ask is None:
         raise Refusal("without a terminal nobody can be asked: say --name, which is how others see you")
-    return ask("How shall others call you (public; letters, digits, dots, dashes, underscores)")
+    question = "How shall others call you and this node (public; letters, digits, dots, dashes, underscores)"
+    return _asked_until_usable(usable_member_name, ask, question)
 
 
-def _new_file(wanted: Wanted, address: str, ask: Ask | None) -> NodeSettings:
+def _asked_until_usable(read: Callable[[str], T], ask: Ask, question: str) -> T:
+    while True:
+        try:
+            return read(ask(question))
+        except Refusal as refusal:
+            print_line(str(refusal))
+
+
+def _new_file(wanted: Wanted, address: str, name: str, ask: Ask | None) -> NodeSettings:
     with closing(open_registry(address)) as registry:
         tasks = list(every(lambda last: registry.definitions.tasks(last.name if last else "")))
-    name = wanted.name or read_config().name or _name(ask)
     images = None if wanted.images is None else expanded(wanted.images).resolve()
     answers = Answers(name, address, images, wanted.task, wanted.domain, wanted.missing_classes)
     cache = (wanted.folder or home() / "nodes" / name) / "data"

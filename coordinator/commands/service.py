@@ -116,7 +116,8 @@ def _reached(settings: SupervisorSettings, supervisor: Supervisor) -> str:
     own = (
         f"front door: your own proxy at {settings.public.address}; `ratatouille coordinator proxy nginx` configures it"
     )
-    return f"{own if door is None else door.sentence}\n(on this machine)"
+    others = "contributors on other machines: `ratatouille members invite` prints a line for each"
+    return f"{own if door is None else door.sentence}\n{others}\n(on this machine)"
 
 
 def join_command(remote: str) -> str:

@@ -119,9 +119,9 @@ def settings(
 
 def _value(name: str, text: str) -> str | int | float:
     """The value that a text means: one of some words for a setting that takes words, and a number for the others."""
-    from registry.settings import WORDS
+    from registry.settings import WORDS, Settings
 
-    if name in WORDS:
+    if name in WORDS or name not in Settings.model_fields:  # the registry names the settings that there are
         return text
     try:
         number = json.loads(text)

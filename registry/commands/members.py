@@ -242,7 +242,8 @@ def _this_machine(registry: Registry) -> MemberRecord:
         return registry.members.find_member(key)
     except Refusal as refusal:
         raise Refusal(
-            f"this machine's key is no member's here: join by an invitation, or let a maintainer link it: {key}"
+            "this machine's key is no member's here; the owner needs none, others join by an invitation, or let a "
+            f"maintainer link it: {key}"
         ) from refusal
 
 

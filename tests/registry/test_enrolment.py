@@ -66,7 +66,7 @@ def test_an_invitation_makes_the_key_of_a_home_a_members_and_tells_the_home_wher
     config = read_config()
     assert config.remotes[config.default] == server.address
     assert enrol(line, "another-name") == membership
-    with pytest.raises(Refusal, match="no name for a member; say one with --name"):
+    with pytest.raises(Refusal, match="no name for a member or node; say one with --name"):
         enrol(line, "Anna B.")
     found = maintainer.registry.members.invitations()[0]
     assert (found.used, found.state) == (1, "used")

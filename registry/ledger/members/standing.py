@@ -75,7 +75,10 @@ def refuse_revoked(connection: Connection, key: str) -> KeyStanding | None:
         return found
     short = f"key {key[:12]}… of {found.name}"
     if "revoked" in (found.state, found.member_state):
-        raise Refusal(f"{short} was revoked on {day(found.changed)}; ask a maintainer for a new invitation")
+        raise Refusal(
+            f"{short} was revoked on {day(found.changed)}; ask a maintainer for an invitation under "
+            "another name, and join with another key, which a new RATATOUILLE_HOME makes"
+        )
     if found.state == "replaced":
         following = connection.execute(_SUCCESSOR, {"key": key}).scalar() or ""
         raise Refusal(f"{short} was replaced by {following[:12]}… on {day(found.changed)}; sign with that one")

@@ -40,6 +40,9 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.stop(0)
 
 
+JOIN = [sys.executable, "-m", "ratatouille", "node", "join"]
+
+
 def wanted(**said: object) -> Wanted:
     values: dict[str, object] = dict.fromkeys(
         ("file", "remote", "invite", "name", "images", "task", "domain", "folder")
@@ -81,15 +84,29 @@ def test_flags_for_a_new_file_are_refused_where_there_is_one(line: str, tmp_path
         prepared(wanted(invite=line, remote="grpc://127.0.0.1:1"))
 
 
-def test_ctrl_c_ends_a_question_at_once(line: str, tmp_path: Path) -> None:
-    (tmp_path / "invitation.txt").write_text(f"{line}\n")
+def test_a_wrong_answer_is_asked_for_again_and_ctrl_c_ends_a_question_at_once(line: str, tmp_path: Path) -> None:
     terminal, ours = os.openpty()
-    command = [sys.executable, "-m", "ratatouille", "node", "join", "--invite", str(tmp_path / "invitation.txt")]
-    with subprocess.Popen([*command, "--name", "anna"], stdin=ours, stdout=ours, stderr=ours) as process:
+    answers = [
+        (b"begins with ratatouille-invite:)", "ratatouille-invite:typo"),
+        (b"begins with ratatouille-invite:)", line),
+        (b"shall others call you", "../anna"),
+        (b"shall others call you", "anna"),
+    ]
+    with subprocess.Popen(JOIN, stdin=ours, stdout=ours, stderr=ours) as process:
         os.close(ours)
-        shown = b""
-        while b"Folder of your images" not in shown:
-            shown += os.read(terminal, 4096)
+        for question, answer in answers:
+            await_text(terminal, question)
+            os.write(terminal, f"{answer}\n".encode())
+        shown = await_text(terminal, b"Folder of your images")
+        assert b"call you" not in shown, "the node has the member's name"
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130  # by the signal itself, long before a service is ended by force
     os.close(terminal)
+
+
+def await_text(terminal: int, text: bytes) -> bytes:
+    """What a terminal shows up to a text."""
+    shown = b""
+    while text not in shown:
+        shown += os.read(terminal, 4096)
+    return shown

@@ -84,7 +84,7 @@ def test_a_lost_key_is_linked_and_an_invitation_is_taken_back(world: World, home
         (["invite", "--expires", "never", "--address", "a:1"], "'never' is no length of time; write 12h, 7d or 2w"),
         (["invite"], "a registry in a folder has no address that others reach"),
         (["invite", "--name", "anna", "--uses", "2", "--address", "a:1"], "a name is for one member"),
-        (["show"], "this machine's key is no member's here"),
+        (["show"], "this machine's key is no member's here; the owner needs none"),
         (["show", "nobody"], "there is no member 'nobody' here"),
         (["revoke"], "say one of these: a member, or --invitation ID"),
         (["rotate"], "this machine has no key yet"),

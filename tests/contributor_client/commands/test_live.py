@@ -39,12 +39,12 @@ def test_a_node_that_waits_or_rests_says_so() -> None:
     assert clauses("paused", AT_WORK, 0.0)[0] == "paused"
 
 
-@pytest.mark.parametrize("width", [40, 41, 60, 61])
+@pytest.mark.parametrize("width", [60, 61, 80, 81])
 @pytest.mark.parametrize("sign", ["\u56fe", "\U0001f345", "e\u0301"], ids=["wide", "emoji", "combining"])
 def test_a_problem_is_cut_by_cells_of_the_terminal(width: int, sign: str) -> None:
     line = fitted(clauses("working", Activity(problem=sign * 300), 0.0), width)
     assert width - 1 <= cell_len(line) <= width
-    assert line.endswith(f"{sign}…")
+    assert line.endswith((f"{sign}…", f"{sign} …")), "where half of a wide sign has room, its cell is left empty"
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 400])

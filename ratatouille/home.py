@@ -36,6 +36,8 @@ class Ports(Record):
 
     registry: Annotated[int, Field(ge=1, le=65535)] = DEFAULT_PORT
     superlink: Annotated[int, Field(ge=1, le=65535)] = DEFAULT_PORT + 1
+    web: Annotated[int, Field(ge=0, le=65535, exclude_if=lambda port: port == DEFAULT_WEB_PORT)] = DEFAULT_WEB_PORT
+    """The page's; 0 for a free one."""
 
 
 class Config(Record):

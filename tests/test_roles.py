@@ -16,9 +16,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from ratatouille.home import read_ports
 from ratatouille.processes import free_port
 from registry.opening import open_registry
 from tests.coordinator.federation import wait_until
@@ -133,6 +135,8 @@ def test_commands_in_the_home_of_a_coordinator_ask_where_it_listens(coordinator:
     said = coordinator.log.read_text()
     assert f"`ratatouille node join --remote {coordinator.address} node.toml`" in said
     assert "other commands" not in said  # they need no address
+    kept = read_ports(coordinator.home / "coordinator")  # for the next start
+    assert (kept.registry, kept.web) == (urlsplit(coordinator.address).port, 0)
 
 
 def test_a_coordinator_without_torch_shows_the_web_page(coordinator: Coordinator) -> None:

@@ -9,9 +9,9 @@ import typer
 
 from coordinator.door import asked
 from coordinator.door.proxies import Program, proxy_config
-from ratatouille.cli.output import Home, NoWeb, WebPort, print_text
+from ratatouille.cli.output import Home, NoWeb, print_text
 from ratatouille.errors import Refusal
-from ratatouille.home import DEFAULT_WEB_PORT, coordinator_folder, read_ports
+from ratatouille.home import coordinator_folder, read_ports
 
 
 def proxy(
@@ -21,7 +21,6 @@ def proxy(
     cert: asked.Cert = None,
     key: asked.Key = None,
     trusted_proxy: asked.TrustedProxy = None,
-    web_port: WebPort = DEFAULT_WEB_PORT,
     no_web: NoWeb = False,
 ) -> None:
     """Print the configuration of nginx or Caddy that lets others in as our front door does.
@@ -41,7 +40,8 @@ def proxy(
             f"the coordinator of {place} has no address for others yet; say which one your proxy answers at: "
             f"`ratatouille coordinator proxy {program} --public NAME:PORT`"
         )
-    ports, page = read_ports(place), None if no_web else web_port
+    ports = read_ports(place)
+    page = None if no_web else ports.web or None
     if running_pid(place) is not None:
         registry = open_registry(f"grpc://127.0.0.1:{ports.registry}")
         address = registry.info().web

@@ -19,7 +19,6 @@ from ratatouille.cli.output import (
     LogFormat,
     NoWeb,
     Remote,
-    WebPort,
     console,
     print_json,
     print_line,
@@ -57,7 +56,15 @@ def up(
             help=f"Port of Flower's SuperLink (default: that of last time, or {DEFAULT_PORT + 1}).",
         ),
     ] = None,
-    web_port: WebPort = DEFAULT_WEB_PORT,
+    web_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port of the web page, a free one if it is taken, or 0 "
+            f"(default: that of last time, or {DEFAULT_WEB_PORT}).",
+        ),
+    ] = None,
     no_web: NoWeb = False,
     public: asked.Public = None,
     no_public: asked.NoPublic = False,
@@ -85,11 +92,12 @@ def up(
     say_what_happens()
     place = _folder(folder)
     last = read_ports(place)
-    ports = Ports(registry=port or last.registry, superlink=superlink_port or last.superlink)
+    web = last.web if web_port is None else web_port
+    ports = Ports(registry=port or last.registry, superlink=superlink_port or last.superlink, web=web)
     beside = {"cert": cert, "key": key, "acme_email": acme_email, "acme_directory": acme_directory}
     more = {"acme_root": acme_root, "trusted_proxies": trusted_proxy, "own_proxy": own_proxy}
     door = asked.public_in_force(place, public, no_public, proxy_user=proxy_user, **beside, **more)
-    settings = SupervisorSettings(place, ports, None if no_web else web_port, door)
+    settings = SupervisorSettings(place, ports, None if no_web else web, door)
     supervisor = Supervisor(settings)
     ready = threading.Event()
 

@@ -27,6 +27,31 @@ QUESTION_SECONDS = 60.0
 CALL = "call"
 """The kind of calls that are no streams."""
 Answer = Callable[[Any, grpc.ServicerContext], Any]
+UNREADABLE = object()
+"""Stands for a message that cannot be read."""
+
+
+def marking(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """The same reader, with `UNREADABLE` for what it cannot read.
+
+    If it failed, gRPC would end the call and now and then wait for its next message all the same. Such a call is never
+    over, and a server with one never ends.
+    """
+
+    def read_or_mark(message: bytes) -> Any:
+        try:
+            return read(message)
+        except Exception:  # whatever a stranger's bytes bring about
+            return UNREADABLE
+
+    return read_or_mark
+
+
+def refuse_unreadable(request: Any, context: grpc.ServicerContext) -> Any:
+    """The request; a call whose message cannot be read ends with the status that gRPC gives it."""
+    if request is UNREADABLE:
+        context.abort(grpc.StatusCode.INTERNAL, "this message cannot be read")
+    return request
 
 
 class Arrivals:
@@ -45,7 +70,7 @@ class Arrivals:
         def open_and_answer(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
             with self.waiting(kind, context):
                 request = next(requests, nothing)
-            return answer(request, context)
+            return answer(refuse_unreadable(request, context), context)
 
         return self.in_threads(kind, open_and_answer)
 

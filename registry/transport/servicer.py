@@ -41,7 +41,7 @@ from registry.proto.registry_pb2 import (
 from registry.records import Event, Result
 from registry.services.local import LocalRegistry
 from registry.services.registry import METHODS, SERVICES, Registry
-from registry.transport.arrivals import CALL, Arrivals
+from registry.transport.arrivals import CALL, Arrivals, marking
 from registry.transport.authentication import SIGNED, Authentication
 from registry.transport.messages import Piece, ahead, read_request, write_reply
 from registry.transport.statuses import Misused, TooLarge, UnknownMethod, refusals
@@ -152,7 +152,7 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             caller = self._authentication.admit(method, context)
             with self._arrivals.waiting("push", context):
                 first = next(requests, PushRequest())
-            if isinstance(first, Piece):
+            if not isinstance(first, PushRequest):
                 raise Refusal("a push begins with its receipt")
             sealed = _sealed(first.begin)
             with self._authentication.answering(method, caller, context):
@@ -207,8 +207,9 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         return self._unary(partial(self.unknown, path.removeprefix(_OURS))) if path.startswith(_OURS) else None
 
     def _unary(self, answer: Callable[[CallRequest, grpc.ServicerContext], CallReply]) -> Handler:
+        opened = self._arrivals.opened(CALL, CallRequest(), answer)
         return grpc.stream_unary_rpc_method_handler(
-            self._arrivals.opened(CALL, CallRequest(), answer), CallRequest.FromString, CallReply.SerializeToString
+            opened, marking(CallRequest.FromString), CallReply.SerializeToString
         )
 
     def _make_handlers(self) -> dict[str, Handler]:
@@ -217,9 +218,9 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         fetch, watch = opened("fetch", FetchRequest(), self.fetch), opened("watch", WatchRequest(), self.watch)
         push = self._arrivals.in_threads("push", self.push)
         streams = {
-            "fetch": stream(fetch, FetchRequest.FromString, write_reply),
-            "push": stream(push, read_request, PushReply.SerializeToString),
-            "watch": stream(watch, WatchRequest.FromString, WatchReply.SerializeToString),
+            "fetch": stream(fetch, marking(FetchRequest.FromString), write_reply),
+            "push": stream(push, marking(read_request), PushReply.SerializeToString),
+            "watch": stream(watch, marking(WatchRequest.FromString), WatchReply.SerializeToString),
         }
         handlers = {
             call.path: streams[call.name] if call.method.declaration.stream else self._unary(partial(self.answer, call))

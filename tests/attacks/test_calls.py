@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,21 @@ def test_a_message_that_would_be_longer_unpacked_is_not_unpacked(
         with pytest.raises(grpc.RpcError) as caught:
             call(asked, timeout=30, compression=compression)
         assert caught.value.code() != grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_calls_whose_messages_cannot_be_read_are_over_and_the_service_ends(tmp_path: Path) -> None:
+    service = RegistryServer(tmp_path / "garbled")
+    service.start()
+    with grpc.insecure_channel(service.address.removeprefix("grpc://")) as channel:
+        for name in 10 * ("info", "log", "fetch", "watch", "push"):
+            call = channel.stream_stream(CALLS[name].path, bytes, bytes)
+            with pytest.raises(grpc.RpcError) as caught:
+                list(call(iter([b"\xff\xff garbled"]), timeout=60))
+            assert caught.value.code() != grpc.StatusCode.DEADLINE_EXCEEDED
+    ending = threading.Thread(target=service.stop, args=(1,), daemon=True)
+    ending.start()
+    ending.join(60)
+    assert not ending.is_alive()
 
 
 def test_a_client_asks_for_less_at_once_where_a_question_is_too_long(

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -219,13 +219,8 @@ def _service_manager(federation: HostFederation, found: Survival) -> Iterator[No
                     found.restarts += 1
                     federation.start_again(name)
 
-    thread = threading.Thread(target=look, name="service manager")
-    thread.start()
-    try:
+    with _beside(look, over):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 @contextmanager
@@ -247,7 +242,14 @@ def _cutter(
             over.wait(seconds)
             host.mend()
 
-    thread = threading.Thread(target=look, name="cutter")
+    with _beside(look, over):
+        yield
+
+
+@contextmanager
+def _beside(look: Callable[[], None], over: threading.Event) -> Iterator[None]:
+    """Run a function in a thread until the block ends; it returns once `over` is set."""
+    thread = threading.Thread(target=look, name=look.__qualname__)
     thread.start()
     try:
         yield

@@ -48,11 +48,11 @@ from flwr.supercore.protobuf.client import ProtobufClientInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supernode.runtime.run_clientapp import push_message, push_task_output
 
-from contributor_client.app import app
+from contributor_client.app import app, sealed
 from contributor_client.relay import WorkerError
-from ratatouille.errors import Unreachable
+from ratatouille.errors import RatatouilleError
 from ratatouille.exchange.bundle import WORK, ForeignBundle, SigningInterceptor, refuse_foreign_bundle, unpack
-from ratatouille.failure import Failure, failure_of
+from ratatouille.failure import failure_of
 from ratatouille.outbox import Message as OutboxMessage
 from ratatouille.outbox import Outbox
 from ratatouille.processes.secret import Secret
@@ -114,9 +114,8 @@ class ClaimedTask:
         push_message(self._client, reply, given.context)
         push_task_output(self._client, given.context, SubStatus.COMPLETED, "")
 
-    def fail(self, given: TaskInput, code: int, failure: Failure) -> None:
+    def fail(self, given: TaskInput, code: int, reason: str) -> None:
         """Return an error, which reaches the coordinator as it is, and end the task as failed."""
-        reason = failure.to_json().decode()
         push_message(self._client, Message(Error(code, reason), reply_to=given.message), given.context)
         push_task_output(self._client, given.context, SubStatus.FAILED, reason)
 
@@ -186,8 +185,10 @@ def execute(task: ClaimedTask, accepted: Collection[str], outbox: Outbox | None 
                 # What it says in words stays in this log: it may name files of the node.
                 log(WARNING, "Answered with an error: %s: %s", type(error).__name__, error)
                 failure = error.failure if isinstance(error, WorkerError) else failure_of(error)
-                _log_answer(outbox, "failure", failure.to_json())
-                task.fail(given, ErrorCode.INVALID_FAB if foreign else ErrorCode.CLIENT_APP_RAISED_EXCEPTION, failure)
+                reason = sealed(given.message, given.context, failure)
+                _log_answer(outbox, "failure", reason)
+                code = ErrorCode.INVALID_FAB if foreign else ErrorCode.CLIENT_APP_RAISED_EXCEPTION
+                task.fail(given, code, reason.decode())
             else:
                 _log_answer(
                     outbox,
@@ -195,9 +196,9 @@ def execute(task: ClaimedTask, accepted: Collection[str], outbox: Outbox | None 
                     unpack(reply.content),
                 )
                 task.answer(given, reply)
-    except (httpx.HTTPStatusError, ObjectPullError, Unreachable) as error:
-        # The SuperNode has ended this task, since its run is over, or the answer cannot be logged. What the worker did
-        # is not lost, because its push to the registry was the commit.
+    except (httpx.HTTPStatusError, ObjectPullError, RatatouilleError) as error:
+        # The SuperNode has ended this task, since its run is over, or the answer cannot be sealed or logged. What the
+        # worker did is not lost, because its push to the registry was the commit.
         log(ERROR, "The task ended without an answer: %s", error)
 
 

@@ -4,6 +4,10 @@ It asks every new Flower node who it is, carries bytes to nodes and collects wha
 node gets what, and what a reply means, is decided in `rounds`. Send a node its second order while it works on the
 first: a SuperNode that finds a message waiting skips its pause of 3 seconds.
 
+A reply counts if the node's key sealed it for this very message. A stranger who copies a header of Flower's node
+authentication can send messages in the node's name for five minutes, also errors that look like Flower's own, and can
+take messages away. So all else that comes says only that the order may be given again, after a pause.
+
 `ReplyPuller` pulls the objects of a reply with limits, so that no node can stop a round by what it sends, or leaves
 out. Flower's own way waits minutes for a reply that is never completed, and any error in one ends the whole
 ServerApp. Here a reply is put together before it counts, and all waiting together has a small allowance.
@@ -17,14 +21,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flwr.app import Message
-from flwr.common.constant import ErrorCode
 from flwr.serverapp import Grid
 from flwr.supercore.inflatable.inflatable_utils import ObjectPullError, inflate_object_from_contents, pull_objects
 
+from coordinator.matching import Pauses
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.bundle import INTRODUCE, WORK, pack, unpack
-from ratatouille.exchange.order import introduced
-from ratatouille.failure import LARGEST_COUNT, UNREADABLE, Failure, failure_of, parsed
+from ratatouille.exchange.order import Hint, introduced, unseal_reply
+from ratatouille.failure import UNREADABLE, Failure, failure_of
+from ratatouille.processes.throttle import Throttle
 
 _log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
@@ -32,13 +37,12 @@ POLL_SECONDS = 1.0
 trainings on the same machine could use, and busy nodes have their next order already."""
 
 _QUESTIONS = 3
-"""How often a new node is asked who it is; `Dispatch.nodes` says why."""
-_LOST = (
-    ErrorCode.NODE_UNAVAILABLE,
-    ErrorCode.MESSAGE_UNAVAILABLE,
-    ErrorCode.REPLY_MESSAGE_UNAVAILABLE,
-    ErrorCode.CLIENT_APP_CRASHED,
-)
+"""How often a new node is asked at first who it is; `Dispatch.nodes` says why."""
+_FIRST_QUESTION, _LAST_QUESTION = 60.0, 3600.0
+"""Seconds after which a node that has not said who it is, or not so that it can be used, is asked again; each time it
+is twice as long. Its worker may be busy with an order of an earlier run, or a stranger has taken the question."""
+_FIRST_RETURN, _LAST_RETURN = 2.0, 60.0
+"""Seconds until an order may be given again to a node whose reply did not count; each time it is twice as long."""
 NO_REPLY = "it is no reply of a node of ours"
 """Ends the reason of the error that stands in the place of a reply that cannot be put together."""
 _MOST_OBJECTS = 20
@@ -50,26 +54,57 @@ _FIRST_PAUSE = 0.05
 
 @dataclass(frozen=True)
 class Reply:
-    """A reply to a message: the node's bytes, or why there are none. A node's own text is never kept."""
+    """A reply to a message: what the node sealed, its bytes or a failure. A node's own text is never kept."""
 
     node: int
     message: str
     body: bytes | None = None
     failure: Failure | None = None
-    lost: bool = False
-    """With a failure: node or executor went away, or the message expired; the order may simply be given again."""
+    lost: str = ""
+    """Why no reply counts: the order may simply be given again."""
+
+    @property
+    def refusal(self) -> Failure | None:
+        """Why the node did not do the work; None when it did, or another node does."""
+        if self.body is None:
+            return self.failure or UNREADABLE
+        try:
+            hint = Hint.from_json(self.body)
+        except Refusal:
+            return UNREADABLE
+        return (hint.failure or UNREADABLE) if hint.outcome in ("refused", "failed") else None
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A message under way: to which Flower node, which of our nodes that was, and what it carries."""
+
+    node: int
+    key: str | None
+    body: bytes
 
 
 class Dispatch:
     """The messages of one Flower run. Flower's node numbers are valid for this run only; our node keys are for ever."""
 
-    def __init__(self, grid: Grid, seconds_to_live: float = 7 * 24 * 3600.0) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        seconds_to_live: float = 7 * 24 * 3600.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._grid = grid
         self._seconds_to_live = seconds_to_live
-        self._sent: dict[str, int] = {}
-        self._asked: dict[str, int] = {}
+        self._clock = clock
+        self._sent: dict[str, _Sent] = {}
+        self._asked: dict[str, _Sent] = {}
         self._keys: dict[int, str | None] = {}
         """Flower node → our key; None until it has introduced itself, empty when it cannot."""
+        self._questions = Pauses(_FIRST_QUESTION, _LAST_QUESTION, clock)
+        self._returns = Pauses(_FIRST_RETURN, _LAST_RETURN, clock)
+        self._lost: list[tuple[float, Reply]] = []
+        """Orders without a reply that counts, and from when they may be given again."""
+        self._throttle = Throttle(clock=clock)
 
     def nodes(self) -> dict[int, str]:
         """The nodes that are online and have introduced themselves: Flower node number → our node key.
@@ -78,14 +113,17 @@ class Dispatch:
         was killed and came back before Flower noticed, the later one counts.
         """
         online = set(self._grid.get_node_ids())
-        for node in sorted(online - self._keys.keys()):
-            # Several times, because a SuperNode that finds nothing after its answer pauses for 3 seconds: the later
-            # questions keep it from that pause while its first order is on the way.
-            for _ in range(_QUESTIONS):
-                self._asked[self._push(node, INTRODUCE, b"")] = node
-            self._keys[node] = None  # Only now: a node that could not be asked is new at the next look too.
+        unknown = {node for node, key in self._keys.items() if not key and self._questions.over(str(node))}
+        for node in sorted(online & (online - self._keys.keys() | unknown)):
+            # Several times at first, because a SuperNode that finds nothing after its answer pauses for 3 seconds: the
+            # later questions keep it from that pause while its first order is on the way.
+            for _ in range(1 if node in self._keys else _QUESTIONS):
+                self._asked[self._push(node, INTRODUCE, b"")] = _Sent(node, None, b"")
+            self._keys.setdefault(node)  # Only now: a node that could not be asked is new at the next look too.
+            self._questions.begin(str(node))
         for node in self._keys.keys() - online:
             del self._keys[node]
+            self._questions.end(str(node))
         latest = {key: node for node, key in self._keys.items() if key}
         return {node: key for key, node in latest.items()}
 
@@ -96,41 +134,69 @@ class Dispatch:
             Unreachable: when Flower does not take the message.
         """
         message = self._push(node, WORK, order)
-        self._sent[message] = node
+        self._sent[message] = _Sent(node, self._keys.get(node) or "", order)
         return message
 
     def poll(self) -> list[Reply]:
-        """What has come back since the last call; returns at once."""
+        """What has come back since the last call; returns at once. An order that is lost comes back after a pause."""
         waiting = [*self._sent, *self._asked]
         replies = []
         for message in self._grid.pull_messages(waiting) if waiting else ():
             answered = message.metadata.reply_to_message_id
             if answered in self._asked:
-                self._note_introduction(self._asked.pop(answered), message)
+                self._note_introduction(self._asked.pop(answered).node, answered, message)
             elif answered in self._sent:
-                replies.append(_reply(self._sent.pop(answered), answered, message))
+                sent = self._sent.pop(answered)
+                reply = _read(sent, answered, message)
+                if reply.lost:
+                    self._note_loss(sent, reply)
+                else:
+                    self._returns.end(str(sent.node))
+                    replies.append(reply)
+        now = self._clock()
+        replies += [reply for due, reply in self._lost if due <= now]
+        self._lost = [(due, reply) for due, reply in self._lost if due > now]
         return replies
 
-    def _note_introduction(self, node: int, message: Message) -> None:
-        """Note which key a node has. One whose answer cannot be used gets no orders in this run."""
+    def _note_introduction(self, node: int, asked: str, message: Message) -> None:
+        """Note which key a node has. One whose answer cannot be used gets no orders until it gives another one."""
         if node not in self._keys or self._keys[node]:
-            return
-        if message.has_error() and _is_lost(message):
-            del self._keys[node]  # Its executor was restarted, say; it will be asked again.
             return
         key = ""
         try:
-            key = introduced(_body(message), node, int(self._grid.run.run_id))
-        except _NoBody as error:
-            self._leave_out(node, error.failure)
+            if message.has_error():
+                reply = unseal_reply(message.error.reason or "", None, asked, b"")
+                self._leave_out(node, reply.failure or UNREADABLE)
+            else:
+                key = introduced(unpack(message.content), node, int(self._grid.run.run_id))
         except Refusal as error:  # its words may quote what the node sent
+            if message.has_error():
+                self._ask_again(node)
+                return
             self._leave_out(node, failure_of(error) if error.code == "other-release" else UNREADABLE)
         del self._keys[node]  # Put last, so that the later of two with one key counts.
         self._keys[node] = key
 
+    def _ask_again(self, node: int) -> None:
+        """Ask a node at the next look, as when its executor was restarted; one that was just asked again waits."""
+        if self._returns.over(str(node)):
+            self._returns.begin(str(node))
+            del self._keys[node]
+
     def _leave_out(self, node: int, failure: Failure) -> None:
         if self._keys[node] is None:
             _log.warning("Flower node %s is left out: %s [%s]", node, failure.sentence(), failure.code)
+
+    def _note_loss(self, sent: _Sent, reply: Reply) -> None:
+        """Keep an order that has no reply for a while; one of a node that has gone may go to others at once."""
+        name = str(sent.node)
+        if self._returns.over(name):
+            self._returns.begin(name)
+        self._lost.append((self._returns.until(name) if sent.node in self._keys else self._clock(), reply))
+        sentence = (
+            f"node {(sent.key or name)[:12]}…: its reply to an order does not count: {reply.lost}; it is sent again"
+        )
+        self._throttle.warn(_log, f"{name} {reply.lost}", sentence)
 
     def _push(self, node: int, kind: str, body: bytes) -> str:
         message = Message(pack(body), dst_node_id=node, message_type=kind, ttl=self._seconds_to_live)
@@ -140,41 +206,15 @@ class Dispatch:
         return ids[0]
 
 
-def _reply(node: int, sent: str, message: Message) -> Reply:
+def _read(sent: _Sent, id: str, message: Message) -> Reply:
+    """The reply to a message, if the node that has its order sealed it."""
     try:
-        return Reply(node, sent, body=_body(message))
-    except _NoBody as error:
-        return Reply(node, sent, failure=error.failure, lost=_is_lost(message))
-    except Refusal:
-        return Reply(node, sent, failure=UNREADABLE)
-
-
-def _is_lost(message: Message) -> bool:
-    """Whether an error says that the order may simply be given again; a reply that is none is a failure."""
-    return message.error.code in _LOST and not (message.error.reason or "").endswith(NO_REPLY)
-
-
-class _NoBody(Exception):
-    """An error came instead of a reply."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.code)
-        self.failure = failure
-
-
-def _body(message: Message) -> bytes:
-    """The bytes of a reply.
-
-    Raises:
-        _NoBody: for an error that came instead: its code if it is one of ours, else the number that Flower gave it.
-        Refusal: for content that is no reply.
-    """
-    if message.has_error():
-        failure = parsed(message.error.reason or "")
-        if failure == UNREADABLE:
-            failure = Failure(code="flower", counts={"number": min(max(0, int(message.error.code)), LARGEST_COUNT)})
-        raise _NoBody(failure)
-    return unpack(message.content)
+        data = message.error.reason or "" if message.has_error() else unpack(message.content)
+        reply = unseal_reply(data, sent.key, id, sent.body)
+    except Refusal as error:
+        flowers = f"it is error {message.error.code} of Flower, and no signed failure" if message.has_error() else ""
+        return Reply(sent.node, id, lost=flowers or str(error))
+    return Reply(sent.node, id, body=None if reply.hint is None else reply.hint.encode(), failure=reply.failure)
 
 
 class ReplyPuller:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from coordinator.dispatch import POLL_SECONDS, Dispatch
 from coordinator.matching import can_do, match
-from ratatouille.errors import Refusal, Unreachable
+from ratatouille.errors import Unreachable
 from ratatouille.exchange.change import Close
-from ratatouille.exchange.order import Hint, Order
+from ratatouille.exchange.order import Order
 from registry.records import ALIVE
 from registry.services.registry import Registry
 
@@ -104,18 +104,10 @@ class _Run:
     def _receive(self) -> None:
         for reply in self._lane.poll():
             sent = self._sent.pop(reply.message, None)
-            if sent is not None and not _is_done(reply.body):
+            if sent is not None and not reply.lost and reply.refusal is not None:
                 self._barred.add((sent.node, sent.work_id))
         now = time.monotonic()
         for message, sent in list(self._sent.items()):
             if now - sent.at > _SILENCE:
                 del self._sent[message]
                 self._barred.add((sent.node, sent.work_id))
-
-
-def _is_done(body: bytes | None) -> bool:
-    """Whether a node says that the answer is there; an answer counts when the registry has it."""
-    try:
-        return body is not None and Hint.from_json(body).outcome in ("pushed", "known", "taken")
-    except Refusal:
-        return False

@@ -13,6 +13,7 @@ comes back, or the time is over. One that may pass is tried again after a pause,
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -32,6 +33,7 @@ ATTEMPTS = 3
 PARKED_SECONDS = 600.0
 """How long this round parks a node whose own offer does not say that it is parked."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
+_MOST_DOUBLINGS = 30
 
 
 def leased_work(orders: Mapping[str, Order], leases: Iterable[Lease]) -> dict[str, str]:
@@ -146,6 +148,32 @@ def speaks_our_dialect(offer: Offer) -> bool:
     return (offer.protocol, offer.revision, offer.numerics) == (PROTOCOL, METHOD_REVISION, NUMERICS)
 
 
+class Pauses:
+    """Pauses that grow while one follows another, by who makes them; seconds of a clock that never goes back."""
+
+    def __init__(self, first: float, longest: float, clock: Callable[[], float]) -> None:
+        self._first, self._longest, self._clock = first, longest, clock
+        self._known: dict[str, tuple[int, float]] = {}
+        """How many there were in a row, and until when the last one lasts."""
+
+    def begin(self, who: str) -> None:
+        """Begin the next one, twice as long as the last one."""
+        row = min(self._known.get(who, (0, 0.0))[0] + 1, _MOST_DOUBLINGS)
+        self._known[who] = (row, self._clock() + min(self._first * 2.0 ** (row - 1), self._longest))
+
+    def end(self, who: str) -> None:
+        """Forget them: the next one is the first again."""
+        self._known.pop(who, None)
+
+    def until(self, who: str) -> float:
+        """When the last one is over."""
+        return self._known.get(who, (0, -math.inf))[1]
+
+    def over(self, who: str) -> bool:
+        """Whether there is none now."""
+        return self.until(who) <= self._clock()
+
+
 @dataclass
 class _ParkedPlace:
     """A node, or one holding of it, that gets no work."""
@@ -168,8 +196,8 @@ class Failures:
         self.last: dict[tuple[str, str], Failure] = {}
         self._parked: dict[tuple[str, str | None], _ParkedPlace] = {}
         """By node and fingerprint; None for the whole node."""
-        self._pauses: dict[str, tuple[int, float]] = {}
-        """How many passing failures in a row a node had, and until when it gets no work because of them."""
+        self._pauses = Pauses(_FIRST_PAUSE, _LONGEST_PAUSE, clock)
+        """When a node gets no work because of passing failures."""
         self._flower: dict[str, int] = {}
         """The Flower node that each node was when it failed."""
 
@@ -180,8 +208,7 @@ class Failures:
         self.last[node, work_id] = failure
         self._flower[node] = flower
         if failure.fault == "passing":
-            row = self._pauses.get(node, (0, 0.0))[0] + 1
-            self._pauses[node] = (row, now + min(_FIRST_PAUSE * 2.0 ** (row - 1), _LONGEST_PAUSE))
+            self._pauses.begin(node)
             if self.counts[node, work_id] >= ATTEMPTS:
                 self.barred.add((node, work_id))
         elif failure.fault == "question":
@@ -192,7 +219,7 @@ class Failures:
 
     def succeeded(self, node: str) -> None:
         """A node did some work: what kept it from working has passed."""
-        self._pauses.pop(node, None)
+        self._pauses.end(node)
 
     def look(self, offers: Iterable[Offer], nodes: Mapping[str, int]) -> None:
         """Forget what is over: nodes that came back under another Flower id, and places that are free again."""
@@ -215,7 +242,7 @@ class Failures:
     def ready(self, offers: Iterable[Offer]) -> list[Offer]:
         """The offers of the nodes that may be given work now: none that has a pause, and no holding that is parked."""
         now = self._clock()
-        unpaused = [offer for offer in offers if self._pauses.get(offer.node, (0, 0.0))[1] <= now]
+        unpaused = [offer for offer in offers if self._pauses.until(offer.node) <= now]
         return [self._without(offer, offer.parked) for offer in unpaused]
 
     def reasons(self, offers: Iterable[Offer], work_id: str, fingerprint: str) -> dict[str, Failure]:
@@ -243,7 +270,7 @@ class Failures:
 
     def _forget(self, node: str) -> None:
         del self._flower[node]
-        self._pauses.pop(node, None)
+        self._pauses.end(node)
         self.barred = {one for one in self.barred if one[0] != node}
         self.counts = Counter({one: count for one, count in self.counts.items() if one[0] != node})
         self.last = {one: failure for one, failure in self.last.items() if one[0] != node}

@@ -14,16 +14,16 @@ from functools import partial
 
 from flwr.serverapp import Grid
 
-from coordinator.dispatch import POLL_SECONDS, Dispatch, Reply
+from coordinator.dispatch import POLL_SECONDS, Dispatch
 from coordinator.driver import MOST_NAMED, RoundDriver
 from coordinator.evaluations import EVALUATIONS, Owed, run_evaluations
 from coordinator.matching import Failures, leased_work, match, stranded
 from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
 from ratatouille.exchange.membership import Offer
-from ratatouille.exchange.order import Failed, Hint, Order, seal_order
+from ratatouille.exchange.order import Failed, Order, seal_order
 from ratatouille.exchange.signing import Signer
-from ratatouille.failure import UNREADABLE, Failure
+from ratatouille.failure import Failure
 from ratatouille.recipes.questions import RoundPlan
 from ratatouille.tasks.task import Task
 from ratatouille.wording import enumerated
@@ -235,7 +235,7 @@ class RoundRunner:
             if sent is None or reply.lost:
                 continue
             self._last_sign[sent.node] = time.monotonic()
-            failure = _failure(reply)
+            failure = reply.refusal
             if failure is None:
                 self._failures.succeeded(sent.node)
             else:
@@ -269,17 +269,6 @@ class RoundRunner:
             came_back = nodes.get(sent.node, sent.flower) != sent.flower
             if came_back or now - max(sent.at, self._last_sign.get(sent.node, 0.0)) > _SILENCE:
                 del self._messages[message]
-
-
-def _failure(reply: Reply) -> Failure | None:
-    """Why a node did not do its work, by the code of its reply; None when it did, or another node does."""
-    if reply.body is None:
-        return reply.failure or UNREADABLE
-    try:
-        hint = Hint.from_json(reply.body)
-    except Refusal:
-        return UNREADABLE
-    return (hint.failure or UNREADABLE) if hint.outcome in ("refused", "failed") else None
 
 
 def _fingerprint(order: Order) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from ratatouille.exchange.assignment import Cell, Evaluate
 from ratatouille.exchange.confusion import confusion_of
 from ratatouille.exchange.membership import Lease, LeaseReturn, Offer, OfferWithdrawal, Parked, Possession
-from ratatouille.exchange.order import Hint, Introduction
+from ratatouille.exchange.order import Hint, Introduction, OrderReply
 from ratatouille.exchange.receipt import Comparison, CurvePoint, Evaluation, Pair, Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.failure import Failure
@@ -127,6 +127,12 @@ MEANINGS: dict[type[Record], dict[str, str]] = {
         "reason": "always empty",
         "failure": "why not: see failure",
     },
+    OrderReply: {
+        "message": "which message of the coordinator it answers",
+        "order": "digest of the order that the message carried",
+        "hint": "what became of the order: see hint",
+        "failure": "why there is no hint: see failure",
+    },
     Introduction: {
         "flower_node": "Flower's number of this node",
         "run": "Flower's number of the run",
@@ -237,12 +243,14 @@ def _examples(offer: Offer, software: Mapping[str, str], device: str) -> Iterabl
     lease = Lease.on(question, offer.node).model_copy(
         update={"done": 100, "total": 500, "doing": "training, loss 1.250"}
     )
+    hint = Hint(work_id=question.digest, outcome="refused", failure=failure)
     proved = offer.model_copy(update={"proofs": offer.proofs or (proof,)})
     for record in (
         *(proved, *offer.holdings, possession, OfferWithdrawal(node=offer.node, issued=offer.issued), parked, failure),
         *(lease, LeaseReturn(work_id=question.digest, node=offer.node, issued=offer.issued)),
         *(receipt, evaluation, point, compared, pair),
-        *(Hint(work_id=question.digest, outcome="refused", failure=failure), Introduction(flower_node=1, run=1)),
+        *(hint, OrderReply(message=_EXAMPLE, order=_EXAMPLE, hint=hint.to_json().decode())),
+        Introduction(flower_node=1, run=1),
         Sealed(body=failure.to_json().decode(), node=offer.node, signature="0" * 128),
     ):
         values = record.model_dump(mode="json")
@@ -255,7 +263,13 @@ _EXAMPLE = "e" * 64
 
 def name_of(kind: type[Record]) -> str:
     """The name of a kind of record for people."""
-    names = {CurvePoint: "curve", Sealed: "signature", OfferWithdrawal: "end of offer", LeaseReturn: "end of lease"}
+    names = {
+        CurvePoint: "curve",
+        Sealed: "signature",
+        OfferWithdrawal: "end of offer",
+        LeaseReturn: "end of lease",
+        OrderReply: "reply",
+    }
     return names.get(kind, kind.__name__.lower())
 
 

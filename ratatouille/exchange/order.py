@@ -2,7 +2,8 @@
 
 An order is a few kilobytes: weights are fetched and pushed by digest through the registry. A hint may be lost without
 harm, because the push was the commit. Orders are signed by the coordinator's key, which the registry announces: a
-program that can send messages to nodes cannot make them work.
+program that can send messages to nodes cannot make them work. Replies are sealed by the node's key, and name the
+message that they answer: who can send messages in a node's name, or kept an earlier reply, cannot make it fail.
 
 Flower gives a node a number of its own at every start and does not know our keys. So the coordinator asks which of our
 nodes it is, and the node answers with an introduction, sealed by its key. It names the Flower node and the run that it
@@ -20,7 +21,7 @@ from ratatouille.exchange.assignment import Assignment
 from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.signing import Sealed, Signer, unseal
 from ratatouille.failure import Failure
-from ratatouille.record import Digest, Name, Record
+from ratatouille.record import Digest, Name, Record, sha256
 from ratatouille.tasks.task import Task
 
 
@@ -83,6 +84,46 @@ class Hint(Record):
     reason: Literal[""] = ""
     """Where nodes of version 0.1 wrote words: a hint that has some cannot be read."""
     failure: Annotated[Failure | None, Field(exclude_if=lambda failure: failure is None)] = None
+
+
+class OrderReply(Record):
+    """What a node replies to a message with an order: the worker's hint, or the failure that stands in its place."""
+
+    message: Annotated[str, Field(max_length=80)]
+    """Flower's id of the message, another one each time that an order is sent."""
+    order: Digest
+    """SHA-256 of what the message carried; a sealed order names round and work."""
+    hint: Annotated[str | None, Field(exclude_if=lambda hint: hint is None)] = None
+    """The hint as JSON."""
+    failure: Annotated[Failure | None, Field(exclude_if=lambda failure: failure is None)] = None
+
+
+def seal_reply(signer: Signer, message: str, order: bytes, outcome: bytes | Failure) -> bytes:
+    """The sealed reply to a message that carried `order`, as it is sent; `outcome` is the hint, or a failure."""
+    reply = OrderReply(message=message, order=sha256(order))
+    said = {"failure": outcome} if isinstance(outcome, Failure) else {"hint": outcome.decode()}
+    return signer.seal(reply.model_copy(update=said)).to_json()
+
+
+def unseal_reply(data: bytes | str, key: str | None, message: str, order: bytes) -> OrderReply:
+    """The reply inside, if the node with this key (None: any node) sealed it for this message.
+
+    Raises:
+        Refusal: when it did not. Its sentence has nothing of what came, which a stranger may have written.
+    """
+    try:
+        sealed = Sealed.from_json(data)
+    except Refusal as error:
+        raise Refusal(f"it has no signature of the node; if the node sent it, upgrade the node: {UPGRADE}") from error
+    if key is not None and sealed.node != key:
+        raise Refusal("another key than the node's signed it")
+    try:
+        reply = unseal(sealed, OrderReply)
+    except Refusal as error:
+        raise Refusal("its signature does not fit, or the node speaks another dialect") from error
+    if (reply.message, reply.order) != (message, sha256(order)):
+        raise Refusal("the node signed it for another order")
+    return reply
 
 
 class Failed(Record):

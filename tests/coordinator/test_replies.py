@@ -18,13 +18,13 @@ from coordinator.dispatch import NO_REPLY, Dispatch, Reply, ReplyPuller
 from ratatouille.exchange.bundle import pack
 
 
-def metadata() -> Metadata:
+def metadata(answered: str = "asked") -> Metadata:
     return Metadata(
         run_id=1,
         message_id="",
         src_node_id=7,
         dst_node_id=1,
-        reply_to_message_id="asked",
+        reply_to_message_id=answered,
         group_id="",
         created_at=time.time(),
         ttl=60.0,
@@ -111,15 +111,11 @@ def replied(monkeypatch: pytest.MonkeyPatch, error: Error) -> Reply:
     return reply
 
 
-@pytest.mark.parametrize("number", [2**62, -(2**62), 2**53])
-def test_an_error_of_any_number_is_a_failure_and_ends_nothing(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    reply = replied(monkeypatch, Error(number, "whatever /home/anna"))
-    assert reply.failure is not None
-    assert reply.failure.code == "flower"
-
-
-def test_a_reply_that_is_none_counts_as_a_failure_and_one_that_was_lost_does_not(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("number", [2**62, -(2**62), 2**53, ErrorCode.MESSAGE_UNAVAILABLE])
+@pytest.mark.parametrize("reason", ["whatever /home/anna", f"x: {NO_REPLY}"])
+def test_an_error_that_no_node_sealed_is_a_lost_order_and_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, number: int, reason: str
 ) -> None:
-    assert not replied(monkeypatch, Error(ErrorCode.MESSAGE_UNAVAILABLE, f"x: {NO_REPLY}")).lost
-    assert replied(monkeypatch, Error(ErrorCode.MESSAGE_UNAVAILABLE, "x: timeout")).lost
+    reply = replied(monkeypatch, Error(number, reason))
+    assert (reply.body, reply.failure) == (None, None)
+    assert reply.lost == f"it is error {number} of Flower, and no signed failure"

@@ -35,7 +35,7 @@ def main(grid: Grid, context: Context) -> None:
             at_work -= 1
             body = None if reply.body is None else json.loads(reply.body)
             failure = None if reply.failure is None else reply.failure.code
-            replies.append({"body": body, "failure": failure, "lost": reply.lost})
+            replies.append({"body": body, "failure": failure, "lost": bool(reply.lost)})
         time.sleep(POLL_SECONDS)
     results = Path(settings["results"])
     results.with_suffix(".part").write_text(json.dumps({"nodes": nodes, "replies": replies}))

@@ -10,7 +10,7 @@ import pytest
 from ratatouille.exchange import assignment, leaving
 from ratatouille.exchange.confusion import Sparse
 from ratatouille.exchange.membership import Lease, LeaseReturn, Offer, OfferWithdrawal, Possession
-from ratatouille.exchange.order import Hint, Introduction
+from ratatouille.exchange.order import Hint, Introduction, OrderReply
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.record import Record
@@ -19,7 +19,7 @@ from ratatouille.tasks.task import Task
 
 SENT: tuple[type[Record], ...] = (
     *(Offer, Possession, OfferWithdrawal, Lease, LeaseReturn),
-    *(Receipt, Hint, Introduction, Sealed),
+    *(Receipt, Hint, OrderReply, Introduction, Sealed),
 )
 """What a node seals, or sends without a seal."""
 

@@ -7,6 +7,7 @@ are hints that a node is free again; an answer counts when the registry has it.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ def run_round(grid: Grid, round_id: str, address: str, signer: Signer) -> None:
         registry.close()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sent:
     """An order under way: to which node, under which Flower id, for which question, since when."""
 
@@ -75,6 +76,8 @@ class Sent:
     work_id: str
     at: float
     order: Order
+    overtaken: float = math.inf
+    """Since when an order that was sent to the node later has a lease, or a reply, and this one has none."""
 
 
 class RoundRunner:
@@ -234,7 +237,8 @@ class RoundRunner:
             sent = self._messages.pop(reply.message, None)
             if sent is None or reply.lost:
                 continue
-            self._last_sign[sent.node] = time.monotonic()
+            self._last_sign[sent.node] = now = time.monotonic()
+            self._overtake(sent, now)
             failure = reply.refusal
             if failure is None:
                 self._failures.succeeded(sent.node)
@@ -261,14 +265,27 @@ class RoundRunner:
     def _forget_lost(self, leased: Mapping[str, str], nodes: Mapping[str, int]) -> None:
         """Forget orders that were lost on their way, so that they are sent again: asking twice costs nothing.
 
-        An order is lost when its node came back under another Flower id, or has been silent for long.
+        An order is lost when its node came back under another Flower id, has been silent for long, or has long had a
+        later one: then something else has taken this one from its queue.
         """
         now = time.monotonic()
         self._last_sign.update(dict.fromkeys(leased.values(), now))
+        at_work = [sent for sent in self._messages.values() if leased.get(sent.work_id) == sent.node]
+        for sent in at_work:
+            self._overtake(sent, now)
+        for sent in at_work:
+            sent.overtaken = math.inf
         for message, sent in list(self._messages.items()):
             came_back = nodes.get(sent.node, sent.flower) != sent.flower
-            if came_back or now - max(sent.at, self._last_sign.get(sent.node, 0.0)) > _SILENCE:
+            last_sign = min(max(sent.at, self._last_sign.get(sent.node, 0.0)), sent.overtaken)
+            if came_back or now - last_sign > _SILENCE:
                 del self._messages[message]
+
+    def _overtake(self, later: Sent, now: float) -> None:
+        """A node has an order: it has had those before it, since Flower keeps their order."""
+        for sent in self._messages.values():
+            if sent.node == later.node and sent.at < later.at:
+                sent.overtaken = min(sent.overtaken, now)
 
 
 def _fingerprint(order: Order) -> str:

@@ -178,6 +178,38 @@ def test_flower_is_left_alone_while_nodes_work_and_nothing_is_new(monkeypatch: p
     assert lane.looks == 3
 
 
+class Robbed(Lane):
+    """A node whose second order was taken from its queue; it is at work on the third one, and goes on with it."""
+
+    def __init__(self, books: Books, **nodes: bytes | None) -> None:
+        super().__init__(books, **nodes)
+        self.orders: list[Order] = []
+
+    def send(self, node: int, order: bytes) -> str:
+        self.orders.append(Order.from_json(order))
+        return super().send(node, order) if len(self.orders) == 1 else f"{node} {len(self.orders)}"
+
+
+def test_an_order_that_was_taken_from_a_nodes_queue_is_sent_again_while_the_node_works_on_a_later_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, ticks = [0.0], itertools.count()
+    monkeypatch.setattr("coordinator.rounds.time.monotonic", lambda: clock[0] + next(ticks) / 1e6)
+    books = Books(a_round("", ("soup",)), "anna")
+    lane = Robbed(books, anna=None)
+    runner = RoundRunner(registry_of(books), books.row, cast(Dispatch, lane))
+    monkeypatch.setattr(books, "leases", lambda: [Lease.on(one.assignment, name("anna")) for one in lane.orders[2:3]])
+    while clock[0] < 150.0:
+        clock[0] += 10.0
+        assert not runner._turn()
+    _, taken, later = lane.orders
+    while len(lane.orders) == 3 and clock[0] < 400.0:
+        clock[0] += 10.0
+        assert not runner._turn()
+    assert [one.assignment for one in lane.orders[3:]] == [taken.assignment]
+    assert later.assignment != taken.assignment
+
+
 class CountsNoMore(Lane):
     """Nodes that train, and whose owners' budgets of counts are used up."""
 

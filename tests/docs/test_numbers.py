@@ -14,7 +14,7 @@ from flwr.common.constant import TIMESTAMP_TOLERANCE
 
 from contributor_client import offer_renewal, parking, relay, service_files, worker
 from contributor_client.commands import node as node_commands
-from coordinator import matching, scheduler, supervisor
+from coordinator import matching, rounds, scheduler, supervisor
 from coordinator.commands import service as coordinator_commands
 from coordinator.door import config as door
 from ratatouille import home, outbox
@@ -92,6 +92,7 @@ STATED: dict[str, tuple[str, ...]] = {
         f"up to {TIMING.checkpoint:.0f} seconds of training, if",
         f"its lease ends after {TIMING.lease:.0f} seconds, its offer after {offer_renewal.OFFER_SECONDS:.0f} seconds;",
         f"again after {PARKED}, or when",
+        f"if its node is silent for {word(rounds._SILENCE / 60)} minutes",
         f"the newest {run_files.RUNS} trainings",
         f"127.0.0.1:{home.DEFAULT_PORT}; the [web page](web.md) on 127.0.0.1:{home.DEFAULT_WEB_PORT}",
         f"| 127.0.0.1:{home.DEFAULT_PORT + 1} |",
@@ -144,6 +145,7 @@ STATED: dict[str, tuple[str, ...]] = {
     "docs/security.md": (
         f"{door.LONGEST_BODY // 2**20} MiB, {door.BODY_SECONDS} seconds for the first bytes",
         f"Flower accepts it for {word(TIMESTAMP_TOLERANCE / 60)} minutes",
+        f"an order that somebody took, after {word(rounds._SILENCE / 60)} minutes",
         f"limited to {OPEN.open_bytes // 2**20} MiB and {OPEN.body_seconds:.0f} seconds, {OPEN.bodies} at one moment",
     ),
     "docs/service.md": (

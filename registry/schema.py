@@ -350,6 +350,34 @@ class ChangeRow(Base):
     at: Mapped[float] = mapped_column(Float)
 
 
+class ReviewRow(Base):
+    """Whether a version may enter averages, as its reviews say; a version without a row was not reviewed."""
+
+    __tablename__ = "reviews"
+    version: Mapped[str] = mapped_column(ForeignKey("versions.id"), primary_key=True)
+    state: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(Text)
+    evidence: Mapped[str] = mapped_column(Text)
+    """Canonical JSON."""
+    by: Mapped[str] = mapped_column(String(20))
+    change: Mapped[int] = mapped_column(ForeignKey("changes.number"), index=True)
+    """The signed change that says so."""
+    at: Mapped[float] = mapped_column(Float)
+
+    __table_args__ = (Index(None, "state", "change"),)
+
+
+class InspectionRow(Base):
+    """The answer to an inspection, so that it is computed once."""
+
+    __tablename__ = "inspections"
+    work_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    record: Mapped[str] = mapped_column(Text)
+    """The question."""
+    answer: Mapped[str] = mapped_column(Text)
+    created: Mapped[float] = mapped_column(Float)
+
+
 class ObligationRow(Base):
     """An evaluation that is owed of a version; open while the version stands and the question has no answer."""
 

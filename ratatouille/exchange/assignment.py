@@ -184,6 +184,10 @@ class Compare(_DataAssignment):
     """Count for each pair of networks what both, one or none classify correctly."""
     features: bool = False
     """With pairs: compare the features of each pair too."""
+    about: Annotated[Digest | None, Field(exclude_if=lambda about: about is None)] = None
+    """The version under review, if it is one: nodes of the member that made it do not answer while another member
+    offers the data. Left out of the record where there is none, so such questions keep their work ids.
+    """
 
 
 Assignment = Annotated[Import | Probe | FineTune | Evaluate | Compare, Field(discriminator="kind")]

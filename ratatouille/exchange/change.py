@@ -1,4 +1,4 @@
-"""Changes that people make to what others see: an alias moves, a tag is set, a version or counts are taken back.
+"""Changes that people make to what others see: moves of aliases, tags, retractions, reviews.
 
 Each is one record, signed by its author. The registry keeps them for ever in the order in which they came, so
 that "who moved what, from where, when and why" has one answer. `member_changes` has those of members and their keys.
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictFloat, StrictInt, model_validator
 
 from ratatouille.exchange.receipt import ShortText
 from ratatouille.exchange.signing import Sealed, unseal
-from ratatouille.record import Digest, Name, Record
+from ratatouille.record import Digest, Name, Record, canonical_json
 
 LONGEST_MESSAGE = 2000
 
@@ -99,7 +99,37 @@ class Reopen(Change):
     question: Digest
 
 
-VERSION_CHANGES: tuple[type[Change], ...] = (Move, Tag, Retract, RetractCounts, Restore, Close, Reopen)
+ReviewState = Literal["admitted", "quarantined", "rejected"]
+LONGEST_REASON = 500
+"""Characters of the reason of a review."""
+MOST_EVIDENCE = 4 * 2**10
+"""Bytes of a review's evidence as canonical JSON."""
+Evidence = dict[Name, StrictInt | StrictFloat | ShortText]
+
+
+class Review(Change):
+    """Say whether a version may enter averages: the verdict of a round's gate, or a maintainer's decision."""
+
+    _about = "version"
+    kind: Literal["review"] = "review"
+    version: Digest
+    state: ReviewState
+    reason: Annotated[str, Field(max_length=LONGEST_REASON)]
+    """Why, in one sentence."""
+    evidence: Evidence = Field(default_factory=dict)
+    """The numbers that it follows from."""
+    by: Literal["gate", "maintainer"]
+    round: Annotated[str, Field(max_length=80)] | None = None
+    """The round whose gate it was."""
+
+    @model_validator(mode="after")
+    def _is_short(self) -> Review:
+        if (length := len(canonical_json(self.evidence))) > MOST_EVIDENCE:
+            raise ValueError(f"the evidence has {length} bytes, and {MOST_EVIDENCE} are the most")
+        return self
+
+
+VERSION_CHANGES: tuple[type[Change], ...] = (Move, Tag, Retract, RetractCounts, Restore, Close, Reopen, Review)
 """The kinds in this module."""
 
 

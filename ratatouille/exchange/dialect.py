@@ -16,6 +16,9 @@ stay, verify, and serve as starts; their questions have other ids, so they answe
 COMBINATION_REVISION = 1
 """Raised when the same parents would average to other bytes; part of the rule of every combined version."""
 
+INSPECTION_REVISION = 1
+"""Raised when the same weights would be inspected to other numbers; part of every inspection."""
+
 NUMERICS = "float32-deterministic-1-thread"
 """Name of the numerics profile that `ratatouille.training.numerics` applies; part of every work id."""
 

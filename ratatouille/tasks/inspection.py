@@ -23,14 +23,14 @@ from ratatouille.tasks.images import READER, Progress, UnreadableError, check, c
 
 
 @dataclass(frozen=True, slots=True)
-class Inspected:
+class InspectedFile:
     """The result of inspecting one file; `problem` is empty for an image that can be used."""
 
     sha256: str
     problem: str
 
 
-def inspect(paths: Sequence[Path], cache: Path | None = None, progress: Progress | None = None) -> list[Inspected]:
+def inspect(paths: Sequence[Path], cache: Path | None = None, progress: Progress | None = None) -> list[InspectedFile]:
     """Hash and check files, in the given order.
 
     Args:
@@ -43,7 +43,7 @@ def inspect(paths: Sequence[Path], cache: Path | None = None, progress: Progress
     """
     known = _load(cache)
     fresh: dict[str, list[Any]] = {}
-    answers: list[Inspected] = []
+    answers: list[InspectedFile] = []
     with quiet():
         for done, path in enumerate(paths, 1):
             answers.append(_look(path, known, fresh))
@@ -56,18 +56,18 @@ def inspect(paths: Sequence[Path], cache: Path | None = None, progress: Progress
     return answers
 
 
-def _look(path: Path, known: dict[str, list[Any]], fresh: dict[str, list[Any]]) -> Inspected:
+def _look(path: Path, known: dict[str, list[Any]], fresh: dict[str, list[Any]]) -> InspectedFile:
     key = str(path.absolute())
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             match known.get(key):
                 case [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, str(digest), str(problem)]:
-                    return Inspected(digest, problem)
+                    return InspectedFile(digest, problem)
             data = file.read()
     except OSError as error:
         raise Refusal(f"the image '{path}' cannot be read: {error.strerror}", code=code_of_error(error)) from error
-    answer = Inspected(sha256(data), _problem(data))
+    answer = InspectedFile(sha256(data), _problem(data))
     fresh[key] = [*signature(status), answer.sha256, answer.problem]
     return answer
 

@@ -61,7 +61,7 @@ def combine_files(
     length = min(PIECE, *(one.window for one in opened.values()))
 
     def taken() -> Iterator[tuple[str | None, list[Array]]]:
-        for nbytes, buffer in _pieces(tensors, length):
+        for nbytes, buffer in pieces(tensors, length):
             views = {digest: one.take(nbytes) for digest, one in opened.items()}
             yield buffer, [views[term.digest] for term in ordered]
 
@@ -73,7 +73,7 @@ def combine_files(
 
     sha = hashlib.sha256()
     with ThreadPoolExecutor(1) as hasher:
-        for done in chain([np.frombuffer(header(tensors), np.uint8)], _in_turn(compute, taken())):
+        for done in chain([np.frombuffer(header(tensors), np.uint8)], in_turn(compute, taken())):
             hashed = hasher.submit(sha.update, done.data)
             output.write(done.data)
             hashed.result()
@@ -127,7 +127,7 @@ def interpolate(
     return combine([start, end], [1 - at, at], buffers)
 
 
-def _pieces(tensors: Sequence[Tensor], length: int) -> Iterator[Piece]:
+def pieces(tensors: Sequence[Tensor], length: int) -> Iterator[Piece]:
     """All pieces in order: a buffer is one; weights that lie side by side are cut as if they were one tensor."""
     for fixed, group in groupby(in_order(tensors), key=lambda tensor: tensor.buffer or tensor.dtype != "F32"):
         if fixed:
@@ -139,13 +139,13 @@ def _pieces(tensors: Sequence[Tensor], length: int) -> Iterator[Piece]:
                 left -= min(length, left)
 
 
-def _in_turn(
-    compute: Callable[[str | None, Sequence[Array]], Array], pieces: Iterable[tuple[str | None, Sequence[Array]]]
+def in_turn(
+    compute: Callable[[str | None, Sequence[Array]], Array], taken: Iterable[tuple[str | None, Sequence[Array]]]
 ) -> Iterator[Array]:
     """The results in the order of the pieces, computed a few ahead by threads: numpy works without Python's lock."""
     with ThreadPoolExecutor(THREADS) as pool:
         ahead: deque[Future[Array]] = deque()
-        for buffer, views in pieces:
+        for buffer, views in taken:
             ahead.append(pool.submit(compute, buffer, views))
             if len(ahead) > THREADS + 1:
                 yield ahead.popleft().result()

@@ -29,6 +29,7 @@ from ratatouille.exchange.change import Move, Tag
 from ratatouille.exchange.signing import Sealed
 from registry.ledger.event_log import record_event
 from registry.ledger.obligations import uncounted
+from registry.ledger.reviews import refuse_not_taken
 from registry.ledger.signed_changes import author_of, by, enter_change, known_change
 from registry.lists import CHUNK, MOST_ROWS, clipped
 from registry.records import AliasMove, TagRecord
@@ -211,6 +212,7 @@ def _check_version(connection: Connection, version: str) -> None:
         raise Refusal(f"there is no version {version[:12]}…; `ratatouille log` shows those that there are")
     if state != "admitted":
         raise Refusal(f"version {version[:12]}… is {state}; release another one")
+    refuse_not_taken(connection, version)
 
 
 def _moved_meanwhile(move: Move, last: Sequence[AliasMove]) -> str:

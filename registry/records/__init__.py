@@ -54,6 +54,8 @@ from registry.records.members import KeyRecord as KeyRecord
 from registry.records.members import KeyState as KeyState
 from registry.records.members import MemberRecord as MemberRecord
 from registry.records.members import Revocation as Revocation
+from registry.records.reviews import ReviewChange as ReviewChange
+from registry.records.reviews import ReviewRecord as ReviewRecord
 from registry.records.work import ALIVE as ALIVE
 from registry.records.work import BEAT_SECONDS as BEAT_SECONDS
 from registry.records.work import OVER as OVER

@@ -25,6 +25,7 @@ from registry.services.maintenance import Maintenance
 from registry.services.members import Members
 from registry.services.registry import Registry
 from registry.services.releases import Releases
+from registry.services.review import Reviews
 from registry.services.rounds import Rounds
 from registry.services.versions import Versions
 from registry.services.weights import Weights
@@ -69,6 +70,7 @@ class LocalRegistry(Registry):
         self.rounds = Rounds(self.storage, self.watching)
         self.versions = Versions(self.storage)
         self.releases = Releases(self.storage)
+        self.review = Reviews(self.storage)
         self.members = Members(self.storage, self.sessions)
         self.maintenance = Maintenance(self.storage)
         self._name()

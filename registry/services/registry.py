@@ -18,6 +18,7 @@ from registry.services.maintenance import Maintenance
 from registry.services.members import Members
 from registry.services.method import Service, ServiceMethod, method
 from registry.services.releases import Releases
+from registry.services.review import Reviews
 from registry.services.rounds import Rounds
 from registry.services.versions import Versions
 from registry.services.weights import Weights
@@ -33,6 +34,7 @@ class Registry(Service, ABC):
     rounds: Rounds
     versions: Versions
     releases: Releases
+    review: Reviews
     members: Members
     maintenance: Maintenance
 

@@ -1,4 +1,4 @@
-"""Columns and tables for the mended faults of version 0.1, and members with their keys."""
+"""Columns and tables for the mended faults of version 0.1, members with their keys, and reviews of versions."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_obligations_version", "obligations", ["version"])
     _members()
+    _reviews()
     _score_again()
 
 
@@ -147,8 +148,37 @@ def _members() -> None:
     op.create_index("ix_sessions_key", "sessions", ["key"])
 
 
+def _reviews() -> None:
+    """Reviews of versions, and inspections of their weights."""
+    op.create_table(
+        "reviews",
+        sa.Column("version", sa.String(64), nullable=False),
+        sa.Column("state", sa.String(20), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("by", sa.String(20), nullable=False),
+        sa.Column("change", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["change"], ["changes.number"], name="fk_reviews_change"),
+        sa.ForeignKeyConstraint(["version"], ["versions.id"], name="fk_reviews_version"),
+        sa.PrimaryKeyConstraint("version", name="pk_reviews"),
+    )
+    op.create_index("ix_reviews_change", "reviews", ["change"])
+    op.create_index("ix_reviews_state_change", "reviews", ["state", "change"])
+    op.create_table(
+        "inspections",
+        sa.Column("work_id", sa.String(64), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("created", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("work_id", name="pk_inspections"),
+    )
+
+
 def downgrade() -> None:
     """Go one step back."""
+    for name in ("inspections", "reviews"):
+        op.drop_table(name)
     # earlier releases refuse settings of other names
     op.execute("DELETE FROM settings WHERE name IN ('coordinator', 'registry')")
     for name in ("sessions", "enrolments", "invitations", "keys", "members"):

@@ -32,3 +32,26 @@ def test_a_new_question_is_one_of_this_revision() -> None:
     assert isinstance(question, Evaluate)
     assert question.revision == METHOD_REVISION
     assert question.digest == KNOWN[METHOD_REVISION]
+
+
+COMPARISON = (
+    '{"architecture":"A","cells":[{"domain":"ink","slice":"all","split":"validation"}],"ensemble":false,'
+    '"features":false,"fingerprint":"C","format":1,"image_size":8,"kind":"compare","networks":[{"featurizer":'
+    '[{"coefficient":1,"part":"B"}],"head":[{"coefficient":1,"part":"D"}]}],"numerics":'
+    '"float32-deterministic-1-thread","pairs":true,"repeat":0,"revision":2,"task":"E","trial":0}'
+)
+for _number, _name in enumerate("ABCDE", 1):
+    COMPARISON = COMPARISON.replace(f'"{_name}"', f'"{_number:064d}"')
+
+
+def test_a_comparison_that_reviews_no_version_keeps_its_id_and_bytes() -> None:
+    question = parse_assignment(COMPARISON)
+    assert question.to_json().decode() == COMPARISON
+    assert question.digest == "51996e3ffbd402bc70a7768f05b331ae24353aef0f52aca519b85c7a5b3194be"
+
+
+def test_a_comparison_about_a_version_is_another_question() -> None:
+    question = parse_assignment(COMPARISON)
+    about = question.model_copy(update={"about": "6" * 64})
+    assert about.digest != question.digest
+    assert parse_assignment(about.to_json()) == about

@@ -200,8 +200,10 @@ def _what(command: Sequence[str]) -> str:
     if "reaper.py" in words:
         return "reaper"
     if "-m" in command:
-        module = command[command.index("-m") + 1]
-        return " ".join([module, *command[command.index("-m") + 2 :][:2]]) if module.endswith("cli.main") else module
+        place = command.index("-m") + 1
+        if command[place].endswith("ratatouille.launch"):
+            place = command.index("-m", place) + 1
+        return " ".join(command[place : place + 3]) if command[place].endswith("cli.main") else command[place]
     if "multiprocessing" in words:
         return "multiprocessing"
     return Path(command[0]).name if command else "ended"

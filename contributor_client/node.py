@@ -28,7 +28,7 @@ from contributor_client.work_lane import SuperNodeSettings, WorkLane
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
 from ratatouille.outbox import outbox_of
-from ratatouille.processes import Program, environment_with_scripts, module
+from ratatouille.processes import Program, environment_with_scripts, service
 from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.hours import hours_of
 from ratatouille.tasks.images import Progress
@@ -274,7 +274,7 @@ class Node:
 
     def _worker(self, paths: NodePaths, offered: Iterable[str], work: tuple[DeviceWork, ...]) -> WorkerProcess:
         """A worker, whose device does a little of the work that rounds ask for before rounds use this node."""
-        command = [*module("contributor_client.worker"), "--settings", str(self._file)]
+        command = [*service("contributor_client.worker"), "--settings", str(self._file)]
         command += ["--folder", str(paths.folder), "--remote", self._remote, "--offered", *offered]
         command += ["--worker", str(paths.worker)]
         command += [] if self._leave_at is None else ["--leave-at", str(self._leave_at)]

@@ -15,6 +15,7 @@ from pathlib import Path
 from contributor_client.time_left import PACE, Pace
 from ratatouille.errors import Refusal
 from ratatouille.folders import write_whole
+from ratatouille.launch import importing
 from ratatouille.processes import Child
 from ratatouille.training.preflight import LONGEST_SECONDS, Trial, answer_of, ended, sentences_of, too_slow
 
@@ -81,10 +82,11 @@ def try_device(folder: Path) -> None:
         return
     question.unlink()
     trial = Trial.from_json(asked)
-    from ratatouille.training import numerics
+    with importing():
+        from ratatouille.training import numerics
 
-    numerics.apply()  # before timm is imported, which is then without torch's compiler
-    from ratatouille.training.timing import attempt
+        numerics.apply()  # before timm is imported, which is then without torch's compiler
+        from ratatouille.training.timing import attempt
 
     answer = attempt(trial)
     if answer.get("timed"):

@@ -22,11 +22,13 @@ from contributor_client.lane_file import CLOCK, LANE, OUTBOX, LaneFile, LaneStat
 from contributor_client.paths import NODE_KEY, WORKER_SOCKET, WORKERS, NodePaths
 from ratatouille.addresses import Address
 from ratatouille.errors import Refusal
-from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module
+from ratatouille.processes import Child, Program, environment_with_scripts, free_port, service
 from ratatouille.processes.ports import LOOPBACK
 from ratatouille.processes.secret import Secret
 from ratatouille.proxies import only_proxy, proxy_for
 
+UNUSED = ("flwr.supercore.object_store.sql_object_store:SqlObjectStore",)
+"""What Flower imports for SuperLinks with a database: SQLAlchemy, a third of the time in which a SuperNode starts."""
 PATIENCE_SECONDS = 10.0
 """A lane that does not answer for so long is called deaf: orders cannot reach the node."""
 _AGAIN_SECONDS = 60.0
@@ -111,7 +113,7 @@ def _supernode(settings: SuperNodeSettings, port: int) -> Program:
     values: dict[str, str | int] = {WORKERS: settings.workers, NODE_KEY: str(settings.node_key.resolve())}
     values[WORKER_SOCKET] = str(settings.worker_socket.absolute())
     configuration.write_text(tomli_w.dumps(values), encoding="utf-8")
-    command = [*module("contributor_client.flower_supernode"), "--superlink", settings.superlink]
+    command = [*service("contributor_client.flower_supernode", UNUSED), "--superlink", settings.superlink]
     command += ["--host", LOOPBACK, "--port", str(port), "--node-config", str(configuration)]
     command += ["--isolation", "process", "--superexec-auth-secret-file", str(_secret(settings))]
     if settings.front is None:

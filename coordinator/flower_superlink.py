@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from ratatouille.launch import importing
 from ratatouille.printable import log_printably_as
 from ratatouille.processes.guard import Guard, Rules
 from ratatouille.processes.secret import Secret
@@ -79,11 +80,12 @@ def main() -> None:
     port.add_argument("--port", type=int, required=True)
     for name in _OTHER_PORTS:
         os.environ.pop(name, None)
-    put_guard_before_apis(port.parse_known_args(flowers)[0].port, Secret.open(ours.secret))
+    with importing():
+        from flwr.superlink.cli import flower_superlink
+
+        put_guard_before_apis(port.parse_known_args(flowers)[0].port, Secret.open(ours.secret))
     log_printably_as("flwr")
     sys.argv = ["flower-superlink", *flowers]
-    from flwr.superlink.cli import flower_superlink
-
     flower_superlink()
 
 

@@ -24,8 +24,8 @@ from ratatouille.processes import (
     Child,
     Program,
     environment_with_scripts,
-    module,
     refuse_taken_port,
+    service,
     stop_all,
     wait_for_url,
 )
@@ -33,6 +33,11 @@ from ratatouille.processes.ports import LOOPBACK
 from ratatouille.processes.secret import Secret
 
 _log = logging.getLogger(__name__)
+UNUSED = (
+    "flwr.supercore.object_store.sql_object_store:SqlObjectStore",
+    "flwr.server.superlink.linkstate.sql_linkstate:SqlLinkState",
+)
+"""What Flower imports for the SuperLink: SQLAlchemy. The executor and its ServerApps open no database."""
 _READY_SECONDS = 60.0
 _ATTEMPTS = 3
 """How often the runs that a former SuperLink left are to be stopped."""
@@ -161,7 +166,7 @@ class SuperLink:
 
 
 def _superlink(settings: SuperLinkSettings) -> Program:
-    command = [*module("coordinator.flower_superlink"), "--secret", str(settings.secret)]
+    command = [*service("coordinator.flower_superlink"), "--secret", str(settings.secret)]
     if settings.tls is None:
         command += ["--insecure"]
     else:
@@ -175,7 +180,8 @@ def _superlink(settings: SuperLinkSettings) -> Program:
 
 
 def _executor(settings: SuperLinkSettings) -> Program:
-    command = [*module("coordinator.executor"), "--runtime", settings.address, "--secret", str(settings.secret)]
+    command = [*service("coordinator.executor", UNUSED), "--runtime", settings.address]
+    command += ["--secret", str(settings.secret)]
     command += [word for one in settings.accepted_bundles for word in ("--accept", one)]
     command += [] if settings.tls is None else ["--certificate", str(settings.tls.certificate)]
     log = settings.logs / "executor.log"

@@ -32,7 +32,7 @@ from ratatouille.exchange.membership import Announcement
 from ratatouille.exchange.signing import Signer
 from ratatouille.folders import write_whole
 from ratatouille.home import Ports, ports_file
-from ratatouille.processes import Child, Program, environment_with_scripts, module, refuse_taken_port
+from ratatouille.processes import Child, Program, environment_with_scripts, refuse_taken_port, service
 from ratatouille.processes.locks import is_locked, only_one
 from ratatouille.processes.ports import LOOPBACK
 from registry.opening import open_registry
@@ -159,7 +159,7 @@ def _port(page: str | None) -> int | None:
 
 
 def _service(settings: SupervisorSettings, key: str) -> Program:
-    command = [*module("registry.server"), "--folder", str(settings.registry_folder), "--coordinator", key]
+    command = [*service("registry.server"), "--folder", str(settings.registry_folder), "--coordinator", key]
     command += ["--port", str(settings.ports.registry)]
     command += [] if settings.public is None else ["--behind-door", str(settings.public.user_id)]
     command += [] if settings.web_port is None else ["--web-port", str(settings.web_port)]

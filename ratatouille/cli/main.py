@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from ratatouille.cli import streams
 from ratatouille.cli.extras import missing, naming_what_is_missing
 from ratatouille.cli.table import COMMANDS, SECTIONS, Command
 from ratatouille.errors import RatatouilleError
+from ratatouille.launch import imported
 from ratatouille.platforms import refuse_without_posix
 from ratatouille.proxies import go_straight_to_loopback
 
@@ -38,7 +38,7 @@ def load(command: Command) -> click.Command:
     if command.posix:
         refuse_without_posix(f"`ratatouille {' '.join(command.path)}`")
     try:
-        function = getattr(importlib.import_module(module), name)
+        function = getattr(imported(module), name)
     except ModuleNotFoundError as error:
         raise missing(error, command) from error
     app = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -4,9 +4,9 @@ A program that ends at once is restarted after 0.25, 0.5, 1, 2 … 30 seconds. O
 its owner saw that it works, starts again at 0.25. Any exit counts, also code 0: a Flower node ends itself that way when
 its server forgot it. What a program does and when it is ready is left to its owner.
 
-Programs are this installation's: `script` and `module` begin their commands. Flower finds its own children by name, so
-`environment_with_scripts` puts the folder of our interpreter's scripts first on PATH, also where the virtual
-environment was never activated.
+Programs are this installation's: `script`, `module` and `service` begin their commands. Flower finds its own children
+by name, so `environment_with_scripts` puts the folder of our interpreter's scripts first on PATH, also where the
+virtual environment was never activated.
 """
 
 from __future__ import annotations
@@ -185,6 +185,15 @@ def module(name: str) -> list[str]:
     for what is installed.
     """
     return [sys.executable, "-P", "-m", name]
+
+
+def service(name: str, postponed: Iterable[str] = ()) -> list[str]:
+    """The beginning of a command that runs a module's `main` through `ratatouille.launch`, which starts it sooner.
+
+    `postponed` are classes, as `module:class`, whose modules the service does not need.
+    """
+    options = [word for one in postponed for word in ("--postpone", one)]
+    return [*module("ratatouille.launch"), *options, "-m", name]
 
 
 def environment_with_scripts(**more: str) -> dict[str, str]:

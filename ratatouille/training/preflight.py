@@ -19,7 +19,8 @@ from importlib.util import find_spec
 from typing import IO, Any
 
 from ratatouille.errors import Refusal
-from ratatouille.processes import end_with_owner, environment_with_scripts, module
+from ratatouille.launch import importing
+from ratatouille.processes import end_with_owner, environment_with_scripts, service
 from ratatouille.recipes.protocol import PROTOCOLS, Protocol
 from ratatouille.recipes.round import Round
 from ratatouille.record import Name, Record
@@ -207,7 +208,7 @@ class TrialProcess:
     def __init__(self, device: str) -> None:
         self._device = device
         pipe, environment = subprocess.PIPE, environment_with_scripts(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-        command = [*module("ratatouille.training.preflight"), str(os.getpid())]
+        command = [*service("ratatouille.training.preflight"), str(os.getpid())]
         # A session of its own: Ctrl-C in a terminal is for the node, which then breaks this off.
         self._process = subprocess.Popen(  # noqa: S603
             command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, start_new_session=True
@@ -282,10 +283,11 @@ def _time(seconds: float) -> str:
 def main() -> None:
     """Read a trial, write what came of it; end when the process whose id is the argument is gone."""
     end_with_owner(int(sys.argv[1]))
-    from ratatouille.training import numerics
+    with importing():
+        from ratatouille.training import numerics
 
-    numerics.apply()  # before timm is imported, which is then without torch's compiler
-    from ratatouille.training.timing import attempt
+        numerics.apply()  # before timm is imported, which is then without torch's compiler
+        from ratatouille.training.timing import attempt
 
     print(json.dumps(attempt(Trial.from_json(sys.stdin.buffer.read()))), flush=True)
 

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ratatouille.exchange.signing import Signer
+from ratatouille.processes.child import service
 from registry.blobs import opening
 from registry.opening import open_registry
 from registry.server import RegistryServer
@@ -28,7 +28,7 @@ class Process:
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         self.folder = folder
-        command = [sys.executable, "-m", "registry.server", "--folder", str(folder), "--port", str(port)]
+        command = [*service("registry.server"), "--folder", str(folder), "--port", str(port)]
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment

@@ -20,6 +20,7 @@ PARTS = {
     "coordinator up": "coordinator",
     "node join": "nodes",
     "--multiprocessing-fork": "workers",
+    "multiprocessing.forkserver": "workers",
     "round run": "rehearsal",
 }
 """Words of a command line → what runs there."""

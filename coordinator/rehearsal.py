@@ -39,6 +39,8 @@ _QUEUED = 2
 """Orders under way for each worker: one at work and one that waits, so that a deadline finds little that is queued."""
 _TAKEN_SECONDS = 0.5
 """Pause before work is tried again that another process, such as another rehearsal, has taken."""
+WORKER_IMPORTS = ("registry.services.local", "ratatouille.training.worker_imports")
+"""What each worker process would import."""
 _worker: list[Any] = []
 ALIAS = "foundation"
 
@@ -117,7 +119,7 @@ def rehearse_all(
         registry.rounds.move_round(round.id, ["requested"], "running")
     averages = ThreadPoolExecutor(1, thread_name_prefix="combining")  # of all rounds, one after the other
     drivers = [RoundDriver.of(registry.rounds.round(round.id), registry, executor=averages) for round in rounds]
-    with averages, process_pool(workers, _open_site, (site,)) as pool:
+    with averages, process_pool(workers, _open_site, (site,), WORKER_IMPORTS) as pool:
         try:
             _until_done(drivers, pool, workers, on_progress)
             endings = [driver.conclude(driver.gather()) for driver in drivers]
@@ -141,7 +143,7 @@ def seconds_per_step(site: RehearsalSite, order: Order) -> float:
     Raises:
         Refusal: as the training would, or for data that the site does not hold.
     """
-    with process_pool(1, _open_site, (site,)) as pool:
+    with process_pool(1, _open_site, (site,), WORKER_IMPORTS) as pool:
         return _result(pool.submit(_pace, order.to_json()))
 
 

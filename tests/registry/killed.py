@@ -93,6 +93,9 @@ class Ended:
 
 def run(point: str, folder: Path, action: str, *arguments: object) -> Ended:
     """Run this file in a process of its own."""
+    from coordinator.rehearsal import WORKER_IMPORTS  # which uses the same server
+
+    _FORKS.set_forkserver_preload([*WORKER_IMPORTS, "registry.retraction", "sqlalchemy.dialects.postgresql.psycopg"])
     answer = folder.parent / "answer.json"
     answer.unlink(missing_ok=True)
     given = {"GIVEN": (answer, point, folder, action, *map(str, arguments))}
@@ -112,9 +115,6 @@ def main(answer: Path, point: str, folder: Path, action: str, *arguments: str) -
 
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    ["registry.services.local", "registry.retraction", "sqlalchemy.dialects.postgresql.psycopg"]
-)
 
 if __name__ == "__main__":
     main(*globals()["GIVEN"])

@@ -22,6 +22,30 @@ def test_work_is_done_and_comes_back() -> None:
         assert list(pool.map(abs, [-1, 2, -3])) == [1, 2, 3]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are spawned")
+def test_forked_workers_have_what_their_server_imported_and_their_owner_s_environment_of_now(tmp_path: Path) -> None:
+    program = textwrap.dedent("""
+        import os, sys
+        from ratatouille.processes.ending import process_pool
+        def found():
+            return "wave" in sys.modules, "colorsys" in sys.modules, os.environ["TODAY"], os.path.basename(os.getcwd())
+        if __name__ == "__main__":
+            for today in ("monday", "tuesday"):
+                os.environ["TODAY"] = today
+                os.mkdir(today)
+                os.chdir(today)
+                with process_pool(1, imports=("wave", "nothing.of.this.name")) as pool:
+                    assert pool.submit(found).result() == (True, False, today, today), pool.submit(found).result()
+                os.chdir("..")
+            with process_pool(1) as pool:
+                assert pool.submit(found).result()[0] is False
+    """)
+    (tmp_path / "owner.py").write_text(program)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "owner.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def _interrupted() -> None:
     with process_pool(1) as pool:
         pool.submit(abs, -1).result()

@@ -6,7 +6,8 @@ first: a SuperNode that finds a message waiting skips its pause of 3 seconds.
 
 A reply counts if the node's key sealed it for this very message. A stranger who copies a header of Flower's node
 authentication can send messages in the node's name for five minutes, also errors that look like Flower's own, and can
-take messages away. So all else that comes says only that the order may be given again, after a pause.
+take messages away. So all else that comes says only that the order may be given again, after a pause. For the same
+reason an introduction counts only if the node that signed it has entered the key which its Flower node shows.
 
 `ReplyPuller` pulls the objects of a reply with limits, so that no node can stop a round by what it sends, or leaves
 out. Flower's own way waits minutes for a reply that is never completed, and any error in one ends the whole
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flwr.app import Message
@@ -92,14 +93,23 @@ class Dispatch:
         grid: Grid,
         seconds_to_live: float = 7 * 24 * 3600.0,
         clock: Callable[[], float] = time.monotonic,
+        entered: Callable[[], Mapping[bytes, str]] | None = None,
     ) -> None:
+        """`entered` gives our nodes by their keys for Flower, as the registry has them; None where the SuperLink checks
+        no keys.
+        """
         self._grid = grid
+        self._entered = entered
         self._seconds_to_live = seconds_to_live
         self._clock = clock
         self._sent: dict[str, _Sent] = {}
         self._asked: dict[str, _Sent] = {}
         self._keys: dict[int, str | None] = {}
         """Flower node → our key; None until it has introduced itself, empty when it cannot."""
+        self._shown: dict[int, bytes] = {}
+        """Flower node → the key that it shows to Flower."""
+        self._spoiled: set[int] = set()
+        """Flower nodes for which something came that is no introduction of theirs: they are asked again soon."""
         self._questions = Pauses(_FIRST_QUESTION, _LAST_QUESTION, clock)
         self._returns = Pauses(_FIRST_RETURN, _LAST_RETURN, clock)
         self._lost: list[tuple[float, Reply]] = []
@@ -112,8 +122,9 @@ class Dispatch:
         New ones are asked, and appear here once `poll` has seen their answer. When two claim one key, because a node
         was killed and came back before Flower noticed, the later one counts.
         """
-        online = set(self._grid.get_node_ids())
-        unknown = {node for node, key in self._keys.items() if not key and self._questions.over(str(node))}
+        self._shown = {node.node_id: node.public_key for node in self._grid.get_nodes()}
+        online = set(self._shown)
+        unknown = {node for node, key in self._keys.items() if not key and self._is_to_be_asked(node)}
         for node in sorted(online & (online - self._keys.keys() | unknown)):
             # Several times at first, because a SuperNode that finds nothing after its answer pauses for 3 seconds: the
             # later questions keep it from that pause while its first order is on the way.
@@ -121,6 +132,9 @@ class Dispatch:
                 self._asked[self._push(node, INTRODUCE, b"")] = _Sent(node, None, b"")
             self._keys.setdefault(node)  # Only now: a node that could not be asked is new at the next look too.
             self._questions.begin(str(node))
+            if node in self._spoiled:
+                self._spoiled.remove(node)
+                self._returns.begin(str(node))
         for node in self._keys.keys() - online:
             del self._keys[node]
             self._questions.end(str(node))
@@ -158,30 +172,51 @@ class Dispatch:
         self._lost = [(due, reply) for due, reply in self._lost if due > now]
         return replies
 
+    def _is_to_be_asked(self, node: int) -> bool:
+        return self._questions.over(str(node)) or (node in self._spoiled and self._returns.over(str(node)))
+
     def _note_introduction(self, node: int, asked: str, message: Message) -> None:
         """Note which key a node has. One whose answer cannot be used gets no orders until it gives another one."""
         if node not in self._keys or self._keys[node]:
             return
         key = ""
         try:
+            owner = self._owner(node)
             if message.has_error():
-                reply = unseal_reply(message.error.reason or "", None, asked, b"")
+                reply = unseal_reply(message.error.reason or "", owner, asked, b"")
                 self._leave_out(node, reply.failure or UNREADABLE)
             else:
                 key = introduced(unpack(message.content), node, int(self._grid.run.run_id))
+                if owner not in (None, key):
+                    self._note_foreign(node, key, owner or "")
+                    return
+        except Unreachable:
+            self._spoiled.add(node)
+            return
         except Refusal as error:  # its words may quote what the node sent
             if message.has_error():
-                self._ask_again(node)
+                self._spoiled.add(node)
                 return
             self._leave_out(node, failure_of(error) if error.code == "other-release" else UNREADABLE)
         del self._keys[node]  # Put last, so that the later of two with one key counts.
         self._keys[node] = key
 
-    def _ask_again(self, node: int) -> None:
-        """Ask a node at the next look, as when its executor was restarted; one that was just asked again waits."""
-        if self._returns.over(str(node)):
-            self._returns.begin(str(node))
-            del self._keys[node]
+    def _owner(self, node: int) -> str | None:
+        """The node of ours that entered the key which a Flower node shows, empty for none; None for any node.
+
+        Raises:
+            Unreachable: when the registry does not answer.
+        """
+        return None if self._entered is None else self._entered().get(self._shown.get(node, b""), "")
+
+    def _note_foreign(self, node: int, key: str, owner: str) -> None:
+        """Ignore an introduction with another key than the one that belongs there; the node's own may still come."""
+        self._spoiled.add(node)
+        whose = f"node {owner[:12]}…" if owner else "no node"
+        sentence = (
+            f"an introduction is ignored: key {key[:12]}… signed it, and the Flower key that it came with is of {whose}"
+        )
+        self._throttle.warn(_log, f"{node} {key}", sentence)
 
     def _leave_out(self, node: int, failure: Failure) -> None:
         if self._keys[node] is None:

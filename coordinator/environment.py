@@ -1,4 +1,4 @@
-"""The environment of a ServerApp, as its coordinator sets it: the key that signs, and the folder of logs.
+"""The environment of a ServerApp, as its coordinator sets it: the key that signs, the folder of logs, and node keys.
 
 The key signs the announcement in the registry and the orders of rounds. It lies in the coordinator's folder, made at
 the first start and readable by its owner only.
@@ -23,6 +23,8 @@ KEY = "RATATOUILLE_COORDINATOR_KEY"
 """The environment variable that names the file with the key."""
 LOGS = "RATATOUILLE_LOGS"
 """The environment variable that names the folder of logs."""
+NODE_KEYS = "RATATOUILLE_NODE_KEYS"
+"""The environment variable that is set where the SuperLink answers to nodes with registered keys only."""
 _BYTES = 4 * 2**20
 
 

@@ -3,21 +3,25 @@
 A node makes its Flower key itself and sends it when its keys are entered. The registry's list of keys is the one that
 counts: the coordinator reads it every second, and changes the SuperLink's list where it differs. Nothing is kept on
 disk, so both lists are compared anew after a crash. The SuperLink refuses an unregistered node at its next call, and
-Flower never takes the same key again.
+Flower never takes the same key again. A round reads the list too, to see which node a Flower node is (`dispatch`).
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
 
 from coordinator.control import Control
+from coordinator.environment import NODE_KEYS
 from ratatouille.errors import Refusal
+from registry.services.registry import Registry
 
 _log = logging.getLogger(__name__)
 _COMPARE_SECONDS = 10.0
@@ -37,6 +41,21 @@ def flower_form(key: str) -> bytes:
     if not isinstance(found, EllipticCurvePublicKey):
         raise Refusal(f"a Flower key is an ECDSA key, and this is another: {key[:40]!r}")
     return found.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def nodes_by_flower_key(registry: Registry) -> Callable[[], dict[bytes, str]] | None:
+    """A function that reads which node has entered which key for Flower; None where this SuperLink checks no keys."""
+    if NODE_KEYS not in os.environ:
+        return None
+
+    def read() -> dict[bytes, str]:
+        found = {}
+        for key in registry.members.flower_keys():
+            with suppress(Refusal):  # `FlowerKeys` says so in the coordinator's log
+                found[flower_form(key.flower)] = key.node
+        return found
+
+    return read
 
 
 class FlowerKeys:

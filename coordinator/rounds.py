@@ -18,6 +18,7 @@ from flwr.serverapp import Grid
 from coordinator.dispatch import POLL_SECONDS, Dispatch
 from coordinator.driver import MOST_NAMED, RoundDriver
 from coordinator.evaluations import EVALUATIONS, Owed, run_evaluations
+from coordinator.flower_keys import nodes_by_flower_key
 from coordinator.matching import Failures, leased_work, match, stranded
 from ratatouille.errors import Misconfigured, Refusal, Unreachable
 from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
@@ -50,15 +51,15 @@ def run_round(grid: Grid, round_id: str, address: str, signer: Signer) -> None:
     Raises:
         Refusal: when the round cannot be finished; the registry has the reason too.
     """
-    registry = open_registry(address)
+    registry, seal = open_registry(address), partial(seal_order, signer)
     try:
+        lane = Dispatch(grid, entered=nodes_by_flower_key(registry))
         if round_id == EVALUATIONS:
-            run_evaluations(registry, Dispatch(grid), partial(seal_order, signer))
+            run_evaluations(registry, lane, seal)
             return
         registry.rounds.move_round(round_id, ["requested"], "running")
         try:
-            seal = partial(seal_order, signer)
-            runner = RoundRunner(registry, registry.rounds.round(round_id), Dispatch(grid), seal)
+            runner = RoundRunner(registry, registry.rounds.round(round_id), lane, seal)
         except (Refusal, Misconfigured) as error:  # this round ends, and keeps no other waiting
             registry.rounds.move_round(round_id, ["running", "cancelling"], "failed", str(error))
             raise

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from coordinator.control import Control
-from coordinator.environment import KEY, LOGS, key_file
+from coordinator.environment import KEY, LOGS, NODE_KEYS, key_file
 from coordinator.loopback_tls import LoopbackTls, loopback_tls
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.processes import (
@@ -196,4 +196,5 @@ def _environment(settings: SuperLinkSettings) -> dict[str, str]:
         FLWR_TELEMETRY_ENABLED="0",
         FLWR_DISABLE_UPDATE_CHECK="1",
         **{LOGS: str(settings.logs), KEY: str(key_file(settings.folder))},
+        **({NODE_KEYS: "1"} if settings.public else {}),
     )

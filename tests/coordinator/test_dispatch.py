@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 import pytest
+from flwr.proto.node_pb2 import NodeInfo
 from flwr.serverapp import Grid
 
 from coordinator.dispatch import Dispatch
@@ -19,8 +20,8 @@ class FullGrid:
         self.full = True
         self.pushed: list[Any] = []
 
-    def get_node_ids(self) -> list[int]:
-        return [7]
+    def get_nodes(self) -> list[NodeInfo]:
+        return [NodeInfo(node_id=7)]
 
     def push_messages(self, messages: Iterable[Any]) -> Iterable[str]:
         self.pushed += [] if self.full else messages

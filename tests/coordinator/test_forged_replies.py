@@ -18,11 +18,13 @@ from flwr.app import Message
 from flwr.app.error import Error
 from flwr.app.message import make_message
 from flwr.common.constant import ErrorCode
+from flwr.proto.node_pb2 import NodeInfo
 from flwr.serverapp import Grid
 
 from coordinator.dispatch import Dispatch
 from coordinator.evaluations import run_evaluations
 from coordinator.rounds import RoundRunner
+from ratatouille.errors import Unreachable
 from ratatouille.exchange.bundle import INTRODUCE, pack, unpack
 from ratatouille.exchange.order import Failed, Hint, Order, introduce, seal_reply
 from ratatouille.exchange.signing import Sealed, Signer
@@ -55,6 +57,8 @@ class MadeUpGrid:
     """When each order was sent."""
     run: Any = field(default_factory=lambda: SimpleNamespace(run_id=5))
     replies: dict[str, Reply] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
+    """Each question who a node is, and which it was sent to."""
     messages: int = 0
 
     def __post_init__(self) -> None:
@@ -65,15 +69,19 @@ class MadeUpGrid:
     def clock(self) -> float:
         return self.now
 
-    def get_node_ids(self) -> list[int]:
+    def get_nodes(self) -> list[NodeInfo]:
         self.now += 0.5
-        return list(range(len(self.says)))
+        return [NodeInfo(node_id=number, public_key=name.encode()) for number, name in enumerate(self.says)]
+
+    def entered(self) -> dict[bytes, str]:
+        return {name.encode(): signer.node for name, signer in self.signers.items()}
 
     def push_messages(self, messages: Iterable[Any]) -> list[str]:
         (message,) = messages
         self.messages += 1
         id, (name, signer) = sha256(b"%d" % self.messages), list(self.signers.items())[message.dst_node_id]
         if message.message_type == INTRODUCE:
+            self.asked[id] = message.dst_node_id
             self.replies[id] = introduce(signer, message.dst_node_id, self.run.run_id)
         else:
             self.replies[id] = self._reply(name, signer, id, unpack(message.content))
@@ -186,16 +194,12 @@ def test_a_failure_that_the_node_sealed_ends_an_evaluation_for_this_run(way: str
     assert len(grid.books.obligations()) == 1
 
 
-@pytest.mark.parametrize("forged", [b"nonsense", Error(2, DISK.to_json().decode()), None])
+@pytest.mark.parametrize("forged", [b"nonsense", None])
 def test_a_node_whose_introductions_a_stranger_answered_or_took_is_asked_again(forged: Reply | None) -> None:
     grid = MadeUpGrid(Books(a_round("", ("soup",)), "anna"), {"anna": []})
     lane = Dispatch(cast(Grid, grid), clock=grid.clock)
     assert lane.nodes() == {}
     grid.replies = {} if forged is None else dict.fromkeys(grid.replies, forged)
-    if isinstance(forged, Error):
-        lane.poll()
-        lane.nodes()  # at once, as after the end of an executor
-        grid.replies = dict.fromkeys(grid.replies, forged)
     asked = grid.messages
     for _ in range(30):
         lane.poll()
@@ -203,5 +207,87 @@ def test_a_node_whose_introductions_a_stranger_answered_or_took_is_asked_again(f
     assert grid.messages == asked
     grid.now += 240.0
     lane.nodes()
+    lane.poll()
+    assert lane.nodes() == {0: grid.signers["anna"].node}
+
+
+def by_a_stranger(grid: MadeUpGrid, id: str) -> Reply:
+    return introduce(STRANGER, 0, grid.run.run_id)
+
+
+def by_another_member(grid: MadeUpGrid, id: str) -> Reply:
+    return introduce(grid.signers["bo"], 0, grid.run.run_id)
+
+
+def a_failure_of_a_stranger(grid: MadeUpGrid, id: str) -> Reply:
+    return Error(2, seal_reply(STRANGER, id, b"", DISK).decode())
+
+
+def an_error_without_a_seal(grid: MadeUpGrid, id: str) -> Reply:
+    return Error(2, DISK.to_json().decode())
+
+
+SPOILED = [by_a_stranger, by_another_member, a_failure_of_a_stranger, an_error_without_a_seal]
+"""What a stranger, or a member, answers through a captured header of anna's node to the question who it is."""
+
+
+@pytest.mark.parametrize("forged", SPOILED)
+def test_an_introduction_through_the_flower_key_of_another_node_changes_nothing(
+    forged: Callable[[MadeUpGrid, str], Reply], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "coordinator.dispatch")
+    grid = MadeUpGrid(Books(a_round("", ("soup",)), "anna", "bo"), {"anna": [], "bo": []})
+    anna, bo = (signer.node for signer in grid.signers.values())
+    lane = Dispatch(cast(Grid, grid), clock=grid.clock, entered=grid.entered)
+    lane.nodes()
+    first = next(iter(grid.replies))  # the node's own answers to the other questions come later
+    grid.replies[first] = forged(grid, first)
+    lane.poll()
+    assert lane.nodes() == {0: anna, 1: bo}
+    said = [one.getMessage() for one in caplog.records if "introduction is ignored" in one.getMessage()]
+    assert all(f"is of node {anna[:12]}" in one for one in said)
+    assert bool(said) == (forged in (by_a_stranger, by_another_member))
+
+
+@pytest.mark.parametrize("forged", SPOILED)
+def test_a_node_gets_its_orders_though_a_stranger_answers_all_first_questions_in_its_name(
+    forged: Callable[[MadeUpGrid, str], Reply],
+) -> None:
+    grid = MadeUpGrid(Books(a_round("", ("linear_probe",)), "anna", "bo"), {"anna": [], "bo": []})
+    lane = Dispatch(cast(Grid, grid), clock=grid.clock, entered=grid.entered)
+    for _ in range(3):  # and the first ones that follow
+        lane.nodes()
+        mine = [id for id, node in grid.asked.items() if node == 0 and id in grid.replies]
+        assert mine
+        grid.replies |= {id: forged(grid, id) for id in mine}
+        lane.poll()
+        assert grid.signers["anna"].node not in lane.nodes().values()
+        grid.replies = {id: forged(grid, id) if grid.asked[id] == 0 else reply for id, reply in grid.replies.items()}
+        lane.poll()
+        grid.now += 60.0
+    asked = grid.messages
+    lane.nodes()
+    lane.poll()
+    assert sorted(lane.nodes()) == [0, 1]
+    assert grid.messages == asked + 1
+    RoundRunner(registry_of(grid.books), grid.books.row, lane).run()
+    assert grid.books.row.state == "done"
+    assert grid.sent
+
+
+def test_introductions_wait_while_the_registry_cannot_say_whose_a_flower_key_is() -> None:
+    grid = MadeUpGrid(Books(a_round("", ("soup",)), "anna"), {"anna": []})
+    away = True
+
+    def entered() -> dict[bytes, str]:
+        if away:
+            raise Unreachable("no registry answers")
+        return grid.entered()
+
+    lane = Dispatch(cast(Grid, grid), clock=grid.clock, entered=entered)
+    lane.nodes()
+    lane.poll()
+    assert lane.nodes() == {}
+    away = False
     lane.poll()
     assert lane.nodes() == {0: grid.signers["anna"].node}

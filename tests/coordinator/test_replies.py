@@ -93,9 +93,6 @@ class OneReply:
     def __init__(self, error: Error) -> None:
         self.error = error
 
-    def get_node_ids(self) -> list[int]:
-        return [7]
-
     def push_messages(self, messages: Any) -> list[str]:
         return ["asked"]
 

@@ -15,7 +15,6 @@ import ssl
 import sys
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -25,11 +24,6 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from cryptography.hazmat.primitives.serialization import load_ssh_private_key
-from flwr.common.constant import TIMESTAMP_HEADER
-from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER, FLEET_HTTP_SIGNATURE_HEADER
-from flwr.supercore.date import now
-from flwr.supercore.primitives.asymmetric import public_key_to_bytes, sign_message
 
 from benchmarks.ground import Ground
 from benchmarks.hosts.federation import COORDINATOR, NAME, PORT, HostFederation
@@ -44,6 +38,7 @@ from ratatouille.record import sha256
 from ratatouille.weights.canonical import encode
 from registry.records import LogQuery
 from registry.services.registry import Registry
+from tests.coordinator.captured import flower_headers
 from tests.coordinator.test_work_lane import PROBE
 from tests.hosts.conftest import REASON
 from tests.registry.person import Person
@@ -211,17 +206,6 @@ def at_work(scene: Scene) -> tuple[str, int, int] | None:
         query = "SELECT message_id, dst_node_id, run_id FROM message_ins WHERE delivered_at != '' AND message_type = ?"
         found = database.execute(f"{query} ORDER BY created_at DESC", ("query.work",)).fetchone()
     return None if found is None else (found[0], found[1] % 2**64, found[2] % 2**64)
-
-
-def flower_headers(file: Path) -> dict[str, str]:
-    """What a node sends to Flower: its public key, a time, and the signature of that time."""
-    key: Any = load_ssh_private_key(file.read_bytes(), None)
-    at = now().isoformat()
-    return {
-        FLEET_HTTP_PUBLIC_KEY_HEADER: b64encode(public_key_to_bytes(key.public_key())).decode(),
-        TIMESTAMP_HEADER: at,
-        FLEET_HTTP_SIGNATURE_HEADER: b64encode(sign_message(key, at.encode())).decode(),
-    }
 
 
 # -- what a stranger gets

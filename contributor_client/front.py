@@ -12,6 +12,7 @@ from contributor_client.paths import NodePaths
 from contributor_client.work_lane import Front
 from ratatouille.addresses import Address
 from ratatouille.errors import Refusal
+from ratatouille.exchange.member_changes import EndedFlowerKey
 from ratatouille.exchange.signing import Signer
 from ratatouille.federations import Federation, federation_of
 from ratatouille.folders import write_whole
@@ -66,10 +67,19 @@ class Entrance:
                 self._enter_keys(None)
             return None
         self.clock.look(soon=True)
-        self._enter_keys(flower_public_key(self._paths.flower_key))
+        self.enter_again()
         roots = self._paths.roots
         write_whole(roots, [self._roots(info, encrypted)], private=True)
         return Front(roots, self._paths.flower_key, self._paths.clock)
+
+    def enter_again(self) -> bool:
+        """Enter the key for Flower once more; one that has ended is replaced at once. Whether it was."""
+        try:
+            self._enter_keys(flower_public_key(self._paths.flower_key))
+            return False
+        except EndedFlowerKey:
+            self.enter_new_key()
+            return True
 
     def enter_new_key(self) -> None:
         """Make a new key for Flower in place of one that the SuperLink does not know, and enter it."""

@@ -150,7 +150,7 @@ class Node:
             supernode = SuperNodeSettings(
                 folder, fleet, self.paths.key, self.paths.socket, entrance.enter(info), workers=len(workers)
             )
-            lane = WorkLane(supernode, say, new_key=entrance.enter_new_key)
+            lane = WorkLane(supernode, say, new_key=entrance.enter_new_key, enter_again=entrance.enter_again)
             processes = NodeProcesses([self._worker(one, holdings, work) for one in workers], lane)
             self._stay(processes, renewal, stop, say, show)
 

@@ -26,8 +26,6 @@ _log = logging.getLogger(__name__)
 OFFER_SECONDS = 20.0
 """How long an offer stands after its last renewal."""
 RENEW_SECONDS = 5.0
-_FIRST_SECONDS = 0.5
-"""Between two looks while the node waits for a first sign on its work lane."""
 
 
 class OfferRenewal:
@@ -42,8 +40,9 @@ class OfferRenewal:
         parking: Parking,
         say: Callable[[str], None],
         entrance: Entrance,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._entrance = entrance
+        self._entrance, self._clock = entrance, clock
         self._settings, self._signer, self._registry = settings, signer, registry
         self._holdings, self._parking, self._say = holdings, parking, say
         self._ended_rounds = EndedRounds(registry, signer.node)
@@ -67,8 +66,8 @@ class OfferRenewal:
             )
 
     def renew(self, lane: WorkLane, rounds: Collection[str], address: str) -> None:
-        """Renew the offer if it is time; `rounds` are those that the node worked for."""
-        if time.monotonic() < self._next:
+        """Renew the offer if it is time, or the work lane has news; `rounds` are those that the node worked for."""
+        if not lane.has_news() and self._clock() < self._next:
             return
         self._say_what_is_parked()
         try:
@@ -105,7 +104,7 @@ class OfferRenewal:
         except Refusal as error:
             self._refused = str(error)
             raise
-        self._next = time.monotonic() + (RENEW_SECONDS if self._joined else _FIRST_SECONDS)
+        self._next = self._clock() + RENEW_SECONDS
 
     def withdraw(self) -> None:
         """Withdraw the offer, so that the node gets no work for now."""

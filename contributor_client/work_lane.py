@@ -144,20 +144,23 @@ class WorkLane:
         clock: Callable[[], float] = time.monotonic,
         make: Callable[[SuperNodeSettings], SuperNode] = SuperNode,
         new_key: Callable[[], None] | None = None,
+        enter_again: Callable[[], bool] = lambda: False,
     ) -> None:
         """`say` is called with each sentence for the owner; `make` makes the SuperNode's processes; `new_key` replaces
-        a key that the SuperLink does not know.
+        a key that the SuperLink does not know. `enter_again` enters the key at the registry once more, and says whether
+        that took a new one, since the old one has ended.
         """
         self._settings = settings
         self._say = say
         self._clock = clock
         self._make = make
-        self._new_key = new_key
+        self._new_key, self._enter_again = new_key, enter_again
         self._unknown_since: float | None = None
         """When the SuperLink began to refuse the node's key; None when it did not."""
         self._supernode: SuperNode | None = None
         self._file = LaneFile(settings.lane)
         self._deaf_since: float | None = None
+        self._seen = (False, False)
         self._last_said: float | None = None
         """When the owner was last informed that the lane does not answer; None when it answers, as far as is known."""
 
@@ -194,6 +197,12 @@ class WorkLane:
             )
         return False
 
+    def has_news(self) -> bool:
+        """Whether the SuperLink has begun or ceased to answer, or to refuse the key, since this was asked last."""
+        state = self._file.read()
+        before, self._seen = self._seen, (state.hears(time.time()), state.status in _REFUSED)
+        return before != self._seen
+
     @property
     def behind_front(self) -> bool:
         """Whether the SuperLink stands behind a front door, and so checks keys and times."""
@@ -207,13 +216,19 @@ class WorkLane:
     def _see_whether_known(self, state: LaneState, now: float) -> None:
         """Replace a key that the SuperLink does not know. Flower never takes back a key that was removed.
 
+        The registry says at once whether the key has ended, as when its member was a reader for a while. If it has not,
+        the SuperLink may know it in a moment.
+
         Raises:
-            Refusal: when a new one changes nothing.
+            Refusal: when a new one changes nothing, and when this node may not work.
         """
         if self._settings.front is None or state.status not in _REFUSED:
             self._unknown_since = None
             return
         if self._unknown_since is None:
+            if self._enter_again():
+                self._begin_with_new_key("this node's key for Flower had ended; made a new one")
+                return
             self._unknown_since = now
         if now - self._unknown_since < UNKNOWN_SECONDS:
             return
@@ -222,11 +237,14 @@ class WorkLane:
                 f"the coordinator at {self._settings.superlink} does not know this node's key for Flower, nor a new "
                 "one, though the registry took both; ask its maintainer what the coordinator's log says of this node"
             )
-        self._say(
-            f"the coordinator at {self._settings.superlink} does not know this node's key for Flower; made a new one"
-        )
         self._new_key()
-        self._new_key = self._unknown_since = None
+        self._new_key = None
+        where = self._settings.superlink
+        self._begin_with_new_key(f"the coordinator at {where} does not know this node's key for Flower; made a new one")
+
+    def _begin_with_new_key(self, sentence: str) -> None:
+        self._say(sentence)
+        self._unknown_since = None
         self.stop()
         self.start()
 

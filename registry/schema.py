@@ -443,6 +443,8 @@ class KeyRow(Base):
     """Of a node's key: the device key that entered it."""
     flower: Mapped[str | None] = mapped_column(Text)
     """Of a node's key: the public key that the node shows to Flower."""
+    ended_flower: Mapped[str | None] = mapped_column(Text, index=True)
+    """Of a node's key: the last public key that it may not show to Flower any more."""
     replaces: Mapped[str | None] = mapped_column(Id)
     """Of a device key: the one in whose place it came."""
     created: Mapped[float] = mapped_column(Float)

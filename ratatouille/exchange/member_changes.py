@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
 from pydantic import AfterValidator, Field, StringConstraints
 
+from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Change
 from ratatouille.record import Digest, Name, Record, sha256
 
@@ -33,6 +34,10 @@ def _flower_key(text: str) -> str:
     if key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode() != text:
         raise ValueError("has more than the kind and the key, or another form than OpenSSH's own")
     return text
+
+
+class EndedFlowerKey(Refusal):
+    """A key for Flower that a node showed once and may show no more: Flower never takes it again."""
 
 
 FlowerPublicKey = Annotated[str, Field(max_length=300), AfterValidator(_flower_key)]

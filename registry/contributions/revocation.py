@@ -19,7 +19,12 @@ from ratatouille.exchange.signing import Sealed
 from registry.caller import includes
 from registry.contributions.entitlements import end_holdings
 from registry.ledger.members.changes import check_change, keep
-from registry.ledger.members.invitations import close_invitations, enter_key, refuse_too_many_keys
+from registry.ledger.members.invitations import (
+    close_invitations,
+    end_flower_keys,
+    enter_key,
+    refuse_too_many_keys,
+)
 from registry.ledger.members.queries import member_record
 from registry.ledger.members.standing import refuse_higher_role, refuse_revoked, signer_role, standing_of
 from registry.ledger.signed_changes import known_change
@@ -152,7 +157,7 @@ def _end_keys(connection: Connection, keys: Sequence[str]) -> Ended:
 
 
 def _end_work(connection: Connection, keys: Sequence[str]) -> Ended:
-    """Give back the leases of these keys, and end their offers."""
+    """Give back the leases of these keys, and end their offers and their keys for Flower."""
     now = time.time()
     held = update(LeaseRow).where(LeaseRow.node.in_(keys), LeaseRow.released.is_(None))
     live = select(LeaseRow.work_id).where(LeaseRow.node.in_(keys), LeaseRow.expires > now)
@@ -162,4 +167,5 @@ def _end_work(connection: Connection, keys: Sequence[str]) -> Ended:
     offers = connection.execute(stood.values(expires=now)).rowcount
     for key in keys:
         end_holdings(connection, key, now)
+    end_flower_keys(connection, keys)
     return Ended(tuple(keys), leases, offers)

@@ -11,6 +11,7 @@ import grpc
 
 from ratatouille.addresses import Address
 from ratatouille.errors import UPGRADE, Misconfigured, RatatouilleError, Refusal, Unreachable
+from ratatouille.exchange.member_changes import EndedFlowerKey
 from ratatouille.processes.throttle import Throttle
 from registry.caller import Forbidden, Unauthenticated
 from registry.cancellation import Cancelled
@@ -47,6 +48,7 @@ _CODES = {
     UnknownMethod: grpc.StatusCode.UNIMPLEMENTED,
     Misused: grpc.StatusCode.INVALID_ARGUMENT,
     TooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    EndedFlowerKey: grpc.StatusCode.OUT_OF_RANGE,
     Unreachable: grpc.StatusCode.UNAVAILABLE,
     Misconfigured: grpc.StatusCode.ABORTED,
 }

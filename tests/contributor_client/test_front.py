@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -15,18 +15,23 @@ from pydantic import TypeAdapter
 
 from contributor_client.clock import RegistryClock, seconds_to_add
 from contributor_client.flower_key import flower_public_key, replace_flower_key
-from contributor_client.front import fleet_address, whose_new_node
+from contributor_client.front import Entrance, fleet_address, whose_new_node
 from contributor_client.lane_file import LaneFile
 from contributor_client.paths import NodePaths
 from contributor_client.work_lane import Front, SuperNodeSettings, WorkLane
 from coordinator.flower_keys import FlowerKeys
+from coordinator.loopback_tls import loopback_tls
 from coordinator.superlink import SuperLink, SuperLinkSettings
 from ratatouille.errors import Refusal
 from ratatouille.exchange.member_changes import FlowerPublicKey
+from ratatouille.exchange.signing import Signer
 from ratatouille.federations import Federation, enter_federation
 from ratatouille.processes import free_port
+from registry.member_signer import MemberSigner
 from registry.records import Info
+from registry.services.local import LocalRegistry
 from tests.coordinator.federation import wait_until
+from tests.registry.person import Person
 
 SHIFTED = Path(__file__).parents[1] / "shifted_clock"
 
@@ -110,6 +115,43 @@ def test_flower_takes_nodes_whose_clocks_are_wrong_if_that_was_measured_and_no_s
         )
         seen = {name: one.read().status for name, one in states.items()}
     assert seen == {"slow": 0, "late": 0, "early": 0, "fast": 0, "not measured": 401, "stranger": 412}
+
+
+def test_a_node_whose_member_was_a_reader_for_a_while_makes_a_new_key_for_flower_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path))
+    with closing(LocalRegistry(tmp_path / "registry")) as registry:
+        owner, device = Person(registry, 1, "owner"), MemberSigner(registry, Signer.open(tmp_path / "key"), "chiara")
+        member = device.enrol(owner.invite("grpcs://front.example:8443"), "chiara").member
+        paths = NodePaths(tmp_path / "nodes" / "chiara")
+        entrance = Entrance(registry, str(tmp_path / "registry"), paths, "chiara", Signer.open(paths.key))
+        authority = loopback_tls(tmp_path / "tls").certificate.read_text()
+        info = Info(software="x", fleet="front.example:8443", public="front.example:8443", authority=authority)
+
+        def entered(enter: Callable[[], object], again: bool) -> str:
+            assert enter() is not False
+            assert entrance.enter_again() is again
+            ((one,),) = (registry.members.flower_keys(),)
+            assert one.flower == flower_public_key(paths.flower_key)
+            return one.flower
+
+        def read_for_a_while() -> None:
+            for role in ("reader", "contributor"):
+                owner.set_role(member, role)
+                assert registry.members.flower_keys() == [], "its key has ended, also before the coordinator looks"
+
+        first = entered(lambda: entrance.enter(info), False)
+        read_for_a_while()
+        second = entered(lambda: entrance.enter(info), False)  # as when its owner starts it again
+        read_for_a_while()
+        third = entered(lambda: None, True)  # as when it runs, and the SuperLink refuses its key
+        assert len({first, second, third}) == 3
+        owner.set_role(member, "reader")
+        with pytest.raises(Refusal, match="is a reader, whose nodes do not work"):
+            entrance.enter_again()
+        said = [one.text for one in registry.members.member_changes()]
+        assert sum("entered anew" in one for one in said) == 2
 
 
 def clock_ahead(seconds: float) -> Callable[[], float]:

@@ -44,6 +44,9 @@ class Scene:
         self.now = 100.0
         self.said: list[str] = []
         self.keys = 1
+        self.ended = False
+        """Whether the registry says that the key has ended."""
+        self.entered = 0
         settings = SuperNodeSettings(folder, "127.0.0.1:9291", folder / "key", folder / "socket", front)
         self.path = settings.lane
         self.file = LaneFile(settings.lane)
@@ -53,11 +56,17 @@ class Scene:
             lambda: self.now,
             lambda given: cast(SuperNode, Processes(given)),
             self.new_key,
+            self.enter_again,
         )
         self.lane.start()
 
     def new_key(self) -> None:
         self.keys += 1
+
+    def enter_again(self) -> bool:
+        self.entered += 1
+        self.keys += self.ended
+        return self.ended
 
 
 @pytest.fixture
@@ -132,6 +141,29 @@ def test_a_key_that_flower_does_not_know_is_replaced_once_then_the_node_is_given
             assert "does not know this node's key for Flower; made a new one" in scene.said[-1]
     with pytest.raises(Refusal, match="does not know this node's key for Flower, nor a new one"):
         scene.lane.look(None)
+
+
+@pytest.mark.parametrize("status", [401, 412])
+def test_a_key_that_has_ended_is_replaced_at_the_first_refusal(tmp_path: Path, status: int) -> None:
+    scene = Scene(tmp_path, Front(tmp_path / "roots", tmp_path / "flower.key", tmp_path / "clock"))
+    scene.file.answer()
+    assert scene.lane.look(None)
+    assert scene.lane.has_news()
+    scene.ended = True
+    LaneFile(scene.path).fail("what answers there refuses", status)
+    assert scene.lane.has_news(), "the node looks at once"
+    assert not scene.lane.look(None)
+    assert [one.running for one in made] == [False, True]
+    assert scene.keys == 2
+    assert "key for Flower had ended; made a new one" in scene.said[-1]
+    scene.ended = False
+    for _ in range(3):  # the coordinator registers the new one in a moment
+        LaneFile(scene.path).fail("what answers there refuses (HTTP 412)", 412)
+        scene.now += 1
+        assert not scene.lane.look(None)
+    LaneFile(scene.path).answer()
+    assert scene.lane.look(None)
+    assert (scene.keys, scene.entered, len(made)) == (2, 2, 2)
 
 
 def test_a_coordinator_that_is_away_or_has_no_front_door_makes_no_new_key(tmp_path: Path) -> None:

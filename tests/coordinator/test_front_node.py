@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import ssl
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from coordinator.control import Control
+from coordinator.environment import round_log
 from coordinator.superlink import SuperLinkSettings
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import OfferWithdrawal
@@ -21,6 +24,7 @@ from ratatouille.processes.secret import Secret
 from ratatouille.record import sha256
 from registry.enrolment import enrol
 from registry.opening import open_registry
+from tests.coordinator.captured import Captured, flower_headers
 from tests.coordinator.federation import Federation, Ground, wait_until
 from tests.registry.person import Person
 
@@ -75,11 +79,33 @@ def test_an_invited_node_answers_orders_through_the_door_until_its_member_is_rev
         member = enrol(invitation, NODE)
     federation.join()
     wait_until(lambda: [one.hears_orders for one in own.work.offers()] == [True], 240, "the node hears orders")
-    made = federation.finish(federation.request(federation.ground.write_round("small", 2, **ROUND)))
+    fleet = SuperLinkSettings(federation.home / "coordinator", federation.superlink_port, public=True)
+    control = Control(fleet.address, Secret.open(fleet.secret), fleet.tls)
+    headers = flower_headers(federation.other / "nodes" / NODE / "flower.key")
+    (number,) = [one.id for one in control.nodes()]
+    captured = Captured(info.public, info.authority.encode(), headers, number)
+    over, stranger = threading.Event(), Signer.of_seed(b"s" * 32)
+    with closing(captured), ThreadPoolExecutor(1) as pool:
+        forged = pool.submit(captured.introduce_as, stranger, 2, over)
+        round = federation.request(federation.ground.write_round("small", 2, **ROUND))
+        made = federation.finish(round)
+        over.set()
     assert made.state == "done", made.reason
+    assert forged.result(), "the stranger has answered in the node's name"
+    assert f"ignored: key {stranger.node[:12]}" in round_log(fleet.logs, round.id).read_text()
     (key,) = own.members.flower_keys()
     node = Signer.open(federation.other / "nodes" / NODE / "key")
     assert (key.node, key.name) == (node.node, NODE)
+
+    for role in ("reader", "contributor"):  # before the node renews its offer: it goes on
+        owner.set_role(member.member, role)
+    assert own.members.flower_keys() == []
+    wait_until(lambda: own.members.flower_keys() != [], 60, "the node has entered a new key for Flower")
+    wait_until(lambda: [one.hears_orders for one in own.work.offers()] == [True], 120, "the node hears orders again")
+    assert own.members.flower_keys()[0].flower != key.flower
+    assert "key for Flower had ended; made a new one" in federation.said
+    entries = [one.text for one in own.members.member_changes() if "entered" in one.text]
+    assert len(entries) == 2, "it has entered its keys at its start, and once more"
 
     revoked = owner.revoke(member.member, message="left the project")
     assert revoked.admitted > 0
@@ -90,8 +116,6 @@ def test_an_invited_node_answers_orders_through_the_door_until_its_member_is_rev
     log = (federation.home / "coordinator" / "logs" / "registry.log").read_text()
     assert re.search(r"by (127\.0\.0\.1|::1) was refused: this session is over", log), "the address comes from the door"
     assert own.work.offers() == []
-    fleet = SuperLinkSettings(federation.home / "coordinator", federation.superlink_port, public=True)
-    control = Control(fleet.address, Secret.open(fleet.secret), fleet.tls)
     wait_until(lambda: control.nodes() == [], 60, "the SuperLink does not know the key any more")
     control.close()
     with monkeypatch.context() as patch:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Retract, Tag
+from ratatouille.exchange.member_changes import EndedFlowerKey
 from ratatouille.exchange.signing import Signer
 from ratatouille.invitation import Invitation, new_secret
 from registry.commands.verify import audit
@@ -124,7 +125,7 @@ def test_another_device_is_the_same_member_and_each_of_them_may_be_revoked(owner
 
 def test_a_node_is_known_by_its_key_and_what_it_shows_to_flower(owner: Person, anna: Person) -> None:
     anna.joined(owner)
-    first, second = flower_key(), flower_key()
+    first, second, third = flower_key(), flower_key(), flower_key()
     assert anna.add_node(node_key(5), "attic", first) == anna.add_node(node_key(5), "attic", first)
     assert [(one.node, one.flower, one.name) for one in owner.registry.members.flower_keys()] == [
         (node_key(5).node, first, "attic")
@@ -140,6 +141,16 @@ def test_a_node_is_known_by_its_key_and_what_it_shows_to_flower(owner: Person, a
     assert owner.registry.members.flower_keys() == []
     with pytest.raises(Refusal, match="anna is a reader, whose nodes do not work"):
         anna.add_node(node_key(7), "loft")
+    owner.set_role(anna.key, "contributor")
+    assert owner.registry.members.flower_keys() == []
+    for member, key, name in ((anna, node_key(5), "attic"), (anna, node_key(7), "loft"), (ben, node_key(6), "barn")):
+        with pytest.raises(EndedFlowerKey, match="has ended, and Flower never takes it again"):
+            member.add_node(key, name, second)
+    anna.add_node(node_key(5), "attic", third)
+    assert [one.flower for one in owner.registry.members.flower_keys()] == [third]
+    anna.revoke(anna.key)
+    with pytest.raises(EndedFlowerKey):
+        ben.add_node(node_key(6), "barn", third)
 
 
 def test_a_rotated_key_is_dead_and_both_are_one_person(owner: Person, anna: Person, world: World) -> None:

@@ -7,6 +7,7 @@ consumes nothing.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
@@ -185,6 +186,12 @@ def enter_key(connection: Connection, key: str, member: str, kind: str, name: st
     now = time.time()
     row = {"key": key, "member": member, "kind": kind, "state": "active", "name": name, "created": now, "changed": now}
     connection.execute(insert(KeyRow).values(**row, **more))
+
+
+def end_flower_keys(connection: Connection, keys: Sequence[str]) -> None:
+    """Take from nodes the keys that they show to Flower: the coordinator unregisters them, which is for ever."""
+    shown = update(KeyRow).where(KeyRow.key.in_(keys), KeyRow.flower.is_not(None))
+    connection.execute(shown.values(ended_flower=KeyRow.flower, flower=None))
 
 
 def refuse_taken_name(connection: Connection, name: str) -> None:

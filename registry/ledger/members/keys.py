@@ -11,11 +11,11 @@ import time
 from sqlalchemy import Connection, delete, insert, select, update
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.member_changes import KeyProof, NodeKey, Rotate
+from ratatouille.exchange.member_changes import EndedFlowerKey, KeyProof, NodeKey, Rotate
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.caller import caller, includes
 from registry.ledger.members.changes import check_change, keep
-from registry.ledger.members.invitations import enter_key, refuse_too_many_keys
+from registry.ledger.members.invitations import end_flower_keys, enter_key, refuse_too_many_keys
 from registry.ledger.members.queries import find_member, member_record
 from registry.ledger.members.standing import KeyStanding, refuse_revoked, standing_of
 from registry.ledger.signed_changes import known_change
@@ -27,6 +27,7 @@ def add_node(connection: Connection, sealed: Sealed, change: NodeKey, proof: Sea
     """Enter a node's key, or its new key for Flower; the very same again changes nothing.
 
     Raises:
+        EndedFlowerKey: for a key for Flower that ended.
         Refusal: for a signer who is no member or may not work, a key that is another's, and a proof that is none.
     """
     who = _signer(connection, sealed, change)
@@ -51,6 +52,8 @@ def add_node(connection: Connection, sealed: Sealed, change: NodeKey, proof: Sea
     values = {"name": change.name, "flower": change.flower, "device": sealed.node}
     if any(getattr(row, name) != value for name, value in values.items()):
         keep(connection, sealed, change, f"node {change.name} of {who.name} entered anew")
+        if row.flower != change.flower:
+            end_flower_keys(connection, [change.key])
         mine = update(KeyRow).where(KeyRow.key == change.key)
         connection.execute(mine.values(**values, changed=time.time()))
     return member_record(connection, who.member).membership
@@ -121,7 +124,11 @@ def _check_proof(change: NodeKey | Rotate, sealed: Sealed, proof: Sealed) -> Non
 
 
 def _refuse_taken_flower_key(connection: Connection, change: NodeKey) -> None:
-    """Refuse a Flower key that another node has."""
+    """Refuse a Flower key that another node has, or that ended."""
+    if change.flower is None:
+        return
     other = select(KeyRow.key).where(KeyRow.flower == change.flower, KeyRow.key != change.key)
-    if change.flower is not None and connection.execute(other).first() is not None:
+    if connection.execute(other).first() is not None:
         raise Refusal(f"another node shows the same key to Flower as {change.name}; make one of its own")
+    if connection.execute(select(KeyRow.key).where(KeyRow.ended_flower == change.flower)).first() is not None:
+        raise EndedFlowerKey(f"the key that {change.name} shows to Flower has ended, and Flower never takes it again")

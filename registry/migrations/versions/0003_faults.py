@@ -105,6 +105,7 @@ def _members() -> None:
         sa.Column("name", sa.String(80), nullable=False),
         sa.Column("device", sa.String(64), nullable=True),
         sa.Column("flower", sa.Text(), nullable=True),
+        sa.Column("ended_flower", sa.Text(), nullable=True),
         sa.Column("replaces", sa.String(64), nullable=True),
         sa.Column("created", sa.Float(), nullable=False),
         sa.Column("changed", sa.Float(), nullable=False),
@@ -112,6 +113,7 @@ def _members() -> None:
         sa.PrimaryKeyConstraint("key", name="pk_keys"),
     )
     op.create_index("ix_keys_member", "keys", ["member"])
+    op.create_index("ix_keys_ended_flower", "keys", ["ended_flower"])
     op.create_table(
         "invitations",
         sa.Column("id", sa.String(64), nullable=False),

@@ -29,6 +29,7 @@ from ratatouille.processes.throttle import ThrottleFilter
 from ratatouille.proxies import go_straight_to_loopback
 from registry.owner_key import OwnerKey, new_seed, remove_owner_key, write_owner_key
 from registry.services.local import LocalRegistry
+from registry.transport.arrivals import OtherServices
 from registry.transport.metrics import Metrics
 from registry.transport.servicer import Servicer
 from registry.transport.wire import SERVER_OPTIONS, SERVICE, describe
@@ -73,7 +74,7 @@ class RegistryServer:
         self._metrics = Metrics(self._registry)
         self._server = grpc.server(
             ThreadPoolExecutor(OTHER_THREADS, thread_name_prefix="registry"),
-            interceptors=[self._metrics.interceptor()],
+            interceptors=[self._metrics.interceptor(), OtherServices(OTHER_THREADS)],
             # without this option two services share one port, and each gets some of the calls
             options=[
                 *SERVER_OPTIONS,

@@ -7,14 +7,15 @@ On the wire nothing differs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import grpc
 
-from registry.transport.stream_limits import Unopened
+from registry.transport.waits import MOST_GROWTH, Waits
 
 MOST_UNOPENED = 32
 """Of each kind of calls, those that have not sent their first message yet; one more ends the oldest."""
@@ -26,7 +27,10 @@ QUESTION_SECONDS = 60.0
 """Time for the arguments of a call that is no stream; the longest take so long on a bad line."""
 CALL = "call"
 """The kind of calls that are no streams."""
+OTHER = "other"
+"""The kind of the calls of other services."""
 Answer = Callable[[Any, grpc.ServicerContext], Any]
+T = TypeVar("T")
 UNREADABLE = object()
 """Stands for a message that cannot be read."""
 
@@ -62,7 +66,8 @@ class Arrivals:
         self._threads = {
             kind: ThreadPoolExecutor(number + MOST_UNOPENED + SPARE_THREADS, kind) for kind, number in most.items()
         }
-        self._unopened = {kind: Unopened(MOST_UNOPENED) for kind in most}
+        self._unopened = {kind: Waits(MOST_UNOPENED, MOST_GROWTH) for kind in most}
+        self._messages = Waits(math.inf, MOST_GROWTH)
 
     def opened(self, kind: str, nothing: Any, answer: Answer) -> Answer:
         """The same function, called once the question is here; `nothing` stands for one that never comes."""
@@ -79,6 +84,16 @@ class Arrivals:
         seconds = QUESTION_SECONDS if kind == CALL else RECEIPT_SECONDS
         return self._unopened[kind].waiting(context.cancel, seconds)
 
+    def messages(self, requests: Iterator[T], context: grpc.ServicerContext) -> Iterator[T]:
+        """The messages of a stream; it is ended when the memory grows while one of them comes."""
+        nothing = object()
+        while True:
+            with self._messages.waiting(context.cancel, math.inf):
+                request = next(requests, nothing)
+            if request is nothing:
+                return
+            yield cast(T, request)
+
     def in_threads(self, kind: str, answer: Answer) -> Answer:
         """The same function, run by the threads of its kind: gRPC reads them from the attribute that is set here."""
 
@@ -87,3 +102,30 @@ class Arrivals:
 
         answering.experimental_thread_pool = self._threads[kind]  # type: ignore[attr-defined]
         return answering
+
+
+class OtherServices(grpc.ServerInterceptor):  # type: ignore[type-arg]
+    """Lets the calls of other services of the same server (health, reflection) arrive as ours do."""
+
+    def __init__(self, threads: int) -> None:
+        self._arrivals = Arrivals({OTHER: threads})
+
+    def intercept_service(self, continuation: Callable[[Any], Any], handler_call_details: Any) -> Any:
+        """The handler of a call."""
+        handler = continuation(handler_call_details)
+        if handler is None:
+            return None
+        streams, answers = handler.request_streaming, handler.response_streaming
+        kind = "_".join("stream" if one else "unary" for one in (streams, answers))
+        answer: Answer = getattr(handler, kind)
+        if hasattr(answer, "experimental_thread_pool"):  # it is ours
+            return handler
+        read = handler.request_deserializer
+        if streams:
+            arriving = self._arrivals.in_threads(
+                OTHER, lambda requests, context: answer(self._arrivals.messages(requests, context), context)
+            )
+        else:
+            arriving = self._arrivals.opened(OTHER, read(b""), answer)
+        make = grpc.stream_stream_rpc_method_handler if answers else grpc.stream_unary_rpc_method_handler
+        return make(arriving, read if streams else marking(read), handler.response_serializer)

@@ -46,6 +46,7 @@ from registry.transport.authentication import SIGNED, Authentication
 from registry.transport.messages import Piece, ahead, read_request, write_reply
 from registry.transport.statuses import Misused, TooLarge, UnknownMethod, refusals
 from registry.transport.stream_limits import Pace, StreamLimit
+from registry.transport.unread import Unread
 from registry.transport.wire import CALLS, MESSAGE_BYTES, PACKAGE, SERVICE, SOFTWARE, Call
 
 MOST_PUSHES = 48
@@ -79,6 +80,7 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         self._long_calls = _limit("long calls", MOST_LONG_CALLS)
         most = {CALL: CALL_THREADS, "fetch": MOST_FETCHES, "push": MOST_PUSHES, "watch": MOST_WATCHERS}
         self._arrivals = Arrivals(most)
+        self._unread = Unread()
         self._handlers = self._make_handlers()
 
     def call(self, request: CallRequest, context: grpc.ServicerContext) -> CallReply:
@@ -137,7 +139,8 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         with refusals(context, "fetch"), self._stream("fetch", self._fetches, request.protocol, context):
             size, blocks = self._registry.weights.stream(request.digest, request.offset)
             with closing(blocks), Pace(IDLE_SECONDS, LEAST_BYTES, context.cancel) as pace:
-                yield FetchReply(size=size)
+                with self._unread.reading(context):
+                    yield FetchReply(size=size)
                 for block in blocks:
                     for start in range(0, len(block), MESSAGE_BYTES):
                         piece = memoryview(block)[start : start + MESSAGE_BYTES]
@@ -179,17 +182,20 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     ) -> Iterator[PushReply]:
         push = self._registry.publisher.begin(sealed)
         if isinstance(push, Result):
-            yield PushReply(result=push.to_json())
+            with self._unread.reading(context):
+                yield PushReply(result=push.to_json())
             return
-        with push, ahead(requests) as following:
+        with push, ahead(self._arrivals.messages(requests, context)) as following:
             with Pace(IDLE_SECONDS, LEAST_BYTES, context.cancel) as pace:
-                yield PushReply(needed=_needed(push))
                 pace.wait()
+                yield PushReply(needed=_needed(push))
                 for request in following:
                     pace.moved(len(request.data) if isinstance(request, Piece) else 0)
                     _take(push, request)
                     pace.wait()
-            yield PushReply(result=push.commit().to_json())
+            result = push.commit().to_json()
+            with self._unread.reading(context):
+                yield PushReply(result=result)
 
     def watch(self, request: WatchRequest, context: grpc.ServicerContext) -> Iterator[WatchReply]:
         """Stream events as they happen."""
@@ -197,7 +203,9 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             after = request.after if request.HasField("after") else None
             round = request.round if request.HasField("round") else None
             for step in self._registry.watching.steps(after, round, tuple(request.kinds), context.is_active):
-                yield WatchReply(event=step.to_json()) if isinstance(step, Event) else WatchReply(seen=step)
+                reply = WatchReply(event=step.to_json()) if isinstance(step, Event) else WatchReply(seen=step)
+                with self._unread.reading(context):
+                    yield reply
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """The handler of a path; None for a path that is not ours."""
@@ -207,7 +215,7 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         return self._unary(partial(self.unknown, path.removeprefix(_OURS))) if path.startswith(_OURS) else None
 
     def _unary(self, answer: Callable[[CallRequest, grpc.ServicerContext], CallReply]) -> Handler:
-        opened = self._arrivals.opened(CALL, CallRequest(), answer)
+        opened = self._arrivals.opened(CALL, CallRequest(), self._unread.limited(answer))
         return grpc.stream_unary_rpc_method_handler(
             opened, marking(CallRequest.FromString), CallReply.SerializeToString
         )

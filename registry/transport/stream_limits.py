@@ -22,8 +22,6 @@ from ratatouille.errors import Unreachable
 TABLES = {4: Path("/proc/net/tcp"), 6: Path("/proc/net/tcp6")}
 _LOCAL, _USER = 1, 7
 """Columns of these tables."""
-_LOOK_SECONDS = 0.5
-"""Time between two looks at the calls that wait for their first message."""
 
 
 class StreamLimit:
@@ -71,52 +69,6 @@ class StreamLimit:
                     )
             self._taken += 1
             self._held.update(holders.items())
-
-
-class Unopened:
-    """Calls that wait for their first message, each for some seconds; when there are too many, the oldest is ended.
-
-    An honest client sends its first message at once, so the oldest call is the least likely to be one.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._waiting: dict[object, tuple[float, Callable[[], object]]] = {}
-        """Until when each of them may wait, and what ends it."""
-        self._lock = threading.Lock()
-        self._watched = False
-
-    @contextmanager
-    def waiting(self, end: Callable[[], object], seconds: float) -> Iterator[None]:
-        """Wait for the first message; `end` is called after so many seconds, and when others need the place."""
-        mark = object()
-        with self._lock:
-            self._waiting[mark] = (time.monotonic() + seconds, end)
-            oldest = self._waiting.pop(next(iter(self._waiting))) if len(self._waiting) > self._most else None
-            if not self._watched:
-                self._watched = True
-                threading.Thread(target=self._watch, name="unopened", daemon=True).start()
-        if oldest is not None:
-            oldest[1]()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._waiting.pop(mark, None)
-
-    def _watch(self) -> None:
-        """End what waits for too long, until nothing waits any more. One thread: most calls are opened at once."""
-        while True:
-            time.sleep(_LOOK_SECONDS)
-            with self._lock:
-                if not self._waiting:
-                    self._watched = False
-                    return
-                now = time.monotonic()
-                late = [mark for mark, (until, _) in self._waiting.items() if until < now]
-                ends = [self._waiting.pop(mark)[1] for mark in late]
-            for end in ends:
-                end()
 
 
 class _Watchdog:

@@ -34,7 +34,7 @@ from registry.exports.bundles import archive
 from registry.ledger.signed_changes import TOLERANCE
 from registry.records import BEAT_SECONDS
 from registry.settings import Settings
-from registry.transport import arrivals, client, servicer, wire
+from registry.transport import arrivals, client, servicer, unread, waits, wire
 from tests.docs.pages import ROOT, text_of
 
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -66,6 +66,7 @@ TIMING = Timing()
 RELAYED = signature(relay.relay).parameters["attempts"].default
 SILENCE = f"{client.IDLE_SECONDS:.0f} seconds"
 PACE = f"{servicer.IDLE_SECONDS:.0f} seconds, in which {LEAST}"
+GROWTH, READ = f"{waits.MOST_GROWTH // 2**20} MiB", f"{unread.READ_SECONDS:.0f}"
 RECEIPT = f"{arrivals.RECEIPT_SECONDS:.0f} seconds"
 SHORTEST = f"({texts.SHORTEST_PREFIX} characters or more)"
 OPEN = guard.Rules(0, frozenset())
@@ -146,11 +147,15 @@ STATED: dict[str, tuple[str, ...]] = {
         f"{door.LONGEST_BODY // 2**20} MiB, {door.BODY_SECONDS} seconds for the first bytes",
         f"Flower accepts it for {word(TIMESTAMP_TOLERANCE / 60)} minutes",
         f"an order that somebody took, after {word(rounds._SILENCE / 60)} minutes",
+        f"grown by {GROWTH} meanwhile, which it looks at {word(1 / waits.LOOK_SECONDS)} times a second",
         f"limited to {OPEN.open_bytes // 2**20} MiB and {OPEN.body_seconds:.0f} seconds, {OPEN.bodies} at one moment",
     ),
     "docs/service.md": (
         f"call have {wire.LARGEST_ARGUMENTS // 2**20} MiB at most, those of slow methods "
         f"{wire.LARGEST_SLOW_ARGUMENTS // 2**20}.",
+        f"memory grows by more than {GROWTH}",
+        f"{READ} seconds until it is read, and {READ} more for each {LEAST}",
+        f"wait to be read have {unread.MOST_BYTES // 2**20} MiB together",
         f"| {wire.DEADLINE_SECONDS:.0f} seconds; {wire.SLOW_DEADLINE_SECONDS / HOUR:.0f} hours for averages",
         f"and `verify` | {arrivals.QUESTION_SECONDS:.0f} seconds for its arguments",
         f"`Weights/Fetch` | {SILENCE} without a byte | {PACE}",

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 import pytest
 
 from ratatouille.errors import Unreachable
-from registry.transport.stream_limits import Pace, StreamLimit, Unopened, peer_name
+from registry.transport.stream_limits import Pace, StreamLimit, peer_name
+from registry.transport.waits import Waits
 
 
 def test_places_are_limited_in_all_and_for_each_holder() -> None:
@@ -28,14 +29,29 @@ def test_places_are_limited_in_all_and_for_each_holder() -> None:
 
 def test_the_oldest_that_says_nothing_gives_its_place() -> None:
     ended: list[str] = []
-    unopened = Unopened(2)
+    waits = Waits(2)
     with (
-        unopened.waiting(lambda: ended.append("first"), 60),
-        unopened.waiting(lambda: ended.append("second"), 60),
-        unopened.waiting(lambda: ended.append("third"), 60),
+        waits.waiting(lambda: ended.append("first"), 60),
+        waits.waiting(lambda: ended.append("second"), 60),
+        waits.waiting(lambda: ended.append("third"), 60),
     ):
         assert ended == ["first"]
     assert ended == ["first"]
+
+
+def test_what_waits_has_no_more_than_a_size_together_and_the_latest_always_has_a_place() -> None:
+    ended: list[str] = []
+    waits = Waits(10)
+    first = waits.begin(lambda: ended.append("first"), 60, 4)
+    waits.begin(lambda: ended.append("second"), 60, 4)
+    waits.over(first)
+    waits.over(first)
+    waits.begin(lambda: ended.append("third"), 60, 6)
+    assert ended == []
+    waits.begin(lambda: ended.append("fourth"), 60, 11)
+    assert ended == ["second", "third"]
+    waits.begin(lambda: ended.append("fifth"), 60, 1)
+    assert ended == ["second", "third", "fourth"]
 
 
 def test_a_peer_on_this_machine_is_its_user() -> None:

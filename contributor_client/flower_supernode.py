@@ -58,8 +58,11 @@ BACK_SECONDS = 30.0
 """The same, after a coordinator that did not answer is back."""
 LONGEST_RETRY_SECONDS = 2.0
 _FLOWERS_IDLE_SECONDS = 3
-_STEADY_CALLS = ("/v1/fleet/activate-node", "/v1/fleet/pull-messages", "/v1/fleet/send-node-heartbeat")
+_HEARTBEAT = "/v1/fleet/send-node-heartbeat"
+_STEADY_CALLS = ("/v1/fleet/activate-node", "/v1/fleet/pull-messages", _HEARTBEAT)
 """Calls that a coordinator who knows this node never refuses; others it may, such as a reply to a run that is over."""
+_AWAY = (502, 503, 504)
+"""What a front door answers while there is no SuperLink behind it: Flower repeats a heartbeat then."""
 
 
 class Pauses:
@@ -93,13 +96,34 @@ class Pauses:
 def noting_client(lane: LaneFile, outbox: Outbox, back: Callable[[], None]) -> type[Any]:
     """A class for Flower's `FleetHttpClient`, which logs each call before it leaves.
 
-    `back` is called when an answer comes after a failure.
+    `back` is called when an answer comes after a failure. A heartbeat that is refused ends the process in order, which
+    is started anew: Flower's thread of heartbeats would end by an error, and the node be deaf.
     """
 
     class NotingClient(FleetHttpClient):
-        failing = False
+        failing = ending = False
 
         def _unary_unary(self, *, path: str, request: Any, **more: Any) -> Any:
+            if path != _HEARTBEAT:
+                return self._noted(path=path, request=request, **more)
+            try:
+                response = self._noted(path=path, request=request, **more)
+                if response.success:
+                    return response
+                problem = "this node is not known there"
+            except httpx.TransportError:
+                raise
+            except Exception as error:
+                if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in _AWAY:
+                    raise
+                problem = type(error).__name__
+            if not NotingClient.ending:  # a second signal would cut the end short
+                NotingClient.ending = True
+                _log.warning("a heartbeat was refused (%s): begins anew", problem)
+                os.kill(os.getpid(), signal.SIGINT)
+            raise httpx.ConnectError(problem)
+
+        def _noted(self, *, path: str, request: Any, **more: Any) -> Any:
             try:
                 outbox.log(Message("flower", request.ByteSize(), path, same_as=path))
             except Unreachable as error:

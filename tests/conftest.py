@@ -1,15 +1,18 @@
-"""For all tests: what signals mean, how many processes run them, which begin first, what SQLAlchemy compiles once."""
+"""For all tests: signals, the number of processes, the order of files, the collector, what SQLAlchemy compiles once."""
 
 import atexit
 import os
 import signal
 import tempfile
+from collections.abc import Generator
 
 import pytest
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.util import LRUCache
+
+from ratatouille.launch import importing
 
 LONGEST = (
     "tests/coordinator/test_federation.py",
@@ -41,6 +44,13 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     take_a_home()
     share_statements()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Each process of tests imports all of them. Looking for garbage meanwhile took as long as the imports."""
+    with importing():
+        return (yield)
 
 
 @pytest.hookimpl(optionalhook=True)

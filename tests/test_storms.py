@@ -81,7 +81,7 @@ class Service:
     """What its output, or one of its logs, says once it is at its work."""
 
 
-COMMAND = "-m ratatouille.cli.main "
+COMMAND, LAUNCH = "-m ratatouille.cli.main ", "-m ratatouille.launch -m "
 SERVICES = {
     "coordinator up": Service(
         COMMAND + "coordinator up --folder {folder}/state --port {port} --superlink-port {other} --web-port 0",
@@ -93,10 +93,11 @@ SERVICES = {
     ),
     "registry web": Service(COMMAND + "registry web --remote {remote} --web-port 0", "web page"),
     "the registry's process": Service(
-        "-m registry.server --folder {folder}/state --port {port}", "only its user may write"
+        LAUNCH + "registry.server --folder {folder}/state --port {port}", "only its user may write"
     ),
     "the worker": Service(
-        "-m contributor_client.worker --settings {node} --folder {folder}/state --remote {remote} --offered {offered}",
+        LAUNCH
+        + "contributor_client.worker --settings {node} --folder {folder}/state --remote {remote} --offered {offered}",
         "worker ready",
     ),
     "the reaper": Service(

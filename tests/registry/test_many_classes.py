@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from ratatouille.exchange.assignment import Cell, Evaluate, Probe
@@ -25,6 +27,7 @@ THINGS = Task(
 CELL = Cell(domain="sketch", split="all")
 
 
+@cache
 def counted(images: int, shift: int) -> Confusion:
     """So many images, of which every third is recognised."""
     entries = ((n * 17 % CLASSES, (n * 17 + (shift if n % 3 else 0)) % CLASSES, 1) for n in range(images))

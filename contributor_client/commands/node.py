@@ -20,7 +20,6 @@ from ratatouille.cli.output import (
     LogFormat,
     Remote,
     TableLayout,
-    console,
     counting,
     print_json,
     print_line,
@@ -124,7 +123,7 @@ def join(
             show(state, activity)
 
         node.run(stop, print_line, progress, show_after_reading)
-    console.print(f"node {settings.name} has left")
+    print_line(f"node {settings.name} has left")
 
 
 def status(remote: Remote = None, as_json: AsJson = False) -> None:
@@ -144,7 +143,7 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
         print_json({"nodes": nodes, "resting": resting})
         return
     if not offers and not resting:
-        console.print("no node is here; `ratatouille node join node.toml` adds one")
+        print_line("no node is here; `ratatouille node join node.toml` adds one")
         return
     rows = []
     for offer in offers:

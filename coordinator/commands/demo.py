@@ -22,7 +22,7 @@ from coordinator.commands.round import result, show_report
 from coordinator.commands.running import keep
 from coordinator.requests import request
 from coordinator.settings import read_round_settings
-from ratatouille.cli.output import TableLayout, console, counting, print_table, short
+from ratatouille.cli.output import TableLayout, counting, print_line, print_table, short
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.processes import Child, Program, environment_with_scripts, free_port, module, stop_all
 from ratatouille.processes.locks import only_one
@@ -195,9 +195,9 @@ def demo(
     folder = folder.resolve()
     began = time.monotonic()
     with alone(folder), joined(folder, data := write_images(folder)) as registry:
-        console.print(f"{len(NODES)} nodes have joined after {time.monotonic() - began:.0f} s: {', '.join(NODES)}")
+        print_line(f"{len(NODES)} nodes have joined after {time.monotonic() - began:.0f} s: {', '.join(NODES)}")
         if page := registry.info().web:
-            console.print(f"watch it: {page}live")
+            print_line(f"watch it: {page}live")
         file = write_settings(folder / "round.toml", ROUND)
         id_ = request(read_round_settings(file), registry).id
         follow(registry, id_)
@@ -208,11 +208,11 @@ def demo(
         keep(folder / "result", found, record, _examples(data))
         show_report(found)
         _show_history(registry, id_)
-        console.print(
-            f"\nfigure and table: {folder / 'result'}   took {time.monotonic() - began:.0f} s\n"
+        print_line("")
+        print_line(f"figure and table: {folder / 'result'}   took {time.monotonic() - began:.0f} s")
+        print_line(
             f"look around: `ratatouille log --remote {folder / 'coordinator' / 'registry'}`, and `show`, `lineage`, "
-            "`verify` with the same --remote",
-            soft_wrap=True,
+            "`verify` with the same --remote"
         )
 
 
@@ -221,7 +221,8 @@ def _show_history(registry: Registry, round_id: str) -> None:
     for entry in registry.versions.log(LogQuery(round=round_id), limit=1000):
         kind = entry.version.rule.purpose or entry.version.rule.name
         kinds[kind] = kinds.get(kind, 0) + 1
-    console.print("\nthe history has " + ", ".join(f"{count} × {kind}" for kind, count in sorted(kinds.items())))
+    print_line("")
+    print_line("the history has " + ", ".join(f"{count} × {kind}" for kind, count in sorted(kinds.items())))
     rows = []
     for entry in registry.versions.log(limit=8):
         kind = entry.version.rule.purpose or entry.version.rule.name

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from coordinator.driver import RoundDriver
 from coordinator.pace import Pace
 from coordinator.progress import PATIENCE_SECONDS, RoundProgress, round_progress, waits_for
-from ratatouille.cli.output import about, console, print_line, safe
+from ratatouille.cli.output import about, console, print_line
 from ratatouille.errors import Unreachable
 from registry.lists import every
 from registry.records import OVER, Event
@@ -143,7 +143,7 @@ class _Bars:
                 del self._last[node]
 
     def say(self, sentence: str) -> None:
-        self._progress.console.print(safe(sentence))
+        print_line(sentence)
 
     def __enter__(self) -> None:
         self._progress.start()

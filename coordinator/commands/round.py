@@ -28,7 +28,6 @@ from ratatouille.cli.output import (
     AsJsonLines,
     Remote,
     TableLayout,
-    console,
     percent,
     print_json,
     print_json_line,
@@ -82,7 +81,7 @@ def plan_(
         print_json(forecasted)
         return
     starts = f"; starts from the registry: {', '.join(one.name for one in round.starts)}" if round.starts else ""
-    console.print(
+    print_line(
         f"round {round.name} ({round.id}) on {round.target}, held out: {', '.join(round.held_out) or 'nothing'}{starts}"
     )
     print_line(f"{round.protocol.name}: {image_size_sentence(settings, round)}")
@@ -93,7 +92,7 @@ def plan_(
             for row in forecasted.rows
         ],
     )
-    console.print(forecasted.sentence)
+    print_line(forecasted.sentence)
     for warning in forecasted.warnings:
         print_line(f"warning: {warning}", "yellow")
 
@@ -123,7 +122,7 @@ def run(
     registry = registry_in_force(remote)
     if detach and not rehearse:
         asked = request(settings, registry, fresh)
-        print_json({"round": asked.id}) if as_json else console.print(f"round {asked.id} is on its way")
+        print_json({"round": asked.id}) if as_json else print_line(f"round {asked.id} is on its way")
         say_gaps(asked, as_json)
         return
     record = carried_out(settings, registry, remote, rehearse or [], workers, fresh, as_json)
@@ -206,7 +205,7 @@ def cancel(round: RoundId, remote: Remote = None) -> None:
         raise Refusal(
             f"round {record.name} ({record.id}) is {registry.rounds.round(record.id).state}; nothing to cancel"
         )
-    console.print(f"round {record.name} ({record.id}) is being cancelled; `round run` takes it up again")
+    print_line(f"round {record.name} ({record.id}) is being cancelled; `round run` takes it up again")
 
 
 def report_(

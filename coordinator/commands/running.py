@@ -14,7 +14,7 @@ from coordinator.commands.follow import follow
 from coordinator.driver import RoundDriver
 from coordinator.requests import request
 from coordinator.settings import RoundSettings, read_round_settings
-from ratatouille.cli.output import console, print_line
+from ratatouille.cli.output import print_line
 from ratatouille.errors import Refusal
 from ratatouille.folders import make_private, write_whole
 from ratatouille.home import remote_in_force
@@ -73,7 +73,7 @@ def carried_out(
     if rehearsed:
         id_ = _rehearse(settings, remote_in_force(remote).value, rehearsed, workers, fresh, quiet)
     else:
-        round = request(settings, registry, fresh, None if quiet else console.print)
+        round = request(settings, registry, fresh, None if quiet else print_line)
         say_gaps(round, quiet)
         id_ = round.id
         follow(registry, id_, quiet=quiet)
@@ -113,7 +113,7 @@ def _rehearse(
         line = f"rehearsal: {len(found.questions) - len(found.orders)} of {asked} answered"
         if not quiet and last[-1:] != [line]:
             last.append(line)
-            console.print(line)
+            print_line(line)
 
     return rehearse(settings, site, workers, fresh=fresh, on_progress=show_progress).id
 

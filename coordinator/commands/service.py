@@ -19,7 +19,6 @@ from ratatouille.cli.output import (
     LogFormat,
     NoWeb,
     Remote,
-    console,
     print_json,
     print_line,
     say_what_happens,
@@ -103,17 +102,18 @@ def up(
 
     def say_when_ready() -> None:
         if ready.wait() and not stop.is_set():
-            console.print(
+            lines = (
                 f"the coordinator is up: registry {settings.remote}, state in {settings.folder}\n"
                 f"{_page(supervisor.web, settings.web_port)}\n"
                 f"{_reached(settings, supervisor)} contributors: `{join_command(settings.remote)}`"
-                f"{_for_readers(settings.remote)}",
-                soft_wrap=True,
+                f"{_for_readers(settings.remote)}"
             )
+            for line in lines.splitlines():
+                print_line(line)
 
     threading.Thread(target=say_when_ready, daemon=True).start()
     supervisor.run(stop, ready)
-    console.print("the coordinator has stopped")
+    print_line("the coordinator has stopped")
 
 
 def _reached(settings: SupervisorSettings, supervisor: Supervisor) -> str:
@@ -176,7 +176,7 @@ def status(remote: Remote = None, as_json: AsJson = False) -> None:
         print_line(
             f"known, but no order would reach them: {', '.join(sorted(unconnected))}; their own terminals say why"
         )
-    console.print(f"nodes that are here: {len(nodes) - len(unconnected)}; rounds that run or wait: {len(running)}")
+    print_line(f"nodes that are here: {len(nodes) - len(unconnected)}; rounds that run or wait: {len(running)}")
 
 
 def down(
@@ -196,7 +196,7 @@ def down(
         if time.monotonic() > deadline:
             raise Refusal(f"the coordinator (process {pid}) did not stop within {seconds:.0f} s")
         time.sleep(0.1)
-    console.print("the coordinator has stopped; nodes wait for it to come back")
+    print_line("the coordinator has stopped; nodes wait for it to come back")
 
 
 def _folder(folder: Path | None) -> Path:

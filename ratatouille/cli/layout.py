@@ -6,6 +6,7 @@ Names, ids and numbers are never cut or broken; sentences go on in the next line
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ GAP = 2
 """Spaces between two columns."""
 LEAST_PROSE = 12
 """The least width of a column of sentences, unless all of them are shorter."""
+_WORD = re.compile(r"\S+")
 
 
 @dataclass(frozen=True)
@@ -130,14 +132,15 @@ PAIRS = TableLayout(("name", "value"), prose=("value",), header=False)
 
 def wrapped(text: Text, width: int) -> list[Text]:
     """A sentence in lines, divided between words; a word that is longer than a line is a line."""
-    lines = [""]
-    for word in text.plain.split():
-        longer = f"{lines[-1]} {word}" if lines[-1] else word
-        if lines[-1] and cell_len(longer) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return [Text(line, text.style) for line in lines]
+    begins, start = list[int](), 0
+    for word in _WORD.finditer(text.plain):
+        if text.plain[start : word.start()].strip() and cell_len(text.plain[start : word.end()]) > width:
+            start = word.start()
+            begins.append(start)
+    lines = list(text.divide(begins))
+    for line in lines:
+        line.rstrip()
+    return lines
 
 
 def _side(widths: Mapping[int, int]) -> int:

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from io import StringIO
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from click.shell_completion import CompletionItem
 from click.utils import PacifyFlushWrapper
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from typer.core import TyperGroup
 
 from ratatouille import __version__
@@ -25,6 +27,7 @@ from ratatouille.cli.table import COMMANDS, SECTIONS, Command
 from ratatouille.errors import RatatouilleError
 from ratatouille.launch import imported
 from ratatouille.platforms import refuse_without_posix
+from ratatouille.printable import printable
 from ratatouille.proxies import go_straight_to_loopback
 
 
@@ -223,7 +226,7 @@ def _answered() -> int:
         if _as_json():
             _say(error.format_message(), error.exit_code)
         else:
-            error.show()
+            _show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
@@ -242,23 +245,28 @@ def _as_json() -> bool:
 
 
 def _say(sentence: str, code: int = 2) -> None:
-    from rich.markup import escape
-
-    from ratatouille.cli.output import print_json_line, printable
-
     if _as_json():
+        from ratatouille.cli.output import print_json_line
+
         print_json_line({"error": printable(sentence), "code": code})
         return
+    _terminal().say(Text.assemble(("error:", "bold red"), " ", printable(sentence)))
 
-    words = escape(printable(sentence))  # some are a registry's, or a node's
-    streams.Terminal(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {words}")
+
+def _show(error: click.ClickException) -> None:
+    text = StringIO()
+    error.show(text)
+    _terminal().say(Text(printable(text.getvalue().rstrip())))
+
+
+def _terminal() -> streams.Terminal:
+    """Standard error as it is now."""
+    return streams.Terminal(stderr=True, highlight=False)
 
 
 class _PrintableLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        from ratatouille.cli.output import printable
-
-        return printable(super().format(record))
+        return "\n".join(line.plain for line in _terminal().lines(Text(printable(super().format(record)))))
 
 
 def _show_help(*_: Any, **__: Any) -> None:

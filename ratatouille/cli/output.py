@@ -148,8 +148,13 @@ def display(renderable: RenderableType) -> None:
 
 
 def print_line(text: str, style: str = "") -> None:
-    """One line, which the terminal may wrap."""
-    console.print(safe(text, style), soft_wrap=True)
+    """One sentence; on a terminal it goes on in the next line, between words."""
+    console.say(safe(text, style))
+
+
+def print_note(text: str) -> None:
+    """A sentence for people on standard error, where standard output is for other programs."""
+    Terminal(stderr=True, highlight=False).say(safe(text))
 
 
 def safe(text: str, style: str = "") -> Text:
@@ -225,6 +230,6 @@ def _lines(what: str) -> Callable[[int, int], None]:
         nonlocal last
         if time.monotonic() - last >= _LINE_SECONDS:
             last = time.monotonic()
-            console.print(f"{what}: {done} of {total}")
+            print_line(f"{what}: {done} of {total}")
 
     return show

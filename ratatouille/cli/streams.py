@@ -14,6 +14,9 @@ from contextlib import suppress
 from typing import NoReturn, TextIO
 
 from rich.console import Console
+from rich.text import Text
+
+from ratatouille.cli.layout import wrapped
 
 BROKEN_PIPE = 128 + 13
 """Exit code of a program whose output has no reader any more, as shells see other programs end by SIGPIPE."""
@@ -54,6 +57,16 @@ class Terminal(Console):
 
     wide = False
     """Whether tables keep all columns, however narrow the terminal is (--wide)."""
+
+    def say(self, sentence: Text) -> None:
+        """Print a sentence, as `lines` divides it."""
+        for line in self.lines(sentence):
+            self.print(line, soft_wrap=True)
+
+    def lines(self, sentence: Text) -> list[Text]:
+        """The lines of a sentence: on a terminal divided between words, elsewhere as it is; nothing is cut."""
+        lines = sentence.split("\n", allow_blank=True)
+        return [part for line in lines for part in wrapped(line, self.width)] if self.is_terminal else list(lines)
 
     def on_broken_pipe(self) -> NoReturn:
         """Let `main` end the command; rich would end it with an error of its own."""

@@ -86,7 +86,7 @@ def print_invitation(made: Invitation, about: str, until: float, as_json: bool) 
     output.print_text(made.line)
     where = " (this machine only)" if Address.parse(made.address).is_loopback else ""
     words = f"{about}, at {made.address}{where}, until {output.when(until)} (UTC); `ratatouille node join` asks for it"
-    typer.echo(output.printable(words), err=True)
+    output.print_note(words)
 
 
 def reachable(info: Info, remote: str | None, given: str | None) -> tuple[str, Digest | None]:

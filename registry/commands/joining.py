@@ -42,9 +42,7 @@ def join(
     is this machine's default from then on.
     """
     invitation, key = read_given(invite), Signer.open(home() / "key").node
-    done = enrol(
-        invitation, public_name(key, name).value, lambda sentence: typer.echo(output.printable(sentence), err=True)
-    )
+    done = enrol(invitation, public_name(key, name).value, output.print_note)
     say(done, as_json)
     if as_json:
         return

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
+import re
 import subprocess
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 
 import pytest
 
@@ -66,3 +69,43 @@ def test_a_long_table_shows_its_first_rows_and_how_many_more_there_are(monkeypat
     rows = [(f"row{number}",) for number in range(1000)]
     output.print_table(output.TableLayout(("name",)), rows, most=2)
     assert out.getvalue().split("\n") == ["name", "row0", "row1", "and 998 more; --json has all", ""]
+
+
+def test_a_long_sentence_goes_on_between_words_on_a_terminal_and_nothing_of_it_is_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, words = "/" + "p" * 90, "a sentence of many words " * 10
+    for terminal in (False, True):
+        out = io.StringIO()
+        monkeypatch.setattr(output, "console", Terminal(file=out, force_terminal=terminal, width=80))
+        output.print_line(f"  {words}{path}")
+        lines = out.getvalue().splitlines()
+        assert (len(lines) > 1) is terminal
+        assert out.getvalue().split() == [*words.split(), path]
+        assert lines[0].startswith("  a sentence")
+        assert not terminal or lines[-1] == path
+        assert all(len(line) <= 80 for line in lines[:-1])
+
+
+def test_refusals_and_log_lines_are_divided_between_words_on_a_terminal() -> None:
+    script = "import logging, sys; from ratatouille.cli.main import main; sys.argv = ['ratatouille', *sys.argv[1:]]\n"
+    script += "try: main()\nexcept SystemExit: logging.warning('a log line of many words ' * 9)"
+    for words, begin in ((["log", "--remote", "such-remote"], b"error: "), (["log", "--limit", "many"], b"Usage: ")):
+        ours, terminal = pty.openpty()
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "40", "NO_COLOR": "1"}
+        subprocess.run([sys.executable, "-c", script, *words], stderr=terminal, env=environment, timeout=60)
+        os.close(terminal)
+        shown = _all_of(ours)
+        os.close(ours)
+        lines = re.sub(rb"\x1b\[[0-9;]*m", b"", shown).splitlines()
+        assert lines[0].startswith(begin)
+        assert len(lines) > 5
+        assert all(len(line) <= 40 for line in lines), lines
+
+
+def _all_of(terminal: int) -> bytes:
+    shown = b""
+    with suppress(OSError):  # nobody writes any more
+        while part := os.read(terminal, 4096):
+            shown += part
+    return shown

@@ -44,7 +44,7 @@ GRACE_SECONDS = 3
 SHORT_BODY = 2**16
 SLOWEST = 20_000
 """Bytes a second that a body must come with, once `BODY_SECONDS` are over."""
-DELETED = ("Forwarded", "X-Real-Ip", "X-Forwarded-Host", "X-Forwarded-Proto")
+DELETED = ("Forwarded", "X-Real-Ip", "X-Forwarded-Host")
 """Headers in which a caller would say where it comes from."""
 _SLOW: Json = {"handler": "timeouts", "read_timeout": BODY_SECONDS * 10**9, "read_min_rate": SLOWEST}
 
@@ -153,8 +153,11 @@ def _buffered(behind: Behind) -> Json:
 def _proxy(
     address: str, transport: Json, most: int, host: str | None = None, caller: str = "{http.vars.client_ip}"
 ) -> Json:
-    """Pass on, with the caller's address and nothing else that a caller says about where it comes from."""
-    named = {"X-Forwarded-For": [caller]} | ({} if host is None else {"Host": [host]})
+    """Pass on, with the caller's address and nothing else that a caller says about where it comes from.
+
+    What stands behind is also told that the caller came by TLS: the page's cookie is then sent by TLS only.
+    """
+    named = {"X-Forwarded-For": [caller], "X-Forwarded-Proto": ["https"]} | ({} if host is None else {"Host": [host]})
     headers = {"set": named, "delete": list(DELETED)}
     return {
         "handler": "reverse_proxy",

@@ -23,6 +23,7 @@ from registry.services.registry import METHODS
 from tests.coordinator.door.own_proxies import NGINX, front
 from tests.coordinator.door.scene import Front, behind
 from tests.registry.person import Person
+from tests.registry.tokens import token_of
 
 KINDS = ("door", "nginx", "caddy")
 FLEET = {"content_type": "application/protobuf"}
@@ -139,6 +140,15 @@ def test_a_member_pushes_and_fetches_weights_through_it(
         assert registry.weights.push(sealed, files).version is not None
         ((digest, path),) = files.items()
         assert registry.weights.fetch(digest).read_bytes() == path.read_bytes()
+
+
+def test_the_cookie_of_a_browser_that_logs_in_is_sent_by_tls_only(scene: Front, services: Behind) -> None:
+    with closing(open_registry(f"grpc://127.0.0.1:{services.registry}")) as own:
+        person = Person(own, scene.port, f"rita-{scene.port}").joined(Person(own, 1, "owner"))
+        link = f"/login/{token_of(own, person.signer)}"
+    entered = scene.ask("GET", link, x_forwarded_proto="http")
+    assert entered.status == 303
+    assert "secure" in str(entered.headers["set-cookie"]).lower()
 
 
 def test_who_calls_is_what_it_sees_and_not_what_the_caller_says(scene: Front, caplog: pytest.LogCaptureFixture) -> None:

@@ -31,6 +31,11 @@ class Working(Record):
     total: int
     """Steps of all of it together."""
 
+    @property
+    def sentence(self) -> str:
+        """One line; work that has no steps yet is said without a number."""
+        return f"{self.node}: {self.doing}" + (f" {self.done}/{self.total}" if self.total else "")
+
 
 class RoundProgress(Record):
     """The progress of a round; the totals include work that is not open yet."""
@@ -152,7 +157,9 @@ def _why_undone(
     for one in holders(list(dict.fromkeys(assignment.fingerprint for assignment in about))):
         node = f"node {one.name} (key {one.node[:SHORT_KEY]}), which holds data of task {one.task_name},"
         offer = here.get(one.node)
-        if offer is None or all(holding.fingerprint != one.fingerprint for holding in offer.holdings):
+        if one.revoked:
+            reasons[f"{node} was revoked"] = None
+        elif offer is None or all(holding.fingerprint != one.fingerprint for holding in offer.holdings):
             reasons[f"{node} {'offers it no more' if offer else 'is away'}"] = None
         elif not speaks_our_dialect(offer):
             reasons[f"{node} has another release"] = None

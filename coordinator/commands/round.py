@@ -176,7 +176,7 @@ def status(round: RoundId, remote: Remote = None, as_json: AsJson = False) -> No
         if reason := waits_for(orders, offers, bool(now.workers), fleet, record.state, registry.work.holders):
             print_line(reason)
     for worker in now.workers:
-        print_line(f"  {worker.node}: {worker.doing} {worker.done}/{worker.total}")
+        print_line(f"  {worker.sentence}")
 
 
 def logs(

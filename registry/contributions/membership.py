@@ -26,7 +26,7 @@ from registry.ledger.members.standing import refuse_revoked
 from registry.ledger.signed_changes import check_follows, refuse_closed
 from registry.lists import MOST_ROWS, PAGE_CHARACTERS, chunks, readable
 from registry.records import Holder
-from registry.schema import HoldingRow, LeaseRow, OfferRow
+from registry.schema import HoldingRow, KeyRow, LeaseRow, MemberRow, OfferRow
 from registry.settings import read_settings
 
 LONGEST_OFFER_SECONDS = 3600.0
@@ -47,8 +47,17 @@ _QUESTION = LeaseRow.work_id == bindparam("question")
 _OF_NODE = LeaseRow.node == _WHO
 _SAME_DATA = LeaseRow.fingerprint == bindparam("fingerprint")
 _HOLDERS = (
-    select(HoldingRow.node, HoldingRow.fingerprint, HoldingRow.record, HoldingRow.until, OfferRow.name)
+    select(
+        HoldingRow.node,
+        HoldingRow.fingerprint,
+        HoldingRow.record,
+        HoldingRow.until,
+        OfferRow.name,
+        or_(KeyRow.state == "revoked", MemberRow.state == "revoked").label("revoked"),
+    )
     .join(OfferRow, OfferRow.node == HoldingRow.node)
+    .outerjoin(KeyRow, KeyRow.key == HoldingRow.node)
+    .outerjoin(MemberRow, MemberRow.id == KeyRow.member)
     .where(HoldingRow.fingerprint.in_(bindparam("fingerprints", expanding=True)))
     .order_by(OfferRow.name, HoldingRow.node, HoldingRow.fingerprint)
     .limit(MOST_ROWS)
@@ -177,7 +186,8 @@ def holders(connection: Connection, fingerprints: Sequence[str]) -> list[Holder]
             holding = Holding.from_json(row.record)
             here = row.until > now
             values = {"node": row.node, "name": row.name, "fingerprint": row.fingerprint, "here": here}
-            found.append(Holder.model_validate(values | {"task_name": holding.task_name}))
+            values |= {"task_name": holding.task_name, "revoked": bool(row.revoked)}
+            found.append(Holder.model_validate(values))
     return found[:MOST_ROWS]
 
 

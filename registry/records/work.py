@@ -97,6 +97,8 @@ class Holder(Record):
     task_name: Name
     here: bool
     """Whether its offer stands."""
+    revoked: Annotated[bool, Field(exclude_if=lambda revoked: not revoked)] = False
+    """Whether its key or its member was revoked, so that it does not come back."""
 
 
 class Obligation(Record):

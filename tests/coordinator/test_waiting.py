@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from coordinator.commands.follow import Silence
-from coordinator.progress import PATIENCE_SECONDS, waits_for
+from coordinator.progress import PATIENCE_SECONDS, Working, waits_for
 from ratatouille.exchange.membership import Offer
 from registry.records import Holder
 from tests.coordinator.test_matching import evaluate, name, offer, probe
@@ -41,16 +41,30 @@ def test_data_that_nobody_who_is_here_holds_is_named() -> None:
 def test_the_nodes_with_the_data_are_named_with_its_task_and_what_keeps_them() -> None:
     def holders(fingerprints: Sequence[str]) -> list[Holder]:
         assert list(fingerprints) == [name("sketches")]
+        nodes = ((HERE[1].node, "elena"), ("f" * 64, "bruno"), ("e" * 64, "carla"))
         return [
-            Holder(node=node, name=called, fingerprint=fingerprints[0], task_name="art", here=False)
-            for node, called in ((HERE[1].node, "elena"), ("f" * 64, "bruno"))
+            Holder(
+                node=node,
+                name=called,
+                fingerprint=fingerprints[0],
+                task_name="art",
+                here=False,
+                revoked=called == "carla",
+            )
+            for node, called in nodes
         ]
 
     said = waits_for({"one": probe("sketches")}, HERE, False, FLEET, "running", holders)
     assert said.endswith(
         f"node elena (key {HERE[1].node[:10]}), which holds data of task art, counts only, "
-        "node bruno (key ffffffffff), which holds data of task art, is away"
+        "node bruno (key ffffffffff), which holds data of task art, is away, "
+        "node carla (key eeeeeeeeee), which holds data of task art, was revoked"
     )
+
+
+def test_work_without_steps_is_said_without_a_number() -> None:
+    assert Working(node="anna", doing="counts", done=0, total=0).sentence == "anna: counts"
+    assert Working(node="anna", doing="trains", done=3, total=9).sentence == "anna: trains 3/9"
 
 
 def test_a_node_that_only_counts_does_not_count_as_one_that_trains() -> None:

@@ -9,6 +9,7 @@ import pytest
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination, Parent
+from tests.registry.person import Person
 from tests.registry.world import STOCK, World, featurizer
 
 
@@ -77,3 +78,14 @@ def test_the_nodes_that_hold_data_are_known_by_name_after_they_left(world: World
     (held,) = world.registry.work.holders([fingerprint, "0" * 64])
     assert (held.name, held.here) == ("zoo", False)
     assert world.registry.work.holders([]) == []
+
+
+def test_a_node_whose_member_was_revoked_is_known_as_revoked(world: World) -> None:
+    owner = Person(world.registry, 1, "owner")
+    anna = Person(world.registry, 2, "anna").joined(owner)
+    anna.add_node(world.signer, "zoo")
+    world.offer(STOCK)
+    assert [one.revoked for one in world.registry.work.holders([STOCK.holding.fingerprint])] == [False]
+    owner.revoke(anna.key, None, "gone")
+    (held,) = world.registry.work.holders([STOCK.holding.fingerprint])
+    assert (held.name, held.here, held.revoked) == ("zoo", False, True)

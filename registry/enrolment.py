@@ -28,9 +28,11 @@ from ratatouille.invitation import Invitation
 from ratatouille.outbox import outbox_of
 from ratatouille.record import Name
 from registry.member_signer import MemberSigner
-from registry.opening import open_registry
+from registry.opening import CACHE_BYTES, open_registry
 from registry.records import Membership
 from registry.transport.authority import fetch_authority
+from registry.transport.client import open_remote
+from registry.transport.roots import Roots
 
 PATIENCE = 60.0
 """Seconds in which a registry that does not answer is tried again."""
@@ -72,6 +74,29 @@ def enrol(
     enter_federation(_federation(invitation, membership), authority)
     name_remote(address)
     return membership
+
+
+def name_in(invitation: Invitation) -> str | None:
+    """The name that an invitation gives its member, which the registry knows; None where it gives none.
+
+    Raises:
+        Refusal: as `enrol` does.
+        Unreachable: when the registry does not answer.
+    """
+    address, roots = invitation.address, None
+    if invitation.authority is not None:
+        roots = Roots(fetch_authority(address, invitation.authority), "pinned", "the invitation")
+    with closing(open_remote(address, home() / "cache", CACHE_BYTES, roots=roots)) as registry:
+        return registry.members.find_invitation(invitation.registry, invitation.secret).name
+
+
+def name_that_counts(given: str | None, membership: Membership, joined_before: bool) -> str | None:
+    """A sentence for a person whose `--name` is not how others see them; None where it is, or where none was given."""
+    if given is None or given == membership.name:
+        return None
+    if joined_before:
+        return f"others see you as {membership.name}, not as {given}: this home has joined under that name"
+    return f"others see you as {membership.name}, as the invitation says; {given} is the name of this key only"
 
 
 def await_approval(invitation: Invitation, membership: Membership, say: Callable[[str], None]) -> Membership:

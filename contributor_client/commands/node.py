@@ -72,7 +72,20 @@ def join(
         str | None, typer.Option("--task", help="For a new node.toml: the task that they belong to.", metavar="TASK")
     ] = None,
     domain: Annotated[
-        str | None, typer.Option("--domain", help="For a new node.toml: the domain of all images.", metavar="DOMAIN")
+        list[str] | None,
+        typer.Option(
+            "--domain",
+            help="For a new node.toml: the domain of all images, or FOLDER=DOMAIN for each folder (several times).",
+            metavar="DOMAIN",
+        ),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label",
+            help="For a new node.toml: the class of a label of yours; - leaves its images out (several times).",
+            metavar="LABEL=CLASS",
+        ),
     ] = None,
     missing_classes: Annotated[
         bool, typer.Option("--allow-missing-classes", help="For a new node.toml: some classes have no images.")
@@ -99,7 +112,7 @@ def join(
     from registry.commands.opened import registry_in_force
 
     say_what_happens()
-    wanted = Wanted(file, remote, invite, name, images, task, domain, missing_classes, folder)
+    wanted = Wanted(file, remote, invite, name, images, task, domain or (), label or (), missing_classes, folder)
     if time_limit is not None:
         end_of(time_limit, began)  # a mistake is said before anything is written
     settings, address = prepared(wanted)

@@ -17,7 +17,7 @@ from ratatouille.errors import Refusal
 from ratatouille.tasks.sentences import listed, several_labels
 from ratatouille.tasks.settings import LEAVE_OUT, DataSettings
 from ratatouille.tasks.task import Split, Task
-from ratatouille.wording import number_of
+from ratatouille.wording import nearest, number_of
 
 
 def normal(name: str) -> str:
@@ -113,7 +113,8 @@ def _label_indices(labels: Iterable[str], task: Task, settings: DataSettings) ->
     if unknown:
         raise Refusal(
             f"'{settings.path}' has labels that are no class of task '{task.name}': {listed(unknown)}; "
-            f'map each in node.toml (labels = {{"{unknown[0]}" = "{task.classes[0]}"}}, or "-" to leave it out); '
+            f'map each in node.toml (labels = {{"{unknown[0]}" = "{_like(unknown[0], task.classes)}"}}, or "-" to '
+            f"leave it out); "
             f"the classes are {listed(task.classes)}",
             code="label-unknown",
             classes=len(unknown),
@@ -158,14 +159,21 @@ def _only_domain(folder: Path, task: Task, settings: DataSettings) -> str:
 
 def _known(domain: str, task: Task, settings: DataSettings) -> str:
     if domain not in task.domains:
-        mapping = f'domains = {{"{domain}" = "{task.domains[0]}"}}'
-        advice = f'say which it is in node.toml (domain = "{task.domains[0]}" for all of it, or {mapping})'
+        like = _like(domain, task.domains)
+        advice = (
+            f'say which it is in node.toml (domain = "{like}" for all of it, or domains = {{"{domain}" = "{like}"}})'
+        )
         raise Refusal(
             f"'{domain}' in '{settings.path}' is no domain of task '{task.name}', "
             f"whose domains are {listed(task.domains)}; {advice}",
             code="domain-unknown",
         )
     return domain
+
+
+def _like(name: str, names: Sequence[str]) -> str:
+    """The name for an example of a mapping: the one that is most like a local name."""
+    return nearest(name, names) or names[0]
 
 
 def _group(file: str, rule: str) -> str:

@@ -11,11 +11,12 @@ from ratatouille.cli import output
 from ratatouille.cli.output import AsJson
 from ratatouille.errors import Refusal
 from ratatouille.exchange.signing import Signer
+from ratatouille.federations import federation_of
 from ratatouille.folders import expanded
 from ratatouille.home import home, public_name
 from ratatouille.invitation import PREFIX, Invitation, read_invitation
 from registry.commands.members import say
-from registry.enrolment import enrol
+from registry.enrolment import enrol, name_that_counts
 
 STDIN = "-"
 _LONGEST_FILE = 10_000
@@ -42,12 +43,16 @@ def join(
     is this machine's default from then on.
     """
     invitation, key = read_given(invite), Signer.open(home() / "key").node
+    joined_before = federation_of(invitation.address) is not None
     done = enrol(invitation, public_name(key, name).value, output.print_note)
     say(done, as_json)
+    if (sentence := name_that_counts(name, done, joined_before)) is not None:
+        output.print_note(sentence)
     if as_json:
         return
     if done.state == "waiting":
         output.print_line(f"a maintainer lets you in by `ratatouille members approve {done.name}`")
+        return
     output.print_line(f"you joined {invitation.address}; your key is in {home()}")
 
 

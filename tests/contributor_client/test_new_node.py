@@ -90,3 +90,44 @@ def test_missing_classes_are_a_question_and_not_an_end(images: Path, tmp_path: P
 def test_an_unknown_task_is_answered_with_those_that_there_are(images: Path, tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="there is no task 'leaves'; the registry has "):
         write_node_file(tmp_path / "n.toml", Answers("a", "grpc://h:1", images, "leaves"), TASKS, tmp_path, None)
+
+
+def test_labels_and_domains_that_the_task_calls_otherwise_are_asked_for_and_written(
+    images: Path, tmp_path: Path
+) -> None:
+    (images / "day").rename(images / "noon")
+    for domain in ("noon", "night", "sketch"):
+        (images / domain / "disc").rename(images / domain / "my circle")
+        (images / domain / "unsure").mkdir()
+        next((images / domain / "square").iterdir()).rename(images / domain / "unsure" / "one.png")
+    leave = "leave these images out"
+    person = Person("day", "disc", leave)
+    data = write_node_file(
+        tmp_path / "node.toml", Answers("anna", "grpc://h:1", images, "shapes"), TASKS, tmp_path, person
+    )
+    assert person.answers == []
+    assert person.asked[0][0].startswith("task shapes has no domain 'noon' (")
+    assert person.asked[1] == (person.asked[1][0], (*SHAPES.classes, leave))
+    settings = read_node_settings(tmp_path / "node.toml")
+    assert settings.data[0].labels == {"my circle": "disc", "unsure": "-"}
+    assert settings.data[0].domains == {"noon": "day", "night": "night", "sketch": "sketch"}
+    assert list(open_holdings(settings, find, tmp_path / "cache")) == [data.holding.fingerprint]
+
+
+def test_without_a_terminal_a_label_of_ones_own_is_refused_with_the_flag_that_maps_it(
+    images: Path, tmp_path: Path
+) -> None:
+    for domain in images.iterdir():
+        (domain / "disc").rename(domain / "circle")
+    answers = Answers("anna", "grpc://h:1", images, "shapes")
+    with pytest.raises(Refusal, match=r"'circle'.*say --label LABEL=CLASS, or write one by `ratatouille init node`"):
+        write_node_file(tmp_path / "n.toml", answers, TASKS, tmp_path, None)
+    mapped = Answers("anna", "grpc://h:1", images, "shapes", labels={"circle": "disc"})
+    write_node_file(tmp_path / "n.toml", mapped, TASKS, tmp_path, None)
+    assert read_node_settings(tmp_path / "n.toml").data[0].labels == {"circle": "disc"}
+
+
+def test_a_mistyped_domain_is_answered_with_the_one_that_is_meant(images: Path, tmp_path: Path) -> None:
+    answers = Answers("anna", "grpc://h:1", images / "day", "shapes", domain="dya")
+    with pytest.raises(Refusal, match=r"'dya' is no domain of task 'shapes', .*; did you mean 'day'"):
+        write_node_file(tmp_path / "n.toml", answers, TASKS, tmp_path, None)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from contributor_client.commands.joining import Wanted, prepared
 from ratatouille.errors import Refusal
 from ratatouille.federations import federation_of
+from ratatouille.invitation import read_invitation
 from ratatouille.outbox import OUTBOX, sent_messages
 from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
 from registry.opening import open_registry
@@ -44,10 +46,8 @@ JOIN = [sys.executable, "-m", "ratatouille", "node", "join"]
 
 
 def wanted(**said: object) -> Wanted:
-    values: dict[str, object] = dict.fromkeys(
-        ("file", "remote", "invite", "name", "images", "task", "domain", "folder")
-    )
-    return Wanted(**(values | {"missing_classes": False} | said))  # type: ignore[arg-type]
+    values: dict[str, object] = dict.fromkeys(("file", "remote", "invite", "name", "images", "task", "folder"))
+    return Wanted(**(values | {"domains": (), "labels": (), "missing_classes": False} | said))  # type: ignore[arg-type]
 
 
 def test_one_line_and_three_answers_make_a_member_with_a_node_file(line: str, tmp_path: Path) -> None:
@@ -64,6 +64,24 @@ def test_one_line_and_three_answers_make_a_member_with_a_node_file(line: str, tm
     assert (again, same) == (settings, address)
     once_more, _ = prepared(wanted(invite=line))
     assert once_more == settings
+
+
+def test_a_name_that_does_not_count_is_said(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said: dict[str, object] = {"images": tmp_path / "images", "task": "shapes"}
+    prepared(wanted(invite=line, name="anna", **said))
+    capsys.readouterr()
+    prepared(wanted(invite=line, name="bella"))
+    shown = capsys.readouterr().out
+    assert "others see you as anna, not as bella: this home has joined under that name" in shown
+    assert "'node.toml' calls the node anna; --name does not change that" in shown
+
+
+def test_pairs_of_names_come_by_flags(tmp_path: Path) -> None:
+    assert wanted(domains=["field=day", "a=b=night"]).domains_of_images() == (None, {"field": "day", "a=b": "night"})
+    assert wanted(domains=["day"]).domains_of_images() == ("day", {})
+    for several in (["day", "night"], ["day", "field=night"], ["=day"], ["field="]):
+        with pytest.raises(Refusal, match="--domain"):
+            wanted(domains=several).domains_of_images()
 
 
 def test_without_a_terminal_what_is_missing_is_named(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,3 +128,13 @@ def await_text(terminal: int, text: bytes) -> bytes:
     while text not in shown:
         shown += os.read(terminal, 4096)
     return shown
+
+
+def test_who_is_invited_by_name_is_not_asked_for_it(line: str, tmp_path: Path) -> None:
+    with closing(open_registry(tmp_path / "registry")) as registry:
+        made = Person(registry, 1, "maintainer").invite(read_invitation(line).address, name="nina")
+    settings, address = prepared(wanted(invite=made.line, images=tmp_path / "images", task="shapes"))
+    assert settings.name == "nina"
+    joined = federation_of(address)
+    assert joined is not None
+    assert joined.name == "nina"

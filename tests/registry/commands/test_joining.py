@@ -30,12 +30,17 @@ def test_a_person_without_a_node_joins_once_by_a_file_or_the_line(
     monkeypatch.setenv("RATATOUILLE_HOME", str(tmp_path / "anna"))
     (tmp_path / "invitation.txt").write_text(f"{made.line}\n")
     waits = call("members", "join", "--invite", str(tmp_path / "invitation.txt"), "--name", "anna")
-    assert waits.out.startswith(
-        "anna: reader, waiting\na maintainer lets you in by `ratatouille members approve anna`\n"
+    assert waits.out == ("anna: reader, waiting\na maintainer lets you in by `ratatouille members approve anna`\n"), (
+        "who waits has not joined yet"
     )
+    registry.maintenance.configure("reading", "members")
+    call("members", "show").refused("of anna waits until a maintainer approves it")
     key = Signer.open(tmp_path / "anna" / "key").node
     owner.approve(key)
-    again = call("members", "join", "--invite", made.line, "--json")  # the registry knows the name by now
+    again = call(
+        "members", "join", "--invite", made.line, "--name", "bella", "--json"
+    )  # the registry knows the name by now
+    assert "others see you as anna, not as bella: this home has joined under that name" in again.err
     assert again.json == {"member": key, "name": "anna", "role": "reader", "state": "active"}
     assert call("members", "show", "--json").json["id"] == key
     assert [one.used for one in registry.members.invitations()] == [1]

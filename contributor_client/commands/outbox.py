@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,12 +14,18 @@ from contributor_client.commands.control import NodeArgument, folder_of
 from ratatouille.cli.output import AsJson, Home, TableLayout, print_json, print_line, print_table, short, when
 from ratatouille.errors import Refusal
 from ratatouille.home import home
+from ratatouille.wording import did_you_mean
 
 if TYPE_CHECKING:
     from ratatouille.exchange.signing import Signer
     from ratatouille.outbox import SentMessage
 
-OUTBOX = TableLayout(("when (UTC)", "what", "digest", "bytes", "times", "to"), drop=("to",), prose=("what",))
+_COLUMNS = ("when (UTC)", "what", "digest", "bytes", "times")
+OUTBOX = TableLayout(_COLUMNS, drop=("times", "digest"), prose=("what",))
+SEVERAL = TableLayout((*_COLUMNS, "to"), drop=("times", "digest", "bytes"), prose=("what",))
+"""The table of a log whose messages went to several addresses."""
+LANE = ("flower", "failure", "hint", "introduction")
+"""Kinds of the work lane: what Flower carries, and the answers in it."""
 
 
 def outbox(
@@ -39,16 +46,39 @@ def outbox(
     from ratatouille.outbox import merge_repetitions, sent_messages
 
     place = chosen_folder(node, folder)
-    rows = [one for one in merge_repetitions(sent_messages(NodePaths(place).outbox)) if kind in (None, one.kind)]
+    logged = merge_repetitions(sent_messages(NodePaths(place).outbox))
+    if kind is not None:
+        refuse_unknown_kind(kind, [one.kind for one in logged])
+    rows = [one for one in logged if kind in (None, one.kind)]
     shown = sorted(rows, key=lambda one: one.until or one.at)[-limit:]
     if as_json:
         print_json({"folder": str(place), "sent": shown, "left_out": len(rows) - len(shown), "bytes": _by_kind(rows)})
         return
     if not rows:
-        print_line(f"nothing is logged for the node of '{place}'")
+        print_line(f"nothing{f' of kind {kind}' if kind else ''} is logged for the node of '{place}'")
         return
-    print_table(OUTBOX, [_row(one) for one in shown])
+    addresses = {one.to.rpartition("/")[2] for one in rows}  # the work lane's has no scheme
+    if len(addresses) == 1:
+        print_table(OUTBOX, [_row(one)[:-1] for one in shown])
+        print_line(f"all of it went to {addresses.pop()}")
+    else:
+        print_table(SEVERAL, [_row(one) for one in shown])
     print_line(f"bytes by kind, since {when(min(one.at for one in rows))}: {_words(_by_kind(rows))}")
+
+
+def refuse_unknown_kind(kind: str, logged: Sequence[str]) -> None:
+    """Refuse a kind that no message has.
+
+    Raises:
+        Refusal: with the kinds that the log has, or that are possible where it has none.
+    """
+    from registry.transport.logged_channel import every_kind
+
+    possible = {*every_kind(), *LANE, *logged}
+    if kind not in possible:
+        names = ", ".join(sorted(set(logged) or possible))
+        where = "the kinds in this log are" if logged else "the kinds are"
+        raise Refusal(f"no message has the kind '{kind[:80]}'; {where} {names}{did_you_mean(kind, possible)}")
 
 
 def chosen_folder(node: str | None, folder: Path | None) -> Path:

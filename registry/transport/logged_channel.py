@@ -95,12 +95,20 @@ def message_of(path: str, request: Any, size: int) -> Message:
         body = bodies[0]
         values = json.loads(body)
         about = next((str(values[key]) for key in ("work_id", "question", "version") if values.get(key)), "")
-        kind = _KINDS.get(name, name.replace("_", " "))
-        return Message(kind, size, about, sha256(body.encode()), sha256(canonical_json(_lasting(values))))
+        return Message(_kind(name), size, about, sha256(body.encode()), sha256(canonical_json(_lasting(values))))
     declared = _BY_PATH.get(path)
     if declared is not None and declared.method.declaration.role in ("anyone", "reader"):
         return Message("question", size, name, same_as=name)
-    return Message(_KINDS.get(name, name.replace("_", " ")), size)
+    return Message(_kind(name), size)
+
+
+def every_kind() -> set[str]:
+    """The kinds that messages of a connection may have."""
+    return {"weights", "receipt", "counts", "question", *map(_kind, {call.name for call in CALLS.values()})}
+
+
+def _kind(name: str) -> str:
+    return _KINDS.get(name, name.replace("_", " "))
 
 
 def _receipt_message(sealed: Sealed, size: int) -> Message:

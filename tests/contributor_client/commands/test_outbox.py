@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 from rich.text import Text
 
-from contributor_client.commands.outbox import OUTBOX, _row
+from contributor_client.commands.outbox import OUTBOX, SEVERAL, _row
+from ratatouille.cli import output
+from ratatouille.cli.streams import Terminal
 from ratatouille.exchange.signing import Signer
 from ratatouille.outbox import Message, Outbox, SentMessage
 from tests.ratatouille.cli.call import call
@@ -30,14 +33,33 @@ def test_it_shows_each_message_once_with_its_number_and_the_bytes_by_kind(home: 
         log.log(Message("offer", 1000, same_as="an offer"))
     log.log(Message("weights", 2_000_000, digest="a" * 64))
     log.flush()
-    assert [words for line in call("node", "outbox").out.splitlines() if (words := line.split()[2:])][1:3] == [
-        ["offer", "–", "3.0", "kB", "3", "grpc://127.0.0.1:9290"],
-        ["weights", "aaaaaaaaaa", "2.0", "MB", "1", "grpc://127.0.0.1:9290"],
+    shown = call("node", "outbox").out
+    assert [words for line in shown.splitlines() if (words := line.split()[2:])][1:3] == [
+        ["offer", "–", "3.0", "kB", "3"],
+        ["weights", "aaaaaaaaaa", "2.0", "MB", "1"],
     ]
+    assert "all of it went to 127.0.0.1:9290" in shown
     found = call("node", "outbox", "anna", "--kind", "weights", "--json").json
     assert found["bytes"] == {"weights": 2_000_000}
     assert [(one["kind"], one["sha256"], one["times"]) for one in found["sent"]] == [("weights", "a" * 64, 1)]
     assert call("node", "outbox", "--limit", "1", "--json").json["left_out"] == 1
+
+
+def test_a_kind_that_no_message_has_is_refused_with_those_that_there_are(home: Path) -> None:
+    a_node(home, "anna").log(Message("offer", 1000))
+    call("node", "outbox", "--kind", "ofer").refused("the kind 'ofer'", "are offer; did you mean 'offer'")
+    assert "nothing of kind weights is logged" in call("node", "outbox", "--kind", "weights").out
+
+
+def test_it_says_where_each_message_went_where_there_are_several_addresses(home: Path) -> None:
+    a_node(home, "anna").log(Message("offer", 1000))
+    Outbox(home / "nodes" / "anna" / "outbox", "grpcs://shared.example:8443").log(Message("offer", 1000))
+    out = io.StringIO()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(output, "console", Terminal(file=out, force_terminal=True, no_color=True, width=80))
+        call("node", "outbox")
+    assert "grpc://127.0.0.1:9290" in out.getvalue()
+    assert "grpcs://shared.example:8443" in out.getvalue()
 
 
 def test_its_table_fits_a_terminal_of_eighty_columns() -> None:
@@ -50,9 +72,12 @@ def test_its_table_fits_a_terminal_of_eighty_columns() -> None:
         bytes=10**9,
         to="grpcs://" + "a" * 40,
     )
-    lines = list(OUTBOX.lines([[Text(cell) for cell in _row(sent)]], 80))
-    assert all(line.cell_len <= 80 for line in lines)
-    assert "b" * 10 in lines[1].plain
+    for layout in (OUTBOX, SEVERAL):
+        row = [Text(cell) for cell in _row(sent)][: len(layout.columns)]
+        lines = list(layout.lines([row], 80))
+        assert all(line.cell_len <= 80 for line in lines)
+        shown = "\n".join(line.plain for line in lines)
+        assert sent.to in shown if layout is SEVERAL else "b" * 10 in shown
 
 
 def test_it_says_which_nodes_there_are_where_it_is_not_clear_which_one_is_meant(home: Path) -> None:

@@ -7,13 +7,13 @@ import secrets
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, delete, insert, select
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.member_changes import RegistryId
 from ratatouille.exchange.membership import LONGEST_AUTHORITY
-from ratatouille.record import Digest, Record, canonical_json
+from ratatouille.record import Digest, Record, canonical_json, first_problem
 from registry.schema import SettingRow
 from registry.texts import LONGEST_ADDRESS
 
@@ -122,5 +122,9 @@ def write_setting(connection: Connection, name: str, value: str | int | float | 
         raise Refusal(f"a registry has no setting {name!r}; it has {', '.join(Settings.model_fields)}")
     connection.execute(delete(SettingRow).where(SettingRow.name == name))
     if value is not None:
-        Settings.from_json(canonical_json({name: value}))
+        try:
+            Settings.model_validate_json(canonical_json({name: value}))
+        except ValidationError as error:
+            _, _, problem = first_problem(error).partition(": ")
+            raise Refusal(f"the setting {name} cannot be {str(value)[:40]!r}: {problem}") from error
         connection.execute(insert(SettingRow).values(name=name, value=canonical_json(value).decode()))

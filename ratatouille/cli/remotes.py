@@ -14,6 +14,7 @@ from ratatouille.addresses import FORMS, Address
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Damaged, Refusal
+from ratatouille.federations import federation_of
 from ratatouille.folders import expanded
 from ratatouille.home import (
     Config,
@@ -90,6 +91,10 @@ def config(remote: Remote = None, as_json: AsJson = False) -> None:
     else:
         layout = output.TableLayout(("setting", "value", "from"), prose=("from",))
         output.print_table(layout, [(name, one.value, one.source) for name, one in rows.items()])
+        output.print_line(
+            "The public name stands in the history beside what you decide and push; the member name is that of the "
+            "federation, to which all your keys belong."
+        )
 
 
 def name(
@@ -142,7 +147,16 @@ def in_force(remote: str | None) -> dict[str, InForce]:
         "public name": _as_far_as_known(own_public_name),
         "default remote": InForce(stated.default, written),
         "remote in force": _as_far_as_known(lambda: remote_in_force(remote)),
+        "member name": _as_far_as_known(lambda: _member_name(remote_in_force(remote).value)),
     }
+
+
+def _member_name(address: str) -> InForce:
+    """The name of the member that this home is in the federation at an address."""
+    joined = federation_of(address) if Address.of(address) is not None else None
+    if joined is None or joined.member is None:
+        return InForce("", "this home has joined no federation there")
+    return InForce(joined.name, f"the federation at {address}, as {joined.role}")
 
 
 def _as_far_as_known(find: Callable[[], InForce]) -> InForce:

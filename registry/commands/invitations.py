@@ -19,7 +19,8 @@ from registry.commands.members import signer_of, usable_role
 from registry.commands.opened import folder_of, opened
 from registry.commands.release import Why
 from registry.moments import seconds_of
-from registry.records import Info
+from registry.records import Info, InvitationRecord
+from registry.services.registry import Registry
 
 Reachable = Annotated[
     str | None,
@@ -55,9 +56,15 @@ def invite(
         made = signer_of(registry).invite(
             where, authority, role=wanted, name=name, uses=uses, seconds=seconds, approve=approve, message=message
         )
+        before = [] if name is None else _open_for(name, registry, made)
     people = name or ("one member" if uses == 1 else f"{uses} members")
     wait = ", who wait until `ratatouille members approve`" if approve else ""
     print_invitation(made, f"for {people} with the role {wanted}{wait}", time.time() + seconds, as_json)
+    for one in before:
+        output.print_note(
+            f"warning: {name} has another open invitation, until {output.when(one.expires)} (UTC); who joins first by "
+            f"either of them is {name}, and `ratatouille members revoke --invitation {output.short(one.id)}` closes it"
+        )
 
 
 def add_device(
@@ -75,6 +82,12 @@ def add_device(
         where, authority = reachable(registry.info(), remote, address)
         made = signer_of(registry).invite_device(where, authority, seconds)
     print_invitation(made, "for another device of yours", time.time() + seconds, as_json)
+
+
+def _open_for(name: str, registry: Registry, made: Invitation) -> list[InvitationRecord]:
+    """The open invitations of the same name, without the one that was just made."""
+    found = [one for one in registry.members.invitations() if one.state == "open" and one.id != made.id]
+    return [one for one in found if one.name is not None and one.name.lower() == name.lower()]
 
 
 def print_invitation(made: Invitation, about: str, until: float, as_json: bool) -> None:

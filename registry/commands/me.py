@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,13 +10,14 @@ import typer
 
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote
+from ratatouille.home import home, public_name
 from registry.commands.opened import opened
 from registry.commands.withdraw import own_signers
 from registry.presentation.history import duration
 from registry.presentation.member import WORK, names_of, why_not, work_lines
 from registry.records import Member
 
-NODES = output.TableLayout(("node", "key", "state"), prose=("state",))
+KEYS = output.TableLayout(("key of", "name", "key", "state"), prose=("state",))
 DONE = output.TableLayout(
     ("work", "task", "taken", "not taken", "took", "last (UTC)"), drop=("last (UTC)", "took", "not taken")
 )
@@ -38,7 +40,8 @@ def me(
     You are the keys of this machine: those of its nodes, and the one that signs what you push. The web page of a
     registry shows the same of any key.
     """
-    keys = list(own_signers(folder))
+    signers = own_signers(folder)
+    keys = list(signers)
     with opened(remote) as registry:
         found = registry.work.member(keys) if keys else Member(keys=())
     if as_json:
@@ -46,13 +49,18 @@ def me(
     elif not keys:
         output.print_line("there is no key here yet; `ratatouille node join node.toml` makes the key of a node")
     else:
-        _show(found)
+        _show(found, [key for key, signer in signers.items() if signer.file == home() / "key"])
 
 
-def _show(found: Member) -> None:
+def _show(found: Member, devices: Sequence[str]) -> None:
     names = names_of(found)
-    rows = [(names[one.node], output.short(one.node), "here" if one.here else "not here") for one in found.keys]
-    output.print_table(NODES, rows)
+    rows = [
+        ("this machine", public_name(one.node).value, output.short(one.node), "signs what you decide and push")
+        if one.node in devices
+        else ("a node", names[one.node], output.short(one.node), "here" if one.here else "not here")
+        for one in found.keys
+    ]
+    output.print_table(KEYS, rows)
     if not found.done:
         output.print_line("these keys gave nothing to this registry yet")
     else:

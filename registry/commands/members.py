@@ -6,16 +6,19 @@ from typing import Annotated, get_args
 
 import typer
 
+from ratatouille.addresses import Address
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
 from ratatouille.exchange.member_changes import MemberRole
 from ratatouille.exchange.signing import Signer
-from ratatouille.home import home, public_name
-from registry.commands.opened import opened
+from ratatouille.home import home, public_name, remote_in_force
+from ratatouille.wording import number_of
+from registry.commands.opened import folder_of, opened
 from registry.commands.release import Why, signing
 from registry.lists import every
 from registry.member_signer import MemberSigner
+from registry.owner_key import read_owner_key
 from registry.records import MemberRecord, Membership, Revocation, Submission
 from registry.services.registry import Registry
 
@@ -40,6 +43,9 @@ def list_(
             if as_json:
                 output.print_json({"invitations": invitations})
                 return
+            if not invitations:
+                output.print_line("there are no invitations; `ratatouille members invite` prints one")
+                return
             rows = [
                 (
                     output.short(one.id),
@@ -57,10 +63,13 @@ def list_(
         found = list(every(lambda last: registry.members.members(last.name if last else "")))
     if as_json:
         output.print_json({"members": found})
-    elif found:
+        return
+    if found:
         output.print_table(MEMBERS, [_row(one) for one in found])
     else:
         output.print_line("there are no members yet; `ratatouille members invite` prints an invitation")
+    if _is_owner(remote):
+        output.print_line("(you are the owner of this registry, and need not be a member)")
 
 
 def show(
@@ -72,7 +81,7 @@ def show(
 ) -> None:
     """Show a member: role, state, keys, and the invitation by which it joined."""
     with opened(remote) as registry:
-        found = registry.members.find_member(who) if who else _this_machine(registry)
+        found = registry.members.find_member(who) if who else _this_machine(registry, remote)
     if as_json:
         output.print_json(found)
         return
@@ -177,12 +186,13 @@ def take_back(registry: Registry, found: MemberRecord, message: str) -> int:
 def say_revocation(done: Revocation, taken_back: int, retract: bool) -> None:
     """Print what ended, the contributions that stay in use, and the command that retracts them."""
     name = done.member.name
+    keys = f"{number_of(len(done.keys), 'key')} of {name} {'is' if len(done.keys) == 1 else 'are'}"
     output.print_line(
-        f"{len(done.keys)} keys of {name} are refused from now on; ended: {done.leases} leases, {done.offers} offers, "
-        f"{done.invitations} invitations"
+        f"{keys} refused from now on; ended: {number_of(done.leases, 'lease')}, {number_of(done.offers, 'offer')}, "
+        f"{number_of(done.invitations, 'invitation')}"
     )
     if retract:
-        output.print_line(f"{taken_back} contributions of {name} were retracted")
+        output.print_line(f"retracted: {number_of(taken_back, 'contribution')} of {name}")
     elif not done.admitted:
         output.print_line(f"{name} gave nothing that stands")
     else:
@@ -236,15 +246,28 @@ def usable_role(text: str) -> MemberRole:
     raise Refusal(f"{text[:40]!r} is no role of a member; use {', '.join(get_args(MemberRole))}")
 
 
-def _this_machine(registry: Registry) -> MemberRecord:
+def _this_machine(registry: Registry, remote: str | None) -> MemberRecord:
     key = Signer.open(home() / "key").node
     try:
         return registry.members.find_member(key)
     except Refusal as refusal:
+        if key not in str(refusal):  # such as: a member who waits, or whose key was revoked
+            raise
+        if _is_owner(remote):
+            raise Refusal(
+                "you are the owner of this registry, not a member, so there is nothing to show; `ratatouille members "
+                f"list` lists the members (the key of this machine is {key})"
+            ) from refusal
         raise Refusal(
-            "this machine's key is no member's here; the owner needs none, others join by an invitation, or let a "
-            f"maintainer link it: {key}"
+            "this machine's key is no member's here; join by an invitation, or let a maintainer link the key to a "
+            f"member: {key}"
         ) from refusal
+
+
+def _is_owner(remote: str | None) -> bool:
+    """Whether this user of the operating system owns the registry: a folder, or a service of this home."""
+    used = remote_in_force(remote).value
+    return folder_of(used) is not None or read_owner_key(Address.parse(used)) is not None
 
 
 def _row(one: MemberRecord) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import pytest
 
 from ratatouille.cli.remotes import usable_address
 from ratatouille.exchange.signing import Signer
+from ratatouille.federations import Federation, enter_federation, name_remote
 from ratatouille.home import ports_file
 from ratatouille.settings import LARGEST_FILE
 from tests.ratatouille.cli.call import call
@@ -204,3 +205,12 @@ def test_a_damaged_key_does_not_keep_the_configuration_from_being_shown(home: Pa
     found = call("config", "--json").json
     assert f"'{home / 'key'}' is not a node's key" in found["public name"]["source"]
     assert found["home"]["value"] == str(home)
+
+
+def test_the_name_of_the_member_is_shown_beside_the_public_name(home: Path) -> None:
+    assert call("config", "--json").json["member name"]["value"] == ""
+    address = "grpcs://shared.example:8443"
+    enter_federation(Federation(address=address, registry="0" * 32, member="1" * 64, name="anna", role="reader"), None)
+    name_remote(address)
+    found = call("config", "--json").json["member name"]
+    assert found == {"value": "anna", "source": f"the federation at {address}, as reader"}

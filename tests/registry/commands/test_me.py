@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from ratatouille.exchange.signing import Signer
 from tests.ratatouille.cli.call import call
 from tests.registry.world import World
 
@@ -31,3 +32,13 @@ def test_me_of_a_node_that_gave_nothing_says_so(history: dict[str, str], home: P
     shown = call("me", "--folder", home / "nodes" / "new").out
     assert "gave nothing to this registry yet" in shown
     assert "nothing is offered now" in shown
+
+
+def test_me_tells_the_key_of_this_machine_from_those_of_its_nodes(history: dict[str, str], home: Path) -> None:
+    call("config", "name", "Anna B.")
+    Signer.open(home / "key")
+    Signer.open(home / "nodes" / "new" / "key")
+    rows = [line.split() for line in call("me").out.splitlines() if line.startswith(("this machine", "a node"))]
+    assert ["this", "machine", "Anna", "B."] in [row[:4] for row in rows]
+    assert [row[-2:] for row in rows if row[0] == "a"] == [["not", "here"]]
+    assert all("here" not in row for row in rows if row[0] == "this")

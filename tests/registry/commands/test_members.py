@@ -53,7 +53,7 @@ def test_a_member_is_approved_gets_a_role_and_is_revoked_with_all_that_it_gave(
     work = World(world.registry, world.folder, anna.signer)
     made = work.foundation(9, "mine")
     shown = call("members", "revoke", "anna", "-m", "wrong labels").out
-    assert "1 keys of anna are refused from now on; ended: 0 leases, 0 offers, 1 invitations" in shown
+    assert "1 key of anna is refused from now on; ended: 0 leases, 0 offers, 1 invitation" in shown
     assert f"{str(made.version)[:10]}" in shown
     assert "`ratatouille members revoke anna --retract -m why` takes all of it back" in shown
     assert call("members", "revoke", "anna", "--retract").err.startswith("error: say why with -m")
@@ -84,7 +84,7 @@ def test_a_lost_key_is_linked_and_an_invitation_is_taken_back(world: World, home
         (["invite", "--expires", "never", "--address", "a:1"], "'never' is no length of time; write 12h, 7d or 2w"),
         (["invite"], "a registry in a folder has no address that others reach"),
         (["invite", "--name", "anna", "--uses", "2", "--address", "a:1"], "a name is for one member"),
-        (["show"], "this machine's key is no member's here; the owner needs none"),
+        (["show"], "you are the owner of this registry, not a member, so there is nothing to show"),
         (["show", "nobody"], "there is no member 'nobody' here"),
         (["revoke"], "say one of these: a member, or --invitation ID"),
         (["rotate"], "this machine has no key yet"),
@@ -98,6 +98,22 @@ def test_what_cannot_be_done_is_refused_in_one_sentence(
     assert done.code == 2
     assert sentence in done.err
     assert done.err.count("\n") == 1
+
+
+def test_two_open_invitations_of_one_name_are_said(world: World, home: Path, anna: Person) -> None:
+    first = read_invitation(invited("--name", "anna"))
+    second = call("members", "invite", "--name", "Anna", "--address", "leaves.example.org")
+    assert second.out.count("\n") == 1
+    assert "warning: Anna has another open invitation" in second.err
+    assert f"`ratatouille members revoke --invitation {first.id[:10]}`" in second.err
+    assert "warning" not in call("members", "invite", "--address", "leaves.example.org").err
+
+
+def test_the_owner_is_told_why_no_member_is_shown(world: World, home: Path) -> None:
+    assert call("members", "list", "--invitations").out == (
+        "there are no invitations; `ratatouille members invite` prints one\n"
+    )
+    assert "you are the owner of this registry, and need not be a member" in call("members", "list").out
 
 
 @pytest.fixture

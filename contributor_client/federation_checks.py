@@ -17,7 +17,7 @@ from contributor_client.subject import Subject
 from ratatouille import __version__
 from ratatouille.addresses import Address
 from ratatouille.checks import StepCheck, bad, good, refused, unknown
-from ratatouille.errors import UPGRADE, RatatouilleError
+from ratatouille.errors import UPGRADE, RatatouilleError, Refusal
 from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.session import CLOCK_SECONDS, Challenge, clock_problem
 from ratatouille.home import home
@@ -71,16 +71,27 @@ def check_federation(subject: Subject, put: Callable[[StepCheck], None]) -> Reac
     registry = open_remote(subject.address, home() / "cache", CACHE_BYTES, roots=roots or None)
     try:
         challenge, clock = _clock(registry)
-        info = registry.info()
+        info = _info(registry)
     except RatatouilleError as error:
         put(refused("versions", error))
         return None
     put(_of_versions(challenge))
     put(clock)
     session = check_key(subject, registry, challenge, put) if clock.state != "bad" else None
-    put(_of_coordinator(info, subject.address))
-    may_read = session is not None or info.reading == "public"
-    return _check_tasks(subject, registry, put) if may_read else None
+    closed = "only members read the history there, so it is known once you have joined"
+    put(unknown("coordinator", closed) if info is None else _of_coordinator(info, subject.address))
+    if info is None or (session is None and info.reading != "public"):
+        put(unknown("task", closed))
+        return None
+    return _check_tasks(subject, registry, put)
+
+
+def _info(registry: Registry) -> Info | None:
+    """What the registry says of itself; None where it says it to members only."""
+    try:
+        return registry.info()
+    except Refusal:
+        return None
 
 
 _OWN: tuple[()] = ()

@@ -113,15 +113,18 @@ def check_disk(folder: Path, needed: int) -> StepCheck:
     return good("disk", f"{_bytes(free)} are free at '{place}'; one assignment takes about {_bytes(needed)}")
 
 
-def check_memory(needed: int, free: int | None, measured: bool) -> StepCheck:
+def check_memory(needed: int, free: int | None, measured: bool, workers: int = 1) -> StepCheck:
     """Whether the memory suffices.
 
     Args:
-        needed: bytes for one assignment.
+        needed: bytes for one assignment of each worker.
         free: bytes that are free; None where the system does not say.
         measured: whether `needed` was measured on this machine.
+        workers: how many workers the node has.
     """
     how = "a step of the work took" if measured else "one assignment takes about"
+    if workers > 1:
+        how = f"{workers} workers take about"
     if free is None:
         return unknown("memory", f"this system does not say what is free; {how} {_bytes(needed)}")
     if free < needed:

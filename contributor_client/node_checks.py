@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
+from contextlib import ExitStack
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
@@ -146,7 +148,7 @@ class _Making:
     def machine(self, data: Future[Work], device: StepCheck | None) -> None:
         """Check disk, memory and device; the device is not tried where something is known of it."""
         settings, free = self._subject.settings, free_memory()
-        wanted = "auto" if settings is None else settings.devices[0]
+        wanted = ("auto",) if settings is None else settings.devices
         measured: int | None = None
         if device is not None:
             work = _within(data, self._until) or ()
@@ -155,19 +157,29 @@ class _Making:
             advice = "install it: `pip install 'model-ratatouille[node]'`"
             device = bad("device", "torch is not installed here, and a node needs it", advice)
         else:
-            with TrialProcess(wanted) as process:
+            with ExitStack() as stack:
+                processes = {one: stack.enter_context(TrialProcess(one)) for one in dict.fromkeys(wanted)}
                 work = _within(data, self._until - _DEVICE_SECONDS) or ()
-                if wanted == "cpu" and not work:  # every machine has one, and importing torch takes seconds
-                    device = unknown("device", "device cpu is there; what there is to try it with is not known")
-                else:
-                    device, measured = self._tried(process, DeviceQuestion(device=wanted, work=work))
+                device, measured = self._all_tried(processes, work)
         disk, memory = needed_bytes(work, settings is None or settings.image_cache)
         self.put(check_disk(home() if settings is None else settings.place, disk))
-        self.put(check_memory(measured or memory, free, measured is not None))
+        self.put(check_memory(len(wanted) * (measured or memory), free, measured is not None, len(wanted)))
         self.put(device)
+
+    def _all_tried(self, processes: Mapping[str, TrialProcess], work: Work) -> tuple[StepCheck, int | None]:
+        """The check of all devices, which are tried at the same time, and the most memory that a trial took."""
+        trials = [
+            _in_thread(partial(self._tried, process, DeviceQuestion(device=device, work=work, guess=True)))
+            for device, process in processes.items()
+        ]
+        tried = [one.result() for one in trials]
+        measured = [memory for _, memory in tried if memory is not None]
+        return of_several([check for check, _ in tried]), max(measured, default=None)
 
     def _tried(self, process: TrialProcess, trial: DeviceQuestion) -> tuple[StepCheck, int | None]:
         """The check of a device, and the memory that the trial took; None where it did not end."""
+        if trial.device == "cpu" and not trial.work:  # every machine has one, and importing torch takes seconds
+            return unknown("device", "device cpu is there; what there is to try it with is not known"), None
         left = self._until - time.monotonic()
         try:
             answer = process.answer(trial, 2 * max(1.0, left), lambda: time.monotonic() > self._until)
@@ -177,6 +189,14 @@ class _Making:
             return good("device", "; ".join(sentences_of(trial, answer))), answer["memory"]
         except RatatouilleError as error:
             return refused("device", error), None
+
+
+def of_several(checks: Sequence[StepCheck]) -> StepCheck:
+    """One check for several of the same step: the worst state, and what was found by each that is not good."""
+    order = ("bad", "unknown", "warning", "good")
+    worst = min(checks, key=lambda one: order.index(one.state))
+    causes = dict.fromkeys(one.cause for one in checks if worst.state in ("good", one.state))
+    return worst.model_copy(update={"cause": "; ".join(causes)})
 
 
 def _age() -> float:

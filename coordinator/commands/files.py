@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
@@ -13,6 +14,7 @@ from ratatouille.cli.output import AsJson, Remote
 from ratatouille.cli.remotes import my_public_name
 from ratatouille.errors import Refusal
 from ratatouille.folders import write_whole
+from ratatouille.invitation import PREFIX
 from ratatouille.settings import read_toml
 from ratatouille.tasks.settings import node_template
 
@@ -62,6 +64,8 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Say what a task, node or round file would do."""
+    if kind is None:
+        refuse_invitation(file)
     kind = kind or kind_of(file)
     if task_file and kind != "node":
         raise Refusal(f"--task-file belongs to a node file, and '{file}' is a {kind} file")
@@ -94,6 +98,19 @@ def template(kind: Kind) -> bytes:
     if kind == "node":
         return node_template()
     return (files("coordinator.commands") / "templates" / f"{kind}.toml").read_bytes()
+
+
+def refuse_invitation(file: Path) -> None:
+    """Refuse an invitation, or a file with one: another command checks it.
+
+    Raises:
+        Refusal: for an invitation.
+    """
+    if str(file).startswith(PREFIX):  # its secret is not repeated
+        raise Refusal("this is an invitation; `ratatouille node check INVITE` says what stands in its way")
+    with suppress(OSError), file.open("rb") as begin:
+        if begin.read(100).lstrip().startswith(PREFIX.encode()):
+            raise Refusal(f"'{file}' is an invitation; `ratatouille node check {file}` says what stands in its way")
 
 
 def kind_of(file: Path) -> Kind:

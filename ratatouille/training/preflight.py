@@ -53,6 +53,8 @@ class DeviceWork(Record):
     """Some images of the holding."""
     source: str
     """Whose numbers these are, for the sentence."""
+    asked: bool = True
+    """Whether a round asks for this; otherwise how many steps a training has is not known."""
 
 
 class Trial(Record):
@@ -60,6 +62,8 @@ class Trial(Record):
 
     device: str
     work: tuple[DeviceWork, ...]
+    guess: bool = False
+    """Whether a guess from a few images is answered first, for a caller who may not wait for the rest."""
 
 
 class Timed(Record):
@@ -68,6 +72,8 @@ class Timed(Record):
     device: str
     seconds_per_step: float | None
     seconds_per_image: float
+    guess: bool = False
+    """Whether these are from a few images, not from whole steps."""
 
 
 def work_of(
@@ -102,11 +108,12 @@ def work_of(
         elif foundation is not None:
             values, network = PROTOCOLS["domainbed"], find(foundation)
             values = values.model_copy(update={"image_size": network.input_size})
-            source = f"protocol {values.name}, one domain"
+            source = "no round has asked yet"
             domains = 1
         else:
             continue
-        found.append(_work(data, values, network, source, domains if trains else 0))
+        work = _work(data, values, network, source, domains if trains else 0)
+        found.append(work.model_copy(update={"asked": asked is not None}))
     return tuple(found)
 
 
@@ -215,7 +222,7 @@ class TrialProcess:
         )
 
     def answer(self, trial: Trial, seconds: float, stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
-        """The answer to a question, which is asked once; empty when `stop` said so before it came.
+        """The answer to a question, which is asked once; the guess, or nothing, when `stop` said so before it came.
 
         Raises:
             Refusal: when the process ended without an answer, or took longer than `seconds`.
@@ -230,7 +237,8 @@ class TrialProcess:
                 break
             except subprocess.TimeoutExpired:
                 if stop():
-                    return {}
+                    self._process.kill()
+                    return answer_of(self._process.communicate()[0]) or {}
                 if time.monotonic() > until:
                     raise too_slow(self._device, seconds) from None
         if (answer := answer_of(output)) is None:
@@ -262,9 +270,13 @@ def answer_of(output: bytes) -> dict[str, Any] | None:
 def _sentence(work: DeviceWork, took: Timed) -> str:
     """How long an assignment takes here, as measured."""
     count = f"counting {work.images} images takes about {_time(work.images * took.seconds_per_image)}"
+    count += " (guessed from a few images)" if took.guess else ""
     about = f"task {work.task}, {work.architecture.name} at {work.image_size} pixels ({work.source})"
     if took.seconds_per_step is None:
         return f"device {took.device}: {about}: {count}"
+    if not work.asked:
+        step = f"a step on one domain takes {took.seconds_per_step:.3g} s"
+        return f"device {took.device}: {about}: {step}, and a round says how many a training has; {count}"
     training = _time(work.steps * took.seconds_per_step)
     return (
         f"device {took.device}: {about}: a step takes {took.seconds_per_step:.3g} s, so a training of {work.steps} "
@@ -289,7 +301,12 @@ def main() -> None:
         numerics.apply()  # before timm is imported, which is then without torch's compiler
         from ratatouille.training.timing import attempt
 
-    print(json.dumps(attempt(Trial.from_json(sys.stdin.buffer.read()))), flush=True)
+    trial = Trial.from_json(sys.stdin.buffer.read())
+    if trial.guess:
+        print(json.dumps(answer := attempt(trial, guess=True)), flush=True)
+        if "refused" in answer:
+            return
+    print(json.dumps(attempt(trial)), flush=True)
 
 
 if __name__ == "__main__":

@@ -38,25 +38,27 @@ _TIMED_STEPS = 4
 _ENOUGH_SECONDS = 10.0
 """Slow steps are timed less often."""
 _SHORT_STEPS = 8
+_GUESS_IMAGES, _GUESS_SECONDS = 4, 1.0
+"""A guess is made from so few images, and from one pass where that takes longer."""
 _NOT_COUNTED = 2
 """Steps that do not count: the first ones also plan and allocate."""
 
 
-def attempt(trial: Trial) -> dict[str, Any]:
-    """Try everything; what is refused is said, and ends it."""
+def attempt(trial: Trial, guess: bool = False) -> dict[str, Any]:
+    """Try everything; what is refused is said, and ends it. A guess takes a few images in place of whole steps."""
     try:
         numerics.apply()
         on = numerics.device(trial.device)
         _, name = numerics.describe(on)
         float((torch.ones(8, device=on) * 2).sum())  # a device that is there may still not compute
-        timed = [_timed(work, on, name).model_dump(mode="json") for work in trial.work]
+        timed = [_timed(work, on, name, guess).model_dump(mode="json") for work in trial.work]
     except Refusal as error:
         return {"refused": str(error), "code": error.code}
     except (RuntimeError, MemoryError) as error:
         failure = failure_of(error)
         first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         return {"refused": f"device {trial.device} cannot do the work: {first}", "code": failure.code}
-    return {"device": name, "timed": timed, "memory": _peak_bytes()}
+    return {"device": name, "timed": timed, "memory": None if guess else _peak_bytes()}
 
 
 def _peak_bytes() -> int:
@@ -65,21 +67,22 @@ def _peak_bytes() -> int:
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
-def _timed(work: DeviceWork, on: torch.device, device: str) -> Timed:
+def _timed(work: DeviceWork, on: torch.device, device: str, guess: bool) -> Timed:
     network = build(work.architecture, work.classes, 0.0, work.image_size).to(on)
     pixels = decoded([Path(path) for path in work.paths], work.digests, work.image_size)
     transform = Transform(work.architecture, on)
-    some = np.resize(np.arange(len(pixels)), min(CHUNK, len(pixels)))
+    most, enough = (_GUESS_IMAGES, _GUESS_SECONDS) if guess else (CHUNK, _ENOUGH_SECONDS)
+    some = np.resize(np.arange(len(pixels)), min(most, len(pixels)))
 
     def count() -> None:
         with torch.no_grad():
             network.eval()(transform.plain(pixels[some])).argmax(1).tolist()
 
-    per_image = _median(count) / len(some)
+    per_image = _median(count, enough) / len(some)
     if not work.steps:
-        return Timed(device=device, seconds_per_step=None, seconds_per_image=per_image)
-    batch = np.resize(np.arange(len(pixels)), work.batch)
-    labels = torch.zeros(work.batch, dtype=torch.int64, device=on)
+        return Timed(device=device, seconds_per_step=None, seconds_per_image=per_image, guess=guess)
+    batch = np.resize(np.arange(len(pixels)), min(work.batch, _GUESS_IMAGES) if guess else work.batch)
+    labels = torch.zeros(len(batch), dtype=torch.int64, device=on)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-6, fused=True)
 
     def step() -> None:
@@ -89,13 +92,14 @@ def _timed(work: DeviceWork, on: torch.device, device: str) -> Timed:
         optimiser.step()
         loss.item()
 
-    return Timed(device=device, seconds_per_step=_median(step), seconds_per_image=per_image)
+    per_step = _median(step, enough) * work.batch / len(batch)
+    return Timed(device=device, seconds_per_step=per_step, seconds_per_image=per_image, guess=guess)
 
 
-def _median(action: Callable[[], None]) -> float:
-    """Seconds that an action takes, after it was done once."""
+def _median(action: Callable[[], None], enough: float) -> float:
+    """Seconds that an action takes, after it was done once; it is repeated within `enough` seconds."""
     took: list[float] = []
-    while len(took) < _TIMED_STEPS and sum(took) < _ENOUGH_SECONDS:
+    while len(took) < _TIMED_STEPS and sum(took) < enough:
         began = time.monotonic()
         action()
         took.append(time.monotonic() - began)

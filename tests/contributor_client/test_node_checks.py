@@ -16,7 +16,7 @@ import tomli_w
 
 from contributor_client.federation_checks import check_federation
 from contributor_client.machine_checks import MACHINE, check_data, check_disk, check_memory
-from contributor_client.node_checks import check_node, filled
+from contributor_client.node_checks import check_node, filled, of_several
 from contributor_client.subject import Subject, made_subject, subject_of
 from ratatouille.checks import StepCheck, bad, good
 from ratatouille.errors import Refusal
@@ -31,6 +31,7 @@ from registry.enrolment import enrol
 from registry.member_signer import MemberSigner
 from registry.opening import open_registry
 from registry.server import RegistryServer
+from registry.services.local import LocalRegistry
 from registry.services.registry import Registry
 from registry.transport.roots import AUTHORITY
 from tests.ratatouille.cli.call import call
@@ -168,6 +169,19 @@ def test_an_invitation_that_lets_nobody_in_is_said_before_it_is_used(
     found = wrong(subject_of(invitation.line, None))
     assert found.step == "invitation"
     assert cause in found.cause
+
+
+def test_an_invitation_is_checked_where_only_members_read(scene: Scene) -> None:
+    local = scene.registry
+    assert isinstance(local, LocalRegistry)
+    local.maintenance.configure("reading", "members")
+    try:
+        found = checked(subject_of(scene.invite().line, None))
+    finally:
+        local.maintenance.configure("reading", None)
+    assert [one.step for one in found.values() if one.state == "bad"] == []
+    assert found["invitation"].good
+    assert "only members read" in found["task"].cause
 
 
 def test_a_secret_is_never_shown(scene: Scene, tmp_path: Path) -> None:
@@ -358,6 +372,7 @@ def test_too_little_memory_is_said(tmp_path: Path) -> None:
     assert check_memory(10**9, 2 * 10**9, measured=True).cause == "2.0 GB are free; a step of the work took 1.0 GB"
     assert check_memory(10**9, 10**8, measured=False).state == "bad"
     assert check_memory(10**9, None, measured=False).state == "unknown"
+    assert check_memory(10**9, 10**8, True, 2).cause == "0.1 GB are free, and 2 workers take about 1.0 GB"
 
 
 # -- all together
@@ -387,6 +402,21 @@ def test_a_whole_check_tries_the_device_and_ends_with_code_0(scene: Scene, tmp_p
     assert (found.node, found.file, found.address) == ("anna", "node.toml", scene.address)
     assert all(rows[step].good for step in MACHINE if step != "device"), rows
     assert "invitation" not in rows
+
+
+def test_every_device_of_a_list_is_tried(scene: Scene, tmp_path: Path) -> None:
+    settings = node_file(tmp_path, scene)
+    settings.write_text(settings.read_text().replace('"cpu"', '["cpu", "cuda:7"]'))
+    found = check_node(subject_of(None, None), seconds=120.0)
+    (device,) = [one for one in found.checks if one.step == "device"]
+    assert device.state == "bad"
+    assert "cuda:7" in device.cause
+
+
+def test_several_checks_of_one_step_are_one_row_with_the_worst_state() -> None:
+    several = [good("device", "cpu works"), bad("device", "no cuda", "buy one"), good("device", "cpu works")]
+    assert of_several(several) == bad("device", "no cuda", "buy one")
+    assert of_several([several[0], good("device", "cuda works")]).cause == "cpu works; cuda works"
 
 
 def test_the_command_prints_a_row_for_each_check_and_ends_with_code_1_when_one_is_wrong(

@@ -453,3 +453,12 @@ def test_init_and_checking_a_task_need_no_image_library_and_nothing_heavy(tmp_pa
     file = tmp_path / "task.toml"
     heavy = {"torch", "flwr", "sqlalchemy", "alembic", "timm", "PIL"}
     assert not loaded_by(["init", "task", file], ["check", file, "--remote", NOWHERE]) & heavy
+
+
+def test_an_invitation_is_named_with_the_command_that_checks_it(tmp_path: Path) -> None:
+    line = "ratatouille-invite:eyJhIjoxfQ"
+    (tmp_path / "anna.txt").write_text(f"{line}\n")
+    call("check", tmp_path / "anna.txt").refused("is an invitation", f"`ratatouille node check {tmp_path}/anna.txt`")
+    refused = call("check", line)
+    refused.refused("this is an invitation", "`ratatouille node check INVITE`")
+    assert line not in refused.err

@@ -16,7 +16,7 @@ from ratatouille.tasks.data import LocalData, open_data
 from ratatouille.tasks.settings import DataSettings
 from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
 from ratatouille.training.network import describe
-from ratatouille.training.preflight import DeviceWork, Trial, sentences_of, try_out, work_of
+from ratatouille.training.preflight import DeviceWork, Trial, TrialProcess, sentences_of, try_out, work_of
 from ratatouille.training.timing import attempt
 from ratatouille.weights.architecture import Architecture
 from tests.events import events
@@ -49,8 +49,8 @@ def tried(device: str, work: tuple[DeviceWork, ...]) -> list[str]:
 
 def test_a_step_and_a_count_are_timed_on_the_device(data: LocalData, network: Architecture) -> None:
     (sentence,) = tried("cpu", works(data, network))
-    assert "test_resnet at 32 pixels (protocol domainbed, one domain): a step takes " in sentence
-    assert "so a training of 5001 steps about " in sentence
+    assert "test_resnet at 32 pixels (no round has asked yet): a step on one domain takes " in sentence
+    assert "s, and a round says how many a training has; " in sentence, "no time that nobody has asked for"
     assert f"counting {len(data)} images takes about 1 s" in sentence
 
 
@@ -154,3 +154,24 @@ def test_asking_imports_no_torch() -> None:
     program = "import ratatouille.training.preflight, sys; print([m for m in ('torch', 'timm') if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout == "[]\n"
+
+
+def test_a_guess_from_a_few_images_comes_before_the_rest(data: LocalData, network: Architecture) -> None:
+    trial = Trial(device="cpu", work=works(data, network))
+    answer = attempt(trial, guess=True)
+    assert (answer["memory"], answer["timed"][0]["guess"]) == (None, True), "a few images do not tell the memory"
+    (sentence,) = sentences_of(trial, answer)
+    assert sentence.endswith("(guessed from a few images)")
+
+
+def test_a_caller_who_cannot_wait_gets_the_guess(data: LocalData, network: Architecture) -> None:
+    (work,) = works(data, network)
+    slow = work.model_copy(update={"batch": 20_000})
+    with TrialProcess("cpu") as process:
+
+        def it_has_answered() -> bool:  # for the first time: the whole steps then take minutes
+            read = getattr(process._process, "_fileobj2output", {})
+            return any(read.get(process._process.stdout, ()))
+
+        answer = process.answer(Trial(device="cpu", work=(slow,), guess=True), 600.0, it_has_answered)
+    assert answer["timed"][0]["guess"] is True

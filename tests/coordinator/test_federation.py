@@ -12,7 +12,9 @@ import pytest
 import tomli_w
 
 from benchmarks.digests import Weights, weights_of
+from contributor_client.activity import ActivityFile
 from contributor_client.lane_file import LANE
+from contributor_client.paths import NodePaths
 from coordinator.commands.running import settings_of
 from coordinator.driver import RoundDriver
 from coordinator.rehearsal import RehearsalSite, rehearse, rehearse_all
@@ -20,12 +22,15 @@ from coordinator.settings import read_round_settings
 from ratatouille.exchange.assignment import FineTune, KeepBest
 from ratatouille.exchange.signing import Signer
 from ratatouille.outbox import OUTBOX, sent_messages
+from ratatouille.recipes.round import Round
 from ratatouille.recipes.studies import study_named
 from ratatouille.tasks.node import read_node_settings
 from registry.maintainer import Maintainer
 from registry.opening import open_registry
 from registry.records import LogQuery
 from registry.services.registry import Registry
+from registry.web.page import Query
+from registry.web.pages import live
 from tests.coordinator.federation import NODES, Federation, Ground, wait_until
 from tests.ratatouille.cli.call import call
 from tests.registry.conftest import own_server as own_server
@@ -45,6 +50,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     seldom = {"evaluate_every": LONG // 6, "runs": 2}
     ground.write_round("long", LONG, recipes=["soup"], protocol=ground.protocol(LONG) | seldom)
     ground.write_round("replica", STEPS // 2, recipes=["soup"])
+    ground.write_round("server", 2 * STEPS, recipes=["soup"], evaluate_held_out=False)
     return ground
 
 
@@ -60,12 +66,12 @@ def stage(ground: Ground) -> RehearsalSite:
 @pytest.fixture(scope="module")
 def rehearsed(ground: Ground, stage: RehearsalSite) -> dict[str, Weights]:
     """By a round's name: its digests when it is rehearsed. One process rehearses all rounds."""
-    settings = [read_round_settings(ground.folder / f"{name}.toml") for name in ("round", "long", "replica")]
+    settings = [read_round_settings(ground.folder / f"{name}.toml") for name in ("round", "long", "replica", "server")]
     settings.append(settings_of(ground.round, STUDY_RUNS, None, recipes=study_named(STUDY).recipes, analyses=(STUDY,)))
     rounds = rehearse_all(settings, stage)
     registry = open_registry(stage.url)
     assert {registry.rounds.round(round.id).state for round in rounds} == {"done"}
-    return {round.name: weights_of(registry, round) for round in rounds[:3]}
+    return {round.name: weights_of(registry, round) for round in rounds[:4]}
 
 
 @pytest.fixture(scope="module")
@@ -115,24 +121,47 @@ def test_the_work_id_names_the_question() -> None:
     assert len(digests | {question.digest}) == len(others) + 1
 
 
-def test_a_round_on_postgresql_outlives_a_restart_of_its_database(
-    ground: Ground, tmp_path: Path, own_server: PostgresqlServer
+def test_a_round_on_postgresql_outlives_a_restart_of_its_database_and_two_workers_of_one_node_do_it(
+    ground: Ground, tmp_path: Path, own_server: PostgresqlServer, request: pytest.FixtureRequest
 ) -> None:
-    file = ground.write_round("server", 8, recipes=["soup"], evaluate_held_out=False)
+    table = {"task": "shapes", "path": "data/shapes", "domains": ["day", "night"], "group": "stem"}
+    twin = {"name": "twin", "device": ["cpu", "cpu"], "data": [table]}
+    ground.node_file("twin").write_text(tomli_w.dumps(twin))
     folder = tmp_path / "coordinator" / "registry"
     folder.mkdir(parents=True)
     (folder / "registry.toml").write_text(f'database = "{own_server.new()}"')
-    with Federation(ground, tmp_path, ["chiara"]) as federation:
+    with Federation(ground, tmp_path, ["twin"]) as federation:
         assert federation.registry.info().database.startswith("PostgreSQL")
         assert not (folder / "registry.db").exists()
-        round = federation.request(file)
+        round = federation.request(ground.folder / "server.toml")
         wait_until(lambda: len(federation.registry.versions.log()) > 1, 120, "a first answer is there")
         own_server.pause()
         own_server.resume()
+        shown: set[str] = set()
+        wait_until(lambda: len(places_with_two(federation, round, shown)) == 3, 240, "both are shown")
         record = federation.finish(round)
         assert record.state == "done", record.reason
+        workers = NodePaths(tmp_path / "nodes" / "twin").of_workers(2)
+        assert all(ActivityFile(one.activity).read().answered for one in workers), "both did something"
+        assert weights_of(federation.registry, round) == request.getfixturevalue("rehearsed")["server"]
         for entry in federation.registry.versions.log(limit=1000):
             assert federation.registry.versions.verify(entry.id).ok
+
+
+def places_with_two(federation: Federation, round: Round, shown: set[str]) -> set[str]:
+    """The places that have shown that the only node has two leases."""
+    remote = ("--remote", federation.address, "--json")
+    (node,) = call("node", "status", *remote).json["nodes"]
+    working = call("round", "status", round.id, *remote).json["standing"]["workers"]
+    page = live.page(live.Feed(federation.registry), federation.registry, Query({}, {})).view
+    assert isinstance(page, live.LivePage)
+    now = {
+        "node status": len(node["leases"]) == 2,
+        "round status": len(working) == 1 and "; " in working[0]["doing"],
+        "page": len(page.work) == 2 and page.nodes[0].busy == 2,
+    }
+    shown |= {place for place, both in now.items() if both}
+    return shown
 
 
 def test_a_federated_round_and_its_rehearsal_make_the_same_weights(

@@ -90,5 +90,5 @@ def first_problem(error: ValidationError) -> str:
     """The first problem of a validation error as one clause: where, and what is wrong."""
     problem = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(str(part)[:80] for part in problem["loc"]) or "the value"
-    message = problem["msg"][:LONGEST_PROBLEM]  # some repeat what was given
+    message = problem["msg"].removeprefix("Value error, ")[:LONGEST_PROBLEM]  # some repeat what was given
     return f"{where}: {message[0].lower()}{message[1:]}"

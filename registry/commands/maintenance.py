@@ -110,7 +110,7 @@ def settings(
         output.print_json(now)
         return
     rows = [
-        (key, str(now[key]), "" if now[key] == field.default else f"not {field.default}", field.description or "")
+        (key, str(now[key]), "" if now[key] == field.default else str(field.default), field.description or "")
         for key, field in Settings.model_fields.items()
         if key not in FIXED and name in (None, key)
     ]

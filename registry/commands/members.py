@@ -6,19 +6,17 @@ from typing import Annotated, get_args
 
 import typer
 
-from ratatouille.addresses import Address
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
 from ratatouille.exchange.member_changes import MemberRole
 from ratatouille.exchange.signing import Signer
-from ratatouille.home import home, public_name, remote_in_force
+from ratatouille.home import home, public_name
 from ratatouille.wording import number_of
-from registry.commands.opened import folder_of, opened
+from registry.commands.opened import is_owner, opened
 from registry.commands.release import Why, signing
 from registry.lists import every
 from registry.member_signer import MemberSigner
-from registry.owner_key import read_owner_key
 from registry.records import MemberRecord, Membership, Revocation, Submission
 from registry.services.registry import Registry
 
@@ -68,7 +66,7 @@ def list_(
         output.print_table(MEMBERS, [_row(one) for one in found])
     else:
         output.print_line("there are no members yet; `ratatouille members invite` prints an invitation")
-    if _is_owner(remote):
+    if is_owner(remote):
         output.print_line("(you are the owner of this registry, and need not be a member)")
 
 
@@ -253,7 +251,7 @@ def _this_machine(registry: Registry, remote: str | None) -> MemberRecord:
     except Refusal as refusal:
         if key not in str(refusal):  # such as: a member who waits, or whose key was revoked
             raise
-        if _is_owner(remote):
+        if is_owner(remote):
             raise Refusal(
                 "you are the owner of this registry, not a member, so there is nothing to show; `ratatouille members "
                 f"list` lists the members (the key of this machine is {key})"
@@ -262,12 +260,6 @@ def _this_machine(registry: Registry, remote: str | None) -> MemberRecord:
             "this machine's key is no member's here; join by an invitation, or let a maintainer link the key to a "
             f"member: {key}"
         ) from refusal
-
-
-def _is_owner(remote: str | None) -> bool:
-    """Whether this user of the operating system owns the registry: a folder, or a service of this home."""
-    used = remote_in_force(remote).value
-    return folder_of(used) is not None or read_owner_key(Address.parse(used)) is not None
 
 
 def _row(one: MemberRecord) -> tuple[str, ...]:

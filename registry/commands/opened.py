@@ -6,10 +6,12 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ratatouille.addresses import Address
 from ratatouille.errors import Refusal
 from ratatouille.folders import expanded
 from ratatouille.home import coordinator_folder, remote_in_force
 from registry.opening import open_registry
+from registry.owner_key import read_owner_key
 from registry.services.registry import Registry
 from registry.storage_config import is_registry
 
@@ -64,6 +66,12 @@ def folder_of(address: str) -> Path | None:
     if parts.scheme == "file":
         return Path(unquote(parts.path))
     return None if "://" in address else expanded(address)
+
+
+def is_owner(remote: str | None) -> bool:
+    """Whether this user of the operating system owns the registry in force: a folder, or a service of this home."""
+    address = remote_in_force(remote).value
+    return folder_of(address) is not None or read_owner_key(Address.parse(address)) is not None
 
 
 def folder_named(revision: str) -> Path | None:

@@ -407,7 +407,7 @@ def test_a_whole_check_tries_the_device_and_ends_with_code_0(scene: Scene, tmp_p
 def test_every_device_of_a_list_is_tried(scene: Scene, tmp_path: Path) -> None:
     settings = node_file(tmp_path, scene)
     settings.write_text(settings.read_text().replace('"cpu"', '["cpu", "cuda:7"]'))
-    found = check_node(subject_of(None, None), seconds=120.0)
+    found = check_node(subject_of(None, None), seconds=1e6)  # from the start of this process
     (device,) = [one for one in found.checks if one.step == "device"]
     assert device.state == "bad"
     assert "cuda:7" in device.cause

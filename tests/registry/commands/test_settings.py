@@ -25,9 +25,11 @@ def test_settings_are_shown_with_what_they_mean(folder: Path) -> None:
 
 
 def test_a_setting_is_changed_and_returned(folder: Path) -> None:
-    assert "not 16" in call("registry", "settings", "node_transfers", "4").out
+    changed = call("registry", "settings", "node_transfers", "4").out
+    assert changed.splitlines()[1].split()[:3] == ["node_transfers", "4", "16"], "the value, and the default"
     assert json.loads(call("registry", "settings", "--json").out)["node_transfers"] == 4
-    assert "not 16" not in call("registry", "settings", "node_transfers", "--default").out
+    again = call("registry", "settings", "node_transfers", "--default").out
+    assert again.splitlines()[1].split()[:3] == ["node_transfers", "16", "How"]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ from ratatouille.tasks.hours import hours_of
 from ratatouille.tasks.images import Progress
 from ratatouille.tasks.kept import forget_others, make_own
 from ratatouille.tasks.node import NodeSettings, open_holdings
-from ratatouille.training.preflight import DeviceWork, Trial, work_of
+from ratatouille.training.asked_work import work_of
+from ratatouille.training.preflight import DeviceWork, Trial
 from ratatouille.wording import number_of
 from registry.asked import asked_of_nodes
 from registry.opening import open_registry
@@ -274,9 +275,8 @@ class Node:
 
     def _worker(self, paths: NodePaths, offered: Iterable[str], work: tuple[DeviceWork, ...]) -> WorkerProcess:
         """A worker, whose device does a little of the work that rounds ask for before rounds use this node."""
-        command = [*service("contributor_client.worker"), "--settings", str(self._file)]
+        command = [*service("contributor_client.worker"), "--settings", str(self._file), "--worker", str(paths.worker)]
         command += ["--folder", str(paths.folder), "--remote", self._remote, "--offered", *offered]
-        command += ["--worker", str(paths.worker)]
         command += [] if self._leave_at is None else ["--leave-at", str(self._leave_at)]
         environment = environment_with_scripts(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
         name = f"worker {paths.worker}" if paths.worker else "worker"

@@ -33,7 +33,8 @@ from ratatouille.checks import StepCheck, bad, good, refused, unknown
 from ratatouille.errors import RatatouilleError
 from ratatouille.home import home
 from ratatouille.record import Record
-from ratatouille.training.preflight import DeviceWork, TrialProcess, sentences_of, work_of
+from ratatouille.training.asked_work import work_of
+from ratatouille.training.preflight import DeviceWork, TrialProcess, sentences_of
 from ratatouille.training.preflight import Trial as DeviceQuestion
 
 SECONDS = 9.0

@@ -12,7 +12,7 @@ MOST_ROUNDS = 50
 def asked_of_nodes(registry: Registry) -> tuple[list[str], str | None]:
     """The latest rounds that did not fail, as JSON, and the digest of the architecture of the released weights.
 
-    `ratatouille.training.preflight.work_of` makes work of both. The second is None where nothing is released.
+    `ratatouille.training.asked_work.work_of` makes work of both. The second is None where nothing is released.
     """
     rounds = [one.spec for one in registry.rounds.rounds(limit=MOST_ROUNDS) if one.state not in ("failed", "cancelled")]
     try:

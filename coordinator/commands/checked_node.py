@@ -21,7 +21,8 @@ from ratatouille.tasks.data import LocalData
 from ratatouille.tasks.holding import TRIALS, Holding
 from ratatouille.tasks.node import NodeSettings, open_in_place, read_node_settings
 from ratatouille.tasks.task import SPLITS, Task, load_task
-from ratatouille.training.preflight import DeviceWork, try_out, work_of
+from ratatouille.training.asked_work import work_of
+from ratatouille.training.preflight import DeviceWork, try_out
 from ratatouille.wording import enumerated, number_of
 from registry.asked import asked_of_nodes
 from registry.commands.opened import opened

@@ -15,8 +15,9 @@ from ratatouille.errors import Refusal
 from ratatouille.tasks.data import LocalData, open_data
 from ratatouille.tasks.settings import DataSettings
 from ratatouille.tasks.synthetic import synthetic_tasks, write_synthetic
+from ratatouille.training.asked_work import work_of
 from ratatouille.training.network import describe
-from ratatouille.training.preflight import DeviceWork, Trial, TrialProcess, sentences_of, try_out, work_of
+from ratatouille.training.preflight import DeviceWork, Trial, TrialProcess, sentences_of, try_out
 from ratatouille.training.timing import attempt
 from ratatouille.weights.architecture import Architecture
 from tests.events import events

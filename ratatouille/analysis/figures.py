@@ -44,6 +44,7 @@ def files(drawn: Any) -> dict[str, bytes]:
             out = io.BytesIO()
             drawn.savefig(out, format=kind, dpi=_RESOLUTION, metadata=metadata)
             written[f"figure.{kind}"] = out.getvalue()
+            drawn.set_layout_engine("none")  # it is laid out now, which takes as long as to draw it
     return written
 
 

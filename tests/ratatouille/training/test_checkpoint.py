@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ratatouille.exchange.assignment import Keep, KeepBest, KeepLast, KeepMean, KeepValley
+from ratatouille.exchange.assignment import FineTune, Keep, KeepBest, KeepLast, KeepMean, KeepValley
+from ratatouille.training.outcome import WorkOutcome
 from ratatouille.training.run_files import CheckpointFile
 from ratatouille.training.saver import Saver
 from tests.ratatouille.training.setup import TrainingSetup
@@ -25,6 +26,15 @@ class Killed(BaseException):
 KEEPS = (KeepBest(), KeepLast(), KeepMean(start=3), KeepValley(converge=2, tolerance=2))
 
 
+@pytest.fixture(scope="module", params=KEEPS, ids=lambda keep: keep.kind)
+def undisturbed(
+    request: pytest.FixtureRequest, setup: TrainingSetup, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[FineTune, WorkOutcome]:
+    """A run of nine steps, and what it ends with."""
+    assignment = setup.fine_tune(steps=9, warmup=3, keep=request.param)
+    return assignment, setup.perform(assignment, tmp_path_factory.mktemp("undisturbed"))
+
+
 def stopped_after(step: int):  # type: ignore[no-untyped-def]
     def progress(done: int, total: int, doing: str) -> None:
         if done == step:
@@ -33,22 +43,20 @@ def stopped_after(step: int):  # type: ignore[no-untyped-def]
     return progress
 
 
-@pytest.mark.parametrize("keep", KEEPS, ids=lambda keep: keep.kind)
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 8])
 def test_a_run_that_stops_anywhere_goes_on_to_the_same_bits(
-    setup: TrainingSetup, tmp_path: Path, keep: Keep, step: int
+    setup: TrainingSetup, tmp_path: Path, undisturbed: tuple[FineTune, WorkOutcome], step: int
 ) -> None:
-    assignment = setup.fine_tune(steps=9, warmup=3, keep=keep)
-    undisturbed = setup.perform(assignment, tmp_path / "undisturbed")
+    assignment, whole = undisturbed
     with pytest.raises(Killed):
         setup.perform(assignment, tmp_path / "stopped", checkpoint_seconds=0.0, progress=stopped_after(step))
     steps: list[int] = []
     resumed = setup.perform(assignment, tmp_path / "stopped", progress=lambda done, total, doing: steps.append(done))
     assert steps == list(range(step, 10))  # the step in which it was stopped had no checkpoint yet
-    assert (resumed.featurizer, resumed.head) == (undisturbed.featurizer, undisturbed.head)
-    assert resumed.curve == undisturbed.curve
-    assert resumed.kept_step == undisturbed.kept_step
-    assert resumed.evaluations == undisturbed.evaluations
+    assert (resumed.featurizer, resumed.head) == (whole.featurizer, whole.head)
+    assert resumed.curve == whole.curve
+    assert resumed.kept_step == whole.kept_step
+    assert resumed.evaluations == whole.evaluations
 
 
 @pytest.mark.parametrize("keep", KEEPS, ids=lambda keep: keep.kind)

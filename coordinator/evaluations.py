@@ -40,12 +40,19 @@ class Owed:
 
     @classmethod
     def now(cls, registry: Registry, barred: Collection[tuple[str, str]] = ()) -> Owed:
-        """What is owed now. Nodes that have closed a question are barred from it, and those that the caller names."""
-        owed = {one.work_id: one.order for one in registry.work.obligations()}
+        """What is owed now. Nodes that have closed a question are barred from it, those that the caller names, and
+        those whom a comparison is about where another node that is here has the data.
+        """
+        obligations = registry.work.obligations()
+        owed = {one.work_id: one.order for one in obligations}
         if not owed:
             return cls({}, frozenset(barred))
         closed = {(one.node, Close.from_json(one.body).question) for one in registry.work.closures(list(owed))}
         out, offers = frozenset(barred) | closed, registry.work.offers()
+        for one in obligations:
+            able = {offer.node for offer in offers if can_do(offer, one.order)}
+            if one.makers and able - set(one.makers):
+                out |= {(node, one.work_id) for node in able & set(one.makers)}
         orders = {
             work_id: order
             for work_id, order in owed.items()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -69,12 +69,15 @@ def lay_out(
     registry.close()
 
 
-def offer_all(registry: Registry, site: RehearsalSite, seconds: float = 30 * 24 * 3600.0) -> None:
-    """Put the rehearsal's own offers into the registry: one for each node.toml, signed by one key."""
+def offer_all(registry: Registry, site: RehearsalSite, seconds: float = 30 * 24 * 3600.0) -> set[str]:
+    """Put the rehearsal's own offers into the registry: one for each node.toml. Returns the fingerprints."""
+    offered: set[str] = set()
     for settings in site.nodes:
         signer = Signer.open(site.folder / settings.name / "key")
         holdings = open_holdings(settings, registry.definitions.task, site.folder / "data")
         registry.work.offer(make_offer(signer, settings.name, holdings.values(), "rehearsal", settings.trains, seconds))
+        offered |= holdings.keys()
+    return offered
 
 
 def rehearse(
@@ -113,7 +116,7 @@ def rehearse_all(
         # Its scheduler would run the same round too, and our offers would bind its rounds to data that no node there
         # holds.
         raise Refusal(f"a coordinator uses this registry (fleet at {fleet}); rehearse in a registry of its own")
-    offer_all(registry, site)
+    held = offer_all(registry, site)
     rounds = [request(each, registry, fresh) for each in settings]
     for round in rounds:
         registry.rounds.move_round(round.id, ["requested"], "running")
@@ -121,7 +124,7 @@ def rehearse_all(
     drivers = [RoundDriver.of(registry.rounds.round(round.id), registry, executor=averages) for round in rounds]
     with averages, process_pool(workers, _open_site, (site,), WORKER_IMPORTS) as pool:
         try:
-            _until_done(drivers, pool, workers, on_progress)
+            _until_done(drivers, lambda: _owed(registry, held), pool, workers, on_progress)
             endings = [driver.conclude(driver.gather()) for driver in drivers]
         except RatatouilleError as error:
             # The sentence may name files, and is for this terminal only; a registry may be read by others.
@@ -147,18 +150,27 @@ def seconds_per_step(site: RehearsalSite, order: Order) -> float:
         return _result(pool.submit(_pace, order.to_json()))
 
 
+def _owed(registry: Registry, held: Collection[str]) -> dict[str, Order]:
+    """Counts on data that is here, which the registry owes outside of any round (`coordinator.evaluations`)."""
+    found = registry.work.obligations()
+    return {one.work_id: one.order for one in found if getattr(one.order.assignment, "fingerprint", None) in held}
+
+
 def _until_done(
     drivers: Sequence[RoundDriver],
+    owed: Callable[[], Mapping[str, Order]],
     pool: ProcessPoolExecutor,
     workers: int,
     on_progress: Callable[[Sequence[RoundDriver]], None] | None,
 ) -> None:
     under_way: dict[Future[tuple[bytes, str]], str] = {}
+    refused: set[str] = set()
     while True:
         orders = {work_id: order for one in drivers for work_id, order in one.advance().orders.items()}
+        beside = {work_id: order for work_id, order in owed().items() if work_id not in refused}
         if on_progress is not None:
             on_progress(drivers)
-        for work_id, order in orders.items():
+        for work_id, order in (orders | beside).items():
             if len(under_way) >= _QUEUED * workers:
                 break
             if work_id not in under_way.values():
@@ -168,10 +180,13 @@ def _until_done(
             return
         wait(pending, return_when=FIRST_COMPLETED)
         for future in [future for future in under_way if future.done()]:
-            del under_way[future]
+            work_id = under_way.pop(future)
             answered, words = _result(future)
             hint = Hint.from_json(answered)
             if hint.outcome in ("refused", "failed"):
+                if work_id in beside:  # no round waits for it
+                    refused.add(work_id)
+                    continue
                 pool.shutdown(wait=False, cancel_futures=True)
                 failure = hint.failure or UNREADABLE
                 raise _NotDone(words or failure.sentence(), failure)

@@ -383,7 +383,12 @@ class ObligationRow(Base):
 
     __tablename__ = "obligations"
     work_id: Mapped[str] = mapped_column(Id, primary_key=True)
-    version: Mapped[str] = mapped_column(ForeignKey("versions.id"), index=True)
+    version: Mapped[str] = mapped_column(ForeignKey("versions.id"), primary_key=True, index=True)
+    """Several versions may have the same weights, and so the same questions."""
+    kind: Mapped[str] = mapped_column(String(20), server_default="evaluate")
+    """`evaluate`, or `credit` for a comparison with the average of the others."""
+    makers: Mapped[str] = mapped_column(Text, server_default="")
+    """Of a `credit`: keys of those whom it counts the average without, with spaces between them."""
     record: Mapped[str] = mapped_column(Text)
     """The order."""
     created: Mapped[float] = mapped_column(Float)

@@ -130,6 +130,7 @@ DOCUMENTS: dict[str, Document] = {
     "show": Document(f"{_REGISTRY}:Shown"),
     "diff": Document("registry.records:Difference"),
     "lineage": Document(f"{_REGISTRY}:Lineage"),
+    "credit": Document(f"{_REGISTRY}:CreditShown"),
     "verify": Document(f"{_REGISTRY}:Verified"),
     "evaluate": Document(f"{_NODE}:Evaluate"),
     "best": Document(f"{_NODE}:Best"),

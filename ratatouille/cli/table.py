@@ -93,6 +93,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("show", "registry.commands.log:show", "Show everything about a version.", "show latest"),
         _row("diff", "registry.commands.diff:diff", "Compare two versions: their weights, tensor by tensor, and their evaluations.", "diff stable latest"),
         _row("lineage", "registry.commands.lineage:lineage", "Show what a version was made from.", "lineage latest --contributions"),
+        _row("credit", "registry.commands.credit:credit", "Show what each contributor is worth in an average, counted with and without its part.", "credit stable --of contributions"),
         _row("verify", "registry.commands.verify:verify", "Check bytes and signatures, and recompute averages.", "verify latest"),
         _row("evaluate", "contributor_client.commands.own_data:evaluate", "Score versions on images of your own, which stay here.", "evaluate latest --data images"),
         _row("best", "contributor_client.commands.own_data:best", "Rank versions by their evaluations, or on images of your own.", "best --task emoji-things"),

@@ -51,6 +51,8 @@ class Method:
     """Coefficients and parameters for the members that remain when others were retracted: of their places, all
     coefficients and all parameters.
     """
+    linear: bool
+    """Whether it is the weighted mean, so that a node can make the same bits of parts and coefficients (`Mixture`)."""
 
 
 def method_named(name: str) -> Method:
@@ -227,9 +229,15 @@ def _refuse_other_parameters(method: str, parameters: Parameters, names: Sequenc
 
 
 METHODS = {
-    MEAN: Method("the weighted mean", weighted_mean, _check_mean, _same_counts),
+    MEAN: Method("the weighted mean", weighted_mean, _check_mean, _same_counts, linear=True),
     "trimmed_mean": Method(
-        "at each element the mean without the lowest and the highest values", trimmed_mean, _check_trimmed, _same_counts
+        "at each element the mean without the lowest and the highest values",
+        trimmed_mean,
+        _check_trimmed,
+        _same_counts,
+        linear=False,
     ),
-    "balanced_mean": Method("the mean in which every author counts once", weighted_mean, _check_balanced, _rebalanced),
+    "balanced_mean": Method(
+        "the mean in which every author counts once", weighted_mean, _check_balanced, _rebalanced, linear=True
+    ),
 }

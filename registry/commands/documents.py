@@ -14,6 +14,7 @@ from registry.presentation.scores import ClassLines, ScoreLine
 from registry.records import (
     AliasMove,
     Contribution,
+    Credit,
     Details,
     Entry,
     Finding,
@@ -21,6 +22,7 @@ from registry.records import (
     LineageRow,
     MemberRecord,
     Naming,
+    Obligation,
     Retraction,
     Revocation,
     Stage,
@@ -112,6 +114,16 @@ class Invitations(Printed):
 
 
 MembersList = EveryMember | Invitations
+
+
+class CreditAsked(Printed):
+    """Comparisons for the credit of an average that are asked of nodes and have no answer yet."""
+
+    owed: tuple[Obligation, ...]
+
+
+CreditShown = Credit | CreditAsked
+"""With `--ask` what is open."""
 
 
 class Rotated(Printed):

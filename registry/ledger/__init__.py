@@ -2,6 +2,6 @@
 
 `event_log` is the log of what happened, with the rounds; `signed_changes` is the list of signed changes, `releases` are
 aliases and tags. `definitions` are architectures and tasks, `answers` the results of questions, `obligations`
-evaluations that are owed. `claims` keep weights from being removed. `revisions` finds the version that people mean;
-`descendants` finds what comes from it.
+evaluations and comparisons that are owed. `claims` keep weights from being removed. `revisions` finds the version that
+people mean; `descendants` finds what comes from it.
 """

@@ -1,20 +1,22 @@
 """Obligations: evaluations that are owed of versions outside of any round, kept until a node has answered them.
 
 A retraction moves aliases to averages that were made anew and have no counts. What had been counted of the
-version before is owed of the one that takes its place; a maintainer may ask for counts of any other version. A row is
-the order. It is open while the version stands and the question has no answer, so an answer needs no second write.
+version before is owed of the one that takes its place; a maintainer may ask for counts of any other version, and for
+comparisons of an average with those of the others (`registry.credit`). A row is the order. It is open while the version
+stands and the question has no answer, so an answer needs no second write.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator
+from typing import Literal
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, and_, exists, insert, or_, select
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.assignment import Cell, Evaluate, Split
+from ratatouille.exchange.assignment import Cell, Compare, Evaluate, Split
 from ratatouille.exchange.dialect import METHOD_REVISION
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Receipt
@@ -24,6 +26,7 @@ from ratatouille.record import first_problem
 from ratatouille.tasks.holding import Holding
 from ratatouille.wording import number_of
 from registry.ledger.event_log import record_event
+from registry.ledger.members.queries import all_keys
 from registry.lists import chunks
 from registry.records import Obligation
 from registry.schema import AliasRow, ChangeRow, ContributionRow, EvaluationRow, ObligationRow, VersionRow
@@ -33,25 +36,35 @@ ROUND = "evaluations"
 """The text in place of a round's id in orders that belong to no round; coordinator and nodes have the same constant."""
 MOST_OPEN = 1000
 """Obligations that are handed out together."""
+Kind = Literal["evaluate", "credit"]
+"""What is owed: counts of a version, or of an average beside those of the others."""
 MOST_HEADS = 10_000
 """Members of averages of averages that are looked through for an imported head."""
 
 _ANSWERED = exists().where(ContributionRow.work_id == ObligationRow.work_id, ContributionRow.state == "admitted")
 _OPEN = (
-    select(ObligationRow.work_id, ObligationRow.version, ObligationRow.record, ObligationRow.created)
+    select(ObligationRow.__table__)
     .join(VersionRow, VersionRow.id == ObligationRow.version)
     .where(VersionRow.state == "admitted", ~_ANSWERED)
 )
 
 
-def obligations(connection: Connection, version: str | None = None) -> list[Obligation]:
-    """The open obligations, of one version or of all, the oldest first; a thousand at most."""
+def obligations(connection: Connection, version: str | None = None, kind: Kind | None = None) -> list[Obligation]:
+    """The open obligations, of one version or of all, of one kind or of both, the oldest first; a thousand at most."""
     query = _OPEN.order_by(ObligationRow.created, ObligationRow.work_id).limit(MOST_OPEN)
     if version is not None:
         query = query.where(ObligationRow.version == version)
+    if kind is not None:
+        query = query.where(ObligationRow.kind == kind)
     return [
-        Obligation(work_id=row.work_id, version=row.version, order=Order.from_json(row.record), created=row.created)
-        for row in connection.execute(query)
+        Obligation(
+            work_id=row.work_id,
+            version=row.version,
+            order=Order.from_json(row.record),
+            makers=tuple(all_keys(connection, row.makers.split())) if row.makers else (),
+            created=row.created,
+        )
+        for row in connection.execute(query).all()
     ]
 
 
@@ -81,6 +94,26 @@ def owe(
         Refusal: for a version that is not admitted, has no head, or whose head was imported, and for images of a size
             that no node takes.
     """
+    about = countable(connection, version)
+    try:
+        questions = list(_questions(about, str(about.head), holdings, image_size, split))
+    except ValidationError as error:
+        raise uncountable(error) from error
+    _owe(connection, about, questions)
+    return obligations(connection, version, "evaluate")
+
+
+def uncountable(error: ValidationError) -> Refusal:
+    """The refusal of a question that nodes do not take."""
+    return Refusal(f"nodes cannot be asked to count like this: {first_problem(error)}")
+
+
+def countable(connection: Connection, version: str) -> Version:
+    """A version that nodes count.
+
+    Raises:
+        Refusal: for one that is not admitted, has no head, or whose head was imported.
+    """
     about = _version(connection, version)
     state = connection.execute(select(VersionRow.state).where(VersionRow.id == version)).scalar_one()
     if state != "admitted":
@@ -93,12 +126,7 @@ def owe(
             "about single images, so nodes do not count with it; `ratatouille evaluate --data` counts on images of "
             "your own"
         )
-    try:
-        questions = list(_questions(about, about.head, holdings, image_size, split))
-    except ValidationError as error:
-        raise Refusal(f"nodes cannot be asked to count like this: {first_problem(error)}") from error
-    _owe(connection, about, questions)
-    return obligations(connection, version)
+    return about
 
 
 def _questions(
@@ -143,7 +171,7 @@ def uncounted(connection: Connection, versions: Collection[str]) -> set[str]:
             ContributionRow.state.in_(COUNTING),
         )
     )
-    owed = exists().where(ObligationRow.version == VersionRow.id, ~_ANSWERED)
+    owed = exists().where(ObligationRow.version == VersionRow.id, ObligationRow.kind == "evaluate", ~_ANSWERED)
     found: set[str] = set()
     for some in chunks(sorted(versions)):
         query = select(VersionRow.id).where(VersionRow.id.in_(some), VersionRow.head.is_not(None))
@@ -161,24 +189,49 @@ def moved_uncounted(connection: Connection, versions: Collection[str]) -> set[st
 
 
 def _owe(connection: Connection, version: Version, questions: Iterable[Evaluate]) -> int:
-    count = 0
-    for question in questions:
-        domains = ", ".join(cell.domain for cell in question.cells)
-        label = f"evaluate {version.id[:12]} on {domains}"
-        known = select(ObligationRow.work_id).where(ObligationRow.work_id == question.digest)
-        if connection.execute(known).first() is None:
-            order = Order(round=ROUND, assignment=question, parents=(version.id,), label=label[:120])
-            row = {"work_id": question.digest, "version": version.id, "record": order.to_json().decode()}
-            connection.execute(insert(ObligationRow).values(**row, created=time.time()))
-            count += 1
+    parents = (version.id,)
+    count = sum([_enter(connection, "evaluate", version.id, question, parents) for question in questions])
     if count:
-        record_event(
-            connection,
-            "owed",
-            version.id,
-            f"{number_of(count, 'evaluation of it is', 'evaluations of it are')} asked of nodes",
-        )
+        owed = number_of(count, "evaluation of it is", "evaluations of it are")
+        record_event(connection, "owed", version.id, f"{owed} asked of nodes")
     return count
+
+
+def owe_credit(
+    connection: Connection, version: str, questions: Iterable[tuple[Compare, Collection[str]]], parents: Collection[str]
+) -> None:
+    """Enter comparisons of a version with the averages of the others as owed.
+
+    Args:
+        connection: a transaction.
+        version: the average.
+        questions: the comparisons, each with keys of those whom it counts the average without.
+        parents: the versions that all of them are made of.
+    """
+    count = sum([_enter(connection, "credit", version, question, parents, makers) for question, makers in questions])
+    if count:
+        owed = number_of(count, "comparison for its credit is", "comparisons for its credit are")
+        record_event(connection, "owed", version, f"{owed} asked of nodes")
+
+
+def _enter(
+    connection: Connection,
+    kind: Kind,
+    version: str,
+    question: Evaluate | Compare,
+    parents: Collection[str],
+    makers: Collection[str] = (),
+) -> bool:
+    """Enter one question, unless it is there; says whether it was entered."""
+    same = (ObligationRow.work_id == question.digest, ObligationRow.version == version)
+    if connection.execute(select(ObligationRow.work_id).where(*same)).first() is not None:
+        return False
+    what = "evaluate" if kind == "evaluate" else "credit of"
+    label = f"{what} {version[:12]} on {', '.join(cell.domain for cell in question.cells)}"
+    order = Order(round=ROUND, assignment=question, parents=tuple(parents), label=label[:120])
+    row = {"work_id": question.digest, "version": version, "kind": kind, "makers": " ".join(sorted(makers))}
+    connection.execute(insert(ObligationRow).values(**row, record=order.to_json().decode(), created=time.time()))
+    return True
 
 
 def _asked(connection: Connection, version: Version) -> Iterator[Evaluate]:

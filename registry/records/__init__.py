@@ -16,6 +16,10 @@ from registry.records.comparison import Ranked as Ranked
 from registry.records.comparison import Ranking as Ranking
 from registry.records.comparison import Relation as Relation
 from registry.records.comparison import TensorDifference as TensorDifference
+from registry.records.credit import Credit as Credit
+from registry.records.credit import DomainGain as DomainGain
+from registry.records.credit import LeaveOneOut as LeaveOneOut
+from registry.records.credit import MeanGain as MeanGain
 from registry.records.history import EVERY_VERSION as EVERY_VERSION
 from registry.records.history import AliasMove as AliasMove
 from registry.records.history import Contribution as Contribution

@@ -107,6 +107,8 @@ class Obligation(Record):
     work_id: Digest
     version: Digest
     order: Order
+    makers: Annotated[tuple[Digest, ...], Field(exclude_if=lambda makers: not makers)] = ()
+    """Keys of those whom it counts the average without: it is not sent to them where another node has the data."""
     created: float
 
 

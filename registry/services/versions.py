@@ -11,6 +11,7 @@ from registry.records import (
     EVERY_VERSION,
     Contribution,
     Contributor,
+    Credit,
     Details,
     Difference,
     Entry,
@@ -25,10 +26,12 @@ from registry.services.method import ImportedOnUse, Service, method
 
 if TYPE_CHECKING:
     from registry.audit import versions
+    from registry.credit import standings
     from registry.history import contributors, diff, lineage, log, portable, queries, ranking
     from registry.ledger import revisions
 else:
     versions = ImportedOnUse("registry.audit.versions")
+    standings = ImportedOnUse("registry.credit.standings")
     contributors = ImportedOnUse("registry.history.contributors")
     diff = ImportedOnUse("registry.history.diff")
     lineage = ImportedOnUse("registry.history.lineage")
@@ -73,6 +76,13 @@ class Versions(Service):
     def contributions(self, revision: str) -> list[Contribution]:
         """What an average of averages is made of: each contribution with its share, the largest first."""
         return self._reading(lineage.contributions, revision)
+
+    @method("reader", slow=True)
+    def credit(self, revision: str) -> Credit:
+        """What each contribution and each contributor is worth in an average, by leave-one-out, as far as nodes have
+        counted it.
+        """
+        return self._reading(standings.credit, revision)
 
     @method("reader")
     def best(

@@ -21,6 +21,7 @@ from registry.texts import LONGEST_NAME, LONGEST_NOTE, storable
 if TYPE_CHECKING:
     from registry import averages, settings
     from registry.contributions import membership
+    from registry.credit import questions
     from registry.history import contributors, member
     from registry.ledger import answers, obligations, revisions, signed_changes
     from registry.storage import Storage
@@ -28,6 +29,7 @@ else:
     averages = ImportedOnUse("registry.averages")
     settings = ImportedOnUse("registry.settings")
     membership = ImportedOnUse("registry.contributions.membership")
+    questions = ImportedOnUse("registry.credit.questions")
     contributors = ImportedOnUse("registry.history.contributors")
     member = ImportedOnUse("registry.history.member")
     answers = ImportedOnUse("registry.ledger.answers")
@@ -153,6 +155,14 @@ class Work(Service):
             holdings = [holding for offer in membership.offers(connection) for holding in offer.holdings]
             version = revisions.resolve(connection, revision)
             return obligations.owe(connection, version, holdings, image_size, split)
+
+    @method("maintainer", slow=True)
+    def owe_credit(self, revision: str, image_size: int) -> list[Obligation]:
+        """Enter the comparisons of an average with the averages of the others as owed, one or two for each holding of
+        its task that is offered now; averages that nodes cannot make themselves are made here. Returns those that are
+        open.
+        """
+        return questions.ask(self._storage, revision, image_size)
 
     @method("reader")
     def obligations(self) -> list[Obligation]:

@@ -81,3 +81,14 @@ def test_who_has_closed_an_evaluation_is_not_asked_for_it() -> None:
     assert Owed.now(registry_of(books)).orders == {}
     books.closed[books.work_id] = Sealed(body=close, node=name("bo"), signature="0" * 128)
     assert books.work_id in Owed.now(registry_of(books)).orders
+
+
+def test_whom_a_comparison_is_about_is_asked_only_where_nobody_else_has_the_data() -> None:
+    books = Owing(a_round("", ("soup",)), "anna", "bo")
+    books.owed = [books.owed[0].model_copy(update={"makers": (name("anna"),)})]
+    assert Owed.now(registry_of(books)).barred == {(name("anna"), books.work_id)}
+    books = Owing(a_round("", ("soup",)), "anna")
+    books.owed = [books.owed[0].model_copy(update={"makers": (name("anna"),)})]
+    assert Owed.now(registry_of(books)).barred == frozenset()
+    work_off(books, anna=None)
+    assert books.obligations() == []

@@ -19,7 +19,7 @@ from ratatouille.failure import Failure
 from ratatouille.tasks.node import NodeData, NodeSettings
 from registry.opening import open_registry
 from registry.records import LogQuery
-from tests.coordinator.federation import Ground
+from tests.coordinator.federation import SIZE, Ground
 from tests.coordinator.test_matching import probe
 
 PATHS = {"PYTHONPATH": str(Path(__file__).parents[2])}
@@ -93,4 +93,35 @@ def test_a_tiny_domain_of_one_node_does_not_fail_the_round_of_all(tmp_path: Path
     (gap,) = report(round, plan.outcomes).gaps
     assert "domain night of task shapes in the holding" in gap
     assert gap in [event.text for event in registry.rounds.events(0, round.id)]
+    registry.close()
+
+
+def test_what_a_registry_owes_for_credit_is_counted_by_a_rehearsal(tmp_path: Path) -> None:
+    ground = Ground(tmp_path, steps=3)
+    images = tmp_path / "data" / "shapes"
+    nodes = [
+        NodeSettings(
+            name=name,
+            trains=domain != "sketch",
+            data=(NodeData(task="shapes", path=images, domains={domain: domain}, group="stem"),),
+        )
+        for name, domain in {"ann": "day", "ben": "night", "eve": "sketch"}.items()
+    ]
+    registry = open_registry(tmp_path / "registry")
+    ground.enter(registry)
+    settings = settings_of(ground.write_round("tiny", 3, recipes=["soup"], slices=[]), runs=2, steps=None)
+    site = RehearsalSite(str(tmp_path / "registry"), tuple(nodes), tmp_path / "work")
+    rehearse(settings, site)
+    (soup,) = (entry.id for entry in registry.versions.log() if entry.recipes)
+    owed = registry.work.owe_credit(soup, SIZE)
+    assert len(owed) == 3
+    rehearse(settings, site)
+    assert registry.work.obligations() == []
+    found = registry.versions.credit(soup)
+    assert (found.basis, found.answered, found.networks) == ("held_out", 3, 9)
+    assert {row.names: row.exact for row in found.contributors} == {("ann",): "1/2", ("ben",): "1/2"}
+    for row in found.contributors:
+        assert row.gain is not None
+        assert row.own is not None
+        assert (row.gain.self_reported, row.own.self_reported, row.own.domains) == (False, True, 1)
     registry.close()

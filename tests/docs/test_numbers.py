@@ -18,6 +18,8 @@ from coordinator import matching, rounds, scheduler, supervisor
 from coordinator.commands import service as coordinator_commands
 from coordinator.door import config as door
 from ratatouille import home, outbox
+from ratatouille.exchange.leaderboard import LEVEL
+from ratatouille.exchange.leave_one_out import MOST_TERMS
 from ratatouille.exchange.session import CLOCK_SECONDS
 from ratatouille.processes import guard
 from ratatouille.tasks import duplicates, holding, kept, time_limit
@@ -29,6 +31,7 @@ from ratatouille.training.answer import Timing
 from registry import server, texts
 from registry.blobs import windows
 from registry.commands import maintenance
+from registry.credit import questions
 from registry.engines import postgresql
 from registry.exports.bundles import archive
 from registry.ledger.signed_changes import TOLERANCE
@@ -78,6 +81,11 @@ EACH = windows.SHARES * windows.SMALLEST
 FILE_MIB = {2**19: "half a MiB", 2**20: "a MiB"}[EACH]
 
 STATED: dict[str, tuple[str, ...]] = {
+    "docs/credit.md": (
+        f"A question has {questions.TOGETHER + 1} networks at most.",
+        f"An average of more than {MOST_TERMS} members has no credit.",
+        f"is {100 * LEVEL:.0f} % at most",
+    ),
     "docs/limits.md": (
         f"bounded for up to {windows.BUDGET // EACH} files that lie on S3 alone. Each further file takes {FILE_MIB}",
     ),

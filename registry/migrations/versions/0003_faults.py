@@ -22,10 +22,12 @@ def upgrade() -> None:
         "obligations",
         sa.Column("work_id", sa.String(64), nullable=False),
         sa.Column("version", sa.String(64), nullable=False),
+        sa.Column("kind", sa.String(20), nullable=False, server_default="evaluate"),
+        sa.Column("makers", sa.Text(), nullable=False, server_default=""),
         sa.Column("record", sa.Text(), nullable=False),
         sa.Column("created", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(["version"], ["versions.id"], name="fk_obligations_version"),
-        sa.PrimaryKeyConstraint("work_id", name="pk_obligations"),
+        sa.PrimaryKeyConstraint("work_id", "version", name="pk_obligations"),
     )
     op.create_index("ix_obligations_version", "obligations", ["version"])
     _members()

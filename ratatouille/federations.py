@@ -46,6 +46,8 @@ class Federation(Record):
     name: Annotated[str, Field(max_length=80)]
     """The name of that member."""
     role: str
+    log: Digest | None = None
+    """The key that signs the heads of its log, where the invitation named one."""
 
 
 def federation_of(address: str) -> Federation | None:

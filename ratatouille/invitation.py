@@ -1,4 +1,4 @@
-"""An invitation: one line with the address of a registry, the pin of its authority, and a secret.
+"""An invitation: one line with the address of a registry, the pin of its authority, the key of its log, and a secret.
 
 The line lets its holder become a member. The registry keeps the SHA-256 of the secret only.
 """
@@ -31,6 +31,8 @@ class Invitation(Record):
     """The id of the registry: the holder's key signs for no other one."""
     authority: Digest | None = None
     """The pin: SHA-256 of the certificate (DER) of the authority that signed the registry's; None for a public one."""
+    log: Annotated[Digest | None, Field(exclude_if=lambda log: log is None)] = None
+    """The key that signs the heads of the registry's log; None: the holder trusts the first one that it sees."""
     secret: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$"), Field(repr=False)]
 
     @property

@@ -60,9 +60,8 @@ def enrol(
     old_authority = pinned.read_bytes() if pinned is not None else None
     authority = None if invitation.authority is None else fetch_authority(address, invitation.authority)
     known = before if before is not None and before.registry == invitation.registry else None
-    enter_federation(
-        known or Federation(address=address, registry=invitation.registry, name=name, role="reader"), authority
-    )
+    first = Federation(address=address, registry=invitation.registry, name=name, role="reader", log=invitation.log)
+    enter_federation(known or first, authority)
     try:
         membership = _patiently(address, lambda: _ask(signer, invitation, name, node), say)
     except BaseException:
@@ -156,4 +155,5 @@ def _federation(invitation: Invitation, membership: Membership) -> Federation:
         member=membership.member,
         name=membership.name,
         role=membership.role,
+        log=invitation.log,
     )

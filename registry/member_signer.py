@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from ratatouille.errors import Refusal
+from ratatouille.errors import Misconfigured, Refusal
+from ratatouille.exchange.log_head import LogHead, Rollback, Witness
 from ratatouille.exchange.member_changes import (
     Approve,
     Enrolment,
@@ -131,8 +132,28 @@ class MemberSigner:
         """Revoke all keys of a member for ever, or one key with the node keys that it entered."""
         return self.registry.members.revoke(self._seal(Revoke, message, member=member, key=key))
 
+    def witness(self, head: LogHead) -> Sealed:
+        """Sign a head of the registry's log, and let the registry keep the signature.
+
+        Raises:
+            Refusal: for a head that the log never had.
+        """
+        sealed = self._seal(Witness, "", size=head.size, root=head.root)
+        self.registry.transparency.witness(sealed)
+        return sealed
+
+    def state_rollback(self, before: LogHead | None, message: str) -> None:
+        """State as the owner that the log was set back knowingly; `before` is its head before that, if it is known."""
+        values = {} if before is None else {"size": before.size, "root": before.root}
+        self.registry.transparency.state_rollback(self._seal(Rollback, message, **values))
+
     def _invitation(self, address: str, authority: str | None) -> Invitation:
-        return Invitation(address=address, registry=self.registry_id, authority=authority, secret=new_secret())
+        try:
+            log = self.registry.transparency.head().head.node
+        except (Refusal, Misconfigured):  # its software is of an earlier release
+            log = None
+        values = {"address": address, "registry": self.registry_id, "authority": authority, "log": log}
+        return Invitation.model_validate({**values, "secret": new_secret()})
 
     def _proof(self, key: Signer) -> Sealed:
         return key.seal(KeyProof(registry=self.registry_id, device=self.signer.node))

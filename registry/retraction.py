@@ -68,7 +68,8 @@ def retract_counts(connection: Connection, sealed: Sealed, change: RetractCounts
     receipt = ContributionRow.receipt == change.receipt
     connection.execute(update(ContributionRow).where(receipt).values(state="retracted", reason=change.message))
     count_again(connection, change.receipt)
-    record_event(connection, "retraction", row.work_id, f"counts {verb} by {by(sealed, change)}: {change.message}")
+    text = f"counts {verb} by {by(sealed, change)}: {change.message}"
+    record_event(connection, "retraction", row.work_id, text, about=sealed.digest)
 
 
 ATTEMPTS = 20
@@ -257,15 +258,17 @@ def _enter(connection: Connection, sealed: Sealed, change: Retract, found: Scope
         connection.execute(row.values(state="retracted", reason=change.message))
         count_again(connection, found.receipt)
     verb = "withdrawn" if found.standing == "contributor" else "retracted"
-    record_event(connection, "retraction", found.version, f"{verb} by {who}: {change.message}", found.round)
+    text = f"{verb} by {who}: {change.message}"
+    record_event(connection, "retraction", found.version, text, found.round, sealed.digest)
     rounds = {average.id: average.round for average in found.averages}
     for one in done.averages:
         outcome = f"replaced by {one.replacement[:12]}…" if one.replacement else f"not replaced: {one.reason}"
-        record_event(connection, "retraction", one.version, f"lost {short}…, {outcome}", rounds[one.version])
+        text = f"lost {short}…, {outcome}"
+        record_event(connection, "retraction", one.version, text, rounds[one.version], sealed.digest)
     for alias in done.aliases:
         if alias.replacement is not None:
             why = f"{short}… was {verb} by {who}: {change.message}"
-            follow(connection, alias.name, alias.version, alias.replacement, why, number)
+            follow(connection, alias, why, sealed, number)
     for one in done.averages:
         if one.replacement is not None:
             owe_as_before(connection, one.version, one.replacement)

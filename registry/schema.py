@@ -335,6 +335,19 @@ class EventRow(Base):
     __table_args__ = (Index(None, "round", "number"),)
 
 
+class LeafRow(Base):
+    """A leaf of the Merkle tree over the log: the entry of one event (`registry.leaves`)."""
+
+    __tablename__ = "leaves"
+    position: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
+    """Counts from 0, without gaps."""
+    event: Mapped[int] = mapped_column(ForeignKey("events.number"), unique=True)
+    about: Mapped[str | None] = mapped_column(Id, index=True)
+    """The digest of what the event is about: a receipt, a change, or a round's settings."""
+    nodes: Mapped[str] = mapped_column(Text)
+    """The hashes of the perfect subtrees that the leaf completes, itself first, in hexadecimal."""
+
+
 class ChangeRow(Base):
     """One signed change of what people see: a move of an alias, a tag, a retraction. Never altered, never removed."""
 

@@ -19,6 +19,8 @@ from ratatouille.settings import read_settings
 
 FILE = "registry.toml"
 DATABASE = "registry.db"
+LOG_KEY = "log.key"
+"""The key that signs the heads of the log; services of one database share it."""
 
 
 class StorageConfig(Record):

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import make_url, text
+from sqlalchemy import insert, make_url, select, text
 
 from benchmarks.registry.history import ROUND, TASKS, History, Made
 from registry.database import Database
-from registry.schema import metadata
+from registry.leaves import leaf_rows
+from registry.lists import chunks
+from registry.schema import EventRow, LeafRow, metadata
 
 ANCESTORS = 1000
 """Of the two versions whose lineage is walked."""
@@ -51,6 +53,8 @@ def fill(databases: Sequence[Database], versions: int) -> Landmarks:
         _write(databases, history)
     training = history.training(TASKS[0], average, None, 0)
     _write(databases, history)
+    for database in databases:
+        _hash(database)
     return Landmarks(foundation.id, training.id, average.id, wide.id, chain.id, history.number)
 
 
@@ -79,6 +83,14 @@ def _write(databases: Sequence[Database], history: History) -> None:
             for table in metadata.sorted_tables:
                 if rows[table.name]:
                     connection.execute(table.insert(), rows[table.name])
+
+
+def _hash(database: Database) -> None:
+    """Make the leaves of all events: what a registry writes with each of them."""
+    with database.write() as connection:
+        events = connection.execute(select(EventRow.__table__).order_by(EventRow.number)).mappings().all()
+        for rows in chunks(leaf_rows((dict(event), None) for event in events)):
+            connection.execute(insert(LeafRow), rows)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import typer
 
 from ratatouille.cli.output import AsJson, Remote, print_json, print_line, short, transferring
 from ratatouille.home import remote_in_force
-from registry.commands.opened import opened
+from registry.commands.log_heads import reading
 
 
 def pull(
@@ -31,13 +31,13 @@ def pull(
     from contributor_client.pulling import pull
 
     address = remote_in_force(remote).value
-    with opened(remote) as registry:
+    with reading(remote) as registry:
         if as_json:
             print_json(pull(registry, revision, folder, parts=parts, address=address))
             return
         with transferring("fetching weights") as progress:
             written = pull(registry, revision, folder, parts=parts, address=address, progress=progress)
-    if written.new:
-        print_line(f"version {short(written.version)} is in '{written.folder}': {', '.join(written.files)}")
-    else:
-        print_line(f"version {short(written.version)} was in '{written.folder}' already, and is what it says")
+        if written.new:
+            print_line(f"version {short(written.version)} is in '{written.folder}': {', '.join(written.files)}")
+        else:
+            print_line(f"version {short(written.version)} was in '{written.folder}' already, and is what it says")

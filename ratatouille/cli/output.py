@@ -157,6 +157,11 @@ def print_note(text: str) -> None:
     Terminal(stderr=True, highlight=False).say(safe(text))
 
 
+def warn(text: str) -> None:
+    """One line on standard error, so that what a program reads from standard output stays as it is."""
+    Terminal(stderr=True, highlight=False).print(safe(f"warning: {text}", "bold yellow"), soft_wrap=True)
+
+
 def safe(text: str, style: str = "") -> Text:
     """Text as it is: without markup, and without control characters, since others may have written it."""
     return Text(printable(text.replace("\n", " ")), style)

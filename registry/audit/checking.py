@@ -35,8 +35,9 @@ class AuditBatch:
     findings: list[Finding] = field(default_factory=list)
 
 
-Rules = Iterable[tuple[str, Callable[[], str]]]
-"""Names of checks and the checks: a function that returns what it found, or raises a Refusal for what is wrong."""
+Rule = tuple[str, Callable[[], str]]
+"""The name of a check and the check: a function that returns what it found, or raises a Refusal for what is wrong."""
+Rules = Iterable[Rule]
 
 
 def checks(rules: Rules) -> list[Check]:

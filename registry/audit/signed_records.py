@@ -23,6 +23,7 @@ from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, check_signature, unseal
 from ratatouille.record import sha256
 from registry.audit.checking import AuditBatch, NotCheckable, Rules, checks, expect, findings, rows_after
+from registry.audit.log import entered, in_log, moves_of_aliases, receipts_entered
 from registry.ledger.signed_changes import CHANGES, may_return
 from registry.schema import AliasRow, ChangeRow, ContributionRow, EvaluationRow, TagRow, VersionRow
 from registry.storage import Storage
@@ -38,8 +39,9 @@ def look_at_receipts(storage: Storage, after: str) -> AuditBatch:
         rows = rows_after(connection, select(ContributionRow), ContributionRow.receipt, after)
         receipts = [row.receipt for row in rows]
         counted, made = _counted(connection, receipts), _made(connection, receipts)
+        known = receipts_entered(connection, rows)
     for row in rows:
-        found = checks(_rules(row, counted[row.receipt], made[row.receipt]))
+        found = checks([*_rules(row, counted[row.receipt], made[row.receipt]), in_log(row.receipt, known)])
         batch.findings += findings("receipts", row.receipt, found, made[row.receipt])
         batch.last = row.receipt
     batch.looked = len(rows)
@@ -154,8 +156,10 @@ def look_at_changes(storage: Storage, after: str) -> AuditBatch:
     batch = AuditBatch(after)
     with storage.database.read() as connection:
         rows = rows_after(connection, select(ChangeRow), ChangeRow.number, after)
+        known = entered(connection, [row.digest for row in rows])
         for row in rows:
-            found = checks([("change", partial(_change, row)), ("effect", partial(_effect, connection, row))])
+            rules = [("change", partial(_change, row)), ("effect", partial(_effect, connection, row))]
+            found = checks([*rules, in_log(row.digest, known)])
             batch.findings += findings("changes", f"{row.kind} {row.subject} ({row.number})", found)
             batch.last = str(row.number)
     batch.looked = len(rows)
@@ -169,6 +173,8 @@ def look_at_aliases(storage: Storage, after: str) -> AuditBatch:
         rows = rows_after(connection, select(AliasRow), AliasRow.number, after)
         signed = select(func.min(AliasRow.number)).where(AliasRow.change.is_not(None))
         first = connection.execute(signed).scalar()
+        if not after:
+            batch.findings += findings("aliases", "all", checks([("log", partial(moves_of_aliases, connection))]))
         for row in rows:
             rules = [("before", partial(_before, connection, row)), ("signature", partial(_signature, row, first))]
             batch.findings += findings("aliases", f"{row.name} ({row.number})", checks(rules), [row.version])

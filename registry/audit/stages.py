@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ratatouille.errors import Misconfigured, Refusal
 from registry.audit.checking import AuditBatch, finding
+from registry.audit.log import count_leaves, look_at_log
 from registry.audit.signed_records import look_at_aliases, look_at_changes, look_at_receipts
 from registry.audit.tables import count_references, look_at_definitions, look_at_references, look_at_scores
 from registry.audit.versions import look_at_versions
@@ -54,6 +55,7 @@ def _rows(*tables: type[Any], where: ColumnElement[bool] = _ALL) -> Callable[[Co
 STAGES: dict[Stage, AuditStage] = {
     "references": AuditStage(look_at_references, count_references),
     "definitions": AuditStage(look_at_definitions, _rows(ArchitectureRow, TaskRow)),
+    "log": AuditStage(look_at_log, count_leaves),
     "receipts": AuditStage(look_at_receipts, _rows(ContributionRow)),
     "versions": AuditStage(look_at_versions, _rows(VersionRow)),
     "changes": AuditStage(look_at_changes, _rows(ChangeRow)),

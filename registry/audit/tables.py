@@ -20,6 +20,7 @@ from ratatouille.record import sha256
 from ratatouille.tasks.task import Task
 from ratatouille.weights.architecture import Architecture
 from registry.audit.checking import AuditBatch, NotCheckable, checks, expect, finding, findings
+from registry.audit.log import states_of_rounds
 from registry.ledger import event_log
 from registry.lists import MOST_ROWS, every
 from registry.records import RoundRecord
@@ -94,6 +95,7 @@ def look_at_definitions(storage: Storage, after: str) -> AuditBatch:
         return AuditBatch(after)
     with storage.database.read() as connection:
         rules = [("settings", partial(_settings, connection)), ("rounds", partial(_rounds, connection))]
+        rules.append(("states of rounds", partial(states_of_rounds, connection)))
         for network in connection.execute(select(ArchitectureRow)):
             rules.append((f"architecture {network.name}", partial(_record, Architecture, network)))
         for about in connection.execute(select(TaskRow)):

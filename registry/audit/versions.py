@@ -21,6 +21,7 @@ from ratatouille.record import sha256
 from ratatouille.weights.architecture import Part
 from ratatouille.weights.canonical import size
 from registry.audit.checking import AuditBatch, Rules, checks, expect, findings, rows_after
+from registry.audit.log import in_log, versions_entered
 from registry.audit.signed_records import receipt_of
 from registry.audit.weights import bytes_of_row, recomputed
 from registry.ledger.definitions import architecture, task
@@ -45,6 +46,8 @@ class VersionFacts:
     """Kinds of the changes that are named as retractions."""
     expected: Mapping[tuple[str, str | None], Mapping[Part, int]]
     """Architecture and task → lengths of their parts."""
+    entered: frozenset[str]
+    """Those that the log has."""
 
 
 def look_at_versions(storage: Storage, after: str) -> AuditBatch:
@@ -63,6 +66,7 @@ def look_at_versions(storage: Storage, after: str) -> AuditBatch:
 def rules(row: Row[Any], facts: VersionFacts) -> Rules:
     """What must hold of a version, its weights' bytes aside."""
     yield "id", lambda: _id(row)
+    yield in_log(row.id, facts.entered)
     try:
         version = Version.from_json(row.record)
     except Refusal as refusal:
@@ -95,6 +99,7 @@ def facts_of(connection: Connection, rows: Sequence[Row[Any]]) -> VersionFacts:
         sizes=_pairs(connection, BlobRow.digest, BlobRow.size, weights),
         retractions=_pairs(connection, ChangeRow.number, ChangeRow.kind, changes),
         expected={key: _lengths(connection, *key) for key in {(row.architecture, row.task) for row in rows}},
+        entered=versions_entered(connection, ids),
     )
 
 

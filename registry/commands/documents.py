@@ -5,11 +5,14 @@ from __future__ import annotations
 from pydantic import Field
 
 from ratatouille.cli.documents import Printed, extended
+from ratatouille.exchange.log_head import LogHead
+from ratatouille.exchange.signing import Sealed
 from ratatouille.record import Digest, Name
 from ratatouille.tasks.task import Task
 from registry import records
 from registry.exports.backup.folder import Manifest
 from registry.exports.bundles.archive import BundleManifest
+from registry.kept_heads import KeptHead
 from registry.presentation.scores import ClassLines, ScoreLine
 from registry.records import (
     AliasMove,
@@ -30,6 +33,7 @@ from registry.records import (
     TagRecord,
     Verdict,
     Verification,
+    WitnessRecord,
 )
 
 
@@ -250,6 +254,15 @@ class Audited(Printed):
 
 
 Verified = tuple[VerifiedVersion, ...] | Audited  # type: ignore[valid-type]
+ShownHead = extended(
+    LogHead,
+    key=Digest,
+    sealed=Sealed,
+    problem=str | None,
+    kept=KeptHead | None,
+    witnesses=tuple[WitnessRecord, ...],
+)
+AcceptedHead = extended(LogHead, replaced=LogHead | None)
 Usage = extended(records.Usage, room=int)
 BackedUp = extended(Manifest, copied=int)
 Restored = extended(Manifest, ok=bool, findings=tuple[Finding, ...])

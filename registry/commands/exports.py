@@ -82,6 +82,10 @@ def restore(
     else:
         say_audit(whole)
         output.print_line(f"'{to}' is a registry; `ratatouille registry serve --folder {to}` serves it")
+        output.print_line(
+            "readers who saw a later history are warned: put the former log.key into that folder, and say why with "
+            "`ratatouille registry restored -m WHY`"
+        )
     if whole.verdict == "wrong":
         raise typer.Exit(1)
 

@@ -17,11 +17,11 @@ from ratatouille.home import home
 from ratatouille.record import first_problem
 from ratatouille.wording import enumerated
 from registry.commands.graph import GraphGroup, GraphRow, draw, grouped
-from registry.commands.opened import opened
+from registry.commands.log_heads import reading
 from registry.moments import moment
 from registry.presentation import history
 from registry.presentation.kinds import recipe_text, score_text
-from registry.presentation.scores import class_lines, score_lines
+from registry.presentation.scores import ClassLines, ScoreLine, class_lines, score_lines
 from registry.records import Details, Entry, LogQuery
 from registry.services.registry import Registry
 
@@ -60,6 +60,8 @@ def log(
     All filters that are given must fit. A recipe stands at the version in which a round's report says that it ended.
     A score is of held-out images, or of validation images (val), which chose among steps. With --graph, runs of one
     purpose are one line, and lines lead down to what a version was made from (○: to versions that are not listed).
+    The history is compared with what this machine saw before; one that was changed is listed with a warning, and the
+    command ends with code 1.
     """
     if kind is not None and kind not in RULES:
         raise Refusal(f"no version is made by '{kind}'; --kind takes {', '.join(RULES)}")
@@ -75,12 +77,15 @@ def log(
         text=text,
         state=state,
     )
-    with opened(remote) as registry:
+    with reading(remote) as registry:
         entries = registry.versions.log(query, before, limit)
         if as_json:
             output.print_json({"versions": entries, "next": entries[-1].number if len(entries) == limit else None})
-            return
-        names = _names(registry, entries)
+        else:
+            _show_log(entries, _names(registry, entries), graph, limit)
+
+
+def _show_log(entries: Sequence[Entry], names: Mapping[str, str], graph: bool, limit: int) -> None:
     if not entries:
         output.print_line("no version fits; `ratatouille log` without options lists all")
     elif graph:
@@ -170,7 +175,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show everything about a version."""
-    with opened(remote) as registry:
+    with reading(remote) as registry:
         details = registry.versions.show(revision)
         scores = score_lines(details.evaluations)
         recall = class_lines(details.evaluations, _task_classes(registry, details)) if classes else None
@@ -178,9 +183,15 @@ def show(
             output.print_json(
                 {**output.plain(details), "scores": scores, **({} if recall is None else {"classes": recall})}
             )
-            return
-        architecture = registry.definitions.architecture(details.entry.version.architecture)
-        parents = history.parent_rows(registry.versions.lineage(details.entry.id, depth=1))
+        else:
+            _show_details(registry, details, scores, recall)
+
+
+def _show_details(
+    registry: Registry, details: Details, scores: Sequence[ScoreLine], recall: Sequence[ClassLines] | None
+) -> None:
+    architecture = registry.definitions.architecture(details.entry.version.architecture)
+    parents = history.parent_rows(registry.versions.lineage(details.entry.id, depth=1))
     output.print_table(output.PAIRS, history.facts(details, architecture))
     if parents:
         output.print_table(history.PARENTS, parents, title="Parents", most=MOST_SHOWN)

@@ -14,7 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
+from registry.commands.log_heads import checked
 from registry.commands.opened import folder_named, opened
+from registry.kept_heads import check_included
 from registry.records import Finding, Stage, Verdict, Verification, worst
 from registry.services.registry import Registry
 
@@ -78,14 +80,15 @@ def verify(
     """Check bytes and signatures, and recompute averages.
 
     A folder that `pull` wrote is checked where it lies, without a registry; its average cannot be computed there again.
-    The command ends with code 1 when something is wrong, and names it. What would need weights that gc collected is not
-    checkable, and files that no version has are harmless: neither is wrong.
+    The log is compared with what this machine saw of it before, and must have each version. The command ends with code
+    1 when something is wrong, and names it. What would need weights that gc collected is not checkable, and files that
+    no version has are harmless: neither is wrong.
     """
     if everything == bool(revisions):
         raise Refusal("say what to verify: versions, or --all")
     if everything:
         with opened(remote) as registry:
-            verdict = _everything(registry, as_json)
+            verdict = _everything(registry, remote, as_json)
     else:
         verdict = _single(revisions or [], remote, as_json)
     if verdict == "wrong":
@@ -127,9 +130,11 @@ def following() -> Iterator[AuditProgress]:
         yield show
 
 
-def _everything(registry: Registry, as_json: bool) -> Verdict:
+def _everything(registry: Registry, remote: str | None, as_json: bool) -> Verdict:
     with following() as progress:
         whole = audit(registry, progress)
+    if problem := checked(registry, remote).problem:
+        whole.findings.append(Finding(kind="wrong", stage="log", subject="head", detail=problem))
     if as_json:
         output.print_json(
             {
@@ -153,7 +158,9 @@ def _single(revisions: Sequence[str], remote: str | None, as_json: bool) -> Verd
         with opened(remote) as registry:
             # A mistyped revision is said before the long work on the others.
             ids = list(dict.fromkeys(registry.versions.resolve(revision) for revision in named))
-            verifications += [registry.versions.verify(id) for id in ids]
+            head = checked(registry, remote)
+            found = [(registry.versions.verify(id), check_included(registry, head, id)) for id in ids]
+            verifications += [one.model_copy(update={"checks": (*one.checks, check)}) for one, check in found]
     if as_json:
         output.print_json(
             [{**output.plain(one), "ok": one.verdict != "wrong", "verdict": one.verdict} for one in verifications]

@@ -56,7 +56,8 @@ def enter_version(
         if before != "admitted":  # it was retracted, and the same answer was admitted anew
             values = {"state": "admitted", "retraction": None, "replacement": None}
             connection.execute(update(VersionRow).where(VersionRow.id == version.id).values(**values))
-            record_event(connection, "version", version.id, "admitted again after its retraction", round)
+            text = "admitted again after its retraction"
+            record_event(connection, "version", version.id, text, round, version.receipt)
         return
     row = {name: getattr(version, name) for name in ("id", "featurizer", "head", "architecture", "task", "receipt")} | {
         "record": version.to_json().decode(),
@@ -79,7 +80,7 @@ def enter_version(
     text = (
         f"{version.rule.name} of {number_of(len(version.parents), 'parent')}" if version.parents else version.rule.name
     )
-    record_event(connection, "version", version.id, f"{text}: {message}" if message else text, round)
+    record_event(connection, "version", version.id, f"{text}: {message}" if message else text, round, version.receipt)
 
 
 def check_parents(connection: Connection, version: Version) -> None:
@@ -113,7 +114,8 @@ def admit(connection: Connection, sealed: Sealed, examined: Examined) -> None:
             if compared
             else number_of(len(receipt.evaluations), "cell")
         )
-        record_event(connection, "evaluation", receipt.work_id, f"{text} by {receipt.node[:12]}…", receipt.round)
+        text = f"{text} by {receipt.node[:12]}…"
+        record_event(connection, "evaluation", receipt.work_id, text, receipt.round, receipt.digest)
     _write_evaluations(connection, examined)
     release_lease(connection, receipt.work_id, receipt.node)
 
@@ -136,7 +138,7 @@ def keep_rejected(connection: Connection, sealed: Sealed, receipt: Receipt, reas
         return
     write_contribution(connection, sealed, receipt, "rejected", reason)
     text = f"{receipt.assignment.kind} by {receipt.node[:12]}… rejected: {reason}"
-    record_event(connection, "rejected", receipt.work_id, text)
+    record_event(connection, "rejected", receipt.work_id, text, about=receipt.digest)
 
 
 def message_of(receipt: Receipt) -> str:
@@ -194,5 +196,5 @@ def keep_duplicate(connection: Connection, sealed: Sealed, receipt: Receipt, kno
     write_contribution(connection, sealed, receipt, "duplicate", "")
     bits = "the same" if (receipt.featurizer, receipt.head) == (known.featurizer, known.head) else "other"
     text = f"{receipt.assignment.kind} by {receipt.node[:12]}… was answered before, with {bits} bits"
-    record_event(connection, "duplicate", receipt.work_id, text)
+    record_event(connection, "duplicate", receipt.work_id, text, about=receipt.digest)
     release_lease(connection, receipt.work_id, receipt.node)

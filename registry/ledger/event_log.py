@@ -17,6 +17,8 @@ from sqlalchemy import Connection, func, insert, or_, select, update
 from ratatouille.errors import Refusal
 from ratatouille.exchange.order import Failed
 from ratatouille.failure import KINDS
+from ratatouille.record import sha256
+from registry.leaves import append_leaf
 from registry.lists import clipped, fitting
 from registry.records import Event, RoundRecord, RoundState
 from registry.schema import EventRow, RoundRow, VersionRow
@@ -34,8 +36,24 @@ RESULT = "recipe"
 _NEW_EVENT = insert(EventRow)
 
 
-def record_event(connection: Connection, kind: str, subject: str, text: str, round: str | None = None) -> None:
-    """Append a line."""
+def record_event(
+    connection: Connection,
+    kind: str,
+    subject: str,
+    text: str,
+    round: str | None = None,
+    about: str | None = None,
+) -> None:
+    """Append a line, and its leaf to the Merkle tree over the log.
+
+    Args:
+        connection: a transaction that holds the write lock.
+        kind: what happened.
+        subject: the id, digest or name of what it happened to.
+        text: a sentence about it.
+        round: the round that it belongs to.
+        about: the digest of the signed record that says so: a change or a receipt; of a round, that of its settings.
+    """
     row = {
         "at": time.time(),
         "kind": legible(kind[:80]),
@@ -43,7 +61,9 @@ def record_event(connection: Connection, kind: str, subject: str, text: str, rou
         "subject": legible(subject[:200]),
         "text": legible(text[:LONGEST_TEXT]),
     }
-    connection.execute(_NEW_EVENT, row)
+    key = connection.execute(_NEW_EVENT, row).inserted_primary_key
+    assert key is not None, "one row was written"
+    append_leaf(connection, {**row, "number": key[0]}, about)
 
 
 def note(connection: Connection, round: str, kind: str, subject: str, text: str) -> None:
@@ -109,7 +129,8 @@ def request_round(connection: Connection, round: RoundRecord) -> RoundRecord:
     storable(round.spec, "the round's settings", LARGEST_SPEC)
     storable(round.reason, "the reason of a round's state", LONGEST_REASON)
     connection.execute(insert(RoundRow).values(**round.model_dump()))
-    record_event(connection, "round", round.id, f"{round.name} {round.state}", round.id)
+    settings = sha256(round.spec.encode())
+    record_event(connection, "round", round.id, f"{round.name} {round.state}", round.id, settings)
     return round
 
 

@@ -32,7 +32,7 @@ from registry.ledger.obligations import uncounted
 from registry.ledger.reviews import refuse_not_taken
 from registry.ledger.signed_changes import author_of, by, enter_change, known_change
 from registry.lists import CHUNK, MOST_ROWS, clipped
-from registry.records import AliasMove, TagRecord
+from registry.records import AliasMove, Naming, TagRecord
 from registry.schema import AliasRow, ChangeRow, TagRow, VersionRow
 from registry.texts import HEXADECIMAL
 
@@ -81,15 +81,18 @@ def move_alias(connection: Connection, sealed: Sealed, move: Move) -> AliasMove:
     row = {"name": move.name, "version": move.version, "before": move.before, "undo": move.undo}
     connection.execute(insert(AliasRow).values(**row, message=move.message, change=change, at=time.time()))
     text = f"{move.name}: {_short(move.before)} → {_short(move.version)} by {by(sealed, move)}"
-    record_event(connection, "alias", move.name, f"{text}: {move.message}" if move.message else text)
+    text = f"{text}: {move.message}" if move.message else text
+    record_event(connection, "alias", move.name, text, about=sealed.digest)
     return _moves(connection, AliasRow.change == change)[0]
 
 
-def follow(connection: Connection, name: str, before: str, version: str, message: str, change: int) -> None:
+def follow(connection: Connection, move: Naming, message: str, sealed: Sealed, change: int) -> None:
     """Point an alias at what took the place of the version that it pointed at: a move by a retraction."""
+    name, before, version = move.name, move.version, move.replacement
     row = {"name": name, "version": version, "before": before, "undo": False}
     connection.execute(insert(AliasRow).values(**row, message=message, change=change, at=time.time()))
-    record_event(connection, "alias", name, f"{name}: {_short(before)} → {_short(version)}: {message}")
+    text = f"{name}: {_short(before)} → {_short(version)}: {message}"
+    record_event(connection, "alias", name, text, about=sealed.digest)
 
 
 def add_tag(connection: Connection, sealed: Sealed, tag: Tag) -> TagRecord:
@@ -107,7 +110,8 @@ def add_tag(connection: Connection, sealed: Sealed, tag: Tag) -> TagRecord:
         change = enter_change(connection, sealed, tag)
         connection.execute(insert(TagRow).values(name=tag.name, version=tag.version, change=change))
         text = f"{tag.name}: {_short(tag.version)} by {by(sealed, tag)}"
-        record_event(connection, "tag", tag.name, f"{text}: {tag.message}" if tag.message else text)
+        text = f"{text}: {tag.message}" if tag.message else text
+        record_event(connection, "tag", tag.name, text, about=sealed.digest)
     elif target != tag.version:
         raise Refusal(f"tag {tag.name} means {target[:12]}… for ever; choose another name")
     return _tag_records(connection, _TAG_NAMED, {"wanted": tag.name, "most": 1})[0]

@@ -84,7 +84,8 @@ def _enter(connection: Connection, sealed: Sealed, review: Review) -> None:
     if review.by == "maintainer" or before != "maintainer":
         enter_standing(connection, number, review)
     who = "the gate" if review.by == "gate" else by(sealed, review)
-    record_event(connection, "review", review.version, f"{review.state} by {who}: {review.reason}", review.round)
+    text = f"{review.state} by {who}: {review.reason}"
+    record_event(connection, "review", review.version, text, review.round, sealed.digest)
 
 
 def enter_standing(connection: Connection, number: int, review: Review) -> None:

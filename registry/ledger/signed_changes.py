@@ -21,6 +21,7 @@ from sqlalchemy.orm import aliased
 
 from ratatouille.errors import Refusal, Unreachable
 from ratatouille.exchange.change import VERSION_CHANGES, Change, Close, Reopen, Restore
+from ratatouille.exchange.log_head import LOG_CHANGES
 from ratatouille.exchange.member_changes import MEMBER_CHANGES
 from ratatouille.exchange.signing import Sealed
 from ratatouille.record import Record
@@ -30,7 +31,7 @@ from registry.lists import chunks
 from registry.schema import ChangeRow, ContributionRow, LeaseRow, VersionRow
 
 CHANGES: Mapping[str, type[Change]] = {
-    one.model_fields["kind"].default: one for one in (*VERSION_CHANGES, *MEMBER_CHANGES)
+    one.model_fields["kind"].default: one for one in (*VERSION_CHANGES, *MEMBER_CHANGES, *LOG_CHANGES)
 }
 """What each kind of change is, by the name in its record."""
 TOLERANCE = 300.0
@@ -140,7 +141,8 @@ def close(connection: Connection, sealed: Sealed, change: Close) -> None:
     now = time.time()  # the row stays: a lease that was signed before says nothing, after a reopening too
     connection.execute(update(LeaseRow).where(*mine).values(expires=now, released=now))
     text = f"closed by {by(sealed, change)}, who does not answer it any more"
-    record_event(connection, "closed", change.question, f"{text}: {change.message}" if change.message else text)
+    text = f"{text}: {change.message}" if change.message else text
+    record_event(connection, "closed", change.question, text, about=sealed.digest)
 
 
 def reopen(connection: Connection, sealed: Sealed, change: Reopen) -> None:
@@ -154,7 +156,8 @@ def reopen(connection: Connection, sealed: Sealed, change: Reopen) -> None:
     _check_later(connection, sealed, change)
     enter_change(connection, sealed, change)
     text = f"opened again by {by(sealed, change)}"
-    record_event(connection, "reopened", change.question, f"{text}: {change.message}" if change.message else text)
+    text = f"{text}: {change.message}" if change.message else text
+    record_event(connection, "reopened", change.question, text, about=sealed.digest)
 
 
 def _check_later(connection: Connection, sealed: Sealed, change: Close | Reopen) -> None:
@@ -233,7 +236,7 @@ def restore(connection: Connection, sealed: Sealed, change: Restore) -> None:
         )
     enter_change(connection, sealed, change)
     text = f"receipt {change.receipt[:12]}… may come again, says {by(sealed, change)}: {change.message}"
-    record_event(connection, "restore", row.work_id, text)
+    record_event(connection, "restore", row.work_id, text, about=sealed.digest)
 
 
 def may_return(connection: Connection, receipt: str) -> bool:

@@ -60,6 +60,9 @@ from registry.records.members import MemberRecord as MemberRecord
 from registry.records.members import Revocation as Revocation
 from registry.records.reviews import ReviewChange as ReviewChange
 from registry.records.reviews import ReviewRecord as ReviewRecord
+from registry.records.transparency import HeadProof as HeadProof
+from registry.records.transparency import Inclusion as Inclusion
+from registry.records.transparency import WitnessRecord as WitnessRecord
 from registry.records.work import ALIVE as ALIVE
 from registry.records.work import BEAT_SECONDS as BEAT_SECONDS
 from registry.records.work import OVER as OVER

@@ -125,7 +125,17 @@ class Retraction(Record):
 
 
 Stage = Literal[
-    "references", "definitions", "receipts", "versions", "changes", "aliases", "scores", "weights", "averages", "files"
+    "references",
+    "definitions",
+    "log",
+    "receipts",
+    "versions",
+    "changes",
+    "aliases",
+    "scores",
+    "weights",
+    "averages",
+    "files",
 ]
 """What an audit looks at, one kind of thing after the other."""
 

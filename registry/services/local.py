@@ -27,11 +27,12 @@ from registry.services.registry import Registry
 from registry.services.releases import Releases
 from registry.services.review import Reviews
 from registry.services.rounds import Rounds
+from registry.services.transparency import Transparency
 from registry.services.versions import Versions
 from registry.services.weights import Weights
 from registry.services.work import Work
 from registry.storage import Storage, check_belonging
-from registry.storage_config import DATABASE, read_storage_config
+from registry.storage_config import DATABASE, LOG_KEY, read_storage_config
 
 
 class LocalRegistry(Registry):
@@ -73,6 +74,7 @@ class LocalRegistry(Registry):
         self.review = Reviews(self.storage)
         self.members = Members(self.storage, self.sessions)
         self.maintenance = Maintenance(self.storage)
+        self.transparency = Transparency(self.storage, folder / LOG_KEY)
         self._name()
 
     @property

@@ -20,6 +20,7 @@ from registry.services.method import Service, ServiceMethod, method
 from registry.services.releases import Releases
 from registry.services.review import Reviews
 from registry.services.rounds import Rounds
+from registry.services.transparency import Transparency
 from registry.services.versions import Versions
 from registry.services.weights import Weights
 from registry.services.work import Work
@@ -37,6 +38,7 @@ class Registry(Service, ABC):
     review: Reviews
     members: Members
     maintenance: Maintenance
+    transparency: Transparency
 
     @property
     def traffic(self) -> tuple[int, int]:

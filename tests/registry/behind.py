@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import Connection, insert, text
 
 from registry.blobs.folder import FolderStore
 from registry.blobs.opening import open_store
 from registry.blobs.store import BlobStore
+from registry.leaves import leaf_rows
+from registry.schema import LeafRow
 from registry.services.local import LocalRegistry
 from registry.storage_config import read_storage_config
 from tests.registry.world import World
@@ -55,3 +58,18 @@ def replace(world: World, digest: str, data: bytes | None) -> None:
         path = world.folder / "other"
         path.write_bytes(data)
         store_of(world).put(path, digest)
+
+
+def hash_again(connection: Connection, other: Mapping[str, str] | None = None) -> None:
+    """Make all leaves of the log anew, as somebody does who changes it: nothing in it contradicts the rest then.
+
+    Args:
+        connection: a transaction.
+        other: digests that take the place of others in what entries are about.
+    """
+    about = {row.event: row.about for row in connection.execute(text("SELECT event, about FROM leaves"))}
+    connection.execute(text("DELETE FROM leaves"))
+    events = connection.execute(text("SELECT * FROM events ORDER BY number")).mappings().all()
+    changed = {number: (other or {}).get(said, said) for number, said in about.items()}
+    pairs = [(dict(row), changed.get(row["number"])) for row in events]
+    connection.execute(insert(LeafRow), list(leaf_rows(pairs)))

@@ -60,9 +60,9 @@ def test_an_invitation_makes_the_key_of_a_home_a_members_and_tells_the_home_wher
         "contributor",
         "active",
     )
-    assert federation_of(server.address) == Federation(
-        address=server.address, registry=line.registry, member=key, name="anna", role="contributor"
-    )
+    assert line.log is not None
+    where = {"address": server.address, "registry": line.registry, "log": line.log}
+    assert federation_of(server.address) == Federation(**where, member=key, name="anna", role="contributor")
     config = read_config()
     assert config.remotes[config.default] == server.address
     assert enrol(line, "another-name") == membership

@@ -24,8 +24,9 @@ from registry.ledger.answers import answer
 from registry.ledger.claims import live
 from registry.ledger.definitions import architecture, define_architecture, define_task, task
 from registry.ledger.descendants import is_made_of
+from registry.ledger.event_log import record_event
 from registry.ledger.releases import add_tag
-from registry.ledger.signed_changes import enter_change, is_closed, known_change
+from registry.ledger.signed_changes import by, enter_change, is_closed, known_change
 from registry.records import Portable
 from registry.schema import BlobRow, ContributionRow, VersionRow
 from registry.settings import read_settings
@@ -164,7 +165,11 @@ class _Entering:
             raise Refusal(f"version {id[:12]}… was taken back with {change.version[:12]}…, which is not here")
         if not is_made_of(self._connection, id, change.version):
             raise Refusal(f"version {id[:12]}… was taken back with {change.version[:12]}…, which it is not made of")
-        number = known_change(self._connection, sealed) or enter_change(self._connection, sealed, change)
+        number = known_change(self._connection, sealed)
+        if number is None:
+            number = enter_change(self._connection, sealed, change)
+            text = f"taken back where a bundle comes from, by {by(sealed, change)}: {change.message}"
+            record_event(self._connection, "retraction", change.version, text, about=sealed.digest)
         row = update(VersionRow).where(VersionRow.id == id)
         self._connection.execute(row.values(state="retracted", retraction=number))
         receipt = select(VersionRow.receipt).where(VersionRow.id == id).scalar_subquery()

@@ -66,4 +66,5 @@ def keep(connection: Connection, sealed: Sealed, change: MemberChange, what: str
     """Keep a change, and write an event that says what was done, by whom and why."""
     enter_change(connection, sealed, change)
     text = f"{what} by {by(sealed, change)}"
-    record_event(connection, EVENT, change.subject, f"{text}: {change.message}" if change.message else text)
+    text = f"{text}: {change.message}" if change.message else text
+    record_event(connection, EVENT, change.subject, text, about=sealed.digest)

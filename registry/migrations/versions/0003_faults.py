@@ -1,12 +1,18 @@
-"""Columns and tables for the mended faults of version 0.1, members with their keys, and reviews of versions."""
+"""Columns and tables for mended faults of version 0.1, members with keys, reviews, and the tree over the log."""
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator, Mapping
 from itertools import groupby
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 
+from ratatouille.record import sha256
+from registry.leaves import leaf_rows
+from registry.lists import chunks
 from registry.scores import score_rows
 
 revision = "0003"
@@ -33,6 +39,50 @@ def upgrade() -> None:
     _members()
     _reviews()
     _score_again()
+    _leaves()
+
+
+AT_ONCE = 500
+"""Events that are read and entered at a time: memory does not grow with the log."""
+
+
+def _leaves() -> None:
+    """The log becomes a Merkle tree. What nodes of version 0.1 said may name their owners' files, and is not shown to
+    anybody; a random number in its leaf keeps it from being guessed from the leaf's hash, which proofs show.
+    """
+    number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    op.create_table(
+        "leaves",
+        sa.Column("position", number, autoincrement=False, nullable=False),
+        sa.Column("event", number, nullable=False),
+        sa.Column("about", sa.String(64), nullable=True),
+        sa.Column("nodes", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["event"], ["events.number"], name="fk_leaves_event"),
+        sa.PrimaryKeyConstraint("position", name="pk_leaves"),
+        sa.UniqueConstraint("event", name="uq_leaves_event"),
+    )
+    op.create_index("ix_leaves_about", "leaves", ["about"])
+    connection = op.get_bind()
+    table = sa.Table("leaves", sa.MetaData(), autoload_with=connection)
+    for rows in chunks(leaf_rows(_events(connection)), AT_ONCE):
+        connection.execute(table.insert(), rows)
+
+
+def _events(connection: sa.Connection) -> Iterator[tuple[Mapping[Any, Any], str | None]]:
+    page = sa.text(
+        "SELECT number, at, kind, round, subject, text FROM events WHERE number > :last ORDER BY number LIMIT :most"
+    )
+    settings, last = sa.text("SELECT spec FROM rounds WHERE id = :id"), 0
+    while found := connection.execute(page, {"last": last, "most": AT_ONCE}).mappings().all():
+        for row in found:
+            about = None
+            if row["kind"] == "failure" or (row["kind"] == "round" and ": " in row["text"]):
+                about = secrets.token_hex(32)
+            elif row["kind"] == "round" and row["text"].endswith(" requested"):
+                spec = connection.execute(settings, {"id": row["subject"]}).scalar()
+                about = None if spec is None else sha256(spec.encode())
+            yield row, about
+            last = row["number"]
 
 
 def _score_again() -> None:
@@ -185,7 +235,7 @@ def downgrade() -> None:
         op.drop_table(name)
     # earlier releases refuse settings of other names
     op.execute("DELETE FROM settings WHERE name IN ('coordinator', 'registry')")
-    for name in ("sessions", "enrolments", "invitations", "keys", "members"):
+    for name in ("leaves", "sessions", "enrolments", "invitations", "keys", "members"):
         op.drop_table(name)
     with op.batch_alter_table("offers", schema=None) as batch_op:
         batch_op.drop_column("peer")

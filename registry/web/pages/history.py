@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from ratatouille.errors import Misconfigured, Refusal
+from ratatouille.exchange.log_head import LogHead
+from ratatouille.exchange.signing import unseal
 from ratatouille.record import Digest, Record
 from registry.presentation.scores import scored_cells
-from registry.records import ALIVE, AliasMove, Event, LogQuery, RoundRecord
+from registry.records import ALIVE, AliasMove, Event, LogQuery, RoundRecord, WitnessRecord
 from registry.services.registry import Registry
 from registry.web.drawing.layers import Drawing, both_ways
 from registry.web.page import Page, Query, named_in_address
@@ -32,6 +35,7 @@ SHOWN_OUTSIDE = 12
 LISTED = 50
 """Versions that the page of a round lists at once."""
 MOST_RESULTS = 8
+MOST_WITNESSES = 5
 
 
 class RoundView(RoundSummary):
@@ -48,6 +52,17 @@ class RoundView(RoundSummary):
     """Moves of aliases to versions of this round, latest first."""
 
 
+class ShownLogHead(Record):
+    """The head of the event log, with which a reader can compare their own."""
+
+    size: int
+    root: Digest
+    key: Digest
+    """Of the log."""
+    witnesses: tuple[WitnessRecord, ...]
+    """Heads that members signed lately."""
+
+
 class HistoryPage(Record):
     """The content of the page."""
 
@@ -59,6 +74,8 @@ class HistoryPage(Record):
     outside: tuple[VersionSummary, ...]
     """Of the latest versions those that were made outside of rounds; on the first page only."""
     aliases: dict[str, Digest]
+    log: ShownLogHead | None
+    """On the first page only; None where the registry signs no heads."""
 
 
 def page(registry: Registry, query: Query) -> Page:
@@ -75,9 +92,20 @@ def page(registry: Registry, query: Query) -> Page:
         earlier=rounds[-1].id if len(records) > PAGE else None,
         outside=tuple([summary(entry) for entry in newest if entry.round is None][:SHOWN_OUTSIDE]),
         aliases=registry.releases.aliases(limit=MOST_ALIASES),
+        log=_log_head(registry) if before is None else None,
     )
     drawings = {one.id: drawn(one, opened) for one in rounds}
     return Page("history.html.jinja", shown, {"drawings": drawings, "opened": opened, "asked_before": before})
+
+
+def _log_head(registry: Registry) -> ShownLogHead | None:
+    try:
+        sealed = registry.transparency.head().head
+        head = unseal(sealed, LogHead)
+        witnesses = registry.transparency.witnesses(limit=MOST_WITNESSES)
+    except (Refusal, Misconfigured):
+        return None
+    return ShownLogHead(size=head.size, root=head.root, key=sealed.node, witnesses=tuple(witnesses))
 
 
 def view(registry: Registry, record: RoundRecord, moves: list[AliasMove]) -> RoundView:

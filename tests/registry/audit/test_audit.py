@@ -21,7 +21,7 @@ from registry.commands.verify import Audit, audit
 from registry.records import AuditPlace, Finding, Result
 from registry.services.local import LocalRegistry
 from registry.storage import Storage
-from tests.registry.behind import change, direct, replace, store_of
+from tests.registry.behind import change, direct, hash_again, replace, store_of
 from tests.registry.conftest import WORLDS, make_world
 from tests.registry.world import World
 
@@ -87,6 +87,7 @@ def test_nothing_is_wrong_with_what_the_registry_wrote(empty_world: World) -> No
     assert whole.ok
     counts = {stage: count for stage, count in whole.looked.items() if stage not in ("references", "definitions")}
     assert counts == {
+        "log": 11,
         "receipts": 5,
         "versions": 5,
         "changes": 3,
@@ -233,6 +234,19 @@ TAMPERING = {
         "the record hashes to",
     ),
     "a setting": ("INSERT INTO settings VALUES ('reserve_bytes', '\"much\"')", "definitions", "settings"),
+    "an event's words": ("UPDATE events SET text = 'nothing' WHERE number = 7", "log", "not what was entered"),
+    "an event that nobody entered": (
+        "INSERT INTO events (number, at, kind, subject, text) VALUES (100, 1, 'version', 'x', 'forged')",
+        "log",
+        "event 100: it has no entry",
+    ),
+    "an event without an entry": ("DELETE FROM leaves WHERE event = 8", "log", "1 entries before it are missing"),
+    "what an event is about": ("UPDATE leaves SET about = NULL WHERE about IS NOT NULL", "log", "not what was entered"),
+    "a hash": (
+        "UPDATE leaves SET nodes = substr(nodes, 1, 64) || substr(nodes, 1, 64) WHERE position = 1",
+        "log",
+        "hashes",
+    ),
     "counts of weights that no version has": (
         f"UPDATE evaluations SET head = '{'1' * 64}' WHERE split = 'test'",
         "references",
@@ -317,6 +331,7 @@ def test_a_receipt_by_software_of_another_release_cannot_be_checked(
             text("UPDATE contributions SET sealed = :sealed, receipt = :digest WHERE kind = 'evaluate'"),
             {"sealed": sealed, "digest": digest},
         )
+        hash_again(connection, {sha256(Sealed.from_json(row).body.encode()): digest})
     local.close()
     whole = audit(world.registry)
     assert whole.verdict == "not checkable"

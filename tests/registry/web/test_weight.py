@@ -29,7 +29,8 @@ def test_a_history_of_rounds_with_hundreds_of_versions_weighs_less_than_150_kilo
         )
         for number in range(PAGE)
     )
-    view = HistoryPage(rounds=rounds, continued=False, earlier=rounds[-1].id, outside=(), aliases={})
+    earlier = rounds[-1].id
+    view = HistoryPage(rounds=rounds, continued=False, earlier=earlier, outside=(), aliases={}, log=None)
     opened = (f"{rounds[0].id}:2.fine_tune.target",)
     drawings = {
         one.id: both_ways(one.versions, (), {"2.fine_tune.target"} if one is rounds[0] else ()) for one in rounds

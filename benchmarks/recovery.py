@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -81,10 +82,14 @@ class Federation:
         self.output = folder / "output.log"
         self.coordinator: subprocess.Popen[bytes] | None = None
         self._nodes: list[subprocess.Popen[bytes]] = []
+        self._home_before: str | None = None
         self.log = folder / "trainer" / "logs" / "worker.log"
         """Where the node that trains writes what orders it has."""
 
     def __enter__(self) -> Federation:
+        # this process enters tasks and rounds, which the coordinator's owner may, in whose home the key lies
+        self._home_before = os.environ.get("RATATOUILLE_HOME")
+        os.environ["RATATOUILLE_HOME"] = str(self.folder / "home")
         self.prepare()
         self.start_nodes()
         wait_until(lambda: len(self.registry.work.offers()) == len(self.holders), "all nodes have joined")
@@ -93,6 +98,8 @@ class Federation:
     def __exit__(self, *_: object) -> None:
         self.stop()
         self.registry.close()
+        os.environ.pop("RATATOUILLE_HOME", None)
+        os.environ |= {} if self._home_before is None else {"RATATOUILLE_HOME": self._home_before}
 
     def prepare(self) -> None:
         """Draw the images, start the coordinator, and enter the task and the foundation."""

@@ -31,7 +31,7 @@ from benchmarks.output import REFUSED, Report, told
 from benchmarks.registry.__main__ import TURNS, VIT_B16
 from benchmarks.registry.transfers import service, timed
 from benchmarks.registry.weights import architecture, model
-from coordinator.door.config import Behind
+from coordinator.door.config import LoopbackPorts
 from coordinator.door.process import Door
 from coordinator.door.settings import PublicSettings
 from coordinator.loopback_tls import loopback_tls
@@ -99,7 +99,7 @@ def _home(folder: Path) -> Iterator[None]:
 @contextmanager
 def _door(folder: Path, registry: str) -> Iterator[Door]:
     """A door before a registry; there is no SuperLink behind it, and nobody asks for one."""
-    behind = Behind(int(registry.rpartition(":")[2]), free_port(), loopback_tls(folder / "tls"))
+    behind = LoopbackPorts(int(registry.rpartition(":")[2]), free_port(), loopback_tls(folder / "tls"))
     door = Door(folder / "door", PublicSettings(name=NAME, port=free_port()), behind, folder / "door.log")
     try:
         door.start(None).wait_until_ready(threading.Event())

@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         federation.await_nodes(*NODES)
         found = survive(federation, ground, chosen.kills, chosen.cuts, chosen.seconds, chosen.seed)
     if chosen.json:
-        print(json.dumps(asdict(found)))
+        print(json.dumps(vars(found)))
     else:
         show(found)
     return 0 if found.whole else 1

@@ -13,7 +13,7 @@ from contributor_client.activity import ActivityFile
 from contributor_client.order_checks import Budget, Origins, accepted_order, refuse_beyond, refuse_beyond_disk
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
-from contributor_client.time_left import PACE, Pace, refuse_beyond_time
+from contributor_client.time_left import SPEED, DeviceSpeed, refuse_beyond_time
 from ratatouille.errors import RatatouilleError, Refusal
 from ratatouille.exchange.assignment import Compare, Evaluate, NodeAssignment
 from ratatouille.exchange.order import Hint, Order
@@ -52,7 +52,7 @@ class Worker:
             saver: saves the training at work when another thread says so.
             leave_at: when the node leaves, in seconds since 1970; None where its time has no limit.
         """
-        self._leave_at, self._pace = leave_at, Pace.read(paths.own / PACE)
+        self._leave_at, self._speed = leave_at, DeviceSpeed.read(paths.own / SPEED)
         self._settings = settings
         self._paths = paths
         self._registry = registry
@@ -194,7 +194,7 @@ class Worker:
         held = sum(sum(row) for splits in data.holding.counts.values() for row in splits.values())
         refuse_beyond(self._settings.limits, assignment, held)
         refuse_beyond_disk(self._settings, assignment, held)
-        refuse_beyond_time(self._leave_at, self._pace, assignment, data.holding)
+        refuse_beyond_time(self._leave_at, self._speed, assignment, data.holding)
         return data
 
     def _refuse(self, order: Order, error: RatatouilleError) -> Hint:

@@ -24,10 +24,10 @@ from ratatouille.home import home
 from ratatouille.proxies import is_loopback
 from ratatouille.tasks.task import Task, differences, load_task
 from ratatouille.wording import enumerated, number_of
-from registry.asked import asked_of_nodes
 from registry.lists import every
 from registry.opening import CACHE_BYTES
 from registry.records import Info
+from registry.round_work import work_of_rounds
 from registry.services.registry import Registry
 from registry.transport.authority import fetch_authority
 from registry.transport.client import open_remote
@@ -52,7 +52,7 @@ class Reached:
     tasks: dict[str, Task]
     """The tasks of the node's data."""
     asked: tuple[list[str], str | None]
-    """What rounds ask of nodes (`registry.asked`)."""
+    """What rounds ask of nodes (`registry.round_work`)."""
 
 
 def check_federation(subject: Subject, put: Callable[[StepCheck], None]) -> Reached | None:
@@ -194,10 +194,10 @@ def _check_tasks(subject: Subject, registry: Registry, put: Callable[[StepCheck]
         if settings is None:
             names = [task.name for task in every(lambda last: find.tasks(last.name if last else ""))]
             put(_of_all_tasks(names))
-            return Reached(registry, {}, asked_of_nodes(registry))
+            return Reached(registry, {}, work_of_rounds(registry))
         tasks = {table.task: find.task(table.task) for table in settings.data}
         put(_of_own_tasks(tasks, subject.file))
-        return Reached(registry, tasks, asked_of_nodes(registry))
+        return Reached(registry, tasks, work_of_rounds(registry))
     except RatatouilleError as error:
         put(refused("task", error))
         return None

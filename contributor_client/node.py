@@ -37,9 +37,9 @@ from ratatouille.tasks.node import NodeSettings, open_holdings
 from ratatouille.training.asked_work import work_of
 from ratatouille.training.preflight import DeviceWork, Trial
 from ratatouille.wording import number_of
-from registry.asked import asked_of_nodes
 from registry.opening import open_registry
 from registry.records import Info
+from registry.round_work import work_of_rounds
 from registry.services.registry import Registry
 
 _LOOK_SECONDS = 0.5
@@ -146,7 +146,7 @@ class Node:
             offered = holdings.values()
             renewal = OfferRenewal(self.settings, self.signer, registry, offered, self._parking, say, entrance)
             renewal.warn_of_namesakes()
-            work = work_of(offered, *asked_of_nodes(registry), registry.definitions.architecture, self.settings.trains)
+            work = work_of(offered, *work_of_rounds(registry), registry.definitions.architecture, self.settings.trains)
             fleet = fleet_address(info, self._remote) or ""
             supernode = SuperNodeSettings(
                 folder, fleet, self.paths.key, self.paths.socket, entrance.enter(info), workers=len(workers)

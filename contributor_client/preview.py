@@ -24,11 +24,11 @@ from ratatouille.tasks.holding import Holding
 from ratatouille.training.outcome import WorkOutcome, receipt_of
 from ratatouille.weights.canonical import size
 from registry.records import Result
+from registry.round_work import latest_rounds
 from registry.services.registry import Registry
 
 PLACEHOLDER = "0" * 64
 """Stands for a digest that only the work can give."""
-_MOST_ROUNDS = 50
 _SHORTEST = 4
 _FROM_WORK = (
     *("featurizer", "head", "evaluations", "comparison", "curve", "kept_step"),
@@ -92,9 +92,9 @@ def find_order(registry: Registry, beginning: str) -> Order:
     if len(beginning) < _SHORTEST:
         raise Refusal(f"'{beginning}' is too short for a question's id; type {_SHORTEST} characters or more")
     found = {one.work_id: one.order for one in registry.work.obligations() if one.work_id.startswith(beginning)}
-    for record in registry.rounds.rounds(limit=_MOST_ROUNDS):
-        if not found and record.state not in ("failed", "cancelled"):
-            found |= {id: one for id, one in _orders(registry, record.spec) if id.startswith(beginning)}
+    for spec in [] if found else latest_rounds(registry):
+        if not found:
+            found |= {id: one for id, one in _orders(registry, spec) if id.startswith(beginning)}
     if len(found) > 1:
         raise Refusal(f"'{beginning}' is the beginning of {len(found)} questions; type more of it")
     if not found:

@@ -1,7 +1,7 @@
 """The time until a node leaves, and the refusal of work that would have no checkpoint and no end by then.
 
-The pace of this device comes from its trial at the node's start. It is kept in the node's folder, since a restarted
-worker makes no trial. Work whose pace is not known is accepted.
+The speed of this device comes from its trial at the node's start. It is kept in the node's folder, since a restarted
+worker makes no trial. Work whose speed is not known is accepted.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from ratatouille.exchange.assignment import Compare, Evaluate, FineTune, NodeAss
 from ratatouille.folders import write_whole
 from ratatouille.record import Digest, Record
 from ratatouille.tasks.holding import Holding
-from ratatouille.tasks.time_limit import MARGIN_SECONDS, TimeLimit, seconds_of
+from ratatouille.tasks.time_limit import MARGIN_SECONDS, TimeLimit, limit_seconds
 from ratatouille.training.preflight import Timed, Trial
 
-PACE = "pace.json"
-"""The file with the pace, in the folder of a worker."""
+SPEED = "pace.json"
+"""The file with the speed, in the folder of a worker."""
 
 
-class _PaceOf(Record):
-    """The pace of one network at one size of images."""
+class _NetworkSpeed(Record):
+    """The speed of one network at one size of images."""
 
     architecture: Digest
     image_size: int
@@ -35,18 +35,18 @@ class _PaceOf(Record):
     seconds_per_trained_image: float | None
 
 
-class Pace(Record):
-    """The pace of a device, as its trial measured it."""
+class DeviceSpeed(Record):
+    """The speed of a device, as its trial measured it."""
 
-    measured: tuple[_PaceOf, ...] = ()
+    measured: tuple[_NetworkSpeed, ...] = ()
 
     @classmethod
-    def of(cls, trial: Trial, answer: Mapping[str, Any]) -> Pace:
-        """The pace that follows from a trial and its answer; that of an unknown device where it was refused."""
+    def of(cls, trial: Trial, answer: Mapping[str, Any]) -> DeviceSpeed:
+        """The speed that follows from a trial and its answer; no speed where it was refused."""
         timed = [Timed.model_validate(one) for one in answer.get("timed", ())]
         return cls(
             measured=tuple(
-                _PaceOf(
+                _NetworkSpeed(
                     architecture=one.architecture.digest,
                     image_size=one.image_size,
                     seconds_per_image=took.seconds_per_image,
@@ -57,8 +57,8 @@ class Pace(Record):
         )
 
     @classmethod
-    def read(cls, file: Path) -> Pace:
-        """The pace in a file; that of an unknown device where there is none."""
+    def read(cls, file: Path) -> DeviceSpeed:
+        """The speed in a file; no speed where there is none."""
         with suppress(OSError, Refusal):
             return cls.from_json(file.read_bytes())
         return cls()
@@ -73,14 +73,14 @@ class Pace(Record):
         A training may be saved after any step. Counts and probes have no checkpoint; what a probe has computed before
         is not known here.
         """
-        for pace in self.measured:
-            if (pace.architecture, pace.image_size) != (assignment.architecture, assignment.image_size):
+        for network in self.measured:
+            if (network.architecture, network.image_size) != (assignment.architecture, assignment.image_size):
                 continue
             if not isinstance(assignment, FineTune):
                 networks = len(assignment.networks) if isinstance(assignment, Compare) else 1
-                return networks * _images(assignment, holding) * pace.seconds_per_image
-            if pace.seconds_per_trained_image is not None:
-                return assignment.batch * max(1, len(assignment.domains)) * pace.seconds_per_trained_image
+                return networks * _images(assignment, holding) * network.seconds_per_image
+            if network.seconds_per_trained_image is not None:
+                return assignment.batch * max(1, len(assignment.domains)) * network.seconds_per_trained_image
         return None
 
 
@@ -93,14 +93,14 @@ def _images(assignment: NodeAssignment, holding: Holding) -> int:
 
 
 def refuse_beyond_time(
-    leave_at: float | None, pace: Pace, assignment: NodeAssignment, holding: Holding, now: float | None = None
+    leave_at: float | None, speed: DeviceSpeed, assignment: NodeAssignment, holding: Holding, now: float | None = None
 ) -> None:
     """Refuse work that would be lost, since the node leaves before its first checkpoint or end.
 
     Raises:
         Refusal: with code `time-short`, which passes: another time, or another node, may do it.
     """
-    if leave_at is None or (needed := pace.seconds(assignment, holding)) is None:
+    if leave_at is None or (needed := speed.seconds(assignment, holding)) is None:
         return
     left = leave_at - (time.time() if now is None else now)
     if needed > left:
@@ -120,6 +120,6 @@ def end_of(limit: str | None, began: float) -> float | None:
     if limit is None:
         return None
     try:
-        return began + seconds_of(TypeAdapter(TimeLimit).validate_python(limit)) - MARGIN_SECONDS
+        return began + limit_seconds(TypeAdapter(TimeLimit).validate_python(limit)) - MARGIN_SECONDS
     except ValidationError as error:
         raise Refusal(f"--time-limit: {error.errors()[0]['msg']}") from None

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from contributor_client.time_left import PACE, Pace
+from contributor_client.time_left import SPEED, DeviceSpeed
 from ratatouille.errors import Refusal
 from ratatouille.folders import write_whole
 from ratatouille.launch import importing
@@ -38,7 +38,7 @@ class DeviceTrial:
 
     def ask(self) -> None:
         """Write the question; do this before the worker starts."""
-        for earlier in (self._answer, self._folder / PACE):
+        for earlier in (self._answer, self._folder / SPEED):
             earlier.unlink(missing_ok=True)
         write_whole(_question_file(self._folder), [self._trial.to_json()], private=True)  # it has paths of images
 
@@ -90,7 +90,7 @@ def try_device(folder: Path) -> None:
 
     answer = attempt(trial)
     if answer.get("timed"):
-        Pace.of(trial, answer).write(folder / PACE)
+        DeviceSpeed.of(trial, answer).write(folder / SPEED)
     write_whole(_answer_file(folder), [json.dumps(answer).encode()], private=True)
 
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import tomli_w
 
 from coordinator.door.certificates import own_proxy_authority
-from coordinator.door.config import Behind
+from coordinator.door.config import LoopbackPorts
 from coordinator.door.process import Door
 from coordinator.door.settings import PublicSettings, keep_public
 from coordinator.environment import key_file
@@ -141,7 +141,7 @@ class Supervisor:
         settings, public, tls = self.settings, self.settings.public, link.settings.tls
         if public is None or tls is None or public.own_proxy:
             return None
-        behind = Behind(settings.ports.registry, settings.ports.superlink, tls)
+        behind = LoopbackPorts(settings.ports.registry, settings.ports.superlink, tls)
         return Door(settings.folder / "door", public, behind, settings.folder / "logs" / "door.log")
 
     def _announcement(self, link: SuperLink, door: Door | None) -> Announcement:

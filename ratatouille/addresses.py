@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ratatouille.errors import Refusal
-from ratatouille.proxies import is_loopback
+from ratatouille.proxies import host_and_port, is_loopback
 
+FRONT_DOOR_PORT = 8443
+"""The port of a front door whose address names none."""
 FORMS = "grpcs://host:port or grpc://host:port"
 """How an address is written, for refusals."""
 
@@ -55,7 +57,7 @@ class Address:
     @property
     def host_and_port(self) -> str:
         """`host:port`, with brackets where the host is an IPv6 address."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return host_and_port(self.host, self.port)
 
     def __str__(self) -> str:
         return f"{'grpcs' if self.encrypted else 'grpc'}://{self.host_and_port}"

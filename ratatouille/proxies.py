@@ -26,6 +26,11 @@ _PLAIN = ("http_proxy", "HTTP_PROXY")
 _ALL = ("all_proxy", "ALL_PROXY")
 
 
+def host_and_port(host: str, port: int) -> str:
+    """`host:port`, with brackets where the host is an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @dataclass(frozen=True)
 class Proxy:
     """A proxy that takes CONNECT."""
@@ -45,7 +50,7 @@ class Proxy:
     @property
     def host_and_port(self) -> str:
         """Its address without user and password, for people."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return host_and_port(self.host, self.port)
 
     @property
     def _login(self) -> str:

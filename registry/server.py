@@ -26,7 +26,7 @@ from ratatouille.exchange.signing import Signer
 from ratatouille.printable import log_printably, print_or_log
 from ratatouille.processes import stop_on_signals
 from ratatouille.processes.throttle import ThrottleFilter
-from ratatouille.proxies import go_straight_to_loopback
+from ratatouille.proxies import go_straight_to_loopback, host_and_port
 from registry.owner_key import OwnerKey, new_seed, remove_owner_key, write_owner_key
 from registry.services.local import LocalRegistry
 from registry.transport.arrivals import OtherServices
@@ -89,13 +89,13 @@ class RegistryServer:
             (SERVICE, *describe(), health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
         )
         try:
-            bound = self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+            bound = self._server.add_insecure_port(host_and_port(host, port))
         except RuntimeError:
             bound = 0
         if not bound:
             self._registry.close()
             raise Refusal(f"port {port} of {host} is taken; stop what listens there, or choose another with --port")
-        self.address = f"grpc://{f'[{host}]' if ':' in host else host}:{bound}"
+        self.address = f"grpc://{host_and_port(host, bound)}"
         registry = self._registry.members.challenge().registry
         self._owner_key = OwnerKey(registry=registry, host="127.0.0.1" if host == "localhost" else host, seed=seed)
         self._port = bound

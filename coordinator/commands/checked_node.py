@@ -24,8 +24,8 @@ from ratatouille.tasks.task import SPLITS, Task, load_task
 from ratatouille.training.asked_work import work_of
 from ratatouille.training.preflight import DeviceWork, try_out
 from ratatouille.wording import enumerated, number_of
-from registry.asked import asked_of_nodes
 from registry.commands.opened import opened
+from registry.round_work import work_of_rounds
 
 LEAVING = output.TableLayout(
     ("value", "what it says", "here, such as"), prose=("value", "what it says", "here, such as")
@@ -153,7 +153,7 @@ def _work(settings: NodeSettings, held: Sequence[LocalData], find: TaskFinder) -
     if "registry" not in find.origin.values():
         return ()
     with opened(find.remote) as registry:
-        return work_of(held, *asked_of_nodes(registry), registry.definitions.architecture, settings.trains)
+        return work_of(held, *work_of_rounds(registry), registry.definitions.architecture, settings.trains)
 
 
 class TaskFinder:

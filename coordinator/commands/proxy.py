@@ -28,7 +28,7 @@ def proxy(
     Name, certificate and ports are those that the coordinator of the folder was last started with; the page's port is
     that of a running one. Before the first start, name the address with --public. Comments in it say how to use it.
     """
-    from coordinator.door.config import Behind
+    from coordinator.door.config import LoopbackPorts
     from coordinator.loopback_tls import loopback_tls
     from coordinator.supervisor import running_pid
     from registry.opening import open_registry
@@ -47,6 +47,6 @@ def proxy(
         address = registry.info().web
         registry.close()
         page = None if address is None else urlsplit(address).port
-    behind = Behind(ports.registry, ports.superlink, loopback_tls(place / "flower" / "tls"), page)
+    behind = LoopbackPorts(ports.registry, ports.superlink, loopback_tls(place / "flower" / "tls"), page)
     more = () if folder is None else ("--folder", str(place))
     print_text(proxy_config(program, settings, behind, more))

@@ -19,13 +19,13 @@ from coordinator.door.settings import LETS_ENCRYPT, PublicSettings
 from coordinator.flower_superlink import FLEET_CALLS, KEYLESS_CALLS
 from coordinator.loopback_tls import SERVER_NAME, LoopbackTls
 from ratatouille.processes.ports import LOOPBACK
+from registry.transport.authority import AUTHORITY_PATH
 from registry.web import PAGES
 
 Json = dict[str, Any]
 
 FLEET_PATHS = tuple(f"/v1/fleet/{call}" for call in FLEET_CALLS if call not in KEYLESS_CALLS)
 """The paths that a SuperNode with a registered key calls."""
-AUTHORITY_PATH = "/join/authority.pem"
 GRPC_PATTERN = r"^/ratatouille\.registry\.v1\.[A-Za-z]+/[A-Za-z]+$"
 PAGE_PATTERN = rf"^/(\?.*|({'|'.join(map(re.escape, sorted(PAGES)))})([/?].*)?)?$"
 PUSH_PATTERN = r"^/ratatouille\.registry\.v1\.(Weights|Registry)/Push$"
@@ -50,7 +50,7 @@ _SLOW: Json = {"handler": "timeouts", "read_timeout": BODY_SECONDS * 10**9, "rea
 
 
 @dataclass(frozen=True)
-class Behind:
+class LoopbackPorts:
     """What stands behind a door, on loopback."""
 
     registry: int
@@ -72,7 +72,7 @@ class Certificate:
 
 def door_config(
     public: PublicSettings,
-    behind: Behind,
+    behind: LoopbackPorts,
     storage: Path,
     socket: Path,
     certificate: Certificate | None = None,
@@ -116,7 +116,7 @@ def door_config(
     }
 
 
-def _routes(behind: Behind, socket: Path, authority: Path | None) -> list[Json]:
+def _routes(behind: LoopbackPorts, socket: Path, authority: Path | None) -> list[Json]:
     uri = "{http.request.uri}"
     call = {"method": ["POST"], "protocol": "grpc", "vars_regexp": {uri: {"pattern": GRPC_PATTERN}}}
     registry = _proxy(f"{LOOPBACK}:{behind.registry}", {"protocol": "http", "versions": ["h2c"]}, MOST_CALLS)
@@ -140,7 +140,7 @@ def _routes(behind: Behind, socket: Path, authority: Path | None) -> list[Json]:
     return [*routes, {"handle": [_size(SHORT_BODY), nothing]}]
 
 
-def _buffered(behind: Behind) -> Json:
+def _buffered(behind: LoopbackPorts) -> Json:
     """The second listener: the whole body, then the SuperLink, which is known by its own certificate."""
     root = {"provider": "file", "pem_files": [str(behind.tls.certificate)]}
     transport = {"protocol": "http", "tls": {"ca": root, "server_name": SERVER_NAME}, "dial_timeout": "3s"}

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coordinator.door.certificates import authority_of_files, copied, presented
-from coordinator.door.config import Behind, Certificate, door_config
+from coordinator.door.config import Certificate, LoopbackPorts, door_config
 from coordinator.door.settings import LETS_ENCRYPT, PublicSettings
 from ratatouille.errors import Refusal
 from ratatouille.folders import make_private, write_whole
@@ -67,7 +67,7 @@ class DoorPaths:
 class Door:
     """A running door. `start`, then `wait_until_ready`, then `look` every second; `stop` ends it."""
 
-    def __init__(self, folder: Path, public: PublicSettings, behind: Behind, log: Path) -> None:
+    def __init__(self, folder: Path, public: PublicSettings, behind: LoopbackPorts, log: Path) -> None:
         """`folder` is the door's own; `log` is where Caddy's log goes, bounded.
 
         Raises:

@@ -14,18 +14,19 @@ from typing import Literal
 
 from coordinator.door import config
 from coordinator.door.certificates import own_proxy_authority
-from coordinator.door.config import Behind
+from coordinator.door.config import LoopbackPorts
 from coordinator.door.process import OLDEST
 from coordinator.door.settings import PublicSettings
 from coordinator.loopback_tls import SERVER_NAME
 from ratatouille.processes.ports import LOOPBACK
+from registry.transport.authority import AUTHORITY_PATH
 
 Program = Literal["nginx", "caddy"]
 USERS: dict[Program, str] = {"nginx": "www-data", "caddy": "caddy"}
 """Whom the packages of Debian let them work as."""
 
 
-def proxy_config(program: Program, public: PublicSettings, behind: Behind, more: tuple[str, ...] = ()) -> str:
+def proxy_config(program: Program, public: PublicSettings, behind: LoopbackPorts, more: tuple[str, ...] = ()) -> str:
     """The configuration of a program, with comments that say how to use it.
 
     Args:
@@ -48,7 +49,7 @@ def proxy_config(program: Program, public: PublicSettings, behind: Behind, more:
         certificate=certificate,
         key=key,
         authority=None if authority is None else authority.strip() + "\n",
-        authority_path=config.AUTHORITY_PATH,
+        authority_path=AUTHORITY_PATH,
         fleet=config.FLEET_PATHS,
         grpc=config.GRPC_PATTERN,
         page=config.PAGE_PATTERN,

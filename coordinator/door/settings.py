@@ -11,12 +11,12 @@ from typing import Annotated, Literal
 import tomli_w
 from pydantic import Field, field_validator, model_validator
 
+from ratatouille.addresses import FRONT_DOOR_PORT
 from ratatouille.errors import Refusal
 from ratatouille.folders import write_whole
 from ratatouille.record import Record
 from ratatouille.settings import read_settings
 
-DEFAULT_PUBLIC_PORT = 8443
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
@@ -32,7 +32,7 @@ class PublicSettings(Record):
 
     name: str
     """A name of the DNS in lower case, or an address without brackets."""
-    port: Annotated[int, Field(ge=1, le=65535)] = DEFAULT_PUBLIC_PORT
+    port: Annotated[int, Field(ge=1, le=65535)] = FRONT_DOOR_PORT
     own_proxy: bool = False
     """True: the operator's own proxy answers there, and no door is started."""
     proxy_user: str | None = None
@@ -143,7 +143,7 @@ def name_and_port(text: str) -> tuple[str, int]:
     Raises:
         Refusal: for anything else.
     """
-    name, port = text, str(DEFAULT_PUBLIC_PORT)
+    name, port = text, str(FRONT_DOOR_PORT)
     if text.startswith("["):
         name, _, rest = text[1:].partition("]")
         port = rest.removeprefix(":") or port

@@ -14,7 +14,7 @@ LEAST_SECONDS = 600.0
 _LIMIT = re.compile(r"(?:([0-9]{1,4})d)?(?:([0-9]{1,4})h)?(?:([0-9]{1,5})m)?")
 
 
-def seconds_of(text: str) -> float:
+def limit_seconds(text: str) -> float:
     """A limit as `TimeLimit` takes it, in seconds; 0 for a text that is none."""
     found = _LIMIT.fullmatch(text)
     days, hours, minutes = (int(number or 0) for number in found.groups()) if found else (0, 0, 0)
@@ -23,7 +23,7 @@ def seconds_of(text: str) -> float:
 
 def _checked(value: object) -> object:
     text = value.replace(" ", "") if isinstance(value, str) else ""
-    if seconds_of(text) >= LEAST_SECONDS:
+    if limit_seconds(text) >= LEAST_SECONDS:
         return text
     raise PydanticCustomError(
         "time_limit",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ratatouille.addresses import Address
+from ratatouille.addresses import FRONT_DOOR_PORT, Address
 from ratatouille.cli import output
 from ratatouille.cli.output import AsJson, Remote
 from ratatouille.errors import Refusal
@@ -26,8 +26,6 @@ Reachable = Annotated[
     str | None,
     typer.Option("--address", help="Where others reach the registry (default: its front door).", metavar="HOST:PORT"),
 ]
-DEFAULT_PORT = 8443
-"""The port of a front door whose address names none."""
 
 
 def invite(
@@ -111,8 +109,8 @@ def reachable(info: Info, remote: str | None, given: str | None) -> tuple[str, D
     pin = None if info.authority is None else sha256(ssl.PEM_cert_to_DER_cert(info.authority))
     if given is not None:
         whole = given if "://" in given else f"grpcs://{given}"
-        if Address.of(whole) is None and Address.of(f"{whole}:{DEFAULT_PORT}") is not None:
-            whole = f"{whole}:{DEFAULT_PORT}"
+        if Address.of(whole) is None and Address.of(f"{whole}:{FRONT_DOOR_PORT}") is not None:
+            whole = f"{whole}:{FRONT_DOOR_PORT}"
         address = Address.parse(whole)
         return str(address), pin if address.encrypted else None
     if info.public is not None:

@@ -13,7 +13,7 @@ from ratatouille.record import sha256
 from registry.transport.line import SECONDS, Broken, encrypted, open_line
 from registry.transport.roots import certificates_in
 
-PATH = "/join/authority.pem"
+AUTHORITY_PATH = "/join/authority.pem"
 _LARGEST = 2**16
 
 
@@ -33,7 +33,7 @@ def fetch_authority(url: str, pin: str, seconds: float = SECONDS) -> bytes:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with open_line(address, seconds) as line, encrypted(line, context, address.host, ("http/1.1",)) as tls:
-        request = f"GET {PATH} HTTP/1.1\r\nHost: {address.host_and_port}\r\nConnection: close\r\n\r\n"
+        request = f"GET {AUTHORITY_PATH} HTTP/1.1\r\nHost: {address.host_and_port}\r\nConnection: close\r\n\r\n"
         tls.sendall(request.encode())
         answer = HTTPResponse(tls)
         try:
@@ -45,8 +45,8 @@ def fetch_authority(url: str, pin: str, seconds: float = SECONDS) -> bytes:
             ) from error
     if answer.status != 200:
         raise Refusal(
-            f"what answers at {address.host_and_port} is no coordinator's door (HTTP {answer.status} for {PATH}); "
-            "check the invitation, and that the coordinator there is up with --public"
+            f"what answers at {address.host_and_port} is no coordinator's door (HTTP {answer.status} for "
+            f"{AUTHORITY_PATH}); check the invitation, and that the coordinator there is up with --public"
         )
     for certificate in certificates_in(body):
         with suppress(ValueError):

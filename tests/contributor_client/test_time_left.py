@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contributor_client.node import Node
-from contributor_client.time_left import Pace, end_of, refuse_beyond_time
+from contributor_client.time_left import DeviceSpeed, end_of, refuse_beyond_time
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Cell, Compare, Evaluate, Mixture, NodeAssignment, Weighted
 from ratatouille.exchange.membership import Announcement
@@ -25,7 +25,7 @@ SECONDS_PER_STEP, SECONDS_PER_IMAGE = 8.0, 0.5
 
 
 @pytest.fixture
-def pace(pantry: Pantry) -> Pace:
+def speed(pantry: Pantry) -> DeviceSpeed:
     """That of a device which trains and counts the pantry's images, 16 in a step."""
     data = pantry.setup.data
     work = DeviceWork(
@@ -41,7 +41,7 @@ def pace(pantry: Pantry) -> Pace:
         source="a test",
     )
     timed = {"device": "cpu", "seconds_per_step": SECONDS_PER_STEP, "seconds_per_image": SECONDS_PER_IMAGE}
-    return Pace.of(Trial(device="cpu", work=(work,)), {"device": "cpu", "timed": [timed]})
+    return DeviceSpeed.of(Trial(device="cpu", work=(work,)), {"device": "cpu", "timed": [timed]})
 
 
 def of_images(pantry: Pantry) -> tuple[Evaluate, Compare, int]:
@@ -64,40 +64,42 @@ def of_images(pantry: Pantry) -> tuple[Evaluate, Compare, int]:
     )
 
 
-def test_the_estimate_is_a_step_of_a_training_and_all_images_of_counts(pantry: Pantry, pace: Pace) -> None:
+def test_the_estimate_is_a_step_of_a_training_and_all_images_of_counts(pantry: Pantry, speed: DeviceSpeed) -> None:
     training, holding = pantry.setup.fine_tune(), pantry.setup.data.holding
     evaluation, comparison, images = of_images(pantry)
     a_step = training.batch * len(training.domains) / 16 * SECONDS_PER_STEP
-    assert pace.seconds(training, holding) == pytest.approx(a_step)
-    assert pace.seconds(evaluation, holding) == pytest.approx(images * SECONDS_PER_IMAGE)
-    assert pace.seconds(comparison, holding) == pytest.approx(2 * images * SECONDS_PER_IMAGE)
-    assert pace.seconds(training.model_copy(update={"image_size": 4096}), holding) is None
+    assert speed.seconds(training, holding) == pytest.approx(a_step)
+    assert speed.seconds(evaluation, holding) == pytest.approx(images * SECONDS_PER_IMAGE)
+    assert speed.seconds(comparison, holding) == pytest.approx(2 * images * SECONDS_PER_IMAGE)
+    assert speed.seconds(training.model_copy(update={"image_size": 4096}), holding) is None
 
 
-def test_work_that_cannot_be_saved_in_the_time_that_is_left_is_refused_for_now(pantry: Pantry, pace: Pace) -> None:
+def test_work_that_cannot_be_saved_in_the_time_that_is_left_is_refused_for_now(
+    pantry: Pantry, speed: DeviceSpeed
+) -> None:
     holding = pantry.setup.data.holding
 
     def refuse(assignment: NodeAssignment, left: float) -> None:
-        refuse_beyond_time(1000.0 + left, pace, assignment, holding, now=1000.0)
+        refuse_beyond_time(1000.0 + left, speed, assignment, holding, now=1000.0)
 
     training, (evaluation, _, images) = pantry.setup.fine_tune(), of_images(pantry)
     for assignment, needed in (
-        (training, pace.seconds(training, holding) or 0.0),
+        (training, speed.seconds(training, holding) or 0.0),
         (evaluation, images * SECONDS_PER_IMAGE),
     ):
         refuse(assignment, needed + 1)
         with pytest.raises(Refusal, match="the node leaves in") as caught:
             refuse(assignment, needed - 1)
         assert caught.value.code == "time-short"
-    refuse_beyond_time(None, pace, training, holding)
-    refuse_beyond_time(0.0, Pace(), training, holding)  # nothing is known, so nothing is refused
+    refuse_beyond_time(None, speed, training, holding)
+    refuse_beyond_time(0.0, DeviceSpeed(), training, holding)  # nothing is known, so nothing is refused
 
 
-def test_the_pace_of_a_device_outlives_its_worker(tmp_path: Path, pace: Pace) -> None:
-    pace.write(tmp_path / "pace.json")
-    assert Pace.read(tmp_path / "pace.json") == pace
-    (tmp_path / "pace.json").write_text("{")
-    assert Pace.read(tmp_path / "pace.json") == Pace()
+def test_the_pace_of_a_device_outlives_its_worker(tmp_path: Path, speed: DeviceSpeed) -> None:
+    speed.write(tmp_path / "speed.json")
+    assert DeviceSpeed.read(tmp_path / "speed.json") == speed
+    (tmp_path / "speed.json").write_text("{")
+    assert DeviceSpeed.read(tmp_path / "speed.json") == DeviceSpeed()
 
 
 def test_a_node_leaves_by_itself_before_its_limit(pantry: Pantry, tmp_path: Path) -> None:

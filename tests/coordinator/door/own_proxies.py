@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from coordinator.door.certificates import presented
-from coordinator.door.config import Behind
+from coordinator.door.config import LoopbackPorts
 from coordinator.door.process import find_caddy
 from coordinator.door.proxies import proxy_config
 from coordinator.door.settings import PublicSettings
@@ -21,7 +21,7 @@ NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 @contextmanager
-def front(kind: str, folder: Path, behind: Behind, trusted: tuple[str, ...] = ()) -> Iterator[Front]:
+def front(kind: str, folder: Path, behind: LoopbackPorts, trusted: tuple[str, ...] = ()) -> Iterator[Front]:
     """One of them ("door", "nginx", "caddy"), running; `trusted` are the load balancers that it believes."""
     folder.mkdir(parents=True, exist_ok=True)
     if kind == "door":

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator.door.config import Behind
+from coordinator.door.config import LoopbackPorts
 from coordinator.door.process import Door
 from coordinator.door.settings import PublicSettings
 from coordinator.superlink import SuperLink, SuperLinkSettings
@@ -57,7 +57,7 @@ class Scene(Front):
 
 
 @contextmanager
-def opened(folder: Path, public: PublicSettings, behind: Behind) -> Iterator[Door]:
+def opened(folder: Path, public: PublicSettings, behind: LoopbackPorts) -> Iterator[Door]:
     """A door alone."""
     door = Door(folder / "door", public, behind, folder / "door.log")
     try:
@@ -69,7 +69,7 @@ def opened(folder: Path, public: PublicSettings, behind: Behind) -> Iterator[Doo
 
 
 @contextmanager
-def behind(folder: Path, user: int) -> Iterator[tuple[Behind, SuperLink]]:
+def behind(folder: Path, user: int) -> Iterator[tuple[LoopbackPorts, SuperLink]]:
     """A SuperLink, a registry and its page, as behind a front door that works as this user."""
     with ExitStack() as stack:
         superlink = SuperLink(SuperLinkSettings(folder / "superlink", free_port(), public=True))
@@ -83,7 +83,7 @@ def behind(folder: Path, user: int) -> Iterator[tuple[Behind, SuperLink]]:
         tls = superlink.settings.tls
         assert tls is not None
         superlink.wait_until_ready()
-        yield Behind(int(registry.address.rpartition(":")[2]), superlink.settings.port, tls, page), superlink
+        yield LoopbackPorts(int(registry.address.rpartition(":")[2]), superlink.settings.port, tls, page), superlink
 
 
 @contextmanager

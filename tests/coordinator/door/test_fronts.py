@@ -13,7 +13,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.registry.weights import architecture, model
-from coordinator.door.config import FLEET_PATHS, LONGEST_BODY, Behind
+from coordinator.door.config import FLEET_PATHS, LONGEST_BODY, LoopbackPorts
 from ratatouille.exchange.dialect import PROTOCOL
 from ratatouille.exchange.signing import Signer
 from registry.enrolment import enrol
@@ -46,13 +46,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def services(home: Path) -> Iterator[Behind]:
+def services(home: Path) -> Iterator[LoopbackPorts]:
     with behind(home, os.getuid()) as (services, _):
         yield services
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def scene(request: pytest.FixtureRequest, home: Path, services: Behind) -> Iterator[Front]:
+def scene(request: pytest.FixtureRequest, home: Path, services: LoopbackPorts) -> Iterator[Front]:
     if request.param == "nginx" and NGINX is None:
         pytest.skip("there is no nginx")
     with front(request.param, home / request.param, services) as scene:
@@ -126,7 +126,7 @@ def test_a_body_of_a_mebibyte_arrives_and_a_byte_more_does_not(scene: Front) -> 
 
 
 def test_a_member_pushes_and_fetches_weights_through_it(
-    scene: Front, services: Behind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Front, services: LoopbackPorts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(open_registry(f"grpc://127.0.0.1:{services.registry}")) as own:
         pin = hashlib.sha256(ssl.PEM_cert_to_DER_cert(scene.authority)).hexdigest()
@@ -157,7 +157,7 @@ def test_who_calls_is_what_it_sees_and_not_what_the_caller_says(scene: Front, ca
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_load_balancers_that_were_named_are_believed_about_the_caller(
-    kind: str, services: Behind, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    kind: str, services: LoopbackPorts, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     if kind == "nginx" and NGINX is None:
         pytest.skip("there is no nginx")

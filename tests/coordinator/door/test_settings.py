@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from coordinator.door.asked import public_in_force
-from coordinator.door.config import Behind, door_config
+from coordinator.door.config import LoopbackPorts, door_config
+from coordinator.door.options import public_in_force
 from coordinator.door.process import find_caddy
 from coordinator.door.settings import PublicSettings, keep_public, name_and_port, read_public
 from coordinator.loopback_tls import LoopbackTls
@@ -93,7 +93,7 @@ def test_the_door_passes_on_every_page_that_there_is(tmp_path: Path) -> None:
 
 
 def test_no_certificate_is_put_into_the_machine_s_store_and_caddy_listens_for_no_commands() -> None:
-    behind = Behind(1, 2, LoopbackTls(Path("c"), Path("k")))
+    behind = LoopbackPorts(1, 2, LoopbackTls(Path("c"), Path("k")))
     config = door_config(PublicSettings(name="up"), behind, Path("/s"), Path("/fleet"))
     assert config["apps"]["pki"]["certificate_authorities"]["local"]["install_trust"] is False
     assert config["admin"] == {"disabled": True, "config": {"persist": False}}

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ratatouille.processes import free_port, script
-from registry.transport.authority import PATH
+from registry.transport.authority import AUTHORITY_PATH
 from registry.transport.diagnosis import line_checks
 
 
@@ -34,7 +34,7 @@ def caddy(folder: Path, caddyfile: str, port: int) -> Iterator[None]:
 @contextmanager
 def door(folder: Path, certificate: Path, authority: bytes, registry: int) -> Iterator[int]:
     """A door on localhost, before a registry's port; its own port."""
-    page, port = folder / PATH.strip("/"), free_port()
+    page, port = folder / AUTHORITY_PATH.strip("/"), free_port()
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_bytes(authority)
     caddyfile = f"""{{
@@ -43,7 +43,7 @@ def door(folder: Path, certificate: Path, authority: bytes, registry: int) -> It
     }}
     https://localhost:{port} {{
         tls {certificate} {certificate}
-        handle {PATH} {{
+        handle {AUTHORITY_PATH} {{
             root * {folder}
             file_server
         }}

@@ -19,7 +19,7 @@ from ratatouille.federations import Federation, enter_federation
 from ratatouille.processes import free_port, module
 from registry.opening import open_registry
 from registry.server import RegistryServer
-from registry.transport.authority import PATH, fetch_authority
+from registry.transport.authority import AUTHORITY_PATH, fetch_authority
 from registry.transport.diagnosis import line_checks
 from registry.transport.roots import AUTHORITY, roots_of
 from tests.registry.transport.caddy import caddy
@@ -250,7 +250,7 @@ def fetched(tmp_path: Path, status: str, body: bytes, pin: str) -> bytes:
         with front(tmp_path, web.port, "other.example", alpn="http/1.1") as at:
             return fetch_authority(f"grpcs://localhost:{at}", pin)
     finally:
-        assert web.asked[0].startswith(f"GET {PATH} HTTP/1.1\r\n".encode())
+        assert web.asked[0].startswith(f"GET {AUTHORITY_PATH} HTTP/1.1\r\n".encode())
         web.close()
 
 

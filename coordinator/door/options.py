@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from coordinator.door.settings import DEFAULT_PUBLIC_PORT, PublicSettings, name_and_port, read_public
+from coordinator.door.settings import PublicSettings, name_and_port, read_public
+from ratatouille.addresses import FRONT_DOOR_PORT
 from ratatouille.errors import Refusal
 from ratatouille.record import first_problem
 
@@ -16,7 +17,7 @@ Public = Annotated[
     str | None,
     typer.Option(
         metavar="NAME[:PORT]",
-        help=f"Let other hosts in, by this name or address, over TLS (default port: {DEFAULT_PUBLIC_PORT}). The folder "
+        help=f"Let other hosts in, by this name or address, over TLS (default port: {FRONT_DOOR_PORT}). The folder "
         "remembers it, with the options beside it.",
     ),
 ]

@@ -83,7 +83,7 @@ class ClaimedTask:
     def pull(self) -> TaskInput:
         """Fetch the message. The SuperNode offers a task before it has the message, so pauses are short.
 
-        No time limit: the SuperNode ends the task when the rest of the message cannot come (`reception`).
+        No time limit: the SuperNode ends the task when the rest of the message cannot come (`intake`).
 
         Raises:
             httpx.HTTPStatusError: when it has ended the task.

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contributor_client.clock import measured
-from contributor_client.front import fleet_address
 from contributor_client.key_checks import check_key
+from contributor_client.node_enrolment import fleet_address
 from contributor_client.subject import Subject
 from ratatouille import __version__
 from ratatouille.addresses import Address

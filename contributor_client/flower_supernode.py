@@ -39,7 +39,7 @@ from flwr.supernode.fleet_http_client import FleetHttpClient
 from contributor_client.clock import seconds_to_add
 from contributor_client.executor import execute_forever
 from contributor_client.lane_file import CLOCK, LANE, OUTBOX, LaneFile
-from contributor_client.reception import Reception, pull_soon
+from contributor_client.message_intake import MessageIntake, pull_soon
 from ratatouille.errors import Unreachable
 from ratatouille.exchange.bundle import accepted_bundles
 from ratatouille.outbox import Message, Outbox
@@ -213,11 +213,11 @@ def main() -> None:
     put_guard_before_api(known.port, Secret.open(known.superexec_auth_secret_file))
     vars(http_retry)["MAX_RETRY_DELAY"] = LONGEST_RETRY_SECONDS
     loop = vars(start_client_internal)
-    reception = Reception(loop["_pull_and_store_message"], loop["_push_messages"], own.workers, _begin_anew)
-    pauses = Pauses(reception.has_reply if own.workers > 1 else None)
+    intake = MessageIntake(loop["_pull_and_store_message"], loop["_push_messages"], own.workers, _begin_anew)
+    pauses = Pauses(intake.has_reply if own.workers > 1 else None)
     start_client_internal.time = pauses  # type: ignore[assignment, attr-defined]
-    loop["_pull_and_store_message"] = reception.take
-    loop["_push_messages"] = reception.send_replies
+    loop["_pull_and_store_message"] = intake.take
+    loop["_push_messages"] = intake.send_replies
     loop["pull_objects"] = pull_soon
     outbox = Outbox(Path(os.environ[OUTBOX]), known.superlink) if OUTBOX in os.environ else None
     if LANE in os.environ and outbox is not None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from contributor_client.activity import Activity, ActivityFile, together
 from contributor_client.control import Control, Instruction, NodeState, State
-from contributor_client.front import Entrance, fleet_address, whose_new_node
+from contributor_client.node_enrolment import NodeEnrolment, fleet_address, whose_new_node
 from contributor_client.node_processes import END_SECONDS, NodeProcesses, WorkerProcess
 from contributor_client.offer_renewal import OfferRenewal
 from contributor_client.parking import Parking
@@ -142,16 +142,16 @@ class Node:
             for file in self.paths.at_work.glob("*"):
                 file.unlink()
             self._running.note(Running(file=str(self._file), remote=self._remote))
-            entrance = Entrance(registry, self._remote, self.paths, name, self.signer)
+            enrolment = NodeEnrolment(registry, self._remote, self.paths, name, self.signer)
             offered = holdings.values()
-            renewal = OfferRenewal(self.settings, self.signer, registry, offered, self._parking, say, entrance)
+            renewal = OfferRenewal(self.settings, self.signer, registry, offered, self._parking, say, enrolment)
             renewal.warn_of_namesakes()
             work = work_of(offered, *work_of_rounds(registry), registry.definitions.architecture, self.settings.trains)
             fleet = fleet_address(info, self._remote) or ""
             supernode = SuperNodeSettings(
-                folder, fleet, self.paths.key, self.paths.socket, entrance.enter(info), workers=len(workers)
+                folder, fleet, self.paths.key, self.paths.socket, enrolment.enter(info), workers=len(workers)
             )
-            lane = WorkLane(supernode, say, new_key=entrance.enter_new_key, enter_again=entrance.enter_again)
+            lane = WorkLane(supernode, say, new_key=enrolment.enter_new_key, enter_again=enrolment.enter_again)
             processes = NodeProcesses([self._worker(one, holdings, work) for one in workers], lane)
             self._stay(processes, renewal, stop, say, show)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 from contributor_client.ended_rounds import EndedRounds
-from contributor_client.front import Entrance, fleet_address
+from contributor_client.node_enrolment import NodeEnrolment, fleet_address
 from contributor_client.parking import Parking
 from contributor_client.work_lane import WorkLane
 from ratatouille.errors import Refusal, Unreachable
@@ -39,10 +39,10 @@ class OfferRenewal:
         holdings: Collection[LocalData],
         parking: Parking,
         say: Callable[[str], None],
-        entrance: Entrance,
+        enrolment: NodeEnrolment,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._entrance, self._clock = entrance, clock
+        self._entrance, self._clock = enrolment, clock
         self._settings, self._signer, self._registry = settings, signer, registry
         self._holdings, self._parking, self._say = holdings, parking, say
         self._ended_rounds = EndedRounds(registry, signer.node)

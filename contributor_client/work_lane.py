@@ -41,7 +41,7 @@ _REFUSED = (401, 412)
 
 
 @dataclass(frozen=True)
-class Front:
+class FrontDoorFiles:
     """What a SuperNode needs to pass a front door."""
 
     roots: Path
@@ -63,7 +63,7 @@ class SuperNodeSettings:
     """File with the node's private key; made at the first use."""
     worker_socket: Path
     """The socket of the first worker; those of the others follow from it."""
-    front: Front | None = None
+    front: FrontDoorFiles | None = None
     """What the SuperNode needs to pass a front door; None for a fleet without one."""
     accepted_bundles: tuple[str, ...] = ()
     """Hashes of the bundles to accept; empty means ours (`exchange.bundle.accepted_bundles`)."""
@@ -164,7 +164,7 @@ class WorkLane:
         self._last_said: float | None = None
         """When the owner was last informed that the lane does not answer; None when it answers, as far as is known."""
 
-    def look(self, fleet: str | None, enter: Callable[[], Front | None] = lambda: None) -> bool:
+    def look(self, fleet: str | None, enter: Callable[[], FrontDoorFiles | None] = lambda: None) -> bool:
         """Whether orders can reach the node now; follows the fleet to a new address. Call it every few seconds.
 
         Args:

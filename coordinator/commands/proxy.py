@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from coordinator.door import asked
+from coordinator.door import options
 from coordinator.door.proxies import Program, proxy_config
 from ratatouille.cli.output import Home, NoWeb, print_text
 from ratatouille.errors import Refusal
@@ -17,10 +17,10 @@ from ratatouille.home import coordinator_folder, read_ports
 def proxy(
     program: Annotated[Program, typer.Argument(help="Which program.", metavar="nginx|caddy")],
     folder: Home = None,
-    public: asked.Public = None,
-    cert: asked.Cert = None,
-    key: asked.Key = None,
-    trusted_proxy: asked.TrustedProxy = None,
+    public: options.Public = None,
+    cert: options.Cert = None,
+    key: options.Key = None,
+    trusted_proxy: options.TrustedProxy = None,
     no_web: NoWeb = False,
 ) -> None:
     """Print the configuration of nginx or Caddy that lets others in as our front door does.
@@ -34,7 +34,7 @@ def proxy(
     from registry.opening import open_registry
 
     place = (folder or coordinator_folder()).resolve()
-    settings = asked.public_in_force(place, public, False, cert=cert, key=key, trusted_proxies=trusted_proxy)
+    settings = options.public_in_force(place, public, False, cert=cert, key=key, trusted_proxies=trusted_proxy)
     if settings is None:
         raise Refusal(
             f"the coordinator of {place} has no address for others yet; say which one your proxy answers at: "

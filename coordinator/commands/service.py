@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coordinator.door import asked
+from coordinator.door import options
 from ratatouille.cli.output import (
     AsJson,
     Home,
@@ -65,16 +65,16 @@ def up(
         ),
     ] = None,
     no_web: NoWeb = False,
-    public: asked.Public = None,
-    no_public: asked.NoPublic = False,
-    cert: asked.Cert = None,
-    key: asked.Key = None,
-    acme_email: asked.AcmeEmail = None,
-    acme_directory: asked.AcmeDirectory = None,
-    acme_root: asked.AcmeRoot = None,
-    trusted_proxy: asked.TrustedProxy = None,
-    own_proxy: asked.OwnProxy = False,
-    proxy_user: asked.ProxyUser = None,
+    public: options.Public = None,
+    no_public: options.NoPublic = False,
+    cert: options.Cert = None,
+    key: options.Key = None,
+    acme_email: options.AcmeEmail = None,
+    acme_directory: options.AcmeDirectory = None,
+    acme_root: options.AcmeRoot = None,
+    trusted_proxy: options.TrustedProxy = None,
+    own_proxy: options.OwnProxy = False,
+    proxy_user: options.ProxyUser = None,
     log_format: LogFormat = None,
 ) -> None:
     """Start registry and coordinator on this machine.
@@ -95,7 +95,7 @@ def up(
     ports = Ports(registry=port or last.registry, superlink=superlink_port or last.superlink, web=web)
     beside = {"cert": cert, "key": key, "acme_email": acme_email, "acme_directory": acme_directory}
     more = {"acme_root": acme_root, "trusted_proxies": trusted_proxy, "own_proxy": own_proxy}
-    door = asked.public_in_force(place, public, no_public, proxy_user=proxy_user, **beside, **more)
+    door = options.public_in_force(place, public, no_public, proxy_user=proxy_user, **beside, **more)
     settings = SupervisorSettings(place, ports, None if no_web else web, door)
     supervisor = Supervisor(settings)
     ready = threading.Event()

@@ -45,7 +45,7 @@ from registry.transport.arrivals import CALL, Arrivals, marking
 from registry.transport.authentication import SIGNED, Authentication
 from registry.transport.messages import Piece, ahead, read_request, write_reply
 from registry.transport.statuses import Misused, TooLarge, UnknownMethod, refusals
-from registry.transport.stream_limits import Pace, StreamLimit
+from registry.transport.stream_limits import LeastRate, StreamLimit
 from registry.transport.unread import Unread
 from registry.transport.wire import CALLS, MESSAGE_BYTES, PACKAGE, SERVICE, SOFTWARE, Call
 
@@ -138,15 +138,15 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         """Stream a file from an offset on."""
         with refusals(context, "fetch"), self._stream("fetch", self._fetches, request.protocol, context):
             size, blocks = self._registry.weights.stream(request.digest, request.offset)
-            with closing(blocks), Pace(IDLE_SECONDS, LEAST_BYTES, context.cancel) as pace:
+            with closing(blocks), LeastRate(IDLE_SECONDS, LEAST_BYTES, context.cancel) as rate:
                 with self._unread.reading(context):
                     yield FetchReply(size=size)
                 for block in blocks:
                     for start in range(0, len(block), MESSAGE_BYTES):
                         piece = memoryview(block)[start : start + MESSAGE_BYTES]
-                        pace.wait()
+                        rate.wait()
                         yield piece
-                        pace.moved(len(piece))
+                        rate.moved(len(piece))
 
     def push(self, requests: Iterator[PushRequest | Piece], context: grpc.ServicerContext) -> Iterator[PushReply]:
         """Take a contribution: receipt, what is needed, bytes, acknowledgement."""
@@ -186,13 +186,13 @@ class Servicer(grpc.GenericRpcHandler):  # type: ignore[type-arg]
                 yield PushReply(result=push.to_json())
             return
         with push, ahead(self._arrivals.messages(requests, context)) as following:
-            with Pace(IDLE_SECONDS, LEAST_BYTES, context.cancel) as pace:
-                pace.wait()
+            with LeastRate(IDLE_SECONDS, LEAST_BYTES, context.cancel) as rate:
+                rate.wait()
                 yield PushReply(needed=_needed(push))
                 for request in following:
-                    pace.moved(len(request.data) if isinstance(request, Piece) else 0)
+                    rate.moved(len(request.data) if isinstance(request, Piece) else 0)
                     _take(push, request)
-                    pace.wait()
+                    rate.wait()
             result = push.commit().to_json()
             with self._unread.reading(context):
                 yield PushReply(result=result)

@@ -123,7 +123,7 @@ class Idle(_Watchdog):
         return True
 
 
-class Pace(_Watchdog):
+class LeastRate(_Watchdog):
     """Ends a stream whose other side moves fewer than `least` bytes while we wait `seconds` for it.
 
     Only the time that we wait for the other side counts; the work of this side may take as long as it takes.

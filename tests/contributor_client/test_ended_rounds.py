@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contributor_client.ended_rounds import EndedRounds
-from contributor_client.front import Entrance
+from contributor_client.node_enrolment import NodeEnrolment
 from contributor_client.offer_renewal import OfferRenewal
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
@@ -54,8 +54,8 @@ def test_a_namesake_is_warned_of_and_told_apart_by_its_key(tmp_path: Path, name:
         said: list[str] = []
         settings = NodeSettings(name=name, data=(NodeData(task="pets", path=tmp_path),))
         parking = Parking(tmp_path / "parked")
-        entrance = Entrance(registry, str(tmp_path / "registry"), NodePaths(tmp_path), name, second.signer)
-        OfferRenewal(settings, second.signer, registry, (), parking, said.append, entrance).warn_of_namesakes()
+        enrolment = NodeEnrolment(registry, str(tmp_path / "registry"), NodePaths(tmp_path), name, second.signer)
+        OfferRenewal(settings, second.signer, registry, (), parking, said.append, enrolment).warn_of_namesakes()
         second.offer(name=name)
         entry = registry.versions.show(str(made.version)).entry
         keys = [one.signer.node[:10] for one in (first, second)]

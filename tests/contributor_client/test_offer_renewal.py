@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from contributor_client.front import Entrance
+from contributor_client.node_enrolment import NodeEnrolment
 from contributor_client.offer_renewal import RENEW_SECONDS, OfferRenewal
 from contributor_client.parking import Parking
 from contributor_client.paths import NodePaths
@@ -35,8 +35,8 @@ def test_a_node_whose_lane_is_refused_offers_at_the_usual_pace_and_at_once_when_
     scene, books, signer, now = Scene(tmp_path), Taking(), Signer.of_seed(b"n" * 32), 100.0
     settings, paths = NodeSettings(name="zoo", data=(NodeData(task="pets", path=tmp_path),)), NodePaths(tmp_path)
     registry, said = registry_of(books), list[str]()
-    entrance, parking = Entrance(registry, ADDRESS, paths, "zoo", signer), Parking(paths.parked)
-    renewal = OfferRenewal(settings, signer, registry, (), parking, said.append, entrance, lambda: now)
+    enrolment, parking = NodeEnrolment(registry, ADDRESS, paths, "zoo", signer), Parking(paths.parked)
+    renewal = OfferRenewal(settings, signer, registry, (), parking, said.append, enrolment, lambda: now)
     scene.file.fail("what answers there refuses (HTTP 412)", 412)
     looks = 200
     for _ in range(looks):

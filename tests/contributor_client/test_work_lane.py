@@ -10,7 +10,7 @@ from contributor_client.lane_file import LaneFile
 from contributor_client.work_lane import (
     PATIENCE_SECONDS,
     UNKNOWN_SECONDS,
-    Front,
+    FrontDoorFiles,
     SuperNode,
     SuperNodeSettings,
     WorkLane,
@@ -39,7 +39,7 @@ made: list[Processes] = []
 
 
 class Scene:
-    def __init__(self, folder: Path, front: Front | None = None) -> None:
+    def __init__(self, folder: Path, front: FrontDoorFiles | None = None) -> None:
         made.clear()
         self.now = 100.0
         self.said: list[str] = []
@@ -127,7 +127,7 @@ def test_a_coordinator_that_comes_back_elsewhere_is_followed(scene: Scene) -> No
 
 
 def test_a_key_that_flower_does_not_know_is_replaced_once_then_the_node_is_given_up(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, Front(tmp_path / "roots", tmp_path / "flower.key", tmp_path / "clock"))
+    scene = Scene(tmp_path, FrontDoorFiles(tmp_path / "roots", tmp_path / "flower.key", tmp_path / "clock"))
     for keys in (1, 2):
         LaneFile(scene.path).fail("what answers there refuses (HTTP 412)", 412)
         scene.now += 1
@@ -145,7 +145,7 @@ def test_a_key_that_flower_does_not_know_is_replaced_once_then_the_node_is_given
 
 @pytest.mark.parametrize("status", [401, 412])
 def test_a_key_that_has_ended_is_replaced_at_the_first_refusal(tmp_path: Path, status: int) -> None:
-    scene = Scene(tmp_path, Front(tmp_path / "roots", tmp_path / "flower.key", tmp_path / "clock"))
+    scene = Scene(tmp_path, FrontDoorFiles(tmp_path / "roots", tmp_path / "flower.key", tmp_path / "clock"))
     scene.file.answer()
     assert scene.lane.look(None)
     assert scene.lane.has_news()
@@ -167,7 +167,7 @@ def test_a_key_that_has_ended_is_replaced_at_the_first_refusal(tmp_path: Path, s
 
 
 def test_a_coordinator_that_is_away_or_has_no_front_door_makes_no_new_key(tmp_path: Path) -> None:
-    front = Front(tmp_path / "roots", tmp_path / "flower.key", tmp_path / "clock")
+    front = FrontDoorFiles(tmp_path / "roots", tmp_path / "flower.key", tmp_path / "clock")
     for scene, problem in ((Scene(tmp_path / "a"), 412), (Scene(tmp_path / "b", front), 502)):
         scene.file.fail("what answers there refuses", problem)
         for _ in range(3):
@@ -177,7 +177,7 @@ def test_a_coordinator_that_is_away_or_has_no_front_door_makes_no_new_key(tmp_pa
 
 
 def test_a_lane_that_moves_behind_a_front_door_gets_what_it_needs_there(tmp_path: Path) -> None:
-    scene, front = Scene(tmp_path), Front(tmp_path / "roots", tmp_path / "flower.key", tmp_path / "clock")
+    scene, front = Scene(tmp_path), FrontDoorFiles(tmp_path / "roots", tmp_path / "flower.key", tmp_path / "clock")
     assert not scene.lane.behind_front
     scene.lane.look("front.example:8443", lambda: front)
     assert scene.lane.behind_front

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from ratatouille.errors import Unreachable
-from registry.transport.stream_limits import Pace, StreamLimit, peer_name
+from registry.transport.stream_limits import LeastRate, StreamLimit, peer_name
 from registry.transport.waits import Waits
 
 
@@ -85,14 +85,14 @@ def test_any_other_peer_is_its_address_without_the_port(peer: str, name: str) ->
 
 def test_a_pace_counts_only_the_time_that_the_other_side_takes() -> None:
     ended = threading.Event()
-    with Pace(0.3, 10, ended.set) as pace:
+    with LeastRate(0.3, 10, ended.set) as rate:
         time.sleep(0.6)  # our own work
         assert not ended.is_set()
         for _ in range(5):
-            pace.wait()
+            rate.wait()
             time.sleep(0.1)
-            pace.moved(10)
+            rate.moved(10)
         assert not ended.is_set()
-        pace.wait()
+        rate.wait()
         assert ended.wait(60)
-        assert pace.expired
+        assert rate.expired

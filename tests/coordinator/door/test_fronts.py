@@ -142,7 +142,7 @@ def test_a_member_pushes_and_fetches_weights_through_it(
         assert registry.weights.fetch(digest).read_bytes() == path.read_bytes()
 
 
-def test_the_cookie_of_a_browser_that_logs_in_is_sent_by_tls_only(scene: Front, services: Behind) -> None:
+def test_the_cookie_of_a_browser_that_logs_in_is_sent_by_tls_only(scene: Front, services: LoopbackPorts) -> None:
     with closing(open_registry(f"grpc://127.0.0.1:{services.registry}")) as own:
         person = Person(own, scene.port, f"rita-{scene.port}").joined(Person(own, 1, "owner"))
         link = f"/login/{token_of(own, person.signer)}"

@@ -15,10 +15,10 @@ from pydantic import TypeAdapter
 
 from contributor_client.clock import RegistryClock, seconds_to_add
 from contributor_client.flower_key import flower_public_key, replace_flower_key
-from contributor_client.front import Entrance, fleet_address, whose_new_node
 from contributor_client.lane_file import LaneFile
+from contributor_client.node_enrolment import NodeEnrolment, fleet_address, whose_new_node
 from contributor_client.paths import NodePaths
-from contributor_client.work_lane import Front, SuperNodeSettings, WorkLane
+from contributor_client.work_lane import FrontDoorFiles, SuperNodeSettings, WorkLane
 from coordinator.flower_keys import FlowerKeys
 from coordinator.loopback_tls import loopback_tls
 from coordinator.superlink import SuperLink, SuperLinkSettings
@@ -90,7 +90,7 @@ def node(folder: Path, superlink: SuperLink) -> SuperNodeSettings:
     paths = NodePaths(folder)
     tls = superlink.settings.tls
     assert tls is not None
-    front = Front(tls.certificate, paths.flower_key, paths.clock)
+    front = FrontDoorFiles(tls.certificate, paths.flower_key, paths.clock)
     return SuperNodeSettings(folder, superlink.settings.address, paths.key, paths.socket, front)
 
 
@@ -125,13 +125,13 @@ def test_a_node_whose_member_was_a_reader_for_a_while_makes_a_new_key_for_flower
         owner, device = Person(registry, 1, "owner"), MemberSigner(registry, Signer.open(tmp_path / "key"), "chiara")
         member = device.enrol(owner.invite("grpcs://front.example:8443"), "chiara").member
         paths = NodePaths(tmp_path / "nodes" / "chiara")
-        entrance = Entrance(registry, str(tmp_path / "registry"), paths, "chiara", Signer.open(paths.key))
+        enrolment = NodeEnrolment(registry, str(tmp_path / "registry"), paths, "chiara", Signer.open(paths.key))
         authority = loopback_tls(tmp_path / "tls").certificate.read_text()
         info = Info(software="x", fleet="front.example:8443", public="front.example:8443", authority=authority)
 
         def entered(enter: Callable[[], object], again: bool) -> str:
             assert enter() is not False
-            assert entrance.enter_again() is again
+            assert enrolment.enter_again() is again
             ((one,),) = (registry.members.flower_keys(),)
             assert one.flower == flower_public_key(paths.flower_key)
             return one.flower
@@ -141,15 +141,15 @@ def test_a_node_whose_member_was_a_reader_for_a_while_makes_a_new_key_for_flower
                 owner.set_role(member, role)
                 assert registry.members.flower_keys() == [], "its key has ended, also before the coordinator looks"
 
-        first = entered(lambda: entrance.enter(info), False)
+        first = entered(lambda: enrolment.enter(info), False)
         read_for_a_while()
-        second = entered(lambda: entrance.enter(info), False)  # as when its owner starts it again
+        second = entered(lambda: enrolment.enter(info), False)  # as when its owner starts it again
         read_for_a_while()
         third = entered(lambda: None, True)  # as when it runs, and the SuperLink refuses its key
         assert len({first, second, third}) == 3
         owner.set_role(member, "reader")
         with pytest.raises(Refusal, match="is a reader, whose nodes do not work"):
-            entrance.enter_again()
+            enrolment.enter_again()
         said = [one.text for one in registry.members.member_changes()]
         assert sum("entered anew" in one for one in said) == 2
 

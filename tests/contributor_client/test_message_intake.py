@@ -21,8 +21,8 @@ from flwr.supernode.main import create_app
 from flwr.supernode.nodestate import NodeStateFactory
 
 from contributor_client.executor import ClaimedTask, execute
+from contributor_client.message_intake import MessageIntake
 from contributor_client.paths import NODE_KEY
-from contributor_client.reception import Reception
 from ratatouille.exchange.bundle import INTRODUCE, build_bundle, bundle_hash, pack
 from ratatouille.processes.ports import LOOPBACK, free_port
 from ratatouille.processes.secret import Secret
@@ -48,7 +48,7 @@ class Node:
         self.state.set_node_id(NODE)
         self.folder, self.port = folder, free_port()
         self.begun_anew = 0
-        self.reception = Reception(
+        self.intake = MessageIntake(
             FLOWERS["_pull_and_store_message"], FLOWERS["_push_messages"], workers, self.begin_anew
         )
         config = uvicorn.Config(create_app(factory), host=LOOPBACK, port=self.port, log_level="warning", ws="none")
@@ -65,7 +65,7 @@ class Node:
         calls = {"pull_object": lambda _, id: objects[id], "confirm_message_received": lambda *_: None, **moments}
         run = Run.create_empty(message.metadata.run_id)
         run.fab_hash, run.series_id = bundle_hash(), message.metadata.run_id
-        return self.reception.take(
+        return self.intake.take(
             state=self.state,
             object_store=self.state.object_store,
             node_config={NODE_KEY: str(self.folder / "key")},
@@ -77,7 +77,7 @@ class Node:
         )
 
     def send_replies(self, send: Any) -> None:
-        self.reception.send_replies(
+        self.intake.send_replies(
             state=self.state, object_store=self.state.object_store, send=send, push_object=lambda *_: None
         )
 
@@ -192,9 +192,9 @@ def test_a_node_with_two_workers_takes_a_second_message_before_it_has_answered_t
     assert node.take(first) == 1
     node.send_replies(send)
     assert node.take(second) == 1
-    assert (sent, node.reception.has_reply()) == ([], False)
+    assert (sent, node.intake.has_reply()) == ([], False)
     node.execute()
-    assert node.reception.has_reply()
+    assert node.intake.has_reply()
     node.send_replies(send)  # both workers had a message, so a reply is waited for
     assert sent == [first.object_id]
     node.execute()

@@ -27,7 +27,7 @@ class RunOver(Exception):
     """The run of a message ended while the message came in."""
 
 
-class Reception:
+class MessageIntake:
     """Stands in for two functions of Flower's loop: the one that takes a message, and the one that sends replies."""
 
     def __init__(

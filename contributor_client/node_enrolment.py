@@ -9,7 +9,7 @@ from __future__ import annotations
 from contributor_client.clock import RegistryClock
 from contributor_client.flower_key import flower_public_key, replace_flower_key
 from contributor_client.paths import NodePaths
-from contributor_client.work_lane import Front
+from contributor_client.work_lane import FrontDoorFiles
 from ratatouille.addresses import Address
 from ratatouille.errors import Refusal
 from ratatouille.exchange.member_changes import EndedFlowerKey
@@ -38,7 +38,7 @@ def fleet_address(info: Info, registry: str) -> str | None:
     return address.host_and_port
 
 
-class Entrance:
+class NodeEnrolment:
     """Enters a node's keys at a registry, and prepares the passing of its front door where there is one."""
 
     def __init__(self, registry: Registry, address: str, paths: NodePaths, name: str, signer: Signer) -> None:
@@ -46,7 +46,7 @@ class Entrance:
         self._registry, self._address, self._paths, self._name, self._signer = registry, address, paths, name, signer
         self.clock = RegistryClock(paths.clock, lambda: registry.members.challenge().now)
 
-    def enter(self, info: Info) -> Front | None:
+    def enter(self, info: Info) -> FrontDoorFiles | None:
         """Enter the node's keys, where this home has joined the registry; entering them again changes nothing.
 
         Returns:
@@ -70,7 +70,7 @@ class Entrance:
         self.enter_again()
         roots = self._paths.roots
         write_whole(roots, [self._roots(info, encrypted)], private=True)
-        return Front(roots, self._paths.flower_key, self._paths.clock)
+        return FrontDoorFiles(roots, self._paths.flower_key, self._paths.clock)
 
     def enter_again(self) -> bool:
         """Enter the key for Flower once more; one that has ended is replaced at once. Whether it was."""

@@ -39,8 +39,8 @@ from tests.registry.postgresql_server import PostgresqlServer
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
 DEAD = "http://127.0.0.1:9"
 """A proxy that does not answer."""
-STEPS, LONG = 20, 500
-"""Steps of a run, and of one that is long enough to kill its process in the middle."""
+STEPS, PAIR, LONG = 20, 200, 500
+"""Steps of a run, of one that goes on while another one is looked at, and of one that is killed in the middle."""
 STUDY, STUDY_RUNS = "connectivity", 2
 
 
@@ -50,7 +50,8 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     seldom = {"evaluate_every": LONG // 6, "runs": 2}
     ground.write_round("long", LONG, recipes=["soup"], protocol=ground.protocol(LONG) | seldom)
     ground.write_round("replica", STEPS // 2, recipes=["soup"])
-    ground.write_round("server", 2 * STEPS, recipes=["soup"], evaluate_held_out=False)
+    two = {"evaluate_every": PAIR // 2, "runs": 2}  # long enough for both to be seen at work at one time
+    ground.write_round("server", PAIR, recipes=["soup"], evaluate_held_out=False, protocol=ground.protocol(PAIR) | two)
     return ground
 
 

@@ -18,6 +18,7 @@ import os
 import select
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -121,7 +122,7 @@ def process_pool(
     """
     others = set(multiprocessing.active_children())
     context: BaseContext = multiprocessing.get_context("spawn")
-    if imports and sys.platform == "linux":  # libraries of macOS do not bear a fork
+    if imports and _has_fork_server():
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(list(imports))
     # the server has the environment of its first pool
@@ -138,6 +139,13 @@ def process_pool(
         raise
     finally:
         pool.shutdown()
+
+
+def _has_fork_server() -> bool:
+    """On Linux; libraries of macOS do not bear a fork. Python 3.11.0 opens the server to every user of the machine
+    (CVE-2022-42919), and the path of its socket in the folder for temporary files may have 107 bytes.
+    """
+    return sys.platform == "linux" and sys.hexversion >= 0x030B01F0 and len(os.fsencode(tempfile.gettempdir())) < 70
 
 
 def _begin(begin: Callable[..., None] | None, arguments: tuple[Any, ...], environment: Mapping[str, str]) -> None:

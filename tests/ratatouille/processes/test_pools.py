@@ -46,6 +46,18 @@ def test_forked_workers_have_what_their_server_imported_and_their_owner_s_enviro
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_workers_are_spawned_where_a_socket_has_too_long_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    with process_pool(1, imports=("ratatouille.errors",)) as pool:
+        assert pool.submit(abs, -1).result() == 1
+        (worker,) = multiprocessing.active_children()
+        assert type(worker).__name__ == "SpawnProcess"
+
+
 def _interrupted() -> None:
     with process_pool(1) as pool:
         pool.submit(abs, -1).result()

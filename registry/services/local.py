@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ratatouille.errors import Misconfigured, Refusal
+from ratatouille.exchange.signing import Signer
 from ratatouille.platforms import refuse_without_posix
 from registry import settings
 from registry.blobs.access import Blobs
@@ -103,7 +104,9 @@ class LocalRegistry(Registry):
             )
 
     def _name(self) -> None:
-        """Give a new registry its id."""
+        """Give a new registry its id, and its log a key; a command that reads later changes nothing in the folder."""
+        with suppress(OSError, Refusal):  # a user who may only read
+            Signer.open(self.folder / LOG_KEY)
         with self._read() as connection:
             named = settings.read_settings(connection).registry is not None
         if not named:

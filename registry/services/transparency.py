@@ -31,7 +31,7 @@ class Transparency(Service):
     """The log's heads. Each entry is a leaf of a Merkle tree as in RFC 9162, so that proofs stay short."""
 
     def __init__(self, storage: Storage, key: Path) -> None:
-        """`key` is the file of the log's key, which is made at its first use."""
+        """`key` is the file of the log's key."""
         super().__init__(storage)
         self._file = key
         self._signer: Signer | None = None

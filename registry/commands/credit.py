@@ -20,12 +20,12 @@ from registry.services.registry import Registry
 
 CONTRIBUTORS = output.TableLayout(
     ("place", "contributor", "points", "95 % interval", "drawn", "effect", "share %", "own points"),
-    drop=("own points", "share %", "drawn"),
+    drop=("own points", "share %", "drawn", "95 % interval"),
     prose=("effect",),
 )
 CONTRIBUTIONS = output.TableLayout(
     ("version", "contributor", "points", "95 % interval", "drawn", "share %", "own points", "note"),
-    drop=("own points", "share %", "drawn"),
+    drop=("own points", "share %", "drawn", "95 % interval"),
     prose=("note",),
 )
 

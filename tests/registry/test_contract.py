@@ -782,7 +782,7 @@ def test_verify_checks_bytes_id_signature_and_average(world: World) -> None:
     mean = world.registry.work.combine(of(world.tuned(start, 2), world.tuned(start, 3)))
     report = world.registry.versions.verify(str(mean.version))
     assert report.ok
-    rows = ["id", "columns", "parents", "state"]
+    rows = ["id", "log", "columns", "parents", "state"]
     assert [check.what for check in report.checks] == [*rows, "featurizer", "head", "average"]
     report = world.registry.versions.verify(str(start.version))
     assert report.ok

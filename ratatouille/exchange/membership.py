@@ -17,7 +17,7 @@ from typing import Annotated, NamedTuple, Protocol
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.assignment import Assignment, Import
+from ratatouille.exchange.assignment import Assignment, Compare, Import
 from ratatouille.exchange.dialect import METHOD_REVISION, NUMERICS, PROTOCOL
 from ratatouille.exchange.signing import Sealed, Signer, unseal
 from ratatouille.failure import Failure
@@ -135,6 +135,8 @@ class Lease(Record):
     doing: Annotated[str, Field(max_length=100)] = ""
     inputs: Annotated[tuple[Digest, ...], Field(max_length=MOST_INPUTS, exclude_if=lambda inputs: not inputs)] = ()
     """Weights that the work starts from: the registry keeps them while a node works on it."""
+    about: Annotated[Digest | None, Field(exclude_if=lambda about: about is None)] = None
+    """The version that the question reviews, if it is one: its maker's member takes no lease that another can take."""
 
     @classmethod
     def on(cls, assignment: Assignment, node: str, seconds: float = 20.0, inputs: tuple[str, ...] = ()) -> Lease:
@@ -149,6 +151,7 @@ class Lease(Record):
             seconds=seconds,
             issued=time.time(),
             inputs=inputs[:MOST_INPUTS],
+            about=assignment.about if isinstance(assignment, Compare) else None,
         )
 
 

@@ -2,7 +2,8 @@
 
 The first offer of a fingerprint binds it to the holding's key, which follows from the data: replicas compute the same
 one, and a node without the data cannot. So a node answers only what is asked of data that it has, and its counts are
-never about more images than it published.
+never about more images than it published. A version under review is counted by another member, where one offers the
+data.
 
 Quotas limit contributions in an hour, bytes in a day and transfers at a time. They are checked before a byte of weights
 is accepted, and counted from rows, so that a restart forgets nothing. A push that broke off and goes on is counted
@@ -25,8 +26,9 @@ from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.tasks.holding import Holding
 from registry.database import upsert
+from registry.ledger.members.queries import all_keys
 from registry.lists import chunks
-from registry.schema import ContributionRow, HoldingRow, TransferRow
+from registry.schema import ContributionRow, HoldingRow, TransferRow, VersionRow
 from registry.settings import Settings, read_settings
 
 _WHO: BindParameter[Any] = bindparam("who")
@@ -41,6 +43,11 @@ _UNTIL = (
 )
 _HELD = select(HoldingRow.record, HoldingRow.until).where(
     HoldingRow.node == _WHO, HoldingRow.fingerprint == bindparam("fingerprint"), HoldingRow.task == bindparam("of_task")
+)
+_STANDING = select(HoldingRow.node).where(
+    HoldingRow.fingerprint == bindparam("fingerprint"),
+    HoldingRow.task == bindparam("of_task"),
+    HoldingRow.until > bindparam("now"),
 )
 _END = (
     update(HoldingRow)
@@ -100,6 +107,36 @@ def held_by(connection: Connection, node: str, fingerprint: str, task: str, now:
     if row is None or row.until < now - read_settings(connection).stale_seconds:
         return None
     return Holding.from_json(row.record)
+
+
+def refuse_own_review(
+    connection: Connection, about: str | None, node: str, fingerprint: str, task: str, now: float
+) -> None:
+    """Refuse that the member who made a version counts it for its review, while another member offers the data.
+
+    Args:
+        connection: a transaction.
+        about: the version under review; None for a question that reviews none.
+        node: the key that would answer.
+        fingerprint: the holding that is counted on.
+        task: the task that it is offered for.
+        now: the time.
+
+    Raises:
+        Refusal: when it is the maker's member and need not be.
+    """
+    if about is None:
+        return
+    maker = connection.execute(select(VersionRow.node).where(VersionRow.id == about)).scalar()
+    if maker is None or node not in (own := all_keys(connection, [maker])):
+        return
+    offered = {"fingerprint": fingerprint, "of_task": task, "now": now}
+    if set(connection.execute(_STANDING, offered).scalars()) - set(own):
+        raise Refusal(
+            f"version {about[:12]}… is under review and was made by the member of node {node[:12]}…; another member "
+            "offers this data and counts it",
+            code="own-review",
+        )
 
 
 def check_counts(receipt: Receipt, holding: Holding) -> None:

@@ -111,6 +111,9 @@ def examine(connection: Connection, receipt: Receipt, retracted: bool = False) -
             heads = [one.part for mixture in work.networks for one in mixture.head]
             _check_known(connection, work, featurizers, heads)
             assert about is not None
+            reviewed = [] if work.about is None else [work.about]
+            if _unknown(connection, VersionRow.id, reviewed, VersionRow.task == work.task):
+                raise Refusal(f"version {reviewed[0][:12]}… is under review, and is no version here for this task")
             _check_comparison(work, receipt, about)
             return Examined(receipt, (), None, None)
         case Probe() | FineTune():

@@ -19,7 +19,7 @@ from ratatouille.exchange.membership import DEVICES, Lease, LeaseReturn, Offer, 
 from ratatouille.exchange.signing import R, Sealed, unseal
 from ratatouille.tasks.holding import Holding
 from registry.caller import caller
-from registry.contributions.entitlements import end_holdings, enter_holdings, held_by
+from registry.contributions.entitlements import end_holdings, enter_holdings, held_by, refuse_own_review
 from registry.ledger.answers import is_answered
 from registry.ledger.event_log import record_event
 from registry.ledger.members.standing import refuse_revoked
@@ -195,7 +195,8 @@ def take_lease(connection: Connection, lease: Lease) -> Lease | None:
     """Take or renew a lease; None if another node holds a live one or the question has an answer.
 
     Raises:
-        Refusal: for a lease that names no data, a question that the node has closed, and a key that was revoked.
+        Refusal: for a lease that names no data, a question that the node has closed, a version of the same member that
+            another one can count, and a key that was revoked.
         Unreachable: when the node does not offer that data, when there are too many, or a later one is known.
     """
     now = time.time()
@@ -205,6 +206,7 @@ def take_lease(connection: Connection, lease: Lease) -> Lease | None:
         raise not_offered(lease.node, lease.fingerprint)
     refuse_revoked(connection, lease.node)
     refuse_closed(connection, lease.work_id, lease.node)
+    refuse_own_review(connection, lease.about, lease.node, lease.fingerprint, lease.task, now)
     question = {"question": lease.work_id, "who": lease.node}
     if other_holder(connection, lease.work_id, lease.node, lease.fingerprint, now) is not None:
         return None

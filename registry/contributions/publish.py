@@ -3,7 +3,7 @@
 `Publisher.begin` returns the answer that is known already, or opens a `push.Push`: the files that must come and how
 much of each is here. The bytes come in process (`registry.services.weights`) or over gRPC
 (`registry.transport.servicer`). A receipt that does not fit is kept with the reason; one that only comes at the wrong
-moment (no lease, over a quota) is refused and not kept.
+moment (no lease, over a quota, a maker's count of its own version) is refused and not kept.
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ import time
 from sqlalchemy import Connection, select
 
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.exchange.assignment import Import
+from ratatouille.exchange.assignment import Compare, Import
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, unseal
 from registry.blobs.access import Blobs
-from registry.contributions.entitlements import check_contributions, check_counts, end_transfer, held_by
+from registry.contributions.entitlements import (
+    check_contributions,
+    check_counts,
+    end_transfer,
+    held_by,
+    refuse_own_review,
+)
 from registry.contributions.examine import Examined, examine
 from registry.contributions.ledger import keep_duplicate, keep_rejected
 from registry.contributions.membership import had_lease, not_offered, other_holder
@@ -150,6 +156,8 @@ def _check_entitled(connection: Connection, receipt: Receipt) -> None:
         return
     if held_by(connection, receipt.node, work.fingerprint, work.task, now) is None:
         raise not_offered(receipt.node, work.fingerprint)
+    if isinstance(work, Compare):
+        refuse_own_review(connection, work.about, receipt.node, work.fingerprint, work.task, now)
     at_work = other_holder(connection, receipt.work_id, receipt.node, work.fingerprint, now)
     if at_work is not None:
         # to be tried again, not refused: a refused node throws away what may still become the answer

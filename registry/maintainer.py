@@ -1,4 +1,4 @@
-"""Signing of changes (release, tag, retract, close a question), over any registry."""
+"""Signing of changes (release, tag, retract, review, close a question), over any registry."""
 
 from __future__ import annotations
 
@@ -10,11 +10,23 @@ from functools import cached_property
 from pydantic import TypeAdapter, ValidationError
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.change import LONGEST_MESSAGE, Close, Move, Reopen, Restore, Retract, RetractCounts, Tag
+from ratatouille.exchange.change import (
+    LONGEST_MESSAGE,
+    LONGEST_REASON,
+    Close,
+    Move,
+    Reopen,
+    Restore,
+    Retract,
+    RetractCounts,
+    Review,
+    ReviewState,
+    Tag,
+)
 from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.record import Name, Record
 from registry.lists import every
-from registry.records import AliasMove, Entry, Retraction, TagRecord
+from registry.records import AliasMove, Entry, Retraction, ReviewRecord, TagRecord
 from registry.services.registry import Registry
 from registry.texts import storable
 
@@ -124,6 +136,20 @@ class Maintainer:
         if not message.strip():
             raise Refusal("say why with -m: it was taken back for a reason")
         self.registry.releases.restore(self._seal(Restore, message, receipt=receipt))
+
+    def review(self, revision: str, state: ReviewState, reason: str) -> ReviewRecord:
+        """Decide whether a version may enter averages; no verdict of a gate changes that later.
+
+        Raises:
+            Refusal: for an unknown version, one that was taken back, or without a reason.
+        """
+        version = self.registry.versions.resolve(revision)
+        if not reason.strip():
+            raise Refusal("say why with -m: the contributor will ask")
+        if len(reason) > LONGEST_REASON:
+            raise Refusal(f"the reason has {len(reason)} characters; {LONGEST_REASON} are the most")
+        decision = self._seal(Review, "", version=version, state=state, reason=reason, by="maintainer")
+        return self.registry.review.enter(decision)
 
     def close_question(self, question: str, message: str = "") -> None:
         """Close a question for this very key: it does not answer it (again)."""

@@ -86,6 +86,10 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         _row("round export", "coordinator.commands.round_export:export", "Write a round as MLflow runs: settings, metrics by step, table and figure.", "round export emoji --mlflow mlruns"),
         _row("release", "registry.commands.release:release", "Point an alias at a version; rounds start from there.", "release 3f2a --as stable"),
         _row("tag", "registry.commands.release:tag", "Give a version a name for ever, or list the names.", "tag 3f2a spring-2026"),
+        _row("review list", "registry.commands.review:list_", "List versions by what their review says, the latest first.", "review list --state quarantined"),
+        _row("review show", "registry.commands.review:show", "Show the reviews of a version: who says what, why, and on which numbers.", "review show 3f2a"),
+        _row("review accept", "registry.commands.review:accept", "Let a version into averages, whatever a gate says.", "review accept 3f2a -m 'its photographs are rare'"),
+        _row("review reject", "registry.commands.review:reject", "Keep a version out of averages for ever.", "review reject 3f2a -m 'copied from another member'"),
         _row("retract", "registry.commands.release:retract", "Take a version back, and make its averages again without it.", "retract 3f2a -m 'wrong labels' --dry-run"),
     ),
     "READ": (

@@ -1,9 +1,9 @@
 """Checks of signed records, receipts and changes: each is the one that was signed, and the rows made of it agree.
 
 Of receipts that includes the confusion matrices in `evaluations`, and the version that an admitted one made. Of changes
-it is who moved an alias, set a tag or took a version back, and whether that stands. An alias's moves are a chain: each
-says where the alias pointed before. Version 0.1 did not sign. Once a registry has signed moves, an unsigned one was
-not written by the registry.
+it is who moved an alias, set a tag, reviewed a version or took one back, and whether that stands. An alias's moves are
+a chain: each says where the alias pointed before. Version 0.1 did not sign. Once a registry has signed moves, an
+unsigned one was not written by the registry.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from sqlalchemy import Connection, Row, func, select
 
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Compare, Evaluate, Import
-from ratatouille.exchange.change import Change, Move, Restore, Retract, RetractCounts, Tag
+from ratatouille.exchange.change import Change, Move, Restore, Retract, RetractCounts, Review, Tag
 from ratatouille.exchange.confusion import confusion_text
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed, check_signature, unseal
-from ratatouille.record import sha256
+from ratatouille.record import canonical_json, sha256
 from registry.audit.checking import AuditBatch, NotCheckable, Rules, checks, expect, findings, rows_after
 from registry.audit.log import entered, in_log, moves_of_aliases, receipts_entered
+from registry.ledger.reviews import reviews_of, standing_of
 from registry.ledger.signed_changes import CHANGES, may_return
-from registry.schema import AliasRow, ChangeRow, ContributionRow, EvaluationRow, TagRow, VersionRow
+from registry.schema import AliasRow, ChangeRow, ContributionRow, EvaluationRow, ReviewRow, TagRow, VersionRow
 from registry.storage import Storage
 
 CONTRIBUTION_STATES = frozenset({"admitted", "rejected", "duplicate", "retracted"})
@@ -217,6 +218,8 @@ def _effect(connection: Connection, row: Row[Any]) -> str:
         _stays_retracted(connection, change.version)
     elif isinstance(change, RetractCounts | Restore):
         _of_receipt(connection, row, change)
+    elif isinstance(change, Review):
+        _review(connection, change.version)
     return "it stands"
 
 
@@ -237,6 +240,18 @@ def _of_receipt(connection: Connection, row: Row[Any], change: RetractCounts | R
     later = select(ChangeRow.number).where(ChangeRow.subject == change.receipt, ChangeRow.number > row.number)
     if isinstance(change, RetractCounts) and state != "retracted" and connection.execute(later).first() is None:
         raise Refusal(f"the counts that it takes back are {state}")
+
+
+def _review(connection: Connection, version: str) -> None:
+    """The standing review of a version is the one that follows from all its signed reviews."""
+    reviews = reviews_of(connection, version)
+    row = connection.execute(select(ReviewRow).where(ReviewRow.version == version)).first()
+    stands = standing_of(reviews)
+    if row is None or stands is None:
+        raise Refusal("the standing review of its version is missing")
+    said = (stands.number, stands.state, stands.reason, canonical_json(stands.evidence).decode(), stands.by)
+    if (row.change, row.state, row.reason, row.evidence, row.by) != said:
+        raise Refusal("the standing review of its version is not what follows from the signed ones")
 
 
 def _only(done: list[tuple[Any, ...]], stated: tuple[Any, ...], what: str) -> None:

@@ -24,7 +24,16 @@ from registry.audit.log import states_of_rounds
 from registry.ledger import event_log
 from registry.lists import MOST_ROWS, every
 from registry.records import RoundRecord
-from registry.schema import ArchitectureRow, EvaluationRow, ScoreRow, TaskRow, VersionRow, metadata
+from registry.schema import (
+    ArchitectureRow,
+    ChangeRow,
+    EvaluationRow,
+    ReviewRow,
+    ScoreRow,
+    TaskRow,
+    VersionRow,
+    metadata,
+)
 from registry.scores import counted
 from registry.settings import check_settings
 from registry.storage import Storage
@@ -54,6 +63,7 @@ def _references() -> Iterator[tuple[str, Callable[[Connection], str]]]:
     yield " file", _file
     yield "evaluations.head", _pairs_of_parts
     yield "versions.replacement", partial(_dangling, VersionRow.__table__.c.replacement, VersionRow.__table__.c.id)
+    yield "reviews.signed", _reviews
     for table in metadata.sorted_tables:
         for key in table.foreign_keys:
             yield f"{table.name}.{key.parent.name}", partial(_dangling, key.parent, key.column)
@@ -79,6 +89,13 @@ def _pairs_of_parts(connection: Connection) -> str:
     pair = and_(VersionRow.featurizer == EvaluationRow.featurizer, VersionRow.head == EvaluationRow.head)
     column = EvaluationRow.__table__.c.head
     return _none(connection, column, ~exists().where(pair), "no version has the featurizer and the head")
+
+
+def _reviews(connection: Connection) -> str:
+    signed = and_(ChangeRow.number == ReviewRow.change, ChangeRow.kind == "review")
+    column = ReviewRow.__table__.c.version
+    there = exists().where(signed, ChangeRow.subject == ReviewRow.version)
+    return _none(connection, column, ~there, "nobody signed the review of version")
 
 
 def _none(connection: Connection, column: KeyedColumnElement[Any], broken: ColumnElement[bool], said: str) -> str:

@@ -7,17 +7,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, func, or_, select, tuple_
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.change import Close
+from ratatouille.exchange.change import Close, ReviewState
 from ratatouille.exchange.receipt import Receipt
 from ratatouille.exchange.signing import Sealed
 from registry.ledger.members.queries import all_keys, memberships
 from registry.ledger.signed_changes import closures
 from registry.lists import clipped
-from registry.records import Contributor, State, Submission
-from registry.schema import ContributionRow, OfferRow, TaskRow, VersionRow
+from registry.records import NOT_TAKEN, Contributor, State, Submission
+from registry.schema import ContributionRow, OfferRow, ReviewRow, TaskRow, VersionRow
 
 MOST_CONTRIBUTORS = 10_000
 MOST_STANDING = 100
@@ -93,7 +93,12 @@ def standing(connection: Connection, nodes: Sequence[str]) -> Standing:
 
 
 def submissions(
-    connection: Connection, nodes: Sequence[str], before: str | None, limit: int, states: Sequence[State] = ()
+    connection: Connection,
+    nodes: Sequence[str],
+    before: str | None,
+    limit: int,
+    states: Sequence[State] = (),
+    reviews: Sequence[ReviewState] = (),
 ) -> list[Submission]:
     """What these keys gave, and the others of the same members, latest first.
 
@@ -103,6 +108,7 @@ def submissions(
         before: the receipt that the page before ended with.
         limit: at most so many.
         states: only those that became one of these; empty for all.
+        reviews: those too that made a version whose review says one of these.
 
     Raises:
         Refusal: for too many keys, or a receipt that is not known.
@@ -110,15 +116,17 @@ def submissions(
     nodes = of_same_people(connection, nodes)
     copied = ("receipt", "work_id", "kind", "state", "reason", "node", "task", "created", "sealed")
     columns = [getattr(ContributionRow, name) for name in copied]
+    review = (ReviewRow.state.label("review"), ReviewRow.reason.label("because"))
     query = (
-        select(*columns, VersionRow.id.label("version"))
+        select(*columns, VersionRow.id.label("version"), *review)
         .outerjoin(VersionRow, VersionRow.receipt == ContributionRow.receipt)
+        .outerjoin(ReviewRow, ReviewRow.version == VersionRow.id)
         .where(ContributionRow.node.in_(nodes))
         .order_by(ContributionRow.created.desc(), ContributionRow.receipt.desc())
         .limit(clipped(limit))
     )
     if states:
-        query = query.where(ContributionRow.state.in_(states))
+        query = query.where(or_(ContributionRow.state.in_(states), ReviewRow.state.in_(reviews)))
     if before is not None:
         created = connection.execute(select(ContributionRow.created).where(ContributionRow.receipt == before)).scalar()
         if created is None:
@@ -131,7 +139,8 @@ def submissions(
     }
     tasks = {row.digest: row.name for row in connection.execute(select(TaskRow.digest, TaskRow.name))}
     for row in rows:
-        signed = row.pop("sealed")
+        signed, because = row.pop("sealed"), row.pop("because")
+        row["reason"] = row["reason"] or (because if row["review"] in NOT_TAKEN else "")
         row["task"] = row["task"] or _task(signed)
         row["task_name"] = tasks.get(row["task"] or "")
         row["closed"] = (row["work_id"], row["node"]) in closed

@@ -19,6 +19,7 @@ from registry.history.lineage import composition, readable_fraction
 from registry.ledger.members.queries import memberships
 from registry.ledger.releases import aliases
 from registry.lists import readable
+from registry.records import NOT_TAKEN as LEFT_OUT
 from registry.records import ContributionTotal, Member, MemberKey, OfferedData, ReleasedShare, State
 from registry.schema import ContributionRow, OfferRow, TaskRow
 
@@ -57,7 +58,7 @@ def member(connection: Connection, nodes: Sequence[str]) -> Member:
         done=done,
         released=tuple(_released(connection, nodes, looked_at)),
         more_aliases=len(names) > MOST_ALIASES,
-        not_taken=tuple(submissions(connection, nodes, None, MOST_NOT_TAKEN, NOT_TAKEN)),
+        not_taken=tuple(submissions(connection, nodes, None, MOST_NOT_TAKEN, NOT_TAKEN, LEFT_OUT)),
         offered=tuple(
             OfferedData(
                 node=offer.node,

@@ -23,6 +23,8 @@ MOST_AT_ONCE = 100
 ENOUGH = 16 * 2**20
 """Characters of receipts in one answer; at least one receipt is in it."""
 LONGEST_MESSAGE = 4000
+MOST_REVIEWS = 100
+"""Of one version."""
 
 
 def ancestry(connection: Connection, revisions: Sequence[str], depth: int) -> list[str]:
@@ -62,6 +64,7 @@ def portables(connection: Connection, ids: Sequence[str]) -> list[Portable]:
     if missing := [id for id in ids if id not in rows]:
         raise Refusal(f"there is no version {missing[0][:12]}…; `ratatouille log` shows those that there are")
     tags, counted = _tags(connection, ids), _evaluations(connection, list(rows.values()))
+    reviews = _reviews(connection, ids)
     collected, retracted = _collected(connection, list(rows.values())), _retractions(connection, list(rows.values()))
     return [
         Portable(
@@ -71,6 +74,7 @@ def portables(connection: Connection, ids: Sequence[str]) -> list[Portable]:
             collected=tuple(one for one in dict.fromkeys((rows[id].featurizer, rows[id].head)) if one in collected),
             evaluations=tuple(counted[rows[id].featurizer, rows[id].head]),
             tags=tuple(tags[id]),
+            reviews=tuple(reviews[id][-MOST_REVIEWS:]),
         )
         for id in ids
     ]
@@ -123,6 +127,14 @@ def _tags(connection: Connection, ids: Sequence[str]) -> Mapping[str, list[Seale
     found = defaultdict(list)
     for row in connection.execute(query.where(TagRow.version.in_(ids)).order_by(TagRow.name)):
         found[row.version].append(Sealed.from_json(row.sealed))
+    return found
+
+
+def _reviews(connection: Connection, ids: Sequence[str]) -> Mapping[str, list[Sealed]]:
+    query = select(ChangeRow.subject, ChangeRow.sealed).where(ChangeRow.kind == "review", ChangeRow.subject.in_(ids))
+    found = defaultdict(list)
+    for row in connection.execute(query.order_by(ChangeRow.number)):
+        found[row.subject].append(Sealed.from_json(row.sealed))
     return found
 
 

@@ -24,6 +24,7 @@ from registry.ledger.claims import removed
 from registry.ledger.definitions import architecture, task
 from registry.ledger.obligations import moved_uncounted
 from registry.ledger.releases import names, tags_of
+from registry.ledger.reviews import standing, states_of
 from registry.ledger.revisions import resolve
 from registry.lists import chunks
 from registry.records import Check, Details, Entry, StoredEvaluation, TakenBack
@@ -112,6 +113,7 @@ def show(connection: Connection, revision: str) -> Details:
         tags=tuple(tags_of(connection, id)),
         taken_back=_taken_back(connection, id),
         collected=min(removed(connection, parts).values(), default=None),
+        review=next(iter(standing(connection, [id])), None),
     )
 
 
@@ -169,7 +171,7 @@ def read(
     waiting = moved_uncounted(connection, named.keys() & {row.id for row in rows})
     shared = _shared_names(connection, {row.contributor for row in rows if row.contributor})
     versions = {row.id: Version.from_json(row.record) for row in rows}
-    known = known_of(connection, versions, most)
+    known, reviewed = known_of(connection, versions, most), states_of(connection, list(versions))
     for row in rows:
         entry = dict(zip(columns, row, strict=True)) | known[row.id]
         del entry["record"]
@@ -177,6 +179,7 @@ def read(
         entry["aliases"] = tuple(named.get(row.id, ()))
         entry["not_evaluated"] = row.id in waiting
         entry["name_shared"] = row.contributor in shared
+        entry["review"] = reviewed.get(row.id)
         yield Entry.model_validate(entry)
 
 

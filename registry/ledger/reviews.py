@@ -14,19 +14,16 @@ from pydantic_core import from_json
 from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, or_, select
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.change import Review
+from ratatouille.exchange.change import Review, ReviewState
 from ratatouille.exchange.signing import Sealed
 from ratatouille.record import canonical_json
 from registry.database import upsert
 from registry.ledger.event_log import record_event
 from registry.ledger.signed_changes import by, enter_change, known_change
 from registry.lists import MOST_ROWS, chunks, clipped, fitting
-from registry.records import ReviewChange, ReviewRecord
+from registry.records import NOT_TAKEN, ReviewChange, ReviewRecord
 from registry.schema import ChangeRow, OfferRow, ParentRow, ReviewRow, TaskRow, VersionRow
 from registry.texts import LONGEST_NAME, storable
-
-NOT_TAKEN = ("quarantined", "rejected")
-"""The states of versions that enter no average."""
 
 ReviewQuery = Select[*tuple[Any, ...]]
 
@@ -118,7 +115,9 @@ def find_review(connection: Connection, version: str) -> ReviewRecord:
     return _record(row, history=tuple(reviews_of(connection, version)))
 
 
-def standing(connection: Connection, versions: Sequence[str], after: str, limit: int) -> list[ReviewRecord]:
+def standing(
+    connection: Connection, versions: Sequence[str], after: str = "", limit: int = MOST_ROWS
+) -> list[ReviewRecord]:
     """The standing reviews of those of these versions that have one, by version, those after an id."""
     wanted, found = sorted({id for id in versions if id > after}), list[ReviewRecord]()
     for some in chunks(wanted):
@@ -151,9 +150,9 @@ def reviews(
     return list(fitting(map(_record, connection.execute(query)), _size))
 
 
-def states_of(connection: Connection, versions: Sequence[str]) -> dict[str, str]:
+def states_of(connection: Connection, versions: Sequence[str]) -> dict[str, ReviewState]:
     """The standing state of each of these versions that was reviewed."""
-    found: dict[str, str] = {}
+    found: dict[str, ReviewState] = {}
     for some in chunks(versions):
         found |= {row.version: row.state for row in connection.execute(_STATES, {"versions": some})}
     return found

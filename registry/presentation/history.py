@@ -13,8 +13,9 @@ from ratatouille.weights.architecture import Architecture
 from ratatouille.weights.methods import MEAN
 from ratatouille.wording import enumerated, number_of
 from registry.presentation.kinds import STYLES, colour_of, recipe_text, score_sentence, score_text
+from registry.presentation.reviews import review_sentence
 from registry.presentation.scores import ClassLines, ScoreLine, sparkline
-from registry.records import Details, Difference, Entry, LineageRow, Ranking, TagRecord
+from registry.records import NOT_TAKEN, Details, Difference, Entry, LineageRow, Ranking, TagRecord
 
 Row = tuple[str, ...]
 
@@ -36,9 +37,10 @@ SCORES = TableLayout(
 
 
 def made_by(entry: Entry) -> str:
-    """The rule that made a version, its purpose, and its state where that is not the usual one."""
+    """The rule that made a version, its purpose, and its state or review where that is not the usual one."""
     rule = entry.version.rule
     words = [rule.name, rule.purpose or "", "" if entry.state == "admitted" else f"({entry.state})"]
+    words.append(f"({entry.review})" if entry.review in NOT_TAKEN else "")
     return " ".join(word for word in words if word)
 
 
@@ -95,6 +97,7 @@ def facts(details: Details, architecture: Architecture) -> list[Row]:
         ("aliases", enumerated([name for name in entry.aliases if name not in tagged], MOST) + _waiting(entry)),
         ("tags", enumerated([*map(_tag, details.tags)], MOST, "; ")),
         ("state", _state(details)),
+        ("review", "" if details.review is None else review_sentence(details.review)),
         ("made by", f"{made_by(entry)}, revision {version.rule.revision}"),
         ("recipe", _recipes(entry)),
         ("score", "" if entry.score is None else score_sentence(entry.score)),

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from ratatouille.record import Name, Record
-from registry.records import ContributionTotal, Member, Submission
+from registry.records import NOT_TAKEN, ContributionTotal, Member, Submission
 
 WORK = {
     "import": "import",
@@ -50,11 +50,13 @@ def work_lines(done: Iterable[ContributionTotal]) -> list[WorkLine]:
 
 
 def why_not(one: Submission) -> str:
-    """Why a contribution is in no version."""
+    """Why a contribution is in no version, or its version in no average."""
     if one.state == "duplicate":
         return "another answer to the same question came first"
     if one.state == "retracted":
         return f"taken back: {one.reason}" if one.reason else "taken back"
+    if one.review in NOT_TAKEN:
+        return f"{one.review}: {one.reason}"
     return one.reason or one.state
 
 

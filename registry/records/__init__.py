@@ -58,6 +58,7 @@ from registry.records.members import KeyRecord as KeyRecord
 from registry.records.members import KeyState as KeyState
 from registry.records.members import MemberRecord as MemberRecord
 from registry.records.members import Revocation as Revocation
+from registry.records.reviews import NOT_TAKEN as NOT_TAKEN
 from registry.records.reviews import ReviewChange as ReviewChange
 from registry.records.reviews import ReviewRecord as ReviewRecord
 from registry.records.transparency import HeadProof as HeadProof

@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat
 
 from ratatouille.exchange.assignment import Split
+from ratatouille.exchange.change import ReviewState
 from ratatouille.exchange.receipt import Evaluation, Receipt
 from ratatouille.exchange.signing import Sealed
 from ratatouille.exchange.version import RuleName, Version
 from ratatouille.record import Digest, Name, Record
 from registry.records.checks import Check
+from registry.records.reviews import ReviewRecord
 from registry.records.work import Membership, State
 
 
@@ -103,6 +105,8 @@ class Entry(Record):
     names has none.
     """
     score: Annotated[EntryScore | None, Field(exclude_if=lambda score: score is None)] = None
+    review: Annotated[ReviewState | None, Field(exclude_if=lambda review: review is None)] = None
+    """Whether it may enter averages; None for a version that was not reviewed."""
 
 
 class Submission(Record):
@@ -120,7 +124,9 @@ class Submission(Record):
     closed: bool = False
     """Whether its signer has closed the question that it answers."""
     reason: Annotated[str, Field(exclude_if=lambda reason: not reason)] = ""
-    """Why it was refused or taken back."""
+    """Why it was refused or taken back, or is not taken into averages."""
+    review: Annotated[ReviewState | None, Field(exclude_if=lambda review: review is None)] = None
+    """Whether the version that it made may enter averages; None for one that was not reviewed."""
     created: float
 
 
@@ -184,6 +190,8 @@ class Details(Record):
     taken_back: TakenBack | None = None
     collected: float | None = None
     """When gc removed its weights, or some of them."""
+    review: Annotated[ReviewRecord | None, Field(exclude_if=lambda review: review is None)] = None
+    """The standing review; None for a version that was not reviewed."""
 
 
 class Portable(Record):
@@ -202,6 +210,8 @@ class Portable(Record):
     """Receipts of the evaluations of its pair of parts, oldest first."""
     tags: Annotated[tuple[Sealed, ...], Field(max_length=1000)] = ()
     """The signed changes that named it."""
+    reviews: Annotated[tuple[Sealed, ...], Field(max_length=100, exclude_if=lambda reviews: not reviews)] = ()
+    """Its signed reviews, oldest first; of very many the latest."""
 
 
 class AliasMove(Record):

@@ -72,5 +72,7 @@ class Member(Record):
     more_aliases: bool = False
     """Whether there are aliases that were not looked at."""
     not_taken: tuple[Submission, ...] = ()
-    """Contributions that are in no version: refused, second answers, taken back; the latest of them."""
+    """Contributions that are in no version, or in one that enters no average: refused, second answers, taken back,
+    quarantined or rejected; the latest of them.
+    """
     offered: tuple[OfferedData, ...] = ()

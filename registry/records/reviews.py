@@ -9,6 +9,9 @@ from pydantic import Field
 from ratatouille.exchange.change import ReviewState
 from ratatouille.record import Digest, Name, Record
 
+NOT_TAKEN: tuple[ReviewState, ...] = ("quarantined", "rejected")
+"""The reviews of versions that enter no average."""
+
 
 class ReviewChange(Record):
     """One signed review of a version."""

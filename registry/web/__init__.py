@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 NEEDED = ("jinja2", "starlette", "uvicorn")
 PAGES = frozenset(
-    {"best", "compare", "contributors", "favicon.ico", "live", "releases", "rounds", "search", "static", "versions"}
-    | {"login", "logout"}
+    {"best", "compare", "contributors", "favicon.ico", "live", "releases", "review", "rounds", "search", "static"}
+    | {"login", "logout", "versions"}
 )
 """The first parts of the pages' addresses, beside the history at `/`. A front door passes on these and no others."""
 MISSING = "there is no web page: it needs `pip install 'model-ratatouille[web]'`"

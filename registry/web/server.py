@@ -20,7 +20,19 @@ from registry.services.registry import Registry
 from registry.web import login
 from registry.web.answering import Make, download, endpoint, failure, wants_json
 from registry.web.guard import PageGuard, RequestLimit, limited_connections
-from registry.web.pages import best, comparison, contributors, credit, history, live, member, releases, search, version
+from registry.web.pages import (
+    best,
+    comparison,
+    contributors,
+    credit,
+    history,
+    live,
+    member,
+    releases,
+    review,
+    search,
+    version,
+)
 from registry.web.pages.live import Feed
 from registry.web.templating import STATIC, static
 
@@ -101,6 +113,7 @@ def application(registry: Registry, operating: Operating | None = None) -> Starl
         "/versions/{revision}": version.page,
         "/versions/{revision}/credit": credit.page,
         "/releases": releases.page,
+        "/review": review.page,
         "/best": best.page,
         "/compare": comparison.page,
         "/live": partial(live.page, feed),

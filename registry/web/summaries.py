@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ratatouille.exchange.change import ReviewState
 from ratatouille.exchange.version import Parent
 from ratatouille.record import Digest, Record
 from registry.presentation.kinds import KINDS, colour_of, recipe_text, score_text
@@ -50,6 +51,8 @@ class VersionSummary(Record):
     """Aliases that point here, and tags."""
     not_evaluated: bool = False
     """Whether a retraction moved an alias here, and the version was not counted since."""
+    review: ReviewState | None = None
+    """Whether it may enter averages; None for a version that was not reviewed."""
     task_kind: str | None = None
     recipes: tuple[RecipeResult, ...] = ()
     """Recipes of rounds that ended here."""
@@ -106,6 +109,7 @@ def summary(entry: Entry) -> VersionSummary:
         message=entry.message,
         names=entry.aliases,
         not_evaluated=entry.not_evaluated,
+        review=entry.review,
         task_kind=entry.task_kind,
         recipes=entry.recipes,
         score=entry.score,

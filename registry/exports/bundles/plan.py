@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, insert, select, update
 
 from ratatouille.errors import Refusal
-from ratatouille.exchange.change import Retract, Tag
+from ratatouille.exchange.change import Retract, Review, Tag
 from ratatouille.exchange.dialect import COMBINATION_REVISION
 from ratatouille.exchange.signing import Sealed, unseal
 from ratatouille.exchange.version import Combination, Version
@@ -26,6 +26,7 @@ from registry.ledger.definitions import architecture, define_architecture, defin
 from registry.ledger.descendants import is_made_of
 from registry.ledger.event_log import record_event
 from registry.ledger.releases import add_tag
+from registry.ledger.reviews import enter_review, reviews_of
 from registry.ledger.signed_changes import by, enter_change, is_closed, known_change
 from registry.records import Portable
 from registry.schema import BlobRow, ContributionRow, VersionRow
@@ -89,6 +90,7 @@ def enter_rows(connection: Connection, bundle: BundleFile) -> ImportPlan:
         plan.evaluations += entering.evaluation(digest)
     for one in bundle.versions():
         plan.tags += sum(entering.tag(sealed, one.version.id) for sealed in one.tags)
+        entering.reviews(one)
     for one in bundle.versions():
         if one.retraction is not None:
             entering.retract(one.version.id, one.retraction)
@@ -155,6 +157,17 @@ class _Entering:
             return False
         add_tag(self._connection, sealed, tag)
         return True
+
+    def reviews(self, one: Portable) -> None:
+        """Enter the reviews of a version that was not reviewed here: a decision of this registry stands."""
+        id = one.version.id
+        if not one.reviews or self.state(id) != "admitted" or reviews_of(self._connection, id):
+            return
+        for sealed in one.reviews:
+            review = unseal(sealed, Review)
+            if review.version != id:
+                raise Refusal(f"a review is of another version than {id[:12]}…")
+            enter_review(self._connection, sealed, review)
 
     def retract(self, id: str, sealed: Sealed) -> None:
         """Take a version back that was taken back where the bundle comes from."""

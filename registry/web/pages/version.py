@@ -8,7 +8,7 @@ from ratatouille.record import Digest, Record
 from registry.exports.folders.card import load_example
 from registry.presentation.history import receipt_facts
 from registry.presentation.scores import ClassRow, Mistake, ScoredCell, class_rows, heat, mistakes, scored_cells
-from registry.records import Check, Details, LineageRow, TagRecord, TakenBack
+from registry.records import Check, Details, LineageRow, ReviewRecord, TagRecord, TakenBack
 from registry.services.registry import Registry
 from registry.web.drawing.layers import both_ways
 from registry.web.drawing.plot import curves
@@ -53,6 +53,8 @@ class VersionView(Record):
     admission: tuple[Check, ...]
     """What was checked before it was admitted."""
     taken_back: TakenBack | None
+    review: ReviewRecord | None
+    """The review that stands of it."""
     tags: tuple[TagRecord, ...]
     collected: float | None
     """When gc removed its weights, or some of them."""
@@ -127,6 +129,7 @@ def _view(
         ),
         admission=details.admission,
         taken_back=details.taken_back,
+        review=details.review,
         tags=details.tags,
         collected=details.collected,
         cells=counted,

@@ -36,6 +36,8 @@ def make(world: World) -> dict[str, Result]:
     world.maintainer.release(str(first.version), "stable")
     world.maintainer.release(str(average.version), "stable", "better")
     world.maintainer.tag(str(average.version), "spring")
+    world.maintainer.review(str(second.version), "quarantined", "it was copied")
+    world.maintainer.review(str(second.version), "rejected", "it was")
     return {"start": start, "first": first, "second": second, "average": average}
 
 
@@ -90,7 +92,7 @@ def test_nothing_is_wrong_with_what_the_registry_wrote(empty_world: World) -> No
         "log": 11,
         "receipts": 5,
         "versions": 5,
-        "changes": 3,
+        "changes": 5,
         "aliases": 2,
         "scores": counts["scores"],
         "weights": 8,
@@ -225,6 +227,18 @@ TAMPERING = {
         "UPDATE changes SET sealed = replace(sealed, 'better', 'bitter')",
         "changes",
         "the signature of this move is not by key",
+    ),
+    "a review's state": (
+        "UPDATE reviews SET state = 'admitted'",
+        "changes",
+        "the standing review of its version is not what follows from the signed ones",
+    ),
+    "a review that was taken out": ("DELETE FROM reviews", "changes", "the standing review of its version is missing"),
+    "a review that nobody signed": (
+        "INSERT INTO reviews SELECT (SELECT id FROM versions WHERE number = 3), state, reason, evidence, "
+        '"by", change, at FROM reviews',
+        "references",
+        "nobody signed the review of version",
     ),
     "a task": ("UPDATE tasks SET record = replace(record, 'cat', 'cow')", "definitions", "the record hashes to"),
     "a task's name": ("UPDATE tasks SET name = 'cows'", "definitions", "name is cows, not pets"),

@@ -255,3 +255,22 @@ def test_weights_from_elsewhere_pass_the_gate_for_weights(
         enter(there.storage, tmp_path / "forged.tar")
     assert there.versions.log() == []
     assert [path for path in (there.folder / "blobs").rglob("*") if path.is_file()] == []
+
+
+def test_reviews_come_along_and_a_decision_that_was_made_here_stands(
+    world: World, made: dict[str, Result], elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    first, second = str(made["first"].version), str(made["second"].version)
+    world.maintainer.review(first, "quarantined", "it is far from the others")
+    world.maintainer.review(first, "rejected", "it was copied")
+    export(world.registry, [first, second], tmp_path / "two.tar")
+    there = elsewhere("there")
+    enter(there.storage, tmp_path / "two.tar")
+    assert [one.state for one in there.review.find_review(first).history] == ["rejected", "quarantined"]
+    assert there.review.find_review(first).node == world.signer.node
+    World(there, world.folder, world.signer).maintainer.review(second, "admitted", "its data are rare")
+    world.maintainer.review(second, "rejected", "it was copied too")
+    export(world.registry, [first, second], tmp_path / "again.tar")
+    enter(there.storage, tmp_path / "again.tar")
+    assert there.review.find_review(second).reason == "its data are rare"
+    assert audit(there).findings == []

@@ -61,7 +61,7 @@ def _row(place: int, one: Ranked, domains: Sequence[str]) -> tuple[str, ...]:
         output.percent(one.margin),
         *(output.percent(values.get(domain)) for domain in domains),
         str(one.images),
-        " ".join(entry.aliases),
+        " ".join((*entry.aliases, *(("(self-reported)",) if one.self_reported else ()))),
     )
 
 

@@ -22,6 +22,7 @@ from registry.history.results import FEW_RECIPES, MOST_RECIPES, known_of
 from registry.ledger.answers import parse_evaluation
 from registry.ledger.claims import removed
 from registry.ledger.definitions import architecture, task
+from registry.ledger.members.queries import all_keys
 from registry.ledger.obligations import moved_uncounted
 from registry.ledger.releases import names, tags_of
 from registry.ledger.reviews import standing, states_of
@@ -171,7 +172,8 @@ def read(
     waiting = moved_uncounted(connection, named.keys() & {row.id for row in rows})
     shared = _shared_names(connection, {row.contributor for row in rows if row.contributor})
     versions = {row.id: Version.from_json(row.record) for row in rows}
-    known, reviewed = known_of(connection, versions, most), states_of(connection, list(versions))
+    makers = {row.id: row.node for row in rows}
+    known, reviewed = known_of(connection, versions, makers, most), states_of(connection, list(versions))
     for row in rows:
         entry = dict(zip(columns, row, strict=True)) | known[row.id]
         del entry["record"]
@@ -240,7 +242,8 @@ def evaluations_of(connection: Connection, version: Version) -> Iterator[StoredE
     if version.head is None:
         return
     parts = {"its_featurizer": version.featurizer, "its_head": version.head}
-    seen = set()
+    maker = connection.execute(select(VersionRow.node).where(VersionRow.id == version.id)).scalar()
+    own, seen = frozenset() if maker is None else frozenset(all_keys(connection, [maker])), set()
     for row in connection.execute(_EVALUATIONS, parts):
         cell = (row.task, row.fingerprint, row.trial, row.image_size, row.domain, row.split, row.slice)
         if cell in seen:
@@ -254,4 +257,5 @@ def evaluations_of(connection: Connection, version: Version) -> Iterator[StoredE
             trial=row.trial,
             image_size=row.image_size,
             evaluation=parse_evaluation(row.domain, row.split, row.slice, row.confusion),
+            self_reported=row.node in own,
         )

@@ -17,6 +17,7 @@ from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Slice, Split
 from registry.history.queries import entries, read
 from registry.history.results import SPLITS
+from registry.history.self_reported import GROUP, SelfReports
 from registry.ledger.definitions import task
 from registry.lists import chunks
 from registry.records import DomainScore, Entry, Metric, Ranked, Ranking
@@ -88,6 +89,8 @@ def best(
     known = {entry.number: entry for entry in _entries(connection, [row.version for row in rows])}
     domains = _domains(connection, rows, asked, metric)
     having = _having(connection, rows)
+    makers = {(row.featurizer, row.head): known[row.version].node for row in rows}
+    own, over_all = SelfReports(connection, makers), None if domain is None else {domain}
     versions = tuple(
         Ranked(
             entry=known[row.version],
@@ -97,6 +100,7 @@ def best(
             image_size=row.image_size,
             domains=tuple(domains[row.featurizer, row.head, row.image_size]) if domain is None else (),
             sharing=having[row.featurizer, row.head] - 1,
+            self_reported=own.only({name: getattr(row, name) for name in GROUP[:-1]}, over_all),
         )
         for row in rows
     )

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from ratatouille.exchange.assignment import Split
 from ratatouille.exchange.version import Version
 from ratatouille.tasks.task import Task
+from registry.history.self_reported import GROUP, SelfReports
 from registry.ledger.event_log import RESULT
 from registry.lists import chunks
 from registry.records import EntryScore, RecipeResult
@@ -54,12 +55,13 @@ _TASKS = select(TaskRow.record).where(TaskRow.digest.in_(bindparam("digests", ex
 
 
 def known_of(
-    connection: Connection, versions: Mapping[str, Version], most: int = FEW_RECIPES
+    connection: Connection, versions: Mapping[str, Version], makers: Mapping[str, str | None], most: int = FEW_RECIPES
 ) -> dict[str, dict[str, Any]]:
     """The values of the fields of an `Entry` that are known of each version, by id.
 
     Args:
         versions: those that are asked about, by id.
+        makers: the key that made each; None for what the registry made.
         most: recipes that are named of each.
     """
     found: dict[str, dict[str, Any]] = {id: {} for id in versions}
@@ -70,7 +72,7 @@ def known_of(
     for ids in chunks(list(versions)):
         for id, recipes in _recipes(connection, ids, most).items():
             found[id]["recipes"] = tuple(recipes)
-        for id, score in _scores(connection, {id: versions[id] for id in ids}, tasks).items():
+        for id, score in _scores(connection, {id: versions[id] for id in ids}, makers, tasks).items():
             found[id]["score"] = score
     return found
 
@@ -83,7 +85,10 @@ def _recipes(connection: Connection, ids: Sequence[str], most: int) -> dict[str,
 
 
 def _scores(
-    connection: Connection, versions: Mapping[str, Version], tasks: Mapping[str, Task]
+    connection: Connection,
+    versions: Mapping[str, Version],
+    makers: Mapping[str, str | None],
+    tasks: Mapping[str, Task],
 ) -> dict[str, EntryScore]:
     counted = {id: one for id, one in versions.items() if one.head is not None and one.task is not None}
     if not counted:
@@ -95,11 +100,13 @@ def _scores(
     rows: dict[tuple[str, str, str], list[ScoreRow]] = {}
     for row in connection.execute(_SCORES, parts).all():
         rows.setdefault((row.featurizer, row.head, row.task), []).append(row)  # type: ignore[arg-type]
-    found = {}
+    found, own = {}, SelfReports(connection, {(one.featurizer, one.head): makers[id] for id, one in counted.items()})
     for id, one in counted.items():
         if same := rows.get((one.featurizer, str(one.head), str(one.task))):
             best = min(same, key=lambda row: (SPLITS.index(row.split), row.trial, -row.domains, -row.image_size))
-            found[id] = _score(best, tasks[str(one.task)].metric)
+            group = {name: getattr(best, name) for name in GROUP[:-1]}
+            score = _score(best, tasks[str(one.task)].metric)
+            found[id] = score.model_copy(update={"self_reported": own.only(group)}) if makers[id] else score
     return found
 
 

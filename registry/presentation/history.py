@@ -191,7 +191,7 @@ def score_rows(lines: Iterable[ScoreLine]) -> list[Row]:
             percent(line.margin),
             percent(line.balanced_accuracy),
             str(line.images),
-            str(line.holdings),
+            f"{line.holdings} (self-reported)" if line.self_reported else str(line.holdings),
         )
         for line in lines
     ]

@@ -53,4 +53,5 @@ def score_sentence(score: EntryScore) -> str:
     over = f"mean over {score.domains} domains" if score.domains > 1 else "one domain"
     of = "held-out domains" if score.split == "all" else f"the split {score.split}"
     value = f"{100 * score.value:.1f} ± {100 * score.margin:.1f}"
-    return f"{value} % {score.metric.replace('_', ' ')}: {number_of(score.images, 'image')} of {of}, {over}"
+    own = ", self-reported" if score.self_reported else ""
+    return f"{value} % {score.metric.replace('_', ' ')}{own}: {number_of(score.images, 'image')} of {of}, {over}"

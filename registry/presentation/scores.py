@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from ratatouille.exchange.confusion import Confusion, add, by_class, entries
 from ratatouille.exchange.receipt import Evaluation
@@ -34,6 +37,8 @@ class ScoreLine(Record):
     margin: float | None
     """Half-width of the 95 % interval of the accuracy over images (Agresti-Coull)."""
     balanced_accuracy: float | None
+    self_reported: Annotated[bool, Field(exclude_if=lambda marked: not marked)] = False
+    """Whether all these counts come from the member who made the version."""
 
     @property
     def key(self) -> str:
@@ -120,12 +125,16 @@ def scored_cells(stored: Iterable[StoredEvaluation]) -> tuple[ScoredCell, ...]:
 def _summed(stored: Iterable[StoredEvaluation]) -> list[ScoredCell]:
     """The cells in the order of their names, each summed over the holdings that have it."""
     parts: dict[tuple[str, str, str, str, int, int], list[Evaluation]] = {}
+    others = set[tuple[str, str, str, str, int, int]]()
     for one in stored:
         cell = one.evaluation.cell
         key = (one.task_name, cell.domain, cell.split, cell.slice, one.trial, one.image_size)
         parts.setdefault(key, []).append(one.evaluation)
+        if not one.self_reported:
+            others.add(key)
     found = []
-    for (task, domain, split, slice_, trial, image_size), same in sorted(parts.items(), key=lambda part: part[0]):
+    for where, same in sorted(parts.items(), key=lambda part: part[0]):
+        task, domain, split, slice_, trial, image_size = where
         total = Evaluation(cell=same[0].cell, confusion=add([one.confusion for one in same]))
         found.append(
             ScoredCell(
@@ -141,6 +150,7 @@ def _summed(stored: Iterable[StoredEvaluation]) -> list[ScoredCell]:
                 margin=margin(total.correct, total.count) if total.count else None,
                 balanced_accuracy=total.balanced_accuracy if total.count else None,
                 confusion=total.confusion,
+                self_reported=where not in others,
             )
         )
     return found

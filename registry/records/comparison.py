@@ -35,6 +35,8 @@ class Ranked(Record):
     """What the value is the mean of; empty for a ranking on one domain."""
     sharing: Annotated[int, Field(exclude_if=lambda count: count == 0)] = 0
     """How many later versions have the same weights; they have no place of their own."""
+    self_reported: Annotated[bool, Field(exclude_if=lambda marked: not marked)] = False
+    """Whether all counts of this score come from the member who made the version."""
 
 
 class Ranking(Record):

@@ -27,6 +27,8 @@ class StoredEvaluation(Record):
     trial: int
     image_size: int
     evaluation: Evaluation
+    self_reported: Annotated[bool, Field(exclude_if=lambda marked: not marked)] = False
+    """Whether the member who made the version counted this."""
 
 
 class LogQuery(Record):
@@ -75,6 +77,8 @@ class EntryScore(Record):
     """The first of test, all, validation and train that was counted; `all` is of domains that were held out."""
     domains: int
     images: int
+    self_reported: Annotated[bool, Field(exclude_if=lambda marked: not marked)] = False
+    """Whether all its counts come from the member who made the version."""
 
 
 class Entry(Record):

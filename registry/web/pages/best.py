@@ -45,6 +45,8 @@ class RankedPlace(Record):
     images: int
     domains: tuple[DomainScore, ...]
     """What the value is the mean of; empty for a ranking on one domain."""
+    self_reported: bool
+    """Whether only the member who made the version counted this."""
 
 
 class BestPage(Record):
@@ -116,5 +118,10 @@ def _ranking(registry: Registry, wanted: WantedRanking) -> Ranking | str:
 
 def _place(one: Ranked) -> RankedPlace:
     return RankedPlace(
-        version=summary(one.entry), value=one.value, margin=one.margin, images=one.images, domains=one.domains
+        version=summary(one.entry),
+        value=one.value,
+        margin=one.margin,
+        images=one.images,
+        domains=one.domains,
+        self_reported=one.self_reported,
     )

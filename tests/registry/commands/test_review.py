@@ -13,8 +13,8 @@ REASON = "worse than its start by 12.0 points ± 3.1"
 
 def quarantine(world: World, version: str, state: str = "quarantined") -> None:
     values = {"version": version, "state": state, "reason": REASON, "evidence": {"worse": 12.0, "domain": "photo"}}
-    values |= {"by": "gate", "round": "4f2a", "at": time.time()}
-    world.registry.review.enter(world.signer.seal(Review.model_validate(values)))
+    review = Review.model_validate({**values, "by": "gate", "round": "4f2a", "at": time.time()})
+    world.registry.review.enter(world.signer.seal(review))
 
 
 def test_what_waits_is_listed_shown_and_decided(history: dict[str, str], world: World) -> None:

@@ -89,7 +89,7 @@ def test_nothing_is_wrong_with_what_the_registry_wrote(empty_world: World) -> No
     assert whole.ok
     counts = {stage: count for stage, count in whole.looked.items() if stage not in ("references", "definitions")}
     assert counts == {
-        "log": 11,
+        "log": 13,
         "receipts": 5,
         "versions": 5,
         "changes": 5,

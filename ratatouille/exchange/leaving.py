@@ -93,6 +93,7 @@ MEANINGS: dict[type[Record], dict[str, str]] = {
         "total": "steps in all",
         "doing": "what it does, from a closed list, with the loss of a training",
         "inputs": "digests of the weights that the work begins with",
+        "about": "the version that the question reviews, if it is a review",
     },
     LeaseReturn: {"work_id": "digest of the question that is free again", "node": _KEY, "issued": _SIGNED},
     Receipt: _RECEIPT,

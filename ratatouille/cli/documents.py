@@ -125,7 +125,7 @@ DOCUMENTS: dict[str, Document] = {
     "round export": Document("coordinator.mlflow_runs:ExportedRound"),
     "release": Document(f"{_REGISTRY}:Released"),
     "tag": Document(f"{_REGISTRY}:Tagged"),
-    "review list": Document(f"{_REGISTRY}:ReviewList"),
+    "review list": Document("registry.commands.review:ReviewList"),
     "review show": Document("registry.records:ReviewRecord"),
     "review accept": Document("registry.records:ReviewRecord"),
     "review reject": Document("registry.records:ReviewRecord"),

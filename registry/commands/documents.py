@@ -27,7 +27,6 @@ from registry.records import (
     Naming,
     Obligation,
     Retraction,
-    ReviewRecord,
     Revocation,
     Stage,
     Submission,
@@ -42,14 +41,6 @@ class Log(Printed):
     """Versions, the latest first."""
 
     versions: tuple[Entry, ...]
-    next: int | None
-    """`--before` this number goes on; None where the list has ended."""
-
-
-class ReviewList(Printed):
-    """Reviews that stand, the latest first."""
-
-    reviews: tuple[ReviewRecord, ...]
     next: int | None
     """`--before` this number goes on; None where the list has ended."""
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ratatouille.cli import output
+from ratatouille.cli.documents import Printed
 from ratatouille.cli.output import AsJson, PublicName, Remote
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import ReviewState
@@ -33,6 +34,14 @@ REVIEWS = output.TableLayout(
 STEPS = output.TableLayout(("when (UTC)", "review", "by", "why", "numbers"), prose=("why", "numbers"))
 
 
+class ReviewList(Printed):
+    """Reviews that stand, the latest first."""
+
+    reviews: tuple[ReviewRecord, ...]
+    next: int | None
+    """`--before` this number goes on; None where the list has ended."""
+
+
 def list_(
     state: Annotated[
         str, typer.Option("--state", help=f"Which reviews: {', '.join(STATES)}.", metavar="STATE")
@@ -54,7 +63,7 @@ def list_(
         found = registry.review.reviews(STATES[state], task, before, limit)
     following = found[-1].number if len(found) == limit else None
     if as_json:
-        output.print_json({"reviews": found, "next": following})
+        output.print_json(ReviewList(reviews=tuple(found), next=following))
     elif not found:
         output.print_line(f"no version is {state}" if state != "all" else "no version was reviewed yet")
     else:

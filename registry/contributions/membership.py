@@ -195,8 +195,7 @@ def take_lease(connection: Connection, lease: Lease) -> Lease | None:
     """Take or renew a lease; None if another node holds a live one or the question has an answer.
 
     Raises:
-        Refusal: for a lease that names no data, a question that the node has closed, a version of the same member that
-            another one can count, and a key that was revoked.
+        Refusal: for no data, a closed question, a revoked key, and the maker's own version that another can count.
         Unreachable: when the node does not offer that data, when there are too many, or a later one is known.
     """
     now = time.time()

@@ -26,7 +26,8 @@ Counts = dict[str, tuple[list[Evaluation], list[Evaluation]]]
 def weights_of(registry: Registry, round: Round) -> Weights:
     """Digests of every run by work id, and of every recipe's final version.
 
-    (The work id of an average hashes its parents' ids, and those hash receipts, which tell how long a run took.)
+    (The work id of an average hashes its parents' ids, and those hash receipts, which tell how long a run took. So does
+    that of a review, which is of a version.)
     """
     driver = RoundDriver(round, registry, registry.rounds.round(round.id).created)
     plan = driver.gather()
@@ -34,7 +35,7 @@ def weights_of(registry: Registry, round: Round) -> Weights:
     facts = {
         work_id: (driver.facts[work_id].featurizer, driver.facts[work_id].head)
         for work_id, question in plan.questions.items()
-        if isinstance(question, Order)
+        if isinstance(question, Order) and question.about is None
     }
     finals = {one.recipe: (one.final.featurizer, one.final.head) for one in plan.outcomes if one.final is not None}
     assert finals.keys() == set(round.recipes)

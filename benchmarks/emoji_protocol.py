@@ -129,6 +129,8 @@ def _settings(name: str, recipes: tuple[str, ...], changes: dict[str, Any]) -> R
         recipes=recipes,
         foundation="foundation",
         protocol={"name": "emoji", **changes},
+        admission="off",
+        counting="own",
     )
 
 

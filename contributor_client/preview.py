@@ -13,10 +13,12 @@ from typing import Any
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import Cell, Compare, Evaluate, FineTune, Import, NodeAssignment, Probe
 from ratatouille.exchange.confusion import confusion_of
+from ratatouille.exchange.inspection import Inspected
 from ratatouille.exchange.leaving import MEANINGS
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Comparison, CurvePoint, Disclosure, Evaluation, Pair, Receipt, disclosed
 from ratatouille.exchange.signing import Sealed
+from ratatouille.recipes.admission import Known
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.round import Round
 from ratatouille.record import Digest, Record, canonical_json
@@ -107,13 +109,15 @@ def find_order(registry: Registry, beginning: str) -> Order:
 
 def _orders(registry: Registry, spec: str) -> Iterator[tuple[str, Order]]:
     """The questions to nodes of a round, as far as the known answers determine them."""
-    round, facts = Round.from_json(spec), dict[str, Result]()
+    round, facts, inspected = Round.from_json(spec), dict[str, Result](), dict[str, Inspected]()
     while True:
-        found = plan(round, facts)
+        found = plan(round, facts, known=Known(inspected))
         news = registry.work.results([one for one in found.questions if one not in facts])
-        if not news:
+        seen = {id: one for id in found.inspections if (one := registry.review.inspected(id)) is not None}
+        if not news and not seen:
             break
         facts.update(news)
+        inspected |= seen
     yield from ((id, one) for id, one in found.questions.items() if isinstance(one, Order))
 
 

@@ -1,4 +1,4 @@
-"""Combinations that the registry computes while a round goes on: one at a time, in a thread of their own.
+"""Combinations and inspections that the registry computes while a round goes on: one at a time, in their own thread.
 
 An average of large weights takes minutes. A round that waited for it would send no order, read no reply and notice no
 cancellation meanwhile. Nothing is kept here that the registry does not know: a round that goes on after its process
@@ -10,30 +10,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from typing import Generic, TypeVar
 
-from ratatouille.exchange.version import Combination
 from registry.cancellation import working_for
-from registry.records import Result
+
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 
-class Combiner:
-    """Has the registry compute the combinations of one round, one after the other."""
+class Combiner(Generic[Q, A]):
+    """Has the registry compute the combinations and inspections of one round, one after the other."""
 
-    def __init__(self, make: Callable[[Combination], Result], executor: Executor | None = None) -> None:
+    def __init__(self, make: Callable[[Q], A], executor: Executor | None = None) -> None:
         """`make` has the registry answer one; without an executor there is a thread of its own, once it is needed."""
         self._make = make
         self._executor = executor
         self._own: ThreadPoolExecutor | None = None
-        self._under_way: dict[str, Future[Result]] = {}
+        self._under_way: dict[str, Future[A]] = {}
         """By work id, in the order in which they are computed."""
         self._closed = False
 
     @property
-    def under_way(self) -> Collection[Future[Result]]:
+    def under_way(self) -> Collection[Future[A]]:
         """Those that were begun and are not answered yet, for a caller that waits for other things too."""
         return self._under_way.values()
 
-    def look(self, open: Mapping[str, Combination]) -> dict[str, Result]:
+    def look(self, open: Mapping[str, Q]) -> dict[str, A]:
         """Begin what is open and not under way; returns the answers that are new, by work id.
 
         One that is open no more, since a parent was retracted, is cancelled, or its answer or error is dropped.
@@ -45,9 +47,9 @@ class Combiner:
         for work_id in self._under_way.keys() - open.keys():
             if self._under_way[work_id].cancel() or self._under_way[work_id].done():
                 del self._under_way[work_id]
-        for work_id, combination in open.items():
+        for work_id, question in open.items():
             if work_id not in self._under_way:
-                self._under_way[work_id] = self._begin(combination)
+                self._under_way[work_id] = self._begin(question)
         ended = [work_id for work_id in open if self._under_way[work_id].done()]
         return {work_id: self._under_way.pop(work_id).result() for work_id in ended}
 
@@ -68,12 +70,12 @@ class Combiner:
         if self._own is not None:
             self._own.shutdown(wait=False)
 
-    def _begin(self, combination: Combination) -> Future[Result]:
+    def _begin(self, question: Q) -> Future[A]:
         executor = self._executor or self._own
         if executor is None:
             executor = self._own = ThreadPoolExecutor(1, thread_name_prefix="combining")
-        return executor.submit(self._answer, combination)
+        return executor.submit(self._answer, question)
 
-    def _answer(self, combination: Combination) -> Result:
+    def _answer(self, question: Q) -> A:
         with working_for(lambda: not self._closed):
-            return self._make(combination)
+            return self._make(question)

@@ -12,25 +12,24 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 
+from coordinator.admission import Admission
 from coordinator.combiner import Combiner
+from coordinator.endings import ending
 from coordinator.estimate import removed
 from coordinator.matching import can_do
 from ratatouille.errors import Refusal
 from ratatouille.exchange.change import Close
 from ratatouille.exchange.dialect import METHOD_REVISION
+from ratatouille.exchange.inspection import Inspected, Inspection
 from ratatouille.exchange.order import Order
+from ratatouille.exchange.signing import Signer
 from ratatouille.exchange.version import Combination
 from ratatouille.recipes.plan import Forecast, forecast, plan
 from ratatouille.recipes.questions import RoundPlan
 from ratatouille.recipes.round import Round
-from ratatouille.wording import enumerated, number_of
+from ratatouille.wording import number_of
 from registry.records import OVER, Result, RoundRecord
 from registry.services.registry import Registry
-
-WITHOUT = "without"
-"""How the reason of a round begins that ended without answers which members have closed."""
-MOST_NAMED = 5
-"""Nodes, answers and pieces of work that a sentence names."""
 
 
 class RoundDriver:
@@ -43,10 +42,13 @@ class RoundDriver:
         started: float,
         clock: Callable[[], float] = time.time,
         executor: Executor | None = None,
+        signer: Signer | None = None,
+        ended: float = math.inf,
     ) -> None:
         """`started` is when the round was set going, in seconds since 1970; its deadline counts from there.
 
-        Combinations are computed in the executor's thread; without one, in a thread of the round's own.
+        Combinations are computed in the executor's thread; without one, in a thread of the round's own. The signer
+        enters the verdicts of the round's gate. Decisions of maintainers after a round has ended do not count.
         """
         self.round = round
         self.facts: dict[str, Result] = {}
@@ -67,8 +69,9 @@ class RoundDriver:
         """How many retractions there were when the facts were read."""
         self._used: set[str] = set()
         """Versions that the registry knows this round to build on."""
-        self._planned: tuple[tuple[int, int, bool, frozenset[str]], RoundPlan] | None = None
-        self._forecast: tuple[tuple[int, frozenset[str]], Forecast] | None = None
+        self._planned: tuple[tuple[int, int, bool, frozenset[str], int], RoundPlan] | None = None
+        self._forecast: tuple[tuple[int, frozenset[str], int], Forecast] | None = None
+        self._admission = Admission(registry, round.id, signer, ended)
         self.combiner = Combiner(self._combined, executor)
         """Has the registry compute combinations; close it when the round is over, or is left."""
 
@@ -79,6 +82,7 @@ class RoundDriver:
         registry: Registry,
         clock: Callable[[], float] = time.time,
         executor: Executor | None = None,
+        signer: Signer | None = None,
     ) -> RoundDriver:
         """The driver of a round that the registry has.
 
@@ -86,8 +90,10 @@ class RoundDriver:
         the deadline would ask for another average than the one that was made.
         """
         started = {"requested": math.inf, "running": record.changed}.get(record.state, -math.inf)
-        made = cls(Round.from_json(record.spec), registry, started, clock, executor)
-        made._over = record.state in OVER
+        over = record.state in OVER
+        ended = record.changed if over else math.inf
+        made = cls(Round.from_json(record.spec), registry, started, clock, executor, signer, ended)
+        made._over = over
         if made._over and made.closing:
             made._until = record.changed
         return made
@@ -111,18 +117,22 @@ class RoundDriver:
             self._register_used()
             self._refuse_removed()
             try:
-                made = self.combiner.look(found.combinations)
+                self._admission.enter(found)
+                made = self.combiner.look({**found.inspections, **found.combinations})
             except Refusal:
                 if not self._forget_retracted():  # a parent that was retracted a moment ago is asked for again
                     raise
                 continue
             if not made:
                 return found
-            self.facts.update(made)
+            self.facts.update({id: answer for id, answer in made.items() if isinstance(answer, Result)})
+            self._admission.learn({id: answer for id, answer in made.items() if isinstance(answer, Inspected)})
 
-    def _combined(self, combination: Combination) -> Result:
-        message = f"{combination.purpose} of {len(combination.parents)} for round {self.round.name}"
-        return self._registry.work.combine(combination, self.round.id, message)
+    def _combined(self, question: Combination | Inspection) -> Result | Inspected:
+        if isinstance(question, Inspection):
+            return self._registry.review.inspect(question)
+        message = f"{question.purpose} of {len(question.parents)} for round {self.round.name}"
+        return self._registry.work.combine(question, self.round.id, message)
 
     def gather(self) -> RoundPlan:
         """The plan as of now, from what the registry knows; nothing is changed."""
@@ -132,7 +142,8 @@ class RoundDriver:
             news = self._registry.work.results([work_id for work_id in found.questions if work_id not in self.facts])
             news = {work_id: result for work_id, result in news.items() if result.created <= self._until}
             self.facts.update(news)
-            if not self._update_closures(found) and not news:
+            changed = self._update_closures(found) or self._admission.look(found)
+            if not changed and not news:
                 return found
 
     def _update_closures(self, found: RoundPlan) -> bool:
@@ -197,9 +208,9 @@ class RoundDriver:
 
     def forecast(self) -> Forecast:
         """All work of the round to its end, as far as the known facts determine it."""
-        state = (len(self.facts), self.lacking)
+        state = (len(self.facts), self.lacking, self._admission.version)
         if self._forecast is None or self._forecast[0] != state:
-            self._forecast = (state, forecast(self.round, self.facts, self.lacking))
+            self._forecast = (state, forecast(self.round, self.facts, self.lacking, self._admission.known))
         return self._forecast[1]
 
     def _note_forecast(self, found: RoundPlan) -> None:
@@ -217,10 +228,11 @@ class RoundDriver:
 
     def _plan(self) -> RoundPlan:
         """The plan for the facts that are here; walked again only when there are more of them, or the round closes."""
-        state = (len(self.facts), len(self.uncounted), self.closing, self.lacking)
+        state = (len(self.facts), len(self.uncounted), self.closing, self.lacking, self._admission.version)
         if self._planned is None or self._planned[0] != state:
             without = {work_id: Result(work_id=work_id, created=0.0) for work_id in self.uncounted}
-            self._planned = (state, plan(self.round, without | self.facts, self.closing, self.lacking))
+            known = self._admission.known
+            self._planned = (state, plan(self.round, without | self.facts, self.closing, self.lacking, known))
         return self._planned[1]
 
     def leave_uncounted(self, work_ids: Iterable[str]) -> None:
@@ -229,7 +241,7 @@ class RoundDriver:
 
     def over(self, found: RoundPlan) -> bool:
         """Whether nothing is left to do: the plan is done, or all that it lacks are counts that are not to be had."""
-        return found.done or bool(self.uncounted and not found.orders and not found.combinations)
+        return found.done or bool(self.uncounted and found.at_rest)
 
     def conclude(self, plan: RoundPlan) -> str:
         """Name in the registry the version in which each recipe ended; returns what `ending` does, or raises it."""
@@ -240,35 +252,15 @@ class RoundDriver:
         return reason
 
     def ending(self, plan: RoundPlan) -> str:
-        """The reason of a round that ends with this plan; empty when it is whole.
+        """The reason of a round that ends with this plan; raises as `endings.ending`."""
+        return ending(self.round, plan, self.closing, len(self.uncounted - self.facts.keys()))
 
-        Raises:
-            Refusal: when no recipe has a final version.
-        """
-        lacking = lacking_sentence(plan)
-        if not any(outcome.final for outcome in plan.outcomes):
-            if lacking:
-                raise Refusal(f"nothing can be combined: {lacking}")
-            least = self.round.min_runs or self.round.protocol.runs
-            there = number_of(least, "run of any recipe was", "runs of any recipe were")
-            raise Refusal(f"the deadline passed before {there} there; nothing to combine")
-        short = [
-            f"{one.recipe} {len(one.members)} of {number_of(one.wanted, 'run')}" for one in plan.outcomes if one.short
-        ]
-        short += [f"{one.recipe} without all counts" for one in plan.outcomes if not one.short and not one.complete]
-        if left := self.uncounted - self.facts.keys():
-            short.append(
-                f"{number_of(len(left), 'question')} not counted, since nodes had counted as much as their owners allow"
-            )
-            ended = f"ended: {', '.join(short)}"
-        else:
-            ended = f"ended at its deadline: {', '.join(short)}" if short and (self.closing or not lacking) else ""
-        return "; ".join(part for part in (ended, lacking) if part)
+    @property
+    def authors(self) -> dict[str, str]:
+        """The key of the node that made each known version."""
+        return {fact.version: fact.node for fact in self.facts.values() if fact.version and fact.node}
 
-
-def lacking_sentence(plan: RoundPlan) -> str:
-    """The clause about answers that members have closed, which a round goes without; empty where it lacks none."""
-    if not plan.lacking:
-        return ""
-    shown = enumerated(list(dict.fromkeys(order.label for order in plan.lacking.values())), MOST_NAMED)
-    return f"{WITHOUT} {number_of(len(plan.lacking), 'answer')} that the members who hold the data have closed: {shown}"
+    @property
+    def seconds(self) -> dict[str, float]:
+        """The seconds that each answer took on its node."""
+        return {work_id: fact.seconds + fact.overhead for work_id, fact in self.facts.items()}

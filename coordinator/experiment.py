@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from coordinator.driver import RoundDriver
 from coordinator.rehearsal import RehearsalSite, lay_out, rehearse_all
+from coordinator.results import result
 from coordinator.settings import RoundSettings
-from ratatouille.analysis.report import Report, report
+from ratatouille.analysis.report import Report
 from ratatouille.recipes.round import Round
 from ratatouille.tasks.node import NodeData, NodeSettings
 from ratatouille.tasks.task import Task
@@ -68,5 +68,4 @@ class Experiment:
 
     def report(self, round: Round) -> Report:
         """The table of a round from what the registry knows now."""
-        driver = RoundDriver.of(self.registry.rounds.round(round.id), self.registry)
-        return report(driver.round, driver.gather().outcomes)
+        return result(self.registry, self.registry.rounds.round(round.id))

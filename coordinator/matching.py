@@ -57,6 +57,7 @@ def match(
     leased: Mapping[str, str],
     failures: Mapping[tuple[str, str], int] = MappingProxyType({}),
     barred: Collection[tuple[str, str]] = frozenset(),
+    makers: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> list[tuple[str, str]]:
     """Pairs (node, work id) to send now.
 
@@ -68,6 +69,8 @@ def match(
         leased: work id → node of live leases.
         failures: how often a node (first) failed at a question (second): those who did so least often are asked.
         barred: nodes (first) that are not asked a question (second) again.
+        makers: by work id, nodes of the member whose version a question is about: they are asked only where no node of
+            another member is here that could answer.
     """
     here = [offer for offer in offers if offer.node in connected]
     load = Counter(in_flight.values())
@@ -78,7 +81,7 @@ def match(
     for work_id, order in orders.items():
         if work_id in in_flight or work_id in leased:
             continue
-        able = [offer for offer in here if can_do(offer, order) and (offer.node, work_id) not in barred]
+        able = _able(order, work_id, here, barred, makers)
         fewest = min((failures.get((offer.node, work_id), 0) for offer in able), default=0)
         fitting = [
             offer
@@ -89,7 +92,20 @@ def match(
             node = min(fitting, key=lambda offer: (load[offer.node] - offer.workers, offer.name)).node
             load[node] += 1
             sent.append((node, work_id))
-    return sent + _relief(orders, here, in_flight, leased, load, barred)
+    return sent + _relief(orders, here, in_flight, leased, load, barred, makers)
+
+
+def _able(
+    order: Order,
+    work_id: str,
+    here: Collection[Offer],
+    barred: Collection[tuple[str, str]],
+    makers: Mapping[str, Collection[str]],
+) -> list[Offer]:
+    """The offers of nodes that may answer a question."""
+    able = [offer for offer in here if can_do(offer, order) and (offer.node, work_id) not in barred]
+    own = makers.get(work_id, ())
+    return [offer for offer in able if offer.node not in own] or able
 
 
 def _relief(
@@ -99,6 +115,7 @@ def _relief(
     leased: Mapping[str, str],
     load: Counter[str],
     barred: Collection[tuple[str, str]],
+    makers: Mapping[str, Collection[str]],
 ) -> list[tuple[str, str]]:
     """Pairs for idle nodes: orders that wait at a busy replica are sent to an idle one too. The lease goes to one."""
     sent = []
@@ -109,9 +126,7 @@ def _relief(
             for work_id, node in in_flight.items()
             if work_id in orders and work_id not in leased and load[node] >= full.get(node, 1 + QUEUED_ORDERS)
         ]
-        fitting = [
-            work_id for work_id in waiting if can_do(offer, orders[work_id]) and (offer.node, work_id) not in barred
-        ]
+        fitting = [work_id for work_id in waiting if offer in _able(orders[work_id], work_id, here, barred, makers)]
         if fitting and load[offer.node] < offer.workers:
             load[offer.node] += 1
             load[in_flight[fitting[0]]] -= 1

@@ -7,29 +7,27 @@ process.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from coordinator.driver import RoundDriver
+from coordinator.rehearsal_worker import RehearsalSite as RehearsalSite
+from coordinator.rehearsal_worker import open_site, pace, work
 from coordinator.requests import request
 from coordinator.settings import RoundSettings
 from ratatouille.errors import RatatouilleError, Refusal
-from ratatouille.exchange.assignment import FineTune, NodeAssignment
 from ratatouille.exchange.membership import make_offer
 from ratatouille.exchange.order import Hint, Order
-from ratatouille.exchange.receipt import Disclosure
 from ratatouille.exchange.signing import Signer
 from ratatouille.failure import UNREADABLE, Failure
 from ratatouille.processes import Child, Program, environment_with_scripts, module
 from ratatouille.processes.ending import process_pool
 from ratatouille.recipes.round import Round
-from ratatouille.tasks.node import NodeSettings, open_holdings
+from ratatouille.tasks.node import open_holdings
 from ratatouille.tasks.task import Task
 from registry.opening import open_registry
 from registry.services.registry import Registry
@@ -41,17 +39,7 @@ _TAKEN_SECONDS = 0.5
 """Pause before work is tried again that another process, such as another rehearsal, has taken."""
 WORKER_IMPORTS = ("registry.services.local", "ratatouille.training.worker_imports")
 """What each worker process would import."""
-_worker: list[Any] = []
 ALIAS = "foundation"
-
-
-@dataclass(frozen=True)
-class RehearsalSite:
-    """The site of a rehearsal: the registry and data that each worker process opens."""
-
-    url: str
-    nodes: tuple[NodeSettings, ...]
-    folder: Path
 
 
 def lay_out(
@@ -121,8 +109,11 @@ def rehearse_all(
     for round in rounds:
         registry.rounds.move_round(round.id, ["requested"], "running")
     averages = ThreadPoolExecutor(1, thread_name_prefix="combining")  # of all rounds, one after the other
-    drivers = [RoundDriver.of(registry.rounds.round(round.id), registry, executor=averages) for round in rounds]
-    with averages, process_pool(workers, _open_site, (site,), WORKER_IMPORTS) as pool:
+    signer = Signer.open(site.folder / "key")
+    drivers = [
+        RoundDriver.of(registry.rounds.round(round.id), registry, executor=averages, signer=signer) for round in rounds
+    ]
+    with averages, process_pool(workers, open_site, (site,), WORKER_IMPORTS) as pool:
         try:
             _until_done(drivers, lambda: _owed(registry, held), pool, workers, on_progress)
             endings = [driver.conclude(driver.gather()) for driver in drivers]
@@ -146,8 +137,8 @@ def seconds_per_step(site: RehearsalSite, order: Order) -> float:
     Raises:
         Refusal: as the training would, or for data that the site does not hold.
     """
-    with process_pool(1, _open_site, (site,), WORKER_IMPORTS) as pool:
-        return _result(pool.submit(_pace, order.to_json()))
+    with process_pool(1, open_site, (site,), WORKER_IMPORTS) as pool:
+        return _result(pool.submit(pace, order.to_json()))
 
 
 def _owed(registry: Registry, held: Collection[str]) -> dict[str, Order]:
@@ -168,13 +159,15 @@ def _until_done(
     while True:
         orders = {work_id: order for one in drivers for work_id, order in one.advance().orders.items()}
         beside = {work_id: order for work_id, order in owed().items() if work_id not in refused}
+        authors = {version: node for one in drivers for version, node in one.authors.items()}
         if on_progress is not None:
             on_progress(drivers)
         for work_id, order in (orders | beside).items():
             if len(under_way) >= _QUEUED * workers:
                 break
             if work_id not in under_way.values():
-                under_way[pool.submit(_work, order.to_json())] = work_id
+                maker = authors.get(order.about or "")
+                under_way[pool.submit(work, order.to_json(), maker)] = work_id
         pending: set[Future[Any]] = {*under_way, *(future for one in drivers for future in one.combiner.under_way)}
         if not pending:
             return
@@ -204,72 +197,12 @@ def _result(future: Future[T]) -> T:
         ) from error
 
 
-def _pace(order_json: bytes) -> float:
-    from ratatouille.training.timing import seconds_per_step
-
-    assignment = Order.from_json(order_json).assignment
-    worker: _Worker = _worker[0]
-    assert isinstance(assignment, FineTune)
-    _, data = worker.data[assignment.fingerprint]
-    return seconds_per_step(assignment, worker.registry.definitions.architecture(assignment.architecture), data)
-
-
 class _NotDone(Refusal):
     """Work that a worker process refused."""
 
     def __init__(self, words: str, failure: Failure) -> None:
         super().__init__(words)
         self.failure = failure
-
-
-class _Worker:
-    """The open registry and data of one worker process."""
-
-    def __init__(self, site: RehearsalSite) -> None:
-        self.registry = open_registry(site.url)
-        self.site = site
-        self.data = {
-            fingerprint: (settings, data)
-            for settings in site.nodes
-            for fingerprint, data in open_holdings(
-                settings, self.registry.definitions.task, site.folder / "data"
-            ).items()
-        }
-
-
-def _open_site(site: RehearsalSite) -> None:
-    from ratatouille.training import numerics
-
-    os.umask(0o077)  # what comes from images is their owner's alone
-    numerics.apply()
-    _worker.append(_Worker(site))
-
-
-def _work(order_json: bytes) -> tuple[bytes, str]:
-    """The hint, and the sentence about a refusal."""
-    from ratatouille.training.answer import answer
-
-    order = Order.from_json(order_json)
-    worker: _Worker = _worker[0]
-    assert isinstance(order.assignment, NodeAssignment)
-    held = worker.data.get(order.assignment.fingerprint)
-    if held is None:
-        reason = "the round uses data that another node offers; rehearse with its node.toml too, or on another registry"
-        failure = Failure(code="data-not-held")
-        return Hint(work_id=order.assignment.digest, outcome="refused", failure=failure).to_json(), reason
-    settings, data = held
-    signer = Signer.open(worker.site.folder / settings.name / "key")
-    words: list[str] = []
-    hint: Hint = answer(
-        order,
-        data,
-        worker.registry,
-        signer,
-        worker.site.folder / "work",
-        explain=lambda error: words.append(str(error)),
-        permit=lambda _: Disclosure(smallest=settings.smallest_count),
-    )
-    return hint.to_json(), "".join(words)
 
 
 def enter_once(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from coordinator.driver import WITHOUT, RoundDriver
+from coordinator.driver import RoundDriver
+from coordinator.endings import WITHOUT
 from coordinator.settings import RoundSettings, resolve
 from ratatouille.errors import Refusal
 from ratatouille.exchange.membership import Offer
@@ -108,9 +109,10 @@ def gaps(record: RoundRecord, registry: Registry) -> int:
     """How many questions of a finished round are open: its answers were taken back, or a node may give one now.
 
     A round that ended at its deadline never asked all of its questions. Of such a round only averages that are missing
-    count. (`Round.gaps` is something else: what the data lacks.)
+    count. A run that a maintainer has admitted since opens questions too. (`Round.gaps` is something else: what the
+    data lacks.)
     """
     if record.reason and not record.reason.startswith(WITHOUT):
         return len(RoundDriver.of(record, registry).gather().combinations)
     found = RoundDriver.of(record.model_copy(update={"state": "requested"}), registry).gather()
-    return len(found.orders) + len(found.combinations)
+    return len(found.orders) + len(found.combinations) + len(found.inspections)

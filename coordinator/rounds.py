@@ -9,14 +9,16 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from flwr.serverapp import Grid
 
+from coordinator.admission import Makers
 from coordinator.dispatch import POLL_SECONDS, Dispatch
-from coordinator.driver import MOST_NAMED, RoundDriver
+from coordinator.driver import RoundDriver
+from coordinator.endings import MOST_NAMED
 from coordinator.evaluations import EVALUATIONS, Owed, run_evaluations
 from coordinator.flower_keys import nodes_by_flower_key
 from coordinator.matching import Failures, leased_work, match, stranded
@@ -59,7 +61,7 @@ def run_round(grid: Grid, round_id: str, address: str, signer: Signer) -> None:
             return
         registry.rounds.move_round(round_id, ["requested"], "running")
         try:
-            runner = RoundRunner(registry, registry.rounds.round(round_id), lane, seal)
+            runner = RoundRunner(registry, registry.rounds.round(round_id), lane, signer)
         except (Refusal, Misconfigured) as error:  # this round ends, and keeps no other waiting
             registry.rounds.move_round(round_id, ["running", "cancelling"], "failed", str(error))
             raise
@@ -84,20 +86,15 @@ class Sent:
 class RoundRunner:
     """The loop of one round; between two turns it keeps nothing that the registry does not know."""
 
-    def __init__(
-        self,
-        registry: Registry,
-        record: RoundRecord,
-        lane: Dispatch,
-        seal: Callable[[Order], bytes] = Order.to_json,
-    ) -> None:
-        """`record` is a round that was moved to `running`; `seal` makes the bytes of an order, which nodes of a
-        federation obey only if the coordinator signed them.
+    def __init__(self, registry: Registry, record: RoundRecord, lane: Dispatch, signer: Signer | None = None) -> None:
+        """`record` is a round that was moved to `running`; `signer` is the coordinator's key: nodes of a federation
+        obey only orders that it signed, and it signs the gate's verdicts.
         """
-        self._seal = seal
+        self._seal = Order.to_json if signer is None else partial(seal_order, signer)
         self._registry = registry
         self._lane = lane
-        self._driver = RoundDriver.of(record, registry)
+        self._driver = RoundDriver.of(record, registry, signer=signer)
+        self._makers = Makers(registry)
         self.round = self._driver.round
         self._tasks: dict[str, Task] = {}
         self._messages: dict[str, Sent] = {}
@@ -171,21 +168,24 @@ class RoundRunner:
         owed = Owed.now(self._registry, barred)
         own = {work_id: order.model_copy(update={"round": self.round.id}) for work_id, order in owed.orders.items()}
         orders = own | plan.orders
-        for node, work_id in match(orders, ready, nodes, in_flight, leased, failures.counts, owed.barred):
+        makers = self._makers.of(plan.orders, self._driver.authors, {offer.node for offer in offers})
+        for node, work_id in match(orders, ready, nodes, in_flight, leased, failures.counts, owed.barred, makers):
             message = self._lane.send(nodes[node], self._seal(orders[work_id]))
             self._messages[message] = Sent(node, nodes[node], work_id, time.monotonic(), orders[work_id])
         undoable = stranded(plan.orders, failures.left(offers), nodes, barred)
+        registry_works = plan.combinations or plan.inspections
         if self._driver.closing:
-            return self._close(plan, plan.orders.keys() == undoable and not plan.combinations)
+            return self._close(plan, plan.orders.keys() == undoable and not registry_works)
         refused = undoable - stranded(plan.orders, offers, nodes)
-        at_work = self._messages or leased.keys() & plan.orders.keys() or plan.combinations
+        at_work = self._messages or leased.keys() & plan.orders.keys() or registry_works
         self._give_up(plan, refused, offers, at_rest=plan.orders.keys() == undoable and not at_work)
         return False
 
     def _give_up(self, plan: RoundPlan, refused: Collection[str], offers: Sequence[Offer], at_rest: bool) -> None:
         """End the round when all that is left is work that every node that holds its data has refused.
 
-        Counts that are refused because a budget is used up end nothing: the round goes on without them.
+        Counts that are refused because a budget is used up, and reviews of runs, end nothing: the round goes on without
+        them.
 
         Raises:
             Refusal: naming the work and the nodes.
@@ -198,13 +198,15 @@ class RoundRunner:
             return
         orders = [order for work_id, order in plan.orders.items() if work_id in refused]
         if uncounted := [order.assignment.digest for order in orders if self._is_uncounted(order, offers)]:
-            _log.warning("%s questions are not counted: the budgets of their data are used up", len(uncounted))
+            _log.warning("%s questions are not counted: every node that holds their data refuses them", len(uncounted))
             self._driver.leave_uncounted(uncounted)
             return
         raise Refusal(self._refused_by_all(orders, offers))
 
     def _is_uncounted(self, order: Order, offers: Sequence[Offer]) -> bool:
-        """Whether an order asks for counts only, and every node that holds the data has counted enough."""
+        """Whether an order is a review, or asks for counts of which every node that holds the data has made enough."""
+        if order.about is not None:
+            return True
         reasons = self._failures.reasons(offers, order.assignment.digest, _fingerprint(order)).values()
         used_up = all(failure.code == "budget-used-up" for failure in reasons)
         return isinstance(order.assignment, Evaluate | Compare) and bool(reasons) and used_up
@@ -226,6 +228,9 @@ class RoundRunner:
             return False
         self._stranded_since = self._stranded_since or time.monotonic()
         if plan.orders and time.monotonic() - self._stranded_since < _GRACE:
+            return False
+        if reviews := [work_id for work_id, order in plan.orders.items() if order.about]:
+            self._driver.leave_uncounted(reviews)  # what they would have told is not to be had any more
             return False
         return self._end(plan)
 

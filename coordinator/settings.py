@@ -54,6 +54,12 @@ class RoundSettings(Record):
     analyses: tuple[Name, ...] = ()
     """Analyses to count for, besides the recipes' own counts; `ratatouille analyse` asks for them."""
     slices: tuple[Literal["seen", "new"], ...] = ()
+    admission: Literal["gate", "off"] = "gate"
+    """Whether a gate admits runs before anything is averaged; off: for research on one machine."""
+    counting: Literal["independent", "own", "protocol"] = "protocol"
+    """Whose counts choose between runs: nodes' that did not make them, the runs' own, or as the protocol says: own for
+    the data sets of DomainBed, whose published tables choose so.
+    """
     min_runs: PositiveInt | None = None
     deadline_minutes: PositiveFloat | None = None
 
@@ -128,9 +134,17 @@ def resolve(
         slices=tuple(sorted(set(settings.slices), reverse=True)),  # seen, new
         left_out=tuple(gap for one in (bound, *beside) for gap in one.left_out),
         untaught=tuple(one.untaught for one in (bound, *beside) if one.untaught is not None),
+        admission=settings.admission,
+        counting=_counting(settings, protocol),
         min_runs=settings.min_runs,
         deadline=None if settings.deadline_minutes is None else 60 * settings.deadline_minutes,
     )
+
+
+def _counting(settings: RoundSettings, protocol: Protocol) -> Literal["independent", "own"]:
+    if settings.counting == "protocol":
+        return "own" if protocol.name.startswith("domainbed") else "independent"
+    return settings.counting
 
 
 def image_size_sentence(settings: RoundSettings, round: Round) -> str:

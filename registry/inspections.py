@@ -61,20 +61,25 @@ def inspect(database: Database, blobs: Blobs, inspection: Inspection) -> Inspect
             f"inspection revision {inspection.revision} is asked for; this registry has {INSPECTION_REVISION}"
         )
     with database.read() as connection:
-        query = select(InspectionRow.answer).where(InspectionRow.work_id == inspection.work_id)
-        known = connection.execute(query).scalar()
+        known = inspected(connection, inspection.work_id)
         try:
             wanted = _gather(connection, inspection)
         except Removed:
             if known is None:
                 raise
     if known is not None:
-        return Inspected.from_json(known)
+        return known
     answer = Inspected.model_validate({one.part: one.compute(blobs) for one in wanted})
     row = {"work_id": inspection.work_id, "record": inspection.to_json().decode(), "created": time.time()}
     with database.write() as connection:
         upsert(connection, InspectionRow, row | {"answer": answer.to_json().decode()})
     return answer
+
+
+def inspected(connection: Connection, work_id: str) -> Inspected | None:
+    """The answer to an inspection, if it was made before."""
+    known = connection.execute(select(InspectionRow.answer).where(InspectionRow.work_id == work_id)).scalar()
+    return None if known is None else Inspected.from_json(known)
 
 
 def _gather(connection: Connection, inspection: Inspection) -> list[InspectInputs]:

@@ -22,7 +22,8 @@ from benchmarks.hosts.network import Network, why_not
 from benchmarks.output import REFUSED
 from coordinator.commands.demo import FOUNDATION, NODES, ROUND, node_file, write_images, write_settings
 from coordinator.commands.follow import follow
-from coordinator.commands.round import result, show_report
+from coordinator.commands.shown_report import show_report
+from coordinator.results import result
 from ratatouille.errors import RatatouilleError, Refusal
 from ratatouille.tasks.emoji import emoji_tasks
 

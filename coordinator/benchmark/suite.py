@@ -53,6 +53,10 @@ class Wishes:
     """`name`, and single values to replace."""
 
 
+ON_ONE_MACHINE = {"admission": "off", "counting": "own"}
+"""Values of rounds in which one machine holds all data: nobody else could count, and nobody has to be kept out."""
+
+
 def rounds(
     name: str,
     target: str,
@@ -87,6 +91,7 @@ def rounds(
                     "protocol": wishes.protocol,
                     "trial": trial,
                     "slices": slices,
+                    **ON_ONE_MACHINE,
                 }
                 label = setting if len(settings) > 1 else ""
                 planned.append(Planned(label, trial, RoundSettings.model_validate(values)))

@@ -10,7 +10,6 @@ from coordinator.estimate import Estimate, estimate
 from coordinator.settings import read_round_settings, resolve
 from ratatouille.cli import output
 from ratatouille.errors import Refusal, Unreachable
-from ratatouille.recipes.plan import forecast
 from ratatouille.recipes.recipe import recipe_named
 from ratatouille.recipes.round import Round
 from ratatouille.record import Digest, Name, Record
@@ -134,7 +133,7 @@ def checked_round(file: Path, remote: str | None) -> CheckedRound:
         round = resolve(settings, registry)
         driver = RoundDriver(round, registry, time.time())
         driver.gather()
-        needed = forecast(round, driver.facts)
+        needed = driver.forecast()
         cost = estimate(round, needed, driver.facts, registry)
         offers = registry.work.offers()
     shares = (*round.training, *round.evaluation, *(share for one in round.auxiliaries for share in one.shares))

@@ -18,9 +18,10 @@ import tomli_w
 import typer
 
 from coordinator.commands.follow import follow
-from coordinator.commands.round import result, show_report
 from coordinator.commands.running import keep
+from coordinator.commands.shown_report import show_report
 from coordinator.requests import request
+from coordinator.results import result
 from coordinator.settings import read_round_settings
 from ratatouille.cli.output import TableLayout, counting, print_line, print_table, short
 from ratatouille.errors import Refusal, Unreachable

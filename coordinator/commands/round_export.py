@@ -11,7 +11,7 @@ import typer
 from coordinator.commands.round import RoundId
 from coordinator.commands.running import keep
 from coordinator.driver import RoundDriver
-from ratatouille.analysis.report import report
+from coordinator.results import reported
 from ratatouille.cli.output import AsJson, Remote, print_json, print_line
 from ratatouille.errors import Refusal
 from ratatouille.wording import number_of
@@ -49,8 +49,7 @@ def export(
             raise Refusal(f"round {record.name} ({record.id}) is {record.state}; export it when it has ended")
         driver = RoundDriver.of(record, registry)
         plan = driver.gather()
-        lacking = [order.label for order in plan.lacking.values()]
-        found = report(driver.round, plan.outcomes, record.reason, plan.shared, lacking)
+        found = reported(registry, driver, plan, record.reason)
         keep(Path(files), found, record)
         trained = mlflow_runs.trainings(registry, plan.outcomes)
         runs = [

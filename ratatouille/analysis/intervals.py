@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ratatouille.exchange.joint import joint_counts
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.exchange.statistics import Z
 from ratatouille.recipes.counting import SideCounts
@@ -63,21 +64,7 @@ class Joint:
 
 def joints(counted: SideCounts) -> list[Joint]:
     """The domains that have images, counts of several holdings summed; networks are in the order of the question."""
-    images: dict[str, int] = {}
-    both: dict[str, NDArray[np.int64]] = {}
-    for part in counted.parts:
-        size = len(part.networks)
-        for number, row in enumerate(part.networks):
-            for evaluation in row:
-                found = both.setdefault(evaluation.cell.domain, np.zeros((size, size), np.int64))
-                found[number, number] += evaluation.correct
-                if number == 0:
-                    images[evaluation.cell.domain] = images.get(evaluation.cell.domain, 0) + evaluation.count
-        for pair in part.pairs:
-            found = both[pair.cell.domain]
-            found[pair.first, pair.second] += pair.both
-            found[pair.second, pair.first] += pair.both
-    return [Joint(domain, images[domain], both[domain]) for domain in both if images.get(domain)]
+    return [Joint(one.domain, one.images, np.array(one.both, np.int64)) for one in joint_counts(counted.parts)]
 
 
 def images(domains: Sequence[Joint]) -> int:

@@ -14,9 +14,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ratatouille.analysis.admission import AdmissionReport
 from ratatouille.exchange.receipt import Evaluation
 from ratatouille.exchange.statistics import METRICS, mean_of, mean_score, nearest_float
-from ratatouille.recipes.outcome import Candidate, Outcome, by_domain, exact_score, score
+from ratatouille.recipes.outcome import Candidate, Outcome, by_domain, exact_score, ranked, score
 from ratatouille.recipes.round import Round
 from ratatouille.record import Digest, Name, Record
 
@@ -79,10 +80,17 @@ class Report(Record):
     gaps: tuple[str, ...] = ()
     """What the data lacks: domains of holdings that are too small to be trained on, classes that no run can learn."""
     note: str = ""
+    admission: Annotated[AdmissionReport | None, Field(exclude_if=lambda found: found is None)] = None
+    """Which runs were left out, and whose counts choose; None in reports of earlier releases."""
 
 
 def report(
-    round: Round, outcomes: Sequence[Outcome], note: str = "", shared: int = 0, lacking: Sequence[str] = ()
+    round: Round,
+    outcomes: Sequence[Outcome],
+    note: str = "",
+    shared: int = 0,
+    lacking: Sequence[str] = (),
+    admission: AdmissionReport | None = None,
 ) -> Report:
     """The table of a round from its plan's outcomes; recipes without a final version have empty cells."""
     rows = tuple(_row(round, outcome) for outcome in outcomes)
@@ -99,6 +107,7 @@ def report(
         lacking=tuple(lacking),
         gaps=round.gaps,
         note=note,
+        admission=admission,
     )
 
 
@@ -137,7 +146,8 @@ def _row(round: Round, outcome: Outcome) -> ReportRow:
     shares = [exact_score(run.held_out, metric) for run in outcome.members if run.held_out]
     singles = [share for share in shares if share is not None]
     held_out = {} if final is None else _slices(final, round)
-    chosen = _chosen(outcome.members, metric)
+    known = [run for run in outcome.members if exact_score(run.validation or (), metric) is not None]
+    chosen = next(iter(ranked(known, metric, round.counting == "independent")), None)
     return ReportRow(
         recipe=outcome.recipe,
         version=final.version if final else None,
@@ -158,10 +168,3 @@ def _row(round: Round, outcome: Outcome) -> ReportRow:
 def _slices(final: Candidate, round: Round) -> dict[str, Score]:
     found = {name: measured(final.held_out, round.metric, name) for name in ("all", *round.slices)}
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _chosen(members: Sequence[Candidate], metric: str) -> Candidate | None:
-    """The first member with the highest validation score."""
-    scored = [(exact_score(member.validation or (), metric), member) for member in members]
-    known = [(share, member) for share, member in scored if share is not None]
-    return max(known, key=lambda pair: pair[0], default=(None, None))[1]

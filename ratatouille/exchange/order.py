@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ratatouille.errors import UPGRADE, Refusal
-from ratatouille.exchange.assignment import Assignment
+from ratatouille.exchange.assignment import Assignment, Compare
 from ratatouille.exchange.dialect import PROTOCOL, disagreement
 from ratatouille.exchange.signing import Sealed, Signer, unseal
 from ratatouille.failure import Failure
@@ -34,6 +34,11 @@ class Order(Record):
     parents: tuple[Digest, ...] = ()
     label: Annotated[str, Field(max_length=120)] = ""
     """What people see: "soup run 3 of 5"."""
+
+    @property
+    def about(self) -> str | None:
+        """The version under review, if it is one."""
+        return self.assignment.about if isinstance(self.assignment, Compare) else None
 
 
 class ForeignOrder(Refusal):

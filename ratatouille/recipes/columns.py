@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 from typing import Protocol as Interface
 
-from ratatouille.exchange.assignment import Keep, KeepBest, KeepMean, KeepValley, Mixture, Weighted
-from ratatouille.exchange.receipt import Evaluation
+from ratatouille.exchange.assignment import Keep, KeepBest, KeepMean, KeepValley
 from ratatouille.exchange.version import Parent
-from ratatouille.recipes.outcome import Candidate, Fact, exact_score, pooled_accuracy
+from ratatouille.recipes.outcome import Candidate, Fact, ranked
 from ratatouille.recipes.protocol import Protocol, fusing_weights
 from ratatouille.recipes.round import Auxiliary, Given, Round, Start
 from ratatouille.weights.methods import balanced_counts
@@ -35,8 +33,8 @@ class Steps(Interface):
     def candidate(self, work_id: str, fact: Fact | None, label: str, trial: int | None) -> Candidate | None:
         """A version of the target with its counts."""
 
-    def validate_mean(self, members: Sequence[Candidate]) -> tuple[Evaluation, ...] | None:
-        """Counts of the uniform mean of members on all validation splits."""
+    def gains(self, kept: Sequence[Candidate], member: Candidate) -> bool | None:
+        """Whether the uniform mean of the kept runs and another one is at least as accurate on validation images."""
 
     def ensemble(self, members: Sequence[Candidate]) -> Candidate | None:
         """The mean of the members' outputs, with its counts."""
@@ -125,20 +123,15 @@ class Combines:
 
 
 def _best_on_validation(walk: Steps, members: Sequence[Candidate]) -> Candidate | None:
-    ranked = _ranked(walk, members)
-    return ranked[0] if ranked else None
+    best_first = _ranked(walk, members)
+    return best_first[0] if best_first else None
 
 
 def _ranked(walk: Steps, members: Sequence[Candidate]) -> list[Candidate] | None:
-    """By descending validation score, of equals the lowest number first; None while a score is missing."""
+    """By descending validation score; None while a score is missing."""
     if any(member.validation is None for member in members):
         return None
-
-    def key(member: Candidate) -> Fraction:
-        found = exact_score(member.validation or (), walk.round.metric)
-        return Fraction(1) if found is None else -found  # a forecast, which knows no counts, ranks by number
-
-    return sorted(members, key=key)
+    return ranked(members, walk.round.metric, walk.round.counting == "independent")
 
 
 def _uniform(walk: Steps, members: Sequence[Candidate]) -> Candidate | None:
@@ -174,18 +167,16 @@ def _greedy(walk: Steps, members: Sequence[Candidate]) -> Candidate | None:
 
     The nodes make the candidates themselves: only the chosen mean becomes a version.
     """
-    ranked = _ranked(walk, members)
-    if ranked is None:
+    best_first = _ranked(walk, members)
+    if best_first is None:
         return None
-    kept = [ranked[0]]
-    best = pooled_accuracy(ranked[0].validation or ())
-    for member in ranked[1:]:
-        counted = walk.validate_mean([*kept, member])
-        if counted is None:
+    kept = [best_first[0]]
+    for member in best_first[1:]:
+        gains = walk.gains(kept, member)
+        if gains is None:
             return None
-        accuracy = pooled_accuracy(counted)
-        if accuracy is None or best is None or accuracy >= best:  # a forecast, which knows no counts, takes all
-            kept, best = [*kept, member], accuracy
+        if gains:
+            kept = [*kept, member]
     if len(kept) == 1:
         return kept[0]
     parents = [Parent(version=str(member.version)) for member in sorted(kept, key=lambda member: member.work_id)]
@@ -213,14 +204,6 @@ COMBINATIONS = {
     "greedy": Combines("the mean of those runs that help on validation, taken greedily", _greedy),
     "logits": Combines("the mean of the outputs of all runs (many networks)", _logits),
 }
-
-
-def mean_of(members: Sequence[Candidate]) -> Mixture:
-    """The uniform mean of members, as a network that a node makes itself."""
-    return Mixture(
-        featurizer=tuple(Weighted(part=str(member.featurizer)) for member in members),
-        head=tuple(Weighted(part=str(member.head)) for member in members),
-    )
 
 
 def kept_with(fact: Fact, head: Fact, share: float) -> list[Parent] | None:

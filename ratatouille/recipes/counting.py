@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from ratatouille.exchange.assignment import Cell, KeepLast, Mixture, Weighted
 from ratatouille.exchange.receipt import Comparison
-from ratatouille.recipes.columns import mean_of
+from ratatouille.recipes.gate import validation_cells
+from ratatouille.recipes.mixtures import mean_of
 from ratatouille.recipes.outcome import Candidate, Fact
 from ratatouille.recipes.questions import Comparing, StartWeights, Training
 from ratatouille.recipes.recipe import recipe_named
 from ratatouille.recipes.round import Start
-from ratatouille.recipes.walk import Walk, validation_cells
+from ratatouille.recipes.walk import Walk
 
 DRAWS = 5
 """Random draws of members for each point of a figure over numbers of members or of auxiliary tasks."""
@@ -88,6 +89,11 @@ class End:
 def run_of(walk: Walk, recipe: str, number: int) -> Candidate | None:
     """Run `number` of a recipe, or None while it is missing."""
     return walk.run(recipe_named(recipe), number, walk.round.trial)
+
+
+def is_left_out(walk: Walk, recipe: str, number: int) -> bool:
+    """Whether run `number` of a recipe is there and was not admitted: a study goes without it."""
+    return walk.left_out(recipe_named(recipe), number, walk.round.trial) is not None
 
 
 def start_of(walk: Walk, name: str, number: int) -> Start | None:

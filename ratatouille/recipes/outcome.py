@@ -10,6 +10,7 @@ from typing import Protocol as Interface
 from ratatouille.exchange import confusion
 from ratatouille.exchange.receipt import Comparison, Evaluation
 from ratatouille.exchange.statistics import mean_score, nearest_float
+from ratatouille.recipes.round import HoldingShare
 
 
 class Fact(Interface):
@@ -27,6 +28,10 @@ class Fact(Interface):
     def evaluations(self) -> tuple[Evaluation, ...]: ...
     @property
     def comparison(self) -> Comparison | None: ...
+    @property
+    def created(self) -> float: ...
+    @property
+    def kept_step(self) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,25 @@ class Candidate:
     """Whether a run kept step 0: its weights are those that it started from."""
     author: str | None = None
     """Key of the contributor who trained a run."""
+    own: HoldingShare | None = None
+    """The holding that a run was trained on."""
+    counted_by: tuple[str, ...] = ()
+    """Keys of the nodes that counted a run on validation images; empty where its receipt did, or nobody."""
+
+    @property
+    def claimed(self) -> bool:
+        """Whether the counts that choose between runs are those of the run's own receipt."""
+        return bool(self.validation) and self.author is not None and not self.counted_by
+
+
+@dataclass(frozen=True)
+class LeftOutRun:
+    """A run that no average of a recipe takes in, since it was not admitted."""
+
+    label: str
+    version: str
+    state: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -59,6 +83,8 @@ class Outcome:
     members: tuple[Candidate, ...]
     wanted: int
     """Number of runs that the recipe asks for."""
+    left_out: tuple[LeftOutRun, ...] = ()
+    """Runs that are there and were not admitted."""
 
     @property
     def short(self) -> bool:
@@ -92,6 +118,32 @@ def by_domain(evaluations: Sequence[Evaluation], slice_: str = "all") -> list[Ev
         if evaluation.cell.slice == slice_ and evaluation.count:
             domains.setdefault(evaluation.cell.domain, []).append(evaluation)
     return [add(parts) for parts in domains.values()]
+
+
+def ranked(runs: Sequence[Candidate], metric: str, independent: bool) -> list[Candidate]:
+    """By descending validation score, of equals the lowest number first.
+
+    Runs that others count on other domains are compared with what all runs score there: the mean over domains of the
+    metric less its mean over the runs that were counted on that domain.
+    """
+    scores = [
+        {
+            counts.cell.domain: share
+            for counts in by_domain(run.validation or ())
+            if (share := counts.exact(metric)) is not None
+        }
+        for run in runs
+    ]
+    usual: dict[str, Fraction] = {}
+    if independent:
+        for domain in {domain for row in scores for domain in row}:
+            usual[domain] = mean_score([row.get(domain) for row in scores]) or Fraction(0)
+
+    def key(place: int) -> Fraction:
+        found = mean_score([share - usual.get(domain, 0) for domain, share in scores[place].items()])
+        return Fraction(2) if found is None else -found  # a forecast, which knows no counts, ranks by number
+
+    return [runs[place] for place in sorted(range(len(runs)), key=key)]
 
 
 def add(parts: Sequence[Evaluation]) -> Evaluation:

@@ -8,11 +8,12 @@ where none are known. Imagined digests are never real ones, so a question behind
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Comparison, Evaluation
 from ratatouille.exchange.version import Combination
+from ratatouille.recipes.admission import NOTHING_KNOWN, Known
 from ratatouille.recipes.outcome import Fact
 from ratatouille.recipes.questions import RoundPlan
 from ratatouille.recipes.recipe import recipe_named
@@ -23,7 +24,11 @@ from ratatouille.record import sha256
 
 
 def plan(
-    round: Round, facts: Mapping[str, Fact], closing: bool = False, closed: Collection[str] = frozenset()
+    round: Round,
+    facts: Mapping[str, Fact],
+    closing: bool = False,
+    closed: Collection[str] = frozenset(),
+    known: Known = NOTHING_KNOWN,
 ) -> RoundPlan:
     """Walk through a round.
 
@@ -33,8 +38,9 @@ def plan(
         closing: the deadline has passed: ask for no more trainings, combine the runs that are there if they are at
             least `round.min_runs`.
         closed: questions that every node with the data has closed: a run that needs one is left out.
+        known: inspections and maintainers' decisions, for a round whose runs are admitted by a gate.
     """
-    walk = Walk(round, facts, closing, closed)
+    walk = Walk(round, facts, closing, closed, known)
     for name in round.recipes:
         walk.plan.outcomes.append(walk.follow(recipe_named(name)))
     for name in round.analyses:
@@ -73,6 +79,14 @@ class Imagined:
     def comparison(self) -> Comparison:
         return Comparison(networks=())
 
+    @property
+    def created(self) -> float:
+        return 0.0
+
+    @property
+    def kept_step(self) -> None:
+        return None
+
 
 class _Imagination(Mapping[str, Fact]):
     """Known facts, and an imagined one for every other question."""
@@ -109,11 +123,13 @@ class Forecast:
         return [order for work_id, order in self.orders.items() if work_id not in self.known]
 
 
-def forecast(round: Round, facts: Mapping[str, Fact], closed: Collection[str] = frozenset()) -> Forecast:
-    """Walk a round to its end."""
-    found = plan(round, _Imagination(facts, closed), closed=closed)
+def forecast(
+    round: Round, facts: Mapping[str, Fact], closed: Collection[str] = frozenset(), known: Known = NOTHING_KNOWN
+) -> Forecast:
+    """Walk a round to its end: what is not inspected or counted yet is imagined to be admitted."""
+    found = plan(round, _Imagination(facts, closed), closed=closed, known=replace(known, imagined=True))
     asked_of_nodes = {work_id: asked for work_id, asked in found.questions.items() if isinstance(asked, Order)}
     orders = {work_id: order for work_id, order in asked_of_nodes.items() if work_id not in found.lacking}
     combinations = {work_id: asked for work_id, asked in found.questions.items() if isinstance(asked, Combination)}
-    known = frozenset(facts) & found.questions.keys()
-    return Forecast(orders, combinations, known, found.shared, found.lacking)
+    answered = frozenset(facts) & found.questions.keys()
+    return Forecast(orders, combinations, answered, found.shared, found.lacking)

@@ -22,9 +22,11 @@ from ratatouille.exchange.assignment import (
     Probe,
 )
 from ratatouille.exchange.dialect import PROFILES
+from ratatouille.exchange.inspection import Inspection
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Comparison, Evaluation
 from ratatouille.exchange.version import Combination, Parent
+from ratatouille.recipes.admission import NOTHING_KNOWN, Known, Verdict
 from ratatouille.recipes.outcome import Fact, Outcome
 from ratatouille.recipes.protocol import draw, run_seed
 from ratatouille.recipes.round import HoldingShare, Round, Start
@@ -37,6 +39,12 @@ class RoundPlan:
     orders: dict[str, Order] = field(default_factory=dict)
     """Open work by work id, the most urgent first once the walk is over."""
     combinations: dict[str, Combination] = field(default_factory=dict)
+    inspections: dict[str, Inspection] = field(default_factory=dict)
+    """Open questions to the registry about the weights of runs, by work id."""
+    reviewed: set[str] = field(default_factory=set)
+    """Versions of the runs that a gate looks at."""
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    """The verdicts on them, by version."""
     questions: dict[str, Order | Combination] = field(default_factory=dict)
     """Every question that the walk met, answered or open, by work id."""
     lacking: dict[str, Order] = field(default_factory=dict)
@@ -54,12 +62,20 @@ class RoundPlan:
         self.orders = dict(sorted(self.orders.items(), key=lambda item: _urgency(item[1])))
 
     @property
+    def at_rest(self) -> bool:
+        """Whether nothing is open."""
+        return not (self.orders or self.combinations or self.inspections)
+
+    @property
     def done(self) -> bool:
-        """Whether nothing is open and every recipe stands complete, but for what lacks an answer for good."""
-        if self.orders or self.combinations:
+        """Whether nothing is open and every recipe stands complete, but for what lacks an answer for good and for runs
+        that were not admitted.
+        """
+        if not self.at_rest:
             return False
         known = all(study is not None for study in self.studies.values())
-        return bool(self.lacking) or (known and all(one.complete for one in self.outcomes))
+        without = self.lacking or any(outcome.left_out for outcome in self.outcomes)
+        return bool(without) or (known and all(one.complete for one in self.outcomes))
 
 
 def _urgency(order: Order) -> int:
@@ -105,16 +121,24 @@ class Comparing:
     ensemble: bool = False
     pairs: bool = False
     features: bool = False
+    about: str | None = None
+    """The version under review, if it is one."""
 
 
 class Questions:
     """The questions of one walk; `plan` notes what was met."""
 
     def __init__(
-        self, round: Round, facts: Mapping[str, Fact], closing: bool, closed: Collection[str] = frozenset()
+        self,
+        round: Round,
+        facts: Mapping[str, Fact],
+        closing: bool,
+        closed: Collection[str] = frozenset(),
+        known: Known = NOTHING_KNOWN,
     ) -> None:
         self.round: Round = round
         self.facts = facts
+        self.known = known
         self.closing = closing
         self.missed = 0
         """How often the walk met a question that lacks an answer for good."""
@@ -223,6 +247,21 @@ class Questions:
 
     def compare(self, asked: Comparing, share: HoldingShare, cells: tuple[Cell, ...], trial: int) -> Comparison | None:
         """What a node that holds this data counts of several networks."""
+        answer = self._compare(asked, share, cells, trial)[1]
+        return None if answer is None else answer.comparison
+
+    def compared(
+        self, asked: Comparing, share: HoldingShare, cells: tuple[Cell, ...], trial: int
+    ) -> tuple[Comparison, str | None] | None:
+        """The same with the key of the node that counted; no network and no node where nobody will count."""
+        work_id, answer = self._compare(asked, share, cells, trial)
+        if answer is not None and answer.comparison is not None:
+            return answer.comparison, answer.node
+        return (Comparison(networks=()), None) if answer is not None or self._lacks(work_id) else None
+
+    def _compare(
+        self, asked: Comparing, share: HoldingShare, cells: tuple[Cell, ...], trial: int
+    ) -> tuple[str, Fact | None]:
         assignment = Compare(
             **self._about(self.round.task, share, trial),
             networks=asked.networks,
@@ -230,9 +269,10 @@ class Questions:
             ensemble=asked.ensemble,
             pairs=asked.pairs,
             features=asked.features,
+            about=asked.about,
         )
         answer = self.ask(assignment, asked.versions, f"{asked.label} on {_named(share.domains)}")
-        return None if answer is None else answer.comparison
+        return assignment.digest, answer
 
 
 def _named(domains: Sequence[str]) -> str:

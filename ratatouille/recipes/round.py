@@ -152,6 +152,12 @@ class Round(Record):
     """Domains of holdings that would be trained on, were they not too small."""
     untaught: Annotated[tuple[Untaught, ...], Field(exclude_if=lambda some: not some)] = ()
     """Classes that no run can learn, of the target and of auxiliary tasks."""
+    admission: Annotated[Literal["gate", "off"], Field(exclude_if=lambda admission: admission == "off")] = "off"
+    """Whether runs are admitted by a gate before anything is averaged. Left out of the record where there is none, so
+    that rounds that were entered before there was a gate keep their ids.
+    """
+    counting: Annotated[Literal["independent", "own"], Field(exclude_if=lambda counting: counting == "own")] = "own"
+    """Whose counts choose between runs: nodes' that did not make them, or the runs' own receipts."""
     min_runs: PositiveInt | None = None
     """When the deadline passes, combine if at least so many runs are there; None: all must be."""
     deadline: PositiveFloat | None = None

@@ -79,10 +79,12 @@ def auxiliaries(walk: Walk) -> AuxiliariesStudy | None:
     pool = walk.round.pool
     drawn = _subsets(len(pool), walk.round.trial)
     wanted = sorted({(subset[number % len(subset)], number) for subset in drawn for number in numbers})
-    runs = [_from(walk, start, number) for start, number in wanted]
-    if any(run is None for run in runs):
+    found = {one: _from(walk, *one) for one in wanted}
+    if any(run is None for run in found.values()):
         return None
-    known = [run for run in runs if run is not None]
+    known = [run for run in found.values() if run is not None]
+    out = {one for one, run in zip(wanted, known, strict=True) if walk.is_out(str(run.version))}
+    drawn = [one for one in drawn if not out & {(one[number % len(one)], number) for number in numbers}]
     members = tuple(PoolMember(pool[start - 1].name if start else "foundation", number) for start, number in wanted)
     places = {member: place for place, member in enumerate(wanted)}
     means = [Average(tuple(places[subset[number % len(subset)], number] for number in numbers)) for subset in drawn]

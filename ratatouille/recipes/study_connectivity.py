@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TypeVar
 
-from ratatouille.exchange.assignment import Mixture, Weighted
-from ratatouille.recipes.counting import LABEL, End, SideCounts, alone, both_sides, end_of, run_of, stopped
+from ratatouille.recipes.counting import LABEL, End, SideCounts, alone, both_sides, end_of, is_left_out, run_of, stopped
+from ratatouille.recipes.mixtures import mix
 from ratatouille.recipes.outcome import Candidate
 from ratatouille.recipes.questions import Comparing
 from ratatouille.recipes.walk import Walk
@@ -48,10 +48,16 @@ def connectivity(walk: Walk) -> tuple[Curve, ...] | None:
     trial, protocol, pool = walk.round.trial, walk.round.protocol, walk.round.pool
     head = walk.shared_head(trial)[1]
     starts = [(one.name, walk.start(one, 0)) for one in pool]
-    soup = [(f"run {number + 1}", run_of(walk, "soup", number)) for number in range(protocol.runs)]
+    soup = [
+        (f"run {number + 1}", run_of(walk, "soup", number))
+        for number in range(protocol.runs)
+        if not is_left_out(walk, "soup", number)
+    ]
     # Run i of ratatouille is the first that starts from member i of the pool (docs/method.md §3.8).
     tuned = [
-        (one.name, run_of(walk, "ratatouille", number)) for number, one in enumerate(pool, 1) if number < protocol.runs
+        (one.name, run_of(walk, "ratatouille", number))
+        for number, one in enumerate(pool, 1)
+        if number < protocol.runs and not is_left_out(walk, "ratatouille", number)
     ]
     curves: list[Curve | None] = [_trajectory(walk, number) for number in range(min(2, protocol.runs))]
     for pair in _first_pairs(soup):
@@ -86,7 +92,7 @@ def _between(walk: Walk, kind: str, runs: Sequence[tuple[str, Candidate | None]]
 
 
 def _curve(walk: Walk, kind: str, labels: tuple[str, ...], ends: Sequence[End]) -> Curve | None:
-    mixtures = [_mixture(ends, shares(at, len(ends))) for at in POINTS]
+    mixtures = [mix(ends, shares(at, len(ends))) for at in POINTS]
     if len(ends) > 2:
         mixtures += [alone(end) for end in ends[1:]]
     label = f"{kind}, {' to '.join(labels)}"[:LABEL]
@@ -97,22 +103,6 @@ def _curve(walk: Walk, kind: str, labels: tuple[str, ...], ends: Sequence[End]) 
     if validation is None or held_out is None:
         return None
     return Curve(kind, labels, validation, held_out, tuple(end.own for end in ends))
-
-
-def _mixture(ends: Sequence[End], parts: Sequence[float]) -> Mixture:
-    """A mix of ends; one of which there is nothing is no term, and one shared head stays what it is, to the bit."""
-    weighed = [(end, share) for end, share in zip(ends, parts, strict=True) if share]
-    return Mixture(
-        featurizer=_summed([(end.featurizer, share) for end, share in weighed]),
-        head=_summed([(end.head, share) for end, share in weighed]),
-    )
-
-
-def _summed(terms: Sequence[tuple[str, float]]) -> tuple[Weighted, ...]:
-    total: dict[str, float] = {}
-    for part, share in terms:
-        total[part] = total.get(part, 0.0) + share
-    return tuple(Weighted(part=part, coefficient=share if len(total) > 1 else 1) for part, share in total.items())
 
 
 def _trajectory(walk: Walk, number: int) -> Curve | None:

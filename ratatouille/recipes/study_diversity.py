@@ -17,6 +17,7 @@ from ratatouille.recipes.counting import (
     PoolMember,
     averages,
     end_of,
+    is_left_out,
     pool_of,
     run_of,
     start_of,
@@ -89,6 +90,7 @@ def _members(walk: Walk) -> tuple[tuple[PoolMember, ...], list[Candidate] | None
     asked += [
         (PoolMember(names[number % len(names)], number), "ratatouille") for number in numbers if number % len(names)
     ]
+    asked = [(member, recipe) for member, recipe in asked if not is_left_out(walk, recipe, member.number)]
     found = [run_of(walk, recipe, member.number) for member, recipe in asked]
     known = [run for run in found if run is not None]
     return tuple(member for member, _ in asked), known if len(known) == len(found) else None

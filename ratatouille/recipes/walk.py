@@ -7,21 +7,25 @@ the walk, `questions` has the single questions, and the columns of the recipe ta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Literal
 
-from ratatouille.exchange.assignment import Cell, Keep, KeepLast
-from ratatouille.exchange.receipt import Comparison, Evaluation
+from ratatouille.exchange.assignment import Keep, KeepLast
 from ratatouille.exchange.version import Parent
-from ratatouille.recipes.columns import COMBINATIONS, KEEPS, STARTS, kept_with, mean_of
-from ratatouille.recipes.outcome import Candidate, Fact, Outcome
-from ratatouille.recipes.questions import Comparing, Questions, StartWeights, Training
-from ratatouille.recipes.recipe import Recipe
+from ratatouille.recipes.admission import Verdict
+from ratatouille.recipes.candidates import Candidates
+from ratatouille.recipes.columns import COMBINATIONS, KEEPS, STARTS, Combines, kept_with
+from ratatouille.recipes.gate import Gate, Network, TargetRun
+from ratatouille.recipes.outcome import Candidate, Fact, LeftOutRun, Outcome
+from ratatouille.recipes.protocol import draw
+from ratatouille.recipes.questions import StartWeights, Training
+from ratatouille.recipes.recipe import Recipe, recipe_named
 from ratatouille.recipes.round import Auxiliary, Given, HoldingShare, Start
 
 
-class Walk(Questions):
+class Walk(Candidates):
     """One walk; methods return None for what is not known yet."""
+
+    _gates: dict[int, Gate | None] | None = None
+    """What is known of the runs of each trial."""
 
     # -- heads
 
@@ -73,27 +77,102 @@ class Walk(Questions):
             return None
         return Start(version=answer.version, featurizer=answer.featurizer)
 
-    def run(self, recipe: Recipe, number: int, trial: int) -> Candidate | None:
-        """Target run `number` of a recipe in a trial."""
+    def trained(self, recipe: Recipe, number: int, trial: int) -> TargetRun | None:
+        """Target run `number` of a recipe in a trial, as its node returned it."""
         start = STARTS[recipe.starts].choose(self, number, trial)
         head = self.shared_head(trial)[1]
         if start is None or head is None or head.head is None or head.version is None or recipe.keeps is None:
             return None
-        keeps, share = KEEPS[recipe.keeps], self.holding(number)
+        share = self.holding(number)
         label = f"{recipe.name} run {number + 1} of {self.round.protocol.runs}"
         if self.round.pool_trials > 1:
             label += f", trial {trial}"
         kept = self.keep(recipe.keeps)
         work = Training(self.round.task, share, self.round.target, number, trial, kept, label, recipe.name)
         work_id, fact = self.fine_tune(work, StartWeights(start, head.head, head.version))
-        name = f"run {number + 1}"
-        if keeps.mixed_with_start is None:
-            return _with_author(self.candidate(work_id, fact, name, trial, share), fact, start, head)
-        if fact is None:
+        if fact is None or fact.version is None or fact.featurizer is None or fact.head is None:
             return None
-        parents = kept_with(fact, head, keeps.mixed_with_start(self.round.protocol))
-        mixed = None if parents is None else self.candidate(*self.combine(parents, recipe.name), name, trial)
-        return _with_author(mixed, fact, start, head)
+        return TargetRun(
+            work_id=work_id,
+            fact=fact,
+            network=Network(fact.featurizer, fact.head, (fact.version,)),
+            name=f"{recipe.name} run {number + 1}",
+            number=number,
+            trial=trial,
+            share=share,
+            start=start,
+            head=Network(start.featurizer, head.head, (start.version, head.version)),
+            learning_rate=draw(self.round.protocol, number, trial).learning_rate,
+            training=f"{start.featurizer} {head.head} {share.fingerprint} {number} {trial}",
+        )
+
+    def run(self, recipe: Recipe, number: int, trial: int) -> Candidate | None:
+        """Target run `number` of a recipe in a trial, or what the recipe mixes of it, with its counts; None too where
+        it was not admitted.
+        """
+        run = self.trained(recipe, number, trial)
+        if run is None or recipe.keeps is None:
+            return None
+        gate = self.gate_of(trial)
+        found = self.counted_run(run.work_id, run.fact, run, gate)
+        verdict = self.admitted(run)
+        if verdict is None or not verdict.admitted:
+            return None
+        mixed_with_start = KEEPS[recipe.keeps].mixed_with_start
+        if mixed_with_start is None:
+            return found
+        head = self.shared_head(trial)[1]
+        parents = None if head is None else kept_with(run.fact, head, mixed_with_start(self.round.protocol))
+        if parents is None:
+            return None
+        return self.counted_run(*self.combine(parents, recipe.name), run, gate, mixed=True)
+
+    # -- admission
+
+    def admitted(self, run: TargetRun) -> Verdict | None:
+        """The verdict on a run; None while it is not known."""
+        if self.round.admission == "off":
+            return Verdict("admitted")
+        gate = self.gate_of(run.trial)
+        verdict = None if gate is None else self.verdict(run, gate)
+        if verdict is not None and not self.known.imagined:
+            self.plan.verdicts[run.version] = verdict
+        return verdict
+
+    def is_out(self, version: str) -> bool:
+        """Whether a version was not admitted, as far as the walk knows by now."""
+        verdict = self.plan.verdicts.get(version)
+        return verdict is not None and not verdict.admitted
+
+    def gate_of(self, trial: int) -> Gate | None:
+        """What is known of the runs of a trial; None while runs may come, and of a round without a gate."""
+        if self.round.admission == "off":
+            return None
+        if self._gates is None:
+            self._gates = {}
+        if trial not in self._gates:
+            runs = self._group(trial)
+            self._gates[trial] = None if runs is None else self.gate(runs)
+        return self._gates[trial]
+
+    def _group(self, trial: int) -> list[TargetRun] | None:
+        """All target runs of the round's recipes in a trial, each version once; None while one may still come."""
+        found: dict[str, TargetRun] = {}
+        waits = False
+        for recipe in map(recipe_named, self.round.recipes):
+            if recipe.keeps is None or trial not in self._trials(COMBINATIONS[recipe.combines]):
+                continue
+            for number in range(self.round.protocol.runs):
+                before, run = self.missed, self.trained(recipe, number, trial)
+                if run is not None:
+                    found.setdefault(run.version, run)
+                elif self.missed == before and not self.closing:
+                    waits = True
+        return None if waits or not found else list(found.values())
+
+    def _trials(self, combines: Combines) -> range:
+        first = self.round.trial
+        return range(first, first + (self.round.pool_trials if combines.pools_trials else 1))
 
     def keep(self, name: str) -> Keep:
         """What a node is asked to keep by a row of the second column."""
@@ -105,75 +184,6 @@ class Walk(Questions):
         """
         starts = len(self.round.pool) + 1
         return self.round.training[(number % starts + number // starts) % len(self.round.training)]
-
-    # -- counts
-
-    def candidate(
-        self, work_id: str, fact: Fact | None, label: str, trial: int | None, own: HoldingShare | None = None
-    ) -> Candidate | None:
-        """A version of the target with its counts; evaluations that are missing are asked for.
-
-        A training's receipt already counts the validation split of its own holding. Without a trial, as for runs of
-        several trials together, nothing is validated.
-        """
-        if fact is None or fact.version is None or fact.featurizer is None or fact.head is None:
-            return None
-        validation: list[Evaluation] | None = []
-        for share in self.round.training if trial is not None else ():
-            assert trial is not None
-            counted = (
-                fact.evaluations if share == own else self.evaluate(fact, share, validation_cells(share), label, trial)
-            )
-            validation = None if counted is None or validation is None else [*validation, *counted]
-        held_out: list[Evaluation] | None = []
-        for share in self.round.evaluation:
-            counted = self.evaluate(fact, share, self._held_out(share), label, self.round.trial)
-            held_out = None if counted is None or held_out is None else [*held_out, *counted]
-        return Candidate(
-            version=fact.version,
-            featurizer=fact.featurizer,
-            head=fact.head,
-            label=label,
-            work_id=work_id,
-            trial=self.round.trial if trial is None else trial,
-            validation=None if validation is None else tuple(validation),
-            held_out=None if held_out is None else tuple(held_out),
-        )
-
-    def _held_out(self, share: HoldingShare) -> tuple[Cell, ...]:
-        slices: tuple[Literal["all", "seen", "new"], ...] = ("all", *self.round.slices)
-        return tuple(Cell(domain=domain, split="all", slice=slice_) for domain in share.domains for slice_ in slices)
-
-    def validate_mean(self, members: Sequence[Candidate]) -> tuple[Evaluation, ...] | None:
-        """Counts of the uniform mean of members on all validation splits; the mean becomes no version."""
-        versions = tuple(str(member.version) for member in members)
-        asked = Comparing((mean_of(members),), versions, f"validate a mean of {len(members)}")
-        counted: list[Evaluation] = []
-        complete = True
-        for share in self.round.training:
-            found = self.compare(asked, share, validation_cells(share), members[0].trial)
-            complete = complete and found is not None
-            counted += found.networks[0] if found is not None and found.networks else ()
-        return tuple(counted) if complete else None
-
-    def ensemble(self, members: Sequence[Candidate]) -> Candidate:
-        """The mean of the members' outputs, with its counts."""
-        networks = tuple(mean_of([member]) for member in members)
-        versions = tuple(str(member.version) for member in members)
-        asked = Comparing(networks, versions, f"ensemble of {len(members)}", ensemble=True)
-        trial = members[0].trial
-        validation = [self.compare(asked, share, validation_cells(share), trial) for share in self.round.training]
-        held_out = [self.compare(asked, share, self._held_out(share), trial) for share in self.round.evaluation]
-        return Candidate(
-            version=None,
-            featurizer=None,
-            head=None,
-            label="ensemble",
-            work_id="",
-            trial=trial,
-            validation=_of_ensemble(validation),
-            held_out=_of_ensemble(held_out),
-        )
 
     # -- recipes
 
@@ -187,21 +197,25 @@ class Walk(Questions):
             final = self.candidate(work_id, head, "head", first, own)
             return Outcome(recipe.name, final, (final,) if final else (), 1)
         combines = COMBINATIONS[recipe.combines]
-        trials = range(first, first + (self.round.pool_trials if combines.pools_trials else 1))
-        members, wanted, lost = self._runs(recipe, trials)
+        members, wanted, lost, left_out = self._runs(recipe, self._trials(combines))
         least = (self.round.min_runs or wanted) if self.closing else wanted
         if len(members) < max(1, min(least, wanted - lost)):
-            return Outcome(recipe.name, None, members, wanted)
-        return Outcome(recipe.name, combines.of(self, self._members(members)), members, wanted)
+            return Outcome(recipe.name, None, members, wanted, left_out)
+        return Outcome(recipe.name, combines.of(self, self._members(members)), members, wanted, left_out)
 
     def _members(self, runs: Sequence[Candidate]) -> Sequence[Candidate]:
         """The runs that are combined: all, or those that trained, where the protocol leaves the others out."""
         trained = [run for run in runs if not run.untrained]
         return runs if self.round.protocol.untrained_members or not trained else trained
 
-    def _runs(self, recipe: Recipe, trials: Sequence[int]) -> tuple[tuple[Candidate, ...], int, int]:
-        """The runs that are there, how many the recipe asks for, and how many will never be done."""
+    def _runs(
+        self, recipe: Recipe, trials: Sequence[int]
+    ) -> tuple[tuple[Candidate, ...], int, int, tuple[LeftOutRun, ...]]:
+        """The runs that are there and admitted, how many the recipe asks for, how many will never be members, and
+        those of them that were not admitted.
+        """
         members: list[Candidate] = []
+        left_out: list[LeftOutRun] = []
         wanted = lost = 0
         for trial in trials:
             for number in range(self.round.protocol.runs):
@@ -209,26 +223,18 @@ class Walk(Questions):
                 wanted += 1
                 if run is not None:
                     members.append(run)
+                elif (one := self.left_out(recipe, number, trial)) is not None:
+                    left_out.append(one)
+                    lost += 1
                 elif self.missed > before:
                     lost += 1
-        return tuple(members), wanted, lost
+        return tuple(members), wanted, lost, tuple(left_out)
 
-
-def _with_author(run: Candidate | None, fact: Fact | None, start: Start, head: Fact) -> Candidate | None:
-    """The run with its author, and whether its weights are those that it started from."""
-    if run is None or fact is None:
-        return run
-    untrained = (fact.featurizer, fact.head) == (start.featurizer, head.head)
-    return replace(run, untrained=untrained, author=fact.node)
-
-
-def _of_ensemble(comparisons: Sequence[Comparison | None]) -> tuple[Evaluation, ...] | None:
-    known = [comparison for comparison in comparisons if comparison is not None]
-    if len(known) < len(comparisons):
-        return None
-    return tuple(evaluation for comparison in known for evaluation in comparison.ensemble)
-
-
-def validation_cells(share: HoldingShare) -> tuple[Cell, ...]:
-    """The validation split of each domain of a holding."""
-    return tuple(Cell(domain=domain, split="validation") for domain in share.domains)
+    def left_out(self, recipe: Recipe, number: int, trial: int) -> LeftOutRun | None:
+        """A run that is there and was not admitted; None for any other."""
+        run = self.trained(recipe, number, trial)
+        if run is None or not self.is_out(run.version):
+            return None
+        verdict = self.plan.verdicts[run.version]
+        label = f"{recipe.name} run {number + 1}" + (f" of trial {trial}" if self.round.pool_trials > 1 else "")
+        return LeftOutRun(label, run.version, verdict.state, verdict.reason)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import BindParameter, Connection, bindparam, literal, select, union_all
 
 from ratatouille.exchange.assignment import Cell
@@ -98,6 +99,7 @@ def _contributed(connection: Connection, work_ids: Sequence[str]) -> dict[str, R
             receipt=row.receipt,
             evaluations=tuple(evaluations[row.receipt]),
             comparison=_comparison(row.sealed) if row.kind == "compare" else None,
+            kept_step=_kept_step(row.sealed) if row.kind == "fine_tune" else None,
             seconds=row.seconds,
             overhead=row.overhead,
             created=row.created,
@@ -109,6 +111,12 @@ def _contributed(connection: Connection, work_ids: Sequence[str]) -> dict[str, R
 def _comparison(sealed: str) -> Comparison | None:
     """The counts of a comparison are about mixtures that are no versions, so they stay in its receipt."""
     return Receipt.from_json(Sealed.from_json(sealed).body).comparison
+
+
+def _kept_step(sealed: str) -> int | None:
+    """The step whose weights a training returned; its receipt was checked when it came."""
+    step: int | None = from_json(Sealed.from_json(sealed).body).get("kept_step")
+    return step
 
 
 def _evaluations(connection: Connection, receipts: Sequence[str]) -> dict[str, list[Evaluation]]:

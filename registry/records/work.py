@@ -80,6 +80,8 @@ class Result(Record):
     """
     evaluations: tuple[Evaluation, ...] = ()
     comparison: Comparison | None = None
+    kept_step: Annotated[int | None, Field(exclude_if=lambda step: step is None)] = None
+    """Of a training: the step whose weights it returned, as its receipt says."""
     seconds: float = 0.0
     overhead: float = 0.0
     created: float = 0.0

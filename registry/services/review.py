@@ -31,6 +31,11 @@ class Reviews(Service):
         """
         return inspections.inspect(self._storage.database, self._storage.blobs, inspection)
 
+    @method("reader")
+    def inspected(self, work_id: str) -> Inspected | None:
+        """The answer to an inspection that was made before; None where there is none."""
+        return self._reading(inspections.inspected, work_id)
+
     @method("maintainer")
     def enter(self, sealed: Sealed) -> ReviewRecord:
         """Say whether a version may enter averages (a sealed `Review`); returns the review that stands then. A

@@ -15,6 +15,7 @@ from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.signing import Sealed, Signer
 from ratatouille.exchange.version import Combination
+from ratatouille.recipes.admission import Known
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.questions import RoundPlan
 from ratatouille.recipes.round import Round
@@ -188,9 +189,11 @@ def test_a_round_with_too_few_runs_at_its_deadline_fails() -> None:
 def test_the_plan_is_not_walked_again_until_there_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
     walks: list[bool] = []
 
-    def counted(round: Round, facts: dict[str, Result], closing: bool, closed: frozenset[str]) -> RoundPlan:
+    def counted(
+        round: Round, facts: dict[str, Result], closing: bool, closed: frozenset[str], known: Known
+    ) -> RoundPlan:
         walks.append(closing)
-        return plan(round, facts, closing, closed)
+        return plan(round, facts, closing, closed, known)
 
     monkeypatch.setattr("coordinator.driver.plan", counted)
     memory = Memory()

@@ -175,3 +175,28 @@ def test_a_free_device_relieves_another_node_of_what_it_has_queued() -> None:
     assert match(orders, [anna, bruno], {anna.node, bruno.node}, in_flight, leased) == [(anna.node, "work-2")]
     full = {**in_flight, "work-4": anna.node}
     assert match(orders, [anna, bruno], {anna.node, bruno.node}, full, {**leased, "work-4": anna.node}) == []
+
+
+def test_a_node_of_the_member_that_made_a_version_counts_it_only_where_no_other_member_is_here() -> None:
+    offers = [offer("anna", "one"), offer("bo", "one")]
+    orders = open_(compare("one"))
+    work_id = next(iter(orders))
+    makers = {work_id: {name("anna")}}
+    everyone = everybody(*offers)
+    assert match(orders, offers, everyone, {}, {}, makers=makers) == [(name("bo"), work_id)]
+    busy = {"x": name("bo"), "y": name("bo")}
+    assert match(orders, offers, everyone, busy, {}, makers=makers) == []
+    assert match(orders, offers[:1], everyone, {}, {}, makers=makers) == [(name("anna"), work_id)]
+    refused = {(name("bo"), work_id)}
+    assert match(orders, offers, everyone, {}, {}, barred=refused, makers=makers) == [(name("anna"), work_id)]
+
+
+def test_the_maker_of_a_version_does_not_relieve_a_busy_node_that_is_to_count_it() -> None:
+    offers = [offer("anna", "one"), offer("bo", "one"), offer("carl", "one")]
+    orders = open_(compare("one"))
+    work_id = next(iter(orders))
+    in_flight = {"x": name("bo"), work_id: name("bo")}
+    without = [one for one in offers if one.node != name("carl")]
+    makers = {work_id: {name("anna")}}
+    assert match(orders, without, everybody(*without), in_flight, {}, makers=makers) == []
+    assert match(orders, offers, everybody(*offers), in_flight, {}, makers=makers) == [(name("carl"), work_id)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from coordinator import rehearsal
+from coordinator import rehearsal_worker
 from coordinator.commands.running import settings_of
 from coordinator.driver import RoundDriver
 from coordinator.rehearsal import RehearsalSite, rehearse
@@ -29,9 +29,9 @@ def test_data_that_no_given_node_holds_is_refused_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Another rehearsal's offers may stand in the same registry.
-    worker = rehearsal._Worker(RehearsalSite(str(tmp_path / "registry"), (), tmp_path))
-    monkeypatch.setattr(rehearsal, "_worker", [worker])
-    answered, words = rehearsal._work(probe("elsewhere").to_json())
+    worker = rehearsal_worker.RehearsalWorker(RehearsalSite(str(tmp_path / "registry"), (), tmp_path))
+    monkeypatch.setattr(rehearsal_worker, "workers", [worker])
+    answered, words = rehearsal_worker.work(probe("elsewhere").to_json())
     hint = Hint.from_json(answered)
     assert (hint.outcome, hint.failure) == ("refused", Failure(code="data-not-held"))
     assert "data that another node offers" in words
@@ -41,12 +41,12 @@ def test_worker_processes_end_with_a_rehearsal_that_is_killed(tmp_path: Path) ->
     script = """
 import sys, time
 from pathlib import Path
-from coordinator.rehearsal import RehearsalSite, _open_site
+from coordinator.rehearsal_worker import RehearsalSite, open_site
 from ratatouille.processes.ending import process_pool
 
 if __name__ == "__main__":
     site = RehearsalSite(sys.argv[1], (), Path(sys.argv[1]))
-    with process_pool(1, _open_site, (site,)) as pool:
+    with process_pool(1, open_site, (site,)) as pool:
         print(pool.submit(abs, -1).result(), flush=True)
         time.sleep(600)
 """

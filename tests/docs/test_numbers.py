@@ -22,6 +22,8 @@ from ratatouille.exchange.leaderboard import LEVEL
 from ratatouille.exchange.leave_one_out import MOST_TERMS
 from ratatouille.exchange.session import CLOCK_SECONDS
 from ratatouille.processes import guard
+from ratatouille.recipes import admission
+from ratatouille.recipes.protocol import DOMAINBED
 from ratatouille.tasks import duplicates, holding, kept, time_limit
 from ratatouille.tasks.emoji import drawing
 from ratatouille.tasks.node import NodeSettings
@@ -73,6 +75,10 @@ GROWTH, READ = f"{waits.MOST_GROWTH // 2**20} MiB", f"{unread.READ_SECONDS:.0f}"
 RECEIPT = f"{arrivals.RECEIPT_SECONDS:.0f} seconds"
 SHORTEST = f"({texts.SHORTEST_PREFIX} characters or more)"
 OPEN = guard.Rules(0, frozenset())
+REVIEWED = 3 + len(admission.START_LINE) + len(admission.REFERENCE_LINE)
+"""Networks that a review counts: the run, its start, the reference, and those on the lines between."""
+PAPER_RUNS = DOMAINBED.runs + DOMAINBED.runs * 4 // 5
+"""Runs of soup and ratatouille with four auxiliary tasks: those that start from the foundation are the same."""
 
 KEPT = f"{(outbox.FILES - 1) * outbox.FILE_BYTES // 2**20} to {outbox.FILES * outbox.FILE_BYTES // 2**20}"
 
@@ -111,6 +117,8 @@ STATED: dict[str, tuple[str, ...]] = {
         f"it gets no work for {PARKED}, or until",
         f"fewer than `smallest_count` images ({default(NodeSettings, 'smallest_count')}) share",
         f"`networks_per_week` networks ({default(NodeSettings, 'networks_per_week')}) on",
+        f"a gate counts {word(REVIEWED)} networks of each run",
+        f"{PAPER_RUNS} runs of soup and ratatouille take {PAPER_RUNS * REVIEWED} of the budget",
         f"not used for {kept.LONGEST_SECONDS / DAY:.0f} days",
         f"Beyond {kept.MOST_BYTES // 2**30} GiB",
         f"{drawing.MARGIN:.2f} times its larger side",

@@ -47,7 +47,9 @@ def test_an_inspection_says_how_far_each_contribution_moved(world: World) -> Non
     start = world.probed()
     first, second = world.tuned(start, 1), world.tuned(start, 2)
     question = inspection(start, ids(first, second), foundation_of(world, start))
+    assert world.registry.review.inspected(question.work_id) is None
     found = world.registry.review.inspect(question)
+    assert world.registry.review.inspected(question.work_id) == found
     moved = featurizer(1)["conv.weight"].astype(float) - featurizer(0)["conv.weight"]
     assert found.featurizer.elements == moved.size
     assert found.featurizer.ids == question.ids

@@ -1,19 +1,27 @@
 """A simulated federation for plans: it answers every open question at once, with digests that follow from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ratatouille.exchange.assignment import Cell, Compare, Evaluate, FineTune, Mixture, Probe
 from ratatouille.exchange.dialect import METHOD_REVISION
+from ratatouille.exchange.inspection import Gram, Inspected, Inspection, triangle
 from ratatouille.exchange.order import Order
 from ratatouille.exchange.receipt import Comparison, Evaluation, Pair
+from ratatouille.recipes.admission import Known, Verdict
 from ratatouille.recipes.plan import plan
 from ratatouille.recipes.protocol import EMOJI, Protocol
 from ratatouille.recipes.questions import RoundPlan
 from ratatouille.recipes.round import Auxiliary, Given, HoldingShare, Round, Start
 from ratatouille.record import sha256
 
+Floats = NDArray[np.float64]
+ELEMENTS = 64
 Correct = Callable[[Order, Cell], int]
 """How many of ten images of a cell the weights of an order get right."""
 
@@ -30,6 +38,8 @@ class Answer:
     evaluations: tuple[Evaluation, ...] = ()
     comparison: Comparison | None = None
     node: str | None = None
+    created: float = 0.0
+    kept_step: int | None = None
 
 
 def a_round(
@@ -73,15 +83,37 @@ def given(one: str) -> Given:
     return Given(name=one, start=Start(version=name(f"{one} version"), featurizer=name(f"{one} featurizer")))
 
 
-def run(round: Round, correct: Correct = lambda order, cell: 5, most: int = 100) -> tuple[RoundPlan, dict[str, Answer]]:
-    """Answer until nothing is open; returns the last plan and all facts."""
+def run(
+    round: Round,
+    correct: Correct = lambda order, cell: 5,
+    most: int = 100,
+    places: Mapping[str, Floats] = MappingProxyType({}),
+    decisions: Mapping[str, Verdict] = MappingProxyType({}),
+) -> tuple[RoundPlan, dict[str, Answer]]:
+    """Answer until nothing is open; returns the last plan and all facts. `places` are weights of versions, as `place`
+    has them for others.
+    """
     facts: dict[str, Answer] = {}
+    inspected: dict[str, Inspected] = {}
     for _ in range(most):
-        found = plan(round, facts)
-        if not found.orders and not found.combinations:
+        found = plan(round, facts, known=Known(inspected, decisions))
+        if found.at_rest:
             return found, facts
         answer_all(found, facts, correct)
+        inspected |= {id: inspect(asked, places) for id, asked in found.inspections.items()}
     raise AssertionError("the plan does not come to an end")
+
+
+def place(version: str) -> Floats:
+    """The weights of a version, which follow from its id: near to those of every other."""
+    return 1e-3 * np.random.RandomState(int(version[:8], 16)).standard_normal(ELEMENTS)
+
+
+def inspect(asked: Inspection, places: Mapping[str, Floats] = MappingProxyType({})) -> Inspected:
+    """The answer to an inspection; a head has the weights of its featurizer."""
+    rows = np.stack([places[id] if id in places else place(id) for id in asked.ids])
+    gram = Gram(ids=asked.ids, elements=ELEMENTS, products=triangle((rows @ rows.T).tolist()))
+    return Inspected(featurizer=gram, head=gram)
 
 
 def answer_all(found: RoundPlan, facts: dict[str, Answer], correct: Correct = lambda order, cell: 5) -> None:
@@ -109,7 +141,7 @@ def _answer(work_id: str, order: Order, correct: Correct) -> Answer:
     if isinstance(work, Evaluate):
         return Answer(None, None, None, _counts(order, work.cells, correct))
     if isinstance(work, Compare):
-        return Answer(None, None, None, comparison=_compared(order, work, correct))
+        return Answer(None, None, None, comparison=_compared(order, work, correct), node=holder_of(work.fingerprint))
     assert isinstance(work, Probe | FineTune)
     cells = tuple(Cell(domain=domain, split="validation") for domain in work.domains)
     featurizer = work.featurizer if isinstance(work, Probe) else name(work_id + "f")
@@ -160,7 +192,7 @@ def _right(order: Order, work: Compare, network: Mixture, cell: Cell, correct: C
         shared = {
             key: value
             for key, value in work.model_dump().items()
-            if key not in ("kind", "networks", "ensemble", "pairs", "features")
+            if key not in ("kind", "networks", "ensemble", "pairs", "features", "about")
         }
         asked = Evaluate(**shared | {"featurizer": network.featurizer[0].part, "head": network.head[0].part})
     first = int(network.digest[:8], 16)

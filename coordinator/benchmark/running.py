@@ -116,7 +116,7 @@ def cost(prepared: PreparedSuite) -> Cost:
     facts: dict[str, Result] = {}
     asked = 0
     for planned in prepared.suite.rounds:
-        driver = _driver(planned, registry)
+        driver = driver_of(planned, registry)
         needed = forecast(driver.round, driver.facts)
         orders |= needed.orders
         facts |= driver.facts
@@ -161,7 +161,7 @@ def collect(prepared: PreparedSuite) -> list[Summary]:
     offer_all(registry, prepared.site)
     cells = []
     for planned in prepared.suite.rounds:
-        driver = _driver(planned, registry)
+        driver = driver_of(planned, registry)
         plan = driver.gather()
         if plan.done:
             table = report(driver.round, plan.outcomes)
@@ -170,7 +170,8 @@ def collect(prepared: PreparedSuite) -> list[Summary]:
     return summarise(prepared.suite.name, cells)
 
 
-def _driver(planned: Planned, registry: Registry) -> RoundDriver:
+def driver_of(planned: Planned, registry: Registry) -> RoundDriver:
+    """The driver of a planned round, with all answers that the registry has."""
     driver = RoundDriver(resolve(planned.settings, registry), registry, time.time())
     driver.gather()
     return driver

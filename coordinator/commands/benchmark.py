@@ -20,11 +20,14 @@ from registry.commands.opened import registry_in_force
 
 if TYPE_CHECKING:
     from coordinator.benchmark.running import Cost
+    from coordinator.benchmark.suite import Wishes
     from coordinator.driver import RoundDriver
 
 
 def benchmark(
-    what: Annotated[str, typer.Argument(help="`emoji`, `domainbed`, or a round.toml of your own.", metavar="WHAT")],
+    what: Annotated[
+        str, typer.Argument(help="`emoji`, `domainbed`, `admission`, or a round.toml of your own.", metavar="WHAT")
+    ],
     node: Annotated[
         list[Path] | None, typer.Option("--node", help="With a round.toml: a node.toml with data (repeat it for more).")
     ] = None,
@@ -59,6 +62,7 @@ def benchmark(
             help="A value of the protocol, or `name=` another protocol (repeat for more).",
         ),
     ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="With admission: a few attacks, in minutes.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and stop.")] = False,
     folder: Annotated[Path | None, typer.Option(help="Where everything is kept; a second call goes on there.")] = None,
     remote: Remote = None,
@@ -68,7 +72,8 @@ def benchmark(
 
     It may be stopped at any moment: the next call with the same folder goes on, and with other recipes or more trials
     it trains only what is new. The report is in FOLDER/report. Where a round.toml names `starts`, they are taken from
-    the registry in force (--remote).
+    the registry in force (--remote). `admission` attacks the contributions of rounds on emoji and says which check
+    stops what.
     """
     from coordinator.benchmark.pages import write
     from coordinator.benchmark.running import carry_out, collect, cost, prepare
@@ -81,6 +86,9 @@ def benchmark(
     protocol |= dict(map(_value, values or []))
     place = (folder or Path(f"benchmark-{Path(what).stem}")).resolve()
     wishes = Wishes(trials, chosen, protocol)
+    if what == "admission":
+        _attack(place, wishes, quick, node_modules, workers, dry_run, as_json)
+        return
     if what == "emoji":
         from coordinator.benchmark.suites import emoji_suite
 
@@ -99,7 +107,9 @@ def benchmark(
         chosen_targets = [name.strip() for name in (targets or "").split(",") if name.strip()]
         suite = domainbed_suite(place, data_dir, chosen_targets, foundation, architecture, wishes)
     else:
-        raise Refusal(f"there is no benchmark '{what}'; name `emoji`, `domainbed`, or a round.toml of your own")
+        raise Refusal(
+            f"there is no benchmark '{what}'; name `emoji`, `domainbed`, `admission`, or a round.toml of your own"
+        )
     prepared = prepare(suite, place, registry_in_force(remote) if suite.starts else None)
     expected = cost(prepared)
     if dry_run:
@@ -123,6 +133,37 @@ def benchmark(
             if one.first.startswith("ratatouille"):
                 print_line(one.sentence)
     print_line(f"report: {place / 'report' / 'index.html'}")
+
+
+def _attack(
+    place: Path, wishes: Wishes, quick: bool, node_modules: Path | None, workers: int, dry_run: bool, as_json: bool
+) -> None:
+    """The attack benchmark: rounds on emoji, attacks on them, and a report."""
+    from coordinator.benchmark.admission.pages import write
+    from coordinator.benchmark.admission.running import measure, opened, rounds_to_attack
+    from coordinator.benchmark.admission.sizes import SIZES
+    from coordinator.benchmark.running import carry_out, cost
+
+    size = SIZES["quick" if quick else "full"]
+    prepared = rounds_to_attack(place, size, wishes, node_modules)
+    expected = cost(prepared)
+    if dry_run:
+        print_json(expected) if as_json else print_line(_sentence(expected, workers))
+        return
+    if not as_json:
+        print_line(_sentence(expected, workers))
+    with nullcontext() if as_json else counting("questions answered") as show:
+        carry_out(prepared, workers, lambda drivers: None if show is None else show(*_answered(drivers)))
+    with opened(prepared, workers) as bench, nullcontext() if as_json else counting("scenarios, trainings") as show:
+        found = measure(bench, size, place / "admission", lambda what, done, total: show and show(done, total))
+    command = shlex.join(["ratatouille", *sys.argv[1:]])
+    written = write(place / "report", found, size, command, prepared.suite.about)
+    if as_json:
+        print_json({"admission": found, "files": [str(path) for path in written]})
+        return
+    stopped = sum(one.stopped for one in found.results)
+    print_line(f"{number_of(sum(one.attackers for one in found.results), 'attacker')}, {stopped} of them stopped")
+    print_line(f"report: {place / 'report' / 'report.md'}")
 
 
 def layout(columns: Sequence[str]) -> TableLayout:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from coordinator.benchmark.admission.figures import AdmissionFigures
 from coordinator.benchmark.running import Cost
 from coordinator.commands.checked import CheckedRound, CheckedTask
 from coordinator.commands.checked_node import CheckedNode
@@ -98,5 +99,12 @@ class BenchmarkDone(Printed):
     files: tuple[str, ...]
 
 
-Benchmark = Cost | BenchmarkDone
+class AdmissionDone(Printed):
+    """What the attack benchmark found, and the files of its report."""
+
+    admission: AdmissionFigures
+    files: tuple[str, ...]
+
+
+Benchmark = Cost | BenchmarkDone | AdmissionDone
 """With `--dry-run` what it would take."""

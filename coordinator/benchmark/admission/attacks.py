@@ -152,8 +152,9 @@ def _wrong_ancestor(given: Situation) -> Weights:
 
 
 def _stale_start(given: Situation) -> Weights:
-    assert given.elsewhere is not None
-    return given.elsewhere
+    if given.elsewhere is not None:
+        return given.elsewhere
+    return given.own.moved(given.origin.values + given.update)  # all of the round started at one place
 
 
 def _free_rider(given: Situation) -> Weights:

@@ -81,7 +81,7 @@ def test_the_report_is_one_page_without_foreign_hosts_and_the_same_in_markdown(b
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["stew"], "there is no benchmark 'stew'; name `emoji`, `domainbed`, or a round.toml of your own"),
+        (["stew"], "there is no benchmark 'stew'; name `emoji`, `domainbed`, `admission`, or a round.toml"),
         (["round.toml"], "whose data?"),
         (["domainbed"], "where are the data sets?"),
         (["emoji", "--recipes", "stew"], "there is no recipe 'stew'"),

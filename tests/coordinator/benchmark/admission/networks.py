@@ -7,7 +7,7 @@ import numpy as np
 from coordinator.benchmark.admission.attacks import Situation
 from coordinator.benchmark.admission.weights import Layout, Weights
 from ratatouille.weights.architecture import Architecture, Part, Tensor
-from ratatouille.weights.canonical import encode
+from ratatouille.weights.canonical import Array, encode
 
 CLASSES = 3
 TINY = Architecture(
@@ -32,14 +32,15 @@ def network(seed: int, near: Weights | None = None, update: float = 0.1) -> Weig
     drawn = np.random.default_rng(seed).standard_normal(48 + 4 + CLASSES + CLASSES * 4)
     if near is not None:
         return near.moved(near.values + update * drawn)
-    buffers = {"bn.running_mean": np.ones(4, np.float32), "bn.num_batches_tracked": np.array(7, np.int64)}
+    buffers: dict[str, Array] = {"bn.running_mean": np.ones(4, np.float32)}
+    buffers["bn.num_batches_tracked"] = np.array(7, np.int64)
     return Weights(drawn.astype(np.float32), buffers)
 
 
 def situation(peers: int = 4) -> Situation:
     """An attacker among honest peers, all of one start."""
     origin = network(0)
-    start = network(1, origin)
+    start = network(1, origin, update=0.02)
     return Situation(
         own=network(2, start),
         start=start,
@@ -48,6 +49,7 @@ def situation(peers: int = 4) -> Situation:
         classes=CLASSES,
         peers=[network(10 + number, start) for number in range(peers)],
         elsewhere=network(3, origin),
+        seed=99,
         trained={"label flip": network(4, start), "backdoor": network(5, start)},
     )
 

@@ -319,14 +319,14 @@ def test_a_round_says_what_it_would_run_where_and_on_whose_data(crowd: Stage) ->
     found = call("check", file, "--json", *crowd.remote).json
     # One head and one auxiliary head; one auxiliary run; three runs of soup and one more of ratatouille, whose runs 1
     # and 3 start from the foundation and are soup's; each run is counted on the held-out style, and so are two means,
-    # whose validation is counted too.
+    # whose validation is counted too; each run is reviewed, with a reference that is a combination.
     kinds = {row["what"]: row["all"] for row in found["estimate"]["rows"]}
-    assert sum(kinds.values()) == found["questions"] == 2 + 1 + 4 + 4 + 2 * 2
-    assert (found["known"], found["combinations"], found["estimate"]["shared"]) == (0, 2, 2)
+    assert sum(kinds.values()) == found["questions"] == 2 + 1 + 4 + 4 + 2 * 2 + 4
+    assert (found["known"], found["combinations"], found["estimate"]["shared"]) == (0, 3, 2)
     assert found["estimate"]["open_steps"] == 4 * EMOJI.steps + EMOJI.auxiliary_steps
     assert sorted(found["holders"].values()) == [["ann"], ["bob"], ["eve"]]
     shown = call("check", file, *crowd.remote).out
-    for words in ("day, night of ann", "sketch of eve", "auxiliary shapes-round", "15 questions, 0 known, 15 open"):
+    for words in ("day, night of ann", "sketch of eve", "auxiliary shapes-round", "19 questions, 0 known, 19 open"):
         assert words in shown
     assert "how long that takes shows when these nodes have trained" in shown
 
@@ -382,7 +382,7 @@ def test_a_round_says_how_much_room_it_needs_and_warns_when_there_is_less(crowd:
     file = crowd.round()
     body = size(NETWORK.featurizer)
     top = size(NETWORK.head(3))  # the auxiliary task has three classes too
-    needed = 2 * top + 5 * (body + top) + 2 * (body + top)  # two probes, five runs, two means
+    needed = 2 * top + 5 * (body + top) + 3 * (body + top)  # two probes, five runs, two means and a reference
     plan = call("round", "plan", file, "--json", *crowd.remote).json
     assert plan["bytes_stored"] == needed
     assert plan["bytes_free"] > needed

@@ -145,12 +145,15 @@ class Questions:
         self._closed = frozenset(closed)
         self.plan = RoundPlan()
         self._asked_by: dict[str, str] = {}
+        self._shared: set[tuple[str, str]] = set()
+        """Trainings (first) that another recipe (second) met after the one that asked for them."""
 
     def ask(self, assignment: NodeAssignment, parents: Sequence[str], label: str, by: str = "") -> Fact | None:
         """The answer of a node, or None after noting that the question is open."""
         work_id = assignment.digest
         if isinstance(assignment, FineTune) and by != self._asked_by.setdefault(work_id, by):
-            self.plan.shared += 1
+            self._shared.add((work_id, by))
+            self.plan.shared = len(self._shared)
         if work_id not in self.plan.questions:
             order = Order(round=self.round.id, assignment=assignment, parents=tuple(parents), label=label)
             self.plan.questions[work_id] = order

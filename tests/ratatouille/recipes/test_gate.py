@@ -65,6 +65,7 @@ def test_a_gate_asks_no_other_trainings_evaluations_or_averages_than_a_round_wit
     assert [outcome.final and outcome.final.version for outcome in found.outcomes] == [
         outcome.final and outcome.final.version for outcome in without.outcomes
     ]
+    assert found.shared == without.shared
     assert found.done
 
 

@@ -86,7 +86,18 @@ EACH = windows.SHARES * windows.SMALLEST
 """Bytes that an average holds of each file, where there are many."""
 FILE_MIB = {2**19: "half a MiB", 2**20: "a MiB"}[EACH]
 
+ONE_SIDED, TWO_SIDED = {2.326: "99"}, {3.291: "0.1"}
+"""What bounds of so many standard deviations hold with, and what differences beyond so many happen in."""
+
 STATED: dict[str, tuple[str, ...]] = {
+    "docs/admission.md": (
+        f"| {admission.SLACK:g} × learning rate × steps |",
+        f"with {admission.PEERS} other runs or more | {admission.BAND:g} times the median",
+        f"| {100 * admission.COPY:g} % of the smaller update",
+        f"| {100 * admission.TOLERANCE:g} points, beyond the bound of {ONE_SIDED[admission.SURE]} % confidence |",
+        f"difference that chance makes in {TWO_SIDED[admission.CHANCE]} % of cases",
+        f"there is none of fewer than {admission.REFERENCED}",
+    ),
     "docs/credit.md": (
         f"A question has {questions.TOGETHER + 1} networks at most.",
         f"An average of more than {MOST_TERMS} members has no credit.",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.benchmark.admission.weights import Weights
+from coordinator.benchmark.admission.weights import FlatWeights
 
 ALIE, IPM, SMALL_IPM = 1.5, 2.0, 0.5
 """Standard deviations of ALIE, and strengths of inner product manipulation; the first two are byzfl's own."""
@@ -29,20 +29,20 @@ Wide = NDArray[np.float64]
 class Situation:
     """What one attacker has."""
 
-    own: Weights
+    own: FlatWeights
     """Its honest contribution, which it replaces."""
-    start: Weights
+    start: FlatWeights
     """What that contribution started from."""
-    origin: Weights
+    origin: FlatWeights
     """The foundation with the shared head."""
     head: slice
     """Where the head lies in the vectors."""
     classes: int
-    peers: Sequence[Weights] = ()
+    peers: Sequence[FlatWeights] = ()
     """The honest contributions of the same round, the attacker's own not among them."""
-    elsewhere: Weights | None = None
+    elsewhere: FlatWeights | None = None
     """An honest contribution from another start."""
-    trained: Mapping[str, Weights] = field(default_factory=dict)
+    trained: Mapping[str, FlatWeights] = field(default_factory=dict)
     """What trained attacks made, by name."""
     seed: int = 0
     """Of this attacker's noise."""
@@ -65,7 +65,7 @@ class Attack:
 
     name: str
     summary: str
-    make: Callable[[Situation], Weights]
+    make: Callable[[Situation], FlatWeights]
     uses_peers: bool = False
     """Whether it is made of the peers' weights, so that it differs from round to round."""
     trained: bool = False
@@ -74,7 +74,7 @@ class Attack:
     """Whether it changes what no contribution may change."""
 
 
-def mean_of(vectors: Sequence[Weights]) -> Wide:
+def mean_of(vectors: Sequence[FlatWeights]) -> Wide:
     """Their mean, one after the other, so that memory does not grow with their number."""
     total = np.zeros(len(vectors[0].values))
     for one in vectors:
@@ -82,7 +82,7 @@ def mean_of(vectors: Sequence[Weights]) -> Wide:
     return total / len(vectors)
 
 
-def deviation_of(vectors: Sequence[Weights], mean: Wide) -> Wide:
+def deviation_of(vectors: Sequence[FlatWeights], mean: Wide) -> Wide:
     """The standard deviation at each element, with n − 1."""
     total = np.zeros(len(mean))
     for one in vectors:
@@ -96,37 +96,37 @@ def inner_product(mean_update: Wide, strength: float) -> Wide:
     return -strength * mean_update
 
 
-def _hidden(given: Situation, values: Wide) -> Weights:
+def _hidden(given: Situation, values: Wide) -> FlatWeights:
     """With noise that makes it no copy of what other attackers push."""
     return given.own.moved(values + given.noise(HIDDEN * float(np.linalg.norm(given.update))))
 
 
-def _flip_update(given: Situation) -> Weights:
+def _flip_update(given: Situation) -> FlatWeights:
     return given.own.moved(given.start.values - given.update)
 
 
-def _noise(given: Situation) -> Weights:
+def _noise(given: Situation) -> FlatWeights:
     return given.own.moved(given.noise(float(np.linalg.norm(given.own.values))))
 
 
-def _noisy_update(given: Situation) -> Weights:
+def _noisy_update(given: Situation) -> FlatWeights:
     return given.own.moved(given.start.values + given.noise(float(np.linalg.norm(given.update))))
 
 
-def _alie(given: Situation) -> Weights:
+def _alie(given: Situation) -> FlatWeights:
     mean = mean_of(given.peers)
     return _hidden(given, mean + ALIE * deviation_of(given.peers, mean))
 
 
-def _ipm(strength: float) -> Callable[[Situation], Weights]:
-    def make(given: Situation) -> Weights:
+def _ipm(strength: float) -> Callable[[Situation], FlatWeights]:
+    def make(given: Situation) -> FlatWeights:
         origin = given.origin.values.astype(np.float64)
         return _hidden(given, origin + inner_product(mean_of(given.peers) - origin, strength))
 
     return make
 
 
-def _rotated_head(given: Situation) -> Weights:
+def _rotated_head(given: Situation) -> FlatWeights:
     values = given.own.values.astype(np.float64)
     head = values[given.head]
     bias, rows = head[: given.classes], head[given.classes :].reshape(given.classes, -1)
@@ -134,46 +134,46 @@ def _rotated_head(given: Situation) -> Weights:
     return given.own.moved(values)
 
 
-def _batch_norm(given: Situation) -> Weights:
+def _batch_norm(given: Situation) -> FlatWeights:
     """As a training in training mode leaves the running statistics: a step of momentum 0.1 towards the batch's."""
     drawn = np.random.default_rng(given.seed)
     moved = {
         name: array if array.dtype.kind == "i" else (0.9 * array + 0.1 * drawn.random(array.shape)).astype(array.dtype)
         for name, array in given.own.buffers.items()
     }
-    return Weights(given.own.values, moved)
+    return FlatWeights(given.own.values, moved)
 
 
-def _wrong_ancestor(given: Situation) -> Weights:
+def _wrong_ancestor(given: Situation) -> FlatWeights:
     """The same training from other weights of equal size: the start's with its elements in another order."""
     other = given.start.values.astype(np.float64)
     np.random.default_rng(given.seed).shuffle(other[: given.head.start])
     return given.own.moved(other + given.update)
 
 
-def _stale_start(given: Situation) -> Weights:
+def _stale_start(given: Situation) -> FlatWeights:
     if given.elsewhere is not None:
         return given.elsewhere
     return given.own.moved(given.origin.values + given.update)  # all of the round started at one place
 
 
-def _free_rider(given: Situation) -> Weights:
+def _free_rider(given: Situation) -> FlatWeights:
     return given.start
 
 
-def _hidden_free_rider(given: Situation) -> Weights:
+def _hidden_free_rider(given: Situation) -> FlatWeights:
     return _hidden(given, given.start.values.astype(np.float64))
 
 
-def _duplicate(given: Situation) -> Weights:
+def _duplicate(given: Situation) -> FlatWeights:
     return given.peers[0]
 
 
-def _hidden_duplicate(given: Situation) -> Weights:
+def _hidden_duplicate(given: Situation) -> FlatWeights:
     return _hidden(given, given.peers[0].values.astype(np.float64))
 
 
-def _from_training(name: str) -> Callable[[Situation], Weights]:
+def _from_training(name: str) -> Callable[[Situation], FlatWeights]:
     return lambda given: given.trained[name]
 
 

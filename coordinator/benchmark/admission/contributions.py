@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coordinator.benchmark.admission.attacks import Attack, Situation
-from coordinator.benchmark.admission.weights import Layout, Weights
+from coordinator.benchmark.admission.weights import FlatWeights, Layout
 from coordinator.driver import RoundDriver
 from ratatouille.errors import Refusal
 from ratatouille.exchange.assignment import FineTune, inputs_of
@@ -31,7 +31,7 @@ LEASE_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Contribution:
+class SubmittedRun:
     """A target run that a registry has, or that it refused."""
 
     label: str
@@ -58,7 +58,7 @@ class Contribution:
         return sha256(repr(sorted(values.items())).encode())
 
 
-def honest(driver: RoundDriver, registry: Registry, setting: str, trial: int) -> list[Contribution]:
+def honest(driver: RoundDriver, registry: Registry, setting: str, trial: int) -> list[SubmittedRun]:
     """The target runs of a finished round, each once, in the order in which they were asked for."""
     found = []
     for work_id, order in forecast(driver.round, driver.facts).orders.items():
@@ -69,7 +69,7 @@ def honest(driver: RoundDriver, registry: Registry, setting: str, trial: int) ->
         assert sealed is not None
         receipt = Receipt.from_json(sealed.body)
         found.append(
-            Contribution(
+            SubmittedRun(
                 label=order.label,
                 setting=setting,
                 trial=trial,
@@ -93,7 +93,7 @@ class Files:
     registry: Registry
     layout: Layout
 
-    def read(self, featurizer: str, head: str) -> Weights:
+    def read(self, featurizer: str, head: str) -> FlatWeights:
         """The network of these two parts."""
         paths: dict[Part, Path] = {
             "featurizer": self.registry.weights.fetch(featurizer),
@@ -101,11 +101,11 @@ class Files:
         }
         return self.layout.read(paths)
 
-    def own(self, one: Contribution) -> Weights:
+    def own(self, one: SubmittedRun) -> FlatWeights:
         """A contribution's weights."""
         return self.read(one.featurizer, one.head)
 
-    def start(self, one: Contribution) -> Weights:
+    def start(self, one: SubmittedRun) -> FlatWeights:
         """What it started from."""
         return self.read(one.assignment.featurizer, one.assignment.head)
 
@@ -119,7 +119,7 @@ class Attacker:
     folder: Path
     """Where its weights are written; they may be deleted afterwards."""
 
-    def push(self, attack: Attack, given: Situation, own: Contribution) -> Contribution:
+    def push(self, attack: Attack, given: Situation, own: SubmittedRun) -> SubmittedRun:
         """Push an attack in place of an honest contribution; the receipt is the same, but for the weights.
 
         The question's `repeat` follows from the weights, so that the question is open, and equal weights are pushed
@@ -168,7 +168,7 @@ class Attacker:
 
 
 def situation(
-    files: Files, own: Contribution, peers: Sequence[Contribution], elsewhere: Contribution | None, seed: int
+    files: Files, own: SubmittedRun, peers: Sequence[SubmittedRun], elsewhere: SubmittedRun | None, seed: int
 ) -> Situation:
     """What an attacker that replaces `own` has."""
     start = files.start(own)
@@ -185,6 +185,6 @@ def situation(
     )
 
 
-def parts_of(one: Contribution) -> Mapping[Part, str]:
+def parts_of(one: SubmittedRun) -> Mapping[Part, str]:
     """The digests of both parts."""
     return dict(zip(PARTS, (one.featurizer, one.head), strict=True))

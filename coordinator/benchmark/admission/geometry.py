@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from coordinator.benchmark.admission.contributions import Contribution, Files
+from coordinator.benchmark.admission.contributions import Files, SubmittedRun
 from ratatouille.exchange.inspection import Gram, Inspected, triangle
 from ratatouille.weights.architecture import Part
 from ratatouille.weights.canonical import open_part
@@ -20,7 +20,7 @@ BLOCK = 64 * 1024
 """Elements of each vector that are multiplied at once."""
 
 
-def inspected(files: Files, contributions: Sequence[Contribution]) -> Inspected:
+def inspected(files: Files, contributions: Sequence[SubmittedRun]) -> Inspected:
     """The answer to an inspection of these contributions and their starts."""
     there = [one for one in contributions if not one.refused]
     foundation = files.registry.versions.show("foundation").entry.version.featurizer

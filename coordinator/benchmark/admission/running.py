@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 from coordinator.benchmark.admission.attacks import ATTACKS
-from coordinator.benchmark.admission.contributions import Attacker, Contribution, Files, honest
+from coordinator.benchmark.admission.contributions import Attacker, Files, SubmittedRun, honest
 from coordinator.benchmark.admission.figures import AdmissionFigures, BackdoorRow, Refusals, ScenarioResult
 from coordinator.benchmark.admission.geometry import inspected
 from coordinator.benchmark.admission.networks import ImageSet, Network, Place, Predictions, predicting
@@ -60,9 +60,9 @@ class Bench:
     """The finished rounds of a benchmark, ready to be attacked."""
 
     registry: Registry
-    pool: tuple[Contribution, ...]
+    pool: tuple[SubmittedRun, ...]
     """Honest contributions of the first trial, from all settings: they share a head, so they may be averaged."""
-    rounds: tuple[tuple[str, tuple[Contribution, ...]], ...]
+    rounds: tuple[tuple[str, tuple[SubmittedRun, ...]], ...]
     """The honest contributions of each round, with its setting."""
     attacker: Attacker
     predict: Predictions
@@ -117,7 +117,7 @@ def trained_attacks(
     bench: Bench, wanted: Sequence[Scenario], folder: Path, progress: Progress
 ) -> dict[tuple[str, str], PartFiles]:
     """Train what the scenarios' attackers train: each attack once in place of each contribution."""
-    victims: dict[tuple[str, str], Contribution] = {}
+    victims: dict[tuple[str, str], SubmittedRun] = {}
     for scenario in wanted:
         if scenario.attack is not None and ATTACKS[scenario.attack].trained:
             for own in drawn(bench.pool, scenario)[: scenario.attackers]:
@@ -137,7 +137,7 @@ AT_ONCE = 8
 """Scenarios whose contributions are inspected together."""
 
 
-def inspect(registry: Registry, contributions: Sequence[Contribution]) -> Inspected:
+def inspect(registry: Registry, contributions: Sequence[SubmittedRun]) -> Inspected:
     """The registry's inspection of some contributions."""
     there = [one for one in contributions if not one.refused]
     origin = registry.versions.show("foundation").entry.version.id

@@ -15,7 +15,7 @@ import numpy as np
 
 from coordinator.benchmark.admission.aggregators import aggregates, squares_of
 from coordinator.benchmark.admission.attacks import ATTACKS
-from coordinator.benchmark.admission.contributions import Attacker, Contribution, situation
+from coordinator.benchmark.admission.contributions import Attacker, SubmittedRun, situation
 from coordinator.benchmark.admission.figures import ScenarioResult
 from coordinator.benchmark.admission.networks import ImageSet, Network, Predictions
 from coordinator.benchmark.admission.weights import Files as PartFiles
@@ -45,7 +45,7 @@ class Scenario:
     draw: int = 0
 
 
-def drawn(pool: Sequence[Contribution], scenario: Scenario) -> list[Contribution]:
+def drawn(pool: Sequence[SubmittedRun], scenario: Scenario) -> list[SubmittedRun]:
     """The members of a scenario, attackers first, all of them still honest."""
     order = np.random.default_rng(scenario.draw).permutation(len(pool))
     return [pool[place] for place in order[: scenario.members]]
@@ -53,10 +53,10 @@ def drawn(pool: Sequence[Contribution], scenario: Scenario) -> list[Contribution
 
 def attacked(
     scenario: Scenario,
-    pool: Sequence[Contribution],
+    pool: Sequence[SubmittedRun],
     attacker: Attacker,
     trained: Mapping[tuple[str, str], PartFiles],
-) -> list[Contribution]:
+) -> list[SubmittedRun]:
     """The members with the attackers' pushes in their places.
 
     Args:
@@ -91,7 +91,7 @@ def part_of(gram: Gram, ids: Sequence[str]) -> Gram:
     return Gram(ids=kept, elements=gram.elements, products=rows)
 
 
-def moved(one: Contribution) -> Moved:
+def moved(one: SubmittedRun) -> Moved:
     """A contribution as the cheap checks see it."""
     return Moved(
         version=one.version,
@@ -134,7 +134,7 @@ class Judge:
     validation: ImageSet
     classes: int
 
-    def verdicts(self, members: Sequence[Contribution]) -> dict[str, Verdict]:
+    def verdicts(self, members: Sequence[SubmittedRun]) -> dict[str, Verdict]:
         """The verdict on each member that the registry took."""
         there = {one.version: one for one in members if not one.refused}
         ids = [*there, *(parent for one in there.values() for parent in one.parents)]
@@ -153,7 +153,7 @@ class Judge:
             found[version] = counted_verdict([comparison], reference is not None)
         return found
 
-    def reference(self, passed: Sequence[Contribution]) -> Network | None:
+    def reference(self, passed: Sequence[SubmittedRun]) -> Network | None:
         """The median of those that passed the cheap checks, made by the registry."""
         if len(passed) < REFERENCED:
             return None
@@ -166,7 +166,7 @@ class Judge:
         made = self.registry.work.combine(combination, None, "reference of the attack benchmark")
         return Network(((str(made.featurizer), str(made.head), 1),))
 
-    def networks(self, one: Contribution, reference: Network | None) -> list[Network]:
+    def networks(self, one: SubmittedRun, reference: Network | None) -> list[Network]:
         """The networks of a comparison about a run, in the gate's order."""
         run, start = alone(one), Network(((one.assignment.featurizer, one.assignment.head, 1),))
         found = [run, start, *(Network.between(run, start, at) for at in START_LINE)]
@@ -175,18 +175,18 @@ class Judge:
         return found
 
 
-def alone(one: Contribution) -> Network:
+def alone(one: SubmittedRun) -> Network:
     """A contribution by itself."""
     return Network(((one.featurizer, one.head, 1),))
 
 
-def mean(members: Sequence[Contribution]) -> Network:
+def mean(members: Sequence[SubmittedRun]) -> Network:
     """The uniform mean of members."""
     return Network(tuple((one.featurizer, one.head, 1) for one in members))
 
 
 def combined(
-    members: Sequence[Contribution], verdicts: Mapping[str, Verdict], inspected: Inspected, attackers: int
+    members: Sequence[SubmittedRun], verdicts: Mapping[str, Verdict], inspected: Inspected, attackers: int
 ) -> dict[str, Network | None]:
     """Every way to combine the members of a scenario; None where nothing is left to combine.
 
@@ -207,7 +207,7 @@ def combined(
 
 
 def judged(
-    scenario: Scenario, members: Sequence[Contribution], judge: Judge, held_out: ImageSet, nothing: float
+    scenario: Scenario, members: Sequence[SubmittedRun], judge: Judge, held_out: ImageSet, nothing: float
 ) -> ScenarioResult:
     """The result of a scenario; `nothing` is the accuracy where no member was admitted: that of the start."""
     verdicts = judge.verdicts(members)

@@ -19,13 +19,13 @@ Files = Mapping[Part, Path]
 
 
 @dataclass(frozen=True)
-class Weights:
+class FlatWeights:
     """θ of one network: float32 [d], the featurizer's weights first; buffers by name, which no average changes."""
 
     values: Vector
     buffers: Mapping[str, Array]
 
-    def moved(self, values: NDArray[np.floating]) -> Weights:
+    def moved(self, values: NDArray[np.floating]) -> FlatWeights:
         """The same network with other weights."""
         return replace(self, values=values.astype(np.float32))
 
@@ -49,15 +49,15 @@ class Layout:
         """Where the head is: its bias [classes], then its rows [classes, width]."""
         return slice(-sum(math.prod(tensor.shape) for tensor in self._trained("head")), None)
 
-    def read(self, files: Files) -> Weights:
+    def read(self, files: Files) -> FlatWeights:
         """The weights in these files."""
         arrays = {part: open_part(files[part], self.tensors(part)) for part in PARTS}
         trained = [np.ravel(arrays[part][tensor.name]) for part in PARTS for tensor in self._trained(part)]
         kept = {tensor.name for tensor in self._trained("featurizer")}
         buffers = {name: np.array(array) for name, array in arrays["featurizer"].items() if name not in kept}
-        return Weights(np.concatenate(trained).astype(np.float32), buffers)
+        return FlatWeights(np.concatenate(trained).astype(np.float32), buffers)
 
-    def parts(self, weights: Weights) -> dict[Part, dict[str, Array]]:
+    def parts(self, weights: FlatWeights) -> dict[Part, dict[str, Array]]:
         """The arrays of both parts."""
         result: dict[Part, dict[str, Array]] = {"featurizer": dict(weights.buffers), "head": {}}
         place = 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from coordinator.benchmark.admission.attacks import Situation
-from coordinator.benchmark.admission.weights import Layout, Weights
+from coordinator.benchmark.admission.weights import FlatWeights, Layout
 from ratatouille.weights.architecture import Architecture, Part, Tensor
 from ratatouille.weights.canonical import Array, encode
 
@@ -27,14 +27,14 @@ TINY = Architecture(
 LAYOUT = Layout(TINY, CLASSES)
 
 
-def network(seed: int, near: Weights | None = None, update: float = 0.1) -> Weights:
+def network(seed: int, near: FlatWeights | None = None, update: float = 0.1) -> FlatWeights:
     """Random weights, or weights that differ from others by a random update with these values' standard deviation."""
     drawn = np.random.default_rng(seed).standard_normal(48 + 4 + CLASSES + CLASSES * 4)
     if near is not None:
         return near.moved(near.values + update * drawn)
     buffers: dict[str, Array] = {"bn.running_mean": np.ones(4, np.float32)}
     buffers["bn.num_batches_tracked"] = np.array(7, np.int64)
-    return Weights(drawn.astype(np.float32), buffers)
+    return FlatWeights(drawn.astype(np.float32), buffers)
 
 
 def situation(peers: int = 4) -> Situation:
@@ -54,7 +54,7 @@ def situation(peers: int = 4) -> Situation:
     )
 
 
-def write(weights: Weights, folder: Path) -> dict[Part, Path]:
+def write(weights: FlatWeights, folder: Path) -> dict[Part, Path]:
     """The canonical files of both parts."""
     paths: dict[Part, Path] = {}
     for part, arrays in LAYOUT.parts(weights).items():

@@ -13,13 +13,13 @@ import pytest
 
 from benchmarks.ground import SIZE, Ground
 from coordinator.benchmark.admission.attacks import Attack, Situation
-from coordinator.benchmark.admission.contributions import Contribution, situation
+from coordinator.benchmark.admission.contributions import SubmittedRun, situation
 from coordinator.benchmark.admission.figures import AdmissionFigures
 from coordinator.benchmark.admission.geometry import inspected
 from coordinator.benchmark.admission.pages import write
 from coordinator.benchmark.admission.running import Bench, inspect, measure, opened
 from coordinator.benchmark.admission.sizes import Size
-from coordinator.benchmark.admission.weights import Weights
+from coordinator.benchmark.admission.weights import FlatWeights
 from coordinator.benchmark.running import PreparedSuite, carry_out, prepare
 from coordinator.benchmark.suite import Suite, Wishes, rounds
 from ratatouille.tasks.node import NodeData, NodeSettings
@@ -51,11 +51,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedSuite:
     return prepare(suite, folder / "bench")
 
 
-def _as_it_is(made: Weights, given: Situation) -> Weights:
+def _as_it_is(made: FlatWeights, given: Situation) -> FlatWeights:
     return made
 
 
-def _honest(bench: Bench, count: int) -> tuple[Contribution, ...]:
+def _honest(bench: Bench, count: int) -> tuple[SubmittedRun, ...]:
     """Contributions whose updates are small noise: the one run that was trained is too short to be better than its
     start, and an update is what attacks need.
     """

@@ -12,7 +12,7 @@ from coordinator.benchmark.admission.attacks import ATTACKS, Situation
 from coordinator.benchmark.admission.figures import wilson
 from coordinator.benchmark.admission.scenarios import check_of, part_of
 from coordinator.benchmark.admission.sizes import SIZES, scenarios
-from coordinator.benchmark.admission.weights import Weights
+from coordinator.benchmark.admission.weights import FlatWeights
 from ratatouille.exchange.inspection import Gram, Inspected, triangle
 from ratatouille.recipes.admission import Moved, cheap_verdicts
 from ratatouille.record import sha256
@@ -34,7 +34,7 @@ STOPPED = {
 """What the checks of weights stop. The registry refuses `batch norm` while it is pushed, since its buffers moved."""
 
 
-def _inspected(vectors: dict[str, Weights], origin: Weights) -> Inspected:
+def _inspected(vectors: dict[str, FlatWeights], origin: FlatWeights) -> Inspected:
     ids = sorted(vectors)
 
     def gram(part: slice) -> Gram:

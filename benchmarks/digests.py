@@ -29,7 +29,7 @@ def weights_of(registry: Registry, round: Round) -> Weights:
     (The work id of an average hashes its parents' ids, and those hash receipts, which tell how long a run took. So does
     that of a review, which is of a version.)
     """
-    driver = RoundDriver(round, registry, registry.rounds.round(round.id).created)
+    driver = RoundDriver.of(registry.rounds.round(round.id), registry)
     plan = driver.gather()
     assert plan.done
     facts = {
@@ -44,7 +44,7 @@ def weights_of(registry: Registry, round: Round) -> Weights:
 
 def counts_of(registry: Registry, round: Round) -> Counts:
     """What was counted of every recipe's final version, by domain."""
-    plan = RoundDriver(round, registry, registry.rounds.round(round.id).created).gather()
+    plan = RoundDriver.of(registry.rounds.round(round.id), registry).gather()
     finals = [(one.recipe, one.final) for one in plan.outcomes if one.final is not None]
     return {name: (_summed(final.validation), _summed(final.held_out)) for name, final in finals}
 

@@ -143,8 +143,14 @@ class RoundDriver:
             news = {work_id: result for work_id, result in news.items() if result.created <= self._until}
             self.facts.update(news)
             changed = self._update_closures(found) or self._admission.look(found)
-            if not changed and not news:
+            if not changed and not news and not self._leave_reviews(found):
                 return found
+
+    def _leave_reviews(self, found: RoundPlan) -> bool:
+        """Of a round that is over: go on without the reviews that it ended without; True when there are any."""
+        reviews = {id for id, order in found.orders.items() if order.about is not None} if self._over else set()
+        self.leave_uncounted(reviews)
+        return bool(reviews)
 
     def _update_closures(self, found: RoundPlan) -> bool:
         """Read which open questions members have closed; True when that changes which ones no node may answer.

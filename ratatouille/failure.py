@@ -100,7 +100,7 @@ KINDS: dict[str, Kind] = {
     "budget-used-up": Kind("the node has counted as many networks on its data as its owner allows", "question"),
     "order-too-large": Kind("the order asks for more than the node's owner allows", "question", ("limit", "number")),
     "question-closed": Kind("the node's owner withdrew its answer and closed the question", "question"),
-    "own-review": Kind("the version under review is the member's own, and another member can count it", "question"),
+    "own-review": Kind("the version under review is the member's own, and another member can count it", "passing"),
     "order-foreign": Kind("the order is not signed by the coordinator that the registry announces", "passing"),
     "round-not-running": Kind("the order is for a round that does not run in the registry", "passing"),
     "other-release": Kind("the order asks for another release of the software", "question", ("number",), _UPGRADE),

@@ -31,7 +31,9 @@ REVIEWS = output.TableLayout(
     drop=("when (UTC)", "task", "by", "contributor"),
     prose=("why",),
 )
-STEPS = output.TableLayout(("when (UTC)", "review", "by", "why", "numbers"), prose=("why", "numbers"))
+STEPS = output.TableLayout(
+    ("when (UTC)", "review", "by", "why", "numbers"), drop=("when (UTC)", "by"), prose=("why", "numbers")
+)
 
 
 class ReviewList(Printed):

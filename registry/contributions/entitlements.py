@@ -24,11 +24,12 @@ from ratatouille.exchange.assignment import Cell, FineTune, Import, Probe
 from ratatouille.exchange.confusion import by_class
 from ratatouille.exchange.membership import Offer
 from ratatouille.exchange.receipt import Evaluation, Receipt
+from ratatouille.exchange.signing import Sealed
 from ratatouille.tasks.holding import Holding
 from registry.database import upsert
 from registry.ledger.members.queries import all_keys
 from registry.lists import chunks
-from registry.schema import ContributionRow, HoldingRow, TransferRow, VersionRow
+from registry.schema import ContributionRow, HoldingRow, OfferRow, TransferRow, VersionRow
 from registry.settings import Settings, read_settings
 
 _WHO: BindParameter[Any] = bindparam("who")
@@ -112,7 +113,8 @@ def held_by(connection: Connection, node: str, fingerprint: str, task: str, now:
 def refuse_own_review(
     connection: Connection, about: str | None, node: str, fingerprint: str, task: str, now: float
 ) -> None:
-    """Refuse that the member who made a version counts it for its review, while another member offers the data.
+    """Refuse that the member who made a version counts it for its review, while another member offers the data, and
+    does not say that it cannot work on it for now.
 
     Args:
         connection: a transaction.
@@ -131,7 +133,10 @@ def refuse_own_review(
     if maker is None or node not in (own := all_keys(connection, [maker])):
         return
     offered = {"fingerprint": fingerprint, "of_task": task, "now": now}
-    if set(connection.execute(_STANDING, offered).scalars()) - set(own):
+    others = set(connection.execute(_STANDING, offered).scalars()) - set(own)
+    sealed = connection.execute(select(OfferRow.sealed).where(OfferRow.node.in_(others))).scalars() if others else ()
+    offers = (Offer.from_json(Sealed.from_json(one).body) for one in sealed)
+    if any(all(one.fingerprint not in (None, fingerprint) for one in offer.parked) for offer in offers):
         raise Refusal(
             f"version {about[:12]}… is under review and was made by the member of node {node[:12]}…; another member "
             "offers this data and counts it",

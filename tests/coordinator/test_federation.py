@@ -328,7 +328,7 @@ def test_a_deadline_ends_a_round_that_an_absent_node_would_hang(ground: Ground, 
     record = federation.finish(round)
     assert record.state == "done", record.reason
     # Of ratatouille's three runs, the one that starts from the foundation remains.
-    found = {outcome.recipe: outcome for outcome in RoundDriver(round, federation.registry, 0.0).gather().outcomes}
+    found = {outcome.recipe: outcome for outcome in RoundDriver.of(record, federation.registry).gather().outcomes}
     assert len(found["soup"].members) == 3
     assert found["soup"].final is not None
     assert "ratatouille" in record.reason

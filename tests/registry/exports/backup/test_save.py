@@ -155,7 +155,7 @@ def test_a_copy_that_was_broken_off_goes_on_and_a_damaged_one_starts_over(world:
 def test_a_folder_with_other_things_is_left_alone(world: World, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
-    for folder, word in ((tmp_path / "photos", "cat.jpg"), (tmp_path / "registry", "re")):
+    for folder, word in ((tmp_path / "photos", "cat.jpg"), (tmp_path / "registry", "log.key")):
         with pytest.raises(Refusal, match=f"holds other things than a backup \\({word}"):
             save(own(world).storage, folder)
     assert [path.name for path in (tmp_path / "photos").iterdir()] == ["cat.jpg"]

@@ -104,7 +104,14 @@ class _Run:
         for node, work_id in match(orders, offers, nodes, in_flight, leased, barred=owed.barred):
             message = self._lane.send(nodes[node], self._seal(orders[work_id]))
             self._sent[message] = _Sent(node, work_id, time.monotonic())
-        waiting = not nodes and time.monotonic() - self._began < _INTRODUCTIONS
+        able = {
+            offer.node
+            for offer in offers
+            for work_id, order in orders.items()
+            if can_do(offer, order) and (offer.node, work_id) not in owed.barred
+        }
+        # another node may have introduced itself first
+        waiting = not able <= nodes.keys() and time.monotonic() - self._began < _INTRODUCTIONS
         under_way = any(sent.work_id in orders for sent in self._sent.values()) or orders.keys() & leased.keys()
         return not orders or not (under_way or waiting)
 

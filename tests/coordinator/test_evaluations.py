@@ -92,3 +92,19 @@ def test_whom_a_comparison_is_about_is_asked_only_where_nobody_else_has_the_data
     assert Owed.now(registry_of(books)).barred == frozenset()
     work_off(books, anna=None)
     assert books.obligations() == []
+
+
+class Late(Lane):
+    """A lane on which anna introduces herself after bo."""
+
+    looks = 0
+
+    def nodes(self) -> dict[int, str]:
+        self.looks += 1
+        return {flower: key for flower, key in super().nodes().items() if key != name("anna") or self.looks > 2}
+
+
+def test_a_run_waits_for_a_node_with_the_data_that_introduces_itself_after_another_one() -> None:
+    books = Owing(a_round("", ("soup",)), "anna")
+    run_evaluations(registry_of(books), cast(Dispatch, Late(books, anna=None, bo=None)), Order.to_json)
+    assert books.obligations() == []

@@ -19,7 +19,7 @@ from ratatouille.wording import number_of
 from registry.commands.opened import registry_in_force
 
 if TYPE_CHECKING:
-    from coordinator.benchmark.running import Cost
+    from coordinator.benchmark.running import Cost, PreparedSuite
     from coordinator.benchmark.suite import Wishes
     from coordinator.driver import RoundDriver
 
@@ -76,7 +76,7 @@ def benchmark(
     stops what.
     """
     from coordinator.benchmark.pages import write
-    from coordinator.benchmark.running import carry_out, collect, cost, prepare
+    from coordinator.benchmark.running import collect, cost, prepare
     from coordinator.benchmark.suite import Wishes
 
     chosen = tuple(name.strip() for name in (recipes or "").split(",") if name.strip())
@@ -111,14 +111,8 @@ def benchmark(
             f"there is no benchmark '{what}'; name `emoji`, `domainbed`, `admission`, or a round.toml of your own"
         )
     prepared = prepare(suite, place, registry_in_force(remote) if suite.starts else None)
-    expected = cost(prepared)
-    if dry_run:
-        print_json(expected) if as_json else print_line(_sentence(expected, workers))
+    if not _carried_out(prepared, workers, dry_run, as_json):
         return
-    if not as_json:
-        print_line(_sentence(expected, workers))
-    with nullcontext() if as_json else counting("questions answered") as show:
-        carry_out(prepared, workers, lambda drivers: None if show is None else show(*_answered(drivers)))
     summaries, took = collect(prepared), cost(prepared)
     written = write(place / "report", prepared, summaries, took, shlex.join(["ratatouille", *sys.argv[1:]]))
     if as_json:
@@ -135,6 +129,22 @@ def benchmark(
     print_line(f"report: {place / 'report' / 'index.html'}")
 
 
+def _carried_out(prepared: PreparedSuite, workers: int, dry_run: bool, as_json: bool) -> bool:
+    """Say what the rounds of a benchmark cost, and carry them out; False for a dry run, which says it only."""
+    from coordinator.benchmark.running import carry_out, cost
+
+    expected = cost(prepared)
+    if as_json and dry_run:
+        print_json(expected)
+    elif not as_json:
+        print_line(_sentence(expected, workers))
+    if dry_run:
+        return False
+    with nullcontext() if as_json else counting("questions answered") as show:
+        carry_out(prepared, workers, lambda drivers: None if show is None else show(*_answered(drivers)))
+    return True
+
+
 def _attack(
     place: Path, wishes: Wishes, quick: bool, node_modules: Path | None, workers: int, dry_run: bool, as_json: bool
 ) -> None:
@@ -142,18 +152,11 @@ def _attack(
     from coordinator.benchmark.admission.pages import write
     from coordinator.benchmark.admission.running import measure, opened, rounds_to_attack
     from coordinator.benchmark.admission.sizes import SIZES
-    from coordinator.benchmark.running import carry_out, cost
 
     size = SIZES["quick" if quick else "full"]
     prepared = rounds_to_attack(place, size, wishes, node_modules)
-    expected = cost(prepared)
-    if dry_run:
-        print_json(expected) if as_json else print_line(_sentence(expected, workers))
+    if not _carried_out(prepared, workers, dry_run, as_json):
         return
-    if not as_json:
-        print_line(_sentence(expected, workers))
-    with nullcontext() if as_json else counting("questions answered") as show:
-        carry_out(prepared, workers, lambda drivers: None if show is None else show(*_answered(drivers)))
     with opened(prepared, workers) as bench, nullcontext() if as_json else counting("scenarios, trainings") as show:
         found = measure(bench, size, place / "admission", lambda what, done, total: show and show(done, total))
     command = shlex.join(["ratatouille", *sys.argv[1:]])

@@ -8,9 +8,10 @@ budget sends no counts at all. What leaves a node is listed in `leaving`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
@@ -18,6 +19,10 @@ from ratatouille.exchange.assignment import Assignment, Cell, Compare, Evaluate
 from ratatouille.exchange.confusion import Confusion, Count, by_class, check, merged, totals
 from ratatouille.exchange.statistics import exact_accuracy, exact_balanced_accuracy, nearest_float
 from ratatouille.record import Digest, Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ShortText = Annotated[str, Field(max_length=200)]
 
@@ -77,6 +82,25 @@ class Pair(Record):
     neither: Count
     cka: Annotated[float, Field(ge=0, le=1)] | None = None
     """Linear CKA of their features on these images; None where it is undefined."""
+
+    @classmethod
+    def of(
+        cls, cell: Cell, first: int, second: int, right: Sequence[NDArray[np.bool_]], cka: float | None = None
+    ) -> Pair:
+        """The counts of two networks, from which images of the cell each network classifies correctly."""
+        a, b = right[first], right[second]
+        both, only_first, only_second = (int(some.sum()) for some in (a & b, a & ~b, ~a & b))
+        neither = len(a) - both - only_first - only_second
+        return cls(
+            cell=cell,
+            first=first,
+            second=second,
+            both=both,
+            only_first=only_first,
+            only_second=only_second,
+            neither=neither,
+            cka=cka,
+        )
 
 
 class Comparison(Record):

@@ -150,18 +150,8 @@ def _load(
 def _pairs(count: Count, right: Sequence[NDArray[np.bool_]], features: Sequence[Floats]) -> tuple[Pair, ...]:
     pairs = []
     for cell, at in zip(count.cells, count.places(), strict=True):
+        here = [one[at] for one in right]
         for first, second in combinations(range(len(right)), 2):
-            a, b = right[first][at], right[second][at]
-            pairs.append(
-                Pair(
-                    cell=cell,
-                    first=first,
-                    second=second,
-                    both=int((a & b).sum()),
-                    only_first=int((a & ~b).sum()),
-                    only_second=int((~a & b).sum()),
-                    neither=int((~a & ~b).sum()),
-                    cka=linear_cka(features[first][at], features[second][at]) if features else None,
-                )
-            )
+            cka = linear_cka(features[first][at], features[second][at]) if features else None
+            pairs.append(Pair.of(cell, first, second, here, cka))
     return tuple(pairs)

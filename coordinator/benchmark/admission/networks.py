@@ -210,16 +210,7 @@ class Images:
         for cell, place in zip(self.cells, self.places, strict=True):
             right = [predicted[place] == self.labels[place] for predicted in networks]
             for first, second in combinations(range(len(right)), 2):
-                a, b = right[first], right[second]
-                yield Pair(
-                    cell=cell,
-                    first=first,
-                    second=second,
-                    both=int((a & b).sum()),
-                    only_first=int((a & ~b).sum()),
-                    only_second=int((~a & b).sum()),
-                    neither=int((~a & ~b).sum()),
-                )
+                yield Pair.of(cell, first, second, right)
 
 
 @contextmanager
